@@ -1,0 +1,47 @@
+"""Which models may be named, and who writes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from parley.core.chat.errors import ModelRefused, UnknownModel
+from parley.core.chat.ports import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One vendor or server. `models` are its own names, in the order in which they are offered."""
+
+    writer: LanguageModel
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCatalogue:
+    """The models of all providers, each named `provider/model`. `default` is one of them."""
+
+    providers: Mapping[str, Provider]
+    default: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"{name}/{model}" for name, provider in self.providers.items() for model in provider.models)
+
+    def check(self, name: str | None) -> None:
+        """Raises UnknownModel unless `name` is None or offered."""
+        if name is not None and name not in self.names:
+            raise UnknownModel(name)
+
+    def choose(self, *wishes: str | None) -> str:
+        """The first wish that is not None, else the default. Raises UnknownModel when it is not offered."""
+        chosen = next((wish for wish in wishes if wish is not None), self.default)
+        self.check(chosen)
+        return chosen
+
+    def writer(self, name: str) -> tuple[LanguageModel, str]:
+        """Who writes for `name`, and the provider's own name for it. Raises ModelRefused when it is offered no more."""
+        provider, _, model = name.partition("/")
+        if name not in self.names:
+            raise ModelRefused("model_not_offered", f"The model {name!r} is no longer offered here.")
+        return self.providers[provider].writer, model

@@ -1,0 +1,107 @@
+"""Refusals of the chat module, and the two ways a model can fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parley.core.errors import DomainError, InvalidInput, Kind
+
+if TYPE_CHECKING:
+    from parley.core.chat.model import Allowance
+
+
+class RoomNotFound(DomainError):
+    """No such room, or somebody else's: the answer does not tell which."""
+
+    code = "chatroom_not_found"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("There is no such chatroom in this account.")
+
+
+class MessageNotFound(DomainError):
+    """No such message in that room of that account."""
+
+    code = "message_not_found"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("There is no such message in this chatroom.")
+
+
+class NotAReply(DomainError):
+    """The message exists but is the user's own: it has no stream and cannot be stopped."""
+
+    code = "not_a_reply"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("This message is not a reply of a model: only a reply can be streamed or stopped.")
+
+
+class UnknownModel(InvalidInput):
+    """The named model is not offered here."""
+
+    code = "unknown_model"
+
+    def __init__(self, name: str) -> None:
+        super().__init__("model", f"{name[:100]!r} is not offered here; GET /models lists what is.")
+
+
+class QuotaExceeded(DomainError):
+    """The plan's messages of this UTC day are used up."""
+
+    code = "quota_exceeded"
+    kind = Kind.TOO_MANY
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(
+            f"The plan's {allowance.limit} messages of this day are used. More come at 00:00 UTC, or with a larger plan."
+        )
+        self.allowance = allowance
+
+
+class TooManyPending(DomainError):
+    """The account already waits for as many replies as one account may."""
+
+    code = "too_many_pending"
+    kind = Kind.TOO_MANY
+    retry_after = 1.0
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} replies of this account are still being written. Wait for one to end.")
+
+
+class IdempotencyMismatch(DomainError):
+    """The Idempotency-Key was used in this room before, with another body."""
+
+    code = "idempotency_key_reused"
+    kind = Kind.MISMATCH
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was already used in this chatroom with another body. Use a new key.")
+
+
+class ModelFailed(Exception):
+    """A model did not finish a reply. `code` and `detail` may be shown to the account that asked."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class ModelUnavailable(ModelFailed):
+    """Worth another attempt: overload, a cut connection, a stall, an end without a finish reason.
+
+    `retry_after` is what the vendor asked for, in seconds, or None when it did not say.
+    """
+
+    def __init__(self, code: str, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+
+
+class ModelRefused(ModelFailed):
+    """Final: a blocked prompt, a rejected key, a request that the vendor will never accept."""

@@ -1,0 +1,197 @@
+"""The nouns of a conversation: rooms, messages, and a reply while it is being written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from enum import Enum
+from uuid import UUID
+
+MESSAGE_CHARACTERS = 32_000
+ROOM_NAME_CHARACTERS = 200
+IDEMPOTENCY_KEY_CHARACTERS = 255
+IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
+
+
+class Role(str, Enum):
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Status(str, Enum):
+    PENDING = "pending"
+    GENERATING = "generating"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({Status.COMPLETED, Status.STOPPED, Status.FAILED})
+UNFINISHED = frozenset({Status.PENDING, Status.GENERATING})
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One conversation of one account. `model` and `instructions` are None where the room leaves them to the default."""
+
+    id: UUID
+    account_id: UUID
+    name: str
+    model: str | None
+    instructions: str | None
+    created_at: datetime
+    active_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyError:
+    """Why a reply failed, in words that the account may read."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a user said, or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply."""
+
+    id: UUID
+    room_id: UUID
+    role: Role
+    content: str
+    status: Status
+    created_at: datetime
+    position: int = 0
+    model: str | None = None
+    reply_to: UUID | None = None
+    usage: TokenUsage | None = None
+    error: ReplyError | None = None
+    completed_at: datetime | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCursor:
+    """Where a page of rooms ended: activity first, the id where two rooms share it."""
+
+    active_at: datetime
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The day's quota after a message was counted. `limit` and `remaining` are None on a plan without a limit."""
+
+    limit: int | None
+    remaining: int | None
+    resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's name for one request; `fingerprint` tells a repeat from another body."""
+
+    value: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write one attempt of a reply, for as long as its lease is renewed."""
+
+    reply_id: UUID
+    room_id: UUID
+    account_id: UUID
+    position: int
+    model: str
+    attempt: int
+    failures: int
+    charged_on: date
+
+
+class Lease(Enum):
+    """What a renewal found."""
+
+    HELD = "held"
+    STOP_REQUESTED = "stop_requested"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt left its reply for good."""
+
+    status: Status
+    content: str
+    at: datetime
+    usage: TokenUsage | None = None
+    error: ReplyError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as a model sees it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a model is asked to continue: the room's instructions, then the turns, oldest first, the last one a user's."""
+
+    instructions: str | None
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The model said that its answer is whole."""
+
+    usage: TokenUsage | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EventId:
+    """A reader's place in a reply's stream: the attempt, and how many of its characters came before.
+
+    Because the place is a count of characters, the database alone can resume any stream: what is missing is the text
+    from there on.
+    """
+
+    attempt: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.attempt}-{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text of one attempt, and the number of characters that came before it. Empty at 0: the attempt began."""
+
+    attempt: int
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def utc_day(moment: datetime) -> date:
+    return moment.astimezone(timezone.utc).date()
+
+
+def next_midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)

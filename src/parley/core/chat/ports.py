@@ -1,0 +1,256 @@
+"""What the chat module needs from outside, named by role. Times are aware and UTC; durations are seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+from parley.core.chat.model import (
+    Allowance,
+    Claim,
+    Conversation,
+    Ending,
+    Finished,
+    IdempotencyKey,
+    Lease,
+    Message,
+    Piece,
+    Room,
+    RoomCursor,
+    TokenUsage,
+    Turn,
+)
+
+
+class Rooms(Protocol):
+    """The rooms of all accounts. A room is only ever found together with the account that owns it."""
+
+    async def add(self, room: Room) -> None: ...
+
+    async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
+
+    async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
+        """At most `limit` rooms, latest activity first, those that follow `after` in that order."""
+
+    async def save(self, room: Room) -> bool:
+        """Write name, model and instructions. False when the room is gone or another account's."""
+
+    async def delete(self, room_id: UUID, account_id: UUID) -> bool:
+        """Remove the room with its messages. False when there was none of this account."""
+
+    async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
+        """Take the next two positions of the room and note its activity, in one statement.
+
+        The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room
+        and the first of the two, or None when the account has no such room.
+        """
+
+
+class Messages(Protocol):
+    async def add_exchange(self, question: Message, reply: Message, *, account_id: UUID, charged_on: date) -> None:
+        """Write a user's message and its pending reply; `charged_on` is the day whose quota paid."""
+
+    async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
+        """The `limit` messages with the highest positions below `before`, oldest first. The caller owns the room."""
+
+    async def said_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
+        """Up to `limit` turns below `position`, newest first, each with its position.
+
+        Left out are failed and unfinished replies and empty ones.
+        """
+
+
+class Replies(Protocol):
+    """The running state of replies. Every time here is the database's clock, never this machine's.
+
+    A reply is claimable when it is pending and due, or its lease ran out, and no earlier reply of its room is
+    unfinished. Writes by a claim carry its attempt: those of an overtaken claim change nothing and say so.
+    """
+
+    async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
+        """Take a claimable reply for `lease` seconds and raise its attempt, in one statement. None: not claimable."""
+
+    async def renew(self, claim: Claim, *, lease: float) -> Lease: ...
+
+    async def end(self, claim: Claim, ending: Ending) -> bool:
+        """Write text, status and usage. False when the claim was overtaken or the room is gone."""
+
+    async def put_off(self, claim: Claim, *, seconds: float) -> bool:
+        """Make the reply pending again, due in `seconds`, and count a failure. False as for `end`."""
+
+    async def hand_back(self, claim: Claim) -> bool:
+        """Make the reply pending and due at once, as a worker does that is told to leave. False as for `end`."""
+
+    async def request_stop(self, reply_id: UUID) -> bool:
+        """Flag a reply whose lease holds. False when nobody holds one: then `end_unheld` can end it."""
+
+    async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
+        """End a reply that nobody holds a lease of, as a new attempt. None when it is held or has ended."""
+
+    async def next_in_room(self, room_id: UUID) -> UUID | None:
+        """The room's first unfinished reply."""
+
+    async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
+        """Claimable replies that the queue should have delivered by now, oldest first.
+
+        Overdue is one whose lease ran out, whose delay is over, or that waits for `patience` seconds since it was put
+        on the queue; taking it starts that wait anew, so that many sweepers do not queue it over and over.
+        """
+
+    async def pending_count(self, account_id: UUID) -> int:
+        """Unfinished replies of the account. Exact inside a unit of work that has taken quota."""
+
+
+class Quota(Protocol):
+    """The day's messages of an account; which limit applies is not chat's business."""
+
+    async def take(self, account_id: UUID, *, day: date) -> Allowance:
+        """Count one message, in one conditional statement. Raises QuotaExceeded, with nothing counted."""
+
+    async def give_back(self, account_id: UUID, *, day: date) -> None:
+        """Uncount one message of that day. The caller makes sure that it happens once."""
+
+    async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
+
+
+class IdempotencyKeys(Protocol):
+    async def remember(self, account_id: UUID, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime) -> (
+        tuple[UUID, bytes] | None
+    ):
+        """Bind the key to the reply. None: bound now. Else the reply and fingerprint of its first use.
+
+        Of parallel callers exactly one binds; the others wait for that one's unit of work to end. A use older than
+        IDEMPOTENCY_KEY_LIFE counts as none.
+        """
+
+    async def forget_before(self, moment: datetime) -> int:
+        """Remove bindings made before `moment`; returns how many."""
+
+
+class ChatUnit(Protocol):
+    """One transaction. Left without `commit`, nothing of it has happened."""
+
+    @property
+    def rooms(self) -> Rooms: ...
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def replies(self) -> Replies: ...
+    @property
+    def quota(self) -> Quota: ...
+    @property
+    def idempotency_keys(self) -> IdempotencyKeys: ...
+
+    async def commit(self) -> None: ...
+
+
+class ChatUnitOfWork(Protocol):
+    def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
+        """Open a transaction. A read-only one waits for no writer and must not write."""
+
+
+class LanguageModel(Protocol):
+    def reply(self, model: str, conversation: Conversation) -> AsyncIterator[str | Finished]:
+        """Stream an answer: pieces of text as they come, none empty, then exactly one Finished, always the last.
+
+        `model` is the provider's own name for it. Raises ModelUnavailable or ModelRefused, also after some text. Sets
+        no deadlines: the caller has them. Closing the iterator ends the request.
+        """
+
+
+class ReplyQueue(Protocol):
+    async def put(self, reply_id: UUID) -> None:
+        """Tell some worker that this reply may be claimable.
+
+        A hint: it may be lost, repeated or reordered, and a failure to send is logged here and never raised; the
+        sweeper finds what was lost.
+        """
+
+
+class StopSignals(Protocol):
+    """A nudge to the worker that holds a reply to look at the database now. A hint, as the queue is."""
+
+    async def send(self, reply_id: UUID) -> None:
+        """Never raises."""
+
+    def listen(self, reply_id: UUID) -> AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set by every `send` for that reply while the context is open."""
+
+
+class StreamEnd(Enum):
+    """What a stream says besides text."""
+
+    ENDED = "ended"
+
+
+class StreamSubscription(Protocol):
+    async def receive(self, *, within: float) -> Piece | StreamEnd | None:
+        """The next piece, or ENDED, or None when `within` seconds brought nothing.
+
+        ENDED says that the reply has ended in the database, and may be lost, as pieces may.
+        """
+
+
+class ReplyStream(Protocol):
+    """The text of replies while they are written: a wire, not a store. What it loses, the database brings at the end."""
+
+    async def append(self, reply_id: UUID, piece: Piece) -> None:
+        """Send a piece to every reader. A piece not after the last one, by attempt and start, is dropped.
+
+        Never raises; what could not be sent is lost.
+        """
+
+    async def end(self, reply_id: UUID) -> None:
+        """Tell the readers that the database has the end. Never raises."""
+
+    def follow(self, reply_id: UUID) -> AbstractAsyncContextManager[StreamSubscription]:
+        """All pieces so far, oldest first, then those to come. A reply without any is just one with none yet."""
+
+    async def text_so_far(self, reply_id: UUID) -> str:
+        """The latest attempt's text as far as it is known here; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPage:
+    """A page of rooms as its bytes were sent, and their ETag."""
+
+    body: bytes
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMiss:
+    """Nothing was cached. `generation` proves to `store` that no write came between reading and storing."""
+
+    generation: str
+
+
+class RoomListCache(Protocol):
+    """The first page of each account's rooms. Loses nothing by losing all of it."""
+
+    async def look_up(self, account_id: UUID, *, limit: int) -> CachedPage | CacheMiss: ...
+
+    async def store(self, account_id: UUID, page: CachedPage, *, limit: int, missed: CacheMiss) -> None:
+        """Keep the page, unless `drop` was called since the look-up that missed."""
+
+    async def drop(self, account_id: UUID) -> None:
+        """Forget the account's pages of every size."""
+
+
+class NewId(Protocol):
+    def __call__(self) -> UUID:
+        """A UUIDv7 (RFC 9562)."""
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Now, aware and UTC."""
+
