@@ -1,7 +1,5 @@
 """Which models may be named, and who writes for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

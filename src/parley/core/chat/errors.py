@@ -1,13 +1,7 @@
 """Refusals of the chat module, and the two ways a model can fail."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from parley.core.chat.model import Allowance
 from parley.core.errors import DomainError, InvalidInput, Kind
-
-if TYPE_CHECKING:
-    from parley.core.chat.model import Allowance
 
 
 class RoomNotFound(DomainError):
@@ -57,7 +51,7 @@ class QuotaExceeded(DomainError):
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(
-            f"The plan's {allowance.limit} messages of this day are used. More come at 00:00 UTC, or with a larger plan."
+            f"The {allowance.limit} messages that the plan allows a day are used. More come at 00:00 UTC."
         )
         self.allowance = allowance
 

@@ -1,9 +1,7 @@
 """The nouns of a conversation: rooms, messages, and a reply while it is being written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
@@ -36,7 +34,7 @@ UNFINISHED = frozenset({Status.PENDING, Status.GENERATING})
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One conversation of one account. `model` and `instructions` are None where the room leaves them to the default."""
+    """One conversation of one account. A `model` of None is the default one."""
 
     id: UUID
     account_id: UUID
@@ -117,6 +115,7 @@ class Claim:
     attempt: int
     failures: int
     charged_on: date
+    stop_requested: bool = False
 
 
 class Lease(Enum):
@@ -148,7 +147,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a model is asked to continue: the room's instructions, then the turns, oldest first, the last one a user's."""
+    """What a model is asked to continue: the room's instructions, then the turns, oldest first, a user's last."""
 
     instructions: str | None
     turns: tuple[Turn, ...]
@@ -190,8 +189,8 @@ class Piece:
 
 
 def utc_day(moment: datetime) -> date:
-    return moment.astimezone(timezone.utc).date()
+    return moment.astimezone(UTC).date()
 
 
 def next_midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)

@@ -1,9 +1,7 @@
 """What the chat module needs from outside, named by role. Times are aware and UTC; durations are seconds."""
 
-from __future__ import annotations
-
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -38,8 +36,8 @@ class Rooms(Protocol):
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         """At most `limit` rooms, latest activity first, those that follow `after` in that order."""
 
-    async def save(self, room: Room) -> bool:
-        """Write name, model and instructions. False when the room is gone or another account's."""
+    async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
+        """Write those of name, model and instructions that are named. False when the room is gone or another's."""
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         """Remove the room with its messages. False when there was none of this account."""
@@ -57,6 +55,9 @@ class Messages(Protocol):
         """Write a user's message and its pending reply; `charged_on` is the day whose quota paid."""
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
+        """A reply with the user's message before it, that one first. The caller owns the room."""
 
     async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
         """The `limit` messages with the highest positions below `before`, oldest first. The caller owns the room."""
@@ -90,7 +91,7 @@ class Replies(Protocol):
         """Make the reply pending and due at once, as a worker does that is told to leave. False as for `end`."""
 
     async def request_stop(self, reply_id: UUID) -> bool:
-        """Flag a reply whose lease holds. False when nobody holds one: then `end_unheld` can end it."""
+        """Flag an unfinished reply for the worker that has it or takes it next. False when it has ended."""
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
         """End a reply that nobody holds a lease of, as a new attempt. None when it is held or has ended."""
@@ -115,6 +116,9 @@ class Quota(Protocol):
     async def take(self, account_id: UUID, *, day: date) -> Allowance:
         """Count one message, in one conditional statement. Raises QuotaExceeded, with nothing counted."""
 
+    async def look(self, account_id: UUID, *, day: date) -> Allowance:
+        """What is left, with nothing counted."""
+
     async def give_back(self, account_id: UUID, *, day: date) -> None:
         """Uncount one message of that day. The caller makes sure that it happens once."""
 
@@ -122,9 +126,9 @@ class Quota(Protocol):
 
 
 class IdempotencyKeys(Protocol):
-    async def remember(self, account_id: UUID, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime) -> (
-        tuple[UUID, bytes] | None
-    ):
+    async def remember(
+        self, account_id: UUID, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
+    ) -> tuple[UUID, bytes] | None:
         """Bind the key to the reply. None: bound now. Else the reply and fingerprint of its first use.
 
         Of parallel callers exactly one binds; the others wait for that one's unit of work to end. A use older than
@@ -158,12 +162,15 @@ class ChatUnitOfWork(Protocol):
 
 
 class LanguageModel(Protocol):
-    def reply(self, model: str, conversation: Conversation) -> AsyncIterator[str | Finished]:
+    def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
         """Stream an answer: pieces of text as they come, none empty, then exactly one Finished, always the last.
 
         `model` is the provider's own name for it. Raises ModelUnavailable or ModelRefused, also after some text. Sets
-        no deadlines: the caller has them. Closing the iterator ends the request.
+        no deadlines: the caller has them. Closing the generator ends the request.
         """
+
+    async def close(self) -> None:
+        """Give up connections, once no reply is under way."""
 
 
 class ReplyQueue(Protocol):
@@ -189,18 +196,20 @@ class StreamEnd(Enum):
     """What a stream says besides text."""
 
     ENDED = "ended"
+    CLOSED = "closed"
 
 
 class StreamSubscription(Protocol):
     async def receive(self, *, within: float) -> Piece | StreamEnd | None:
-        """The next piece, or ENDED, or None when `within` seconds brought nothing.
+        """The next piece, or ENDED, or CLOSED, or None when `within` seconds brought nothing.
 
-        ENDED says that the reply has ended in the database, and may be lost, as pieces may.
+        ENDED says that the reply has ended in the database, and may be lost, as pieces may. CLOSED says that this
+        process is leaving: nothing more will come here.
         """
 
 
 class ReplyStream(Protocol):
-    """The text of replies while they are written: a wire, not a store. What it loses, the database brings at the end."""
+    """The text of replies while they are written: a wire, not a store. The database makes up for what it loses."""
 
     async def append(self, reply_id: UUID, piece: Piece) -> None:
         """Send a piece to every reader. A piece not after the last one, by attempt and start, is dropped.
@@ -216,6 +225,9 @@ class ReplyStream(Protocol):
 
     async def text_so_far(self, reply_id: UUID) -> str:
         """The latest attempt's text as far as it is known here; may be empty."""
+
+    def close(self) -> None:
+        """From now on every subscription says CLOSED. For a process that must not wait for its readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +255,3 @@ class RoomListCache(Protocol):
 
     async def drop(self, account_id: UUID) -> None:
         """Forget the account's pages of every size."""
-
-
-class NewId(Protocol):
-    def __call__(self) -> UUID:
-        """A UUIDv7 (RFC 9562)."""
-
-
-class Clock(Protocol):
-    def __call__(self) -> datetime:
-        """Now, aware and UTC."""
-

@@ -1,0 +1,300 @@
+"""Signing in, and the account itself, over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, get, patch, post
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.problems import documented
+from parley.adapters.http.throttle import one_call_from_address
+from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
+from parley.core.accounts.model import (
+    EMAIL_CHARACTERS,
+    NAME_CHARACTERS,
+    PASSWORD_LONGEST,
+    PASSWORD_SHORTEST,
+    Account,
+    Caller,
+    Identity,
+    IdentityKind,
+    Purpose,
+    SignedIn,
+    TokenPair,
+)
+from parley.core.accounts.passwords import log_in, sign_up
+from parley.core.accounts.profile import change_name, read_account, read_identity
+from parley.core.accounts.sessions import refresh_session
+from parley.core.billing.model import Plan
+from parley.core.billing.use_cases import read_plan
+
+MobileNumber = Annotated[
+    str, Meta(max_length=64, description="In any readable form with its country code", examples=["+91 98765 43210"])
+]
+Email = Annotated[str, Meta(max_length=EMAIL_CHARACTERS, examples=["mira@example.com"])]
+NewPassword = Annotated[
+    str,
+    Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST, examples=["correct horse battery staple"]),
+]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS, examples=["Mira"])]
+Token = Annotated[str, Meta(max_length=1_024)]
+
+
+class WhoBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Exactly one of `mobile_number` and `email`."""
+
+    mobile_number: MobileNumber | None = None
+    email: Email | None = None
+
+
+class SignupBody(WhoBody, kw_only=True):
+    """What the account is to have; in force only with a one-time code for the same identity."""
+
+    name: Name | None = None
+    password: NewPassword | None = None
+
+
+class VerifyBody(WhoBody, kw_only=True):
+    """The code that was sent, and the token of a signup if there was one."""
+
+    otp: Annotated[str, Meta(max_length=64, examples=["123456"])]
+    signup_token: Token | None = None
+
+
+class LoginBody(WhoBody, kw_only=True):
+    password: Annotated[str, Meta(max_length=1_024, examples=["correct horse battery staple"])]
+
+
+class RefreshBody(Struct, forbid_unknown_fields=True):
+    refresh_token: Token
+
+
+class SignupAnswer(Struct):
+    """Send `signup_token` with the code within `expires_in` seconds."""
+
+    signup_token: str
+    expires_in: int
+
+
+class CodeAnswer(Struct, omit_defaults=True):
+    """`expires_in` and `resend_in` are seconds. `otp` is here only with OTP_SENDER=response."""
+
+    message: str
+    expires_in: int
+    resend_in: int
+    otp: Annotated[str, Meta(examples=["123456"])] | UnsetType = UNSET
+
+
+class AccountBody(Struct):
+    """An account; it has either a mobile number or an e-mail address."""
+
+    id: UUID
+    mobile_number: str | None
+    email: str | None
+    name: str | None
+    plan: Literal["basic", "pro"]
+    password_set: bool
+    created_at: datetime
+
+
+class TokensBody(Struct, kw_only=True):
+    """An access token for `expires_in` seconds, and a refresh token that works once."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  a scheme (RFC 6750)
+    expires_in: int
+    refresh_token: str
+
+
+class SignedInBody(TokensBody, kw_only=True):
+    """`created`: this sign-in made the account."""
+
+    created: bool
+    user: AccountBody
+
+
+class AccountChange(Struct, forbid_unknown_fields=True):
+    """null takes the name away."""
+
+    name: Name | None
+
+
+class AuthController(Controller):
+    path = "/auth"
+    tags = ("Sign-in",)
+    opt = PUBLIC
+    guards = (one_call_from_address,)
+
+    @post(
+        "/signup",
+        operation_id="signUp",
+        summary="Ask for an account with a name and a password",
+        responses=documented(400, 413, 415, 429),
+    )
+    async def sign_up(self, data: SignupBody, ports: HttpPorts) -> SignupAnswer:
+        """Optional: a code alone makes an account too. The answer is the same for a known identity."""
+        started = await sign_up(
+            uow=ports.accounts,
+            passwords=ports.passwords,
+            identity=_identity(data, ports),
+            name=data.name,
+            password=data.password,
+            new_token=ports.new_token,
+            now=ports.now(),
+        )
+        return SignupAnswer(started.signup_token, started.expires_in)
+
+    @post(
+        "/send-otp",
+        status_code=200,
+        operation_id="sendOtp",
+        summary="Send a one-time code",
+        responses=documented(400, 413, 415, 429),
+    )
+    async def send_otp(self, data: WhoBody, ports: HttpPorts) -> CodeAnswer:
+        """To any valid identity, known or not. A new code voids the one before."""
+        sent = await send_code(
+            uow=ports.accounts,
+            throttle=ports.throttle,
+            sender=ports.otp_sender,
+            policy=ports.code_policy,
+            keys=ports.code_keys,
+            identity=_identity(data, ports),
+            purpose=Purpose.SIGN_IN,
+            new_code=ports.new_code,
+            now=ports.now(),
+        )
+        return _code_answer(sent)
+
+    @post(
+        "/verify-otp",
+        status_code=200,
+        operation_id="verifyOtp",
+        summary="Sign in with a one-time code",
+        responses=documented(400, 401, 413, 415, 429),
+    )
+    async def verify_otp(self, data: VerifyBody, ports: HttpPorts) -> SignedInBody:
+        """An unknown identity becomes an account, with the name and password of its `signup_token` if it has one."""
+        signed_in = await sign_in_by_code(
+            uow=ports.accounts,
+            access_tokens=ports.tokens,
+            keys=ports.code_keys,
+            identity=_identity(data, ports),
+            code=data.otp,
+            signup_token=data.signup_token,
+            session_life=ports.session_life,
+            new_id=ports.new_id,
+            new_token=ports.new_token,
+            now=ports.now(),
+        )
+        return await _signed_in(signed_in, ports)
+
+    @post(
+        "/login",
+        status_code=200,
+        operation_id="logIn",
+        summary="Sign in with a password",
+        responses=documented(400, 401, 413, 415, 429),
+    )
+    async def log_in(self, data: LoginBody, ports: HttpPorts) -> SignedInBody:
+        signed_in = await log_in(
+            uow=ports.accounts,
+            passwords=ports.passwords,
+            access_tokens=ports.tokens,
+            identity=_identity(data, ports),
+            password=data.password,
+            session_life=ports.session_life,
+            new_id=ports.new_id,
+            new_token=ports.new_token,
+            now=ports.now(),
+        )
+        return await _signed_in(signed_in, ports)
+
+    @post(
+        "/refresh",
+        status_code=200,
+        operation_id="refresh",
+        summary="Exchange a refresh token for a new pair",
+        responses=documented(400, 401, 413, 415, 429),
+    )
+    async def refresh(self, data: RefreshBody, ports: HttpPorts) -> TokensBody:
+        """Works once; 10 s long a repeat gets the same pair. Any later use of an old token ends the session."""
+        pair = await refresh_session(
+            uow=ports.accounts,
+            access_tokens=ports.tokens,
+            keys=ports.refresh_keys,
+            refresh_token=data.refresh_token,
+            life=ports.session_life,
+            now=ports.now(),
+        )
+        return _tokens(pair)
+
+
+class AccountController(Controller):
+    tags = ("Account",)
+
+    @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
+    async def read(self, request: Request[Caller, Any, Any], ports: HttpPorts) -> AccountBody:
+        return await _read(request.user.account_id, ports)
+
+    @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
+    async def read_alias(self, request: Request[Caller, Any, Any], ports: HttpPorts) -> AccountBody:
+        return await _read(request.user.account_id, ports)
+
+    @patch(
+        "/user/me",
+        operation_id="changeAccount",
+        summary="Change the name",
+        responses=documented(400, 401, 413, 415),
+    )
+    async def change(self, data: AccountChange, request: Request[Caller, Any, Any], ports: HttpPorts) -> AccountBody:
+        account = await change_name(uow=ports.accounts, account_id=request.user.account_id, name=data.name)
+        return _account(account, await read_plan(uow=ports.billing, account_id=account.id))
+
+
+def _identity(who: WhoBody, ports: HttpPorts) -> Identity:
+    return read_identity(who.mobile_number, who.email, ports.mobile_numbers)
+
+
+def _code_answer(sent: CodeSent) -> CodeAnswer:
+    return CodeAnswer(
+        message="If the identity can be reached, a code is on its way.",
+        expires_in=sent.expires_in,
+        resend_in=sent.resend_in,
+        otp=UNSET if sent.shown_code is None else sent.shown_code,
+    )
+
+
+async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
+    account = await read_account(uow=ports.accounts, account_id=account_id)
+    return _account(account, await read_plan(uow=ports.billing, account_id=account_id))
+
+
+async def _signed_in(signed_in: SignedIn, ports: HttpPorts) -> SignedInBody:
+    plan = await read_plan(uow=ports.billing, account_id=signed_in.account.id)
+    return SignedInBody(
+        **msgspec.structs.asdict(_tokens(signed_in)),
+        created=signed_in.created,
+        user=_account(signed_in.account, plan),
+    )
+
+
+def _tokens(pair: TokenPair) -> TokensBody:
+    return TokensBody(access_token=pair.access_token, expires_in=pair.expires_in, refresh_token=pair.refresh_token)
+
+
+def _account(account: Account, plan: Plan) -> AccountBody:
+    identity = account.identity
+    return AccountBody(
+        id=account.id,
+        mobile_number=identity.value if identity.kind is IdentityKind.MOBILE_NUMBER else None,
+        email=identity.value if identity.kind is IdentityKind.EMAIL else None,
+        name=account.name,
+        plan=plan.value,
+        password_set=account.password_hash is not None,
+        created_at=account.created_at,
+    )

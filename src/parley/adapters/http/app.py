@@ -1,0 +1,97 @@
+"""The HTTP adapter as one ASGI application."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from parley.adapters.http.accounts import AccountController, AuthController
+from parley.adapters.http.auth import RequireCaller
+from parley.adapters.http.docs import docs_files, docs_page, docs_start, openapi_config
+from parley.adapters.http.envelope import Envelope
+from parley.adapters.http.health import is_live, is_ready
+from parley.adapters.http.messages import MessageController
+from parley.adapters.http.models import list_models
+from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.problems import exception_handlers
+from parley.adapters.http.replies import ReplyController
+from parley.adapters.http.rooms import RoomController
+from parley.adapters.http.shutdown import end_streams_on_signal
+from parley.adapters.http.usage import UsageController
+
+LARGEST_BODY = 1_000_000
+_EXPOSED = ("ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Idempotent-Replayed")
+_ALLOWED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer")
+
+Background = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def create_app(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> ASGIApp:
+    """`background` is open from start to shutdown: the worker of an embedded process, the closing of pools."""
+    litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
+    return Envelope(litestar, new_request_id=lambda: str(ports.new_id()), https=ports.public_url.startswith("https://"))
+
+
+def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> Litestar:
+    """The routes alone, without the envelope around every response; it has the OpenAPI document."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None, None]:
+        async with background():
+            with end_streams_on_signal(ports.reply_stream):
+                yield
+
+    return Litestar(
+        route_handlers=[
+            AuthController,
+            AccountController,
+            UsageController,
+            list_models,
+            RoomController,
+            MessageController,
+            ReplyController,
+            is_live,
+            is_ready,
+            docs_page,
+            docs_start,
+            docs_files(),
+        ],
+        guards=[RequireCaller(tokens=ports.tokens, now=ports.now)],
+        before_request=_require_json,
+        dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
+        state=State({"ports": ports}),
+        exception_handlers=exception_handlers(ports.now),
+        request_max_body_size=LARGEST_BODY,
+        cors_config=_cors(cors_origins),
+        openapi_config=openapi_config(version("parley")),
+        lifespan=[lifespan],
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=list(_ALLOWED),
+        expose_headers=list(_EXPOSED),
+        max_age=600,
+    )
+
+
+async def _require_json(request: Request[Any, Any, Any]) -> None:
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    declared = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if has_body and declared != "application/json" and not declared.endswith("+json"):
+        raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)

@@ -1,0 +1,38 @@
+"""Who calls: every route asks for an access token unless it is marked PUBLIC."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts.model import Caller
+from parley.core.accounts.ports import AccessTokens
+from parley.core.ports import Clock
+
+PUBLIC = {"public": True}
+BEARER = "Bearer "
+LONGEST_HEADER = 4_096
+
+
+class RequireCaller:
+    """A guard over the whole application. It leaves the Caller as the connection's `user`."""
+
+    def __init__(self, *, tokens: AccessTokens, now: Clock) -> None:
+        self._tokens = tokens
+        self._now = now
+
+    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Raises TokenInvalid."""
+        if not handler.opt.get("public"):
+            connection.scope["user"] = bearer_caller(connection, self._tokens, self._now())
+
+
+def bearer_caller(connection: ASGIConnection[Any, Any, Any, Any], tokens: AccessTokens, now: datetime) -> Caller:
+    """Raises TokenInvalid."""
+    header = connection.headers.get("authorization", "")
+    # The scheme's name is case-insensitive (RFC 9110, 11.1).
+    if header[: len(BEARER)].lower() != BEARER.lower() or len(header) > LONGEST_HEADER:
+        raise TokenInvalid
+    return tokens.read(header[len(BEARER) :], now)

@@ -1,0 +1,94 @@
+"""Interactive documentation out of this server alone: Swagger UI's files come with a Python package."""
+
+from pathlib import Path
+
+import litestar_offline_docs
+from litestar import MediaType, Response, Router, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.static_files import create_static_files_router
+
+from parley.adapters.http.auth import PUBLIC
+
+_FILES = Path(litestar_offline_docs.__file__).parent / "static"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
+
+_PAGE = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>parley API</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/docs/files/swagger-ui.css">
+  </head>
+  <body>
+    <div id="api"></div>
+    <script src="/docs/files/swagger-ui-bundle.js"></script>
+    <script src="/docs/start.js"></script>
+  </body>
+</html>
+"""
+
+_START = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  persistAuthorization: true,
+  tryItOutEnabled: true,
+});
+"""
+
+_DESCRIPTION = """\
+The backend of an AI chat product: sign-in by one-time code or password, chatrooms, replies that stream as they are
+written and are never lost, and an exact daily quota.
+
+**Start:** `POST /auth/send-otp`, then `POST /auth/verify-otp`, and put the `access_token` behind *Authorize*. Make a
+room with `POST /chatroom`, say something with `POST /chatroom/{chatroom_id}/message`, and open the answer's
+`stream_url`.
+
+**Errors** are problems (RFC 9457) with a stable `code`. **Lists** have `items` and `next_cursor`. **Times** are UTC.
+A trailing slash is accepted everywhere. Every response has an `X-Request-ID`.
+"""
+
+_TAGS = {
+    "Sign-in": "One-time codes, passwords and sessions",
+    "Account": "Who you are and what you have used",
+    "Models": "What may be named as `model`",
+    "Chatrooms": "Conversations",
+    "Messages": "What is said in a chatroom, and replies as they are written",
+    "Operations": "For those who run it",
+}
+
+
+@get("/docs", media_type=MediaType.HTML, include_in_schema=False, opt=PUBLIC)
+async def docs_page() -> Response[str]:
+    return Response(_PAGE, media_type=MediaType.HTML, headers={"Content-Security-Policy": _POLICY})
+
+
+@get("/docs/start.js", media_type="text/javascript", include_in_schema=False, opt=PUBLIC)
+async def docs_start() -> Response[str]:
+    return Response(_START, media_type="text/javascript")
+
+
+def docs_files() -> Router:
+    return create_static_files_router("/docs/files", [_FILES], include_in_schema=False, opt=PUBLIC)
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="parley",
+        version=version,
+        description=_DESCRIPTION,
+        tags=[Tag(name, description) for name, description in _TAGS.items()],
+        components=Components(
+            security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+        ),
+        path="/",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        openapi_router=Router("/", route_handlers=[], opt=PUBLIC),
+    )

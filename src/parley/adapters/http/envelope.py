@@ -1,0 +1,74 @@
+"""What every response carries, whatever made it, and the one log line that every request leaves.
+
+This wraps the whole application: a 404 of the router passes no middleware of Litestar.
+"""
+
+import re
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger("parley.access")
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-site"),
+)
+_DEFAULTS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Envelope:
+    """Request ids, security headers (OWASP ASVS 5, 3.4) and the access log. Paths are logged without their query."""
+
+    def __init__(self, app: ASGIApp, *, new_request_id: Callable[[], str], https: bool) -> None:
+        self._app = app
+        self._new_request_id = new_request_id
+        self._headers = _HEADERS + (((b"strict-transport-security", b"max-age=31536000"),) if https else ())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        request_id = _given_request_id(scope) or self._new_request_id().encode()
+        started = perf_counter()
+        status = 0
+
+        async def send_wrapped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._with_ours(list(message["headers"]), request_id)
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        try:
+            await self._app(scope, receive, send_wrapped)
+        finally:
+            milliseconds = round((perf_counter() - started) * 1000, 1)
+            log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+            structlog.contextvars.clear_contextvars()
+
+    def _with_ours(self, headers: list[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
+        given = {name.lower() for name, _ in headers}
+        headers.append((b"x-request-id", request_id))
+        headers.extend(self._headers)
+        headers.extend(default for default in _DEFAULTS if default[0] not in given)
+        return headers
+
+
+def _given_request_id(scope: Any) -> bytes | None:
+    """A caller's own id is kept when it is harmless in a log."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return bytes(value)
+    return None

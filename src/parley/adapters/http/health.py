@@ -1,0 +1,41 @@
+"""Whether this process lives, and whether it can work."""
+
+from typing import Annotated, Literal
+
+from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Meta, Struct
+
+from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.ports import HttpPorts
+
+
+class LiveBody(Struct):
+    status: Literal["ok"] = "ok"
+
+
+class ReadyBody(Struct):
+    """`down` names the parts that do not answer."""
+
+    status: Literal["ok", "unavailable"]
+    down: Annotated[list[str], Meta(examples=[["database"]])]
+
+
+@get("/health/live", operation_id="isLive", summary="The process lives", tags=("Operations",), opt=PUBLIC)
+async def is_live() -> LiveBody:
+    return LiveBody()
+
+
+@get(
+    "/health/ready",
+    operation_id="isReady",
+    summary="The process can work",
+    tags=("Operations",),
+    opt=PUBLIC,
+    responses={503: ResponseSpec(ReadyBody, generate_examples=False, description="Something that it needs is down")},
+)
+async def is_ready(ports: HttpPorts) -> Response[ReadyBody]:
+    down = [name for name, answers in ports.health_checks.items() if not await answers()]
+    if down:
+        return Response(ReadyBody("unavailable", down), status_code=503)
+    return Response(ReadyBody("ok", []))

@@ -1,0 +1,15 @@
+"""The Prefer header (RFC 7240), as far as it says `wait`."""
+
+import re
+
+LONGEST_WAIT = 30
+_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,6})\"?\s*", re.IGNORECASE)
+
+
+def wait_seconds(prefer: str | None) -> int | None:
+    """How long the client would wait, LONGEST_WAIT at most; None when it does not say."""
+    for preference in (prefer or "").split(","):
+        wait = _WAIT.fullmatch(preference.partition(";")[0])
+        if wait:
+            return min(int(wait[1]), LONGEST_WAIT)
+    return None

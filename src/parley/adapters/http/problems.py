@@ -1,0 +1,165 @@
+"""Every refusal as an RFC 9457 problem: the one place that gives errors a status."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+
+from parley.adapters.http.quota_headers import quota_headers, seconds_until
+from parley.core.chat.errors import QuotaExceeded
+from parley.core.errors import DomainError, InvalidInput, Kind
+from parley.core.ports import Clock
+
+log = structlog.get_logger("parley.http")
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS = {
+    Kind.INVALID: HTTPStatus.BAD_REQUEST,
+    Kind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Kind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Kind.CONFLICT: HTTPStatus.CONFLICT,
+    Kind.MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Kind.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
+    Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_OF_STATUS = {
+    400: ("bad_request", "The request could not be understood."),
+    401: ("unauthenticated", "Send a valid access token as «Authorization: Bearer …»."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not know the method; the Allow header lists those it does."),
+    413: ("body_too_large", "The body is larger than 1 MB."),
+    415: ("unsupported_media_type", "Send the body as JSON, with «Content-Type: application/json»."),
+    500: ("internal_error", "Something went wrong here. The request id finds it in the server's log."),
+}
+
+
+class FieldError(msgspec.Struct):
+    """One wrong input. `field` is spelt as the client sent it; a header or a query parameter goes by its name."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457 problem details. `code` is stable: write programs against it, not against `detail`."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = msgspec.field(default="about:blank", name="type")
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+
+
+def exception_handlers(now: Clock) -> dict[type[Exception] | int, Any]:
+    """What turns anything raised into a problem; `now` is for the seconds in quota headers."""
+
+    def from_domain_error(_: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
+        errors = [FieldError(error.field, error.message)] if isinstance(error, InvalidInput) else msgspec.UNSET
+        return _response(_STATUS[error.kind], error.code, error.detail, headers=_headers(error, now()), errors=errors)
+
+    return {
+        DomainError: from_domain_error,
+        HTTPException: from_http_exception,
+        Exception: from_anything_else,
+    }
+
+
+def from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Litestar's own refusals: routing, body size, malformed JSON, wrong types."""
+    code, detail = _OF_STATUS.get(error.status_code, _OF_STATUS[400])
+    if isinstance(error, ValidationException):
+        errors = _field_errors(error.extra)
+        detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
+        return _response(HTTPStatus.BAD_REQUEST, "invalid_input", detail, errors=errors)
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        code, detail = "malformed_json", "The body is not well-formed JSON in UTF-8."
+    return _response(HTTPStatus(error.status_code), code, detail, headers=error.headers or {})
+
+
+def from_anything_else(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    if isinstance(error, RecursionError):
+        return _response(HTTPStatus.BAD_REQUEST, "malformed_json", "The body is nested too deeply.")
+    log.error("request_crashed", path=request.scope["path"], exc_info=error)
+    return _response(HTTPStatus.INTERNAL_SERVER_ERROR, *_OF_STATUS[500])
+
+
+def documented(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problems that an operation can answer with, for the OpenAPI document."""
+    return {status: _documented(status) for status in statuses}
+
+
+def _documented(status: int) -> ResponseSpec:
+    code, detail = _EXAMPLES.get(status) or _OF_STATUS[status]
+    phrase = HTTPStatus(status).phrase
+    example = {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "code": code}
+    if status == HTTPStatus.BAD_REQUEST:
+        example |= {"errors": [{"field": "content", "message": "must have 1 to 32,000 characters"}]}
+    return ResponseSpec(
+        Problem,
+        generate_examples=False,
+        description=phrase,
+        media_type=MEDIA_TYPE,
+        examples=[Example(summary=code, value=example)],
+    )
+
+
+_EXAMPLES = {
+    400: ("invalid_input", "content: must have 1 to 32,000 characters"),
+    401: ("token_invalid", "The access token is not valid or has expired."),
+    404: ("chatroom_not_found", "There is no such chatroom in this account."),
+    409: ("conflict", "The request does not fit the state of things."),
+    422: ("idempotency_key_reused", "This Idempotency-Key was already used in this chatroom with another body."),
+    429: ("quota_exceeded", "The 5 messages that the plan allows a day are used. More come at 00:00 UTC."),
+    503: ("unavailable", "A part of the service is down for now. Try again."),
+}
+
+
+def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    if isinstance(error, QuotaExceeded):
+        headers = quota_headers(error.allowance, now) | {"Retry-After": str(seconds_until(error.allowance, now))}
+    elif (retry_after := getattr(error, "retry_after", None)) is not None:
+        headers["Retry-After"] = str(max(1, ceil(retry_after)))
+    if error.kind is Kind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def _field_errors(extra: Any) -> list[FieldError]:
+    found = []
+    for each in extra if isinstance(extra, list) else ():
+        field, message = str(each.get("key", "body")), str(each.get("message", "is not valid"))
+        found.append(FieldError(*_named_in(message, field)))
+    return found or [FieldError("body", "is not valid")]
+
+
+def _named_in(message: str, field: str) -> tuple[str, str]:
+    """msgspec names a missing or an unknown field only in its sentence, and Litestar calls the body `data`."""
+    if "unknown field" in message or "missing required field" in message:
+        return message.split("`")[1], "is not a known field" if "unknown" in message else "is required"
+    if field == "data":
+        return "body", "a JSON object is required" if message == "'data'" else message
+    return field, message
+
+
+def _response(
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET,
+) -> Response[Problem]:
+    problem = Problem(title=status.phrase, status=status.value, detail=detail, code=code, errors=errors)
+    return Response(problem, status_code=status.value, headers=dict(headers or {}), media_type=MEDIA_TYPE)

@@ -1,0 +1,156 @@
+"""A reply as server-sent events."""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from parley.adapters.http.auth import PUBLIC, bearer_caller
+from parley.adapters.http.messages import message_body
+from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.problems import documented
+from parley.core.chat.follow_reply import (
+    Delta,
+    Ended,
+    Quiet,
+    ReplyEvent,
+    Started,
+    end_of,
+    find_reply,
+    follow_reply,
+)
+from parley.core.chat.model import EventId
+from parley.core.chat.tickets import TicketInvalid
+from parley.core.errors import InvalidInput
+
+PING_SECONDS = 15.0
+# Sent at once, so that the headers are: and how soon a browser comes back after a cut.
+_OPENING = b"retry: 1000\n\n"
+_PING = b": ping\n\n"
+_EVENT_ID = re.compile(r"(\d{1,9})-(\d{1,9})")
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+_EXAMPLE = """\
+id: 1-0
+event: start
+data: {"attempt":1}
+
+id: 1-6
+event: delta
+data: {"text":"Crete "}
+
+id: 1-7
+event: done
+data: {"message":{"id":"0199f3c6-0000-7000-8000-000000000000","content":"Crete ","status":"completed"}}
+"""
+
+_EVENTS = ResponseSpec(
+    str,
+    generate_examples=False,
+    media_type="text/event-stream",
+    description="`start {attempt}` (a later attempt: clear the text), `delta {text}`, and at the end one of "
+    "`done {message}`, `failed {message}`, `stopped {message}`, which the database has by then",
+    examples=[Example(summary="a reply", value=_EXAMPLE)],
+)
+
+
+class ReplyController(Controller):
+    path = "/chatroom/{chatroom_id:uuid}/messages/{message_id:uuid}"
+    tags = ("Messages",)
+
+    @get(
+        "/stream",
+        operation_id="streamReply",
+        summary="Watch a reply being written",
+        opt=PUBLIC,
+        responses={
+            200: _EVENTS,
+            204: ResponseSpec(None, description="You have it all: a browser's EventSource stops coming back"),
+            **documented(400, 401, 404),
+        },
+    )
+    async def stream(
+        self,
+        chatroom_id: UUID,
+        message_id: Annotated[UUID, Parameter(description="The reply's id")],
+        request: Request[Any, Any, Any],
+        ports: HttpPorts,
+        ticket: Annotated[
+            str | None, Parameter(max_length=4_096, description="Out of `stream_url`; else send the access token")
+        ] = None,
+        last_event_id: Annotated[
+            str | None, Parameter(header="Last-Event-ID", description="The last event you have: go on after it")
+        ] = None,
+        last_event_id_parameter: Annotated[
+            str | None, Parameter(query="last_event_id", description="The same for a client that sends no headers")
+        ] = None,
+    ) -> Response[Any]:
+        """Server-sent events. Resumes with no gap and no repeat, on any API process, also after the end."""
+        account_id = _reader(request, ports, chatroom_id, message_id, ticket)
+        after = _event_id(last_event_id or last_event_id_parameter)
+        reply = await find_reply(uow=ports.chat, account_id=account_id, room_id=chatroom_id, reply_id=message_id)
+        if reply.status.ended and after == end_of(reply):
+            return Response(None, status_code=204)
+        events = follow_reply(
+            uow=ports.chat,
+            stream=ports.reply_stream,
+            account_id=account_id,
+            room_id=chatroom_id,
+            reply_id=message_id,
+            after=after,
+            quiet=PING_SECONDS,
+        )
+        return Stream(_written(events), media_type="text/event-stream; charset=utf-8", headers=_HEADERS)
+
+
+def _reader(
+    request: Request[Any, Any, Any], ports: HttpPorts, room_id: UUID, reply_id: UUID, ticket: str | None
+) -> UUID:
+    """The account that may read this reply. Raises TicketInvalid, TokenInvalid."""
+    if ticket is None:
+        return bearer_caller(request, ports.tokens, ports.now()).account_id
+    admitted = ports.tickets.read(ticket, ports.now())
+    if (admitted.room_id, admitted.reply_id) != (room_id, reply_id):
+        raise TicketInvalid
+    return admitted.account_id
+
+
+def _event_id(text: str | None) -> EventId | None:
+    if not text:
+        return None
+    parts = _EVENT_ID.fullmatch(text)
+    if parts is None:
+        raise InvalidInput("Last-Event-ID", "is not an id of this stream, such as 1-42")
+    return EventId(int(parts[1]), int(parts[2]))
+
+
+async def _written(events: AsyncGenerator[ReplyEvent, None]) -> AsyncGenerator[bytes, None]:
+    yield _OPENING
+    async with aclosing(events):
+        async for event in events:
+            yield _as_sent(event)
+
+
+def _as_sent(event: ReplyEvent) -> bytes:
+    match event:
+        case Started(place):
+            return _event(place, b"start", {"attempt": place.attempt})
+        case Delta(place, text):
+            return _event(place, b"delta", {"text": text})
+        case Ended(place, message):
+            name = b"done" if message.status.value == "completed" else message.status.value.encode()
+            return _event(place, name, {"message": message_body(message)})
+        case Quiet():
+            return _PING
+
+
+def _event(place: EventId, name: bytes, data: object) -> bytes:
+    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (place.attempt, place.offset, name, msgspec.json.encode(data))

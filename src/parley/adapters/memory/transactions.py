@@ -1,0 +1,76 @@
+"""Transactions over plain dicts."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from parley.core.billing.model import DayUsage, Plan
+from parley.core.chat.model import Message, Room
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyState:
+    """The running state of a reply that its message does not show."""
+
+    room_id: UUID
+    account_id: UUID
+    charged_on: date
+    claimable_at: datetime
+    queued_at: datetime
+    failures: int = 0
+    stop_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    room_id: UUID
+    reply_id: UUID
+    fingerprint: bytes
+    used_at: datetime
+
+
+@dataclass
+class Tables:
+    """Rows by their key. A room comes with its last position."""
+
+    rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
+    messages: dict[UUID, Message] = field(default_factory=dict)
+    replies: dict[UUID, ReplyState] = field(default_factory=dict)
+    idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
+    plans: dict[UUID, Plan] = field(default_factory=dict)
+    usage_days: dict[tuple[UUID, date], DayUsage] = field(default_factory=dict)
+
+    def copy(self) -> "Tables":
+        return Tables(
+            self.rooms.copy(),
+            self.messages.copy(),
+            self.replies.copy(),
+            self.idempotency_keys.copy(),
+            self.plans.copy(),
+            self.usage_days.copy(),
+        )
+
+
+class MemoryDatabase:
+    """One writer at a time. A transaction works on a copy, and its commit puts the copy in place."""
+
+    def __init__(self) -> None:
+        self.committed = Tables()
+        self._writers_turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator["MemoryTransaction", None]:
+        async with nullcontext() if read_only else self._writers_turn:
+            yield MemoryTransaction(self)
+
+
+class MemoryTransaction:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+        self.tables = database.committed.copy()
+
+    def commit(self) -> None:
+        self._database.committed = self.tables.copy()

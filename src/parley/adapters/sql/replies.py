@@ -1,0 +1,152 @@
+"""The running state of replies in SQL: every step is one conditional UPDATE, timed by the database's clock."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from parley.adapters.sql.clock import database_time
+from parley.adapters.sql.tables import messages
+from parley.core.chat.model import UNFINISHED, Claim, Ending, Lease, Status
+
+_earlier = messages.alias("earlier")
+_states = [status.value for status in UNFINISHED]
+_unfinished = messages.c.status.in_(_states)
+_free = and_(_unfinished, messages.c.claimable_at <= database_time())
+_first_in_room = ~exists().where(
+    _earlier.c.room_id == messages.c.room_id,
+    _earlier.c.position < messages.c.position,
+    _earlier.c.status.in_(_states),
+)
+_claim_columns = (
+    messages.c.id,
+    messages.c.room_id,
+    messages.c.account_id,
+    messages.c.position,
+    messages.c.model,
+    messages.c.attempt,
+    messages.c.failures,
+    messages.c.charged_on,
+    messages.c.stop_requested,
+)
+
+
+class SqlReplies:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
+        return await self._take(
+            update(messages)
+            .where(messages.c.id == reply_id, _free, _first_in_room)
+            .values(status=Status.GENERATING.value, attempt=messages.c.attempt + 1, claimable_at=database_time(lease))
+            .returning(*_claim_columns)
+        )
+
+    async def renew(self, claim: Claim, *, lease: float) -> Lease:
+        renewed = await self._connection.execute(
+            update(messages)
+            .where(_held_by(claim))
+            .values(claimable_at=database_time(lease))
+            .returning(messages.c.stop_requested)
+        )
+        stop_requested = renewed.scalar_one_or_none()
+        if stop_requested is None:
+            return Lease.LOST
+        return Lease.STOP_REQUESTED if stop_requested else Lease.HELD
+
+    async def end(self, claim: Claim, ending: Ending) -> bool:
+        return await self._write(claim, **_ending_values(ending))
+
+    async def put_off(self, claim: Claim, *, seconds: float) -> bool:
+        return await self._write(
+            claim,
+            status=Status.PENDING.value,
+            failures=messages.c.failures + 1,
+            claimable_at=database_time(seconds),
+        )
+
+    async def hand_back(self, claim: Claim) -> bool:
+        return await self._write(claim, status=Status.PENDING.value, claimable_at=database_time())
+
+    async def request_stop(self, reply_id: UUID) -> bool:
+        flagged = await self._connection.execute(
+            update(messages).where(messages.c.id == reply_id, _unfinished).values(stop_requested=True)
+        )
+        return flagged.rowcount == 1
+
+    async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
+        held = and_(messages.c.status == Status.GENERATING.value, messages.c.claimable_at > database_time())
+        return await self._take(
+            update(messages)
+            .where(messages.c.id == reply_id, _unfinished, ~held)
+            .values(attempt=messages.c.attempt + 1, **_ending_values(ending))
+            .returning(*_claim_columns)
+        )
+
+    async def next_in_room(self, room_id: UUID) -> UUID | None:
+        found = await self._connection.execute(
+            select(messages.c.id)
+            .where(messages.c.room_id == room_id, _unfinished)
+            .order_by(messages.c.position)
+            .limit(1)
+        )
+        return found.scalar_one_or_none()
+
+    async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
+        overdue = (
+            select(messages.c.id)
+            .where(
+                _free,
+                or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time(-patience)),
+                _first_in_room,
+            )
+            .order_by(messages.c.claimable_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        taken = await self._connection.execute(
+            update(messages)
+            .where(messages.c.id.in_(overdue))
+            .values(queued_at=database_time())
+            .returning(messages.c.id)
+        )
+        return sorted(taken.scalars())
+
+    async def pending_count(self, account_id: UUID) -> int:
+        counted = await self._connection.execute(
+            select(func.count()).select_from(messages).where(messages.c.account_id == account_id, _unfinished)
+        )
+        return counted.scalar_one()
+
+    async def _take(self, statement: ReturningUpdate[Any]) -> Claim | None:
+        taken = await self._connection.execute(statement)
+        row = taken.one_or_none()
+        return None if row is None else Claim(*row)
+
+    async def _write(self, claim: Claim, **values: Any) -> bool:
+        written = await self._connection.execute(update(messages).where(_held_by(claim)).values(**values))
+        return written.rowcount == 1
+
+
+def _held_by(claim: Claim) -> ColumnElement[bool]:
+    """The fence: true only while no other attempt has begun and none has ended."""
+    return and_(
+        messages.c.id == claim.reply_id,
+        messages.c.status == Status.GENERATING.value,
+        messages.c.attempt == claim.attempt,
+    )
+
+
+def _ending_values(ending: Ending) -> dict[str, Any]:
+    return {
+        "status": ending.status.value,
+        "content": ending.content,
+        "completed_at": ending.at,
+        "input_tokens": ending.usage and ending.usage.input_tokens,
+        "output_tokens": ending.usage and ending.usage.output_tokens,
+        "error_code": ending.error and ending.error.code,
+        "error_detail": ending.error and ending.error.detail,
+    }

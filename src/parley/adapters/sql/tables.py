@@ -1,0 +1,180 @@
+"""The schema, for SQLite and PostgreSQL alike. migrations/ builds it; a test holds the two together."""
+
+from advanced_alchemy.types import GUID, DateTimeUTC
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+# The newest revision in migrations/. A start with it already in the database need not load alembic.
+REVISION = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Moment = DateTimeUTC(timezone=True)
+Id = GUID()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("mobile_number", String(16), unique=True),
+    Column("email", String(254), unique=True),
+    Column("name", String(200)),
+    Column("password_hash", String(255)),
+    Column("created_at", Moment, nullable=False),
+    CheckConstraint("(mobile_number IS NULL) <> (email IS NULL)", name="one_identity"),
+)
+
+# One row an identity and purpose: a new code voids the one before it.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("identity", String(300), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("code_mac", LargeBinary(32), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("expires_at", Moment, nullable=False),
+    Column("spent_at", Moment),
+    PrimaryKeyConstraint("identity", "purpose"),
+    Index(None, "expires_at"),
+)
+
+# What a signup asked for; it becomes an account's only with a code for the same identity.
+signups = Table(
+    "signups",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("identity", String(300), nullable=False),
+    Column("name", String(200)),
+    Column("password_hash", String(255)),
+    Column("expires_at", Moment, nullable=False),
+    Index(None, "expires_at"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("opened_by", String(16), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("last_used_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(None, "account_id"),
+    Index(None, "expires_at"),
+)
+
+# Every token that a session ever had: the use of an old one is how theft shows.
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("session_id", Id, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("used_at", Moment),
+    Index(None, "session_id"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("override", String(16)),
+)
+
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("account_id", "day"),
+)
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("model", String(200)),
+    Column("instructions", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("active_at", Moment, nullable=False),
+    Column("last_position", Integer, nullable=False, server_default="0"),
+    Index("ix_rooms_latest", "account_id", "active_at", "id"),
+)
+
+_unfinished = text("status IN ('pending', 'generating')")
+
+# The columns from `attempt` on are the running state of a reply and empty in a user's message. `account_id` repeats
+# the room's, for counting without a join; the room's cascade is enough to erase.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("model", String(200)),
+    Column("reply_to", Id),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("error_code", String(64)),
+    Column("error_detail", String(500)),
+    Column("created_at", Moment, nullable=False),
+    Column("completed_at", Moment),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("charged_on", Date),
+    Column("stop_requested", Boolean, nullable=False, server_default=false()),
+    # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.
+    Column("claimable_at", Moment),
+    Column("queued_at", Moment),
+    UniqueConstraint("room_id", "position"),
+    Index("ix_messages_unfinished_room", "room_id", "position", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    Index("ix_messages_unfinished_account", "account_id", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    Index("ix_messages_claimable", "claimable_at", sqlite_where=_unfinished, postgresql_where=_unfinished),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account_id", Id, nullable=False),
+    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("reply_id", Id, nullable=False),
+    Column("used_at", Moment, nullable=False),
+    PrimaryKeyConstraint("room_id", "key"),
+    Index(None, "used_at"),
+)

@@ -1,0 +1,106 @@
+"""The command line."""
+
+import asyncio
+import json
+import sys
+from importlib.metadata import version
+
+import click
+
+from parley.settings import SettingsError, read_settings
+
+GRACE_SECONDS = 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("parley"), prog_name="parley")
+def commands() -> None:
+    """The backend of an AI chat product. Settings come from the environment and from .env; see .env.example."""
+
+
+@commands.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="API processes.")
+def run(host: str, port: int, workers: int) -> None:
+    """Serve the API, with the worker that writes replies."""
+    if workers > 1:
+        raise SettingsError("--workers: several API processes must share Redis, which this version does not use yet.")
+    settings = read_settings()
+    import uvicorn  # noqa: PLC0415  the other commands start without it
+
+    from parley.bootstrap import bootstrap, database_name  # noqa: PLC0415
+    from parley.logs import configure_logs  # noqa: PLC0415
+
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    parley = bootstrap(settings)
+    click.echo(
+        f"parley {version('parley')} ({settings.environment})\n"
+        f"  listens on  http://{host}:{port}\n"
+        f"  docs        http://{host}:{port}/docs\n"
+        f"  database    {database_name(settings)}\n"
+        f"  model       {parley.ports.catalogue.default}\n"
+        f"  codes       {settings.otp_sender}{' (shown in the answer)' if settings.otp_sender == 'response' else ''}",
+        err=True,
+    )
+    uvicorn.run(
+        parley.app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        lifespan="on",
+        ws="none",
+    )
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from parley.operations import migrate_database  # noqa: PLC0415
+
+    asyncio.run(migrate_database(read_settings()))
+    click.echo("The database has the schema of this version.")
+
+
+@commands.command()
+def check() -> None:
+    """Look at the settings and every connection; exit with 1 when something is wrong."""
+    from parley.operations import check_everything  # noqa: PLC0415
+
+    findings = asyncio.run(check_everything(read_settings()))
+    for finding in findings:
+        click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.what}: {finding.detail}")
+    raise SystemExit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@commands.command()
+def openapi() -> None:
+    """Write the OpenAPI document to standard output."""
+    from parley.operations import openapi_document  # noqa: PLC0415
+
+    click.echo(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+
+
+@commands.command()
+@click.argument("number_or_email")
+@click.argument("plan_name", metavar="basic|pro|auto", type=click.Choice(["basic", "pro", "auto"]))
+def plan(number_or_email: str, plan_name: str) -> None:
+    """Put an account on a plan, whatever it pays; auto takes the word back."""
+    from parley.operations import set_plan  # noqa: PLC0415
+
+    asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
+    click.echo(f"{number_or_email}: {plan_name}")
+
+
+def main() -> None:
+    """Run a command; what an operator got wrong is one line, not a traceback."""
+    try:
+        commands(prog_name="parley")
+    except SettingsError as error:
+        click.echo(f"parley: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,22 @@
+"""What every end of a reply brings with it, whoever ended it."""
+
+from uuid import UUID
+
+from parley.core.chat.model import Claim, Ending, Status
+from parley.core.chat.ports import ChatUnit, ReplyQueue, ReplyStream
+
+
+async def settle(unit: ChatUnit, claim: Claim, ending: Ending) -> UUID | None:
+    """In the transaction of the end: count the tokens, return the quota of a failure, find the room's next reply."""
+    if ending.usage is not None:
+        await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, usage=ending.usage)
+    if ending.status is Status.FAILED:
+        await unit.quota.give_back(claim.account_id, day=claim.charged_on)
+    return await unit.replies.next_in_room(claim.room_id)
+
+
+async def after_the_end(reply_id: UUID, following: UUID | None, *, stream: ReplyStream, queue: ReplyQueue) -> None:
+    """After its commit: tell the readers, and the worker of the next reply."""
+    await stream.end(reply_id)
+    if following is not None:
+        await queue.put(following)

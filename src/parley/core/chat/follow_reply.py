@@ -1,0 +1,151 @@
+"""Reading a reply while it is written, from any place, to its end.
+
+A reader's place is an attempt and a count of characters. Pieces that it has seen are cut off, pieces that do not join
+are passed over, and what is missing at the end comes from the database: so there is no gap and no repeat, whatever
+the wire lost or sent twice.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from parley.core.chat.errors import NotAReply
+from parley.core.chat.messages import read_message
+from parley.core.chat.model import EventId, Message, Piece, Role
+from parley.core.chat.ports import ChatUnitOfWork, ReplyStream, StreamEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An attempt began: a reader clears the text of earlier ones."""
+
+    id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that follows what was read. `id` is the place after it."""
+
+    id: EventId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The reply as the database has it. Nothing follows."""
+
+    id: EventId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nothing happened for a while: time for a sign of life."""
+
+
+ReplyEvent = Started | Delta | Ended | Quiet
+BEGINNING = EventId(0, 0)
+
+
+def end_of(message: Message) -> EventId:
+    """The place after an ended reply's last event, one behind its text."""
+    return EventId(message.attempt, len(message.content) + 1)
+
+
+async def find_reply(*, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message:
+    """Raises MessageNotFound, NotAReply."""
+    message = await read_message(uow=uow, account_id=account_id, room_id=room_id, message_id=reply_id)
+    if message.role is not Role.ASSISTANT:
+        raise NotAReply
+    return message
+
+
+async def follow_reply(
+    *,
+    uow: ChatUnitOfWork,
+    stream: ReplyStream,
+    account_id: UUID,
+    room_id: UUID,
+    reply_id: UUID,
+    after: EventId | None,
+    quiet: float,
+) -> AsyncGenerator[ReplyEvent, None]:
+    """Every event behind `after`, ending with Ended; without one when the room was deleted or the stream is closed.
+
+    After `quiet` seconds without an event there is a Quiet, and a look into the database. No unit of work is open
+    between events.
+    """
+    async with stream.follow(reply_id) as pieces:
+        # Read after subscribing, so that no end can fall between the two.
+        message = await _reread(uow, account_id, room_id, reply_id)
+        place = _honest(after, message)
+        while message is not None and not message.status.ended:
+            received = await pieces.receive(within=quiet)
+            if isinstance(received, Piece):
+                for event in _new_in(received, place):
+                    place = event.id
+                    yield event
+                continue
+            if received is StreamEnd.CLOSED:
+                return
+            if received is None:
+                yield Quiet()
+            message = await _reread(uow, account_id, room_id, reply_id)
+    for last_event in _rest_of(message, place):
+        yield last_event
+
+
+async def wait_for_end(
+    *, uow: ChatUnitOfWork, stream: ReplyStream, account_id: UUID, room_id: UUID, reply_id: UUID, seconds: float
+) -> Message | None:
+    """The reply once it has ended, or as it is after `seconds`. None when it is gone."""
+    try:
+        async with asyncio.timeout(seconds):
+            async for event in follow_reply(
+                uow=uow,
+                stream=stream,
+                account_id=account_id,
+                room_id=room_id,
+                reply_id=reply_id,
+                after=None,
+                quiet=1.0,
+            ):
+                if isinstance(event, Ended):
+                    return event.message
+    except TimeoutError:
+        pass
+    return await _reread(uow, account_id, room_id, reply_id)
+
+
+async def _reread(uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message | None:
+    async with uow(read_only=True) as unit:
+        return await unit.messages.get(reply_id, room_id, account_id)
+
+
+def _honest(after: EventId | None, message: Message | None) -> EventId:
+    """Where to go on: at the beginning for a reader who claims to have seen what was never written."""
+    if after is None or message is None or after.attempt > message.attempt:
+        return BEGINNING
+    return after
+
+
+def _new_in(piece: Piece, place: EventId) -> Iterator[Started | Delta]:
+    if piece.attempt > place.attempt:
+        place = EventId(piece.attempt, 0)
+        yield Started(place)
+    joins = piece.attempt == place.attempt and piece.start <= place.offset < piece.end
+    if joins:
+        yield Delta(EventId(piece.attempt, piece.end), piece.text[place.offset - piece.start :])
+
+
+def _rest_of(message: Message | None, place: EventId) -> Iterator[ReplyEvent]:
+    if message is None:
+        return
+    if message.attempt > place.attempt:
+        place = EventId(message.attempt, 0)
+        yield Started(place)
+    rest = message.content[place.offset :] if message.attempt == place.attempt else ""
+    if rest:
+        yield Delta(EventId(message.attempt, len(message.content)), rest)
+    yield Ended(end_of(message), message)

@@ -1,0 +1,133 @@
+"""Accepting a message and reading what was said."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.errors import IdempotencyMismatch, MessageNotFound, RoomNotFound, TooManyPending
+from parley.core.chat.model import (
+    IDEMPOTENCY_KEY_CHARACTERS,
+    MESSAGE_CHARACTERS,
+    Allowance,
+    IdempotencyKey,
+    Message,
+    Role,
+    Room,
+    Status,
+    utc_day,
+)
+from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyQueue, RoomListCache
+from parley.core.chat.rooms import MessagePage, message_page
+from parley.core.ports import NewId
+from parley.core.text import check_text
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A user's message and its reply as they were at acceptance, and the quota as it is now."""
+
+    question: Message
+    reply: Message
+    allowance: Allowance
+    replayed: bool
+
+
+async def post_message(
+    *,
+    uow: ChatUnitOfWork,
+    queue: ReplyQueue,
+    cache: RoomListCache,
+    catalogue: ModelCatalogue,
+    max_pending: int,
+    account_id: UUID,
+    room_id: UUID,
+    content: str,
+    model: str | None,
+    key: str | None,
+    new_id: NewId,
+    now: datetime,
+) -> Accepted:
+    """Accept a message for exactly one reply; with a `key`, exactly once in 24 hours.
+
+    Raises InvalidInput, UnknownModel, RoomNotFound, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
+    them nothing has changed.
+    """
+    check_text("content", content, longest=MESSAGE_CHARACTERS)
+    catalogue.check(model)
+    idempotency_key = None if key is None else _idempotency_key(key, content, model)
+    question_id, reply_id = new_id(), new_id()
+    async with uow() as unit:
+        # The room is locked first, here and everywhere: it orders positions, and parallel uses of one key.
+        reserved = await unit.rooms.reserve(room_id, account_id, at=now)
+        if reserved is None:
+            raise RoomNotFound
+        room, position = reserved
+        if idempotency_key is not None:
+            first_use = await unit.idempotency_keys.remember(account_id, room_id, idempotency_key, reply_id, at=now)
+            if first_use is not None:
+                return await _replay(unit, room, first_use, idempotency_key, now)
+        question = Message(question_id, room_id, Role.USER, content, Status.COMPLETED, now, position, completed_at=now)
+        reply = Message(
+            reply_id,
+            room_id,
+            Role.ASSISTANT,
+            "",
+            Status.PENDING,
+            now,
+            position + 1,
+            model=catalogue.choose(model, room.model),
+            reply_to=question_id,
+        )
+        allowance = await unit.quota.take(account_id, day=utc_day(now))
+        if await unit.replies.pending_count(account_id) >= max_pending:
+            raise TooManyPending(max_pending)
+        await unit.messages.add_exchange(question, reply, account_id=account_id, charged_on=utc_day(now))
+        await unit.commit()
+    await cache.drop(account_id)
+    await queue.put(reply_id)
+    return Accepted(question, reply, allowance, replayed=False)
+
+
+async def read_messages(
+    *, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, before: int | None, limit: int
+) -> MessagePage:
+    """The newest page before a position. Raises RoomNotFound."""
+    async with uow(read_only=True) as unit:
+        if await unit.rooms.get(room_id, account_id) is None:
+            raise RoomNotFound
+        found = await unit.messages.page(room_id, before=before, limit=limit + 1)
+    return message_page(found, limit)
+
+
+async def read_message(*, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, message_id: UUID) -> Message:
+    """Raises MessageNotFound, also for a message of another room or account."""
+    async with uow(read_only=True) as unit:
+        message = await unit.messages.get(message_id, room_id, account_id)
+    if message is None:
+        raise MessageNotFound
+    return message
+
+
+def _idempotency_key(value: str, content: str, model: str | None) -> IdempotencyKey:
+    check_text("Idempotency-Key", value, longest=IDEMPOTENCY_KEY_CHARACTERS)
+    return IdempotencyKey(value, hashlib.sha256(json.dumps([content, model]).encode()).digest())
+
+
+async def _replay(
+    unit: ChatUnit, room: Room, first_use: tuple[UUID, bytes], key: IdempotencyKey, now: datetime
+) -> Accepted:
+    reply_id, fingerprint = first_use
+    if fingerprint != key.fingerprint:
+        raise IdempotencyMismatch
+    exchange = await unit.messages.exchange(reply_id)
+    if exchange is None:
+        raise MessageNotFound
+    question, reply = exchange
+    as_accepted = replace(
+        reply, status=Status.PENDING, content="", usage=None, error=None, completed_at=None, attempt=0
+    )
+    allowance = await unit.quota.look(room.account_id, day=utc_day(now))
+    return Accepted(question, as_accepted, allowance, replayed=True)

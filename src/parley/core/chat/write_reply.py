@@ -1,0 +1,222 @@
+"""A worker's part in the life of a reply: claim it, write it, end it.
+
+The database is the truth. A claim is a lease with a number, the attempt; whatever this process does after it lost the
+lease changes nothing, since every write names the attempt.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.conversation import read_conversation
+from parley.core.chat.draft import Draft
+from parley.core.chat.end_reply import after_the_end, settle
+from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
+from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
+from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue, ReplyStream, StopSignals
+from parley.core.ports import Clock, Jitter
+
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 30.0
+# A reply whose workers die this often is what kills them.
+MOST_LOST_WORKERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLimits:
+    """All durations in seconds. `attempts` counts the model's failures, not the deaths of workers."""
+
+    first_token: float
+    idle: float
+    total: float
+    attempts: int
+    lease: float
+    context_characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The attempt failed in a way that another may not; `seconds` until then."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWriter:
+    """Everything that writing replies needs. Call `write` with the id that came off the queue."""
+
+    uow: ChatUnitOfWork
+    stream: ReplyStream
+    queue: ReplyQueue
+    signals: StopSignals
+    catalogue: ModelCatalogue
+    limits: ReplyLimits
+    now: Clock
+    jitter: Jitter
+
+    async def write(self, reply_id: UUID) -> None:
+        """Write the reply if it is this worker's turn to; otherwise do nothing.
+
+        Cancelled, it hands the reply back for another worker to take at once.
+        """
+        # Listening begins before the claim, so that no stop can fall between the two.
+        async with self.signals.listen(reply_id) as nudged:
+            async with self.uow() as unit:
+                claim = await unit.replies.claim(reply_id, lease=self.limits.lease)
+                if claim is None:
+                    return
+                conversation = await read_conversation(unit, claim, characters=self.limits.context_characters)
+                await unit.commit()
+            await self._write_claimed(claim, conversation, nudged)
+
+    async def _write_claimed(self, claim: Claim, conversation: Conversation, nudged: asyncio.Event) -> None:
+        try:
+            outcome = await self._attempt(claim, conversation, nudged)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._hand_back(claim))
+            raise
+        except Exception:
+            # Nobody foresaw this: it counts as a failure of the attempt, and the worker's log gets it.
+            unforeseen = ModelUnavailable("internal_error", "The reply could not be written.")
+            await self._conclude(claim, self._failure(claim, "", unforeseen))
+            raise
+        await self._conclude(claim, outcome)
+
+    async def _conclude(self, claim: Claim, outcome: Ending | Postponed | None) -> None:
+        match outcome:
+            case Ending():
+                await self._end(claim, outcome)
+            case Postponed(seconds):
+                await self._put_off(claim, seconds)
+            case None:
+                # Readers look into the database: another worker goes on, or the room is gone.
+                await self.stream.end(claim.reply_id)
+
+    async def _attempt(
+        self, claim: Claim, conversation: Conversation, nudged: asyncio.Event
+    ) -> Ending | Postponed | None:
+        """How the attempt ended; None when the lease was lost, and with it the right to say anything."""
+        if claim.attempt - claim.failures > MOST_LOST_WORKERS:
+            error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
+            return Ending(Status.FAILED, "", self.now(), error=error)
+        if claim.stop_requested:
+            return Ending(Status.STOPPED, await self.stream.text_so_far(claim.reply_id), self.now())
+        draft = Draft(stream=self.stream, reply_id=claim.reply_id, attempt=claim.attempt)
+        writing = asyncio.create_task(self._write(claim, conversation, draft))
+        watching = asyncio.create_task(self._watch(claim, nudged))
+        sending = asyncio.create_task(draft.send_as_it_grows())
+        try:
+            await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancel(writing, watching, sending)
+        if not writing.cancelled():
+            return self._outcome(claim, draft, writing)
+        if watching.result() is Lease.STOP_REQUESTED:
+            return Ending(Status.STOPPED, draft.text, self.now())
+        return None
+
+    async def _write(self, claim: Claim, conversation: Conversation, draft: Draft) -> Finished:
+        writer, model = self.catalogue.writer(claim.model)
+        async for piece in _within_deadlines(writer.reply(model, conversation), self.limits):
+            if isinstance(piece, Finished):
+                return piece
+            draft.add(piece)
+        raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
+
+    async def _watch(self, claim: Claim, nudged: asyncio.Event) -> Lease:
+        """Renew the lease every third of it, and when nudged; return when it is lost or somebody asked to stop."""
+        lease = Lease.HELD
+        while lease is Lease.HELD:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.lease / 3):
+                    await nudged.wait()
+            nudged.clear()
+            lease = await _to_its_end(self._renew(claim))
+        return lease
+
+    async def _renew(self, claim: Claim) -> Lease:
+        async with self.uow() as unit:
+            lease = await unit.replies.renew(claim, lease=self.limits.lease)
+            await unit.commit()
+        return lease
+
+    def _outcome(self, claim: Claim, draft: Draft, writing: asyncio.Task[Finished]) -> Ending | Postponed:
+        try:
+            finished = writing.result()
+        except ModelFailed as failure:
+            return self._failure(claim, draft.text, failure)
+        return Ending(Status.COMPLETED, draft.text, self.now(), usage=finished.usage)
+
+    def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Postponed:
+        if isinstance(failure, ModelUnavailable) and claim.failures + 1 < self.limits.attempts:
+            delay = self._delay(claim, failure)
+            if delay <= self.limits.total:
+                return Postponed(delay)
+        return Ending(Status.FAILED, text, self.now(), error=ReplyError(failure.code, failure.detail))
+
+    def _delay(self, claim: Claim, failure: ModelUnavailable) -> float:
+        """What the vendor asked for, or longer each time, spread so that many replies do not return at once."""
+        grown = min(FIRST_RETRY_SECONDS * 2.0**claim.failures, LONGEST_RETRY_SECONDS) * (0.5 + self.jitter() / 2)
+        return grown if failure.retry_after is None else failure.retry_after
+
+    async def _end(self, claim: Claim, ending: Ending) -> None:
+        async with self.uow() as unit:
+            if not await unit.replies.end(claim, ending):
+                return
+            following = await settle(unit, claim, ending)
+            await unit.commit()
+        await after_the_end(claim.reply_id, following, stream=self.stream, queue=self.queue)
+
+    async def _put_off(self, claim: Claim, seconds: float) -> None:
+        async with self.uow() as unit:
+            await unit.replies.put_off(claim, seconds=seconds)
+            await unit.commit()
+
+    async def _hand_back(self, claim: Claim) -> None:
+        async with self.uow() as unit:
+            handed_back = await unit.replies.hand_back(claim)
+            await unit.commit()
+        if handed_back:
+            await self.queue.put(claim.reply_id)
+
+
+async def _within_deadlines(
+    pieces: AsyncGenerator[str | Finished, None], limits: ReplyLimits
+) -> AsyncGenerator[str | Finished, None]:
+    """The same pieces. Raises ModelUnavailable when one is late, ModelRefused when the whole takes too long."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + limits.total
+    patience = limits.first_token
+    async with aclosing(pieces):
+        while True:
+            try:
+                async with asyncio.timeout_at(min(end, clock() + patience)):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as late:
+                if clock() >= end:
+                    raise ModelRefused("model_timeout", f"The model wrote for over {limits.total:g} s.") from late
+                raise ModelUnavailable("model_timeout", f"The model was silent for {patience:g} s.") from late
+            yield piece
+            patience = limits.idle
+
+
+async def _to_its_end(step: Coroutine[object, object, Lease]) -> Lease:
+    """Await `step`, also when cancelled: a database call that is cut off costs its connection."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _cancel(*tasks: asyncio.Task[object]) -> None:
+    """Cancel and wait until all have ended. What they raised stays with them."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
