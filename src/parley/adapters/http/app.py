@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 
 from parley.adapters.http.accounts import AccountController, AuthController
 from parley.adapters.http.auth import RequireCaller
-from parley.adapters.http.docs import docs_files, docs_page, docs_start, openapi_config
+from parley.adapters.http.docs import docs_files, docs_page, docs_start, openapi_config, openapi_json
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.messages import MessageController
@@ -60,6 +60,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             ReplyController,
             is_live,
             is_ready,
+            openapi_json,
             docs_page,
             docs_start,
             docs_files(),

@@ -50,14 +50,14 @@ class FieldError(msgspec.Struct):
     message: str
 
 
-class Problem(msgspec.Struct, omit_defaults=True):
+class Problem(msgspec.Struct, kw_only=True):
     """RFC 9457 problem details. `code` is stable: write programs against it, not against `detail`."""
 
+    type: str = "about:blank"
     title: str
     status: int
     detail: str
     code: str
-    type: str = msgspec.field(default="about:blank", name="type")
     errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -108,7 +108,7 @@ class ReplyController(Controller):
             after=after,
             quiet=PING_SECONDS,
         )
-        return Stream(_written(events), media_type="text/event-stream; charset=utf-8", headers=_HEADERS)
+        return Stream(_written(events), media_type="text/event-stream", headers=_HEADERS)
 
 
 def _reader(

@@ -1,0 +1,133 @@
+"""Access tokens and stream tickets as JSON Web Tokens: HS256, with a `kid` that names the secret."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts.model import Caller
+from parley.core.chat.tickets import TICKET_SECONDS, Ticket, TicketInvalid
+
+ISSUER = "parley"
+ACCESS = "parley:access"
+STREAM = "parley:stream"
+ALGORITHM = "HS256"
+SECRET_BYTES = 32  # RFC 7518, 3.2: a key as long as the hash
+# How far the clock of the machine that signed may be ahead of this one's.
+CLOCK_SKEW = timedelta(seconds=60)
+REMEMBERED_TOKENS = 10_000
+
+
+class JwtAccessTokens:
+    """Tokens for `life`, in whole seconds. The first of `secrets` signs, all verify.
+
+    The latest `remember` tokens that were verified, at least one, cost no signature check again. Raises ValueError
+    for a secret under 32 bytes.
+    """
+
+    def __init__(self, secrets: Sequence[str], *, life: timedelta, remember: int = REMEMBERED_TOKENS) -> None:
+        self._signed = _SignedClaims(secrets, audience=ACCESS, life=life, names=("sub", "sid"))
+        self._life = life
+        self._remember = remember
+        self._verified: dict[str, Caller] = {}
+
+    @property
+    def expires_in(self) -> int:
+        return int(self._life.total_seconds())
+
+    def issue(self, account_id: UUID, session_id: UUID, now: datetime) -> str:
+        return self._signed.write({"sub": account_id, "sid": session_id}, now)
+
+    def read(self, token: str, now: datetime) -> Caller:
+        known = self._verified.get(token)
+        caller = known or self._verify(token, now)
+        if caller.expires_at <= now:
+            self._verified.pop(token, None)
+            raise TokenInvalid
+        if known is None:
+            if len(self._verified) >= self._remember:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token] = caller
+        return caller
+
+    def _verify(self, token: str, now: datetime) -> Caller:
+        try:
+            (account_id, session_id), expires_at = self._signed.read(token, now)
+        except jwt.InvalidTokenError as error:
+            raise TokenInvalid from error
+        return Caller(account_id, session_id, expires_at)
+
+
+class JwtStreamTickets:
+    """Tickets for ten minutes. The first of `secrets` signs, all verify. Raises ValueError as JwtAccessTokens does."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._signed = _SignedClaims(
+            secrets, audience=STREAM, life=timedelta(seconds=TICKET_SECONDS), names=("sub", "room", "reply")
+        )
+
+    def issue(self, reply_id: UUID, room_id: UUID, account_id: UUID, now: datetime) -> str:
+        return self._signed.write({"sub": account_id, "room": room_id, "reply": reply_id}, now)
+
+    def read(self, token: str, now: datetime) -> Ticket:
+        try:
+            (account_id, room_id, reply_id), expires_at = self._signed.read(token, now)
+        except jwt.InvalidTokenError as error:
+            raise TicketInvalid from error
+        if expires_at <= now:
+            raise TicketInvalid
+        return Ticket(account_id, room_id, reply_id)
+
+
+class _SignedClaims:
+    """Tokens for one audience whose claims `names` are ids. The caller judges whether one has expired."""
+
+    def __init__(self, secrets: Sequence[str], *, audience: str, life: timedelta, names: tuple[str, ...]) -> None:
+        keys = [secret.encode() for secret in secrets]
+        if not keys or any(len(key) < SECRET_BYTES for key in keys):
+            raise ValueError(f"a secret that signs tokens needs {SECRET_BYTES} bytes or more")
+        self._keys = {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
+        self._signing = next(iter(self._keys))
+        self._audience = audience
+        self._life = life
+        self._names = names
+        self._options: Any = {
+            "require": ["iss", "aud", "iat", "exp", *names],
+            "enforce_minimum_key_length": True,
+            "strict_aud": True,
+            # These two would ask the machine's clock.
+            "verify_exp": False,
+            "verify_iat": False,
+        }
+
+    def write(self, ids: dict[str, UUID], now: datetime) -> str:
+        issued_at = int(now.timestamp())
+        claims = {
+            "iss": ISSUER,
+            "aud": self._audience,
+            "iat": issued_at,
+            "exp": issued_at + int(self._life.total_seconds()),
+            **{name: str(value) for name, value in ids.items()},
+        }
+        return jwt.encode(claims, self._keys[self._signing], ALGORITHM, headers={"kid": self._signing})
+
+    def read(self, token: str, now: datetime) -> tuple[list[UUID], datetime]:
+        """The ids in the order of `names`, and when the token expires. Raises jwt.InvalidTokenError."""
+        if not token.isascii():
+            raise jwt.DecodeError
+        key = self._keys.get(str(jwt.get_unverified_header(token).get("kid")))
+        if key is None:
+            raise jwt.InvalidTokenError
+        claims = jwt.decode(
+            token, key, algorithms=[ALGORITHM], audience=self._audience, issuer=ISSUER, options=self._options
+        )
+        try:
+            if datetime.fromtimestamp(claims["iat"], UTC) > now + CLOCK_SKEW:
+                raise jwt.ImmatureSignatureError
+            return [UUID(claims[name]) for name in self._names], datetime.fromtimestamp(claims["exp"], UTC)
+        except (TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+            raise jwt.InvalidTokenError from error

@@ -1,0 +1,155 @@
+"""The nouns of an account: who it is, how it proves that, and its sessions.
+
+Sources of the numbers: NIST SP 800-63B (codes, passwords, throttling) and OWASP ASVS 5, chapter 6.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from uuid import UUID
+
+EMAIL_CHARACTERS = 254  # RFC 5321: a path has 256, its angle brackets included
+NAME_CHARACTERS = 200
+# ASVS 6.2.1 and 6.2.9; the upper end bounds the work of hashing, and no composition rule stands beside it (6.2.5).
+PASSWORD_SHORTEST = 8
+PASSWORD_LONGEST = 128
+# Five of a million codes: with the throttle on sending, a guesser has 25 in a million an hour.
+CODE_TRIES = 5
+SIGNUP_LIFE = timedelta(hours=1)
+# Two tabs that refresh at once must not log each other out; a thief has no more time than they need.
+REFRESH_GRACE = timedelta(seconds=10)
+# How long an ended session stays known.
+SESSION_MEMORY = timedelta(days=1)
+
+
+class IdentityKind(str, Enum):
+    MOBILE_NUMBER = "mobile_number"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an account is known by: a mobile number in E.164, or an e-mail address in lower case."""
+
+    kind: IdentityKind
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.value}"
+
+
+class Purpose(str, Enum):
+    """What a one-time code is for. A code for one purpose is worth nothing for another."""
+
+    SIGN_IN = "sign_in"
+    RESET = "reset"
+
+
+class OpenedBy(str, Enum):
+    """How the owner of a session proved who they are."""
+
+    CODE = "code"
+    PASSWORD = "password"  # noqa: S105  the word, not one
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person's account. `password_hash` is None where they sign in by code alone."""
+
+    id: UUID
+    identity: Identity
+    name: str | None
+    password_hash: str | None = field(repr=False)
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A one-time code that was sent. `code_mac` is all that is kept of it; `tries` counts the guesses."""
+
+    identity: Identity
+    purpose: Purpose
+    code_mac: bytes = field(repr=False)
+    expires_at: datetime
+    tries: int = 0
+    spent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signup:
+    """What somebody asked an account to have. In force only together with a code for the same identity."""
+
+    token_hash: bytes = field(repr=False)
+    identity: Identity
+    name: str | None
+    password_hash: str | None = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in on one device. Each refresh moves `expires_at` on."""
+
+    id: UUID
+    account_id: UUID
+    opened_by: OpenedBy
+    opened_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+
+    def live(self, now: datetime) -> bool:
+        return self.ended_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """One of the tokens that a session has had. `used_at` is when it was exchanged for the next one."""
+
+    token_hash: bytes = field(repr=False)
+    session_id: UUID
+    issued_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a verified access token speaks for, and until when."""
+
+    account_id: UUID
+    session_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a client needs to act for an account; `expires_in` is the access token's life in seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    refresh_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(TokenPair):
+    """The tokens of a new session and its account; `created` says that the account is as new."""
+
+    created: bool
+    account: Account
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of an opaque token. It is random enough that a plain SHA-256 cannot be searched back."""
+    return hashlib.sha256(as_bytes(token)).digest()
+
+
+def keyed_hash(key: bytes, use: str, *parts: str) -> bytes:
+    """HMAC-SHA256 over parts that hold no NUL. `use` keeps one key's hashes for different ends apart."""
+    return hmac.digest(key, as_bytes("\x00".join((use, *parts))), "sha256")
+
+
+def as_bytes(text: str) -> bytes:
+    """UTF-8, also of text that a client sent and nobody has checked: unpaired surrogates raise nothing."""
+    return text.encode("utf-8", "surrogatepass")

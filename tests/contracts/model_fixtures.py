@@ -1,0 +1,161 @@
+"""The language models under contract, each opened with whatever it needs, and what is its own to say about each."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from parley.adapters.gemini import GeminiModel
+from parley.adapters.offline_model import MODEL, OfflineModel
+from parley.adapters.openai_compatible import OpenAICompatibleModel
+from parley.core.chat.errors import ModelRefused, ModelUnavailable
+from parley.core.chat.model import Conversation, Finished, Role, Turn
+from parley.core.chat.ports import LanguageModel
+from tests.servers.model_server import ModelServer, Request
+
+KEY = "key-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An adapter, a model name for it, and the beginning of every answer."""
+
+    adapter: LanguageModel
+    model: str
+    opening: str
+
+    def ask(self, prompt: str, *earlier: Turn, instructions: str | None = None) -> AsyncGenerator[str | Finished, None]:
+        conversation = Conversation(instructions, (*earlier, Turn(Role.USER, prompt)))
+        return self.adapter.reply(self.model, conversation)
+
+    async def answer(self, prompt: str) -> "Heard":
+        return await listen(self.ask(prompt))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a request said, in no vendor's words."""
+
+    path: str
+    key: str
+    instructions: str | None
+    turns: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Vendor(Subject):
+    """An adapter that speaks to `server`. `assistant` is the wire's name of that role."""
+
+    server: ModelServer
+    label: str
+    path: str
+    assistant: str
+    blocked_prompt: str
+    understand: Callable[[Request], Sent]
+
+
+@dataclass
+class Heard:
+    """What came of one reply until it ended, and how it did."""
+
+    pieces: list[str]
+    finished: list[Finished]
+    error: ModelUnavailable | ModelRefused | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def fault(self) -> tuple[type, str] | None:
+        return (type(self.error), self.error.code) if self.error else None
+
+
+async def listen(reply: AsyncGenerator[str | Finished, None]) -> Heard:
+    """Read a reply to its end. Nothing may follow Finished; a failure is kept, with what came before it."""
+    heard = Heard([], [])
+    try:
+        async with aclosing(reply):
+            async for item in reply:
+                assert not heard.finished
+                (heard.finished if isinstance(item, Finished) else heard.pieces).append(item)
+    except (ModelUnavailable, ModelRefused) as error:
+        heard.error = error
+    return heard
+
+
+@asynccontextmanager
+async def offline() -> AsyncIterator[Subject]:
+    adapter = OfflineModel(delay=0.0)
+    yield Subject(adapter, MODEL, "You said: ")
+    await adapter.close()
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[ModelServer]:
+    server = ModelServer(key=KEY)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def gemini(*, key: str = KEY) -> AsyncIterator[Vendor]:
+    async with served() as server:
+        adapter = GeminiModel(api_key=key, base_url=server.gemini_url)
+        yield Vendor(
+            adapter=adapter,
+            model="gemini-of-the-tests",
+            opening="Answer to: ",
+            server=server,
+            label="gemini",
+            path="/v1beta/models/gemini-of-the-tests:streamGenerateContent?alt=sse",
+            assistant="model",
+            blocked_prompt="prompt_blocked",
+            understand=_understand_gemini,
+        )
+        await adapter.close()
+
+
+@asynccontextmanager
+async def openai(*, key: str = KEY) -> AsyncIterator[Vendor]:
+    async with served() as server:
+        adapter = OpenAICompatibleModel(api_key=key, base_url=server.openai_url, label="some vendor")
+        yield Vendor(
+            adapter=adapter,
+            model="gpt-of-the-tests",
+            opening="Answer to: ",
+            server=server,
+            label="some vendor",
+            path="/v1/chat/completions gpt-of-the-tests",
+            assistant="assistant",
+            blocked_prompt="content_blocked",
+            understand=_understand_openai,
+        )
+        await adapter.close()
+
+
+def _understand_gemini(request: Request) -> Sent:
+    said = request.body.get("systemInstruction")
+    return Sent(
+        path=request.path,
+        key=request.headers["x-goog-api-key"],
+        instructions=_text(said) if said else None,
+        turns=[(content["role"], _text(content)) for content in request.body["contents"]],
+    )
+
+
+def _text(content: dict[str, Any]) -> str:
+    return "".join(part["text"] for part in content["parts"])
+
+
+def _understand_openai(request: Request) -> Sent:
+    messages = request.body["messages"]
+    return Sent(
+        path=f"{request.path} {request.body['model']}",
+        key=request.headers["authorization"].removeprefix("Bearer "),
+        instructions=next((m["content"] for m in messages if m["role"] == "system"), None),
+        turns=[(m["role"], m["content"]) for m in messages if m["role"] != "system"],
+    )

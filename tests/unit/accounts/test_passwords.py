@@ -1,0 +1,147 @@
+import pytest
+
+from parley.core.accounts.errors import CredentialsInvalid
+from parley.core.accounts.passwords import sign_up
+from parley.core.errors import InvalidInput
+from tests.unit.accounts.desk import MIRA, PASSWORD, RAVI, Desk, QuickPasswords
+
+
+@pytest.fixture
+async def owned(desk: Desk) -> Desk:
+    """A desk that knows MIRA with her PASSWORD."""
+    await desk.sign_in(signup_token=await desk.sign_up())
+    desk.passwords.verified.clear()
+    return desk
+
+
+async def _swap_password(desk: Desk, new: str) -> None:
+    account = await desk.account()
+    async with desk.uow() as unit:
+        assert await unit.accounts.replace_password(account.id, old=account.password_hash, new=new)
+        await unit.commit()
+
+
+class Interrupted(QuickPasswords):
+    """The stored hash is replaced by `new` while the first verification is under way."""
+
+    def __init__(self, desk: Desk, new: str) -> None:
+        super().__init__()
+        self._desk = desk
+        self._new = new
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        if not self.verified:
+            await _swap_password(self._desk, self._new)
+        return await super().verify(password, password_hash)
+
+
+@pytest.mark.parametrize("password", ["p" * 8, "p" * 128, "ପାସୱାର୍ଡ ୧୨", " " * 8], ids=["8", "128", "odia", "spaces"])
+async def test_password_of_any_characters_may_be_chosen(desk, password):
+    await desk.sign_in(signup_token=await desk.sign_up(password=password))
+
+    assert (await desk.log_in(password)).account.name == "Mira"
+
+
+@pytest.mark.parametrize(
+    "password", ["p" * 7, "p" * 129, "", "password\x00", "password\ud800"], ids=["7", "129", "0", "nul", "surrogate"]
+)
+async def test_password_that_cannot_be_chosen_names_its_field(desk, password):
+    with pytest.raises(InvalidInput) as refusal:
+        await desk.sign_up(password=password)
+
+    assert refusal.value.field == "password"
+    assert password == "" or password not in refusal.value.detail
+    assert desk.passwords.hashed == 0
+
+
+@pytest.mark.parametrize("name", ["", "n" * 201, "n\x00"], ids=["0", "201", "nul"])
+async def test_name_that_cannot_be_had_names_its_field(desk, name):
+    with pytest.raises(InvalidInput) as refusal:
+        await desk.sign_up(name=name)
+
+    assert refusal.value.field == "name"
+
+
+async def test_signup_for_a_known_identity_answers_alike_after_the_same_work(owned):
+    async def answer(identity):
+        before = owned.passwords.hashed
+        started = await sign_up(
+            uow=owned.uow,
+            passwords=owned.passwords,
+            identity=identity,
+            name="Mallory",
+            password="the password of Mallory",
+            new_token=lambda: f"a token for {identity}",
+            now=owned.now,
+        )
+        return started.expires_in, owned.passwords.hashed - before
+
+    assert await answer(MIRA) == await answer(RAVI) == (3600, 1)
+
+
+async def test_signup_without_a_password_hashes_nothing(desk):
+    signed_in = await desk.sign_in(signup_token=await desk.sign_up(password=None))
+
+    assert desk.passwords.hashed == 0
+    assert (signed_in.account.name, signed_in.account.password_hash) == ("Mira", None)
+
+
+async def test_password_opens_a_session(owned):
+    signed_in = await owned.log_in()
+
+    assert not signed_in.created
+    assert signed_in.account == await owned.account()
+    caller = owned.access_tokens.read(signed_in.access_token, owned.now)
+    async with owned.uow(read_only=True) as unit:
+        session = await unit.sessions.get(caller.session_id)
+    assert session.opened_by.value == "password"
+    assert await owned.refresh(signed_in.refresh_token)
+
+
+@pytest.mark.parametrize("password", [PASSWORD + "r", "", "\ud800" * 9, "p" * 5000])
+async def test_wrong_password_is_refused_after_one_verification(owned, password):
+    with pytest.raises(CredentialsInvalid):
+        await owned.log_in(password)
+
+    assert owned.passwords.verified == [f"1:{PASSWORD}"]
+
+
+async def test_unknown_identity_is_refused_alike_after_the_same_work(owned):
+    with pytest.raises(CredentialsInvalid) as refusal:
+        await owned.log_in(PASSWORD, RAVI)
+
+    assert refusal.value.detail == CredentialsInvalid().detail
+    assert owned.passwords.verified == [None]
+
+
+async def test_account_without_a_password_is_refused_after_the_same_work(owned):
+    await owned.sign_in(RAVI)
+
+    with pytest.raises(CredentialsInvalid):
+        await owned.log_in("", RAVI)
+
+    assert owned.passwords.verified == [None]
+
+
+async def test_hash_of_other_costs_is_replaced_at_login(owned):
+    owned.passwords.cost = 2
+    await owned.log_in()
+
+    assert (await owned.account()).password_hash == f"2:{PASSWORD}"
+    assert (await owned.log_in()).account.name == "Mira"
+
+
+async def test_password_changed_while_it_was_verified_opens_nothing(owned):
+    owned.passwords = Interrupted(owned, "1:another password")
+
+    with pytest.raises(CredentialsInvalid):
+        await owned.log_in()
+
+    assert owned.passwords.verified == [f"1:{PASSWORD}", "1:another password"]
+
+
+async def test_hash_replaced_while_it_was_verified_still_lets_its_owner_in(owned):
+    owned.passwords = Interrupted(owned, f"2:{PASSWORD}")
+    owned.passwords.cost = 2
+
+    assert (await owned.log_in()).account.name == "Mira"

@@ -1,0 +1,135 @@
+import uuid
+
+import pytest
+
+from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts.model import Identity, IdentityKind
+from parley.core.accounts.profile import change_name, read_account, read_identity
+from parley.core.errors import InvalidInput
+
+
+class SpokenNumbers:
+    def e164(self, text: str) -> str:
+        if not text.startswith("+"):
+            raise InvalidInput("mobile_number", "has no plus")
+        return text.replace(" ", "")
+
+
+NUMBERS = SpokenNumbers()
+
+
+def test_mobile_number_is_kept_as_the_port_writes_it():
+    identity = read_identity("+91 98765", None, NUMBERS)
+
+    assert identity == Identity(IdentityKind.MOBILE_NUMBER, "+9198765")
+    assert str(identity) == "mobile_number:+9198765"
+
+
+def test_unreadable_mobile_number_names_its_field():
+    with pytest.raises(InvalidInput) as refusal:
+        read_identity("98765", None, NUMBERS)
+
+    assert refusal.value.field == "mobile_number"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("mira@example.com", "mira@example.com"),
+        ("  Mira.Rao+chat@Mail.Example.COM\n", "mira.rao+chat@mail.example.com"),
+        ("m@xn--bcher-kva.example", "m@xn--bcher-kva.example"),
+        ("o'hara_1@a-b.example", "o'hara_1@a-b.example"),
+        ("l" * 64 + "@example.com", "l" * 64 + "@example.com"),
+        ("m@" + "d" * 63 + "." + "d" * 63 + "." + "d" * 63 + "." + "d" * 60, None),
+    ],
+)
+def test_email_is_kept_trimmed_and_in_lower_case(written, kept):
+    identity = read_identity(None, written, NUMBERS)
+
+    assert identity == Identity(IdentityKind.EMAIL, kept or written)
+    assert str(identity) == f"email:{kept or written}"
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "",
+        " ",
+        "mira",
+        "mira@",
+        "@example.com",
+        "mira@example",
+        "mira@@example.com",
+        "mira@example..com",
+        "mira@-example.com",
+        "mira@example-.com",
+        "mira@example.com.",
+        ".mira@example.com",
+        "mira.@example.com",
+        "mi..ra@example.com",
+        "mi ra@example.com",
+        "mira@exam\x00ple.com",
+        "mi\rra@example.com",
+        "mira@example.com\nBcc: all@example.com",
+        "mira@example.com, ravi@example.com",
+        "Mira <mira@example.com>",
+        "mırá@example.com",
+        "mira@ex\u212ample.com",
+        "\ud800@example.com",
+        "l" * 65 + "@example.com",
+        "m@" + "d" * 64 + ".example",
+        "m@" + "d" * 63 + "." + "d" * 63 + "." + "d" * 63 + "." + "d" * 61,
+        "m@" + "a." * 100_000 + "!",
+    ],
+)
+def test_what_is_no_email_names_its_field(email):
+    with pytest.raises(InvalidInput) as refusal:
+        read_identity(None, email, NUMBERS)
+
+    assert refusal.value.field == "email"
+
+
+@pytest.mark.parametrize(
+    ("mobile_number", "email", "field"),
+    [(None, None, "mobile_number"), ("+91 98765", "mira@example.com", "email"), ("", "", "email")],
+    ids=["none", "both", "both empty"],
+)
+def test_exactly_one_identity_must_be_given(mobile_number, email, field):
+    with pytest.raises(InvalidInput) as refusal:
+        read_identity(mobile_number, email, NUMBERS)
+
+    assert refusal.value.field == field
+
+
+async def test_account_is_read_as_it_is(desk):
+    signed_in = await desk.sign_in()
+
+    assert await read_account(uow=desk.uow, account_id=signed_in.account.id) == signed_in.account
+
+
+async def test_token_of_an_account_that_is_gone_is_refused(desk):
+    with pytest.raises(TokenInvalid):
+        await read_account(uow=desk.uow, account_id=uuid.UUID(int=404))
+    with pytest.raises(TokenInvalid):
+        await change_name(uow=desk.uow, account_id=uuid.UUID(int=404), name="Nobody")
+
+
+@pytest.mark.parametrize("name", ["Mira Rao", "n" * 200, "ମୀରା", None], ids=["plain", "200", "odia", "none"])
+async def test_changed_name_stays(desk, name):
+    account = (await desk.sign_in(signup_token=await desk.sign_up(name="Before"))).account
+
+    changed = await change_name(uow=desk.uow, account_id=account.id, name=name)
+
+    assert changed.name == name
+    assert await read_account(uow=desk.uow, account_id=account.id) == changed
+
+
+@pytest.mark.parametrize("name", ["", "n" * 201, "n\x00"], ids=["0", "201", "nul"])
+async def test_name_that_cannot_be_had_changes_nothing(desk, name):
+    account = (await desk.sign_in()).account
+
+    with pytest.raises(InvalidInput) as refusal:
+        await change_name(uow=desk.uow, account_id=account.id, name=name)
+
+    assert refusal.value.field == "name"
+    assert await read_account(uow=desk.uow, account_id=account.id) == account
