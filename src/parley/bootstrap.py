@@ -1,5 +1,6 @@
 """The composition root: the only place that knows every adapter and chooses among them."""
 
+import asyncio
 import hmac
 import random
 import secrets
@@ -8,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from litestar import Litestar
 from litestar.types import ASGIApp
@@ -159,7 +161,11 @@ def bootstrap(
         writer=writer,
         sweeper=sweeper,
         queue=queue,
-        close=(database.close, passwords.close, *(provider.writer.close for provider in providers.values())),
+        close=(
+            database.close,
+            partial(asyncio.to_thread, passwords.close),
+            *(provider.writer.close for provider in providers.values()),
+        ),
     )
 
 

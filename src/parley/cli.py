@@ -40,7 +40,7 @@ def run(host: str, port: int, workers: int) -> None:
         f"  docs        http://{host}:{port}/docs\n"
         f"  database    {database_name(settings)}\n"
         f"  model       {parley.ports.catalogue.default}\n"
-        f"  codes       {settings.otp_sender}{' (shown in the answer)' if settings.otp_sender == 'response' else ''}",
+        f"  codes       {settings.otp_sender} (shown in the answer)",
         err=True,
     )
     uvicorn.run(

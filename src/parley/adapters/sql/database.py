@@ -5,9 +5,12 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import event, text
+from aiosqlite import Connection
+from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from parley.adapters.sql import sqlite_driver
 
 SQLITE_BUSY_MILLISECONDS = 5_000
 SQLITE_CONNECTIONS = 5
@@ -51,7 +54,18 @@ def _engine(url: str) -> AsyncEngine:
     if not url.startswith("sqlite"):
         return create_async_engine(url, hide_parameters=True)
     # Parameters are what people wrote: they stay out of errors, and so out of logs.
-    engine = create_async_engine(url, hide_parameters=True, pool_size=SQLITE_CONNECTIONS, max_overflow=0)
+    file = make_url(url).database or ""
+
+    async def opened() -> Connection:
+        return await sqlite_driver.connect(file)
+
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=SQLITE_CONNECTIONS,
+        max_overflow=0,
+        async_creator=opened,
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
