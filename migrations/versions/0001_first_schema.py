@@ -98,7 +98,6 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency_keys",
-        sa.Column("account_id", GUID(length=16), nullable=False),
         sa.Column("room_id", GUID(length=16), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),

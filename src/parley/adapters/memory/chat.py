@@ -146,7 +146,7 @@ class MemoryIdempotencyKeys:
         self._tables = tables
 
     async def remember(
-        self, account_id: UUID, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
+        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
     ) -> tuple[UUID, bytes] | None:
         first_use = self._tables.idempotency_keys.get((room_id, key.value))
         if first_use is not None and first_use.used_at >= at - IDEMPOTENCY_KEY_LIFE:

@@ -187,12 +187,12 @@ class SqlIdempotencyKeys:
         self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
     async def remember(
-        self, account_id: UUID, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
+        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
     ) -> tuple[UUID, bytes] | None:
         use = {"reply_id": reply_id, "fingerprint": key.fingerprint, "used_at": at}
         bound = await self._connection.execute(
             self._insert(idempotency_keys)
-            .values(account_id=account_id, room_id=room_id, key=key.value, **use)
+            .values(room_id=room_id, key=key.value, **use)
             .on_conflict_do_update(
                 index_elements=["room_id", "key"],
                 set_=use,

@@ -169,7 +169,6 @@ messages = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("account_id", Id, nullable=False),
     Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
     Column("key", String(255), nullable=False),
     Column("fingerprint", LargeBinary(32), nullable=False),

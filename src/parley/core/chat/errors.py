@@ -50,9 +50,7 @@ class QuotaExceeded(DomainError):
     kind = Kind.TOO_MANY
 
     def __init__(self, allowance: Allowance) -> None:
-        super().__init__(
-            f"The {allowance.limit} messages that the plan allows a day are used. More come at 00:00 UTC."
-        )
+        super().__init__(f"The {allowance.limit} messages that the plan allows a day are used. More come at 00:00 UTC.")
         self.allowance = allowance
 
 

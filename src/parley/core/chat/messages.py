@@ -66,7 +66,7 @@ async def post_message(
             raise RoomNotFound
         room, position = reserved
         if idempotency_key is not None:
-            first_use = await unit.idempotency_keys.remember(account_id, room_id, idempotency_key, reply_id, at=now)
+            first_use = await unit.idempotency_keys.remember(room_id, idempotency_key, reply_id, at=now)
             if first_use is not None:
                 return await _replay(unit, room, first_use, idempotency_key, now)
         question = Message(question_id, room_id, Role.USER, content, Status.COMPLETED, now, position, completed_at=now)

@@ -127,7 +127,7 @@ class Quota(Protocol):
 
 class IdempotencyKeys(Protocol):
     async def remember(
-        self, account_id: UUID, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
+        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
     ) -> tuple[UUID, bytes] | None:
         """Bind the key to the reply. None: bound now. Else the reply and fingerprint of its first use.
 
