@@ -9,7 +9,7 @@ from parley.core.errors import InvalidInput
 # Digits of any script and what people put between them; letters, extensions and short codes are not for a text message.
 _WRITTEN = re.compile(r"\(?\+?\d[\d\s().\-/\u2010-\u2015]*")
 _LONGEST_WRITTEN = 64
-_LONGEST_E164 = 16  # ITU-T E.164: fifteen digits, after the plus sign
+_LONGEST_E164 = 16  # ITU-T E.164: fifteen digits after the plus sign, though some national plans go beyond
 
 
 class PhoneNumbers:

@@ -57,11 +57,14 @@ class Desk:
         self.now = datetime(2026, 3, 14, 12, tzinfo=UTC)
         self.outbox = Outbox()
         self.passwords = QuickPasswords()
-        self.throttle = MemoryThrottle(lambda: self.now.timestamp())
+        self.throttle = MemoryThrottle(self._seconds)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.policy = CodePolicy()
         self.keys = [b"the key of this test"]
         self._count = itertools.count(1)
+
+    def _seconds(self) -> float:
+        return self.now.timestamp()
 
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from parley.adapters.response_otp import ResponseOtp
@@ -5,7 +7,7 @@ from parley.core.accounts.codes import CodePolicy, CodeSent, send_code
 from parley.core.accounts.errors import OtpInvalid
 from parley.core.accounts.model import CODE_TRIES, Identity, Purpose
 from parley.core.errors import TooManyRequests
-from tests.unit.accounts.desk import MIRA, RAVI, Desk
+from tests.unit.accounts.desk import MIRA, RAVI, Desk, Outbox
 
 
 async def _send(desk: Desk, **changes) -> CodeSent:
@@ -45,18 +47,20 @@ async def test_known_identity_gets_the_same_answer_as_an_unknown_one(desk):
 
 
 async def test_code_is_stored_and_no_unit_of_work_open_when_it_is_sent(desk):
-    class Looking:
+    class Looking(Outbox):
         stored: bytes | None = None
 
         async def send(self, identity: Identity, code: str, purpose: Purpose) -> str | None:
-            assert not desk.uow._writers_turn.locked()
-            async with desk.uow() as unit:
+            # An open unit of work would keep this one waiting for ever.
+            async with asyncio.timeout(5), desk.uow() as unit:
                 self.stored = await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=desk.now)
+            return await super().send(identity, code, purpose)
 
     sender = Looking()
     await _send(desk, sender=sender)
 
     assert sender.stored is not None
+    assert len(sender.sent) == 1
 
 
 async def test_second_code_waits_for_the_resend_time_and_the_first_stays_good(desk):
@@ -145,9 +149,10 @@ async def test_without_a_resend_time_codes_may_follow_at_once(desk):
 
 async def test_throttle_is_not_told_the_identity(desk):
     class Noting:
-        keys: list[str] = []  # noqa: RUF012  one instance
+        def __init__(self) -> None:
+            self.keys: list[str] = []
 
-        async def take(self, key: str, *, limit: int, per: float) -> float:
+        async def take(self, key: str, **_limit: float) -> float:
             self.keys.append(key)
             return 0.0
 

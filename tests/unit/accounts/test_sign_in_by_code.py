@@ -1,7 +1,9 @@
+from datetime import timedelta
+
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid
-from parley.core.accounts.model import Purpose, token_hash
+from parley.core.accounts.model import Challenge, Purpose, token_hash
 from parley.core.errors import InvalidInput
 from tests.unit.accounts.desk import MIRA, PASSWORD, RAVI, Desk, wrong_code
 
@@ -129,6 +131,20 @@ async def test_new_code_has_its_tries_anew(desk):
     assert (await desk.sign_in()).created
 
 
+@pytest.mark.parametrize(
+    ("identity", "purpose"), [(RAVI, Purpose.SIGN_IN), (MIRA, Purpose.RESET)], ids=["identity", "purpose"]
+)
+async def test_what_is_stored_of_a_code_is_bound_to_its_identity_and_purpose(desk, identity, purpose):
+    code = await desk.send(identity, purpose)
+    async with desk.uow() as unit:
+        moved = await unit.challenges.count_try(identity, purpose, limit=5, now=desk.now)
+        await unit.challenges.put(Challenge(MIRA, Purpose.SIGN_IN, moved, desk.now + timedelta(minutes=1)))
+        await unit.commit()
+
+    with pytest.raises(OtpInvalid):
+        await desk.verify(code, MIRA)
+
+
 async def test_code_of_an_older_key_is_good_while_that_key_is_listed(desk):
     code = await desk.send()
     desk.keys = [b"a newer key", *desk.keys]
@@ -212,6 +228,14 @@ async def test_bad_signup_makes_no_account_and_leaves_the_code_good(desk, prepar
     assert refusal.value.field == "signup_token"
     assert await desk.account() is None
     assert (await desk.verify(code)).created
+
+
+@_bad_signups
+async def test_bad_signup_does_not_keep_a_known_identity_out(desk, prepare):
+    owned = await desk.sign_in()
+    desk.later(minutes=2)
+
+    assert (await desk.sign_in(signup_token=await prepare(desk))).account == owned.account
 
 
 @_bad_signups

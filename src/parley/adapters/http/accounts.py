@@ -6,10 +6,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, get, patch, post
+from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.auth import PUBLIC
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.throttle import one_call_from_address
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
@@ -135,7 +136,7 @@ class AuthController(Controller):
         summary="Ask for an account with a name and a password",
         responses=documented(400, 413, 415, 429),
     )
-    async def sign_up(self, data: SignupBody, ports: HttpPorts) -> SignupAnswer:
+    async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
         """Optional: a code alone makes an account too. The answer is the same for a known identity."""
         started = await sign_up(
             uow=ports.accounts,
@@ -155,7 +156,7 @@ class AuthController(Controller):
         summary="Send a one-time code",
         responses=documented(400, 413, 415, 429),
     )
-    async def send_otp(self, data: WhoBody, ports: HttpPorts) -> CodeAnswer:
+    async def send_otp(self, data: JSONBody[WhoBody], ports: Ports) -> CodeAnswer:
         """To any valid identity, known or not. A new code voids the one before."""
         sent = await send_code(
             uow=ports.accounts,
@@ -177,7 +178,7 @@ class AuthController(Controller):
         summary="Sign in with a one-time code",
         responses=documented(400, 401, 413, 415, 429),
     )
-    async def verify_otp(self, data: VerifyBody, ports: HttpPorts) -> SignedInBody:
+    async def verify_otp(self, data: JSONBody[VerifyBody], ports: Ports) -> SignedInBody:
         """An unknown identity becomes an account, with the name and password of its `signup_token` if it has one."""
         signed_in = await sign_in_by_code(
             uow=ports.accounts,
@@ -200,7 +201,7 @@ class AuthController(Controller):
         summary="Sign in with a password",
         responses=documented(400, 401, 413, 415, 429),
     )
-    async def log_in(self, data: LoginBody, ports: HttpPorts) -> SignedInBody:
+    async def log_in(self, data: JSONBody[LoginBody], ports: Ports) -> SignedInBody:
         signed_in = await log_in(
             uow=ports.accounts,
             passwords=ports.passwords,
@@ -221,7 +222,7 @@ class AuthController(Controller):
         summary="Exchange a refresh token for a new pair",
         responses=documented(400, 401, 413, 415, 429),
     )
-    async def refresh(self, data: RefreshBody, ports: HttpPorts) -> TokensBody:
+    async def refresh(self, data: JSONBody[RefreshBody], ports: Ports) -> TokensBody:
         """Works once; 10 s long a repeat gets the same pair. Any later use of an old token ends the session."""
         pair = await refresh_session(
             uow=ports.accounts,
@@ -238,11 +239,11 @@ class AccountController(Controller):
     tags = ("Account",)
 
     @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
-    async def read(self, request: Request[Caller, Any, Any], ports: HttpPorts) -> AccountBody:
+    async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
         return await _read(request.user.account_id, ports)
 
     @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
-    async def read_alias(self, request: Request[Caller, Any, Any], ports: HttpPorts) -> AccountBody:
+    async def read_alias(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
         return await _read(request.user.account_id, ports)
 
     @patch(
@@ -251,7 +252,9 @@ class AccountController(Controller):
         summary="Change the name",
         responses=documented(400, 401, 413, 415),
     )
-    async def change(self, data: AccountChange, request: Request[Caller, Any, Any], ports: HttpPorts) -> AccountBody:
+    async def change(
+        self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
+    ) -> AccountBody:
         account = await change_name(uow=ports.accounts, account_id=request.user.account_id, name=data.name)
         return _account(account, await read_plan(uow=ports.billing, account_id=account.id))
 

@@ -8,7 +8,9 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.routes import BaseRoute
 from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
 
 from parley.adapters.http.auth import PUBLIC
 
@@ -88,6 +90,13 @@ def docs_files() -> Router:
     return create_static_files_router("/docs/files", [_FILES], include_in_schema=False, opt=PUBLIC)
 
 
+class _NoPages(Router):
+    """Litestar always adds pages of its own, which load scripts from elsewhere and answer 404 in HTML: not here."""
+
+    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:  # noqa: ARG002 - Litestar's
+        return []
+
+
 def openapi_config(version: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="parley",
@@ -97,6 +106,5 @@ def openapi_config(version: str) -> OpenAPIConfig:
         components=Components(
             security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
         ),
-        # Litestar's own pages are put out of the way: they load scripts from elsewhere and answer 404 in HTML.
-        openapi_router=Router("/docs/schema", route_handlers=[], opt=PUBLIC),
+        openapi_router=_NoPages("/docs/schema", route_handlers=[]),
     )

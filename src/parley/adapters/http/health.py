@@ -7,7 +7,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
 from parley.adapters.http.auth import PUBLIC
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import Ports
 
 
 class LiveBody(Struct):
@@ -34,7 +34,7 @@ async def is_live() -> LiveBody:
     opt=PUBLIC,
     responses={503: ResponseSpec(ReadyBody, generate_examples=False, description="Something that it needs is down")},
 )
-async def is_ready(ports: HttpPorts) -> Response[ReadyBody]:
+async def is_ready(ports: Ports) -> Response[ReadyBody]:
     down = [name for name, answers in ports.health_checks.items() if not await answers()]
     if down:
         return Response(ReadyBody("unavailable", down), status_code=503)

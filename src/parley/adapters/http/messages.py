@@ -6,11 +6,11 @@ from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter
 from msgspec import Meta, Struct
 
 from parley.adapters.http.pages import Cursor, Limit, position_cursor, read_position_cursor
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.prefer import wait_seconds
 from parley.adapters.http.problems import documented
 from parley.adapters.http.quota_headers import quota_headers
@@ -74,7 +74,7 @@ class AcceptedBody(Struct):
     stream_url: str
 
 
-MessageId = Annotated[UUID, Parameter(description="The message's id")]
+MessageId = Annotated[UUID, PathParameter(description="The message's id")]
 
 
 class MessageController(Controller):
@@ -96,14 +96,14 @@ class MessageController(Controller):
     )
     async def say(
         self,
-        chatroom_id: UUID,
-        data: NewMessage,
+        chatroom_id: FromPath[UUID],
+        data: JSONBody[NewMessage],
         request: Request[Caller, Any, Any],
-        ports: HttpPorts,
+        ports: Ports,
         idempotency_key: Annotated[
             str | None,
-            Parameter(
-                header="Idempotency-Key",
+            HeaderParameter(
+                name="Idempotency-Key",
                 min_length=1,
                 max_length=IDEMPOTENCY_KEY_CHARACTERS,
                 description="Makes a repeat within 24 hours answer the same and change nothing",
@@ -136,9 +136,9 @@ class MessageController(Controller):
     )
     async def read_all(
         self,
-        chatroom_id: UUID,
+        chatroom_id: FromPath[UUID],
         request: Request[Caller, Any, Any],
-        ports: HttpPorts,
+        ports: Ports,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> MessagePageBody:
@@ -160,13 +160,15 @@ class MessageController(Controller):
     )
     async def read(
         self,
-        chatroom_id: UUID,
+        chatroom_id: FromPath[UUID],
         message_id: MessageId,
         request: Request[Caller, Any, Any],
-        ports: HttpPorts,
+        ports: Ports,
         prefer: Annotated[
             str | None,
-            Parameter(header="Prefer", description="wait=N: answer when the reply has ended, after N ≤ 30 s at most"),
+            HeaderParameter(
+                name="Prefer", description="wait=N: answer when the reply has ended, after N ≤ 30 s at most"
+            ),
         ] = None,
     ) -> Response[MessageBody]:
         found = await read_message(
@@ -196,10 +198,10 @@ class MessageController(Controller):
     )
     async def stop(
         self,
-        chatroom_id: UUID,
+        chatroom_id: FromPath[UUID],
         message_id: MessageId,
         request: Request[Caller, Any, Any],
-        ports: HttpPorts,
+        ports: Ports,
     ) -> MessageBody:
         """Keeps the text so far. A reply that has ended stays as it is."""
         stopped = await stop_reply(

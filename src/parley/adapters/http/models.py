@@ -3,7 +3,7 @@
 from litestar import get
 from msgspec import Struct
 
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
 
 
@@ -20,6 +20,6 @@ class ModelsBody(Struct):
 
 
 @get("/models", operation_id="listModels", summary="The models on offer", tags=("Models",), responses=documented(401))
-async def list_models(ports: HttpPorts) -> ModelsBody:
+async def list_models(ports: Ports) -> ModelsBody:
     """What may be named as `model`."""
     return ModelsBody([ModelBody(name, name == ports.catalogue.default) for name in ports.catalogue.names])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from parley.core.chat.model import RoomCursor
 from parley.core.errors import InvalidInput
@@ -16,9 +16,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOM_PLACE = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
 _POSITION = re.compile(r"\d{1,9}")
 
-Limit = Annotated[int, Parameter(ge=1, le=100, description="The most items on the page")]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="The most items on the page")]
 Cursor = Annotated[
-    str | None, Parameter(description="`next_cursor` of the page before; without it the first page", max_length=4_096)
+    str | None,
+    QueryParameter(description="`next_cursor` of the page before; without it the first page", max_length=4_096),
 ]
 
 

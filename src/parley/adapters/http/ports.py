@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from litestar.di import NamedDependency
+
 from parley.core.accounts.codes import CodePolicy
 from parley.core.accounts.ports import (
     AccessTokens,
@@ -55,3 +57,7 @@ class HttpPorts:
 
     billing: BillingUnitOfWork
     basic_daily_limit: int
+
+
+# How a handler asks for them.
+Ports = NamedDependency[HttpPorts]

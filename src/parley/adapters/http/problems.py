@@ -90,6 +90,9 @@ def from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Resp
 def from_anything_else(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     if isinstance(error, RecursionError):
         return _response(HTTPStatus.BAD_REQUEST, "malformed_json", "The body is nested too deeply.")
+    if isinstance(error, UnicodeDecodeError):
+        # msgspec's word for a JSON string that is not UTF-8; Litestar catches only its other errors.
+        return from_http_exception(request, HTTPException(status_code=HTTPStatus.BAD_REQUEST))
     log.error("request_crashed", path=request.scope["path"], exc_info=error)
     return _response(HTTPStatus.INTERNAL_SERVER_ERROR, *_OF_STATUS[500])
 

@@ -10,12 +10,12 @@ import msgspec
 from litestar import Controller, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Stream
 
 from parley.adapters.http.auth import PUBLIC, bearer_caller
 from parley.adapters.http.messages import message_body
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.core.chat.follow_reply import (
     Delta,
@@ -79,23 +79,23 @@ class ReplyController(Controller):
     )
     async def stream(
         self,
-        chatroom_id: UUID,
-        message_id: Annotated[UUID, Parameter(description="The reply's id")],
+        chatroom_id: FromPath[UUID],
+        message_id: Annotated[UUID, PathParameter(description="The reply's id")],
         request: Request[Any, Any, Any],
-        ports: HttpPorts,
+        ports: Ports,
         ticket: Annotated[
-            str | None, Parameter(max_length=4_096, description="Out of `stream_url`; else send the access token")
+            str | None, QueryParameter(max_length=4_096, description="Out of `stream_url`; else send the access token")
         ] = None,
         last_event_id: Annotated[
-            str | None, Parameter(header="Last-Event-ID", description="The last event you have: go on after it")
+            str | None, HeaderParameter(name="Last-Event-ID", description="The last event you have: go on after it")
         ] = None,
         last_event_id_parameter: Annotated[
-            str | None, Parameter(query="last_event_id", description="The same for a client that sends no headers")
+            str | None, QueryParameter(name="last_event_id", description="The same for a client that sends no headers")
         ] = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes with no gap and no repeat, on any API process, also after the end."""
         account_id = _reader(request, ports, chatroom_id, message_id, ticket)
-        after = _event_id(last_event_id or last_event_id_parameter)
+        after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         reply = await find_reply(uow=ports.chat, account_id=account_id, room_id=chatroom_id, reply_id=message_id)
         if reply.status.ended and after == end_of(reply):
             return Response(None, status_code=204)
@@ -123,12 +123,12 @@ def _reader(
     return admitted.account_id
 
 
-def _event_id(text: str | None) -> EventId | None:
+def _event_id(text: str | None, field: str) -> EventId | None:
     if not text:
         return None
     parts = _EVENT_ID.fullmatch(text)
     if parts is None:
-        raise InvalidInput("Last-Event-ID", "is not an id of this stream, such as 1-42")
+        raise InvalidInput(field, "is not an id of this stream, such as 1-42")
     return EventId(int(parts[1]), int(parts[2]))
 
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, MediaType, Request, Response, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.messages import MessageBody, message_body
 from parley.adapters.http.pages import Cursor, Limit, position_cursor, read_room_cursor, room_cursor
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
 from parley.core.accounts.model import Caller
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
@@ -87,7 +87,7 @@ class RoomController(Controller):
     tags = ("Chatrooms",)
 
     @post(operation_id="createChatroom", summary="Make a chatroom", responses=documented(400, 401, 413, 415))
-    async def create(self, data: NewRoom, request: Request[Caller, Any, Any], ports: HttpPorts) -> RoomBody:
+    async def create(self, data: JSONBody[NewRoom], request: Request[Caller, Any, Any], ports: Ports) -> RoomBody:
         room = await create_room(
             uow=ports.chat,
             cache=ports.room_list_cache,
@@ -105,11 +105,12 @@ class RoomController(Controller):
     async def read_all(
         self,
         request: Request[Caller, Any, Any],
-        ports: HttpPorts,
+        ports: Ports,
         limit: Limit = 50,
         cursor: Cursor = None,
         if_none_match: Annotated[
-            str | None, Parameter(header="If-None-Match", description="An ETag that you have; 304 when it still holds")
+            str | None,
+            HeaderParameter(name="If-None-Match", description="An ETag that you have; 304 when it still holds"),
         ] = None,
     ) -> Response[RoomPageBody]:
         """Latest activity first. The first page comes out of a cache that your own writes empty; see `Cache-Status`."""
@@ -140,7 +141,9 @@ class RoomController(Controller):
         summary="A chatroom with its latest messages",
         responses=documented(401, 404),
     )
-    async def read(self, chatroom_id: UUID, request: Request[Caller, Any, Any], ports: HttpPorts) -> RoomWithMessages:
+    async def read(
+        self, chatroom_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports
+    ) -> RoomWithMessages:
         room, page = await read_room(uow=ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
         return RoomWithMessages(
             **msgspec.structs.asdict(_room_body(room)),
@@ -155,7 +158,7 @@ class RoomController(Controller):
         responses=documented(400, 401, 404, 413, 415),
     )
     async def change(
-        self, chatroom_id: UUID, data: RoomChange, request: Request[Caller, Any, Any], ports: HttpPorts
+        self, chatroom_id: FromPath[UUID], data: JSONBody[RoomChange], request: Request[Caller, Any, Any], ports: Ports
     ) -> RoomBody:
         room = await change_room(
             uow=ports.chat,
@@ -173,7 +176,7 @@ class RoomController(Controller):
         summary="Delete a chatroom and its messages",
         responses=documented(401, 404),
     )
-    async def erase(self, chatroom_id: UUID, request: Request[Caller, Any, Any], ports: HttpPorts) -> None:
+    async def erase(self, chatroom_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports) -> None:
         await delete_room(
             uow=ports.chat, cache=ports.room_list_cache, account_id=request.user.account_id, room_id=chatroom_id
         )

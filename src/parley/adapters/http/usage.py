@@ -7,7 +7,7 @@ from uuid import UUID
 from litestar import Controller, Request, get
 from msgspec import Struct
 
-from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.core.accounts.model import Caller
 from parley.core.billing.model import DayUsage
@@ -44,11 +44,11 @@ class UsageController(Controller):
     tags = ("Account",)
 
     @get("/user/usage", operation_id="getUsage", summary="Messages and tokens used", responses=documented(401))
-    async def of_user(self, request: Request[Caller, Any, Any], ports: HttpPorts) -> UsageBody:
+    async def of_user(self, request: Request[Caller, Any, Any], ports: Ports) -> UsageBody:
         return await _usage(request.user.account_id, ports)
 
     @get("/chatroom/usage", operation_id="getChatUsage", summary="As /user/usage", responses=documented(401))
-    async def of_chat(self, request: Request[Caller, Any, Any], ports: HttpPorts) -> UsageBody:
+    async def of_chat(self, request: Request[Caller, Any, Any], ports: Ports) -> UsageBody:
         return await _usage(request.user.account_id, ports)
 
 

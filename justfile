@@ -1,0 +1,37 @@
+# `just` lists what there is to do.
+default:
+    @just --list
+
+# Make the environment for development
+setup:
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --constraint constraints.txt --editable '.[test]'
+
+# Serve on http://127.0.0.1:8000
+run: setup
+    .venv/bin/parley run
+
+# All that CI looks at
+ci:
+    bash .ci/run
+
+# Tests, or some of them: just test tests/unit
+test *arguments:
+    .venv/bin/pytest {{arguments}}
+
+# Formatting, style, types and the import contracts
+lint:
+    .venv/bin/ruff format .
+    .venv/bin/ruff check --fix .
+    .venv/bin/mypy
+    .venv/bin/lint-imports
+
+# Pin every version anew, after a change of the dependencies
+pin:
+    rm -rf .venv && python3 -m venv .venv
+    .venv/bin/pip install --quiet --editable '.[test]'
+    .venv/bin/pip freeze --exclude-editable > constraints.txt
+
+# The OpenAPI document
+openapi:
+    .venv/bin/parley openapi

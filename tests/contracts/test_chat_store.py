@@ -1,0 +1,188 @@
+"""What every unit of work of chat and billing keeps to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from parley.core.billing.model import Plan
+from parley.core.chat.model import IdempotencyKey, Room, TokenUsage
+from parley.core.chat.ports import ChatUnit
+from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
+
+store = every_store
+KEY = IdempotencyKey("a key", b"f" * 32)
+
+
+async def change_everything(unit: ChatUnit, room: Room) -> None:
+    """One write of every kind that chat's unit of work has."""
+    await unit.rooms.add(replace(room, id=new_id()))
+    await unit.rooms.save(replace(room, name="Another name"), fields=frozenset({"name"}))
+    _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW + timedelta(days=1))
+    question, reply = exchange_at(position, room)
+    await unit.quota.take(room.account_id, day=TODAY)
+    await unit.quota.add_tokens(room.account_id, day=TODAY, usage=TokenUsage(1, 2))
+    await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
+    await unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)
+
+
+async def read_everything(store: Store, room: Room) -> object:
+    async with store.chat(read_only=True) as unit:
+        return (
+            await unit.rooms.page(room.account_id, after=None, limit=100),
+            await unit.messages.page(room.id, before=None, limit=100),
+            await unit.replies.pending_count(room.account_id),
+            await unit.quota.look(room.account_id, day=TODAY),
+            await store.usage(room.account_id),
+        )
+
+
+async def raised(leave: Callable[[], Awaitable[None]]) -> type[BaseException] | None:
+    try:
+        await leave()
+    except ZeroDivisionError as error:
+        return type(error)
+    return None
+
+
+async def test_what_is_not_committed_has_not_happened(store):
+    room = await store.new_room()
+    before = await read_everything(store, room)
+
+    async with store.chat() as unit:
+        await change_everything(unit, room)
+
+    assert await read_everything(store, room) == before
+    reply = await store.new_reply(room)
+    assert reply.position == 2
+    assert await store.do(lambda unit: unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)) is None
+
+
+async def test_what_is_committed_stays_when_the_unit_goes_on_without_another_commit(store):
+    room = await store.new_room()
+    async with store.chat() as unit:
+        await change_everything(unit, room)
+        await unit.commit()
+    after = await read_everything(store, room)
+
+    assert [message.position for message in after[1]] == [1, 2]
+    assert {found.name for found in after[0]} == {"A room", "Another name"}
+    assert after[3].remaining == 4
+
+
+async def test_error_undoes_what_was_not_committed(store):
+    room = await store.new_room()
+    before = await read_everything(store, room)
+
+    async def fail_half_way() -> None:
+        async with store.chat() as unit:
+            await change_everything(unit, room)
+            raise ZeroDivisionError
+
+    assert await raised(fail_half_way) is ZeroDivisionError
+    assert await read_everything(store, room) == before
+
+
+async def test_steps_of_a_claim_are_undone_without_a_commit(store):
+    reply = await store.new_reply()
+    async with store.chat() as unit:
+        claim = await unit.replies.claim(reply.id, lease=LONG)
+        assert await unit.replies.end(claim, COMPLETED)
+
+    claim = await store.claim(reply)
+    assert (claim.attempt, claim.failures) == (1, 0)
+    for step in (
+        lambda unit: unit.replies.end(claim, COMPLETED),
+        lambda unit: unit.replies.put_off(claim, seconds=LONG),
+        lambda unit: unit.replies.hand_back(claim),
+        lambda unit: unit.replies.request_stop(reply.id),
+        lambda unit: unit.replies.renew(claim, lease=0),
+    ):
+        async with store.chat() as unit:
+            await step(unit)
+    assert await store.claimed(reply.id) is None
+    assert await store.end(claim)
+
+
+async def test_room_that_was_deleted_without_a_commit_is_whole(store):
+    room = await store.new_room()
+    await store.new_reply(room)
+    before = await read_everything(store, room)
+
+    async with store.chat() as unit:
+        assert await unit.rooms.delete(room.id, room.account_id)
+
+    assert await read_everything(store, room) == before
+
+
+async def test_unit_reads_what_it_has_written(store):
+    room = await store.new_room()
+    async with store.chat() as unit:
+        await change_everything(unit, room)
+        assert (await unit.rooms.get(room.id, room.account_id)).name == "Another name"
+        assert len(await unit.messages.page(room.id, before=None, limit=100)) == 2
+        assert (await unit.quota.look(room.account_id, day=TODAY)).remaining == 4
+
+
+async def test_reader_waits_for_no_writer_and_sees_nothing_uncommitted(store):
+    room = await store.new_room()
+    before = await read_everything(store, room)
+    async with asyncio.timeout(5), store.chat() as unit:
+        await change_everything(unit, room)
+        assert await read_everything(store, room) == before
+
+
+async def test_writers_take_turns(store):
+    room = await store.new_room()
+    order = []
+
+    async def write(name: str) -> None:
+        async with store.chat() as unit:
+            _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
+            order.append((name, position))
+            question, reply = exchange_at(position, room)
+            await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
+            await unit.commit()
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(write(f"writer {number}") for number in range(30)))
+
+    assert [position for _, position in order] == list(range(1, 61, 2))
+    messages = await store.see(lambda unit: unit.messages.page(room.id, before=None, limit=100))
+    assert [message.position for message in messages] == list(range(1, 61))
+
+
+async def test_billing_changes_need_a_commit_too(store):
+    account_id = await store.new_account()
+    async with store.billing() as unit:
+        await unit.plans.override(account_id, Plan.PRO)
+
+    async with store.billing(read_only=True) as unit:
+        assert await unit.plans.of(account_id) is Plan.BASIC
+
+
+async def test_reader_of_plans_waits_for_no_writer(store):
+    account_id = await store.new_account()
+    async with asyncio.timeout(5), store.billing() as writing:
+        await writing.plans.override(account_id, Plan.PRO)
+        async with store.billing(read_only=True) as reading:
+            assert await reading.plans.of(account_id) is Plan.BASIC
+
+
+@pytest.mark.parametrize("worth", [20])
+async def test_chat_and_billing_write_at_once_without_losing_anything(store, worth):
+    room = await store.new_room()
+    accounts = [await store.new_account() for _ in range(worth)]
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            *(store.new_reply(room) for _ in range(worth)),
+            *(store.put_on(Plan.PRO, account_id) for account_id in accounts),
+        )
+
+    assert await store.see(lambda unit: unit.replies.pending_count(room.account_id)) == worth
+    for account_id in accounts:
+        async with store.billing(read_only=True) as unit:
+            assert await unit.plans.of(account_id) is Plan.PRO

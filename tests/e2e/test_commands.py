@@ -1,0 +1,117 @@
+"""The command line as an operator meets it."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.process import run_parley, served, sign_in
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["migrate"], ["check"], ["openapi"], ["plan"]])
+async def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> None:
+    code, out, _ = await run_parley(tmp_path, *command, "--help")
+    assert code == 0
+    assert out.startswith("Usage: parley")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"BASIC_DAILY_LIMIT": "many"}, "BASIC_DAILY_LIMIT"),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"DEFAULT_MODEL": "openai/none"}, "DEFAULT_MODEL"),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET"),
+        ({"ENVIRONMENT": "production"}, "OTP_SENDER"),
+    ],
+)
+async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, settings: dict[str, str], named: str) -> None:
+    code, out, err = await run_parley(tmp_path, "run", **({"DEFAULT_MODEL": "offline/echo"} | settings))
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"parley: {named}:")
+    assert not any(value in err for value in settings.values() if named == "JWT_SECRET")
+
+
+async def test_several_api_processes_are_refused_without_redis(tmp_path: Path) -> None:
+    code, _, err = await run_parley(tmp_path, "run", "--workers", "2")
+    assert code == 2
+    assert "Redis" in err
+
+
+async def test_run_says_what_it_chose_and_never_a_secret(tmp_path: Path) -> None:
+    async with served(tmp_path, OPENAI_API_KEY="sk-not-to-be-seen", OPENAI_MODELS="small") as api:
+        said = api.log()
+    assert api.address in said
+    assert f"{api.address}/docs" in said
+    assert "sqlite:///parley.db" in said
+    assert "openai/small" in said
+    assert "sk-not-to-be-seen" not in said
+
+
+async def test_a_port_in_use_is_said_and_ends_the_process(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, _, err = await run_parley(tmp_path, "run", "--port", str(taken.getsockname()[1]))
+    assert code != 0
+    assert "address already in use" in err
+    assert "Traceback" not in err
+
+
+async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Path) -> None:
+    async with served(tmp_path, JWT_SECRET="") as api:
+        client = await sign_in(api.address)
+        await api.kill()
+        await api.start()
+        me = await client.get("/user/me")
+        await client.aclose()
+    assert me.status_code == 200
+    assert (tmp_path / ".parley-secret").stat().st_mode & 0o077 == 0
+
+
+async def test_check_looks_at_everything_and_fails_on_a_fault(tmp_path: Path) -> None:
+    code, out, _ = await run_parley(tmp_path, "check")
+    assert code == 0
+    assert all(line.startswith("ok ") for line in out.splitlines())
+    code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
+    assert code == 1
+    assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")
+
+
+async def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
+    for _ in range(2):
+        code, out, _ = await run_parley(tmp_path, "migrate")
+        assert code == 0
+        assert "schema" in out
+    assert (tmp_path / "parley.db").exists()
+
+
+async def test_the_openapi_command_prints_what_the_server_serves(tmp_path: Path) -> None:
+    code, out, _ = await run_parley(tmp_path, "openapi")
+    async with served(tmp_path) as api:
+        client = await sign_in(api.address)
+        document = (await client.get("/openapi.json")).json()
+        await client.aclose()
+    assert code == 0
+    assert json.loads(out) == document
+
+
+async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_path: Path) -> None:
+    async with served(tmp_path, BASIC_DAILY_LIMIT="0") as api:
+        client = await sign_in(api.address, "mira@example.com")
+        room = (await client.post("/chatroom", json={"name": "r"})).json()["id"]
+
+        async def post() -> int:
+            return (await client.post(f"/chatroom/{room}/message", json={"content": "x"})).status_code
+
+        assert await post() == 429
+        code, _, _ = await run_parley(tmp_path, "plan", "Mira@example.com", "pro")
+        assert (code, await post()) == (0, 202)
+        assert (await client.get("/user/me")).json()["plan"] == "pro"
+        code, _, _ = await run_parley(tmp_path, "plan", "mira@example.com", "auto")
+        assert (code, await post()) == (0, 429)
+        code, _, err = await run_parley(tmp_path, "plan", "nobody@example.com", "pro")
+        assert (code, len(err.splitlines())) == (2, 1)
+        await client.aclose()
