@@ -42,6 +42,7 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
 from parley.core.ports import Clock
+from parley.leaving import on_leaving
 from parley.local_secret import local_secret
 from parley.settings import Settings, SettingsError
 
@@ -87,6 +88,7 @@ class Parley:
             worker = InProcessWorker(ids=self.queue, write=self.writer.write)
             await stack.enter_async_context(worker.running())
             await stack.enter_async_context(self.sweeper.running())
+            stack.enter_context(on_leaving(self.ports.reply_stream.close))
             yield
 
 

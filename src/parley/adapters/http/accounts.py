@@ -9,7 +9,7 @@ from litestar import Controller, Request, get, patch, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.auth import BEARER, PUBLIC
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.throttle import one_call_from_address
@@ -237,6 +237,7 @@ class AuthController(Controller):
 
 class AccountController(Controller):
     tags = ("Account",)
+    security = BEARER
 
     @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
     async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:

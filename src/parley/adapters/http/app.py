@@ -24,7 +24,6 @@ from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.problems import exception_handlers
 from parley.adapters.http.replies import ReplyController
 from parley.adapters.http.rooms import RoomController
-from parley.adapters.http.shutdown import end_streams_on_signal
 from parley.adapters.http.usage import UsageController
 
 LARGEST_BODY = 1_000_000
@@ -46,8 +45,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None, None]:
         async with background():
-            with end_streams_on_signal(ports.reply_stream):
-                yield
+            yield
 
     return Litestar(
         route_handlers=[

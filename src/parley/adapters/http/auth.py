@@ -12,7 +12,10 @@ from parley.core.accounts.ports import AccessTokens
 from parley.core.ports import Clock
 
 PUBLIC = {"public": True}
-BEARER = "Bearer "
+# For the OpenAPI document: what a client sends with a call, either of the two for a stream.
+BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
+BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
+SCHEME = "Bearer "
 LONGEST_HEADER = 4_096
 
 
@@ -33,6 +36,6 @@ def bearer_caller(connection: ASGIConnection[Any, Any, Any, Any], tokens: Access
     """Raises TokenInvalid."""
     header = connection.headers.get("authorization", "")
     # The scheme's name is case-insensitive (RFC 9110, 11.1).
-    if header[: len(BEARER)].lower() != BEARER.lower() or len(header) > LONGEST_HEADER:
+    if header[: len(SCHEME)].lower() != SCHEME.lower() or len(header) > LONGEST_HEADER:
         raise TokenInvalid
-    return tokens.read(header[len(BEARER) :], now)
+    return tokens.read(header[len(SCHEME) :], now)

@@ -104,7 +104,12 @@ def openapi_config(version: str) -> OpenAPIConfig:
         description=_DESCRIPTION,
         tags=[Tag(name, description) for name, description in _TAGS.items()],
         components=Components(
-            security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                "ticket": SecurityScheme(
+                    type="apiKey", security_scheme_in="query", name="ticket", description="Out of `stream_url`"
+                ),
+            }
         ),
         openapi_router=_NoPages("/docs/schema", route_handlers=[]),
     )

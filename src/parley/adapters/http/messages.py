@@ -9,6 +9,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter
 from msgspec import Meta, Struct
 
+from parley.adapters.http.auth import BEARER
 from parley.adapters.http.pages import Cursor, Limit, position_cursor, read_position_cursor
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.prefer import wait_seconds
@@ -80,6 +81,7 @@ MessageId = Annotated[UUID, PathParameter(description="The message's id")]
 class MessageController(Controller):
     path = "/chatroom/{chatroom_id:uuid}"
     tags = ("Messages",)
+    security = BEARER
 
     @post(
         "/message",

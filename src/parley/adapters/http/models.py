@@ -3,6 +3,7 @@
 from litestar import get
 from msgspec import Struct
 
+from parley.adapters.http.auth import BEARER
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
 
@@ -19,7 +20,14 @@ class ModelsBody(Struct):
     next_cursor: str | None = None
 
 
-@get("/models", operation_id="listModels", summary="The models on offer", tags=("Models",), responses=documented(401))
+@get(
+    "/models",
+    operation_id="listModels",
+    summary="The models on offer",
+    tags=("Models",),
+    security=BEARER,
+    responses=documented(401),
+)
 async def list_models(ports: Ports) -> ModelsBody:
     """What may be named as `model`."""
     return ModelsBody([ModelBody(name, name == ports.catalogue.default) for name in ports.catalogue.names])

@@ -150,7 +150,8 @@ def _field_errors(extra: Any) -> list[FieldError]:
 def _named_in(message: str, field: str) -> tuple[str, str]:
     """msgspec names a missing or an unknown field only in its sentence, and Litestar calls the body `data`."""
     if "unknown field" in message or "missing required field" in message:
-        return message.split("`")[1], "is not a known field" if "unknown" in message else "is required"
+        name = message.partition("`")[2].rpartition("`")[0]
+        return name, "is not a known field" if "unknown" in message else "is required"
     if field == "data":
         return "body", "a JSON object is required" if message == "'data'" else message
     return field, message

@@ -13,7 +13,7 @@ from litestar.openapi.spec import Example
 from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from parley.adapters.http.auth import PUBLIC, bearer_caller
+from parley.adapters.http.auth import BEARER_OR_TICKET, PUBLIC, bearer_caller
 from parley.adapters.http.messages import message_body
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
@@ -65,6 +65,7 @@ _EVENTS = ResponseSpec(
 class ReplyController(Controller):
     path = "/chatroom/{chatroom_id:uuid}/messages/{message_id:uuid}"
     tags = ("Messages",)
+    security = BEARER_OR_TICKET
 
     @get(
         "/stream",

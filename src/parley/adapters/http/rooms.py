@@ -10,6 +10,7 @@ from litestar import Controller, MediaType, Request, Response, delete, get, patc
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from parley.adapters.http.auth import BEARER
 from parley.adapters.http.messages import MessageBody, message_body
 from parley.adapters.http.pages import Cursor, Limit, position_cursor, read_room_cursor, room_cursor
 from parley.adapters.http.ports import Ports
@@ -85,6 +86,7 @@ class RoomWithMessages(RoomBody):
 class RoomController(Controller):
     path = "/chatroom"
     tags = ("Chatrooms",)
+    security = BEARER
 
     @post(operation_id="createChatroom", summary="Make a chatroom", responses=documented(400, 401, 413, 415))
     async def create(self, data: JSONBody[NewRoom], request: Request[Caller, Any, Any], ports: Ports) -> RoomBody:

@@ -7,6 +7,7 @@ from uuid import UUID
 from litestar import Controller, Request, get
 from msgspec import Struct
 
+from parley.adapters.http.auth import BEARER
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.core.accounts.model import Caller
@@ -42,6 +43,7 @@ class UsageBody(Struct):
 
 class UsageController(Controller):
     tags = ("Account",)
+    security = BEARER
 
     @get("/user/usage", operation_id="getUsage", summary="Messages and tokens used", responses=documented(401))
     async def of_user(self, request: Request[Caller, Any, Any], ports: Ports) -> UsageBody:

@@ -1,7 +1,7 @@
 """The running state of replies in memory."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.adapters.memory.transactions import ReplyState, Tables
@@ -15,7 +15,7 @@ class MemoryReplies:
         self._clock = clock
 
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
-        if not self._claimable(reply_id):
+        if not self._claimable(reply_id, self._clock()):
             return None
         message = self._tables.messages[reply_id]
         self._tables.messages[reply_id] = replace(message, status=Status.GENERATING, attempt=message.attempt + 1)
@@ -74,7 +74,8 @@ class MemoryReplies:
         overdue = [
             message.id
             for message in self._unfinished()
-            if self._claimable(message.id) and self._waits_too_long(self._tables.replies[message.id], patience)
+            if self._claimable(message.id, now)
+            and self._waits_too_long(self._tables.replies[message.id], now - timedelta(seconds=patience))
         ]
         overdue.sort(key=lambda reply_id: self._tables.replies[reply_id].claimable_at)
         for reply_id in overdue[:limit]:
@@ -87,16 +88,15 @@ class MemoryReplies:
     def _unfinished(self) -> list[Message]:
         return [message for message in self._tables.messages.values() if not message.status.ended]
 
-    def _claimable(self, reply_id: UUID) -> bool:
+    def _claimable(self, reply_id: UUID, now: datetime) -> bool:
         message = self._tables.messages.get(reply_id)
-        if message is None or message.status.ended or self._tables.replies[reply_id].claimable_at > self._clock():
+        if message is None or message.status.ended or self._tables.replies[reply_id].claimable_at > now:
             return False
         return not any(
             other.room_id == message.room_id and other.position < message.position for other in self._unfinished()
         )
 
-    def _waits_too_long(self, state: ReplyState, patience: float) -> bool:
-        waited_since = self._clock() - timedelta(seconds=patience)
+    def _waits_too_long(self, state: ReplyState, waited_since: datetime) -> bool:
         return state.queued_at < state.claimable_at or state.queued_at <= waited_since
 
     def _held_by(self, claim: Claim) -> bool:

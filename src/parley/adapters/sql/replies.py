@@ -111,9 +111,9 @@ class SqlReplies:
             update(messages)
             .where(messages.c.id.in_(overdue))
             .values(queued_at=database_time())
-            .returning(messages.c.id)
+            .returning(messages.c.claimable_at, messages.c.id)
         )
-        return sorted(taken.scalars())
+        return [reply_id for _, reply_id in sorted(tuple(row) for row in taken)]
 
     async def pending_count(self, account_id: UUID) -> int:
         counted = await self._connection.execute(

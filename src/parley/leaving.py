@@ -1,20 +1,19 @@
-"""Leaving in time: open streams must not hold a process that was told to go."""
+"""Leaving in time when a supervisor says so."""
 
 import asyncio
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from parley.core.chat.ports import ReplyStream
-
 
 @contextmanager
-def end_streams_on_signal(stream: ReplyStream) -> Generator[None, None, None]:
-    """Close the stream on SIGTERM and SIGINT, then do what the server had set for the signal.
+def on_leaving(do: Callable[[], None]) -> Generator[None, None, None]:
+    """Call `do` in the event loop on SIGTERM and SIGINT, then what the server had set for the signal.
 
-    uvicorn waits for open responses before it ends the lifespan, so the lifespan's own end comes too late.
+    uvicorn waits for open streams, and taskiq for running tasks, before either lets a lifespan end: its end would come
+    too late to end them. Outside the main thread nothing is set.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -23,7 +22,7 @@ def end_streams_on_signal(stream: ReplyStream) -> Generator[None, None, None]:
     previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def leave(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stream.close)
+        loop.call_soon_threadsafe(do)
         handler = previous[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
