@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
@@ -143,6 +144,9 @@ def _field_errors(extra: Any) -> list[FieldError]:
     found = []
     for each in extra if isinstance(extra, list) else ():
         field, message = str(each.get("key", "body")), str(each.get("message", "is not valid"))
+        if each.get("source") == ParamType.HEADER:
+            # Litestar names the argument: idempotency_key for Idempotency-Key.
+            field = field.replace("_", "-").title()
         found.append(FieldError(*_named_in(message, field)))
     return found or [FieldError("body", "is not valid")]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, MediaType, Request, Response, delete, get, patch, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -103,7 +104,11 @@ class RoomController(Controller):
         )
         return _room_body(room)
 
-    @get(operation_id="listChatrooms", summary="The account's chatrooms", responses=documented(400, 401))
+    @get(
+        operation_id="listChatrooms",
+        summary="The account's chatrooms",
+        responses={304: ResponseSpec(None, description="You have it"), **documented(400, 401)},
+    )
     async def read_all(
         self,
         request: Request[Caller, Any, Any],
@@ -141,7 +146,7 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="getChatroom",
         summary="A chatroom with its latest messages",
-        responses=documented(401, 404),
+        responses=documented(400, 401, 404),
     )
     async def read(
         self, chatroom_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports
@@ -176,7 +181,7 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="deleteChatroom",
         summary="Delete a chatroom and its messages",
-        responses=documented(401, 404),
+        responses=documented(400, 401, 404),
     )
     async def erase(self, chatroom_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports) -> None:
         await delete_room(

@@ -1,0 +1,88 @@
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import migrate
+from tests.http.document import Document
+from tests.http.scripted_model import ScriptedModel
+from tests.http.site import RAVI, Clock, Person, Site, opened, wired
+
+OpenSite = Callable[..., Awaitable[Site]]
+Logs = list[MutableMapping[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with today's schema: migrating a new one for each test would take longer than most tests."""
+    file = tmp_path_factory.mktemp("schema") / "empty.db"
+    asyncio.run(_migrate(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def document(empty_database: Path) -> Document:
+    """The OpenAPI document."""
+    parley = wired(empty_database, Clock(), ScriptedModel())
+    return Document(parley.litestar.openapi_schema.to_schema())
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[Logs]:
+    """What the application logs, as it was logged: nothing is rendered."""
+    with capture_logs(processors=[merge_contextvars]) as entries:
+        yield entries
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def model() -> ScriptedModel:
+    return ScriptedModel()
+
+
+@pytest.fixture
+async def open_site(
+    empty_database: Path, tmp_path: Path, clock: Clock, model: ScriptedModel, document: Document
+) -> AsyncGenerator[OpenSite, None]:
+    """Opens the test's site with settings of its own: `await open_site(BASIC_DAILY_LIMIT="5")`."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(**settings: str) -> Site:
+            file = Path(shutil.copy(empty_database, tmp_path / "parley.db"))
+            parley = wired(file, clock, model, **settings)
+            return await stack.enter_async_context(opened(parley, clock, model, document))
+
+        yield open_one
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    return await open_site()
+
+
+@pytest.fixture
+async def mira(site: Site) -> Person:
+    return await site.person()
+
+
+@pytest.fixture
+async def ravi(site: Site) -> Person:
+    """Another account than Mira's."""
+    return await site.person(RAVI)
+
+
+async def _migrate(file: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    await migrate(database)
+    await database.close()

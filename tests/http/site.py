@@ -1,0 +1,181 @@
+"""The whole application without a socket, and the people who call it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from litestar.types import ASGIApp
+
+from parley.adapters.sql.tables import metadata
+from parley.bootstrap import Parley, bootstrap
+from parley.core.chat.catalogue import Provider
+from parley.settings import read_settings
+from tests.http.answers import check_envelope
+from tests.http.document import Document
+from tests.http.scripted_model import PATIENCE_SECONDS, ScriptedModel
+
+MIRA = "+919876543210"
+RAVI = "+919876543211"
+
+SETTINGS = {
+    "JWT_SECRET": "a secret that only these tests know and that is long enough for any hash",
+    "AUTH_REQUESTS_PER_MINUTE": "0",
+    "OTP_RESEND_SECONDS": "0",
+    "OTP_MAX_SENDS_PER_HOUR": "1000",
+    "OFFLINE_DELAY_SECONDS": "0",
+    "BASIC_DAILY_LIMIT": "1000",
+}
+
+
+@dataclass
+class Clock:
+    """The time that the application sees. With a `fault` there is no telling it: that is raised instead."""
+
+    now: datetime = datetime(2026, 3, 14, 12, tzinfo=UTC)
+    fault: Exception | None = None
+
+    def __call__(self) -> datetime:
+        if self.fault is not None:
+            raise self.fault
+        return self.now
+
+    def forward(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+class Person(httpx.AsyncClient):
+    """An HTTP client, and what its tests do all the time."""
+
+    @property
+    def token(self) -> str:
+        """The access token that calls carry."""
+        return self.headers["Authorization"].removeprefix("Bearer ")
+
+    def identify(self, token: str) -> None:
+        self.headers["Authorization"] = f"Bearer {token}"
+
+    async def sign_in(self, mobile_number: str) -> dict[str, Any]:
+        """By a code; calls from then on carry the access token."""
+        sent = await self.post("/auth/send-otp", json={"mobile_number": mobile_number})
+        assert sent.status_code == 200, sent.text
+        code = sent.json()["otp"]
+        answer = await self.post("/auth/verify-otp", json={"mobile_number": mobile_number, "otp": code})
+        assert answer.status_code == 200, answer.text
+        self.identify(answer.json()["access_token"])
+        return answer.json()
+
+    async def new_room(self, name: str = "Holiday plans", **fields: Any) -> str:
+        """The id of a room just made."""
+        made = await self.post("/chatroom", json={"name": name, **fields})
+        assert made.status_code == 201, made.text
+        return made.json()["id"]
+
+    async def say(self, room: str, content: str = "Hello", *, key: str | None = None, **fields: Any) -> httpx.Response:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return await self.post(f"/chatroom/{room}/message", json={"content": content, **fields}, headers=headers)
+
+    async def ask(self, room: str, content: str = "Hello", **fields: Any) -> dict[str, Any]:
+        """Say something that is accepted; the 202's body."""
+        accepted = await self.say(room, content, **fields)
+        assert accepted.status_code == 202, accepted.text
+        return accepted.json()
+
+    async def ended(self, reply: dict[str, Any]) -> dict[str, Any]:
+        """The reply once it has ended."""
+        answer = await self.get(address(reply), headers={"Prefer": "wait=30"})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["status"] in {"completed", "stopped", "failed"}, answer.text
+        return answer.json()
+
+    async def hear(self, room: str, content: str = "Hello", **fields: Any) -> dict[str, Any]:
+        """Say something; its reply once it has ended."""
+        return await self.ended((await self.ask(room, content, **fields))["reply"])
+
+    async def used(self) -> int:
+        """The messages that count today."""
+        return (await self.get("/user/usage")).json()["used"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    parley: Parley
+    app: ASGIApp
+    clock: Clock
+    model: ScriptedModel
+    document: Document
+
+    def visitor(self, address: str = "127.0.0.1") -> Person:
+        """Somebody who has not signed in. Every answer they get is held against what is promised of every answer."""
+        return Person(
+            transport=httpx.ASGITransport(app=self.app, client=(address, 1234)),
+            base_url="http://parley.test",
+            event_hooks={"response": [check_envelope, self.document.check]},
+        )
+
+    async def person(self, mobile_number: str = MIRA) -> Person:
+        person = self.visitor()
+        await person.sign_in(mobile_number)
+        return person
+
+    async def rows(self) -> dict[str, list[Any]]:
+        """Everything that the database holds: for a refusal that must change nothing."""
+        async with self.parley.database.transaction(read_only=True) as connection:
+            return {
+                table.name: [tuple(row) for row in await connection.execute(table.select().order_by(*table.columns))]
+                for table in metadata.sorted_tables
+            }
+
+
+@asynccontextmanager
+async def opened(parley: Parley, clock: Clock, model: ScriptedModel, document: Document) -> AsyncGenerator[Site, None]:
+    """A site that works while the context is open."""
+    site = Site(parley=parley, app=parley.app, clock=clock, model=model, document=document)
+    async with _running(parley):
+        yield site
+
+
+def wired(database: Path, clock: Clock, model: ScriptedModel, **settings: str) -> Parley:
+    """The application over that file. It offers `scripted/one`, the default, and `scripted/two`."""
+    environment = SETTINGS | {"DATABASE_URL": f"sqlite:///{database}"} | settings
+    return bootstrap(
+        read_settings(environment, dotenv=database.with_name("no.env")),
+        providers={"scripted": Provider(model, ("one", "two"))},
+        now=clock,
+    )
+
+
+@asynccontextmanager
+async def _running(parley: Parley) -> AsyncGenerator[None, None]:
+    """In a task of its own: a fixture's two halves do not share one, and task groups must be left where entered."""
+    up, down = asyncio.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with parley.running():
+            up.set()
+            await down.wait()
+
+    serving, starting = asyncio.create_task(serve()), asyncio.create_task(up.wait())
+    await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
+    starting.cancel()
+    try:
+        if up.is_set():
+            yield
+    finally:
+        down.set()
+        await serving
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once the condition holds; for what nothing announces."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await condition():
+            await asyncio.sleep(0.005)
+
+
+def address(message: dict[str, Any]) -> str:
+    return f"/chatroom/{message['chatroom_id']}/messages/{message['id']}"

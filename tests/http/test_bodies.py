@@ -1,0 +1,161 @@
+"""Bodies that no route can read. Every route that takes one refuses them alike, and changes nothing."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.answers import refused
+from tests.http.site import Person, Site
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def routes(site: Site, mira: Person) -> list[tuple[str, str]]:
+    """Every route that takes a body, as the OpenAPI document has them, for a room that is there."""
+    room = await mira.new_room()
+    paths = (await site.visitor().get("/openapi.json")).json()["paths"]
+    found = [
+        (method.upper(), path.replace("{chatroom_id}", room))
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if "requestBody" in operation
+    ]
+    assert len(found) >= 9
+    return found
+
+
+async def refused_by_all(
+    site: Site, mira: Person, routes: list[tuple[str, str]], status: int, code: str, *fields: str, **request: Any
+) -> None:
+    before = await site.rows()
+    for method, path in routes:
+        refused(await mira.request(method, path, **request), status, code, *fields)
+    assert await site.rows() == before
+
+
+MALFORMED = [
+    b"{",
+    b"}",
+    b'{"content"',
+    b'{"content": "x"',
+    b'{"content": "x",}',
+    b'{"content": "x"} {}',
+    b"{'content': 'x'}",
+    b'{"content": NaN}',
+    b'{"content": 1e999999}',
+    b'{"content": "a\nb"}',
+    b'{"content": "\\x"}',
+    b"nonsense",
+    b" ",
+    b"\x00",
+    b"\xff",
+    b"\xef\xbb\xbf{}",
+    '{"content": "x"}'.encode("utf-16"),
+    b"[" * 5_000,
+    b"[" * 100_000,
+    b'{"a":' * 5_000,
+    b'{"a":' * 100_000,
+    b'{"content": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"other": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
+]
+
+
+async def test_malformed_json_is_refused(
+    site: Site, mira: Person, routes: list[tuple[str, str]], subtests: pytest.Subtests
+) -> None:
+    for body in MALFORMED:
+        with subtests.test(body=body[:25]):
+            await refused_by_all(site, mira, routes, 400, "malformed_json", content=body, headers=JSON)
+
+
+NO_OBJECTS = [b"", b"[]", b'[{"content": "x"}]', b"null", b'"x"', b"7", b"true"]
+
+
+async def test_what_is_no_object_is_refused(
+    site: Site, mira: Person, routes: list[tuple[str, str]], subtests: pytest.Subtests
+) -> None:
+    for body in NO_OBJECTS:
+        with subtests.test(body=body[:25]):
+            await refused_by_all(site, mira, routes, 400, "invalid_input", "body", content=body, headers=JSON)
+
+
+OTHER_MEDIA_TYPES = [
+    {"data": {"content": "x", "name": "x"}},
+    {"files": {"content": b"x"}},
+    {"content": b'{"content": "x"}', "headers": {"Content-Type": "text/plain"}},
+    {"content": b'{"content": "x"}', "headers": {"Content-Type": "application/xml"}},
+    {"content": b"\x81\xa7content\xa1x", "headers": {"Content-Type": "application/x-msgpack"}},
+    {"content": b'{"content": "x"}', "headers": {"Content-Type": "application/jsonp"}},
+]
+
+
+async def test_another_media_type_is_refused(
+    site: Site, mira: Person, routes: list[tuple[str, str]], subtests: pytest.Subtests
+) -> None:
+    for request_ in OTHER_MEDIA_TYPES:
+        with subtests.test(request=str(request_)[:60]):
+            await refused_by_all(site, mira, routes, 415, "unsupported_media_type", **request_)
+
+
+JSON_TYPES = ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.parley+json"]
+
+
+async def test_json_by_another_spelling_is_taken(mira: Person, subtests: pytest.Subtests) -> None:
+    for media_type in JSON_TYPES:
+        with subtests.test(media_type=media_type):
+            answer = await mira.post("/chatroom", content=b'{"name": "x"}', headers={"Content-Type": media_type})
+            assert answer.status_code == 201
+
+
+async def test_json_without_a_media_type_is_taken(mira: Person) -> None:
+    assert (await mira.post("/chatroom", content=b'{"name": "x"}')).status_code == 201
+
+
+async def test_over_a_megabyte_is_refused(site: Site, mira: Person, routes: list[tuple[str, str]]) -> None:
+    body = b'{"content": "' + b"x" * 1_000_000 + b'"}'
+    await refused_by_all(site, mira, routes, 413, "body_too_large", content=body, headers=JSON)
+
+
+async def test_over_a_megabyte_without_a_length_is_refused(
+    site: Site, mira: Person, routes: list[tuple[str, str]]
+) -> None:
+    before = await site.rows()
+    for method, path in routes:
+        answer = await mira.request(method, path, content=endless(), headers=JSON)
+        assert "content-length" not in answer.request.headers
+        refused(answer, 413, "body_too_large")
+    assert await site.rows() == before
+
+
+async def test_a_length_that_lies_about_a_megabyte_is_refused(mira: Person, routes: list[tuple[str, str]]) -> None:
+    for method, path in routes:
+        answer = await mira.request(method, path, content=endless(), headers=JSON | {"Content-Length": "2"})
+        refused(answer, 413, "body_too_large")
+
+
+async def test_a_body_in_chunks_is_taken(mira: Person) -> None:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        for chunk in (b'{"na', b'me": ', b"", b'"x"}'):
+            yield chunk
+
+    answer: httpx.Response = await mira.post("/chatroom", content=chunks(), headers=JSON)
+    assert answer.status_code == 201
+    assert answer.json()["name"] == "x"
+
+
+async def test_without_a_token_no_body_is_read(site: Site, routes: list[tuple[str, str]]) -> None:
+    for method, path in routes:
+        if path.startswith("/auth/"):
+            continue
+        answer = await site.visitor().request(method, path, content=b"{", headers=JSON)
+        refused(answer, 401, "token_invalid")
+
+
+async def endless() -> AsyncGenerator[bytes, None]:
+    """A little over a megabyte, in chunks."""
+    yield b'{"content": "'
+    for _ in range(110):
+        yield b"x" * 10_000

@@ -1,0 +1,102 @@
+"""What every answer carries. Beyond the answers here, every one that any test gets is checked for it."""
+
+from uuid import UUID
+
+import pytest
+
+from tests.http.answers import check_envelope, refused
+from tests.http.conftest import Logs, OpenSite
+from tests.http.site import Clock, Person, Site, address
+
+
+async def test_answers_of_every_kind_have_it(site: Site, mira: Person, clock: Clock) -> None:
+    room = await mira.new_room()
+    reply = await mira.hear(room)
+    etag = (await mira.get("/chatroom")).headers["etag"]
+    answers = {
+        200: await mira.get("/user/me"),
+        201: await mira.post("/chatroom", json={"name": "x"}),
+        202: await mira.say(room),
+        204: await mira.delete(f"/chatroom/{await mira.new_room()}"),
+        304: await mira.get("/chatroom", headers={"If-None-Match": "*"}),
+        400: await mira.post("/chatroom", content=b"{"),
+        401: await site.visitor().get("/user/me"),
+        404: await mira.get("/nonsense"),
+        405: await mira.put("/chatroom"),
+        413: await mira.post("/chatroom", content=b" " * 1_000_001),
+        415: await mira.post("/chatroom", data={"name": "x"}),
+        422: await mira.post("/chatroom", json={"name": "x"}),
+    }
+    del answers[422]
+    clock.fault = RuntimeError("crash")
+    answers[500] = await mira.get("/user/me")
+    clock.fault = None
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        await check_envelope(answer)
+    for answer in (
+        await mira.get(f"{address(reply)}/stream"),
+        await mira.get("/docs"),
+        await mira.get("/docs/start.js"),
+    ):
+        assert answer.status_code == 200
+        await check_envelope(answer)
+    assert etag
+
+
+async def test_what_is_answered_is_not_to_be_stored(site: Site, mira: Person) -> None:
+    for path in ("/user/me", "/models", "/nonsense", "/health/ready"):
+        assert (await mira.get(path)).headers["cache-control"] == "no-store"
+    assert (await site.visitor().get("/user/me")).headers["cache-control"] == "no-store"
+
+
+async def test_each_request_has_an_id_of_its_own(mira: Person) -> None:
+    ids = [(await mira.get("/models")).headers["x-request-id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert {UUID(each).version for each in ids} == {7}
+
+
+@pytest.mark.parametrize("given", ["abc-123", "01J.x_Y", "x", "x" * 64])
+async def test_a_callers_harmless_id_is_kept(mira: Person, given: str, logs: Logs) -> None:
+    for path in ("/models", "/nonsense"):
+        assert (await mira.get(path, headers={"X-Request-ID": given})).headers["x-request-id"] == given
+    assert [entry["request_id"] for entry in logs if entry["event"] == "request"][-2:] == [given, given]
+
+
+HARMFUL = ["", " ", "a b", "x" * 65, "<script>", "a;b", "a\tb", "a,b", "é", "${jndi:ldap://x}", '"', "../../etc"]
+
+
+async def test_a_callers_harmful_id_is_replaced(mira: Person, subtests: pytest.Subtests) -> None:
+    for given in HARMFUL:
+        with subtests.test(given=given):
+            answer = await mira.get("/models", headers={"X-Request-ID": given.encode("latin-1")})
+            assert UUID(answer.headers["x-request-id"]).version == 7
+
+
+async def test_only_an_api_behind_https_says_so(open_site: OpenSite) -> None:
+    site = await open_site(PUBLIC_URL="https://chat.example.com/")
+    answer = await site.visitor().get("/health/live")
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_an_api_not_behind_https_does_not_say_so(site: Site) -> None:
+    assert "strict-transport-security" not in (await site.visitor().get("/health/live")).headers
+
+
+async def test_addresses_in_answers_are_where_clients_reach_the_api(open_site: OpenSite) -> None:
+    site = await open_site(PUBLIC_URL="https://chat.example.com/")
+    mira = await site.person()
+    answer = await mira.say(await mira.new_room())
+    reply = answer.json()["reply"]
+    assert answer.headers["location"] == f"https://chat.example.com{address(reply)}"
+    assert answer.json()["stream_url"].startswith(f"https://chat.example.com{address(reply)}/stream?ticket=")
+
+
+async def test_a_crash_is_in_the_log_under_the_id_that_the_caller_has(mira: Person, clock: Clock, logs: Logs) -> None:
+    clock.fault = RuntimeError("crash")
+    answer = await mira.get("/models")
+    clock.fault = None
+    refused(answer, 500, "internal_error")
+    [crashed] = [entry for entry in logs if entry["event"] == "request_crashed"]
+    assert crashed["request_id"] == answer.headers["x-request-id"]
+    assert crashed["exc_info"] is not None

@@ -1,0 +1,38 @@
+"""Whether the process lives, and whether it can work."""
+
+from pathlib import Path
+
+from tests.http.site import Person, Site
+
+
+async def test_a_process_that_runs_lives(site: Site) -> None:
+    answer = await site.visitor().get("/health/live")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok"}
+
+
+async def test_with_its_database_it_is_ready(site: Site) -> None:
+    answer = await site.visitor().get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "down": []}
+
+
+async def test_without_its_database_it_lives_but_is_not_ready(site: Site, tmp_path: Path) -> None:
+    await site.parley.database.close()
+    (tmp_path / "parley.db").rename(tmp_path / "gone.db")
+    (tmp_path / "parley.db").mkdir()
+    answer = await site.visitor().get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "down": ["database"]}
+    assert (await site.visitor().get("/health/live")).status_code == 200
+
+
+async def test_with_its_database_back_it_is_ready_again(site: Site, mira: Person, tmp_path: Path) -> None:
+    await site.parley.database.close()
+    (tmp_path / "parley.db").rename(tmp_path / "gone.db")
+    (tmp_path / "parley.db").mkdir()
+    assert (await mira.get("/health/ready")).status_code == 503
+    (tmp_path / "parley.db").rmdir()
+    (tmp_path / "gone.db").rename(tmp_path / "parley.db")
+    assert (await mira.get("/health/ready")).status_code == 200
+    assert (await mira.hear(await mira.new_room()))["status"] == "completed"

@@ -1,0 +1,81 @@
+"""Codes, passwords, tokens and what people write are never in a log."""
+
+import traceback
+
+from parley.core.chat.errors import ModelRefused
+from tests.http.conftest import Logs
+from tests.http.scripted_model import ScriptedModel
+from tests.http.site import MIRA, Clock, Site
+
+PASSWORD = "correct horse battery staple"
+THOUGHT = "a thought of Mira's"
+ANSWER = "an answer for Mira alone"
+
+
+def written(logs: Logs) -> str:
+    """The log as it would be written: tracebacks come without local variables."""
+    lines = []
+    for entry in logs:
+        lines.append(repr({name: value for name, value in entry.items() if name != "exc_info"}))
+        if isinstance(entry.get("exc_info"), BaseException):
+            lines += traceback.format_exception(entry["exc_info"])
+    return "\n".join(lines)
+
+
+async def test_every_request_is_a_line_and_no_line_tells_a_secret(
+    site: Site, model: ScriptedModel, clock: Clock, logs: Logs
+) -> None:
+    person = site.visitor()
+    who = {"mobile_number": MIRA}
+    signup = (await person.post("/auth/signup", json=who | {"password": PASSWORD})).json()["signup_token"]
+    code = (await person.post("/auth/send-otp", json=who)).json()["otp"]
+    body = who | {"otp": code, "signup_token": signup}
+    session = (await person.post("/auth/verify-otp", json=body)).json()
+    await person.post("/auth/login", json=who | {"password": PASSWORD + "!"})
+    await person.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
+    person.identify(session["access_token"])
+    room = await person.new_room(THOUGHT, instructions=THOUGHT)
+    model.on(THOUGHT, ANSWER)
+    accepted = await person.ask(room, THOUGHT, key="key of Mira's")
+    await person.ended(accepted["reply"])
+    await site.visitor().get(accepted["stream_url"])
+    model.on("Fail", ANSWER, ModelRefused("model_refused", "No."))
+    await person.hear(room, "Fail")
+    model.on("Crash", ANSWER, RuntimeError("crash"))
+    await person.ask(room, "Crash")
+    await person.post("/chatroom", content=f'{{"name": "{THOUGHT}'.encode() + b'\xff"}')
+    clock.fault = RuntimeError("crash")
+    await person.say(room, THOUGHT)
+    clock.fault = None
+
+    log = written(logs)
+    assert len([entry for entry in logs if entry["event"] == "request"]) >= 14
+    ticket = accepted["stream_url"].partition("ticket=")[2]
+    for secret in (
+        PASSWORD,
+        THOUGHT,
+        ANSWER,
+        MIRA,
+        signup,
+        ticket,
+        session["access_token"],
+        session["refresh_token"],
+        "key of Mira's",
+        f"'{code}'",
+        f'"{code}"',
+    ):
+        assert secret not in log
+
+
+async def test_a_request_is_logged_with_its_path_and_status(site: Site, logs: Logs) -> None:
+    answer = await site.visitor().get("/user/me?token=secret")
+    [line] = [entry for entry in logs if entry["event"] == "request"]
+    assert line.pop("ms") >= 0
+    assert line == {
+        "event": "request",
+        "log_level": "info",
+        "method": "GET",
+        "path": "/user/me",
+        "status": 401,
+        "request_id": answer.headers["x-request-id"],
+    }

@@ -1,0 +1,178 @@
+"""The OpenAPI document and its pages."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.http.document import Document
+from tests.http.site import Person, Site
+from tests.http.test_tokens import PUBLIC
+
+ADDRESS = re.compile(r"\w+://[^\s\"'<>)`\\]*")
+
+
+@pytest.fixture(scope="module")
+def operations(document: Document) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, item in document.content["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+def objects(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield part
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from objects(each)
+
+
+async def test_the_document_is_served(site: Site, document: Document) -> None:
+    answer = await site.visitor().get("/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == document.content
+
+
+def test_it_is_openapi_3_1_with_a_title_and_a_version(document: Document) -> None:
+    assert document.content["openapi"].startswith("3.1.")
+    assert document.content["info"]["title"] == "parley"
+    assert document.content["info"]["version"]
+    assert document.content["info"]["description"]
+    allowed = {"openapi", "info", "servers", "paths", "components", "tags", "security", "externalDocs"}
+    assert set(document.content) <= allowed
+
+
+def test_every_reference_leads_somewhere(document: Document) -> None:
+    references = [each["$ref"] for each in objects(document.content) if "$ref" in each]
+    assert references
+    for reference in references:
+        target = document.content
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+
+
+def test_every_served_route_is_in_it_but_for_its_own_pages(site: Site, operations: list[Any]) -> None:
+    served = {
+        (method.lower(), re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
+        for route in site.parley.litestar.routes
+        for method in route.methods - {"OPTIONS"}
+        if not route.path.startswith(("/docs", "/openapi.json"))
+    }
+    assert {(method, path) for method, path, _ in operations} == served
+
+
+def test_operation_ids_are_unique_and_plain(operations: list[Any]) -> None:
+    counted = Counter(operation["operationId"] for _, _, operation in operations)
+    assert set(counted.values()) == {1}
+    assert all(re.fullmatch(r"[a-z][a-zA-Z]+", operation_id) for operation_id in counted)
+
+
+def test_every_operation_has_a_summary_and_a_tag_that_is_explained(document: Document, operations: list[Any]) -> None:
+    explained = {tag["name"] for tag in document.content["tags"] if tag["description"]}
+    for _, _, operation in operations:
+        assert operation["summary"]
+        assert set(operation["tags"]) <= explained
+        assert len(operation["tags"]) == 1
+
+
+def test_every_operation_tells_its_problems(operations: list[Any]) -> None:
+    for method, path, operation in operations:
+        expected = set()
+        if "security" in operation or path.startswith("/auth/"):
+            expected |= {"401"} if path not in {"/auth/signup", "/auth/send-otp"} else set()
+        if "requestBody" in operation:
+            expected |= {"400", "413", "415"}
+        if "{" in path:
+            expected |= {"404"}
+        if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
+            expected |= {"400"}
+        if path == "/chatroom/{chatroom_id}/message":
+            expected |= {"422", "429"}
+        if (method.upper(), path) in PUBLIC and path.startswith("/auth/"):
+            expected |= {"429"}
+        assert expected <= set(operation["responses"]), operation["operationId"]
+
+
+def test_every_problem_is_one(operations: list[Any]) -> None:
+    for _, path, operation in operations:
+        for status, answer in operation["responses"].items():
+            assert answer["description"]
+            if status >= "400" and path != "/health/ready":
+                assert answer["content"].keys() == {"application/problem+json"}
+                content = answer["content"]["application/problem+json"]
+                assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+                for example in content["examples"].values():
+                    assert example["value"]["status"] == int(status)
+                    assert example["value"]["code"]
+
+
+def test_every_parameter_and_header_is_described_by_a_schema(operations: list[Any]) -> None:
+    for _, path, operation in operations:
+        parameters = operation.get("parameters", [])
+        assert all(parameter["schema"] for parameter in parameters)
+        in_path = [parameter for parameter in parameters if parameter["in"] == "path"]
+        assert [parameter["name"] for parameter in in_path] == re.findall(r"\{(\w+)\}", path)
+        assert all(parameter["required"] for parameter in in_path)
+        for answer in operation["responses"].values():
+            assert all(header["schema"] for header in answer.get("headers", {}).values())
+
+
+def test_what_needs_a_token_says_so(document: Document, operations: list[Any]) -> None:
+    schemes = document.content["components"]["securitySchemes"]
+    assert schemes["bearer"].items() >= {"type": "http", "scheme": "bearer"}.items()
+    for method, path, operation in operations:
+        asked = [name for each in operation.get("security", []) for name in each]
+        assert set(asked) <= set(schemes)
+        assert ("bearer" in asked) is ((method.upper(), path) not in PUBLIC), operation["operationId"]
+
+
+def test_bodies_are_json_with_a_schema(operations: list[Any]) -> None:
+    for _, _, operation in operations:
+        if "requestBody" in operation:
+            assert operation["requestBody"]["content"].keys() == {"application/json"}
+            assert operation["requestBody"]["required"] is True
+
+
+def test_the_alias_is_deprecated(document: Document) -> None:
+    assert document.content["paths"]["/auth/me"]["get"]["deprecated"] is True
+
+
+async def test_no_address_outside_this_server_is_in_the_document_or_its_pages(site: Site) -> None:
+    visitor = site.visitor()
+    for path in ("/openapi.json", "/docs", "/docs/start.js"):
+        answer = await visitor.get(path)
+        assert answer.status_code == 200
+        assert ADDRESS.findall(answer.text) == []
+        assert not re.search(r"(src|href|url)\s*[=:]\s*[\"']//", answer.text)
+
+
+async def test_all_that_the_page_loads_is_served_here(site: Site) -> None:
+    visitor = site.visitor()
+    page = await visitor.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    loaded = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
+    assert "/docs/start.js" in loaded
+    types = {".js": "javascript", "css": "text/css"}
+    for path in loaded:
+        answer = await visitor.get(path)
+        assert answer.status_code == 200
+        assert types[path[-3:]] in answer.headers["content-type"]
+        assert answer.content
+
+
+async def test_the_page_may_load_nothing_else(site: Site) -> None:
+    policy = (await site.visitor().get("/docs")).headers["content-security-policy"]
+    directives = dict(each.strip().split(" ", 1) for each in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == "'self'"
+    assert directives["connect-src"] == "'self'"
+    assert not ADDRESS.search(policy)
+
+
+async def test_the_pages_need_no_token_and_change_nothing_for_one(site: Site, mira: Person) -> None:
+    for path in ("/openapi.json", "/docs", "/docs/start.js"):
+        assert (await mira.get(path)).content == (await site.visitor().get(path)).content

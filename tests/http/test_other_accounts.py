@@ -1,0 +1,115 @@
+"""Nobody reads or changes what is not theirs: for another account the thing is not there."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.http.answers import refused
+from tests.http.scripted_model import Gate, ScriptedModel
+from tests.http.site import Person, Site
+
+
+@dataclass(frozen=True)
+class Call:
+    """A route that names a room, perhaps a message too; what it needs, and how it says that there is none."""
+
+    method: str
+    route: str
+    code: str
+    body: dict[str, Any] | None = None
+
+    async def by(self, person: Person, room: str, message: str) -> httpx.Response:
+        path = self.route.replace("{chatroom_id:uuid}", room).replace("{message_id:uuid}", message)
+        return await person.request(self.method, path, json=self.body)
+
+
+ROOM = "/chatroom/{chatroom_id:uuid}"
+MESSAGE = f"{ROOM}/messages/{{message_id:uuid}}"
+CALLS = [
+    Call("GET", ROOM, "chatroom_not_found"),
+    Call("PATCH", ROOM, "chatroom_not_found", {"name": "Mine now"}),
+    Call("DELETE", ROOM, "chatroom_not_found"),
+    Call("POST", f"{ROOM}/message", "chatroom_not_found", {"content": "Let me in"}),
+    Call("GET", f"{ROOM}/messages", "chatroom_not_found"),
+    Call("GET", MESSAGE, "message_not_found"),
+    Call("GET", f"{MESSAGE}/stream", "message_not_found"),
+    Call("POST", f"{MESSAGE}/stop", "message_not_found"),
+]
+CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
+
+
+@pytest.fixture
+async def running(mira: Person, model: ScriptedModel) -> dict[str, Any]:
+    """Mira's reply while it is being written."""
+    gate = Gate()
+    model.on("Hello", "one ", gate)
+    reply = (await mira.ask(await mira.new_room("Mira's")))["reply"]
+    await gate.reached()
+    return reply
+
+
+def test_the_calls_below_are_all_there_are(site: Site) -> None:
+    routes = {
+        (method, route.path)
+        for route in site.parley.litestar.routes
+        for method in route.methods - {"OPTIONS"}
+        if re.search(r"\{\w+_id:", route.path)
+    }
+    assert routes == {(call.method, call.route) for call in CALLS}
+
+
+async def test_anothers_room_is_not_there(
+    site: Site, ravi: Person, running: dict[str, Any], subtests: pytest.Subtests
+) -> None:
+    before = await site.rows()
+    for call in CALLS:
+        with subtests.test(call=call):
+            answer = await call.by(ravi, running["chatroom_id"], running["id"])
+            refused(answer, 404, call.code)
+            assert "mira" not in answer.text.lower()
+            assert await site.rows() == before
+
+
+async def test_anothers_room_looks_as_one_that_never_was(
+    ravi: Person, running: dict[str, Any], subtests: pytest.Subtests
+) -> None:
+    for call in CALLS:
+        with subtests.test(call=call):
+            anothers = await call.by(ravi, running["chatroom_id"], running["id"])
+            nobodys = await call.by(ravi, str(uuid4()), str(uuid4()))
+            assert anothers.status_code == nobodys.status_code == 404
+            assert anothers.content == nobodys.content
+
+
+async def test_a_message_is_only_in_its_own_room(
+    site: Site, mira: Person, ravi: Person, running: dict[str, Any], subtests: pytest.Subtests
+) -> None:
+    elsewhere = [(ravi, await ravi.new_room("Ravi's")), (mira, await mira.new_room("Another of Mira's"))]
+    before = await site.rows()
+    for call in CALLS_ON_A_MESSAGE:
+        for person, room in elsewhere:
+            with subtests.test(call=call):
+                refused(await call.by(person, room, running["id"]), 404, "message_not_found")
+                assert await site.rows() == before
+
+
+async def test_lists_and_usage_hold_only_ones_own(mira: Person, ravi: Person) -> None:
+    await mira.hear(await mira.new_room("Mira's"))
+    room = await ravi.new_room("Ravi's")
+    rooms = (await ravi.get("/chatroom")).json()["items"]
+    assert [each["id"] for each in rooms] == [room]
+    usage = (await ravi.get("/user/usage")).json()
+    assert (usage["used"], usage["tokens"]) == (0, {"input": 0, "output": 0})
+
+
+async def test_anothers_cursor_leads_to_ones_own_rooms_only(mira: Person, ravi: Person) -> None:
+    for name in "abc":
+        await mira.new_room(name)
+    cursor = (await mira.get("/chatroom", params={"limit": 1})).json()["next_cursor"]
+    own = await ravi.new_room("Ravi's")
+    page = (await ravi.get("/chatroom", params={"cursor": cursor})).json()
+    assert {room["id"] for room in page["items"]} <= {own}

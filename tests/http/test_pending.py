@@ -1,0 +1,87 @@
+"""How many unfinished replies an account may have."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.http.answers import refused
+from tests.http.conftest import OpenSite
+from tests.http.scripted_model import Gate, ScriptedModel
+from tests.http.site import Person, Site
+
+NOON_TO_MIDNIGHT = 12 * 3_600
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    return await open_site(MAX_PENDING_REPLIES="3", BASIC_DAILY_LIMIT="100")
+
+
+@pytest.fixture
+def gate(model: ScriptedModel) -> Gate:
+    """Every «Wait» waits here."""
+    gate = Gate()
+    model.on("Wait", gate, "done")
+    return gate
+
+
+async def test_one_more_than_may_be_pending_is_refused_and_changes_nothing(
+    site: Site, mira: Person, gate: Gate
+) -> None:
+    room, other = await mira.new_room("a"), await mira.new_room("b")
+    for each in (room, room, other):
+        await mira.ask(each, "Wait")
+    await gate.reached()
+    await asyncio.sleep(0)
+    before = await site.rows()
+    answer = await mira.say(other, "Wait")
+    refused(answer, 429, "too_many_pending")
+    assert int(answer.headers["retry-after"]) >= 1
+    after = await site.rows()
+    assert {name: len(rows) for name, rows in after.items()} == {name: len(rows) for name, rows in before.items()}
+    assert after["usage_days"] == before["usage_days"]
+    assert after["rooms"] == before["rooms"]
+    gate.open()
+
+
+async def test_it_says_what_is_left_of_the_day_like_every_other_answer(mira: Person, gate: Gate) -> None:
+    room = await mira.new_room()
+    for _ in range(3):
+        await mira.ask(room, "Wait")
+    answer = await mira.say(room, "Wait")
+    gate.open()
+    refused(answer, 429, "too_many_pending")
+    assert answer.headers.get("ratelimit-policy") == '"daily";q=100;w=86400'
+    assert answer.headers.get("ratelimit") == f'"daily";r=97;t={NOON_TO_MIDNIGHT}'
+
+
+async def test_when_one_has_ended_there_is_room_for_the_next(mira: Person, gate: Gate) -> None:
+    room = await mira.new_room()
+    waiting = [(await mira.ask(room, "Wait"))["reply"] for _ in range(3)]
+    refused(await mira.say(room, "Wait"), 429, "too_many_pending")
+    gate.open()
+    for reply in waiting:
+        await mira.ended(reply)
+    assert (await mira.say(room, "Wait")).status_code == 202
+
+
+async def test_at_once_no_more_are_accepted_than_may_be_pending(mira: Person, gate: Gate) -> None:
+    rooms = [await mira.new_room(f"Room {number}") for number in range(4)]
+    answers = await asyncio.gather(*(mira.say(rooms[turn % 4], "Wait") for turn in range(40)))
+    assert counted(answers) == {202: 3, 429: 37}
+    assert await mira.used() == 3
+    gate.open()
+
+
+async def test_each_account_waits_for_its_own(mira: Person, ravi: Person, gate: Gate) -> None:
+    room = await mira.new_room()
+    for _ in range(3):
+        await mira.ask(room, "Wait")
+    assert (await ravi.say(await ravi.new_room(), "Wait")).status_code == 202
+    gate.open()
+
+
+def counted(answers: list[httpx.Response]) -> dict[int, int]:
+    statuses = [answer.status_code for answer in answers]
+    return {status: statuses.count(status) for status in sorted(set(statuses))}
