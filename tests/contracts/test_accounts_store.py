@@ -14,7 +14,7 @@ import pytest
 from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
 from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
 from parley.adapters.sql.database import Database
-from parley.adapters.sql.tables import metadata
+from parley.adapters.sql.schema import migrate
 from parley.core.accounts.errors import OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import (
     Account,
@@ -29,6 +29,7 @@ from parley.core.accounts.model import (
     TokenPair,
 )
 from parley.core.accounts.ports import AccountsUnitOfWork
+from tests.contracts.postgres_fixtures import migrated_database
 from tests.unit.accounts.desk import MIRA, RAVI, Desk, outcomes, wrong_code
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
@@ -50,16 +51,29 @@ async def sqlite(folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
 
 
 @asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
+    async with migrated_database() as url, sql(url) as store:
+        yield store
+
+
+@asynccontextmanager
 async def sql(url: str) -> AsyncGenerator[AccountsUnitOfWork, None]:
     database = Database(url)
-    async with database.transaction() as connection:
-        await connection.run_sync(metadata.create_all)
-        await connection.commit()
-    yield SqlAccountsUnitOfWork(database)
-    await database.close()
+    try:
+        await migrate(database)
+        yield SqlAccountsUnitOfWork(database)
+    finally:
+        await database.close()
 
 
-@pytest.fixture(params=[pytest.param(memory, id="memory"), pytest.param(sqlite, id="sqlite")])
+STORES = [
+    pytest.param(memory, id="memory"),
+    pytest.param(sqlite, id="sqlite"),
+    pytest.param(postgresql, id="postgresql"),
+]
+
+
+@pytest.fixture(params=STORES)
 async def uow(request, tmp_path):
     async with request.param(tmp_path) as store:
         yield store

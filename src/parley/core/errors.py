@@ -52,3 +52,23 @@ class TooManyRequests(DomainError):
     def __init__(self, retry_after: float) -> None:
         super().__init__("Too many requests. Wait as long as Retry-After says, then try again.")
         self.retry_after = retry_after
+
+
+class Unavailable(DomainError):
+    """Something that this needs does not answer now."""
+
+    code = "unavailable"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("A part of the service does not answer. Try again in a moment.")
+
+
+class AccountGone(DomainError):
+    """The account was erased while the request ran."""
+
+    code = "account_gone"
+    kind = Kind.UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        super().__init__("This account does not exist any more.")

@@ -56,8 +56,12 @@ class MemoryReplyStream:
             self._forget_if_idle(reply_id, log)
 
     async def text_so_far(self, reply_id: UUID) -> str:
-        log = self._logs.get(reply_id)
-        return "".join(piece.text for piece in log.pieces) if log else ""
+        text = ""
+        for piece in self._logs.get(reply_id, _Log()).pieces:
+            if piece.start > len(text):
+                break
+            text += piece.text[len(text) - piece.start :]
+        return text
 
     def close(self) -> None:
         self._closed = True

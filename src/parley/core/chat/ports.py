@@ -212,7 +212,7 @@ class ReplyStream(Protocol):
     """The text of replies while they are written: a wire, not a store. The database makes up for what it loses."""
 
     async def append(self, reply_id: UUID, piece: Piece) -> None:
-        """Send a piece to every reader. A piece not after the last one, by attempt and start, is dropped.
+        """Send a piece to every reader. A piece not after the last one, by attempt and end, is dropped.
 
         Never raises; what could not be sent is lost.
         """
@@ -224,7 +224,7 @@ class ReplyStream(Protocol):
         """All pieces so far, oldest first, then those to come. A reply without any is just one with none yet."""
 
     async def text_so_far(self, reply_id: UUID) -> str:
-        """The latest attempt's text as far as it is known here; may be empty."""
+        """The latest attempt's text from its beginning as far as it is known here without a gap; may be empty."""
 
     def close(self) -> None:
         """From now on every subscription says CLOSED. For a process that must not wait for its readers."""

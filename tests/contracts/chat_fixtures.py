@@ -1,0 +1,192 @@
+"""The stores of chat and billing under contract, each empty and open, and short ways to fill them.
+
+Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+"""
+
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+
+from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
+from parley.adapters.memory.billing import MemoryBillingUnitOfWork
+from parley.adapters.memory.chat import MemoryChatUnitOfWork
+from parley.adapters.memory.transactions import MemoryDatabase
+from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
+from parley.adapters.sql.chat import SqlChatUnitOfWork
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.quota import SqlBillingUnitOfWork
+from parley.adapters.sql.schema import migrate
+from parley.core.accounts.model import Account, Identity, IdentityKind
+from parley.core.accounts.ports import AccountsUnitOfWork
+from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.ports import BillingUnitOfWork
+from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
+from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
+from tests.contracts.postgres_fixtures import migrated_database
+
+NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
+TODAY = date(2026, 3, 14)
+LIMIT = 5
+LONG = 3_600.0
+COMPLETED = Ending(Status.COMPLETED, "An answer", NOW)
+
+_Result = TypeVar("_Result")
+_numbers = itertools.count(1)
+
+
+def new_id() -> UUID:
+    return UUID(int=next(_numbers))
+
+
+@dataclass(frozen=True)
+class Store:
+    """The units of work over one database. `chat_of` makes one for a Basic plan of so many messages."""
+
+    accounts: AccountsUnitOfWork
+    billing: BillingUnitOfWork
+    chat_of: Callable[[int], ChatUnitOfWork]
+
+    @property
+    def chat(self) -> ChatUnitOfWork:
+        return self.chat_of(LIMIT)
+
+    async def do(self, step: Callable[[ChatUnit], Awaitable[_Result]], *, limit: int = LIMIT) -> _Result:
+        """One step in a transaction of its own, committed."""
+        async with self.chat_of(limit)() as unit:
+            result = await step(unit)
+            await unit.commit()
+        return result
+
+    async def see(self, step: Callable[[ChatUnit], Awaitable[_Result]]) -> _Result:
+        async with self.chat(read_only=True) as unit:
+            return await step(unit)
+
+    async def new_account(self) -> UUID:
+        account_id = new_id()
+        identity = Identity(IdentityKind.EMAIL, f"{account_id}@example.com")
+        async with self.accounts() as unit:
+            await unit.accounts.find_or_add(Account(account_id, identity, None, None, NOW))
+            await unit.commit()
+        return account_id
+
+    async def new_room(self, account_id: UUID | None = None, **changes: object) -> Room:
+        owner = account_id or await self.new_account()
+        room = replace(Room(new_id(), owner, "A room", None, None, NOW, NOW), **changes)
+        await self.do(lambda unit: unit.rooms.add(room))
+        return room
+
+    async def new_reply(self, room: Room | None = None, **changes: object) -> Message:
+        """A reply that waits behind a question, in a room of its own unless one is given."""
+        _, reply = await self.new_exchange(room or await self.new_room(), **changes)
+        return reply
+
+    async def new_exchange(
+        self, room: Room, *, content: str = "A question", reply_id: UUID | None = None, charged_on: date = TODAY
+    ) -> tuple[Message, Message]:
+        async with self.chat() as unit:
+            reserved = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
+            assert reserved is not None
+            question, reply = exchange_at(reserved[1], room, content=content, reply_id=reply_id)
+            await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=charged_on)
+            await unit.commit()
+        return question, reply
+
+    async def claimed(self, reply_id: UUID, *, lease: float = LONG) -> Claim | None:
+        return await self.do(lambda unit: unit.replies.claim(reply_id, lease=lease))
+
+    async def claim(self, reply: Message, *, lease: float = LONG) -> Claim:
+        """A claim of a reply that nobody has."""
+        claim = await self.claimed(reply.id, lease=lease)
+        assert claim is not None
+        return claim
+
+    async def end(self, claim: Claim, ending: Ending = COMPLETED) -> bool:
+        return await self.do(lambda unit: unit.replies.end(claim, ending))
+
+    async def message(self, message: Message, account_id: UUID) -> Message | None:
+        return await self.see(lambda unit: unit.messages.get(message.id, message.room_id, account_id))
+
+    async def overdue(self, *, patience: float = LONG, limit: int = 100) -> list[UUID]:
+        return await self.do(lambda unit: unit.replies.take_overdue(patience=patience, limit=limit))
+
+    async def put_on(self, plan: Plan | None, account_id: UUID) -> None:
+        async with self.billing() as unit:
+            await unit.plans.override(account_id, plan)
+            await unit.commit()
+
+    async def usage(self, account_id: UUID, first: date = date.min) -> list[DayUsage]:
+        async with self.billing(read_only=True) as unit:
+            return sorted(await unit.usage_days.since(account_id, first), key=lambda usage: usage.day)
+
+
+def exchange_at(
+    position: int, room: Room, *, content: str = "A question", reply_id: UUID | None = None
+) -> tuple[Message, Message]:
+    question = Message(new_id(), room.id, Role.USER, content, Status.COMPLETED, NOW, position, completed_at=NOW)
+    return question, Message(
+        reply_id or new_id(),
+        room.id,
+        Role.ASSISTANT,
+        "",
+        Status.PENDING,
+        NOW,
+        position + 1,
+        model="a/model",
+        reply_to=question.id,
+    )
+
+
+@asynccontextmanager
+async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
+    database = MemoryDatabase()
+    yield Store(
+        MemoryAccountsUnitOfWork(),
+        MemoryBillingUnitOfWork(database),
+        lambda limit: MemoryChatUnitOfWork(database, basic_limit=limit, database_clock=lambda: datetime.now(UTC)),
+    )
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
+    async with sql(f"sqlite+aiosqlite:///{folder / 'chat.db'}") as store:
+        yield store
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[Store, None]:
+    async with migrated_database() as url, sql(url) as store:
+        yield store
+
+
+@asynccontextmanager
+async def sql(url: str) -> AsyncGenerator[Store, None]:
+    database = Database(url)
+    try:
+        await migrate(database)
+        yield Store(
+            SqlAccountsUnitOfWork(database),
+            SqlBillingUnitOfWork(database),
+            lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
+        )
+    finally:
+        await database.close()
+
+
+STORES = [
+    pytest.param(memory, id="memory"),
+    pytest.param(sqlite, id="sqlite"),
+    pytest.param(postgresql, id="postgresql"),
+]
+
+
+@pytest.fixture(params=STORES)
+async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
+    async with request.param(tmp_path) as store:
+        yield store

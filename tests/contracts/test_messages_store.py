@@ -1,0 +1,220 @@
+"""What every store of messages and idempotency keys keeps to."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from parley.core.chat.model import (
+    IDEMPOTENCY_KEY_LIFE,
+    Ending,
+    IdempotencyKey,
+    ReplyError,
+    Role,
+    Room,
+    Status,
+    TokenUsage,
+    Turn,
+)
+from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
+
+store = every_store
+KEY = IdempotencyKey("a key", b"f" * 32)
+INSTANT = timedelta(microseconds=1)
+
+
+async def remember(
+    store: Store, room: Room, reply_id: UUID, key: IdempotencyKey = KEY, at: datetime = NOW
+) -> tuple[UUID, bytes] | None:
+    return await store.do(lambda unit: unit.idempotency_keys.remember(room.id, key, reply_id, at=at))
+
+
+async def test_exchange_is_kept_as_it_was_added(store):
+    room = await store.new_room()
+    question, reply = await store.new_exchange(room, content="Naïve 日本語 👩‍👩‍👧 \u2028 " + "x" * 31_000)
+
+    async with store.chat(read_only=True) as unit:
+        assert await unit.messages.get(question.id, room.id, room.account_id) == question
+        assert await unit.messages.get(reply.id, room.id, room.account_id) == reply
+        assert await unit.messages.exchange(reply.id) == (question, reply)
+        assert await unit.messages.page(room.id, before=None, limit=10) == [question, reply]
+
+
+async def test_message_is_found_only_with_its_room_and_owner(store):
+    room = await store.new_room()
+    beside = await store.new_room(room.account_id)
+    other = await store.new_room()
+    for message in await store.new_exchange(room):
+        async with store.chat(read_only=True) as unit:
+            assert await unit.messages.get(message.id, beside.id, room.account_id) is None
+            assert await unit.messages.get(message.id, room.id, other.account_id) is None
+            assert await unit.messages.get(message.id, other.id, other.account_id) is None
+            assert await unit.messages.get(new_id(), room.id, room.account_id) is None
+
+
+async def test_exchange_is_found_by_its_reply_alone(store):
+    room = await store.new_room()
+    first, _ = await store.new_exchange(room)
+    question, reply = await store.new_exchange(room)
+
+    async with store.chat(read_only=True) as unit:
+        assert await unit.messages.exchange(reply.id) == (question, reply)
+        assert await unit.messages.exchange(first.id) is None
+        assert await unit.messages.exchange(new_id()) is None
+
+
+async def test_page_has_the_highest_positions_below_its_bound_oldest_first(store):
+    room = await store.new_room()
+    await store.new_exchange(await store.new_room(room.account_id))
+    said = [message for _ in range(4) for message in await store.new_exchange(room)]
+
+    for before in (None, *range(1, 11)):
+        for limit in (1, 2, 3, 8, 9):
+            below = said if before is None else said[: before - 1]
+            page = await store.see(lambda unit, b=before, n=limit: unit.messages.page(room.id, before=b, limit=n))
+            assert page == below[-limit:]
+
+
+ENDINGS = [
+    pytest.param(Ending(Status.COMPLETED, "An answer", NOW, usage=TokenUsage(3, 5)), id="completed"),
+    pytest.param(Ending(Status.COMPLETED, "An answer", NOW), id="completed with unknown usage"),
+    pytest.param(Ending(Status.STOPPED, "An ans", NOW), id="stopped"),
+    pytest.param(Ending(Status.FAILED, "An a", NOW, error=ReplyError("a_code", "A sentence.")), id="failed"),
+]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_ended_reply_is_kept_as_it_ended(store, ending):
+    room = await store.new_room()
+    question, reply = await store.new_exchange(room)
+    assert await store.end(await store.claim(reply), ending)
+
+    ended = replace(
+        reply,
+        status=ending.status,
+        content=ending.content,
+        usage=ending.usage,
+        error=ending.error,
+        completed_at=ending.at,
+        attempt=1,
+    )
+    async with store.chat(read_only=True) as unit:
+        assert await unit.messages.get(reply.id, room.id, room.account_id) == ended
+        assert await unit.messages.exchange(reply.id) == (question, ended)
+        assert await unit.messages.page(room.id, before=None, limit=10) == [question, ended]
+
+
+async def test_said_are_questions_and_the_replies_that_count_newest_first(store):
+    room = await store.new_room()
+    turns = []
+    endings = [
+        Ending(Status.COMPLETED, "whole", NOW),
+        Ending(Status.STOPPED, "half", NOW),
+        Ending(Status.FAILED, "broken", NOW, error=ReplyError("a_code", "A sentence.")),
+        Ending(Status.COMPLETED, "", NOW),
+        Ending(Status.STOPPED, "", NOW),
+    ]
+    for number, ending in enumerate(endings):
+        question, reply = await store.new_exchange(room, content=f"question {number}")
+        await store.end(await store.claim(reply), ending)
+        turns.append((question.position, Turn(Role.USER, question.content)))
+        if ending.content in {"whole", "half"}:
+            turns.append((reply.position, Turn(Role.ASSISTANT, ending.content)))
+    for number in (5, 6):
+        question, reply = await store.new_exchange(room, content=f"question {number}")
+        turns.append((question.position, Turn(Role.USER, question.content)))
+    await store.new_exchange(await store.new_room(room.account_id), content="elsewhere")
+
+    newest_first = turns[::-1]
+    async with store.chat(read_only=True) as unit:
+        assert await unit.messages.said_before(room.id, 100, limit=100) == newest_first
+        assert await unit.messages.said_before(room.id, 100, limit=3) == newest_first[:3]
+        for position in range(1, 15):
+            before = [(place, turn) for place, turn in newest_first if place < position]
+            assert await unit.messages.said_before(room.id, position, limit=100) == before
+
+
+async def test_partial_text_of_a_running_reply_is_not_said(store):
+    room = await store.new_room()
+    question, reply = await store.new_exchange(room)
+    await store.claim(reply)
+
+    said = await store.see(lambda unit: unit.messages.said_before(room.id, 100, limit=10))
+    assert said == [(question.position, Turn(Role.USER, question.content))]
+
+
+async def test_key_is_bound_to_its_first_reply(store):
+    room = await store.new_room()
+    first, second = new_id(), new_id()
+
+    assert await remember(store, room, first) is None
+    assert await remember(store, room, second) == (first, KEY.fingerprint)
+    other_body = IdempotencyKey(KEY.value, b"o" * 32)
+    assert await remember(store, room, second, other_body) == (first, KEY.fingerprint)
+
+
+async def test_keys_of_other_rooms_and_other_keys_are_free(store):
+    room = await store.new_room()
+    beside = await store.new_room(room.account_id)
+    await remember(store, room, new_id())
+
+    assert await remember(store, beside, new_id()) is None
+    assert await remember(store, room, new_id(), IdempotencyKey("A key", KEY.fingerprint)) is None
+    assert await remember(store, room, new_id(), IdempotencyKey("a key ", KEY.fingerprint)) is None
+    assert await remember(store, room, new_id(), IdempotencyKey("🔑" * 255, KEY.fingerprint)) is None
+
+
+async def test_use_older_than_a_key_lives_counts_as_none(store):
+    room = await store.new_room()
+    first, second = new_id(), new_id()
+    await remember(store, room, first)
+
+    assert await remember(store, room, second, at=NOW + IDEMPOTENCY_KEY_LIFE) == (first, KEY.fingerprint)
+    later = NOW + IDEMPOTENCY_KEY_LIFE + INSTANT
+    assert await remember(store, room, second, IdempotencyKey(KEY.value, b"o" * 32), at=later) is None
+    assert await remember(store, room, new_id(), at=later + IDEMPOTENCY_KEY_LIFE) == (second, b"o" * 32)
+
+
+async def test_of_50_parallel_uses_one_binds_and_the_others_get_it(store):
+    room = await store.new_room()
+    reply_ids = [new_id() for _ in range(50)]
+
+    async with asyncio.timeout(20):
+        answers = await asyncio.gather(*(remember(store, room, reply_id) for reply_id in reply_ids))
+
+    bound = [reply_id for reply_id, answer in zip(reply_ids, answers, strict=True) if answer is None]
+    assert len(bound) == 1
+    assert [answer for answer in answers if answer is not None] == [(bound[0], KEY.fingerprint)] * 49
+
+
+@pytest.mark.parametrize("commits", [True, False], ids=["committed", "rolled back"])
+async def test_parallel_use_waits_for_the_unit_of_work_of_the_first(store, commits):
+    room = await store.new_room()
+    first, second = new_id(), new_id()
+    async with asyncio.timeout(20):
+        async with store.chat() as unit:
+            assert await unit.idempotency_keys.remember(room.id, KEY, first, at=NOW) is None
+            waiting = asyncio.create_task(remember(store, room, second))
+            # Time enough for a second one that does not wait.
+            for _ in range(30):
+                await store.see(lambda unit: unit.rooms.get(room.id, room.account_id))
+            assert not waiting.done()
+            if commits:
+                await unit.commit()
+        assert await waiting == ((first, KEY.fingerprint) if commits else None)
+
+
+async def test_only_bindings_before_the_moment_are_forgotten(store):
+    room = await store.new_room()
+    uses = {"old": NOW - INSTANT, "older": NOW - timedelta(days=400), "just": NOW, "new": NOW + INSTANT}
+    for name, at in uses.items():
+        await remember(store, room, new_id(), IdempotencyKey(name, KEY.fingerprint), at=at)
+
+    assert await store.do(lambda unit: unit.idempotency_keys.forget_before(NOW)) == 2
+    assert await store.do(lambda unit: unit.idempotency_keys.forget_before(NOW)) == 0
+
+    for name, kept in {"old": False, "older": False, "just": True, "new": True}.items():
+        answer = await remember(store, room, new_id(), IdempotencyKey(name, KEY.fingerprint))
+        assert (answer is not None) == kept

@@ -1,0 +1,216 @@
+"""The migrations, every step of them, in every database that parley can use."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from advanced_alchemy.types import GUID
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import current_revision, migrate, migrations_folder
+from parley.adapters.sql.tables import REVISION, metadata
+from tests.contracts.postgres_fixtures import empty_database
+
+PROCESSES = 4
+FILES = 5
+# Migrates each database that it reads the address of, and says so.
+MIGRATOR = """
+import asyncio, sys
+import alembic.command
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import migrate
+
+async def bring_up_to_date(url):
+    database = Database(url)
+    await migrate(database)
+    await database.close()
+
+print("ready", flush=True)
+for line in sys.stdin:
+    asyncio.run(bring_up_to_date(line.strip()))
+    print("migrated", flush=True)
+"""
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[Callable[[], str], None]:
+    numbers = iter(range(1_000))
+    yield lambda: f"sqlite+aiosqlite:///{folder / f'{next(numbers)}.db'}"
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[Callable[[], str], None]:
+    with ExitStack() as databases:
+        yield lambda: databases.enter_context(empty_database())
+
+
+@pytest.fixture(params=[pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")])
+async def new_url(request, tmp_path):
+    """Makes the address of a new and empty database."""
+    async with request.param(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncGenerator[Database, None]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def applied(database: Database, step: Callable[[Connection], Any]) -> Any:
+    async with database.transaction() as connection:
+        result = await connection.run_sync(step)
+        await connection.commit()
+    return result
+
+
+async def moved(database: Database, direction: Callable[[Config, str], None], revision: str) -> None:
+    def move(connection: Connection) -> None:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(migrations_folder()))
+        direction(config, revision)
+
+    await applied(database, move)
+
+
+def revisions() -> list[str]:
+    """All of them, oldest first, after the beginning of all."""
+    scripts = ScriptDirectory(str(migrations_folder()))
+    return ["base", *(script.revision for script in reversed(list(scripts.walk_revisions())))]
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """What an inspector knows of every table, alike for tables that were made in another way."""
+    found = inspect(connection)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in found.get_columns(table)
+            },
+            "primary_key": found.get_pk_constraint(table),
+            "foreign_keys": by_name(found.get_foreign_keys(table)),
+            "unique": by_name(found.get_unique_constraints(table)),
+            "indexes": by_name(found.get_indexes(table)),
+            "checks": by_name(found.get_check_constraints(table)),
+        }
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def by_name(constraints: list[Any]) -> list[dict[str, str]]:
+    written = ({key: in_words(value) for key, value in constraint.items()} for constraint in constraints)
+    return sorted(written, key=lambda constraint: constraint["name"])
+
+
+def in_words(value: Any) -> str:
+    # An index's condition is an object with no equality of its own.
+    return str({key: str(part) for key, part in value.items()} if isinstance(value, dict) else value)
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(
+        connection,
+        opts={"compare_type": other_type, "compare_server_default": True, "target_metadata": metadata},
+    )
+    return compare_metadata(context, metadata)
+
+
+def other_type(_context: Any, _found: Any, _column: Any, found_type: Any, type_: Any) -> bool | None:
+    """False for an id of 16 bytes, which an inspector takes for a number; None leaves the rest to alembic."""
+    return False if isinstance(type_, GUID) and str(found_type) == "NUMERIC(16)" else None
+
+
+async def test_every_step_goes_up_and_down_and_up_again(new_url):
+    async with opened(new_url()) as database:
+        for below, revision in pairwise(revisions()):
+            before = await applied(database, described)
+            await moved(database, command.upgrade, revision)
+            after = await applied(database, described)
+            assert after != before
+            await moved(database, command.downgrade, below)
+            assert await applied(database, described) == before
+            await moved(database, command.upgrade, revision)
+            assert await applied(database, described) == after
+            assert await current_revision(database) == revision
+
+
+async def test_all_the_way_down_leaves_nothing(new_url):
+    async with opened(new_url()) as database:
+        await migrate(database)
+        await moved(database, command.downgrade, "base")
+        assert await applied(database, described) == {}
+        assert await current_revision(database) is None
+
+        await migrate(database)
+        assert await current_revision(database) == REVISION
+
+
+async def test_migrated_schema_is_that_of_the_tables(new_url):
+    async with opened(new_url()) as migrated, opened(new_url()) as made:
+        await migrate(migrated)
+        await applied(made, metadata.create_all)
+
+        assert await applied(migrated, differences) == []
+        assert await applied(migrated, described) == await applied(made, described)
+
+
+async def test_revision_is_that_of_the_newest_script(new_url):
+    assert ScriptDirectory(str(migrations_folder())).get_heads() == [REVISION]
+    async with opened(new_url()) as database:
+        assert await current_revision(database) is None
+        await migrate(database)
+        assert await current_revision(database) == REVISION
+
+
+async def test_migrating_again_changes_nothing(new_url):
+    async with opened(new_url()) as database:
+        await migrate(database)
+        before = await applied(database, described)
+        await migrate(database)
+        assert await applied(database, described) == before
+
+
+async def test_processes_may_migrate_the_same_new_database_at_once(new_url):
+    urls = [new_url() for _ in range(FILES)]
+    async with asyncio.timeout(60):
+        migrators = [
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                MIGRATOR,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            for _ in range(PROCESSES)
+        ]
+        assert [await migrator.stdout.readline() for migrator in migrators] == [b"ready\n"] * PROCESSES
+        for url in urls:
+            for migrator in migrators:
+                migrator.stdin.write(f"{url}\n".encode())
+            said = [await migrator.stdout.readline() for migrator in migrators]
+            assert said == [b"migrated\n"] * PROCESSES
+        outputs = [await migrator.communicate(b"") for migrator in migrators]
+
+    assert [migrator.returncode for migrator in migrators] == [0] * PROCESSES
+    assert outputs == [(b"", b"")] * PROCESSES
+    for url in urls:
+        async with opened(url) as database:
+            assert await current_revision(database) == REVISION
+            assert await applied(database, differences) == []

@@ -1,0 +1,256 @@
+"""What every store of running replies keeps to: claims, and the fence behind them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from parley.core.chat.model import Claim, Ending, Lease, Message, ReplyError, Status, TokenUsage
+from parley.core.chat.ports import ChatUnit
+from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, new_id
+
+store = every_store
+
+
+async def kept(store: Store, reply: Message, claim: Claim) -> Message | None:
+    return await store.message(reply, claim.account_id)
+
+
+async def test_claim_carries_what_a_worker_needs(store):
+    room = await store.new_room()
+    await store.end(await store.claim(await store.new_reply(room)))
+    reply = await store.new_reply(room)
+
+    claim = await store.claim(reply)
+
+    assert claim == Claim(
+        reply_id=reply.id,
+        room_id=room.id,
+        account_id=room.account_id,
+        position=4,
+        model="a/model",
+        attempt=1,
+        failures=0,
+        charged_on=TODAY,
+    )
+    assert await kept(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
+
+
+async def test_what_is_held_or_no_reply_is_not_claimed(store):
+    room = await store.new_room()
+    question, reply = await store.new_exchange(room)
+    assert await store.claimed(question.id) is None
+    assert await store.claimed(new_id()) is None
+    claim = await store.claim(reply)
+    assert await store.claimed(reply.id) is None
+    assert await kept(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.STOPPED, Status.FAILED])
+async def test_ended_reply_is_not_claimed(store, status):
+    reply = await store.new_reply()
+    # The lease of 0 ran out at once: the end alone protects the reply.
+    await store.end(await store.claim(reply, lease=0), Ending(status, "text", NOW))
+
+    assert await store.claimed(reply.id) is None
+
+
+async def test_of_50_parallel_claims_one_succeeds(store):
+    reply = await store.new_reply()
+
+    async with asyncio.timeout(20):
+        claims = await asyncio.gather(*(store.claimed(reply.id) for _ in range(50)))
+
+    assert [claim.attempt for claim in claims if claim is not None] == [1]
+
+
+async def test_replies_of_a_room_are_claimed_in_order(store):
+    room = await store.new_room()
+    replies = [await store.new_reply(room) for _ in range(3)]
+    elsewhere = await store.new_reply(await store.new_room(room.account_id))
+
+    for first, *later in (replies, replies[1:], replies[2:]):
+        for reply in later:
+            assert await store.claimed(reply.id) is None
+        claim = await store.claim(first)
+        for reply in later:
+            assert await store.claimed(reply.id) is None
+        await store.end(claim)
+    assert await store.claimed(elsewhere.id) is not None
+
+
+async def test_reply_that_waits_for_its_next_attempt_keeps_its_place(store):
+    room = await store.new_room()
+    first, second = [await store.new_reply(room) for _ in range(2)]
+    claim = await store.claim(first)
+    await store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+
+    assert await store.claimed(second.id) is None
+
+
+async def test_lease_of_0_is_over_at_once(store):
+    reply = await store.new_reply()
+    claims = [await store.claim(reply, lease=0) for _ in range(3)]
+
+    assert [claim.attempt for claim in claims] == [1, 2, 3]
+    assert [claim.failures for claim in claims] == [0, 0, 0]
+
+
+async def test_renewing_starts_the_lease_anew(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply, lease=0)
+    assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.HELD
+    assert await store.claimed(reply.id) is None
+
+    assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
+    assert (await store.claim(reply)).attempt == 2
+
+
+async def test_claim_whose_lease_ran_out_counts_until_it_is_overtaken(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply, lease=0)
+
+    assert await store.end(claim)
+    assert (await kept(store, reply, claim)).status is Status.COMPLETED
+
+
+async def test_reply_put_off_is_due_after_its_delay(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply)
+    assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+    assert await kept(store, reply, claim) == replace(reply, status=Status.PENDING, attempt=1)
+    assert await store.claimed(reply.id) is None
+
+
+async def test_putting_off_counts_a_failure_and_handing_back_does_not(store):
+    reply = await store.new_reply()
+    for attempt, failures in ((1, 0), (2, 1), (3, 2)):
+        claim = await store.claim(reply)
+        assert (claim.attempt, claim.failures) == (attempt, failures)
+        assert await store.do(lambda unit, claim=claim: unit.replies.put_off(claim, seconds=0))
+    for attempt in (4, 5):
+        claim = await store.claim(reply)
+        assert (claim.attempt, claim.failures) == (attempt, 3)
+        assert await store.do(lambda unit, claim=claim: unit.replies.hand_back(claim))
+        assert await kept(store, reply, claim) == replace(reply, attempt=attempt)
+
+
+Step = Callable[[ChatUnit, Claim], Awaitable[object]]
+STEPS = [
+    pytest.param(lambda unit, claim: unit.replies.renew(claim, lease=0), Lease.LOST, id="renew"),
+    pytest.param(lambda unit, claim: unit.replies.end(claim, COMPLETED), False, id="end"),
+    pytest.param(lambda unit, claim: unit.replies.put_off(claim, seconds=0), False, id="put_off"),
+    pytest.param(lambda unit, claim: unit.replies.hand_back(claim), False, id="hand_back"),
+]
+
+
+@pytest.mark.parametrize(("step", "refusal"), STEPS)
+async def test_overtaken_claim_changes_nothing_and_says_so(store, step: Step, refusal):
+    reply = await store.new_reply()
+    overtaken = await store.claim(reply, lease=0)
+    claim = await store.claim(reply)
+    before = await kept(store, reply, claim)
+
+    assert await store.do(lambda unit: step(unit, overtaken)) == refusal
+
+    assert await kept(store, reply, claim) == before
+    assert await store.claimed(reply.id) is None
+    assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
+    following = await store.claim(reply)
+    assert (following.attempt, following.failures) == (3, 0)
+
+
+@pytest.mark.parametrize(("step", "refusal"), STEPS)
+@pytest.mark.parametrize("left_by", ["end", "put_off", "hand_back", "end_unheld", "delete"])
+async def test_claim_that_was_given_up_changes_nothing_and_says_so(store, step: Step, refusal, left_by):
+    reply = await store.new_reply()
+    claim = await store.claim(reply, lease=0)
+    leave = {
+        "end": lambda unit: unit.replies.end(claim, Ending(Status.STOPPED, "text", NOW, usage=TokenUsage(1, 2))),
+        "put_off": lambda unit: unit.replies.put_off(claim, seconds=LONG),
+        "hand_back": lambda unit: unit.replies.hand_back(claim),
+        "end_unheld": lambda unit: unit.replies.end_unheld(reply.id, Ending(Status.STOPPED, "", NOW)),
+        "delete": lambda unit: unit.rooms.delete(reply.room_id, claim.account_id),
+    }
+    assert await store.do(leave[left_by])
+    before = await kept(store, reply, claim)
+
+    assert await store.do(lambda unit: step(unit, claim)) == refusal
+
+    assert await kept(store, reply, claim) == before
+    following = await store.claimed(reply.id)
+    assert (following and following.attempt) == (2 if left_by == "hand_back" else None)
+
+
+async def test_of_parallel_ends_of_one_claim_one_succeeds(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply)
+    endings = [Ending(Status.COMPLETED, f"text {number}", NOW) for number in range(20)]
+
+    async with asyncio.timeout(20):
+        ended = await asyncio.gather(*(store.end(claim, ending) for ending in endings))
+
+    assert ended.count(True) == 1
+    assert (await kept(store, reply, claim)).content == endings[ended.index(True)].content
+
+
+async def test_steps_of_a_claim_touch_no_other_reply(store):
+    room = await store.new_room()
+    later = [await store.new_exchange(room) for _ in range(2)][1][1]
+    beside = await store.new_reply(await store.new_room(room.account_id))
+    held = await store.claim(beside)
+    reply = await store.new_reply()
+    for _ in range(2):
+        claim = await store.claim(reply)
+        await store.do(lambda unit, claim=claim: unit.replies.put_off(claim, seconds=0))
+    await store.do(lambda unit: unit.replies.request_stop(reply.id))
+    await store.end(await store.claim(reply))
+
+    assert await store.message(later, room.account_id) == later
+    assert await kept(store, beside, held) == replace(beside, status=Status.GENERATING, attempt=1)
+    assert await store.do(lambda unit: unit.replies.renew(held, lease=LONG)) is Lease.HELD
+
+
+async def test_stop_reaches_the_worker_that_holds_the_reply(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply)
+    assert not claim.stop_requested
+
+    assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
+
+    assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.STOP_REQUESTED
+    assert (await kept(store, reply, claim)).status is Status.GENERATING
+    assert await store.claimed(reply.id) is None
+    assert await store.end(claim)
+
+
+@pytest.mark.parametrize("after", ["nothing", "lost lease", "hand_back", "put_off"])
+async def test_stop_reaches_the_worker_that_takes_the_reply_next(store, after):
+    reply = await store.new_reply()
+    if after != "nothing":
+        claim = await store.claim(reply, lease=0)
+    assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
+    if after == "hand_back":
+        assert await store.do(lambda unit: unit.replies.hand_back(claim))
+    if after == "put_off":
+        assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=0))
+
+    assert (await store.claim(reply)).stop_requested
+
+
+async def test_stop_finds_nothing_to_flag(store):
+    room = await store.new_room()
+    question, reply = await store.new_exchange(room)
+    await store.end(await store.claim(reply))
+    for message_id in (question.id, reply.id, new_id()):
+        assert not await store.do(lambda unit, found=message_id: unit.replies.request_stop(found))
+
+
+async def test_failed_end_keeps_code_and_sentence(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply)
+    error = ReplyError("c" * 64, "d" * 500)
+    assert await store.end(claim, Ending(Status.FAILED, "half", NOW, error=error))
+
+    assert (await kept(store, reply, claim)).error == error
