@@ -129,7 +129,7 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("charged_on", sa.Date(), nullable=True),
-        sa.Column("stop_requested", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stop_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("claimable_at", DateTimeUTC(timezone=True), nullable=True),
         sa.Column("queued_at", DateTimeUTC(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name=op.f("fk_messages_room_id"), ondelete="CASCADE"),

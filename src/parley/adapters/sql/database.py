@@ -5,34 +5,54 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
-from aiosqlite import Connection
-from sqlalchemy import event, make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from parley.adapters.sql import sqlite_driver
+from parley.adapters.sql.failures import in_our_words
+from parley.adapters.sql.sqlite import READ_ONLY, sqlite_engine
+from parley.core.errors import Unavailable
 
-SQLITE_BUSY_MILLISECONDS = 5_000
-SQLITE_CONNECTIONS = 5
+# Far above what any statement here takes; under it a request fails and gives its connection back.
+STATEMENT_SECONDS = 30.0
 
 
 class Database:
-    """One pool of connections. Make it inside the running event loop, and `close` it there."""
+    """One pool of connections. Make it inside the running event loop, and `close` it there.
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        # SQLite has one writer at a time. Waiting for the turn here is fair and quick; its own wait polls.
-        self._writers_turn = asyncio.Lock() if self.engine.dialect.name == "sqlite" else None
+    `statement_seconds` bounds each statement on PostgreSQL, the silence of a lost server with it; None is no bound.
+    """
+
+    def __init__(self, url: str, *, statement_seconds: float | None = STATEMENT_SECONDS) -> None:
+        self.url = url
+        self._writers_turn: asyncio.Lock | None = None
+        self._read_only: dict[str, Any] = READ_ONLY
+        if url.startswith("sqlite"):
+            self.engine = sqlite_engine(url)
+            # SQLite has one writer at a time. Waiting for the turn here is fair and quick; its own wait polls.
+            self._writers_turn = asyncio.Lock()
+        else:
+            # asyncpg takes a tenth of a second to import.
+            from parley.adapters.sql import postgresql  # noqa: PLC0415
+
+            self.engine = postgresql.postgresql_engine(url, statement_seconds=statement_seconds)
+            self._read_only = postgresql.READ_ONLY
 
     @asynccontextmanager
     async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[AsyncConnection, None]:
-        """A connection with a transaction open, rolled back at the end unless it was committed."""
-        async with self._turn(read_only), self.engine.connect() as connection:
-            await connection.execution_options(parley_read_only=read_only)
-            async with connection.begin() as transaction:
-                yield connection
-                if transaction.is_active:
-                    await transaction.rollback()
+        """A connection with a transaction open, rolled back at the end unless it was committed.
+
+        Raises Unavailable when the database cannot be reached or answers too late, AccountGone for a row of an
+        account that has been erased.
+        """
+        with in_our_words():
+            async with self._turn(read_only), self.engine.connect() as connection:
+                if read_only:
+                    await connection.execution_options(**self._read_only)
+                async with connection.begin() as transaction:
+                    yield connection
+                    if transaction.is_active:
+                        await transaction.rollback()
 
     def _turn(self, read_only: bool) -> AbstractAsyncContextManager[Any]:
         return nullcontext() if read_only or self._writers_turn is None else self._writers_turn
@@ -42,48 +62,9 @@ class Database:
         try:
             async with self.transaction(read_only=True) as connection:
                 await connection.execute(text("SELECT 1"))
-        except SQLAlchemyError:
+        except (SQLAlchemyError, Unavailable):
             return False
         return True
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-def _engine(url: str) -> AsyncEngine:
-    if not url.startswith("sqlite"):
-        return create_async_engine(url, hide_parameters=True)
-    # Parameters are what people wrote: they stay out of errors, and so out of logs.
-    file = make_url(url).database or ""
-
-    async def opened() -> Connection:
-        return await sqlite_driver.connect(file)
-
-    engine = create_async_engine(
-        url,
-        hide_parameters=True,
-        pool_size=SQLITE_CONNECTIONS,
-        max_overflow=0,
-        async_creator=opened,
-    )
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # Python's driver would begin transactions by itself, late and never for SELECT: _begin_sqlite does it.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MILLISECONDS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # A 202 is a promise: FULL keeps it through a power failure too.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Any) -> None:
-    read_only = connection.get_execution_options().get("parley_read_only", False)
-    # A transaction that writes takes the write lock first: one that reads before it writes could not get it later.
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

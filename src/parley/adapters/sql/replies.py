@@ -3,16 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from parley.adapters.sql.clock import database_time
 from parley.adapters.sql.tables import messages
-from parley.core.chat.model import UNFINISHED, Claim, Ending, Lease, Status
+from parley.core.chat.model import Claim, Ending, Lease, Status
 
 _earlier = messages.alias("earlier")
-_states = [status.value for status in UNFINISHED]
+# Written out in the statement, and in the order of the partial indexes: they serve only what is seen to be in them.
+_states = bindparam(
+    "unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True
+)
 _unfinished = messages.c.status.in_(_states)
 _free = and_(_unfinished, messages.c.claimable_at <= database_time())
 _first_in_room = ~exists().where(
@@ -106,10 +109,12 @@ class SqlReplies:
             .order_by(messages.c.claimable_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # Run once, whatever the plan: run again, it would find rows free that were locked a moment ago.
+            .cte("overdue")
         )
         taken = await self._connection.execute(
             update(messages)
-            .where(messages.c.id.in_(overdue))
+            .where(messages.c.id.in_(select(overdue.c.id)))
             .values(queued_at=database_time())
             .returning(messages.c.claimable_at, messages.c.id)
         )

