@@ -1,9 +1,14 @@
 """The entry for an ASGI server: `uvicorn parley.asgi:app`, set by the environment."""
 
+import sys
+
 from parley.bootstrap import bootstrap
 from parley.logs import configure_logs
-from parley.settings import read_settings
+from parley.settings import SettingsError, read_settings
 
-settings = read_settings()
-configure_logs(form=settings.log_format, level=settings.log_level)
-app = bootstrap(settings).app
+try:
+    settings = read_settings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    app = bootstrap(settings).app
+except SettingsError as error:
+    sys.exit(f"parley: {error}")

@@ -24,15 +24,20 @@ def commands() -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="API processes.")
 def run(host: str, port: int, workers: int) -> None:
     """Serve the API, with the worker that writes replies."""
-    if workers > 1:
-        raise SettingsError("--workers: several API processes must share Redis, which this version does not use yet.")
     settings = read_settings()
+    if workers > 1 and not settings.redis_url:
+        raise SettingsError("--workers: several API processes must share Redis: set REDIS_URL, or leave it at 1.")
     import uvicorn  # noqa: PLC0415  the other commands start without it
 
-    from parley.bootstrap import bootstrap, database_name  # noqa: PLC0415
+    from parley.bootstrap import bootstrap  # noqa: PLC0415
+    from parley.bootstrap.databases import database_name  # noqa: PLC0415
     from parley.logs import configure_logs  # noqa: PLC0415
 
     configure_logs(form=settings.log_format, level=settings.log_level)
+    if not settings.database_url.startswith("sqlite"):
+        from parley.operations import require_schema  # noqa: PLC0415
+
+        asyncio.run(require_schema(settings))
     parley = bootstrap(settings)
     click.echo(
         f"parley {version('parley')} ({settings.environment})\n"
@@ -44,7 +49,9 @@ def run(host: str, port: int, workers: int) -> None:
         err=True,
     )
     uvicorn.run(
-        parley.app,
+        # Several processes each wire themselves.
+        parley.app if workers == 1 else "parley.asgi:app",
+        workers=workers,
         host=host,
         port=port,
         access_log=False,

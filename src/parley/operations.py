@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import current_revision, migrate
+from parley.adapters.sql.schema import SchemaOutdated, current_revision, migrate, require_current
 from parley.adapters.sql.tables import REVISION
-from parley.bootstrap import bootstrap, configured_providers, database_name, database_url
+from parley.bootstrap import bootstrap
+from parley.bootstrap.databases import database_name, open_database
+from parley.bootstrap.models import configured_providers
+from parley.bootstrap.wires import chosen_wire
 from parley.core.accounts.profile import read_identity
 from parley.core.billing.model import Plan
 from parley.core.billing.use_cases import override_plan
@@ -28,11 +30,26 @@ class Finding:
 
 async def migrate_database(settings: Settings) -> None:
     """Raises SettingsError when there is no database at DATABASE_URL."""
-    database = Database(database_url(settings))
+    database = open_database(settings)
     try:
         await migrate(database)
-    except SQLAlchemyError as error:
+    except SchemaOutdated as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from error
+    except (DomainError, SQLAlchemyError) as error:
         raise SettingsError(f"DATABASE_URL: {database_name(settings)} cannot be opened.") from error
+    finally:
+        await database.close()
+
+
+async def require_schema(settings: Settings) -> None:
+    """What a start on PostgreSQL needs. Raises SettingsError, in one line where a start would fail with a traceback."""
+    database = open_database(settings)
+    try:
+        await require_current(database)
+    except SchemaOutdated as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from error
+    except (DomainError, SQLAlchemyError) as error:
+        raise SettingsError(f"DATABASE_URL: {database_name(settings)} does not answer.") from error
     finally:
         await database.close()
 
@@ -43,6 +60,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         Finding("settings", True, f"ENVIRONMENT={settings.environment}"),
         _secret(settings),
         await _database(settings),
+        await _redis(settings),
         _models(settings),
         Finding("OTP_SENDER", True, f"{settings.otp_sender}: codes are shown in the answer; for development only"),
     ]
@@ -58,7 +76,7 @@ async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:
     """`plan` is basic, pro, or auto for what payments say. Raises SettingsError when there is no such account."""
     parley = bootstrap(settings)
     try:
-        await migrate(parley.database)
+        await parley.check_schema()
         named_by_email = "@" in number_or_email
         identity = read_identity(
             None if named_by_email else number_or_email,
@@ -86,16 +104,28 @@ def _secret(settings: Settings) -> Finding:
 
 
 async def _database(settings: Settings) -> Finding:
-    database = Database(database_url(settings))
+    name, embedded = database_name(settings), settings.database_url.startswith("sqlite")
+    database = open_database(settings)
     try:
         revision = await current_revision(database)
-    except SQLAlchemyError:
-        return Finding("DATABASE_URL", False, f"{database_name(settings)} cannot be opened: does its folder exist?")
+    except (DomainError, SQLAlchemyError):
+        hint = "does its folder exist?" if embedded else "does the server run, and let this machine in?"
+        return Finding("DATABASE_URL", False, f"{name} cannot be opened: {hint}")
     finally:
         await database.close()
     if revision == REVISION:
-        return Finding("DATABASE_URL", True, f"{database_name(settings)} has the schema of this version")
-    return Finding("DATABASE_URL", True, f"{database_name(settings)} gets the schema of this version at the next start")
+        return Finding("DATABASE_URL", True, f"{name} has the schema of this version")
+    if embedded:
+        return Finding("DATABASE_URL", True, f"{name} gets the schema of this version at the next start")
+    return Finding("DATABASE_URL", False, f"{name} has another schema than this version: run «parley migrate»")
+
+
+async def _redis(settings: Settings) -> Finding:
+    if not settings.redis_url:
+        return Finding("REDIS_URL", True, "not set: queue, streams, cache and worker are inside «parley run»")
+    wire = chosen_wire(settings)
+    answers = await wire.health_checks["redis"]()
+    return Finding("REDIS_URL", answers, "answers" if answers else "does not answer: does the server run there?")
 
 
 def _models(settings: Settings) -> Finding:

@@ -17,7 +17,7 @@ SHORTEST_SECRET = 32
 Seconds = Annotated[float, Meta(gt=0)]
 Words = tuple[str, ...]
 
-SECRETS = frozenset({"JWT_SECRET", "GEMINI_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY"})
+SECRETS = frozenset({"DATABASE_URL", "REDIS_URL", "JWT_SECRET", "GEMINI_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY"})
 
 
 class SettingsError(Exception):
@@ -37,9 +37,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Literal["console", "json"], Meta(description="Log lines for people, or one JSON object a line")
     ] = "console"
 
-    database_url: Annotated[str, Meta(description="sqlite:///path of the database file; made at the first start")] = (
-        "sqlite:///parley.db"
-    )
+    database_url: Annotated[
+        str,
+        Meta(description="sqlite:///path of a file, made at the first start; or postgresql://user:password@host/name"),
+    ] = "sqlite:///parley.db"
+    redis_url: Annotated[
+        str, Meta(description="redis://host:6379/0, for several processes and workers; needs PostgreSQL")
+    ] = ""
     jwt_secret: Annotated[
         Words,
         Meta(description="Secrets of at least 32 bytes: the first signs, all verify; unset: made and kept locally"),
@@ -159,8 +163,20 @@ def _choices(name: str) -> str:
 
 
 def _check_database(settings: Settings) -> None:
-    if not settings.database_url.startswith("sqlite:///"):
-        raise SettingsError("DATABASE_URL: this version stores in SQLite only; write sqlite:///path/to/file.db.")
+    address = settings.database_url
+    if not address.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")):
+        raise SettingsError("DATABASE_URL: begin with sqlite:/// and a path, or with postgresql://.")
+    if not settings.redis_url:
+        return
+    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError("REDIS_URL: begin with redis://, rediss:// or unix://.")
+    if address.startswith("sqlite"):
+        raise SettingsError(
+            "REDIS_URL: is for several machines, and SQLite is a file on one: set DATABASE_URL=postgresql://… with it, "
+            "or leave REDIS_URL out."
+        )
+    if not settings.jwt_secret:
+        raise SettingsError("JWT_SECRET: must be set with REDIS_URL, and be the same for every process.")
 
 
 def _check_secrets(settings: Settings) -> None:

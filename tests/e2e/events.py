@@ -42,7 +42,7 @@ class Reader:
     async def follow(self, client: httpx.AsyncClient, url: str, *, bytes_at_most: int | None = None) -> None:
         """Read until the stream ends, or cut the connection after some bytes."""
         async with client.stream("GET", url, headers=self.headers) as response:
-            assert response.status_code == 200, response.status_code
+            response.raise_for_status()
             async for event in events(response.aiter_bytes(), bytes_at_most):
                 self.take(event)
 

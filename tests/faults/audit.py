@@ -1,0 +1,102 @@
+"""Load on a cluster, and the audit of what became of it."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.e2e.events import Reader
+from tests.faults.cluster import Cluster
+
+UNFINISHED = {"pending", "generating"}
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An accepted message: its 202 is the promise that is audited."""
+
+    room: str
+    content: str
+    reply: str
+    stream_url: str
+
+
+async def send(cluster: Cluster, *, rooms: int, each: int, text: str = "[[words 30]]") -> list[Sent]:
+    """Messages over all API processes; what is refused while something is down is tried again with the same key."""
+    made = [await _patiently(cluster, "POST", "/chatroom", {"name": f"room {number}"}) for number in range(rooms)]
+
+    async def fill(room: str) -> list[Sent]:
+        return [await _say(cluster, room, f"{text} number {number}") for number in range(each)]
+
+    filled = await asyncio.gather(*(fill(room["id"]) for room in made))
+    return [sent for room in filled for sent in room]
+
+
+async def audit(cluster: Cluster, sent: list[Sent]) -> Counter[str]:
+    """A reader of all streams and one of the database agree that every 202 has exactly one reply; counts by status."""
+    readers = await asyncio.gather(*(follow(cluster, each) for each in sent))
+    messages = await asyncio.gather(*(_message(cluster, each) for each in sent))
+    for each, reader, message in zip(sent, readers, messages, strict=True):
+        assert reader.final is not None
+        assert reader.final.data["message"] == message
+        assert reader.text == message["content"], (each, reader.text, message["content"])
+    for room in {each.room for each in sent}:
+        await _audit_room(cluster, room, [each for each in sent if each.room == room])
+    statuses = Counter(message["status"] for message in messages)
+    usage = await _patiently(cluster, "GET", "/user/usage")
+    assert usage["used"] == len(sent) - statuses["failed"]
+    return statuses
+
+
+async def follow(cluster: Cluster, sent: Sent, *, reader: Reader | None = None) -> Reader:
+    """Read the reply's stream to its end, coming back to the next API process after every cut."""
+    reader = reader or Reader()
+    async with asyncio.timeout(PATIENCE):
+        while reader.final is None:
+            try:
+                await reader.follow(cluster.client, cluster.any_api() + sent.stream_url)
+            except httpx.HTTPError:
+                # A process that is down, or one that says so: somebody else has the same stream.
+                await asyncio.sleep(0.05)
+    return reader
+
+
+async def _audit_room(cluster: Cluster, room: str, sent: list[Sent]) -> None:
+    page = await _patiently(cluster, "GET", f"/chatroom/{room}/messages?limit=100")
+    assert page["next_cursor"] is None
+    assert [message["role"] for message in page["items"]] == ["user", "assistant"] * len(sent)
+    assert [message["content"] for message in page["items"][::2]] == [each.content for each in sent]
+    assert [message["id"] for message in page["items"][1::2]] == [each.reply for each in sent]
+
+
+async def _message(cluster: Cluster, sent: Sent) -> dict[str, Any]:
+    message = await _patiently(cluster, "GET", f"/chatroom/{sent.room}/messages/{sent.reply}")
+    assert message["status"] not in UNFINISHED
+    return message
+
+
+async def _say(cluster: Cluster, room: str, content: str) -> Sent:
+    body = await _patiently(
+        cluster, "POST", f"/chatroom/{room}/message", {"content": content}, {"Idempotency-Key": content}
+    )
+    return Sent(room, content, body["reply"]["id"], body["stream_url"])
+
+
+async def _patiently(
+    cluster: Cluster, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                answer = await cluster.request(method, path, json=body, headers=headers)
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+                continue
+            if answer.status_code < 300:
+                found: dict[str, Any] = answer.json()
+                return found
+            assert answer.status_code == 503, (method, path, answer.status_code, answer.text)
+            await asyncio.sleep(0.05)

@@ -1,0 +1,78 @@
+"""Workers that die, freeze and leave while they write."""
+
+import asyncio
+import signal
+from collections import Counter
+from pathlib import Path
+
+from tests.e2e.events import Reader
+from tests.faults.audit import audit, follow, send
+from tests.faults.cluster import LEASE_SECONDS, becomes, cluster
+from tests.faults.conftest import Dose
+
+
+async def test_workers_killed_under_load_lose_and_double_nothing(tmp_path: Path, dose: Dose) -> None:
+    async with cluster(tmp_path) as parley:
+        sending = asyncio.create_task(send(parley, rooms=dose.rooms, each=dose.messages_each))
+        for number in range(dose.kills):
+            await asyncio.sleep(0.7)
+            worker = parley.workers[number % 2]
+            await worker.kill()
+            await worker.start()
+        statuses = await audit(parley, await sending)
+    assert statuses == Counter(completed=dose.messages)
+
+
+async def test_a_killed_workers_reply_goes_on_elsewhere_on_the_same_stream(tmp_path: Path) -> None:
+    async with cluster(tmp_path, workers=1) as parley:
+        [sent] = await send(parley, rooms=1, each=1, text="[[words 200]]")
+        reader = Reader()
+        following = asyncio.create_task(follow(parley, sent, reader=reader))
+        await becomes(lambda: bool(reader.text))
+        await parley.workers[0].kill()
+        clock = asyncio.get_running_loop().time
+        killed = clock()
+        await parley.workers[0].start()
+        await becomes(lambda: [event.data for event in reader.seen][-1] != {"attempt": 1} and _attempts(reader) == 2)
+        took = clock() - killed
+        await following
+        statuses = await audit(parley, [sent])
+    assert statuses == Counter(completed=1)
+    # The lease, the two seconds of the contract, and the start of the new process, which imports for a second or two.
+    assert took < LEASE_SECONDS + 2 + 4
+
+
+async def test_a_frozen_worker_that_wakes_up_changes_nothing(tmp_path: Path) -> None:
+    async with cluster(tmp_path, workers=1) as parley:
+        sent = await send(parley, rooms=4, each=1, text="[[words 150]]")
+        readers = [Reader() for _ in sent]
+        following = [
+            asyncio.create_task(follow(parley, each, reader=reader)) for each, reader in zip(sent, readers, strict=True)
+        ]
+        await becomes(lambda: all(reader.text for reader in readers))
+        frozen = parley.workers[0]
+        frozen.signal(signal.SIGSTOP)
+        other = type(frozen)(frozen.folder, frozen.settings)
+        await other.start()
+        await becomes(lambda: all(_attempts(reader) == 2 for reader in readers))
+        frozen.signal(signal.SIGCONT)
+        await asyncio.gather(*following)
+        statuses = await audit(parley, sent)
+        await other.kill()
+    assert statuses == Counter(completed=4)
+    assert all(_attempts(reader) == 2 for reader in readers)
+
+
+async def test_told_to_leave_everything_ends_in_time_and_the_rest_is_written_after(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as parley:
+        sent = await send(parley, rooms=10, each=2, text="[[words 300]]")
+        for process in (*parley.workers, *parley.apis):
+            process.signal(signal.SIGTERM)
+        await asyncio.gather(*(process.ended() for process in (*parley.workers, *parley.apis)))
+        await asyncio.gather(*(process.start() for process in (*parley.apis, *parley.workers)))
+        statuses = await audit(parley, sent)
+    assert statuses == Counter(completed=20)
+
+
+def _attempts(reader: Reader) -> int:
+    return sum(event.name == "start" for event in reader.seen)
