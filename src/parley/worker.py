@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
+from parley.adapters.redis.reply_queue import WRITE_REPLY
 from parley.adapters.worker.taskiq_worker import serve_replies
 from parley.bootstrap import bootstrap
 from parley.logs import configure_logs
@@ -19,7 +20,7 @@ def reply_broker() -> "AsyncBroker":
     parley = bootstrap(settings)
     if parley.wire.broker is None:
         raise SettingsError("REDIS_URL: is not set; without Redis the worker runs inside «parley run».")
-    serve_replies(parley.wire.broker, write=parley.writing.write, background=parley.working)
+    serve_replies(parley.wire.broker, task_name=WRITE_REPLY, write=parley.writing.write, background=parley.working)
     return parley.wire.broker
 
 

@@ -3,14 +3,17 @@
 import asyncio
 import atexit
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from uuid import UUID, uuid4
 
-import pytest
+from redis import Redis
 
+from parley.adapters.redis.broker import HintBroker
 from parley.adapters.redis.channels import Channels
-from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.connection import RedisLink, in_background
+from parley.adapters.redis.reply_queue import WRITE_REPLY, TaskiqReplyQueue
 from parley.adapters.redis.reply_stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
 from tests.servers.redis_server import RedisServer, shared_redis_url
@@ -23,16 +26,19 @@ def shared_redis() -> str:
     """The address of the Redis for all tests of this run, started when the first asks for it."""
     given = shared_redis_url()
     if given is not None:
+        # Ids begin anew in every run.
+        with Redis.from_url(given) as client:
+            client.flushdb()
         return given
     server = RedisServer().start()
     atexit.register(server.stop)
     return server.url
 
 
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
+@contextmanager
+def own_redis(*, append_only: bool = False) -> Iterator[RedisServer]:
     """One that the test may kill, start again, and empty."""
-    server = RedisServer().start()
+    server = RedisServer(append_only=append_only).start()
     try:
         yield server
     finally:
@@ -68,6 +74,35 @@ async def process(url: str) -> AsyncGenerator[Process, None]:
 async def redis_stream() -> AsyncGenerator[RedisReplyStream, None]:
     async with process(shared_redis()) as made:
         yield made.stream
+
+
+@asynccontextmanager
+async def redis_link(url: str | None = None) -> AsyncGenerator[RedisLink, None]:
+    link = RedisLink(url or shared_redis())
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+@asynccontextmanager
+async def redis_queue() -> AsyncGenerator[tuple[TaskiqReplyQueue, Callable[[], Awaitable[UUID]]], None]:
+    """A queue of its own, and the taking end of two workers that listen to it."""
+    brokers = [HintBroker(shared_redis(), queue=f"parley:queue:{uuid4()}") for _ in range(2)]
+    taken: asyncio.Queue[UUID] = asyncio.Queue()
+    for broker in brokers:
+        await broker.startup()
+    async with in_background(*(_listen(broker, taken) for broker in brokers)):
+        yield TaskiqReplyQueue(brokers[0]), taken.get
+    for broker in brokers:
+        await broker.shutdown()
+
+
+async def _listen(broker: HintBroker, taken: asyncio.Queue[UUID]) -> None:
+    async for data in broker.listen():
+        message = broker.formatter.loads(data)
+        assert message.task_name == WRITE_REPLY
+        taken.put_nowait(UUID(message.args[0]))
 
 
 async def becomes_true(condition: Callable[[], Awaitable[object] | object]) -> None:

@@ -23,7 +23,7 @@ from parley.adapters.sql.tables import REVISION, metadata
 from tests.contracts.postgres_fixtures import empty_database
 
 PROCESSES = 4
-FILES = 5
+DATABASES = 6
 # Migrates each database that it reads the address of, and says so.
 MIGRATOR = """
 import asyncio, sys
@@ -186,27 +186,28 @@ async def test_migrating_again_changes_nothing(new_url):
         assert await applied(database, described) == before
 
 
+async def start_migrator() -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATOR, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
 async def test_processes_may_migrate_the_same_new_database_at_once(new_url):
-    urls = [new_url() for _ in range(FILES)]
-    async with asyncio.timeout(60):
-        migrators = [
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                MIGRATOR,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            for _ in range(PROCESSES)
-        ]
-        assert [await migrator.stdout.readline() for migrator in migrators] == [b"ready\n"] * PROCESSES
-        for url in urls:
-            for migrator in migrators:
-                migrator.stdin.write(f"{url}\n".encode())
-            said = [await migrator.stdout.readline() for migrator in migrators]
-            assert said == [b"migrated\n"] * PROCESSES
-        outputs = [await migrator.communicate(b"") for migrator in migrators]
+    urls = [new_url() for _ in range(DATABASES)]
+    migrators = [await start_migrator() for _ in range(PROCESSES)]
+    try:
+        async with asyncio.timeout(60):
+            assert [await migrator.stdout.readline() for migrator in migrators] == [b"ready\n"] * PROCESSES
+            for url in urls:
+                for migrator in migrators:
+                    migrator.stdin.write(f"{url}\n".encode())
+                said = [await migrator.stdout.readline() for migrator in migrators]
+                assert said == [b"migrated\n"] * PROCESSES
+            outputs = [await migrator.communicate(b"") for migrator in migrators]
+    finally:
+        for migrator in migrators:
+            if migrator.returncode is None:
+                migrator.kill()
+                await migrator.communicate()
 
     assert [migrator.returncode for migrator in migrators] == [0] * PROCESSES
     assert outputs == [(b"", b"")] * PROCESSES

@@ -12,6 +12,7 @@ import pytest
 from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
 from parley.core.chat.ports import ReplyQueue, StopSignals
 from tests.contracts.chat_fixtures import new_id
+from tests.contracts.redis_fixtures import process, redis_queue, shared_redis
 
 PATIENCE = 5.0
 _Result = TypeVar("_Result")
@@ -32,7 +33,13 @@ async def memory() -> AsyncGenerator[Bench, None]:
     yield Bench(queue, queue.take, MemoryStopSignals())
 
 
-@pytest.fixture(params=[pytest.param(memory, id="memory")])
+@asynccontextmanager
+async def redis() -> AsyncGenerator[Bench, None]:
+    async with redis_queue() as (queue, take), process(shared_redis()) as made:
+        yield Bench(queue, take, made.signals)
+
+
+@pytest.fixture(params=[pytest.param(memory, id="memory"), pytest.param(redis, id="redis")])
 async def bench(request):
     async with request.param() as made:
         yield made

@@ -10,6 +10,7 @@ from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.core.chat.model import Piece
 from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
 from tests.contracts.chat_fixtures import new_id
+from tests.contracts.redis_fixtures import redis_stream
 
 PATIENCE = 5.0
 MARK = Piece(1, 0, "")
@@ -25,7 +26,7 @@ async def memory() -> AsyncGenerator[ReplyStream, None]:
     yield MemoryReplyStream()
 
 
-@pytest.fixture(params=[pytest.param(memory, id="memory")])
+@pytest.fixture(params=[pytest.param(memory, id="memory"), pytest.param(redis_stream, id="redis")])
 async def stream(request):
     async with request.param() as opened:
         yield opened

@@ -1,5 +1,6 @@
 """What every cache of room lists keeps to. Lives are short, for adapters whose time is the real one."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from uuid import UUID
 import pytest
 
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.adapters.redis.room_list_cache import RedisRoomListCache
 from parley.core.chat.ports import CachedPage, CacheMiss, RoomListCache
 from tests.contracts.chat_fixtures import new_id
+from tests.contracts.redis_fixtures import redis_link
 
 LIFE = 0.5
 PAGE = CachedPage(b'{"items": []}', '"an etag"')
@@ -48,7 +51,13 @@ async def memory(seconds: float) -> AsyncGenerator[Bench, None]:
     yield Bench(MemoryRoomListCache(seconds=seconds, clock=lambda: now), let_pass)
 
 
-CACHES = [pytest.param(memory, id="memory")]
+@asynccontextmanager
+async def redis(seconds: float) -> AsyncGenerator[Bench, None]:
+    async with redis_link() as link:
+        yield Bench(RedisRoomListCache(link, seconds=seconds), asyncio.sleep)
+
+
+CACHES = [pytest.param(memory, id="memory"), pytest.param(redis, id="redis")]
 
 
 @pytest.fixture(params=CACHES)

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
 from parley.adapters.memory.throttle import MemoryThrottle
+from parley.adapters.redis.throttle import RedisThrottle
 from parley.core.ports import Throttle
+from tests.contracts.redis_fixtures import redis_link
 
 PER = 0.5
 
@@ -35,7 +38,13 @@ async def memory() -> AsyncGenerator[Bench, None]:
     yield Bench(MemoryThrottle(lambda: now), let_pass)
 
 
-@pytest.fixture(params=[pytest.param(memory, id="memory")])
+@asynccontextmanager
+async def redis() -> AsyncGenerator[Bench, None]:
+    async with redis_link() as link:
+        yield Bench(RedisThrottle(link, prefix=f"{uuid4()}:"), asyncio.sleep)
+
+
+@pytest.fixture(params=[pytest.param(memory, id="memory"), pytest.param(redis, id="redis")])
 async def bench(request):
     async with request.param() as made:
         yield made

@@ -132,7 +132,8 @@ async def cluster(folder: Path, *, apis: int = 2, workers: int = 2, **settings: 
         for worker in running.workers:
             stack.push_async_callback(worker.kill)
         await asyncio.gather(*(api.start() for api in running.apis), *(worker.start() for worker in running.workers))
-        running.client = await stack.enter_async_context(await sign_in(running.apis[0].address))
+        running.client = await sign_in(running.apis[0].address)
+        stack.push_async_callback(running.client.aclose)
         running.clients = [
             await stack.enter_async_context(
                 httpx.AsyncClient(base_url=api.address, headers=running.client.headers, timeout=PATIENCE)

@@ -61,7 +61,7 @@ def memory_wire(settings: Settings) -> Wire:
 
 def redis_wire(settings: Settings) -> Wire:
     # taskiq takes a quarter of a second to import, which the embedded mode need not wait for.
-    from parley.adapters.redis.broker import ReplyBroker  # noqa: PLC0415
+    from parley.adapters.redis.broker import HintBroker  # noqa: PLC0415
     from parley.adapters.redis.channels import Channels  # noqa: PLC0415
     from parley.adapters.redis.connection import RedisLink  # noqa: PLC0415
     from parley.adapters.redis.reply_queue import TaskiqReplyQueue  # noqa: PLC0415
@@ -75,7 +75,7 @@ def redis_wire(settings: Settings) -> Wire:
     stream = RedisReplyStream(link, channels)
     signals = RedisStopSignals(link, channels)
     cache = RedisRoomListCache(link, seconds=settings.chatroom_cache_seconds)
-    broker = ReplyBroker(settings.redis_url)
+    broker = HintBroker(settings.redis_url)
 
     @asynccontextmanager
     async def in_both() -> AsyncGenerator[AsyncExitStack, None]:

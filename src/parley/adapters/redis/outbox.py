@@ -27,6 +27,10 @@ class Outbox:
         self._empty = asyncio.Event()
         self._empty.set()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def put(self, command: Command) -> None:
         self._waiting.append(command)
         self._empty.clear()

@@ -36,6 +36,11 @@ class RedisReplyStream:
         self._asked = asyncio.Event()
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many pieces and ends are not in Redis yet."""
+        return self._outbox.waiting
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Ends after what was appended has been sent, or could not be for a while."""
@@ -63,8 +68,9 @@ class RedisReplyStream:
         try:
             if self._closed:
                 reader.close()
-            elif self._channels.connected:
-                await reader.caught_up(within=ANSWER_SECONDS)
+            elif not self._channels.connected or not await reader.caught_up(within=ANSWER_SECONDS):
+                # It reads the database next, and an end may come between that and its joining.
+                reader.cut_off()
             yield reader
         finally:
             # Without an await: a client that goes away cancels, and then nothing can be awaited.
@@ -132,10 +138,12 @@ class RedisSubscription:
         except TimeoutError:
             return None
 
-    async def caught_up(self, *, within: float) -> None:
+    async def caught_up(self, *, within: float) -> bool:
+        """Whether the backlog arrived in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._caught_up.wait()
+        return self._caught_up.is_set()
 
     def close(self) -> None:
         self._closed = True

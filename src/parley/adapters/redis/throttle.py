@@ -29,11 +29,12 @@ class RedisThrottle:
     Raises Unavailable when Redis does not answer; the use may then have been counted.
     """
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, prefix: str = "parley:throttle:") -> None:
         self._link = link
+        self._prefix = prefix
         self._take = link.commands.register_script(TAKE)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:
         with self._link.needed():
-            wait: int = await self._take(keys=[f"parley:throttle:{key}"], args=[limit, round(per * MICROSECONDS)])
+            wait: int = await self._take(keys=[self._prefix + key], args=[limit, round(per * MICROSECONDS)])
         return wait / MICROSECONDS

@@ -8,17 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from parley.adapters.sql.clock import database_time
-from parley.adapters.sql.tables import messages
+from parley.adapters.sql.tables import messages, rooms
 from parley.core.chat.model import Claim, Ending, Lease, Status
 
 _earlier = messages.alias("earlier")
-# Written out in the statement, and in the order of the partial indexes: they serve only what is seen to be in them.
-_states = bindparam(
-    "unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True
-)
+# Written out in the statement, and in the order of the partial index: it serves only what is seen to be in it.
+_states = bindparam("unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True)
 _unfinished = messages.c.status.in_(_states)
-_free = and_(_unfinished, messages.c.claimable_at <= database_time())
+# The same of a reply that is found by its id, said so that the index is not seen to serve it: while it is empty it looks
+# cheaper to PostgreSQL than the primary key, and that plan may be kept when it is full.
+_not_ended = messages.c.status.not_in([Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value])
+_due = messages.c.claimable_at <= database_time()
 _first_in_room = ~exists().where(
+    _earlier.c.account_id == messages.c.account_id,
     _earlier.c.room_id == messages.c.room_id,
     _earlier.c.position < messages.c.position,
     _earlier.c.status.in_(_states),
@@ -43,7 +45,7 @@ class SqlReplies:
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
         return await self._take(
             update(messages)
-            .where(messages.c.id == reply_id, _free, _first_in_room)
+            .where(messages.c.id == reply_id, _not_ended, _due, _first_in_room)
             .values(status=Status.GENERATING.value, attempt=messages.c.attempt + 1, claimable_at=database_time(lease))
             .returning(*_claim_columns)
         )
@@ -76,7 +78,7 @@ class SqlReplies:
 
     async def request_stop(self, reply_id: UUID) -> bool:
         flagged = await self._connection.execute(
-            update(messages).where(messages.c.id == reply_id, _unfinished).values(stop_requested=True)
+            update(messages).where(messages.c.id == reply_id, _not_ended).values(stop_requested=True)
         )
         return flagged.rowcount == 1
 
@@ -84,15 +86,17 @@ class SqlReplies:
         held = and_(messages.c.status == Status.GENERATING.value, messages.c.claimable_at > database_time())
         return await self._take(
             update(messages)
-            .where(messages.c.id == reply_id, _unfinished, ~held)
+            .where(messages.c.id == reply_id, _not_ended, ~held)
             .values(attempt=messages.c.attempt + 1, **_ending_values(ending))
             .returning(*_claim_columns)
         )
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
+        # The index begins with the account.
+        account = select(rooms.c.account_id).where(rooms.c.id == room_id).scalar_subquery()
         found = await self._connection.execute(
             select(messages.c.id)
-            .where(messages.c.room_id == room_id, _unfinished)
+            .where(messages.c.account_id == account, messages.c.room_id == room_id, _unfinished)
             .order_by(messages.c.position)
             .limit(1)
         )
@@ -102,7 +106,8 @@ class SqlReplies:
         overdue = (
             select(messages.c.id)
             .where(
-                _free,
+                _unfinished,
+                _due,
                 or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time(-patience)),
                 _first_in_room,
             )

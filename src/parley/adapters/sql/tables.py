@@ -86,6 +86,7 @@ sessions = Table(
     Column("ended_at", Moment),
     Index(None, "account_id"),
     Index(None, "expires_at"),
+    Index(None, "ended_at"),
 )
 
 # Every token that a session ever had: the use of an old one is how theft shows.
@@ -161,9 +162,16 @@ messages = Table(
     Column("claimable_at", Moment),
     Column("queued_at", Moment),
     UniqueConstraint("room_id", "position"),
-    Index("ix_messages_unfinished_room", "room_id", "position", sqlite_where=_unfinished, postgresql_where=_unfinished),
-    Index("ix_messages_unfinished_account", "account_id", sqlite_where=_unfinished, postgresql_where=_unfinished),
-    Index("ix_messages_claimable", "claimable_at", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    # One for what is asked of an account, of a room and of all. Of several, PostgreSQL takes any while they are empty,
+    # and may keep that plan when they are not.
+    Index(
+        "ix_messages_unfinished",
+        "account_id",
+        "room_id",
+        "position",
+        sqlite_where=_unfinished,
+        postgresql_where=_unfinished,
+    ),
 )
 
 idempotency_keys = Table(

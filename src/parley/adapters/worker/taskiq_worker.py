@@ -9,16 +9,18 @@ from taskiq import AsyncBroker, TaskiqEvents, TaskiqState
 
 log = structlog.get_logger("parley.worker")
 
-WRITE_REPLY = "write_reply"
-
 
 def serve_replies(
     broker: AsyncBroker,
     *,
+    task_name: str,
     write: Callable[[UUID], Awaitable[None]],
     background: Callable[[], AbstractAsyncContextManager[None]],
 ) -> None:
-    """Give the broker the task that writes a reply; `background` is open while a worker process runs."""
+    """Give the broker the task that writes a reply, under the queue's name for it.
+
+    `background` is open while a worker process runs.
+    """
     stack = AsyncExitStack()
 
     async def write_reply(reply_id: str) -> None:
@@ -34,6 +36,6 @@ def serve_replies(
     async def stop(_: TaskiqState) -> None:
         await stack.aclose()
 
-    broker.register_task(write_reply, task_name=WRITE_REPLY)
+    broker.register_task(write_reply, task_name=task_name)
     broker.add_event_handler(TaskiqEvents.WORKER_STARTUP, start)
     broker.add_event_handler(TaskiqEvents.WORKER_SHUTDOWN, stop)

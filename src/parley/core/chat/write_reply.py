@@ -73,15 +73,16 @@ class ReplyWriter:
             await self._write_claimed(claim, conversation, nudged)
 
     async def _write_claimed(self, claim: Claim, conversation: Conversation, nudged: asyncio.Event) -> None:
+        draft = Draft(stream=self.stream, reply_id=claim.reply_id, attempt=claim.attempt)
         try:
-            outcome = await self._attempt(claim, conversation, nudged)
+            outcome = await self._attempt(claim, conversation, draft, nudged)
         except asyncio.CancelledError:
             await asyncio.shield(self._hand_back(claim))
             raise
         except Exception:
             # Nobody foresaw this: it counts as a failure of the attempt, and the worker's log gets it.
             unforeseen = ModelUnavailable("internal_error", "The reply could not be written.")
-            await self._conclude(claim, self._failure(claim, "", unforeseen))
+            await self._conclude(claim, self._failure(claim, draft.text, unforeseen))
             raise
         await self._conclude(claim, outcome)
 
@@ -96,7 +97,7 @@ class ReplyWriter:
                 await self.stream.end(claim.reply_id)
 
     async def _attempt(
-        self, claim: Claim, conversation: Conversation, nudged: asyncio.Event
+        self, claim: Claim, conversation: Conversation, draft: Draft, nudged: asyncio.Event
     ) -> Ending | Postponed | None:
         """How the attempt ended; None when the lease was lost, and with it the right to say anything."""
         if claim.attempt - claim.failures > MOST_LOST_WORKERS:
@@ -104,7 +105,6 @@ class ReplyWriter:
             return Ending(Status.FAILED, "", self.now(), error=error)
         if claim.stop_requested:
             return Ending(Status.STOPPED, await self.stream.text_so_far(claim.reply_id), self.now())
-        draft = Draft(stream=self.stream, reply_id=claim.reply_id, attempt=claim.attempt)
         writing = asyncio.create_task(self._write(claim, conversation, draft))
         watching = asyncio.create_task(self._watch(claim, nudged))
         sending = asyncio.create_task(draft.send_as_it_grows())
@@ -120,10 +120,11 @@ class ReplyWriter:
 
     async def _write(self, claim: Claim, conversation: Conversation, draft: Draft) -> Finished:
         writer, model = self.catalogue.writer(claim.model)
-        async for piece in _within_deadlines(writer.reply(model, conversation), self.limits):
-            if isinstance(piece, Finished):
-                return piece
-            draft.add(piece)
+        async with aclosing(_within_deadlines(writer.reply(model, conversation), self.limits)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    return piece
+                draft.add(piece)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     async def _watch(self, claim: Claim, nudged: asyncio.Event) -> Lease:

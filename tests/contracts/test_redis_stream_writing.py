@@ -1,0 +1,152 @@
+"""What Redis does with the pieces that writers send: nothing lost on the way makes them twice, or turns them round."""
+
+import asyncio
+
+import pytest
+
+from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.outbox import MOST_WAITING
+from parley.adapters.redis.reply_wire import KEPT_AFTER_END, KEPT_WHILE_WRITTEN, key_of
+from parley.core.chat.model import Piece
+from parley.core.chat.ports import StreamEnd
+from tests.contracts.chat_fixtures import new_id
+from tests.contracts.redis_fixtures import becomes_true, own_redis, process, redis_link, shared_redis
+from tests.servers.tcp_proxy import TcpProxy
+
+PATIENCE = 10.0
+
+
+def pieces_of(text: str, attempt: int = 1, size: int = 3) -> list[Piece]:
+    return [Piece(attempt, 0, "")] + [Piece(attempt, at, text[at : at + size]) for at in range(0, len(text), size)]
+
+
+async def entry_ids(link: RedisLink, reply_id) -> list[str]:
+    return [entry_id.decode() for entry_id, _ in await link.commands.xrange(key_of(reply_id))]
+
+
+@pytest.fixture
+async def writer():
+    async with process(shared_redis()) as made:
+        yield made
+
+
+async def test_entries_are_named_by_their_place_and_stale_ones_refused(writer):
+    reply_id = new_id()
+    for piece in (Piece(2, 0, ""), Piece(2, 0, "Hi"), Piece(1, 0, "from a worker that froze"), Piece(2, 0, "Hi")):
+        await writer.stream.append(reply_id, piece)
+
+    assert await writer.stream.text_so_far(reply_id) == "Hi"
+    assert await entry_ids(writer.link, reply_id) == ["2-0", "2-2"]
+
+
+async def test_later_attempt_removes_the_entries_of_the_earlier(writer):
+    reply_id = new_id()
+    for piece in (*pieces_of("Hello"), Piece(2, 0, "")):
+        await writer.stream.append(reply_id, piece)
+
+    assert await writer.stream.text_so_far(reply_id) == ""
+    assert await entry_ids(writer.link, reply_id) == ["2-0"]
+
+
+async def test_late_piece_is_refused_after_the_end_and_a_new_attempt_is_not(writer):
+    reply_id = new_id()
+    await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+    await writer.stream.end(reply_id)
+    await writer.stream.append(reply_id, Piece(1, 0, "Hell"))
+    assert await writer.stream.text_so_far(reply_id) == ""
+
+    await writer.stream.append(reply_id, Piece(2, 0, "Bye"))
+    assert await writer.stream.text_so_far(reply_id) == "Bye"
+
+
+async def test_keys_expire(writer):
+    reply_id = new_id()
+    await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+    await writer.stream.text_so_far(reply_id)
+    assert KEPT_AFTER_END < await writer.link.commands.ttl(key_of(reply_id)) <= KEPT_WHILE_WRITTEN
+
+    await writer.stream.end(reply_id)
+    await writer.stream.text_so_far(reply_id)
+    assert 0 < await writer.link.commands.ttl(key_of(reply_id)) <= KEPT_AFTER_END
+
+
+async def test_batches_keep_the_order_of_many_replies(writer):
+    text = "All work and no play. " * 20
+    replies = [new_id() for _ in range(40)]
+    async with asyncio.timeout(PATIENCE):
+        for piece in pieces_of(text):
+            for reply_id in replies:
+                await writer.stream.append(reply_id, piece)
+        assert [await writer.stream.text_so_far(reply_id) for reply_id in replies] == [text] * 40
+    async with writer.stream.follow(replies[0]) as reader:
+        assert [await reader.receive(within=PATIENCE) for _ in pieces_of(text)] == pieces_of(text)
+
+
+async def test_end_comes_behind_the_pieces_that_were_appended_before(writer):
+    reply_id = new_id()
+    text = "word " * 500
+    async with writer.stream.follow(reply_id) as reader:
+        for piece in pieces_of(text):
+            await writer.stream.append(reply_id, piece)
+        await writer.stream.end(reply_id)
+        expected = [*pieces_of(text), StreamEnd.ENDED]
+        assert [await reader.receive(within=PATIENCE) for _ in expected] == expected
+
+
+async def test_lost_answers_double_no_piece():
+    reply_id = new_id()
+    with own_redis() as server:
+        async with (
+            TcpProxy(server.port).running() as proxy,
+            process(proxy.url) as writer,
+            redis_link(server.url) as link,
+        ):
+            for piece in pieces_of("Say it once, and once only. "):
+                lost = proxy.answers_lost
+                proxy.cut_at_next_answer = True
+                await writer.stream.append(reply_id, piece)
+                await becomes_true(lambda lost=lost: proxy.answers_lost > lost)
+                await becomes_true(lambda: writer.stream.waiting == 0)
+            assert await entry_ids(link, reply_id) == [
+                f"1-{piece.end}" for piece in pieces_of("Say it once, and once only. ")
+            ]
+
+
+async def test_what_was_appended_in_an_outage_is_sent_after_it():
+    reply_id = new_id()
+    with own_redis() as server:
+        async with process(server.url) as writer:
+            await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+            assert await writer.stream.text_so_far(reply_id) == "Hello"
+            server.kill()
+            async with asyncio.timeout(0.1):
+                await writer.stream.append(reply_id, Piece(1, 5, ", world"))
+                await writer.stream.append(reply_id, Piece(2, 0, "Bye"))
+            assert await writer.stream.text_so_far(reply_id) == ""
+            server.start()
+
+            await becomes_true(lambda: writer.stream.waiting == 0)
+            assert await writer.stream.text_so_far(reply_id) == "Bye"
+
+
+async def test_long_outage_costs_no_more_memory_than_the_bound():
+    reply_id = new_id()
+    with own_redis() as server:
+        async with process(server.url) as writer:
+            server.kill()
+            for start in range(MOST_WAITING + 100):
+                await writer.stream.append(reply_id, Piece(1, start, "x"))
+            assert writer.stream.waiting == MOST_WAITING
+            server.start()
+
+            await becomes_true(lambda: writer.stream.waiting == 0)
+            ids = await entry_ids(writer.link, reply_id)
+            assert (len(ids), ids[-1]) == (MOST_WAITING, f"1-{MOST_WAITING + 100}")
+
+
+async def test_leaving_sends_what_is_left():
+    reply_id = new_id()
+    async with redis_link() as link:
+        async with process(shared_redis()) as writer:
+            await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+        assert await entry_ids(link, reply_id) == ["1-5"]

@@ -1,0 +1,83 @@
+"""A proxy between a client and a server that loses what it is told to lose."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+CHUNK = 65_536
+
+
+class TcpProxy:
+    """Passes bytes both ways, and does to those of the server what its fields say, from the next chunk on."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        # Requests arrive, their answers never do; the connection stays open.
+        self.swallowing = False
+        # The next answer is lost and its connection ends.
+        self.cut_at_next_answer = False
+        # Seconds by which each chunk of an answer is late.
+        self.delay = 0.0
+        self.answers_lost = 0
+        self.accepted = 0
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["TcpProxy", None]:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        try:
+            yield self
+        finally:
+            self._server.close()
+            self.cut()
+
+    def cut(self) -> None:
+        """End every connection that is open now."""
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        self._writers.add(to_client)
+        try:
+            server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            to_client.transport.abort()
+            return
+        self._writers.add(to_server)
+        try:
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(self._pass_requests(client, to_server))
+                ways.create_task(self._pass_answers(server, to_client))
+        finally:
+            for writer in (to_client, to_server):
+                self._writers.discard(writer)
+                writer.transport.abort()
+
+    async def _pass_requests(self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await client.read(CHUNK):
+                to_server.write(data)
+                await to_server.drain()
+        to_server.transport.abort()
+
+    async def _pass_answers(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await server.read(CHUNK):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                if self.swallowing or self.cut_at_next_answer:
+                    self.answers_lost += 1
+                    if self.cut_at_next_answer:
+                        self.cut_at_next_answer = False
+                        break
+                    continue
+                to_client.write(data)
+                await to_client.drain()
+        to_client.transport.abort()

@@ -1,0 +1,201 @@
+"""The chat module wired up in memory, with a model, clock and chance that a test can foresee."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from parley.adapters.memory.billing import MemoryBillingUnitOfWork
+from parley.adapters.memory.chat import MemoryChatUnitOfWork
+from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
+from parley.adapters.memory.reply_stream import MemoryReplyStream
+from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.adapters.memory.transactions import MemoryDatabase
+from parley.core.billing.model import DayUsage, Plan
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.follow_reply import ReplyEvent, follow_reply
+from parley.core.chat.messages import Accepted, post_message
+from parley.core.chat.model import EventId, Message, Room
+from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyStream
+from parley.core.chat.rooms import create_room
+from parley.core.chat.stop_reply import stop_reply
+from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
+from tests.unit.chat.scripted_model import ScriptedModel
+
+BEGINNING = datetime(2026, 3, 14, 12, tzinfo=UTC)
+TODAY = date(2026, 3, 14)
+BASIC_LIMIT = 5
+QUIET = 15.0
+LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=15, context_characters=100_000)
+
+
+class Desk:
+    """Its time is the event loop's."""
+
+    def __init__(self) -> None:
+        self.database = MemoryDatabase()
+        self.chat = MemoryChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
+        self.billing = MemoryBillingUnitOfWork(self.database)
+        self.stream = MemoryReplyStream()
+        self.queue = MemoryReplyQueue()
+        self.signals = MemoryStopSignals()
+        self.cache = MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time)
+        self.model = ScriptedModel()
+        self.catalogue = ModelCatalogue(
+            {"vendor": Provider(self.model, ("fast", "good")), "other": Provider(self.model, ("only",))},
+            default="vendor/fast",
+        )
+        self.account_id = UUID(int=1)
+        self.chance = 1.0
+        self._numbers = itertools.count(2)
+
+    def now(self) -> datetime:
+        return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
+
+    def new_id(self) -> UUID:
+        return UUID(int=next(self._numbers))
+
+    async def room(self, *, account_id: UUID | None = None, **wishes: str | None) -> Room:
+        return await create_room(
+            uow=self.chat,
+            cache=self.cache,
+            catalogue=self.catalogue,
+            account_id=account_id or self.account_id,
+            room_id=self.new_id(),
+            now=self.now(),
+            **{"name": "A room", "model": None, "instructions": None} | wishes,
+        )
+
+    async def post(
+        self,
+        room: Room,
+        content: str = "A question",
+        *,
+        model: str | None = None,
+        key: str | None = None,
+        account_id: UUID | None = None,
+        max_pending: int = 20,
+    ) -> Accepted:
+        return await post_message(
+            uow=self.chat,
+            queue=self.queue,
+            cache=self.cache,
+            catalogue=self.catalogue,
+            max_pending=max_pending,
+            account_id=account_id or room.account_id,
+            room_id=room.id,
+            content=content,
+            model=model,
+            key=key,
+            new_id=self.new_id,
+            now=self.now(),
+        )
+
+    async def reply(self, room: Room | None = None, content: str = "A question") -> Message:
+        """A reply that waits to be written, off the queue already."""
+        accepted = await self.post(room or await self.room(), content)
+        assert await self.queue.take() == accepted.reply.id
+        return accepted.reply
+
+    def writer(
+        self, *, uow: ChatUnitOfWork | None = None, stream: ReplyStream | None = None, **limits: float
+    ) -> ReplyWriter:
+        return ReplyWriter(
+            uow=uow or self.chat,
+            stream=stream or self.stream,
+            queue=self.queue,
+            signals=self.signals,
+            catalogue=self.catalogue,
+            limits=replace(LIMITS, **limits),
+            now=self.now,
+            jitter=lambda: self.chance,
+        )
+
+    async def write(self, reply: Message, **limits: float) -> Message:
+        """Let a worker have the reply, and see what became of it."""
+        await self.writer(**limits).write(reply.id)
+        return await self.message(reply)
+
+    @asynccontextmanager
+    async def writing(
+        self, reply: Message, writer: ReplyWriter | None = None
+    ) -> AsyncGenerator[asyncio.Task[None], None]:
+        """A worker that writes the reply beside the test. It must be done at the end."""
+        task = asyncio.create_task((writer or self.writer()).write(reply.id))
+        try:
+            yield task
+            await task
+        finally:
+            task.cancel()
+
+    async def stop(self, reply: Message, *, account_id: UUID | None = None) -> Message:
+        return await stop_reply(
+            uow=self.chat,
+            stream=self.stream,
+            queue=self.queue,
+            signals=self.signals,
+            account_id=account_id or self.account_id,
+            room_id=reply.room_id,
+            reply_id=reply.id,
+            now=self.now,
+        )
+
+    def follow(
+        self, reply: Message, after: EventId | None = None, *, stream: ReplyStream | None = None
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        return follow_reply(
+            uow=self.chat,
+            stream=stream or self.stream,
+            account_id=self.account_id,
+            room_id=reply.room_id,
+            reply_id=reply.id,
+            after=after,
+            quiet=QUIET,
+        )
+
+    async def message(self, message: Message) -> Message:
+        async with self.chat(read_only=True) as unit:
+            found = await unit.messages.get(message.id, message.room_id, self.account_id)
+        assert found is not None
+        return found
+
+    async def queued(self) -> list[UUID]:
+        """What is on the queue, taken off it."""
+        last = UUID(int=0)
+        await self.queue.put(last)
+        found = []
+        while (reply_id := await self.queue.take()) != last:
+            found.append(reply_id)
+        return found
+
+    async def usage(self, account_id: UUID | None = None) -> DayUsage:
+        async with self.billing(read_only=True) as unit:
+            days = await unit.usage_days.since(account_id or self.account_id, TODAY)
+        return days[0] if days else DayUsage(TODAY, 0, 0, 0)
+
+    async def put_on(self, plan: Plan) -> None:
+        async with self.billing() as unit:
+            await unit.plans.override(self.account_id, plan)
+            await unit.commit()
+
+    def due_in(self, reply: Message) -> float:
+        """Seconds until a pending reply is due."""
+        return (self.database.committed.replies[reply.id].claimable_at - self.now()).total_seconds()
+
+
+class FreezingUnitOfWork:
+    """A database that a worker reaches only while it is not frozen."""
+
+    def __init__(self, uow: ChatUnitOfWork) -> None:
+        self._uow = uow
+        self.awake = asyncio.Event()
+        self.awake.set()
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        await self.awake.wait()
+        async with self._uow(read_only=read_only) as unit:
+            yield unit

@@ -1,0 +1,87 @@
+"""A language model that does what a test tells it to."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from parley.core.chat.model import Conversation, Finished, TokenUsage
+
+USAGE = TokenUsage(11, 7)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """So many seconds of silence."""
+
+    seconds: float
+
+
+class Gate:
+    """A place where the model waits until the test opens it."""
+
+    def __init__(self) -> None:
+        self._reached = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    async def reached(self) -> None:
+        """Returns once the model stands here: what it wrote before has been taken."""
+        await self._reached.wait()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    async def pass_through(self) -> None:
+        self._reached.set()
+        await self._opened.wait()
+
+
+class BreakOff:
+    """The answer ends here, with nothing said about it."""
+
+
+Step = str | Pause | Gate | BreakOff | Exception
+
+
+class ScriptedModel:
+    """Follows one script for each attempt, and the last of them for all later ones.
+
+    A piece of text is written, a pause or gate waited at, an exception raised; at the end it has Finished.
+    """
+
+    def __init__(self) -> None:
+        self._scripts: list[tuple[Step, ...]] = []
+        self.usage: TokenUsage | None = USAGE
+        self.asked: list[Conversation] = []
+        self.models: list[str] = []
+        # For each attempt, the task that began it and the one that closed it.
+        self.opened_by: list[asyncio.Task[object] | None] = []
+        self.closed_by: list[asyncio.Task[object] | None] = []
+
+    def will(self, *steps: Step) -> None:
+        """What the next attempt that has no script yet will do."""
+        self._scripts.append(steps)
+
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+        self.models.append(model)
+        self.asked.append(conversation)
+        self.opened_by.append(asyncio.current_task())
+        steps = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        try:
+            for step in steps:
+                match step:
+                    case str():
+                        yield step
+                    case Pause(seconds):
+                        await asyncio.sleep(seconds)
+                    case Gate():
+                        await step.pass_through()
+                    case BreakOff():
+                        return
+                    case _:
+                        raise step
+            yield Finished(self.usage)
+        finally:
+            self.closed_by.append(asyncio.current_task())
+
+    async def close(self) -> None:
+        """There is nothing to give up."""

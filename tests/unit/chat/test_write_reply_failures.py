@@ -1,0 +1,242 @@
+"""A worker whose model fails: what is tried again, when, and what is final."""
+
+import asyncio
+
+import pytest
+
+from parley.core.chat.errors import ModelRefused, ModelUnavailable
+from parley.core.chat.model import Message, ReplyError, Status
+from parley.core.chat.write_reply import MOST_LOST_WORKERS
+from tests.unit.chat.desk import LIMITS, Desk
+from tests.unit.chat.scripted_model import BreakOff, Gate, Pause
+
+OVERLOADED = ModelUnavailable("model_overloaded", "The vendor is busy.")
+
+
+async def attempt(desk: Desk, reply: Message, **limits: float) -> Message:
+    """One attempt as soon as it is due."""
+    await asyncio.sleep(max(0.0, desk.due_in(reply)))
+    return await desk.write(reply, **limits)
+
+
+def asking_for(seconds: float) -> ModelUnavailable:
+    return ModelUnavailable("model_rate_limited", "The vendor is busy.", retry_after=seconds)
+
+
+async def test_failed_attempt_is_followed_by_another(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", OVERLOADED)
+    desk.model.will("A whole answer.")
+
+    waiting = await desk.write(reply)
+    assert (waiting.status, waiting.content, waiting.attempt, waiting.error) == (Status.PENDING, "", 1, None)
+    assert desk.due_in(reply) == 1.0
+    assert await desk.queued() == []
+    assert (await desk.write(reply)).attempt == 1
+
+    written = await attempt(desk, reply)
+    assert (written.status, written.content, written.attempt) == (Status.COMPLETED, "A whole answer.", 2)
+    assert (await desk.usage()).used == 1
+
+
+@pytest.mark.parametrize(("chance", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+async def test_delays_grow_up_to_the_longest_and_are_spread(desk, chance, share):
+    reply = await desk.reply()
+    desk.chance = chance
+    desk.model.will(OVERLOADED)
+    delays = []
+    for _ in range(8):
+        await attempt(desk, reply, attempts=20)
+        delays.append(desk.due_in(reply))
+
+    assert delays == [pytest.approx(grown * share) for grown in (1, 2, 4, 8, 16, 30, 30, 30)]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.25, 100.0, LIMITS.total])
+async def test_vendor_says_when_to_come_back(desk, seconds):
+    reply = await desk.reply()
+    desk.model.will(asking_for(seconds))
+
+    assert (await desk.write(reply)).status is Status.PENDING
+    assert desk.due_in(reply) == seconds
+
+
+async def test_vendor_that_wants_too_long_a_wait_fails_the_reply(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", asking_for(LIMITS.total + 1))
+
+    failed = await desk.write(reply)
+    assert (failed.status, failed.content) == (Status.FAILED, "Half an")
+    assert failed.error == ReplyError("model_rate_limited", "The vendor is busy.")
+    assert (await desk.usage()).used == 0
+
+
+async def test_reply_fails_after_the_last_attempt_and_returns_its_quota_once(desk):
+    room = await desk.room()
+    other = await desk.reply()
+    reply, following = await desk.reply(room), await desk.reply(room)
+    desk.model.will("Half an", OVERLOADED)
+
+    assert [(await attempt(desk, reply)).status for _ in range(3)] == [Status.PENDING, Status.PENDING, Status.FAILED]
+    assert (await desk.usage()).used == 2
+    failed = await desk.write(reply)
+    assert (failed.status, failed.attempt, failed.content, failed.usage) == (Status.FAILED, 3, "Half an", None)
+    assert failed.error == ReplyError("model_overloaded", "The vendor is busy.")
+    assert failed.completed_at == desk.now()
+    assert (await desk.usage()).used == 2
+    assert len(desk.model.asked) == 3
+    assert await desk.queued() == [following.id]
+    assert (await desk.message(other)).status is Status.PENDING
+
+
+async def test_single_attempt_fails_at_once(desk):
+    reply = await desk.reply()
+    desk.model.will(OVERLOADED)
+
+    assert (await desk.write(reply, attempts=1)).status is Status.FAILED
+
+
+async def test_refusal_is_final(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", ModelRefused("content_blocked", "The vendor blocked this."))
+
+    failed = await desk.write(reply)
+    assert (failed.status, failed.attempt, failed.content) == (Status.FAILED, 1, "Half an")
+    assert failed.error == ReplyError("content_blocked", "The vendor blocked this.")
+    assert (await desk.usage()).used == 0
+
+
+async def test_model_that_is_no_longer_offered_is_final(desk):
+    room = await desk.room(model="other/only")
+    reply = await desk.reply(room)
+    del desk.catalogue.providers["other"]
+
+    failed = await desk.write(reply)
+    assert (failed.status, failed.error.code) == (Status.FAILED, "model_not_offered")
+    assert (await desk.usage()).used == 0
+
+
+async def test_answer_without_an_end_counts_as_a_failure(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", BreakOff())
+
+    assert (await desk.write(reply)).status is Status.PENDING
+    for _ in range(2):
+        failed = await attempt(desk, reply)
+    assert (failed.status, failed.content, failed.error.code) == (Status.FAILED, "Half an", "model_interrupted")
+
+
+async def test_what_nobody_foresaw_counts_as_a_failure_and_reaches_the_log(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", ZeroDivisionError("a secret"))
+    for _ in range(3):
+        assert (await desk.message(reply)).status is Status.PENDING
+        with pytest.raises(ZeroDivisionError):
+            await attempt(desk, reply)
+
+    failed = await desk.message(reply)
+    assert (failed.status, failed.attempt) == (Status.FAILED, 3)
+    assert failed.error == ReplyError("internal_error", "The reply could not be written.")
+    assert (await desk.usage()).used == 0
+
+
+async def test_readers_keep_the_text_that_came_before_what_nobody_foresaw(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await desk.write(reply, attempts=1)
+
+    assert (await desk.message(reply)).content == "Half an"
+
+
+async def test_silence_before_the_first_word_fails_the_attempt(desk):
+    reply = await desk.reply()
+    desk.model.will(Pause(LIMITS.first_token + 1), "Too late.")
+
+    assert (await desk.write(reply)).status is Status.PENDING
+    assert asyncio.get_running_loop().time() == LIMITS.first_token
+    for _ in range(2):
+        failed = await attempt(desk, reply)
+    assert failed.error == ReplyError("model_timeout", "The model was silent for 30 s.")
+    assert len(desk.model.closed_by) == 3
+
+
+async def test_first_word_may_take_its_time(desk):
+    reply = await desk.reply()
+    desk.model.will(Pause(LIMITS.first_token - 1), "In", Pause(LIMITS.idle - 1), " time.")
+
+    assert (await desk.write(reply)).content == "In time."
+
+
+async def test_silence_in_mid_answer_fails_the_attempt(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", Pause(LIMITS.idle + 1), " answer.")
+
+    assert (await desk.write(reply)).status is Status.PENDING
+    assert asyncio.get_running_loop().time() == LIMITS.idle
+    for _ in range(2):
+        failed = await attempt(desk, reply)
+    assert (failed.content, failed.error) == ("Half an", ReplyError("model_timeout", "The model was silent for 20 s."))
+
+
+async def test_answer_that_goes_on_for_too_long_is_final(desk):
+    reply = await desk.reply()
+    desk.model.will(*[step for _ in range(100) for step in ("word ", Pause(10))])
+
+    failed = await desk.write(reply)
+    assert asyncio.get_running_loop().time() == LIMITS.total
+    assert (failed.status, failed.attempt) == (Status.FAILED, 1)
+    assert failed.error == ReplyError("model_timeout", "The model wrote for over 300 s.")
+    assert failed.content == "word " * 30
+    assert (await desk.usage()).used == 0
+    assert len(desk.model.closed_by) == 1
+
+
+async def test_timeout_of_the_models_own_is_a_failure_too(desk):
+    reply = await desk.reply()
+    desk.model.will("Half an", TimeoutError())
+
+    assert (await desk.write(reply)).status is Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("lost", "ending"), [(MOST_LOST_WORKERS - 1, Status.COMPLETED), (MOST_LOST_WORKERS, Status.FAILED)]
+)
+async def test_reply_whose_workers_die_too_often_is_not_tried_again(desk, lost, ending):
+    reply = await desk.reply()
+    desk.model.will("An answer.")
+    for _ in range(lost):
+        async with desk.chat() as unit:
+            assert await unit.replies.claim(reply.id, lease=0) is not None
+            await unit.commit()
+
+    ended = await desk.write(reply)
+    assert ended.status is ending
+    assert len(desk.model.asked) == (ending is Status.COMPLETED)
+    assert (await desk.usage()).used == (ending is Status.COMPLETED)
+    assert (ended.error and ended.error.code) == (None if ending is Status.COMPLETED else "worker_lost")
+
+
+async def test_failures_of_the_model_are_not_lost_workers(desk):
+    reply = await desk.reply()
+    desk.model.will(OVERLOADED)
+    for _ in range(MOST_LOST_WORKERS + 2):
+        waiting = await attempt(desk, reply, attempts=100)
+
+    assert waiting.status is Status.PENDING
+    assert len(desk.model.asked) == MOST_LOST_WORKERS + 2
+
+
+async def test_later_attempt_takes_the_place_of_the_earlier_for_readers_too(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("Half an", OVERLOADED)
+    desk.model.will("A whole", gate, " answer.")
+    await desk.write(reply)
+    assert await desk.stream.text_so_far(reply.id) == "Half an"
+    await asyncio.sleep(desk.due_in(reply))
+    async with desk.writing(reply):
+        await gate.reached()
+        await asyncio.sleep(0)
+        assert await desk.stream.text_so_far(reply.id) == "A whole"
+        gate.open()

@@ -1,0 +1,289 @@
+"""A worker whose hold on a reply ends before the reply does: stopped, frozen, cancelled, or too late."""
+
+import asyncio
+
+import pytest
+
+from parley.core.chat.model import Message, Status
+from parley.core.chat.ports import StreamEnd
+from parley.core.chat.rooms import delete_room
+from parley.core.chat.sweep import requeue_overdue
+from tests.unit.chat.desk import LIMITS, Desk, FreezingUnitOfWork
+from tests.unit.chat.scripted_model import Gate, Pause
+
+RENEWAL = LIMITS.lease / 3
+
+
+async def claim(desk: Desk, reply: Message) -> object:
+    async with desk.chat() as unit:
+        taken = await unit.replies.claim(reply.id, lease=LIMITS.lease)
+        await unit.commit()
+    return taken
+
+
+async def flag(desk: Desk, reply: Message) -> None:
+    async with desk.chat() as unit:
+        assert await unit.replies.request_stop(reply.id)
+        await unit.commit()
+
+
+async def test_lease_is_renewed_for_as_long_as_the_model_takes(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("A", gate, " slow answer.")
+    async with desk.writing(reply, desk.writer(idle=10_000, total=10_000)):
+        await gate.reached()
+        for _ in range(1_000):
+            await asyncio.sleep(LIMITS.lease / 2)
+            assert desk.due_in(reply) >= LIMITS.lease / 2
+            assert await claim(desk, reply) is None
+        assert await requeue_overdue(uow=desk.chat, queue=desk.queue) == 0
+        gate.open()
+
+    written = await desk.message(reply)
+    assert (written.content, written.attempt) == ("A slow answer.", 1)
+
+
+async def test_stop_signal_ends_the_reply_at_once_with_the_text_so_far(desk):
+    room = await desk.room()
+    reply, following = await desk.reply(room), await desk.reply(room)
+    gate = Gate()
+    desk.model.will("Half an", gate, " answer.")
+    async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
+        await gate.reached()
+        await flag(desk, reply)
+        await desk.signals.send(reply.id)
+        while await pieces.receive(within=60) is not StreamEnd.ENDED:
+            pass
+        assert asyncio.get_running_loop().time() == 0
+
+    stopped = await desk.message(reply)
+    assert (stopped.status, stopped.content, stopped.usage, stopped.error) == (Status.STOPPED, "Half an", None, None)
+    assert len(desk.model.closed_by) == 1
+    assert (await desk.usage()).used == 2
+    assert await desk.queued() == [following.id]
+
+
+async def test_stop_without_a_signal_is_found_at_the_next_renewal(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("Half an", gate)
+    async with desk.writing(reply):
+        await gate.reached()
+        await flag(desk, reply)
+
+    assert (await desk.message(reply)).content == "Half an"
+    assert asyncio.get_running_loop().time() == RENEWAL
+
+
+async def test_signal_without_a_stop_changes_nothing(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("A whole", gate, " answer.")
+    async with desk.writing(reply):
+        await gate.reached()
+        for _ in range(3):
+            await desk.signals.send(reply.id)
+            await asyncio.sleep(1)
+        gate.open()
+
+    assert (await desk.message(reply)).content == "A whole answer."
+
+
+async def test_reply_that_is_to_stop_is_not_begun(desk):
+    reply = await desk.reply()
+    desk.model.will("An answer.")
+    await flag(desk, reply)
+
+    stopped = await desk.write(reply)
+    assert (stopped.status, stopped.content) == (Status.STOPPED, "")
+    assert desk.model.asked == []
+
+
+async def test_reply_that_is_to_stop_keeps_what_a_lost_worker_had_written(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("Half an", gate)
+    uow = FreezingUnitOfWork(desk.chat)
+    async with desk.writing(reply, desk.writer(uow=uow)):
+        await gate.reached()
+        uow.awake.clear()
+        await asyncio.sleep(LIMITS.lease)
+        await flag(desk, reply)
+
+        stopped = await desk.write(reply)
+        assert (stopped.status, stopped.content, stopped.attempt) == (Status.STOPPED, "Half an", 2)
+        uow.awake.set()
+
+
+@pytest.mark.parametrize("wakes", ["at its model's end", "at its next renewal"])
+async def test_frozen_worker_that_was_overtaken_changes_nothing(desk, wakes):
+    room = await desk.room()
+    reply, following = await desk.reply(room), await desk.reply(room)
+    gate = Gate()
+    desk.model.will("Overtaken", gate, ".")
+    desk.model.will("An answer.")
+    uow = FreezingUnitOfWork(desk.chat)
+    async with desk.writing(reply, desk.writer(uow=uow)):
+        await gate.reached()
+        uow.awake.clear()
+        await asyncio.sleep(LIMITS.lease)
+        assert await requeue_overdue(uow=desk.chat, queue=desk.queue) == 1
+        assert await desk.queued() == [reply.id]
+        written = await desk.write(reply)
+        assert (written.content, written.attempt) == ("An answer.", 2)
+        assert await desk.queued() == [following.id]
+        if wakes == "at its model's end":
+            gate.open()
+            await asyncio.sleep(0.1)
+        uow.awake.set()
+
+    assert await desk.message(reply) == written
+    usage = await desk.usage()
+    assert (usage.used, usage.output_tokens) == (2, 7)
+    assert await desk.queued() == []
+    assert len(desk.model.closed_by) == 2
+
+
+async def test_overtaken_worker_leaves_its_successor_alone(desk):
+    reply = await desk.reply()
+    gates = [Gate(), Gate()]
+    desk.model.will("Overtaken", gates[0], ".")
+    desk.model.will("An", gates[1], " answer.")
+    uow = FreezingUnitOfWork(desk.chat)
+    async with desk.writing(reply, desk.writer(uow=uow)) as overtaken:
+        await gates[0].reached()
+        uow.awake.clear()
+        await asyncio.sleep(LIMITS.lease)
+        async with desk.writing(reply):
+            await gates[1].reached()
+            uow.awake.set()
+            await overtaken
+            gates[1].open()
+
+    written = await desk.message(reply)
+    assert (written.content, written.attempt) == ("An answer.", 2)
+
+
+async def test_frozen_worker_that_nobody_overtook_goes_on(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("An", gate, " answer.")
+    uow = FreezingUnitOfWork(desk.chat)
+    async with desk.writing(reply, desk.writer(uow=uow)):
+        await gate.reached()
+        uow.awake.clear()
+        await asyncio.sleep(LIMITS.lease * 2)
+        uow.awake.set()
+        await asyncio.sleep(0)
+        gate.open()
+
+    written = await desk.message(reply)
+    assert (written.content, written.attempt) == ("An answer.", 1)
+
+
+async def test_worker_gives_up_when_the_room_is_deleted(desk):
+    room = await desk.room()
+    reply = await desk.reply(room)
+    gate = Gate()
+    desk.model.will("Half an", gate)
+    async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
+        await gate.reached()
+        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        while await pieces.receive(within=60) is not StreamEnd.ENDED:
+            pass
+
+    assert asyncio.get_running_loop().time() == RENEWAL
+    assert len(desk.model.closed_by) == 1
+    assert await desk.stream.text_so_far(reply.id) == ""
+
+
+async def test_cancelled_worker_hands_the_reply_back(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("Half an", gate)
+    desk.model.will("A whole answer.")
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(desk.writer().write(reply.id))
+        await gate.reached()
+        task.cancel()
+
+    assert task.cancelled()
+    assert len(desk.model.closed_by) == 1
+    waiting = await desk.message(reply)
+    assert (waiting.status, waiting.content, waiting.attempt) == (Status.PENDING, "", 1)
+    assert await desk.queued() == [reply.id]
+    written = await desk.write(reply, attempts=1)
+    assert (written.content, written.attempt) == ("A whole answer.", 2)
+    assert asyncio.get_running_loop().time() == 0
+
+
+async def test_worker_cancelled_while_it_renews_hands_the_reply_back(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will(gate)
+    uow = FreezingUnitOfWork(desk.chat)
+    task = asyncio.create_task(desk.writer(uow=uow).write(reply.id))
+    await gate.reached()
+    uow.awake.clear()
+    await asyncio.sleep(RENEWAL)
+    task.cancel()
+    await asyncio.sleep(1)
+    assert not task.done()
+    uow.awake.set()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert await desk.queued() == [reply.id]
+    assert await claim(desk, reply) is not None
+
+
+async def test_overtaken_worker_that_is_cancelled_takes_nothing_back(desk):
+    reply = await desk.reply()
+    gates = [Gate(), Gate()]
+    desk.model.will("Overtaken", gates[0])
+    desk.model.will("An", gates[1], " answer.")
+    uow = FreezingUnitOfWork(desk.chat)
+    task = asyncio.create_task(desk.writer(uow=uow).write(reply.id))
+    await gates[0].reached()
+    uow.awake.clear()
+    await asyncio.sleep(LIMITS.lease)
+    async with desk.writing(reply):
+        await gates[1].reached()
+        task.cancel()
+        uow.awake.set()
+        await asyncio.wait([task])
+        assert (await desk.message(reply)).status is Status.GENERATING
+        assert await desk.queued() == []
+        gates[1].open()
+
+    assert (await desk.message(reply)).content == "An answer."
+
+
+async def test_worker_cancelled_before_its_claim_leaves_the_reply_free(desk):
+    reply = await desk.reply()
+    desk.model.will(Pause(1), "An answer.")
+    uow = FreezingUnitOfWork(desk.chat)
+    uow.awake.clear()
+    task = asyncio.create_task(desk.writer(uow=uow).write(reply.id))
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert (await desk.write(reply)).attempt == 1
+
+
+async def test_no_stop_falls_between_the_listening_and_the_claim(desk):
+    reply = await desk.reply()
+    desk.model.will("An", Pause(10), " answer.")
+    uow = FreezingUnitOfWork(desk.chat)
+    uow.awake.clear()
+    async with desk.writing(reply, desk.writer(uow=uow)):
+        await asyncio.sleep(1)
+        await flag(desk, reply)
+        await desk.signals.send(reply.id)
+        uow.awake.set()
+
+    assert (await desk.message(reply)).status is Status.STOPPED
+    assert asyncio.get_running_loop().time() == 1
