@@ -1,0 +1,64 @@
+"""Streams that are cut and read on at another API process, and stops that find their worker."""
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+from tests.e2e.events import Reader
+from tests.faults.audit import Sent, audit, follow, send
+from tests.faults.cluster import Cluster, becomes, cluster
+
+STREAMS = 200
+
+
+async def test_200_streams_cut_at_any_byte_read_on_at_another_process(tmp_path: Path) -> None:
+    chance = random.Random(20261121)
+    async with cluster(tmp_path) as parley:
+        sent = await send(parley, rooms=STREAMS, each=1, text="[[words 40]]")
+
+        async def cut_and_resume(each: Sent) -> Reader:
+            reader = Reader()
+            while reader.final is None:
+                url = parley.any_api() + each.stream_url
+                await reader.follow(parley.client, url, bytes_at_most=chance.randrange(1, 4_000))
+            return reader
+
+        readers = await asyncio.gather(*(cut_and_resume(each) for each in sent))
+        statuses = await audit(parley, sent)
+    assert statuses == Counter(completed=STREAMS)
+    # `audit` compares its own, uncut readers with the database.
+    for reader in readers:
+        assert reader.final is not None
+        assert reader.text == reader.final.data["message"]["content"]
+        assert [event.name for event in reader.seen].count("start") == 1
+
+
+async def test_a_stop_reaches_the_worker_that_writes_and_keeps_the_text(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as parley:
+        sent = await send(parley, rooms=6, each=1, text="[[words 2000]]")
+        readers = [Reader() for _ in sent]
+        following = [
+            asyncio.create_task(follow(parley, each, reader=reader)) for each, reader in zip(sent, readers, strict=True)
+        ]
+        await becomes(lambda: all(reader.text for reader in readers))
+        clock = asyncio.get_running_loop().time
+        took = []
+        for each in sent:
+            asked = clock()
+            stopped = await _stop(parley, each)
+            took.append(clock() - asked)
+            assert stopped["status"] == "stopped"
+            assert stopped["content"]
+        await asyncio.gather(*following)
+        statuses = await audit(parley, sent)
+    assert statuses == Counter(stopped=6)
+    # The contract's second; without the nudge it would be a third of the lease at the least, each time.
+    assert sum(took) < len(sent)
+
+
+async def _stop(parley: Cluster, sent: Sent) -> dict[str, str]:
+    answer = await parley.request("POST", f"/chatroom/{sent.room}/messages/{sent.reply}/stop")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, str] = answer.json()
+    return body
