@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
     op.create_index(op.f("ix_sessions_account_id"), "sessions", ["account_id"], unique=False)
+    op.create_index(op.f("ix_sessions_ended_at"), "sessions", ["ended_at"], unique=False)
     op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"], unique=False)
     op.create_table(
         "usage_days",
@@ -137,25 +138,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("room_id", "position", name=op.f("uq_messages_room_id_position")),
     )
     op.create_index(
-        "ix_messages_claimable",
+        "ix_messages_unfinished",
         "messages",
-        ["claimable_at"],
-        unique=False,
-        sqlite_where=sa.text("status IN ('pending', 'generating')"),
-        postgresql_where=sa.text("status IN ('pending', 'generating')"),
-    )
-    op.create_index(
-        "ix_messages_unfinished_account",
-        "messages",
-        ["account_id"],
-        unique=False,
-        sqlite_where=sa.text("status IN ('pending', 'generating')"),
-        postgresql_where=sa.text("status IN ('pending', 'generating')"),
-    )
-    op.create_index(
-        "ix_messages_unfinished_room",
-        "messages",
-        ["room_id", "position"],
+        ["account_id", "room_id", "position"],
         unique=False,
         sqlite_where=sa.text("status IN ('pending', 'generating')"),
         postgresql_where=sa.text("status IN ('pending', 'generating')"),
@@ -178,19 +163,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_refresh_tokens_session_id"), table_name="refresh_tokens")
     op.drop_table("refresh_tokens")
     op.drop_index(
-        "ix_messages_unfinished_room",
-        table_name="messages",
-        sqlite_where=sa.text("status IN ('pending', 'generating')"),
-        postgresql_where=sa.text("status IN ('pending', 'generating')"),
-    )
-    op.drop_index(
-        "ix_messages_unfinished_account",
-        table_name="messages",
-        sqlite_where=sa.text("status IN ('pending', 'generating')"),
-        postgresql_where=sa.text("status IN ('pending', 'generating')"),
-    )
-    op.drop_index(
-        "ix_messages_claimable",
+        "ix_messages_unfinished",
         table_name="messages",
         sqlite_where=sa.text("status IN ('pending', 'generating')"),
         postgresql_where=sa.text("status IN ('pending', 'generating')"),
@@ -200,6 +173,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_table("usage_days")
     op.drop_index(op.f("ix_sessions_expires_at"), table_name="sessions")
+    op.drop_index(op.f("ix_sessions_ended_at"), table_name="sessions")
     op.drop_index(op.f("ix_sessions_account_id"), table_name="sessions")
     op.drop_table("sessions")
     op.drop_index("ix_rooms_latest", table_name="rooms")

@@ -14,7 +14,8 @@ from dotenv import dotenv_values
 from msgspec import Meta
 
 SHORTEST_SECRET = 32
-Seconds = Annotated[float, Meta(gt=0)]
+# The bounds are far above any sense: what is beyond them, such as inf, is a slip.
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Words = tuple[str, ...]
 
 SECRETS = frozenset({"DATABASE_URL", "REDIS_URL", "JWT_SECRET", "GEMINI_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY"})
@@ -48,8 +49,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Words,
         Meta(description="Secrets of at least 32 bytes: the first signs, all verify; unset: made and kept locally"),
     ] = ()
-    access_token_expire_minutes: Annotated[int, Meta(ge=1, description="Life of an access token")] = 15
-    refresh_token_expire_days: Annotated[int, Meta(ge=1, description="Life of a session without a refresh")] = 30
+    access_token_expire_minutes: Annotated[int, Meta(ge=1, le=525_600, description="Life of an access token")] = 15
+    refresh_token_expire_days: Annotated[
+        int, Meta(ge=1, le=36_500, description="Life of a session without a refresh")
+    ] = 30
     public_url: Annotated[
         str, Meta(description="Where clients reach this API; unset: addresses in answers are paths")
     ] = ""
@@ -64,18 +67,27 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Literal["response"], Meta(description="How codes reach people; response shows them in the answer")
     ] = "response"
     otp_expire_seconds: Annotated[int, Meta(ge=30, le=600, description="Life of a one-time code")] = 600
-    otp_resend_seconds: Annotated[int, Meta(ge=0, description="Least time between two codes for one identity")] = 60
-    otp_max_sends_per_hour: Annotated[int, Meta(ge=1, description="Most codes an hour for one identity")] = 5
+    otp_resend_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="Least time between two codes for one identity")
+    ] = 60
+    otp_max_sends_per_hour: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Most codes an hour for one identity")
+    ] = 5
     auth_requests_per_minute: Annotated[
-        int, Meta(ge=0, description="Most calls of the public auth endpoints from one address; 0 is without limit")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Most calls of the public auth endpoints from one address; 0 is without limit",
+        ),
     ] = 60
 
     default_model: Annotated[
         str, Meta(description="provider/model; unset: the first of the first provider with a key, else offline/echo")
     ] = ""
-    offline_delay_seconds: Annotated[float, Meta(ge=0, description="Pause of the offline model before each word")] = (
-        0.03
-    )
+    offline_delay_seconds: Annotated[
+        float, Meta(ge=0, le=86_400, description="Pause of the offline model before each word")
+    ] = 0.03
     gemini_api_key: Annotated[str, Meta(description="Turns Gemini on")] = ""
     gemini_base_url: Annotated[str, Meta(description="Another address of the Gemini API")] = ""
     gemini_api_version: Annotated[str, Meta(description="Version in the path of the Gemini API")] = "v1beta"
@@ -101,22 +113,26 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int, Meta(ge=1, le=20, description="Attempts at a reply before it fails and its quota is returned")
     ] = 4
     context_characters: Annotated[
-        int, Meta(ge=1, description="Most characters of a room's history that a model is given")
+        int, Meta(ge=1, le=1_000_000_000, description="Most characters of a room's history that a model is given")
     ] = 100_000
     reply_lease_seconds: Annotated[
         Seconds, Meta(description="How long a silent worker keeps a reply before another takes it over")
     ] = 15.0
-    max_pending_replies: Annotated[int, Meta(ge=1, description="Most unfinished replies of one account")] = 20
+    max_pending_replies: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Most unfinished replies of one account")
+    ] = 20
 
-    basic_daily_limit: Annotated[int, Meta(ge=0, description="Messages a UTC day on the Basic plan")] = 5
+    basic_daily_limit: Annotated[
+        int, Meta(ge=0, le=1_000_000_000, description="Messages a UTC day on the Basic plan")
+    ] = 5
     chatroom_cache_seconds: Annotated[
-        float, Meta(ge=0, description="Longest life of a cached list of rooms; 0 is no cache")
+        float, Meta(ge=0, le=31_536_000, description="Longest life of a cached list of rooms; 0 is no cache")
     ] = 600.0
 
 
 def read_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path = Path(".env")) -> Settings:
     """Settings out of the environment (this process's unless given) and `dotenv`. Raises SettingsError."""
-    given = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    given = {name: value for name, value in _read(dotenv).items() if value is not None}
     given |= os.environ if environment is None else environment
     values = {}
     for field in msgspec.structs.fields(Settings):
@@ -128,6 +144,13 @@ def read_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
     for check in (_check_database, _check_secrets, _check_production):
         check(settings)
     return settings
+
+
+def _read(dotenv: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(dotenv)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(".env: the file cannot be read as text.") from error
 
 
 def _secret(name: str, given: Mapping[str, str]) -> str:
@@ -166,6 +189,8 @@ def _check_database(settings: Settings) -> None:
     address = settings.database_url
     if not address.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")):
         raise SettingsError("DATABASE_URL: begin with sqlite:/// and a path, or with postgresql://.")
+    if address in {"sqlite:///", "sqlite:///:memory:"}:
+        raise SettingsError("DATABASE_URL: name a file after sqlite:///, such as sqlite:///parley.db.")
     if not settings.redis_url:
         return
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):

@@ -48,27 +48,27 @@ def empty_database() -> Generator[str, None, None]:
 @asynccontextmanager
 async def migrated_database() -> AsyncGenerator[str, None]:
     """A database of one's own with the schema of this version and no rows. Its schema must stay as it is."""
-    if not _templates:
-        _templates.append(await _migrated_template())
     # Deleting a few rows takes 6 ms; a new database takes 15 on an idle machine and 300 on one with a busy disk.
-    url = _emptied.pop() if _emptied else _kept_database()
+    url = _emptied.pop() if _emptied else _kept(create_database(template=await migrated_template()))
     yield url
     run_sql(url, "; ".join(["SET lock_timeout = '5s'", *(f"DELETE FROM {table}" for table in _ROOTS)]))
     _emptied.append(url)
 
 
-def _kept_database() -> str:
-    url = create_database(template=_templates[0])
+async def migrated_template() -> str:
+    """The name of a database with the schema of this version to make copies of."""
+    if not _templates:
+        url = _kept(create_database())
+        database = Database(url)
+        try:
+            await migrate(database)
+        finally:
+            await database.close()
+        _templates.append(str(make_url(url).database))
+    return _templates[0]
+
+
+def _kept(url: str) -> str:
+    """Until the end of all tests."""
     atexit.register(drop_database, url)
     return url
-
-
-async def _migrated_template() -> str:
-    url = create_database()
-    atexit.register(drop_database, url)
-    database = Database(url)
-    try:
-        await migrate(database)
-    finally:
-        await database.close()
-    return str(make_url(url).database)

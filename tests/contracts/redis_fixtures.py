@@ -6,19 +6,25 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from redis import Redis
 
 from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.channels import Channels
+from parley.adapters.redis.channels import PULSE_SECONDS, Channels
 from parley.adapters.redis.connection import RedisLink, in_background
 from parley.adapters.redis.reply_queue import WRITE_REPLY, TaskiqReplyQueue
 from parley.adapters.redis.reply_stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
+from parley.core.chat.follow_reply import Delta, Ended, Quiet, ReplyEvent, Started, follow_reply
+from parley.core.chat.model import Ending, Message, Room, Status
+from parley.core.chat.ports import ReplyStream
+from tests.contracts.chat_fixtures import NOW, Store, memory
 from tests.servers.redis_server import RedisServer, shared_redis_url
 
 PATIENCE = 10.0
+LONG = 3_600.0
 
 
 @cache
@@ -50,20 +56,21 @@ class Process:
     """What one process of parley has of Redis."""
 
     link: RedisLink
+    pulse: float = PULSE_SECONDS
     channels: Channels = field(init=False)
     stream: RedisReplyStream = field(init=False)
     signals: RedisStopSignals = field(init=False)
 
     def __post_init__(self) -> None:
-        self.channels = Channels(self.link)
+        self.channels = Channels(self.link, pulse=self.pulse)
         self.stream = RedisReplyStream(self.link, self.channels)
         self.signals = RedisStopSignals(self.link, self.channels)
 
 
 @asynccontextmanager
-async def process(url: str) -> AsyncGenerator[Process, None]:
+async def process(url: str, *, pulse: float = PULSE_SECONDS) -> AsyncGenerator[Process, None]:
     async with AsyncExitStack() as stack:
-        made = Process(RedisLink(url))
+        made = Process(RedisLink(url), pulse)
         stack.push_async_callback(made.link.close)
         for part in (made.channels, made.stream, made.signals):
             await stack.enter_async_context(part.running())
@@ -113,3 +120,78 @@ async def becomes_true(condition: Callable[[], Awaitable[object] | object]) -> N
             if await answer if isinstance(answer, Awaitable) else answer:
                 return
             await asyncio.sleep(0.01)
+
+
+@dataclass
+class Reader:
+    """Follows one reply as a client would, and checks each event against the place of the one before."""
+
+    text: str = ""
+    attempts: list[int] = field(default_factory=list)
+    message: Message | None = None
+    events: int = 0
+
+    def read(self, event: ReplyEvent) -> None:
+        self.events += 1
+        match event:
+            case Started(place):
+                self.text = ""
+                self.attempts.append(place.attempt)
+            case Delta(place, text):
+                self.text += text
+                assert place.offset == len(self.text), "a gap or a repeat"
+            case Ended(_, message):
+                self.message = message
+            case Quiet():
+                pass
+
+    async def follow(self, store: Store, stream: ReplyStream, room: Room, reply: Message) -> None:
+        async for event in follow_reply(
+            uow=store.chat,
+            stream=stream,
+            account_id=room.account_id,
+            room_id=room.id,
+            reply_id=reply.id,
+            after=None,
+            quiet=LONG,
+        ):
+            self.read(event)
+
+
+@dataclass
+class Scene:
+    """A reply that is claimed, in a store, and a reader who follows it until the scene ends."""
+
+    store: Store
+    room: Room
+    reply: Message
+    reader: Reader
+    following: asyncio.Task[None]
+
+    async def shows(self, text: str) -> None:
+        await becomes_true(lambda: self.reader.text == text)
+
+    async def end_in_the_database(self, text: str) -> None:
+        claim = await self.store.claim(self.reply)
+        assert await self.store.end(claim, Ending(Status.COMPLETED, text, NOW))
+
+    async def ends(self, text: str, stream: ReplyStream) -> None:
+        """The reply ends, and so does the reader's following."""
+        await self.end_in_the_database(text)
+        await stream.end(self.reply.id)
+        async with asyncio.timeout(PATIENCE):
+            await self.following
+
+
+@asynccontextmanager
+async def scene(stream: ReplyStream) -> AsyncGenerator[Scene, None]:
+    async with memory(Path()) as store:
+        room = await store.new_room()
+        reply = await store.new_reply(room)
+        reader = Reader()
+        following = asyncio.create_task(reader.follow(store, stream, room, reply))
+        try:
+            yield Scene(store, room, reply, reader, following)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)

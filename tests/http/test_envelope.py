@@ -12,7 +12,6 @@ from tests.http.site import Clock, Person, Site, address
 async def test_answers_of_every_kind_have_it(site: Site, mira: Person, clock: Clock) -> None:
     room = await mira.new_room()
     reply = await mira.hear(room)
-    etag = (await mira.get("/chatroom")).headers["etag"]
     answers = {
         200: await mira.get("/user/me"),
         201: await mira.post("/chatroom", json={"name": "x"}),
@@ -25,9 +24,7 @@ async def test_answers_of_every_kind_have_it(site: Site, mira: Person, clock: Cl
         405: await mira.put("/chatroom"),
         413: await mira.post("/chatroom", content=b" " * 1_000_001),
         415: await mira.post("/chatroom", data={"name": "x"}),
-        422: await mira.post("/chatroom", json={"name": "x"}),
     }
-    del answers[422]
     clock.fault = RuntimeError("crash")
     answers[500] = await mira.get("/user/me")
     clock.fault = None

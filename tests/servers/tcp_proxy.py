@@ -13,15 +13,17 @@ class TcpProxy:
     def __init__(self, port: int) -> None:
         self._target = port
         self._writers: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         # Requests arrive, their answers never do; the connection stays open.
         self.swallowing = False
+        # New connections end at once.
+        self.refusing = False
         # The next answer is lost and its connection ends.
         self.cut_at_next_answer = False
         # Seconds by which each chunk of an answer is late.
         self.delay = 0.0
         self.answers_lost = 0
-        self.accepted = 0
 
     @property
     def url(self) -> str:
@@ -42,8 +44,14 @@ class TcpProxy:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
+    def silence(self) -> None:
+        """Lose whatever the connections that are open now will still answer; they stay open. New ones work."""
+        self._silent.update(self._writers)
+
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        self.accepted += 1
+        if self.refusing:
+            to_client.transport.abort()
+            return
         self._writers.add(to_client)
         try:
             server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
@@ -72,7 +80,7 @@ class TcpProxy:
             while data := await server.read(CHUNK):
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                if self.swallowing or self.cut_at_next_answer:
+                if self.swallowing or self.cut_at_next_answer or to_client in self._silent:
                     self.answers_lost += 1
                     if self.cut_at_next_answer:
                         self.cut_at_next_answer = False

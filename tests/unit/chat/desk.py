@@ -18,7 +18,7 @@ from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.follow_reply import ReplyEvent, follow_reply
 from parley.core.chat.messages import Accepted, post_message
-from parley.core.chat.model import EventId, Message, Room
+from parley.core.chat.model import Claim, EventId, Message, Room
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyStream
 from parley.core.chat.rooms import create_room
 from parley.core.chat.stop_reply import stop_reply
@@ -161,6 +161,13 @@ class Desk:
             found = await unit.messages.get(message.id, message.room_id, self.account_id)
         assert found is not None
         return found
+
+    async def claim(self, reply: Message, *, lease: float = LIMITS.lease) -> Claim | None:
+        """What a worker takes that then does nothing."""
+        async with self.chat() as unit:
+            claim = await unit.replies.claim(reply.id, lease=lease)
+            await unit.commit()
+        return claim
 
     async def queued(self) -> list[UUID]:
         """What is on the queue, taken off it."""

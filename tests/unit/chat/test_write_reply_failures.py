@@ -206,9 +206,7 @@ async def test_reply_whose_workers_die_too_often_is_not_tried_again(desk, lost, 
     reply = await desk.reply()
     desk.model.will("An answer.")
     for _ in range(lost):
-        async with desk.chat() as unit:
-            assert await unit.replies.claim(reply.id, lease=0) is not None
-            await unit.commit()
+        assert await desk.claim(reply, lease=0) is not None
 
     ended = await desk.write(reply)
     assert ended.status is ending

@@ -27,8 +27,26 @@ from parley.adapters.http.rooms import RoomController
 from parley.adapters.http.usage import UsageController
 
 LARGEST_BODY = 1_000_000
-_EXPOSED = ("ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Idempotent-Replayed")
-_ALLOWED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer")
+_EXPOSED = (
+    "Cache-Status",
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+)
+_ALLOWED = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Prefer",
+    "X-Request-ID",
+)
 
 Background = Callable[[], AbstractAsyncContextManager[None]]
 

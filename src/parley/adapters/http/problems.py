@@ -15,8 +15,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
-from parley.core.chat.errors import QuotaExceeded
-from parley.core.errors import DomainError, InvalidInput, Kind
+from parley.core.chat.errors import QuotaExceeded, TooManyPending
+from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests
 from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
@@ -131,10 +131,12 @@ _EXAMPLES = {
 
 def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
     headers: dict[str, str] = {}
+    if isinstance(error, QuotaExceeded | TooManyPending):
+        headers |= quota_headers(error.allowance, now)
     if isinstance(error, QuotaExceeded):
-        headers = quota_headers(error.allowance, now) | {"Retry-After": str(seconds_until(error.allowance, now))}
-    elif (retry_after := getattr(error, "retry_after", None)) is not None:
-        headers["Retry-After"] = str(max(1, ceil(retry_after)))
+        headers["Retry-After"] = str(seconds_until(error.allowance, now))
+    if isinstance(error, TooManyPending | TooManyRequests):
+        headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return headers

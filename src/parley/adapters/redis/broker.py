@@ -19,6 +19,7 @@ WORKERS = "workers"
 # Hints that nobody takes for long are worth nothing: the sweeper finds their replies.
 MOST_WAITING = 10_000
 BLOCK_SECONDS = 1.0
+MOST_CONNECTIONS = 16
 
 
 class HintBroker(RedisStreamBroker):
@@ -37,6 +38,7 @@ class HintBroker(RedisStreamBroker):
             consumer_name=WORKERS,
             consumer_id="0",
             maxlen=MOST_WAITING,
+            max_connection_pool_size=MOST_CONNECTIONS,
             xread_block=round(BLOCK_SECONDS * 1_000),
             xread_count=1,
             socket_connect_timeout=CONNECT_SECONDS,

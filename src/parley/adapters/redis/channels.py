@@ -8,12 +8,17 @@ from typing import Protocol
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from parley.adapters.redis.connection import ANSWER_SECONDS, RedisLink, again_and_again, in_background, until_one_fails
+from parley.adapters.redis.connection import (
+    PATIENCE_SECONDS,
+    RedisLink,
+    again_and_again,
+    in_background,
+    until_one_fails,
+)
 
 # Subscribed before anything else: PubSub opens a connection for each of several first subscriptions made at once, and
 # reads only one of them.
 CONTROL_CHANNEL = "parley:control"
-# A connection that died without a word is noticed after two to three of these.
 PULSE_SECONDS = 5.0
 
 
@@ -32,8 +37,10 @@ class Listener(Protocol):
 class Channels:
     """Each channel is subscribed while it has listeners. Joining and leaving never wait."""
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, pulse: float = PULSE_SECONDS) -> None:
+        """A connection that died without a word is noticed after two to three `pulse` seconds."""
         self._link = link
+        self._pulse = pulse
         self._listeners: dict[str, set[Listener]] = {}
         self._asked: set[str] = set()
         self._confirmed: set[str] = set()
@@ -48,7 +55,7 @@ class Channels:
         """Connected while the context is open, again and again if need be. Opens also when Redis does not answer."""
         async with in_background(again_and_again(self._link, self._connect_and_listen)):
             with suppress(TimeoutError):
-                async with asyncio.timeout(2 * ANSWER_SECONDS):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._tried.wait()
             yield
 
@@ -126,8 +133,8 @@ class Channels:
         clock = asyncio.get_running_loop().time
         while True:
             await pubsub.ping()
-            await asyncio.sleep(PULSE_SECONDS)
-            if clock() - self._heard_at > 2 * PULSE_SECONDS:
+            await asyncio.sleep(self._pulse)
+            if clock() - self._heard_at > 2 * self._pulse:
                 raise RedisConnectionError("The pub/sub connection went silent.")
 
     def _cut_off(self) -> None:

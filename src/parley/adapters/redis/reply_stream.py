@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from parley.adapters.redis.channels import Channels
-from parley.adapters.redis.connection import ANSWER_SECONDS, RedisLink, again_and_again, in_background
+from parley.adapters.redis.connection import PATIENCE_SECONDS, RedisLink, again_and_again, in_background
 from parley.adapters.redis.outbox import Outbox
 from parley.adapters.redis.reply_wire import (
     Entries,
@@ -50,7 +50,7 @@ class RedisReplyStream:
             try:
                 yield
             finally:
-                await self._outbox.emptied(within=ANSWER_SECONDS)
+                await self._outbox.emptied(within=PATIENCE_SECONDS)
 
     async def append(self, reply_id: UUID, piece: Piece) -> None:
         self._outbox.put(append_command(reply_id, piece))
@@ -61,14 +61,14 @@ class RedisReplyStream:
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
         # What this process itself appended comes before what is appended from now on.
-        await self._outbox.emptied(within=ANSWER_SECONDS)
+        await self._outbox.emptied(within=PATIENCE_SECONDS)
         reader = RedisSubscription(reply_id, ask_for_backlog=self._ask_for_backlog)
         self._readers.add(reader)
         self._channels.join(key_of(reply_id), reader)
         try:
             if self._closed:
                 reader.close()
-            elif not self._channels.connected or not await reader.caught_up(within=ANSWER_SECONDS):
+            elif not self._channels.connected or not await reader.caught_up(within=PATIENCE_SECONDS):
                 # It reads the database next, and an end may come between that and its joining.
                 reader.cut_off()
             yield reader
@@ -79,7 +79,7 @@ class RedisReplyStream:
             self._without_backlog.pop(reader, None)
 
     async def text_so_far(self, reply_id: UUID) -> str:
-        await self._outbox.emptied(within=ANSWER_SECONDS)
+        await self._outbox.emptied(within=PATIENCE_SECONDS)
         entries = None
         with self._link.hinted():
             entries = await self._link.commands.xrange(key_of(reply_id))

@@ -59,6 +59,11 @@ class RedisRoomListCache:
         self._owed: dict[UUID, object] = {}
         self._indebted = Event()
 
+    @property
+    def owing(self) -> bool:
+        """Whether a drop has not reached Redis yet."""
+        return bool(self._owed)
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         async with in_background(again_and_again(self._link, self._drop_owed)):

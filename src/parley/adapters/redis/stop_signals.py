@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from parley.adapters.redis.channels import Channels
-from parley.adapters.redis.connection import ANSWER_SECONDS, RedisLink
+from parley.adapters.redis.connection import PATIENCE_SECONDS, RedisLink
 
 CHANNEL = "parley:stop"
 
@@ -31,7 +31,7 @@ class RedisStopSignals:
         try:
             if self._channels.connected:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(ANSWER_SECONDS):
+                    async with asyncio.timeout(PATIENCE_SECONDS):
                         await self._joined.wait()
             yield
         finally:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -32,11 +33,19 @@ def in_our_words() -> Generator[None, None, None]:
         # Refused, no such host, or silent for too long: asyncpg leaves these as they are.
         raise Unavailable from error
     except DBAPIError as error:
+        _hide_row(error.orig)
         if error.connection_invalidated or _is_unavailable(error.orig):
             raise Unavailable from error
         if _is_account_gone(error.orig):
             raise AccountGone from error
         raise
+
+
+def _hide_row(error: BaseException | None) -> None:
+    """PostgreSQL's detail quotes the row, and so what people wrote: it stays out of logs, as the parameters do."""
+    reported: Any = getattr(error, "__cause__", None)
+    if hasattr(reported, "detail"):
+        reported.detail = None
 
 
 def _is_unavailable(error: BaseException | None) -> bool:

@@ -1,5 +1,6 @@
 """PostgreSQL by asyncpg: URLs as people have them, and a pool that lives through a restart of the server."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -28,6 +29,7 @@ _FOR_ASYNCPG = frozenset({
     "ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs",
 })  # fmt: skip
 _FOR_SERVER = frozenset({"application_name", "options", "search_path", "statement_timeout", "lock_timeout"})
+_FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"})
 # What libpq does only if it can, asyncpg does without.
 _OPTIONAL = {"channel_binding": {"prefer", "disable"}, "gssencmode": {"prefer", "disable"}}
 
@@ -99,6 +101,8 @@ def _is_taken(name: str, value: str) -> bool:
         return False
     if name == "sslmode" and value not in _SSL_MODES:
         raise DatabaseUrlInvalid(f"sslmode must be one of {', '.join(sorted(_SSL_MODES))}.")
+    if name in _FILES and not Path(value).is_file():
+        raise DatabaseUrlInvalid(f"{name} names a file that is not there.")
     if name in _OPTIONAL:
         raise DatabaseUrlInvalid(f"{name} must be left out, prefer or disable: the driver here has nothing else.")
     if name not in _FOR_ASYNCPG | _FOR_SERVER:

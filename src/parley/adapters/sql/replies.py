@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -13,10 +13,12 @@ from parley.core.chat.model import Claim, Ending, Lease, Status
 
 _earlier = messages.alias("earlier")
 # Written out in the statement, and in the order of the partial index: it serves only what is seen to be in it.
-_states = bindparam("unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True)
+_states: BindParameter[list[str]] = bindparam(
+    "unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True
+)
 _unfinished = messages.c.status.in_(_states)
-# The same of a reply that is found by its id, said so that the index is not seen to serve it: while it is empty it looks
-# cheaper to PostgreSQL than the primary key, and that plan may be kept when it is full.
+# The same of a reply that is found by its id, said so that the index is not seen to serve it: while it is empty it
+# looks cheaper to PostgreSQL than the primary key, and that plan may be kept when it is full.
 _not_ended = messages.c.status.not_in([Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value])
 _due = messages.c.claimable_at <= database_time()
 _first_in_room = ~exists().where(

@@ -61,8 +61,9 @@ class TooManyPending(DomainError):
     kind = Kind.TOO_MANY
     retry_after = 1.0
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, allowance: Allowance) -> None:
         super().__init__(f"{limit} replies of this account are still being written. Wait for one to end.")
+        self.allowance = allowance
 
 
 class IdempotencyMismatch(DomainError):

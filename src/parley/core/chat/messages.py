@@ -83,7 +83,7 @@ async def post_message(
         )
         allowance = await unit.quota.take(account_id, day=utc_day(now))
         if await unit.replies.pending_count(account_id) >= max_pending:
-            raise TooManyPending(max_pending)
+            raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.messages.add_exchange(question, reply, account_id=account_id, charged_on=utc_day(now))
         await unit.commit()
     await cache.drop(account_id)

@@ -94,6 +94,12 @@ class Allowance:
     remaining: int | None
     resets_at: datetime
 
+    @property
+    def with_one_back(self) -> "Allowance":
+        """As it is when that message is not counted after all."""
+        remaining = None if self.remaining is None else self.remaining + 1
+        return Allowance(self.limit, remaining, self.resets_at)
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:

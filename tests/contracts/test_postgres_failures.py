@@ -1,0 +1,199 @@
+"""What the database's failures become, and that none outlives its cause."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, insert, make_url, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.failures import in_our_words
+from parley.adapters.sql.tables import accounts, signups
+from parley.core.accounts.model import OpenedBy, Session
+from parley.core.billing.model import Plan
+from parley.core.chat.model import Room
+from parley.core.errors import AccountGone, Kind, Unavailable
+from tests.contracts.chat_fixtures import NOW, TODAY, Store, new_id, sql
+from tests.contracts.postgres_fixtures import migrated_database
+from tests.servers.postgres_server import PostgresServer
+
+CONNECTIONS = 5
+SIGNUP = {"token_hash": b"t", "identity": "email:a@example.com", "expires_at": NOW}
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    server = PostgresServer(durable=True)
+    server.start()
+    yield server
+    server.remove()
+
+
+@asynccontextmanager
+async def opened(url: str, **options: float) -> AsyncGenerator[Database, None]:
+    database = Database(url, **options)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+async def database(own_server):
+    """A pool of open connections to a server that may be killed, with an empty table of signups."""
+    async with opened(own_server.url) as made:
+        async with made.transaction() as connection:
+            await connection.run_sync(signups.drop, checkfirst=True)
+            await connection.run_sync(signups.create)
+            await connection.commit()
+        await asyncio.gather(*(ask(made) for _ in range(CONNECTIONS)))
+        yield made
+
+
+async def ask(database: Database) -> int:
+    async with database.transaction(read_only=True) as connection:
+        # Long enough for all to need a connection of their own.
+        return (await connection.execute(text("SELECT 1 FROM pg_sleep(0.05)"))).scalar_one()
+
+
+async def written(database: Database) -> int:
+    async with database.transaction(read_only=True) as connection:
+        return len((await connection.execute(select(signups))).all())
+
+
+async def test_restart_of_the_server_is_not_noticed_between_units_of_work(own_server, database):
+    await asyncio.to_thread(own_server.stop)
+    await asyncio.to_thread(own_server.start)
+
+    assert await asyncio.gather(*(ask(database) for _ in range(CONNECTIONS))) == [1] * CONNECTIONS
+    async with database.transaction() as connection:
+        await connection.execute(insert(signups).values(SIGNUP))
+        await connection.commit()
+    assert await written(database) == 1
+
+
+async def test_crash_of_the_server_undoes_what_was_not_committed(own_server, database):
+    async def crash_before_the_commit() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(insert(signups).values(SIGNUP))
+            await asyncio.to_thread(own_server.kill)
+            await connection.commit()
+
+    with pytest.raises(Unavailable):
+        await crash_before_the_commit()
+    await asyncio.to_thread(own_server.start)
+    assert await written(database) == 0
+
+
+async def test_crash_of_the_server_leaves_what_was_committed(own_server, database):
+    async with database.transaction() as connection:
+        await connection.execute(insert(signups).values(SIGNUP))
+        await connection.commit()
+    await asyncio.to_thread(own_server.kill)
+    await asyncio.to_thread(own_server.start)
+
+    assert await written(database) == 1
+
+
+async def test_server_that_is_down_is_unavailable_until_it_is_up_again(own_server, database):
+    assert await database.answers()
+    await asyncio.to_thread(own_server.stop)
+    try:
+        for read_only in (True, False):
+            with pytest.raises(Unavailable) as refused:
+                async with database.transaction(read_only=read_only):
+                    pytest.fail("there is nothing to connect to")
+            assert refused.value.kind is Kind.UNAVAILABLE
+            assert str(own_server.port) not in str(refused.value)
+        assert not await database.answers()
+    finally:
+        await asyncio.to_thread(own_server.start)
+    assert await database.answers()
+
+
+async def test_database_or_account_that_the_server_does_not_know_is_unavailable(own_server):
+    for wrong in ({"database": "nowhere"}, {"username": "nobody"}):
+        url = make_url(own_server.url).set(**wrong).render_as_string()
+        async with opened(url) as database:
+            with pytest.raises(Unavailable):
+                await ask(database)
+            assert not await database.answers()
+
+
+async def test_statement_that_takes_too_long_is_given_up_and_its_connection_kept(own_server):
+    async with opened(own_server.url, statement_seconds=0.2) as database:
+        with pytest.raises(Unavailable):
+            async with database.transaction() as connection:
+                await connection.execute(text("SELECT pg_sleep(60)"))
+        assert await ask(database) == 1
+
+
+async def test_connection_that_does_not_come_free_is_unavailable():
+    with pytest.raises(Unavailable) as refused, in_our_words():
+        raise NoConnectionFree
+    assert isinstance(refused.value.__cause__, NoConnectionFree)
+
+
+async def test_unforeseen_error_says_nothing_of_the_row():
+    async def write_twice(database: Database) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(insert(signups).values(SIGNUP))
+            await connection.execute(insert(signups).values(SIGNUP | {"expires_at": None}))
+
+    async with migrated_database() as url, opened(url) as database:
+        with pytest.raises(IntegrityError) as raised:
+            await write_twice(database)
+    assert SIGNUP["identity"] not in "".join(traceback.format_exception(raised.value))
+
+
+@asynccontextmanager
+async def sqlite_url(folder: Path) -> AsyncGenerator[str, None]:
+    yield f"sqlite+aiosqlite:///{folder / 'parley.db'}"
+
+
+@asynccontextmanager
+async def postgresql_url(_folder: Path) -> AsyncGenerator[str, None]:
+    async with migrated_database() as url:
+        yield url
+
+
+async def erase(database: Database, account_id: UUID) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(delete(accounts).where(accounts.c.id == account_id))
+        await connection.commit()
+
+
+async def add_session(store: Store, account_id: UUID) -> None:
+    async with store.accounts() as unit:
+        await unit.sessions.add(Session(new_id(), account_id, OpenedBy.CODE, NOW, NOW, NOW))
+        await unit.commit()
+
+
+async def add_room(store: Store, account_id: UUID) -> None:
+    await store.do(lambda unit: unit.rooms.add(Room(new_id(), account_id, "A room", None, None, NOW, NOW)))
+
+
+async def count_usage(store: Store, account_id: UUID) -> None:
+    await store.do(lambda unit: unit.quota.take(account_id, day=TODAY))
+
+
+async def set_plan(store: Store, account_id: UUID) -> None:
+    await store.put_on(Plan.PRO, account_id)
+
+
+@pytest.mark.parametrize("write", [add_room, count_usage, set_plan, add_session])
+@pytest.mark.parametrize("made_url", [sqlite_url, postgresql_url])
+async def test_row_of_an_account_that_was_erased_meanwhile_says_so(made_url, write, tmp_path):
+    async with made_url(tmp_path) as url, sql(url) as store, opened(url) as database:
+        account_id = await store.new_account()
+        await erase(database, account_id)
+        with pytest.raises(AccountGone) as refused:
+            await write(store, account_id)
+        assert refused.value.kind is Kind.UNAUTHENTICATED
+        await write(store, await store.new_account())

@@ -1,0 +1,153 @@
+"""The plans of what the API asks PostgreSQL again and again: the index that each is made for, also when it is empty.
+
+A plan is looked at as it is kept for every later execution: made without the values of the parameters.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import event
+
+from parley.adapters.sql.chat import SqlChatUnit
+from parley.adapters.sql.database import Database
+from parley.core.chat.model import Claim, IdempotencyKey, RoomCursor
+from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY
+from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
+
+ACCOUNT = UUID(int=1)
+ROOM = UUID(int=2)
+REPLY = UUID(int=3)
+CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, False)
+KEY = IdempotencyKey("a key", b"f")
+
+# 40 accounts of 50 rooms of 10 messages, all ended.
+FILL = """
+INSERT INTO accounts (id, email, created_at) SELECT gen_random_uuid(), number, now() FROM generate_series(1, 40) number;
+INSERT INTO usage_days (account_id, day, used)
+    SELECT id, now()::date - days, 1 FROM accounts, generate_series(0, 60) days;
+INSERT INTO rooms (id, account_id, name, created_at, active_at)
+    SELECT gen_random_uuid(), id, 'A room', now(), now() - make_interval(secs => 1000 * random())
+    FROM accounts, generate_series(1, 50);
+INSERT INTO idempotency_keys (room_id, key, fingerprint, reply_id, used_at)
+    SELECT id, 'a key', '', gen_random_uuid(), now() FROM rooms;
+INSERT INTO messages (id, room_id, account_id, position, role, content, status, created_at, claimable_at, queued_at)
+    SELECT gen_random_uuid(), id, account_id, position, 'assistant', 'An answer', 'completed', now(), now(), now()
+    FROM rooms, generate_series(1, 10) position;
+ANALYZE;
+"""
+
+
+# The backlog of a provider that was down: both messages of a hundred rooms.
+BACKLOG = """
+UPDATE messages SET status = 'pending', claimable_at = now() - interval '1 hour', queued_at = now() - interval '1 hour'
+    WHERE position > 8 AND room_id IN (SELECT id FROM rooms LIMIT 100);
+ANALYZE messages;
+"""
+
+
+@asynccontextmanager
+async def filled_database() -> AsyncGenerator[Database, None]:
+    url = create_database(template=await migrated_template())
+    database = Database(url)
+    try:
+        await run(database, FILL)
+        yield database
+    finally:
+        await database.close()
+        drop_database(url)
+
+
+async def run(database: Database, statements: str) -> None:
+    async with database.transaction() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        await driver.execute(statements)
+
+
+async def indexes(database: Database, step: Callable[[SqlChatUnit], Awaitable[Any]]) -> set[str]:
+    """What the statements of one step scan: names of indexes, or of tables where they are read from end to end."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    async with database.transaction() as connection:
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            await step(SqlChatUnit(connection, basic_limit=5))
+        finally:
+            event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        driver = (await connection.get_raw_connection()).driver_connection
+        plans = [await kept_plan(driver, statement) for statement in statements]
+    return {name for plan in plans for name in scans(plan)}
+
+
+async def kept_plan(connection: asyncpg.Connection, statement: str) -> dict[str, Any]:
+    await connection.execute(f"PREPARE kept AS {statement}")
+    await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    count = await connection.fetchval(
+        "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name='kept'"
+    )
+    values = ", ".join(["NULL"] * count)
+    explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE kept{f'({values})' if values else ''}")
+    await connection.execute("DEALLOCATE kept")
+    plan: dict[str, Any] = explained[0]["Plan"]
+    return plan
+
+
+def scans(plan: dict[str, Any]) -> set[str]:
+    below = {name for part in plan.get("Plans", []) for name in scans(part)}
+    if plan["Node Type"] == "Seq Scan":
+        return below | {plan["Relation Name"]}
+    return below | ({plan["Index Name"]} if "Index Name" in plan else set())
+
+
+STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
+    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest"}),
+    "next page of rooms": (
+        lambda unit: unit.rooms.page(ACCOUNT, after=RoomCursor(NOW, ROOM), limit=51),
+        {"ix_rooms_latest"},
+    ),
+    "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms"}),
+    "reserve": (lambda unit: unit.rooms.reserve(ROOM, ACCOUNT, at=NOW), {"pk_rooms"}),
+    "delete room": (lambda unit: unit.rooms.delete(ROOM, ACCOUNT), {"pk_rooms"}),
+    "first page of messages": (
+        lambda unit: unit.messages.page(ROOM, before=None, limit=51),
+        {"uq_messages_room_id_position"},
+    ),
+    "next page of messages": (
+        lambda unit: unit.messages.page(ROOM, before=1_000, limit=51),
+        {"uq_messages_room_id_position"},
+    ),
+    "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages"}),
+    "conversation": (
+        lambda unit: unit.messages.said_before(ROOM, 1_000, limit=100),
+        {"uq_messages_room_id_position"},
+    ),
+    "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
+    "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished"}),
+    "renew": (lambda unit: unit.replies.renew(CLAIM, lease=15), {"pk_messages"}),
+    "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages"}),
+    "put off": (lambda unit: unit.replies.put_off(CLAIM, seconds=1), {"pk_messages"}),
+    "hand back": (lambda unit: unit.replies.hand_back(CLAIM), {"pk_messages"}),
+    "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
+    "end unheld": (lambda unit: unit.replies.end_unheld(REPLY, COMPLETED), {"pk_messages"}),
+    "next in room": (lambda unit: unit.replies.next_in_room(ROOM), {"pk_rooms", "ix_messages_unfinished"}),
+    "pending": (lambda unit: unit.replies.pending_count(ACCOUNT), {"ix_messages_unfinished"}),
+    "overdue": (
+        lambda unit: unit.replies.take_overdue(patience=30, limit=100),
+        {"ix_messages_unfinished", "pk_messages"},
+    ),
+    "give back": (lambda unit: unit.quota.give_back(ACCOUNT, day=TODAY), {"pk_usage_days"}),
+    "key": (lambda unit: unit.idempotency_keys.forget_before(NOW), {"ix_idempotency_keys_used_at"}),
+}
+
+
+async def test_statements_are_served_by_their_indexes():
+    expected = {name: served for name, (_, served) in STEPS.items()}
+    async with filled_database() as database:
+        assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected
+        await run(database, BACKLOG)
+        assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected

@@ -1,0 +1,65 @@
+"""The guard at the start of a program whose database somebody else migrates; alike on SQLite."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import SchemaOutdated, current_revision, migrate, require_current
+from parley.adapters.sql.tables import REVISION
+from tests.contracts.postgres_fixtures import empty_database
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
+    yield f"sqlite+aiosqlite:///{folder / 'parley.db'}"
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[str, None]:
+    with empty_database() as url:
+        yield url
+
+
+@pytest.fixture(params=[sqlite, postgresql])
+async def database(request, tmp_path):
+    async with request.param(tmp_path) as url:
+        made = Database(url)
+        yield made
+        await made.close()
+
+
+async def put_at(database: Database, revision: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        await connection.commit()
+
+
+async def test_schema_of_this_version_is_let_in(database):
+    await migrate(database)
+    await require_current(database)
+
+
+async def test_database_without_a_schema_names_the_command_that_makes_one(database):
+    with pytest.raises(SchemaOutdated, match="parley migrate"):
+        await require_current(database)
+
+
+async def test_older_schema_names_the_command_that_helps(database):
+    await migrate(database)
+    await put_at(database, "0000")
+    with pytest.raises(SchemaOutdated, match="parley migrate"):
+        await require_current(database)
+
+
+@pytest.mark.parametrize("step", [require_current, migrate])
+async def test_newer_schema_is_left_alone(database, step):
+    newer = f"{int(REVISION) + 1:04}"
+    await migrate(database)
+    await put_at(database, newer)
+    with pytest.raises(SchemaOutdated, match="newer version"):
+        await step(database)
+    assert await current_revision(database) == newer

@@ -1,0 +1,186 @@
+"""Units of work over PostgreSQL: what they cost, and that many at once neither block for ever nor lose anything."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from parley.adapters.sql.chat import SqlChatUnitOfWork
+from parley.adapters.sql.database import Database
+from parley.core.billing.model import DayUsage, Plan
+from parley.core.chat.errors import QuotaExceeded
+from parley.core.chat.model import Claim, Ending, IdempotencyKey, Room, Status, TokenUsage
+from tests.contracts.chat_fixtures import COMPLETED, LIMIT, LONG, NOW, TODAY, Store, exchange_at, new_id, sql
+from tests.contracts.postgres_fixtures import migrated_database
+
+PROCESSES = 4
+FAILED = Ending(Status.FAILED, "", NOW)
+USAGE = TokenUsage(1, 2)
+
+
+@pytest.fixture
+async def url():
+    async with migrated_database() as made:
+        yield made
+
+
+@pytest.fixture
+async def stores(url) -> AsyncGenerator[list[Store], None]:
+    """One database as several processes see it, each with a pool of its own."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(sql(url)) for _ in range(PROCESSES)]
+
+
+async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
+    """A message as chat accepts it: room, key, quota, messages. Returns its reply or that of the key's first use."""
+    async with store.chat() as unit:
+        _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
+        question, reply = exchange_at(position, room)
+        if key is not None:
+            first = await unit.idempotency_keys.remember(room.id, IdempotencyKey(key, b"f"), reply.id, at=NOW)
+            if first is not None:
+                return first[0]
+        await unit.quota.take(room.account_id, day=TODAY)
+        await unit.replies.pending_count(room.account_id)
+        await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
+        await unit.commit()
+    return reply.id
+
+
+async def end(store: Store, claim: Claim, ending: Ending) -> UUID | None:
+    """The end of a reply: message, usage. Returns the room's next reply."""
+    async with store.chat() as unit:
+        assert await unit.replies.end(claim, ending)
+        await unit.quota.add_tokens(claim.account_id, day=TODAY, usage=USAGE)
+        if ending.status is Status.FAILED:
+            await unit.quota.give_back(claim.account_id, day=TODAY)
+        following = await unit.replies.next_in_room(claim.room_id)
+        await unit.commit()
+    return following
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncGenerator[Database, None]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def test_reading_takes_no_transaction_and_writing_takes_one(url):
+    """No BEGIN and no ROLLBACK: one round trip for a read where there were three."""
+    async with opened(url) as database, opened(url) as observer:
+        chat = SqlChatUnitOfWork(database, basic_limit=LIMIT)
+        async with database.transaction(read_only=True) as connection:
+            pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+
+        async def seen() -> tuple[str, str]:
+            async with observer.transaction(read_only=True) as connection:
+                found = await connection.execute(
+                    text("SELECT state, query FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}
+                )
+                state, query = found.one()
+            return state, query.split()[0].strip(";")
+
+        async with chat(read_only=True) as unit:
+            await unit.rooms.get(new_id(), new_id())
+            assert await seen() == ("idle", "SELECT")
+        assert await seen() == ("idle", "SELECT")
+
+        async with chat() as unit:
+            await unit.rooms.get(new_id(), new_id())
+            assert await seen() == ("idle in transaction", "SELECT")
+        assert await seen() == ("idle", "ROLLBACK")
+
+        async with chat() as unit:
+            await unit.rooms.get(new_id(), new_id())
+            await unit.commit()
+        assert await seen() == ("idle", "COMMIT")
+
+
+async def test_of_100_parallel_messages_of_several_processes_five_are_accepted(stores):
+    rooms = [await stores[0].new_room()]
+    rooms += [await stores[0].new_room(rooms[0].account_id) for _ in range(4)]
+    posts = (post(stores[number % PROCESSES], rooms[number % len(rooms)]) for number in range(100))
+    outcomes = Counter(type(outcome) for outcome in await asyncio.gather(*posts, return_exceptions=True))
+
+    assert outcomes == {UUID: LIMIT, QuotaExceeded: 100 - LIMIT}
+    assert await stores[0].usage(rooms[0].account_id) == [DayUsage(TODAY, LIMIT, 0, 0)]
+    pages = [await stores[0].see(lambda unit, room=room: unit.messages.page(room.id, before=None, limit=100))
+             for room in rooms]  # fmt: skip
+    assert sum(len(page) for page in pages) == 2 * LIMIT
+
+
+async def test_of_50_parallel_uses_of_a_key_by_several_processes_one_counts(stores):
+    room = await stores[0].new_room()
+    replies = await asyncio.gather(*(post(stores[number % PROCESSES], room, key="a key") for number in range(50)))
+
+    assert len(set(replies)) == 1
+    assert await stores[0].usage(room.account_id) == [DayUsage(TODAY, 1, 0, 0)]
+    page = await stores[0].see(lambda unit: unit.messages.page(room.id, before=None, limit=100))
+    assert [message.position for message in page] == [1, 2]
+
+
+async def test_parallel_messages_to_one_room_take_its_positions_without_a_gap(stores):
+    room = await stores[0].new_room()
+    await stores[0].put_on(Plan.PRO, room.account_id)
+    await asyncio.gather(*(post(stores[number % PROCESSES], room) for number in range(40)))
+
+    page = await stores[0].see(lambda unit: unit.messages.page(room.id, before=None, limit=100))
+    assert [message.position for message in page] == list(range(1, 81))
+
+
+async def test_parallel_sweepers_share_what_is_overdue(stores):
+    replies = {(await stores[0].new_reply()).id for _ in range(30)}
+    sweeps = await asyncio.gather(
+        *(stores[number % PROCESSES].overdue(patience=0, limit=10) for number in range(3)),
+    )
+    again = await stores[0].overdue(patience=LONG)
+
+    taken = [reply_id for sweep in sweeps for reply_id in sweep]
+    # A sweep that finds its rows locked leaves them to the other: none waits, and none takes more than it asked for.
+    assert set(taken) <= replies
+    assert all(len(sweep) <= 10 for sweep in sweeps)
+    assert again == []
+
+
+async def test_messages_and_ends_at_once_neither_deadlock_nor_lose_a_count(stores):
+    """Posts lock room, key, usage; ends lock message, usage; sweeps lock messages: all of one account, all at once."""
+    rooms = [await stores[0].new_room()]
+    account_id = rooms[0].account_id
+    rooms += [await stores[0].new_room(account_id) for _ in range(3)]
+    await stores[0].put_on(Plan.PRO, account_id)
+    chance = random.Random(0)
+    ended: Counter[Status] = Counter()
+
+    async def chat_in(room: Room, store: Store) -> None:
+        for number in range(8):
+            await post(store, room, key=f"{number}")
+
+    async def work(store: Store) -> None:
+        while sum(ended.values()) < 8 * len(rooms):
+            for reply_id in await store.overdue(patience=0, limit=5):
+                claim = await store.claimed(reply_id)
+                if claim is not None:
+                    ending = chance.choice([COMPLETED, FAILED])
+                    await end(store, claim, ending)
+                    ended[ending.status] += 1
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(
+            *(chat_in(room, store) for room in rooms for store in stores), *(work(store) for store in stores)
+        )
+
+    total = 8 * len(rooms)
+    assert sum(ended.values()) == total
+    assert await stores[0].usage(account_id) == [DayUsage(TODAY, total - ended[Status.FAILED], total, 2 * total)]
+    for room in rooms:
+        page = await stores[0].see(lambda unit, room=room: unit.messages.page(room.id, before=None, limit=100))
+        assert [message.position for message in page] == list(range(1, 17))
+        assert all(message.attempt == 1 for message in page[1::2])

@@ -1,0 +1,165 @@
+"""A real `taskiq worker` with its plain options, whose Redis is emptied, killed and started again."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from parley.adapters.redis.broker import MOST_WAITING, QUEUE, HintBroker
+from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.reply_queue import PUT_SECONDS, TaskiqReplyQueue
+from tests.contracts.chat_fixtures import new_id
+from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_link
+from tests.servers.redis_server import RedisServer
+from tests.servers.tcp_proxy import TcpProxy
+
+
+@asynccontextmanager
+async def worker(url: str, *options: str) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    command = [sys.executable, "-m", "taskiq", "worker", "tests.servers.counting_worker:broker", *options]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | {"REDIS_URL": url}, cwd=Path(__file__).parents[2], start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        # Its children too: they are its session.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+@asynccontextmanager
+async def queue_to(url: str) -> AsyncGenerator[TaskiqReplyQueue, None]:
+    broker = HintBroker(url)
+    await broker.startup()
+    yield TaskiqReplyQueue(broker)
+    await broker.shutdown()
+
+
+@dataclass
+class Tally:
+    """Puts replies and waits until the worker wrote them."""
+
+    queue: TaskiqReplyQueue
+    link: RedisLink
+
+    async def ran(self, reply_id: UUID) -> int | None:
+        """The pid of the process in which the reply's task ran."""
+        pid = await self.link.commands.hget("ran", str(reply_id))
+        return int(pid) if pid else None
+
+    async def pids(self, count: int = 5) -> set[int]:
+        """Where so many new tasks ran."""
+        reply_ids = [new_id() for _ in range(count)]
+        for reply_id in reply_ids:
+            await self.queue.put(reply_id)
+        return {await self._pid(reply_id) for reply_id in reply_ids}
+
+    async def _pid(self, reply_id: UUID) -> int:
+        async def ran() -> bool:
+            return await self.ran(reply_id) is not None
+
+        await becomes_true(ran)
+        pid = await self.ran(reply_id)
+        assert pid is not None
+        return pid
+
+
+@asynccontextmanager
+async def tally(server: RedisServer) -> AsyncGenerator[Tally, None]:
+    async with queue_to(server.url) as queue, redis_link(server.url) as link:
+        yield Tally(queue, link)
+
+
+async def test_worker_outlives_an_emptied_and_a_killed_redis():
+    with own_redis() as server:
+        async with worker(server.url, "--workers", "1") as process, tally(server) as tasks:
+            pids = await tasks.pids()
+            assert len(pids) == 1
+
+            server.flush()
+            assert await tasks.pids() == pids
+
+            server.kill()
+            server.start()
+            # Outside of what is tested: the test's own connections notice the end of the old server.
+            await becomes_true(tasks.link.answers)
+            assert await tasks.pids() == pids
+            assert process.returncode is None
+
+
+async def test_worker_may_be_started_before_redis():
+    with own_redis() as server:
+        server.kill()
+        async with worker(server.url, "--workers", "1"), tally(server) as tasks:
+            server.start()
+            await becomes_true(tasks.link.answers)
+            assert len(await tasks.pids()) == 1
+
+
+async def test_plain_options_work_and_the_worker_leaves_when_told():
+    options = ("--workers", "2", "--max-async-tasks", "10", "--ack-type", "when_received", "--wait-tasks-timeout", "5")
+    with own_redis() as server:
+        async with tally(server) as tasks, worker(server.url, *options) as process:
+            await tasks.pids(20)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(PATIENCE):
+                assert await process.wait() == 0
+
+
+async def test_what_was_put_before_there_was_a_worker_is_delivered():
+    with own_redis() as server:
+        async with tally(server) as tasks:
+            reply_id = new_id()
+            await tasks.queue.put(reply_id)
+            async with worker(server.url, "--workers", "1"):
+
+                async def ran() -> bool:
+                    return await tasks.ran(reply_id) is not None
+
+                await becomes_true(ran)
+
+
+async def test_payload_is_the_id_and_the_queue_is_bounded():
+    with own_redis() as server:
+        async with tally(server) as tasks:
+            reply_id = new_id()
+            await tasks.queue.put(reply_id)
+            [(_, fields)] = await tasks.link.commands.xrange(QUEUE)
+            message = HintBroker(server.url).formatter.loads(fields[b"data"])
+            assert (message.args, message.kwargs) == ([str(reply_id)], {})
+
+            async with tasks.link.commands.pipeline(transaction=False) as pipeline:
+                for _ in range(MOST_WAITING):
+                    pipeline.xadd(QUEUE, fields)
+                await pipeline.execute()
+            await tasks.queue.put(reply_id)
+            # Redis cuts off whole blocks of a hundred.
+            assert await tasks.link.commands.xlen(QUEUE) <= MOST_WAITING + 100
+
+
+async def test_burst_of_puts_arrives():
+    with own_redis() as server:
+        async with tally(server) as tasks:
+            await asyncio.gather(*(tasks.queue.put(new_id()) for _ in range(500)))
+            assert await tasks.link.commands.xlen(QUEUE) == 500
+
+
+async def test_put_without_redis_is_quick_and_raises_nothing():
+    with own_redis() as server:
+        async with TcpProxy(server.port).running() as proxy, queue_to(proxy.url) as queue:
+            clock = asyncio.get_running_loop().time
+            proxy.swallowing = True
+            started = clock()
+            await queue.put(new_id())
+            assert clock() - started < PUT_SECONDS * 1.5
+            server.kill()
+            proxy.cut()
+            async with asyncio.timeout(PUT_SECONDS):
+                await queue.put(new_id())

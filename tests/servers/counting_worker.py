@@ -1,0 +1,16 @@
+"""What `taskiq worker tests.servers.counting_worker:broker` runs in tests: a task that says that it ran, and where."""
+
+import os
+
+from redis.asyncio import Redis
+
+from parley.adapters.redis.broker import HintBroker
+from parley.adapters.redis.reply_queue import WRITE_REPLY
+
+broker = HintBroker(os.environ["REDIS_URL"])
+
+
+@broker.task(WRITE_REPLY)
+async def write_reply(reply_id: str) -> None:
+    async with Redis.from_url(os.environ["REDIS_URL"]) as client:
+        await client.hset("ran", reply_id, str(os.getpid()))

@@ -1,0 +1,137 @@
+"""For any text, any pieces, any loss and any place to resume at: a reader ends with the database's text, exactly."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parley.core.chat.follow_reply import Delta, Started
+from parley.core.chat.model import Claim, Ending, EventId, Message, Piece, Status
+from parley.core.chat.ports import StreamEnd, StreamSubscription
+from tests.unit.chat.desk import Desk
+from tests.unit.chat.reader import Reader
+from tests.unit.chat.virtual_time import run
+
+texts = st.text(max_size=12)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The texts of all attempts, the last being the reply's; what the wire brings; and the reader's place."""
+
+    attempts: list[str]
+    arrivals: list[Piece | StreamEnd | None]
+    after: EventId | None
+
+    @property
+    def seen(self) -> str:
+        """What an honest reader has at that place."""
+        return self.attempts[self.after.attempt - 1][: self.after.offset] if self.after else ""
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    attempts = draw(st.lists(texts, min_size=1, max_size=3))
+    numbers = st.integers(1, len(attempts))
+
+    @st.composite
+    def pieces(draw: st.DrawFn) -> Piece:
+        """Any part of any attempt: cut anywhere, as often and in whatever order."""
+        number = draw(numbers)
+        text = attempts[number - 1]
+        start = draw(st.integers(0, len(text)))
+        return Piece(number, start, text[start : draw(st.integers(start, len(text)))])
+
+    @st.composite
+    def places(draw: st.DrawFn) -> EventId:
+        number = draw(numbers)
+        return EventId(number, draw(st.integers(0, len(attempts[number - 1]))))
+
+    arrivals = st.one_of(pieces(), st.none(), st.just(StreamEnd.ENDED))
+    return Case(attempts, draw(st.lists(arrivals, max_size=15)), draw(st.one_of(st.none(), places())))
+
+
+class ScriptedStream:
+    """Brings what it was given, then the end, which the database has by then."""
+
+    def __init__(self, desk: Desk, case: Case, claim: Claim) -> None:
+        self._desk = desk
+        self._case = case
+        self._claim = claim
+        self._arrivals = iter(case.arrivals)
+
+    @asynccontextmanager
+    async def follow(self, _reply_id: object) -> AsyncGenerator[StreamSubscription, None]:
+        yield self
+
+    async def receive(self, *, within: float) -> Piece | StreamEnd | None:  # noqa: ARG002  the port's
+        try:
+            return next(self._arrivals)
+        except StopIteration:
+            async with self._desk.chat() as unit:
+                ending = Ending(Status.COMPLETED, self._case.attempts[-1], self._desk.now())
+                assert await unit.replies.end(self._claim, ending)
+                await unit.commit()
+            return StreamEnd.ENDED
+
+
+async def running_reply(desk: Desk, case: Case) -> tuple[Message, Claim]:
+    reply = await desk.reply()
+    for _ in case.attempts:
+        claim = await desk.claim(reply, lease=0)
+    assert claim is not None
+    return reply, claim
+
+
+@given(case=cases())
+@settings(max_examples=300, deadline=None)
+def test_reader_ends_with_the_text_of_the_database(case):
+    async def read() -> Reader:
+        desk = Desk()
+        reply, claim = await running_reply(desk, case)
+        reader = Reader(case.seen, case.after)
+        return await reader.read(desk.follow(reply, case.after, stream=ScriptedStream(desk, case, claim)))
+
+    reader = run(read())
+    assert reader.ended is not None
+    assert reader.text == reader.ended.content == case.attempts[-1]
+    assert len([event for event in reader.events if isinstance(event, Started)]) <= len(case.attempts)
+
+
+@given(case=cases(), cuts=st.lists(st.integers(0, 4), max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_reader_who_is_cut_off_again_and_again_ends_with_it_too(case, cuts):
+    async def read() -> Reader:
+        desk = Desk()
+        reply, claim = await running_reply(desk, case)
+        stream = ScriptedStream(desk, case, claim)
+        reader = Reader(case.seen, case.after)
+        for cut in cuts:
+            events = desk.follow(reply, reader.last, stream=stream)
+            for _ in range(cut):
+                if reader.ended is None:
+                    reader.take(await anext(events))
+            await events.aclose()
+        return reader if reader.ended else await reader.read(desk.follow(reply, reader.last, stream=stream))
+
+    reader = run(read())
+    assert reader.text == reader.ended.content == case.attempts[-1]
+
+
+@given(text=st.text(min_size=1, max_size=30), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_pieces_that_arrive_in_order_are_passed_on_as_they_come(text, data):
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(text)), max_size=5)) | {0, len(text)})
+    pieces = [Piece(1, start, text[start:end]) for start, end in pairwise(cuts)]
+    case = Case([text], [Piece(1, 0, ""), *pieces], None)
+
+    async def read() -> Reader:
+        desk = Desk()
+        reply, claim = await running_reply(desk, case)
+        return await Reader().read(desk.follow(reply, stream=ScriptedStream(desk, case, claim)))
+
+    deltas = [event for event in run(read()).events if isinstance(event, Delta)]
+    assert deltas == [Delta(EventId(1, piece.end), piece.text) for piece in pieces]

@@ -1,0 +1,108 @@
+"""What the wires in memory keep, and what they let go: they live as long as their process."""
+
+import asyncio
+
+from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
+from parley.adapters.memory.reply_stream import MemoryReplyStream
+from parley.adapters.memory.room_list_cache import MOST_ACCOUNTS, MemoryRoomListCache
+from parley.core.chat.model import Piece
+from parley.core.chat.ports import CachedPage, CacheMiss
+
+PAGE = CachedPage(b"", "")
+
+
+def room_list_cache() -> MemoryRoomListCache:
+    return MemoryRoomListCache(seconds=600, clock=lambda: 0.0)
+
+
+async def fill(cache: MemoryRoomListCache, account_id) -> None:
+    missed = await cache.look_up(account_id, limit=50)
+    assert isinstance(missed, CacheMiss)
+    await cache.store(account_id, PAGE, limit=50, missed=missed)
+
+
+async def test_lists_of_the_latest_accounts_are_kept_and_no_more(desk):
+    cache = room_list_cache()
+    accounts = [desk.new_id() for _ in range(MOST_ACCOUNTS + 1)]
+    for account_id in accounts[:-1]:
+        await fill(cache, account_id)
+    # Looking makes it the latest: another one goes.
+    assert await cache.look_up(accounts[0], limit=50) == PAGE
+    await fill(cache, accounts[-1])
+
+    assert await cache.look_up(accounts[0], limit=50) == PAGE
+    assert await cache.look_up(accounts[2], limit=50) == PAGE
+    assert isinstance(await cache.look_up(accounts[1], limit=50), CacheMiss)
+    assert len(cache._shelves) == MOST_ACCOUNTS
+
+
+async def test_page_is_not_kept_for_an_account_that_went_meanwhile(desk):
+    cache = room_list_cache()
+    account_id = desk.new_id()
+    missed = await cache.look_up(account_id, limit=50)
+    for _ in range(MOST_ACCOUNTS):
+        await cache.look_up(desk.new_id(), limit=50)
+    await cache.store(account_id, PAGE, limit=50, missed=missed)
+
+    assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
+
+
+async def test_stream_keeps_nothing_of_replies_that_have_ended(desk):
+    stream = MemoryReplyStream()
+    for _ in range(3):
+        reply_id = desk.new_id()
+        async with stream.follow(reply_id):
+            await stream.append(reply_id, Piece(1, 0, "text"))
+            await stream.end(reply_id)
+        await stream.append(desk.new_id(), Piece(1, 0, "text"))
+        async with stream.follow(desk.new_id()):
+            await stream.end(desk.new_id())
+    assert len(stream._logs) == 3
+
+    for reply_id in list(stream._logs):
+        await stream.end(reply_id)
+    assert stream._logs == {}
+
+
+async def test_reader_that_leaves_takes_its_place_with_it(desk):
+    stream = MemoryReplyStream()
+    reply_id = desk.new_id()
+    async with stream.follow(reply_id), stream.follow(reply_id):
+        pass
+
+    assert stream._logs == {}
+
+
+async def test_signals_keep_nothing_of_who_has_left(desk):
+    signals = MemoryStopSignals()
+    reply_id = desk.new_id()
+    async with signals.listen(reply_id), signals.listen(reply_id):
+        await signals.send(desk.new_id())
+
+    assert signals._listeners == {}
+
+
+async def test_queue_holds_an_id_once_and_in_order(desk):
+    queue = MemoryReplyQueue()
+    first, second = desk.new_id(), desk.new_id()
+    for reply_id in (first, second, first, second, first):
+        await queue.put(reply_id)
+
+    assert [await queue.take(), await queue.take()] == [first, second]
+    taking = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    assert not taking.done()
+    await queue.put(first)
+    assert await taking == first
+
+
+async def test_cancelled_take_loses_nothing(desk):
+    queue = MemoryReplyQueue()
+    reply_id = desk.new_id()
+    taking = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    taking.cancel()
+    await queue.put(reply_id)
+    await asyncio.wait([taking])
+
+    assert await queue.take() == reply_id

@@ -1,0 +1,147 @@
+"""An auditor who sees every commit, keeps books of its own, and complains when the database's do not agree."""
+
+from collections import Counter
+from datetime import date
+from uuid import UUID
+
+from parley.adapters.memory.transactions import MemoryDatabase, Tables
+from parley.core.billing.model import DayUsage, Plan
+from parley.core.chat.model import Conversation, Message, Role, Status, Turn
+from parley.core.ports import Clock
+
+LEGAL = {
+    Status.PENDING: {Status.PENDING, Status.GENERATING, Status.STOPPED},
+    Status.GENERATING: {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.STOPPED, Status.FAILED},
+}
+SAID = {Status.COMPLETED, Status.STOPPED}
+
+
+class Audit:
+    """What it expects in vain is noted, since whoever commits may be a task that nobody looks after."""
+
+    def __init__(self, *, clock: Clock, basic_limit: int) -> None:
+        self.complaints: list[str] = []
+        self._clock = clock
+        self._basic_limit = basic_limit
+        self._charged: dict[UUID, tuple[UUID, date]] = {}
+        self._used: Counter[tuple[UUID, date]] = Counter()
+        self._input_tokens: Counter[tuple[UUID, date]] = Counter()
+        self._output_tokens: Counter[tuple[UUID, date]] = Counter()
+
+    def expect(self, holds: object, promise: str, *evidence: object) -> None:
+        if not holds:
+            self.complaints.append(" | ".join([promise, *map(str, evidence)]))
+
+    def saw(self, before: Tables, after: Tables) -> None:
+        for message in after.messages.values():
+            was = before.messages.get(message.id)
+            if was is None and message.role is Role.ASSISTANT:
+                self._see_acceptance(message, before, after)
+            elif was is not None and was != message:
+                self._see_change(was, message, before)
+        gone = (message for key, message in before.messages.items() if key not in after.messages)
+        self.expect(all(message.room_id not in after.rooms for message in gone), "no message is lost")
+        self._check_rooms(after)
+        self._check_books(after)
+
+    def see_question(self, tables: Tables, reply_id: UUID, conversation: Conversation) -> None:
+        """A model is asked for the reply, and must be told all that was said before and nothing else."""
+        reply = tables.messages.get(reply_id)
+        if reply is None:
+            return
+        earlier = [message for message in in_room(tables, reply.room_id) if message.position < reply.position]
+        said = tuple(
+            Turn(message.role, message.content)
+            for message in earlier
+            if message.content and (message.role is Role.USER or message.status in SAID)
+        )
+        self.expect(all(message.status.ended for message in earlier), "earlier replies have ended", earlier)
+        self.expect(conversation.turns == said, "a model is told what was said", conversation.turns, said)
+
+    def _see_acceptance(self, reply: Message, before: Tables, after: Tables) -> None:
+        room, _ = after.rooms[reply.room_id]
+        account_day = room.account_id, reply.created_at.date()
+        self._charged[reply.id] = account_day
+        self._used[account_day] += 1
+        question = after.messages.get(reply.reply_to) if reply.reply_to else None
+        self.expect(question is not None and question.position == reply.position - 1, "it replies", reply, question)
+        last = max((message.position for message in in_room(before, room.id)), default=0)
+        self.expect(question is not None and question.position > last, "positions grow", question, last)
+        fresh = (reply.status, reply.attempt, reply.content) == (Status.PENDING, 0, "")
+        self.expect(fresh, "a reply begins pending", reply)
+        if after.plans.get(room.account_id, Plan.BASIC) is Plan.BASIC:
+            self.expect(self._used[account_day] <= self._basic_limit, "no more than the limit", self._used[account_day])
+
+    def _see_change(self, was: Message, now: Message, before: Tables) -> None:
+        self.expect(now.status in LEGAL.get(was.status, ()), "statuses go along legal ways", was, now)
+        same = all(
+            getattr(was, field) == getattr(now, field)
+            for field in ("role", "room_id", "position", "reply_to", "model", "created_at")
+        )
+        self.expect(same, "only what is being written changes", was, now)
+        if now.attempt != was.attempt:
+            free = before.replies[was.id].claimable_at <= self._clock() or now.status is Status.STOPPED
+            taken = now.attempt == was.attempt + 1 and now.status in {Status.GENERATING, Status.STOPPED}
+            held = was.status is Status.GENERATING and before.replies[was.id].claimable_at > self._clock()
+            self.expect(taken and free and not held, "only what nobody holds is claimed", was, now)
+        else:
+            self.expect(was.status is Status.GENERATING, "only a claim begins an attempt", was, now)
+        if now.status.ended:
+            self._see_end(now)
+        else:
+            blank = (now.content, now.usage, now.error, now.completed_at) == ("", None, None, None)
+            self.expect(blank, "what has not ended has no text yet", now)
+
+    def _see_end(self, reply: Message) -> None:
+        account_day = self._charged[reply.id]
+        self.expect(reply.completed_at is not None, "an end has its time", reply)
+        self.expect((reply.error is not None) == (reply.status is Status.FAILED), "a failure has its reason", reply)
+        if reply.status is Status.FAILED:
+            self._used[account_day] -= 1
+        if reply.usage is not None:
+            self._input_tokens[account_day] += reply.usage.input_tokens
+            self._output_tokens[account_day] += reply.usage.output_tokens
+
+    def _check_rooms(self, tables: Tables) -> None:
+        for room_id in tables.rooms:
+            messages = in_room(tables, room_id)
+            asked = [message.id for message in messages if message.role is Role.USER]
+            answered = [message.reply_to for message in messages if message.role is Role.ASSISTANT]
+            self.expect(asked == answered, "every message has exactly one reply", messages)
+            unfinished = [message.status for message in messages if not message.status.ended]
+            in_turn = all(status is Status.PENDING for status in unfinished[1:])
+            self.expect(in_turn, "the replies of a room are written in order", messages)
+
+    def _check_books(self, tables: Tables) -> None:
+        for account_day in self._used.keys() | tables.usage_days.keys():
+            found = tables.usage_days.get(account_day, DayUsage(account_day[1], 0, 0, 0))
+            expected = DayUsage(
+                account_day[1],
+                self._used[account_day],
+                self._input_tokens[account_day],
+                self._output_tokens[account_day],
+            )
+            self.expect(found == expected, "used is accepted less failed, and tokens add up", found, expected)
+
+
+class WatchedDatabase(MemoryDatabase):
+    """Shows every commit to an auditor."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+        self._tables = Tables()
+        super().__init__()
+
+    @property
+    def committed(self) -> Tables:
+        return self._tables
+
+    @committed.setter
+    def committed(self, tables: Tables) -> None:
+        before, self._tables = self._tables, tables
+        self._audit.saw(before, tables)
+
+
+def in_room(tables: Tables, room_id: UUID) -> list[Message]:
+    found = (message for message in tables.messages.values() if message.room_id == room_id)
+    return sorted(found, key=lambda message: message.position)

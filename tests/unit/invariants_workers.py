@@ -1,0 +1,207 @@
+"""What workers, the queue and the sweeper do: the other half of the machine of test_invariants."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from parley.core.chat.end_reply import after_the_end, settle
+from parley.core.chat.errors import ModelRefused, ModelUnavailable
+from parley.core.chat.model import Claim, Ending, Finished, Lease, Message, Piece, ReplyError, Status, TokenUsage
+from parley.core.chat.sweep import forget_old_keys, requeue_overdue
+from parley.core.text import made_storable
+from tests.unit.invariants_accounts import AccountsMachine, picks
+from tests.unit.invariants_world import LEASE, Step, Worker
+
+MOST_WORKERS = 4
+MOST_CLAIMS = 6
+PUT_OFF_SECONDS = 3.0
+FAILURE = ReplyError("model_refused", "It would not.")
+
+texts = st.sampled_from(["Yes", ", or no", ".", "\x00é\ud83d", "long " * 100])
+usages = st.sampled_from([TokenUsage(3, 5), TokenUsage(1, 0), None])
+ways_to_break = st.sampled_from(
+    [
+        None,
+        ModelUnavailable("overloaded", "Later."),
+        ModelUnavailable("overloaded", "In a while.", retry_after=2.0),
+        ModelUnavailable("overloaded", "Not today.", retry_after=5_000.0),
+        ModelRefused("blocked", "Never."),
+        LookupError("Nobody foresaw this."),
+    ]
+)
+
+
+@dataclass
+class Hand:
+    """A claim that somebody holds on to, past its lease and past the reply's end."""
+
+    claim: Claim
+    text: str = ""
+
+
+class WorkersMachine(AccountsMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.workers: list[Worker] = []
+        self.hands: list[Hand] = []
+
+    def worker(self, pick: int) -> Worker:
+        return self.workers[pick % len(self.workers)]
+
+    def claimable(self, reply: Message) -> bool:
+        before = [other for other in self.waiting() if other.room_id == reply.room_id]
+        due = self.world.database.committed.replies[reply.id].claimable_at
+        first = min((other.position for other in before), default=None)
+        return first == reply.position and due <= self.world.now()
+
+    @rule()
+    def sweep(self) -> None:
+        self.do(requeue_overdue(uow=self.world.chat, queue=self.world.queue))
+
+    @rule()
+    def sweep_keys(self) -> None:
+        self.do(forget_old_keys(uow=self.world.chat, now=self.world.now()))
+
+    @precondition(lambda self: self.world.queue.ids)
+    @rule(pick=st.none() | picks)
+    def queue_loses(self, pick: int | None) -> None:
+        if pick is None:
+            self.world.queue.ids.clear()
+        else:
+            self.world.queue.ids.pop(pick % len(self.world.queue.ids))
+
+    @precondition(lambda self: self.world.queue.ids and len(self.workers) < MOST_WORKERS)
+    @rule(pick=picks, again=st.booleans())
+    def worker_takes(self, pick: int, again: bool) -> None:
+        """Out of order, and perhaps not for the last time."""
+        ids = self.world.queue.ids
+        reply_id = ids[pick % len(ids)] if again else ids.pop(pick % len(ids))
+        self.do(self.start(reply_id))
+
+    async def start(self, reply_id: UUID, *steps: Step) -> Worker:
+        worker = Worker(self.world, reply_id, *steps)
+        self.workers.append(worker)
+        return worker
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=picks, text=texts)
+    def model_writes(self, pick: int, text: str) -> None:
+        self.do(self.worker(pick).model.steps.put(text))
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=picks, usage=usages)
+    def model_finishes(self, pick: int, usage: TokenUsage | None) -> None:
+        worker = self.worker(pick)
+        reply = self.world.find(worker.reply_id)
+        ready = worker.door.open.is_set() and reply is not None and not reply.status.ended
+        wanted = ready and not self.world.database.committed.replies[worker.reply_id].stop_requested
+        rightful = wanted and reply.attempt == worker.model.attempt and reply.status is Status.GENERATING
+        self.do(worker.model.steps.put(Finished(usage)))
+        if rightful:
+            ended = self.world.find(worker.reply_id)
+            as_written = (ended.status, ended.content, ended.usage) == (Status.COMPLETED, worker.model.text, usage)
+            self.expect(as_written, "what a rightful worker wrote is stored", ended, worker.model.text)
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=picks, way=ways_to_break)
+    def model_breaks(self, pick: int, way: Exception | None) -> None:
+        self.do(self.worker(pick).model.steps.put(way))
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=picks)
+    def worker_freezes(self, pick: int) -> None:
+        self.worker(pick).door.open.clear()
+
+    @precondition(lambda self: any(not worker.door.open.is_set() for worker in self.workers))
+    @rule(pick=picks)
+    def worker_wakes_up(self, pick: int) -> None:
+        frozen = [worker for worker in self.workers if not worker.door.open.is_set()]
+        frozen[pick % len(frozen)].door.open.set()
+        self.do(self.start_nothing())
+
+    async def start_nothing(self) -> None:
+        """Only what follows by itself."""
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=picks)
+    def worker_dies(self, pick: int) -> None:
+        self.do(self.worker(pick).die())
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=picks)
+    def worker_is_told_to_leave(self, pick: int) -> None:
+        self.do(self.worker(pick).leave())
+
+    @precondition(lambda self: self.replies())
+    @rule(pick=picks, first=st.booleans())
+    def claim(self, pick: int, first: bool) -> None:
+        """Any reply, whether its turn has come or not; or one whose turn may have come."""
+        replies = (self.waiting() if first else None) or self.replies()
+        reply = replies[pick % len(replies)]
+        claimable = self.claimable(reply)
+        claim = self.do(self._claim(reply))
+        self.expect((claim is not None) == claimable, "exactly what is claimable is claimed", reply, claim)
+        if claim is not None:
+            self.hands = [*self.hands, Hand(claim)][-MOST_CLAIMS:]
+
+    async def _claim(self, reply: Message) -> Claim | None:
+        async with self.world.chat() as unit:
+            claim = await unit.replies.claim(reply.id, lease=LEASE)
+            await unit.commit()
+        return claim
+
+    @precondition(lambda self: self.hands)
+    @rule(pick=picks, text=texts)
+    def write(self, pick: int, text: str) -> None:
+        hand = self.hands[pick % len(self.hands)]
+        piece = Piece(hand.claim.attempt, len(hand.text), made_storable(text))
+        hand.text += piece.text
+        self.do(self.world.stream.append(hand.claim.reply_id, piece))
+
+    @precondition(lambda self: self.hands)
+    @rule(
+        pick=picks,
+        status=st.sampled_from([Status.COMPLETED, Status.FAILED, Status.STOPPED]),
+        usage=usages,
+    )
+    def end(self, pick: int, status: Status, usage: TokenUsage | None) -> None:
+        hand = self.hands[pick % len(self.hands)]
+        error = FAILURE if status is Status.FAILED else None
+        ending = Ending(status, hand.text, self.world.now(), usage=usage, error=error)
+        valid = self._valid(hand.claim)
+        changed = self.do(self._end(hand.claim, ending))
+        self.expect(changed == valid, "only the latest claim ends its reply", hand, ending)
+
+    async def _end(self, claim: Claim, ending: Ending) -> bool:
+        async with self.world.chat() as unit:
+            if not await unit.replies.end(claim, ending):
+                return False
+            following = await settle(unit, claim, ending)
+            await unit.commit()
+        await after_the_end(claim.reply_id, following, stream=self.world.stream, queue=self.world.queue)
+        return True
+
+    @precondition(lambda self: self.hands)
+    @rule(pick=picks, way=st.sampled_from(["renew", "put_off", "hand_back"]))
+    def use_claim(self, pick: int, way: str) -> None:
+        claim = self.hands[pick % len(self.hands)].claim
+        valid = self._valid(claim)
+        changed = self.do(self._use(claim, way))
+        self.expect(changed == valid, "only the latest claim changes its reply", claim, way)
+
+    async def _use(self, claim: Claim, way: str) -> bool:
+        async with self.world.chat() as unit:
+            if way == "renew":
+                changed = await unit.replies.renew(claim, lease=LEASE) is not Lease.LOST
+            elif way == "put_off":
+                changed = await unit.replies.put_off(claim, seconds=PUT_OFF_SECONDS)
+            else:
+                changed = await unit.replies.hand_back(claim)
+            await unit.commit()
+        return changed
+
+    def _valid(self, claim: Claim) -> bool:
+        reply = self.world.find(claim.reply_id)
+        return reply is not None and reply.status is Status.GENERATING and reply.attempt == claim.attempt

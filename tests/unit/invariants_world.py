@@ -1,0 +1,249 @@
+"""A deployment in one process in which everything can go wrong: workers, the queue, the wire to readers, time."""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from uuid import UUID
+
+from parley.adapters.memory.billing import MemoryBillingUnitOfWork
+from parley.adapters.memory.chat import MemoryChatUnitOfWork
+from parley.adapters.memory.reply_queue import MemoryStopSignals
+from parley.adapters.memory.reply_stream import MemoryReplyStream
+from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.follow_reply import Delta, Ended, Quiet, Started, end_of, follow_reply
+from parley.core.chat.model import Conversation, EventId, Finished, Message, Piece
+from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
+from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
+from parley.core.text import made_storable
+from tests.unit.invariants_audit import Audit, WatchedDatabase
+
+BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
+BASIC_LIMIT = 4
+LEASE = 15.0
+QUIET = 15.0
+LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000)
+Step = str | Finished | Exception | None
+
+
+class Wire(Enum):
+    SOUND = "sound"
+    LOSES = "loses"
+    REPEATS = "repeats"
+
+
+class WorkerDied(Exception):
+    pass
+
+
+class Door:
+    """What a worker must pass to reach anything outside: shut while it is frozen, and a wall once it died."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.dead = False
+
+    async def pass_through(self) -> None:
+        await self.open.wait()
+        if self.dead:
+            raise WorkerDied
+
+
+class LossyQueue:
+    """Ids that a test may lose, repeat and reorder."""
+
+    def __init__(self) -> None:
+        self.ids: list[UUID] = []
+
+    async def put(self, reply_id: UUID) -> None:
+        self.ids.append(reply_id)
+
+
+class LossyStream(MemoryReplyStream):
+    """The wire to readers, as bad as `wire` says."""
+
+    wire = Wire.SOUND
+
+    async def append(self, reply_id: UUID, piece: Piece) -> None:
+        if self.wire is not Wire.LOSES:
+            await super().append(reply_id, piece)
+        if self.wire is Wire.REPEATS:
+            for listener in self._logs[reply_id].readers:
+                listener.bring(piece)
+
+    async def end(self, reply_id: UUID) -> None:
+        if self.wire is not Wire.LOSES:
+            await super().end(reply_id)
+
+
+class World:
+    """`skipped` seconds went by in which nobody did anything, on top of the event loop's time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.skipped = 0.0
+        self.audit = Audit(clock=self.now, basic_limit=BASIC_LIMIT)
+        self.database = WatchedDatabase(self.audit)
+        self.chat = MemoryChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
+        self.billing = MemoryBillingUnitOfWork(self.database)
+        self.stream = LossyStream()
+        self.queue = LossyQueue()
+        self.signals = MemoryStopSignals()
+        self.cache = MemoryRoomListCache(seconds=600, clock=loop.time)
+        self.catalogue = ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a")
+        # What any reader held at any place.
+        self.places: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
+        self._numbers = itertools.count(1)
+
+    def now(self) -> datetime:
+        return BEGINNING + timedelta(seconds=self.loop.time() + self.skipped)
+
+    def new_id(self) -> UUID:
+        return UUID(int=next(self._numbers))
+
+    def find(self, reply_id: UUID) -> Message | None:
+        return self.database.committed.messages.get(reply_id)
+
+
+class SteeredModel:
+    """Writes what it is told to, when it is told to, unless its worker is frozen."""
+
+    def __init__(self, world: World, reply_id: UUID) -> None:
+        self._world = world
+        self._reply_id = reply_id
+        self.door = Door()
+        self.steps: asyncio.Queue[Step] = asyncio.Queue()
+        self.text = ""
+        self.attempt = 0
+
+    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+        self._world.audit.see_question(self._world.database.committed, self._reply_id, conversation)
+        if (asked_for := self._world.find(self._reply_id)) is not None:
+            self.attempt = asked_for.attempt
+        while (step := await self.steps.get()) is not None:
+            await self.door.pass_through()
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, str):
+                self.text += made_storable(step)
+            yield step
+            if isinstance(step, Finished):
+                return
+
+    async def close(self) -> None:
+        """There is nothing to give up."""
+
+
+class Worker:
+    """A ReplyWriter with one reply, beside the test."""
+
+    def __init__(self, world: World, reply_id: UUID, *steps: Step) -> None:
+        self.reply_id = reply_id
+        self.model = SteeredModel(world, reply_id)
+        for step in steps:
+            self.model.steps.put_nowait(step)
+        self.door = self.model.door
+        writer = ReplyWriter(
+            uow=_UnitOfWorkBehind(self.door, world.chat),
+            stream=_StreamBehind(self.door, world.stream),
+            queue=world.queue,
+            signals=world.signals,
+            catalogue=ModelCatalogue({"vendor": Provider(self.model, ("a",))}, "vendor/a"),
+            limits=LIMITS,
+            now=world.now,
+            jitter=lambda: 0.5,
+        )
+        self.task = world.loop.create_task(writer.write(reply_id))
+
+    async def die(self) -> None:
+        """Without a trace: it can do nothing any more, not even hand back what it has."""
+        self.door.dead = True
+        await self.leave()
+
+    async def leave(self) -> None:
+        """As at a shutdown, with a thawing first: a frozen process cannot leave."""
+        self.door.open.set()
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+    @property
+    def ended_as_it_may(self) -> bool:
+        if self.task.cancelled() or self.task.exception() is None:
+            return True
+        return isinstance(self.task.exception(), WorkerDied | LookupError)
+
+
+class _UnitOfWorkBehind:
+    def __init__(self, door: Door, uow: ChatUnitOfWork) -> None:
+        self._door = door
+        self._uow = uow
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        await self._door.pass_through()
+        async with self._uow(read_only=read_only) as unit:
+            yield unit
+
+
+class _StreamBehind:
+    def __init__(self, door: Door, stream: MemoryReplyStream) -> None:
+        self._door = door
+        self._stream = stream
+
+    async def append(self, reply_id: UUID, piece: Piece) -> None:
+        await self._door.pass_through()
+        await self._stream.append(reply_id, piece)
+
+    async def end(self, reply_id: UUID) -> None:
+        await self._door.pass_through()
+        await self._stream.end(reply_id)
+
+    async def text_so_far(self, reply_id: UUID) -> str:
+        return await self._stream.text_so_far(reply_id)
+
+
+class Reader:
+    """Somebody who reads the reply from `place` on, where `text` was read already; None: a place out of thin air."""
+
+    def __init__(self, world: World, reply: Message, place: EventId, text: str | None) -> None:
+        self._world = world
+        self._reply = reply
+        self._place = place
+        self._blind = place.offset if text is None else 0
+        self._text = "?" * place.offset if text is None else text
+        self.told_the_end = False
+        self.task = world.loop.create_task(self._read())
+
+    async def _read(self) -> None:
+        room, _ = self._world.database.committed.rooms[self._reply.room_id]
+        async for event in follow_reply(
+            uow=self._world.chat,
+            stream=self._world.stream,
+            account_id=room.account_id,
+            room_id=room.id,
+            reply_id=self._reply.id,
+            after=self._place,
+            quiet=QUIET,
+        ):
+            self._see(event)
+
+    def _see(self, event: Started | Delta | Ended | Quiet) -> None:
+        expect = self._world.audit.expect
+        if isinstance(event, Started):
+            self._text, self._blind = "", 0
+        elif isinstance(event, Delta):
+            self._text += event.text
+            expect(event.id.offset == len(self._text), "no gap and no repeat", event, self._text)
+        elif isinstance(event, Ended):
+            self.told_the_end = True
+            stored = self._world.find(self._reply.id)
+            expect(event.message == stored and event.id == end_of(event.message), "the end is the stored one", event)
+            whole = self._text[self._blind :] == event.message.content[self._blind :]
+            expect(whole, "who read to the end has the stored text", self._text, event.message)
+        if not isinstance(event, Quiet) and not self._blind:
+            self._world.places[self._reply.id].append((event.id, self._text))

@@ -1,0 +1,54 @@
+"""The hexagon's inside knows nothing of its outside."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import parley.core
+
+CORE = Path(parley.core.__file__).parent
+FILES = {path.relative_to(CORE.parent.parent).as_posix(): path for path in sorted(CORE.rglob("*.py"))}
+
+
+def imported(source: str) -> Iterator[str]:
+    """Every module that the source names in an import, wherever that stands; a relative one by its dots."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # `from parley import x` names a module too.
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def is_allowed(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names or module.startswith("parley.core.")
+
+
+def test_core_is_there():
+    assert {"parley/core/chat/ports.py", "parley/core/billing/model.py", "parley/core/accounts/ports.py"} <= set(FILES)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_core_imports_the_standard_library_and_itself(file):
+    outside = [module for module in imported(FILES[file].read_text(encoding="utf-8")) if not is_allowed(module)]
+
+    assert outside == []
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("import msgspec, asyncio", ["msgspec", "asyncio"]),
+        ("from sqlalchemy.ext import asyncio as a", ["sqlalchemy.ext.asyncio"]),
+        ("from parley import settings", ["parley.settings"]),
+        ("from parley.adapters.sql.chat import SqlRooms", ["parley.adapters.sql.chat.SqlRooms"]),
+        ("from . import x\nfrom ..y import z", ["..x", "..y.z"]),
+        ("def f():\n    if True:\n        import redis", ["redis"]),
+    ],
+)
+def test_every_way_to_import_is_seen(source, modules):
+    assert [module.replace("...", "..") for module in imported(source)] == modules
+    assert not all(is_allowed(module) for module in imported(source))
