@@ -64,10 +64,10 @@ async def test_thousand_readers_use_two_connections():
             for start in range(0, 25, 5):
                 for reply_id in replies:
                     await worker.stream.append(reply_id, Piece(1, start, "five "))
-                assert len(await connections()) == 2
+                assert len(await connections()) <= 2
             async with asyncio.timeout(PATIENCE * 3):
                 assert set(await asyncio.gather(*readings)) == {"five " * 5}
-            assert len(await connections()) == 2
+            assert len(await connections()) <= 2
             await becomes_true(lambda: all_subscribed(link, 0))
 
 

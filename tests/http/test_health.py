@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.http.site import Person, Site
+from parley.adapters.sql.database import Database
+from tests.http.site import Person, Site, until
 
 
 async def test_a_process_that_runs_lives(site: Site) -> None:
@@ -17,8 +18,18 @@ async def test_with_its_database_it_is_ready(site: Site) -> None:
     assert answer.json() == {"status": "ok", "down": []}
 
 
+async def let_go(database: Database) -> None:
+    """Close its connections, none of them in use, so that the next query opens the file anew."""
+
+    async def idle() -> bool:
+        return database.engine.pool.checkedout() == 0
+
+    await until(idle)
+    await database.close()
+
+
 async def test_without_its_database_it_lives_but_is_not_ready(site: Site, tmp_path: Path) -> None:
-    await site.parley.database.close()
+    await let_go(site.parley.database)
     (tmp_path / "parley.db").rename(tmp_path / "gone.db")
     (tmp_path / "parley.db").mkdir()
     answer = await site.visitor().get("/health/ready")
@@ -27,8 +38,16 @@ async def test_without_its_database_it_lives_but_is_not_ready(site: Site, tmp_pa
     assert (await site.visitor().get("/health/live")).status_code == 200
 
 
-async def test_with_its_database_back_it_is_ready_again(site: Site, mira: Person, tmp_path: Path) -> None:
-    await site.parley.database.close()
+async def test_with_a_database_that_was_removed_it_is_not_ready(site: Site, tmp_path: Path) -> None:
+    await let_go(site.parley.database)
+    (tmp_path / "parley.db").unlink()
+    answer = await site.visitor().get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "down": ["database"]}
+
+
+async def test_with_its_database_back_it_works_again(site: Site, mira: Person, tmp_path: Path) -> None:
+    await let_go(site.parley.database)
     (tmp_path / "parley.db").rename(tmp_path / "gone.db")
     (tmp_path / "parley.db").mkdir()
     assert (await mira.get("/health/ready")).status_code == 503

@@ -18,9 +18,10 @@ from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, EventId, Message, Role,
 from parley.core.chat.rooms import create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
 from tests.unit.chat.virtual_time import VirtualLoop
-from tests.unit.invariants_world import BASIC_LIMIT, Reader, Wire, World
+from tests.unit.invariants_world import BASIC_LIMIT, Reader, Wire, WorkerDied, World
 
-MAX_PENDING = 5
+MAX_PENDING = 6
+FEW = 3
 ACCOUNTS = (UUID(int=2**100), UUID(int=2**101))
 # Long enough for all that can go on by itself to do so.
 INSTANT = 0.001
@@ -38,13 +39,12 @@ class FirstUse:
 class AccountsMachine(RuleBasedStateMachine):
     """A `pick` is any number: it names one of the things there are, whatever their number."""
 
-    steps = 0
-
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=VirtualLoop)
         self.world = World(self.runner.get_loop())
         self.expect = self.world.audit.expect
+        self.runner.get_loop().set_exception_handler(self._see_stray_error)
         self.rooms: list[Room] = []
         self.keys: dict[tuple[UUID, str], FirstUse] = {}
         self.readers: list[tuple[Message, Reader]] = []
@@ -62,6 +62,9 @@ class AccountsMachine(RuleBasedStateMachine):
         result = await step
         await asyncio.sleep(INSTANT)
         return result
+
+    def _see_stray_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.expect(isinstance(context.get("exception"), WorkerDied), "no task breaks", context)
 
     def replies(self) -> list[Message]:
         messages = self.world.database.committed.messages.values()
@@ -84,6 +87,11 @@ class AccountsMachine(RuleBasedStateMachine):
     def pending(self, account_id: UUID) -> int:
         rooms = {room.id for room in self.rooms if room.account_id == account_id}
         return sum(reply.room_id in rooms for reply in self.waiting())
+
+    @rule(pick=picks)
+    def ask(self, pick: int) -> None:
+        """The plainest way to send, for there to be replies at all."""
+        self.do(self._send(self.rooms[pick % len(self.rooms)], "Three?", None))
 
     @rule(
         pick=picks,
@@ -153,6 +161,7 @@ class AccountsMachine(RuleBasedStateMachine):
         )
         self.rooms.append(room)
 
+    @precondition(lambda self: len(self.replies()) > FEW)
     @rule(pick=picks)
     def delete_and_open_a_room(self, pick: int) -> None:
         room = self.rooms.pop(pick % len(self.rooms))
@@ -166,7 +175,7 @@ class AccountsMachine(RuleBasedStateMachine):
     def change_the_plan(self, account_id: UUID, plan: Plan | None) -> None:
         self.do(override_plan(uow=self.world.billing, account_id=account_id, plan=plan))
 
-    @precondition(lambda self: self.waiting())
+    @precondition(lambda self: len(self.waiting()) > FEW)
     @rule(pick=picks)
     def stop(self, pick: int) -> None:
         waiting = self.waiting()
@@ -209,17 +218,18 @@ class AccountsMachine(RuleBasedStateMachine):
     def change_the_wire(self, wire: Wire) -> None:
         self.world.stream.wire = wire
 
-    @rule(seconds=st.sampled_from([0.05, 1.0, 6.0, 16.0, 40.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.do(asyncio.sleep(seconds))
+    @rule(seconds=st.sampled_from([0.05, 1.0, 6.0, 16.0, 40.0]), asleep=st.booleans())
+    def time_passes(self, seconds: float, asleep: bool) -> None:
+        """Asleep, nobody does anything meanwhile, not even renew a lease."""
+        if asleep:
+            self.world.skipped += seconds
+        else:
+            self.do(asyncio.sleep(seconds))
 
-    @rule(span=st.sampled_from([timedelta(seconds=16), timedelta(hours=3), timedelta(hours=25)]))
-    def everybody_sleeps(self, span: timedelta) -> None:
-        """Leases run out at once, and a day may end."""
-        self.world.skipped += span.total_seconds()
-
-    @rule()
-    def midnight_comes_near(self) -> None:
+    @rule(span=st.sampled_from([timedelta(hours=3), timedelta(hours=25), None]))
+    def everybody_sleeps_long(self, span: timedelta | None) -> None:
+        """Every lease runs out; a day ends, or with None is about to."""
         now = self.world.now()
         last_second = now.replace(hour=23, minute=59, second=59, microsecond=999_000)
-        self.world.skipped += max(0.0, (last_second - now).total_seconds())
+        span = span or max(last_second - now, timedelta(0))
+        self.world.skipped += span.total_seconds()

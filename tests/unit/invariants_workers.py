@@ -1,5 +1,6 @@
 """What workers, the queue and the sweeper do: the other half of the machine of test_invariants."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,6 +32,8 @@ ways_to_break = st.sampled_from(
         LookupError("Nobody foresaw this."),
     ]
 )
+ways_to_end = usages.map(Finished) | ways_to_break
+scripts = st.lists(texts, max_size=3) | st.tuples(texts, ways_to_end).map(list)
 
 
 @dataclass
@@ -59,9 +62,6 @@ class WorkersMachine(AccountsMachine):
     @rule()
     def sweep(self) -> None:
         self.do(requeue_overdue(uow=self.world.chat, queue=self.world.queue))
-
-    @rule()
-    def sweep_keys(self) -> None:
         self.do(forget_old_keys(uow=self.world.chat, now=self.world.now()))
 
     @precondition(lambda self: self.world.queue.ids)
@@ -73,12 +73,12 @@ class WorkersMachine(AccountsMachine):
             self.world.queue.ids.pop(pick % len(self.world.queue.ids))
 
     @precondition(lambda self: self.world.queue.ids and len(self.workers) < MOST_WORKERS)
-    @rule(pick=picks, again=st.booleans())
-    def worker_takes(self, pick: int, again: bool) -> None:
+    @rule(pick=picks, again=st.booleans(), script=scripts)
+    def worker_takes(self, pick: int, again: bool, script: list[Step]) -> None:
         """Out of order, and perhaps not for the last time."""
         ids = self.world.queue.ids
         reply_id = ids[pick % len(ids)] if again else ids.pop(pick % len(ids))
-        self.do(self.start(reply_id))
+        self.do(self.start(reply_id, *script))
 
     async def start(self, reply_id: UUID, *steps: Step) -> Worker:
         worker = Worker(self.world, reply_id, *steps)
@@ -86,9 +86,9 @@ class WorkersMachine(AccountsMachine):
         return worker
 
     @precondition(lambda self: self.workers)
-    @rule(pick=picks, text=texts)
-    def model_writes(self, pick: int, text: str) -> None:
-        self.do(self.worker(pick).model.steps.put(text))
+    @rule(pick=picks, step=texts | ways_to_break)
+    def model_goes_on(self, pick: int, step: Step) -> None:
+        self.do(self.worker(pick).model.steps.put(step))
 
     @precondition(lambda self: self.workers)
     @rule(pick=picks, usage=usages)
@@ -105,40 +105,29 @@ class WorkersMachine(AccountsMachine):
             self.expect(as_written, "what a rightful worker wrote is stored", ended, worker.model.text)
 
     @precondition(lambda self: self.workers)
-    @rule(pick=picks, way=ways_to_break)
-    def model_breaks(self, pick: int, way: Exception | None) -> None:
-        self.do(self.worker(pick).model.steps.put(way))
-
-    @precondition(lambda self: self.workers)
-    @rule(pick=picks)
-    def worker_freezes(self, pick: int) -> None:
-        self.worker(pick).door.open.clear()
+    @rule(pick=picks, fate=st.sampled_from(["freezes", "freezes", "dies", "leaves"]))
+    def worker_goes(self, pick: int, fate: str) -> None:
+        worker = self.worker(pick)
+        if fate == "freezes":
+            worker.door.open.clear()
+        else:
+            self.do(worker.die() if fate == "dies" else worker.leave())
 
     @precondition(lambda self: any(not worker.door.open.is_set() for worker in self.workers))
     @rule(pick=picks)
     def worker_wakes_up(self, pick: int) -> None:
         frozen = [worker for worker in self.workers if not worker.door.open.is_set()]
         frozen[pick % len(frozen)].door.open.set()
-        self.do(self.start_nothing())
-
-    async def start_nothing(self) -> None:
-        """Only what follows by itself."""
-
-    @precondition(lambda self: self.workers)
-    @rule(pick=picks)
-    def worker_dies(self, pick: int) -> None:
-        self.do(self.worker(pick).die())
-
-    @precondition(lambda self: self.workers)
-    @rule(pick=picks)
-    def worker_is_told_to_leave(self, pick: int) -> None:
-        self.do(self.worker(pick).leave())
+        self.do(asyncio.sleep(0))
 
     @precondition(lambda self: self.replies())
-    @rule(pick=picks, first=st.booleans())
-    def claim(self, pick: int, first: bool) -> None:
-        """Any reply, whether its turn has come or not; or one whose turn may have come."""
-        replies = (self.waiting() if first else None) or self.replies()
+    @rule(pick=picks, among=st.sampled_from(["waiting", "claimable", "claimable", "all"]))
+    def claim(self, pick: int, among: str) -> None:
+        """Any reply, whether its turn has come or not; or one whose turn has."""
+        replies = self.replies()
+        if among != "all":
+            fitting = [reply for reply in self.waiting() if among == "waiting" or self.claimable(reply)]
+            replies = fitting or replies
         reply = replies[pick % len(replies)]
         claimable = self.claimable(reply)
         claim = self.do(self._claim(reply))
@@ -163,7 +152,7 @@ class WorkersMachine(AccountsMachine):
     @precondition(lambda self: self.hands)
     @rule(
         pick=picks,
-        status=st.sampled_from([Status.COMPLETED, Status.FAILED, Status.STOPPED]),
+        status=st.sampled_from([Status.COMPLETED, Status.FAILED, Status.FAILED, Status.STOPPED]),
         usage=usages,
     )
     def end(self, pick: int, status: Status, usage: TokenUsage | None) -> None:

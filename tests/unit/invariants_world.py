@@ -23,7 +23,7 @@ from parley.core.text import made_storable
 from tests.unit.invariants_audit import Audit, WatchedDatabase
 
 BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
-BASIC_LIMIT = 4
+BASIC_LIMIT = 6
 LEASE = 15.0
 QUIET = 15.0
 LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000)

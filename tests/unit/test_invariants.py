@@ -16,7 +16,8 @@ from tests.unit.invariants_workers import WorkersMachine
 from tests.unit.invariants_world import LIMITS, QUIET
 
 STEPS = 10_000
-STEPS_EACH = 50
+EXAMPLES = 300
+STEPS_EACH = 60
 SWEEPS = 3
 
 
@@ -82,7 +83,7 @@ def test_whatever_happens_the_invariants_hold():
     run_state_machine_as_test(
         ParleyMachine,
         settings=settings(
-            max_examples=STEPS // STEPS_EACH,
+            max_examples=EXAMPLES,
             stateful_step_count=STEPS_EACH,
             derandomize=True,
             deadline=None,

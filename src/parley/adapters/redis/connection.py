@@ -18,8 +18,8 @@ from parley.core.errors import Unavailable
 
 log = structlog.get_logger("parley.redis")
 
-MOST_CONNECTIONS = 32
-CONNECT_SECONDS = 1.0
+MOST_CONNECTIONS = 16
+CONNECT_SECONDS = 2.0
 # An answer takes well under a millisecond. The rest is for a machine that is busy, with this very process perhaps.
 ANSWER_SECONDS = 2.0
 # How long anything waits for the background, when going on without it only costs some text.

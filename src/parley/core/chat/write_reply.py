@@ -5,9 +5,10 @@ lease changes nothing, since every write names the attempt.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from parley.core.chat.catalogue import ModelCatalogue
@@ -17,12 +18,16 @@ from parley.core.chat.end_reply import after_the_end, settle
 from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
 from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue, ReplyStream, StopSignals
+from parley.core.errors import Unavailable
 from parley.core.ports import Clock, Jitter
+
+Result = TypeVar("Result")
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
 # A reply whose workers die this often is what kills them.
 MOST_LOST_WORKERS = 20
+DATABASE_RETRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,14 @@ class ReplyWriter:
             unforeseen = ModelUnavailable("internal_error", "The reply could not be written.")
             await self._conclude(claim, self._failure(claim, draft.text, unforeseen))
             raise
-        await self._conclude(claim, outcome)
+        await _to_its_end(self._conclude(claim, outcome))
 
     async def _conclude(self, claim: Claim, outcome: Ending | Postponed | None) -> None:
         match outcome:
             case Ending():
-                await self._end(claim, outcome)
+                await self._insist(lambda: self._end(claim, outcome))
             case Postponed(seconds):
-                await self._put_off(claim, seconds)
+                await self._insist(lambda: self._put_off(claim, seconds))
             case None:
                 # Readers look into the database: another worker goes on, or the room is gone.
                 await self.stream.end(claim.reply_id)
@@ -135,7 +140,7 @@ class ReplyWriter:
                 async with asyncio.timeout(self.limits.lease / 3):
                     await nudged.wait()
             nudged.clear()
-            lease = await _to_its_end(self._renew(claim))
+            lease = await _to_its_end(self._insist(lambda: self._renew(claim)))
         return lease
 
     async def _renew(self, claim: Claim) -> Lease:
@@ -143,6 +148,21 @@ class ReplyWriter:
             lease = await unit.replies.renew(claim, lease=self.limits.lease)
             await unit.commit()
         return lease
+
+    async def _insist(self, write: Callable[[], Awaitable[Result]]) -> Result:
+        """Write, again and again for the length of a lease while the database does not answer.
+
+        A write that was done though its answer was lost, or that comes after the lease, is harmless: it is fenced.
+        """
+        clock = asyncio.get_running_loop().time
+        end = clock() + self.limits.lease
+        while True:
+            try:
+                return await write()
+            except Unavailable:
+                if clock() >= end:
+                    raise
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
 
     def _outcome(self, claim: Claim, draft: Draft, writing: asyncio.Task[Finished]) -> Ending | Postponed:
         try:
@@ -206,7 +226,7 @@ async def _within_deadlines(
             patience = limits.idle
 
 
-async def _to_its_end(step: Coroutine[object, object, Lease]) -> Lease:
+async def _to_its_end(step: Coroutine[object, object, Result]) -> Result:
     """Await `step`, also when cancelled: a database call that is cut off costs its connection."""
     task = asyncio.ensure_future(step)
     try:
