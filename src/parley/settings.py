@@ -6,6 +6,7 @@ the environment winning. A secret may also come from the file that NAME_FILE nam
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -27,6 +28,10 @@ class SettingsError(Exception):
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Durations are in seconds unless the name says otherwise. Lists are comma-separated."""
+
+    def __repr__(self) -> str:
+        shown = {field: value for field, value in msgspec.structs.asdict(self).items() if field.upper() not in SECRETS}
+        return f"Settings({shown})"
 
     environment: Annotated[
         Literal["development", "production"], Meta(description="production refuses what is only safe on a laptop")
@@ -141,7 +146,7 @@ def read_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
         if value.strip():
             values[field.name] = _words(value) if field.name in _LISTS else value.strip()
     settings = _typed(values)
-    for check in (_check_database, _check_secrets, _check_production):
+    for check in (_check_lists, _check_database, _check_secrets, _check_production):
         check(settings)
     return settings
 
@@ -183,6 +188,17 @@ def _typed(values: Mapping[str, Any]) -> Settings:
 
 def _choices(name: str) -> str:
     return ", ".join(get_args(_TYPES.get(name))) if get_origin(_TYPES.get(name)) is Literal else ""
+
+
+def _check_lists(settings: Settings) -> None:
+    for name in ("gemini_models", "openai_models", "groq_models"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name.upper()}: names no model.")
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError as error:
+            raise SettingsError("TRUSTED_PROXIES: each must be an address or a network such as 10.0.0.0/8.") from error
 
 
 def _check_database(settings: Settings) -> None:

@@ -85,7 +85,8 @@ async def redis_stream() -> AsyncGenerator[RedisReplyStream, None]:
 
 @asynccontextmanager
 async def redis_link(url: str | None = None) -> AsyncGenerator[RedisLink, None]:
-    link = RedisLink(url or shared_redis())
+    # Patient, since the machine may be busy; outages are made to fail at once.
+    link = RedisLink(url or shared_redis(), answer_seconds=PATIENCE)
     try:
         yield link
     finally:
@@ -100,7 +101,7 @@ async def redis_queue() -> AsyncGenerator[tuple[TaskiqReplyQueue, Callable[[], A
     for broker in brokers:
         await broker.startup()
     async with in_background(*(_listen(broker, taken) for broker in brokers)):
-        yield TaskiqReplyQueue(brokers[0]), taken.get
+        yield TaskiqReplyQueue(brokers[0], seconds=PATIENCE), taken.get
     for broker in brokers:
         await broker.shutdown()
 

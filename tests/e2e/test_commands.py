@@ -21,6 +21,9 @@ async def test_every_command_explains_itself(tmp_path: Path, command: list[str])
     [
         ({"BASIC_DAILY_LIMIT": "many"}, "BASIC_DAILY_LIMIT"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"REDIS_URL": "redis://localhost:6379"}, "REDIS_URL"),
+        ({"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://localhost:abc"}, "REDIS_URL"),
+        ({"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL"),
         ({"DEFAULT_MODEL": "openai/none"}, "DEFAULT_MODEL"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"ENVIRONMENT": "production"}, "OTP_SENDER"),
@@ -68,7 +71,8 @@ async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Pat
         me = await client.get("/user/me")
         await client.aclose()
     assert me.status_code == 200
-    assert (tmp_path / ".parley-secret").stat().st_mode & 0o077 == 0
+    for file in tmp_path.glob("*parley*"):
+        assert file.stat().st_mode & 0o077 == 0, file
 
 
 async def test_check_looks_at_everything_and_fails_on_a_fault(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 # What can come of any request, and so stands at no operation.
-ANYWHERE = {405, 500}
+ANYWHERE = {405, 500, 503}
 
 
 class Document:

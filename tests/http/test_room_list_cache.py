@@ -28,11 +28,19 @@ async def test_the_second_reading_is_a_hit_of_the_same_bytes(mira: Person) -> No
     assert second.headers["cache-control"] == "private, no-cache"
 
 
+async def test_neither_odd_sizes_nor_pages_of_long_instructions_fill_the_memory(mira: Person) -> None:
+    for _ in range(3):
+        await mira.new_room(instructions="x" * 32_000)
+    for size in (7, 50):
+        assert (await listed(mira, limit=size)).headers["cache-status"] == MISS
+        assert (await listed(mira, limit=size)).headers["cache-status"] == MISS
+
+
 async def test_each_size_and_each_account_is_cached_for_itself(mira: Person, ravi: Person) -> None:
     room = await mira.new_room()
     await listed(mira)
-    assert (await listed(mira, limit=1)).headers["cache-status"] == MISS
-    assert (await listed(mira, limit=1)).headers["cache-status"] == HIT
+    assert (await listed(mira, limit=10)).headers["cache-status"] == MISS
+    assert (await listed(mira, limit=10)).headers["cache-status"] == HIT
     of_ravi = await listed(ravi)
     assert of_ravi.headers["cache-status"] == MISS
     assert room not in of_ravi.text

@@ -98,3 +98,10 @@ async def test_a_ticket_is_for_one_room_and_one_reply(
 async def test_a_ticket_for_a_deleted_room_finds_nothing(site: Site, mira: Person, accepted: dict[str, Any]) -> None:
     assert (await mira.delete(f"/chatroom/{accepted['reply']['chatroom_id']}")).status_code == 204
     refused(await site.visitor().get(accepted["stream_url"]), 404, "message_not_found")
+
+
+async def test_a_token_counts_where_the_ticket_has_expired(
+    clock: Clock, mira: Person, accepted: dict[str, Any]
+) -> None:
+    clock.forward(minutes=11)
+    assert events(await mira.get(accepted["stream_url"]))[-1].name == "done"

@@ -18,7 +18,8 @@ from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, EventId, Message, Role,
 from parley.core.chat.rooms import create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
 from tests.unit.chat.virtual_time import VirtualLoop
-from tests.unit.invariants_world import BASIC_LIMIT, Reader, Wire, WorkerDied, World
+from tests.unit.invariants_readers import Reader
+from tests.unit.invariants_world import BASIC_LIMIT, Wire, WorkerDied, World
 
 MAX_PENDING = 6
 FEW = 3
@@ -134,6 +135,7 @@ class AccountsMachine(RuleBasedStateMachine):
             self.expect(right, "a key is good for one request", first_use, content, accepted, refused)
         elif accepted is not None:
             self.expect(not accepted.replayed, "a new request is a new message", accepted)
+            self.expect(self.pending(room.account_id) <= MAX_PENDING, "no more than the pending limit", accepted)
             if key:
                 self.keys[room.id, key] = FirstUse(content, accepted.reply.id, now)
         else:

@@ -15,7 +15,6 @@ from parley.adapters.memory.reply_queue import MemoryStopSignals
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.core.chat.catalogue import ModelCatalogue, Provider
-from parley.core.chat.follow_reply import Delta, Ended, Quiet, Started, end_of, follow_reply
 from parley.core.chat.model import Conversation, EventId, Finished, Message, Piece
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
@@ -25,7 +24,6 @@ from tests.unit.invariants_audit import Audit, WatchedDatabase
 BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
 BASIC_LIMIT = 6
 LEASE = 15.0
-QUIET = 15.0
 LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000)
 Step = str | Finished | Exception | None
 
@@ -67,14 +65,21 @@ class LossyQueue:
 class LossyStream(MemoryReplyStream):
     """The wire to readers, as bad as `wire` says."""
 
-    wire = Wire.SOUND
+    def __init__(self) -> None:
+        super().__init__()
+        self.wire = Wire.SOUND
+        self._first: dict[UUID, Piece] = {}
 
     async def append(self, reply_id: UUID, piece: Piece) -> None:
         if self.wire is not Wire.LOSES:
             await super().append(reply_id, piece)
+        first = self._first.setdefault(reply_id, piece) if piece.text else piece
         if self.wire is Wire.REPEATS:
-            for listener in self._logs[reply_id].readers:
-                listener.bring(piece)
+            log = self._logs[reply_id]
+            so_far = Piece(log.pieces[-1].attempt, 0, await self.text_so_far(reply_id))
+            for reader in log.readers:
+                for repeated in (piece, first, so_far):
+                    reader.bring(repeated)
 
     async def end(self, reply_id: UUID) -> None:
         if self.wire is not Wire.LOSES:
@@ -205,45 +210,3 @@ class _StreamBehind:
 
     async def text_so_far(self, reply_id: UUID) -> str:
         return await self._stream.text_so_far(reply_id)
-
-
-class Reader:
-    """Somebody who reads the reply from `place` on, where `text` was read already; None: a place out of thin air."""
-
-    def __init__(self, world: World, reply: Message, place: EventId, text: str | None) -> None:
-        self._world = world
-        self._reply = reply
-        self._place = place
-        self._blind = place.offset if text is None else 0
-        self._text = "?" * place.offset if text is None else text
-        self.told_the_end = False
-        self.task = world.loop.create_task(self._read())
-
-    async def _read(self) -> None:
-        room, _ = self._world.database.committed.rooms[self._reply.room_id]
-        async for event in follow_reply(
-            uow=self._world.chat,
-            stream=self._world.stream,
-            account_id=room.account_id,
-            room_id=room.id,
-            reply_id=self._reply.id,
-            after=self._place,
-            quiet=QUIET,
-        ):
-            self._see(event)
-
-    def _see(self, event: Started | Delta | Ended | Quiet) -> None:
-        expect = self._world.audit.expect
-        if isinstance(event, Started):
-            self._text, self._blind = "", 0
-        elif isinstance(event, Delta):
-            self._text += event.text
-            expect(event.id.offset == len(self._text), "no gap and no repeat", event, self._text)
-        elif isinstance(event, Ended):
-            self.told_the_end = True
-            stored = self._world.find(self._reply.id)
-            expect(event.message == stored and event.id == end_of(event.message), "the end is the stored one", event)
-            whole = self._text[self._blind :] == event.message.content[self._blind :]
-            expect(whole, "who read to the end has the stored text", self._text, event.message)
-        if not isinstance(event, Quiet) and not self._blind:
-            self._world.places[self._reply.id].append((event.id, self._text))

@@ -12,8 +12,9 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 from parley.core.chat.model import EventId, Finished, TokenUsage
 from parley.core.chat.sweep import requeue_overdue
 from tests.unit.invariants_accounts import ACCOUNTS
+from tests.unit.invariants_readers import QUIET
 from tests.unit.invariants_workers import WorkersMachine
-from tests.unit.invariants_world import LIMITS, QUIET
+from tests.unit.invariants_world import LIMITS
 
 STEPS = 10_000
 EXAMPLES = 300

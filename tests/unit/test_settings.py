@@ -85,9 +85,30 @@ def test_every_choice_may_be_made(read, name):
 @pytest.mark.parametrize("name", LISTS)
 def test_lists_are_separated_by_commas(read, name):
     words = [f"{letter} word as long as any secret must be" for letter in "abc"]
+    if name == "trusted_proxies":
+        words = ["10.0.0.1", "10.1.0.0/16", "::1"]
 
     assert getattr(read(**{name.upper(): f" {words[0]} ,{words[1]},, {words[2]},"}), name) == tuple(words)
     assert getattr(read(**{name.upper(): " "}), name) == FIELDS[name]
+
+
+@pytest.mark.parametrize("proxy", ["*", "10.0.0.0/99", "proxy.example.com"])
+def test_a_proxy_is_an_address_or_a_network(read, proxy):
+    with pytest.raises(SettingsError, match=r"^TRUSTED_PROXIES:"):
+        read(TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
+
+
+@pytest.mark.parametrize("name", ["GEMINI_MODELS", "OPENAI_MODELS", "GROQ_MODELS"])
+def test_a_provider_offers_some_model(read, name):
+    with pytest.raises(SettingsError, match=rf"^{name}:"):
+        read(**{name: ","})
+
+
+def test_its_representation_shows_no_secret(read):
+    secret = "a secret word that nobody may read"
+    assert secret not in repr(
+        read(JWT_SECRET=secret, OPENAI_API_KEY=secret, DATABASE_URL=f"postgresql://{secret}@host/db")
+    )
 
 
 @pytest.mark.parametrize("name", FIELDS)

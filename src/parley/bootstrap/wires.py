@@ -12,7 +12,7 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.throttle import MemoryThrottle
 from parley.core.chat.ports import ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.ports import Throttle
-from parley.settings import Settings
+from parley.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
@@ -41,7 +41,13 @@ class Wire:
 
 
 def chosen_wire(settings: Settings) -> Wire:
-    return redis_wire(settings) if settings.redis_url else memory_wire(settings)
+    """Raises SettingsError for an address that cannot be one of Redis."""
+    if not settings.redis_url:
+        return memory_wire(settings)
+    try:
+        return redis_wire(settings)
+    except ValueError as error:
+        raise SettingsError("REDIS_URL: cannot be read: write redis://:password@host:port/0.") from error
 
 
 def memory_wire(settings: Settings) -> Wire:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
-from parley.core.chat.model import Message, ReplyError, Status
+from parley.core.chat.model import Message, ReplyError, Status, TokenUsage
 from parley.core.chat.write_reply import MOST_LOST_WORKERS
 from tests.unit.chat.desk import LIMITS, Desk
 from tests.unit.chat.scripted_model import BreakOff, Gate, Pause
@@ -238,3 +238,28 @@ async def test_later_attempt_takes_the_place_of_the_earlier_for_readers_too(desk
         await asyncio.sleep(0)
         assert await desk.stream.text_so_far(reply.id) == "A whole"
         gate.open()
+
+
+@pytest.mark.parametrize("tokens", ["12", 3.5, -1, 2**31, True])
+async def test_what_no_database_could_store_is_not_counted(desk, tokens):
+    reply = await desk.reply()
+    desk.model.usage = TokenUsage(tokens, 1)
+    desk.model.will("A whole answer.")
+
+    written = await desk.write(reply)
+    assert (written.status, written.content, written.usage) == (Status.COMPLETED, "A whole answer.", None)
+
+
+async def test_stop_that_crosses_a_failure_does_not_wait_for_the_next_attempt(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("Half an", gate, asking_for(200))
+    async with desk.writing(reply):
+        await gate.reached()
+        async with desk.chat() as unit:
+            assert await unit.replies.request_stop(reply.id)
+            await unit.commit()
+        gate.open()
+
+    assert desk.due_in(reply) <= 0
+    assert (await desk.write(reply)).status is Status.STOPPED

@@ -184,7 +184,7 @@ class MessageController(Controller):
         seconds = wait_seconds(prefer)
         if seconds is None:
             return Response(message_body(found))
-        if found.role is Role.ASSISTANT and not found.status.ended:
+        if seconds > 0 and found.role is Role.ASSISTANT and not found.status.ended:
             ended = await wait_for_end(
                 uow=ports.chat,
                 stream=ports.reply_stream,

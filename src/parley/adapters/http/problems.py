@@ -99,8 +99,8 @@ def from_anything_else(request: Request[Any, Any, Any], error: Exception) -> Res
 
 
 def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problems that an operation can answer with, for the OpenAPI document."""
-    return {status: _documented(status) for status in statuses}
+    """The problems that an operation can answer with, for the OpenAPI document; 503 goes without saying."""
+    return {status: _documented(status) for status in (*statuses, 503)}
 
 
 def _documented(status: int) -> ResponseSpec:
@@ -122,7 +122,6 @@ _EXAMPLES = {
     400: ("invalid_input", "content: must have 1 to 32,000 characters"),
     401: ("token_invalid", "The access token is not valid or has expired."),
     404: ("chatroom_not_found", "There is no such chatroom in this account."),
-    409: ("conflict", "The request does not fit the state of things."),
     422: ("idempotency_key_reused", "This Idempotency-Key was already used in this chatroom with another body."),
     429: ("quota_exceeded", "The 5 messages that the plan allows a day are used. More come at 00:00 UTC."),
     503: ("unavailable", "A part of the service is down for now. Try again."),

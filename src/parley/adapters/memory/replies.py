@@ -39,7 +39,7 @@ class MemoryReplies:
             return False
         state = self._tables.replies[claim.reply_id]
         self._tables.replies[claim.reply_id] = replace(state, failures=state.failures + 1)
-        self._change(claim.reply_id, claimable_in=seconds)
+        self._change(claim.reply_id, claimable_in=0 if state.stop_requested else seconds)
         return True
 
     async def hand_back(self, claim: Claim) -> bool:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from taskiq_redis import RedisStreamBroker
 
-from parley.adapters.redis.connection import ANSWER_SECONDS, CONNECT_SECONDS, backoff_seconds
+from parley.adapters.redis.connection import ANSWER_SECONDS, backoff_seconds
 
 log = structlog.get_logger("parley.queue")
 
@@ -41,7 +41,7 @@ class HintBroker(RedisStreamBroker):
             max_connection_pool_size=MOST_CONNECTIONS,
             xread_block=round(BLOCK_SECONDS * 1_000),
             xread_count=1,
-            socket_connect_timeout=CONNECT_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
             socket_timeout=BLOCK_SECONDS + ANSWER_SECONDS,
             timeout=ANSWER_SECONDS,
             protocol=2,

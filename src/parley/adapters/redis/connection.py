@@ -19,7 +19,6 @@ from parley.core.errors import Unavailable
 log = structlog.get_logger("parley.redis")
 
 MOST_CONNECTIONS = 16
-CONNECT_SECONDS = 2.0
 # An answer takes well under a millisecond. The rest is for a machine that is busy, with this very process perhaps.
 ANSWER_SECONDS = 2.0
 # How long anything waits for the background, when going on without it only costs some text.
@@ -36,14 +35,17 @@ class RedisLink:
     No command is ever sent twice by itself: a lost answer does not mean that the command was lost.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url` is redis://, rediss:// or unix://. Raises ValueError for another."""
+    def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """`url` is redis://, rediss:// or unix://. Raises ValueError for another.
+
+        A command may wait for `answer_seconds` three times: for its turn, for a connection, and for the answer.
+        """
         self._pool = BlockingConnectionPool.from_url(
             url,
             max_connections=MOST_CONNECTIONS,
-            timeout=ANSWER_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
+            timeout=answer_seconds,
+            socket_connect_timeout=answer_seconds,
+            socket_timeout=answer_seconds,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )

@@ -16,16 +16,17 @@ PUT_SECONDS = 1.0
 
 
 class TaskiqReplyQueue:
-    """Puts a reply's id, and nothing else of it, on the broker's queue. Takes at most PUT_SECONDS."""
+    """Puts a reply's id, and nothing else of it, on the broker's queue. Gives up after `seconds`."""
 
-    def __init__(self, broker: AsyncBroker) -> None:
+    def __init__(self, broker: AsyncBroker, *, seconds: float = PUT_SECONDS) -> None:
         """Start `broker` up and shut it down outside."""
         self._broker = broker
+        self._seconds = seconds
 
     async def put(self, reply_id: UUID) -> None:
         kicker: AsyncKicker[[str], None] = AsyncKicker(WRITE_REPLY, self._broker, labels={})
         try:
-            async with asyncio.timeout(PUT_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await kicker.kiq(str(reply_id))
         except (SendTaskError, TimeoutError) as error:
             log.warning("reply_not_queued", reply_id=str(reply_id), error=type(error.__cause__ or error).__name__)

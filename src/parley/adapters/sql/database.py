@@ -18,7 +18,7 @@ STATEMENT_SECONDS = 30.0
 
 
 class Database:
-    """One pool of connections. Make it inside the running event loop, and `close` it there.
+    """One pool of connections. Connections come with their first use; `close` it in the same event loop.
 
     `statement_seconds` bounds each statement on PostgreSQL, the silence of a lost server with it; None is no bound.
     """
@@ -58,10 +58,10 @@ class Database:
         return nullcontext() if read_only or self._writers_turn is None else self._writers_turn
 
     async def answers(self) -> bool:
-        """Whether the database answers a query now."""
+        """Whether the database answers now and has parley's tables: SQLite makes an empty file in place of a lost one."""
         try:
             async with self.transaction(read_only=True) as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.execute(text("SELECT version_num FROM alembic_version"))
         except (SQLAlchemyError, Unavailable):
             return False
         return True

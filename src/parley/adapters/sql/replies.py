@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -72,7 +72,8 @@ class SqlReplies:
             claim,
             status=Status.PENDING.value,
             failures=messages.c.failures + 1,
-            claimable_at=database_time(seconds),
+            # Who asked to stop meanwhile does not wait for the delay.
+            claimable_at=case((messages.c.stop_requested, database_time()), else_=database_time(seconds)),
         )
 
     async def hand_back(self, claim: Claim) -> bool:

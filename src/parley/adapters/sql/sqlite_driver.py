@@ -4,9 +4,11 @@ SQLAlchemy asks aiosqlite for a cursor, an execution, the rows and a close, each
 back: measured, they cost more than SQLite's own work. Here the execution does all four.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -86,6 +88,9 @@ def connect(file: str) -> Connection:
 
 
 def _opened(file: str) -> sqlite3.Connection:
+    # A file that is made here is its owner's alone, as what it will hold is. SQLite says what is wrong with a path.
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(Path(file), check_same_thread=True)
     last_try = time.monotonic() + OPEN_SECONDS
     while True:

@@ -46,6 +46,8 @@ class Quiet:
 
 ReplyEvent = Started | Delta | Ended | Quiet
 BEGINNING = EventId(0, 0)
+# How often one who waits for an end looks for himself: its sign may be lost.
+LOOK_SECONDS = 1.0
 
 
 def end_of(message: Message) -> EventId:
@@ -100,22 +102,17 @@ async def wait_for_end(
     *, uow: ChatUnitOfWork, stream: ReplyStream, account_id: UUID, room_id: UUID, reply_id: UUID, seconds: float
 ) -> Message | None:
     """The reply once it has ended, or as it is after `seconds`. None when it is gone."""
-    try:
-        async with asyncio.timeout(seconds):
-            async for event in follow_reply(
-                uow=uow,
-                stream=stream,
-                account_id=account_id,
-                room_id=room_id,
-                reply_id=reply_id,
-                after=None,
-                quiet=1.0,
-            ):
-                if isinstance(event, Ended):
-                    return event.message
-    except TimeoutError:
-        pass
-    return await _reread(uow, account_id, room_id, reply_id)
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    async with stream.follow(reply_id) as pieces:
+        message = await _reread(uow, account_id, room_id, reply_id)
+        while message is not None and not message.status.ended and clock() < end:
+            received = await pieces.receive(within=min(LOOK_SECONDS, end - clock()))
+            if received is StreamEnd.CLOSED:
+                break
+            if not isinstance(received, Piece):
+                message = await _reread(uow, account_id, room_id, reply_id)
+    return message
 
 
 async def _reread(uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message | None:

@@ -56,7 +56,6 @@ async def post_message(
     them nothing has changed.
     """
     check_text("content", content, longest=MESSAGE_CHARACTERS)
-    catalogue.check(model)
     idempotency_key = None if key is None else _idempotency_key(key, content, model)
     question_id, reply_id = new_id(), new_id()
     async with uow() as unit:

@@ -8,6 +8,7 @@ from uuid import UUID
 MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
 IDEMPOTENCY_KEY_CHARACTERS = 255
+MOST_TOKENS = 2**31 - 1
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 
 
@@ -29,7 +30,6 @@ class Status(str, Enum):
 
 
 ENDED = frozenset({Status.COMPLETED, Status.STOPPED, Status.FAILED})
-UNFINISHED = frozenset({Status.PENDING, Status.GENERATING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,12 @@ class Room:
 class TokenUsage:
     input_tokens: int
     output_tokens: int
+
+    @property
+    def believable(self) -> bool:
+        """Vendors' SDKs pass on what the server sent: anything at all. What no database could store is not counted."""
+        counts = (self.input_tokens, self.output_tokens)
+        return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,10 @@ class Replies(Protocol):
         """Write text, status and usage. False when the claim was overtaken or the room is gone."""
 
     async def put_off(self, claim: Claim, *, seconds: float) -> bool:
-        """Make the reply pending again, due in `seconds`, and count a failure. False as for `end`."""
+        """Make the reply pending again, due in `seconds`, at once if it is to stop, and count a failure.
+
+        False as for `end`.
+        """
 
     async def hand_back(self, claim: Claim) -> bool:
         """Make the reply pending and due at once, as a worker does that is told to leave. False as for `end`."""

@@ -13,6 +13,9 @@ from parley.core.text import check_text
 
 INSTRUCTIONS_CHARACTERS = 32_000
 LATEST_MESSAGES = 50
+# Neither every size of page nor a page of long instructions is worth the memory: an account would fill it.
+CACHED_SIZES = frozenset({10, 20, 25, 50, 100})
+CACHED_BYTES = 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,14 @@ async def first_rooms(
     render: Callable[[RoomPage], CachedPage],
 ) -> tuple[CachedPage, bool]:
     """The first page as it is sent, and whether it came out of the cache."""
+    if limit not in CACHED_SIZES:
+        return render(await list_rooms(uow=uow, account_id=account_id, after=None, limit=limit)), False
     cached = await cache.look_up(account_id, limit=limit)
     if isinstance(cached, CachedPage):
         return cached, True
     page = render(await list_rooms(uow=uow, account_id=account_id, after=None, limit=limit))
-    await cache.store(account_id, page, limit=limit, missed=cached)
+    if len(page.body) <= CACHED_BYTES:
+        await cache.store(account_id, page, limit=limit, missed=cached)
     return page, False
 
 
@@ -111,7 +117,7 @@ async def change_room(
             model=changes.get("model", found.model),
             instructions=changes.get("instructions", found.instructions),
         )
-        _check(room, catalogue)
+        _check(room, catalogue if changes.get("model") is not None else None)
         if not await unit.rooms.save(room, fields=frozenset(changes)):
             raise RoomNotFound
         await unit.commit()
@@ -134,8 +140,10 @@ def message_page(found: list[Message], limit: int) -> MessagePage:
     return MessagePage(items, items[0].position if len(found) > limit else None)
 
 
-def _check(room: Room, catalogue: ModelCatalogue) -> None:
+def _check(room: Room, catalogue: ModelCatalogue | None) -> None:
     check_text("name", room.name, longest=ROOM_NAME_CHARACTERS)
     if room.instructions is not None:
         check_text("instructions", room.instructions, longest=INSTRUCTIONS_CHARACTERS)
-    catalogue.check(room.model)
+    # A model that was withdrawn since is no reason to refuse another name for its room.
+    if catalogue is not None:
+        catalogue.check(room.model)

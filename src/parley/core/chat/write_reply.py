@@ -98,8 +98,7 @@ class ReplyWriter:
             case Postponed(seconds):
                 await self._insist(lambda: self._put_off(claim, seconds))
             case None:
-                # Readers look into the database: another worker goes on, or the room is gone.
-                await self.stream.end(claim.reply_id)
+                await self._tidy_after_loss(claim)
 
     async def _attempt(
         self, claim: Claim, conversation: Conversation, draft: Draft, nudged: asyncio.Event
@@ -169,7 +168,8 @@ class ReplyWriter:
             finished = writing.result()
         except ModelFailed as failure:
             return self._failure(claim, draft.text, failure)
-        return Ending(Status.COMPLETED, draft.text, self.now(), usage=finished.usage)
+        usage = finished.usage if finished.usage is not None and finished.usage.believable else None
+        return Ending(Status.COMPLETED, draft.text, self.now(), usage=usage)
 
     def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Postponed:
         if isinstance(failure, ModelUnavailable) and claim.failures + 1 < self.limits.attempts:
@@ -185,16 +185,27 @@ class ReplyWriter:
 
     async def _end(self, claim: Claim, ending: Ending) -> None:
         async with self.uow() as unit:
-            if not await unit.replies.end(claim, ending):
-                return
-            following = await settle(unit, claim, ending)
+            ended = await unit.replies.end(claim, ending)
+            following = await settle(unit, claim, ending) if ended else None
             await unit.commit()
+        if not ended:
+            await self._tidy_after_loss(claim)
+            return
         await after_the_end(claim.reply_id, following, stream=self.stream, queue=self.queue)
 
     async def _put_off(self, claim: Claim, seconds: float) -> None:
         async with self.uow() as unit:
-            await unit.replies.put_off(claim, seconds=seconds)
+            put_off = await unit.replies.put_off(claim, seconds=seconds)
             await unit.commit()
+        if not put_off:
+            await self._tidy_after_loss(claim)
+
+    async def _tidy_after_loss(self, claim: Claim) -> None:
+        """End the stream of a reply that was deleted. One that another worker has taken over is that one's to end."""
+        async with self.uow(read_only=True) as unit:
+            deleted = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id) is None
+        if deleted:
+            await self.stream.end(claim.reply_id)
 
     async def _hand_back(self, claim: Claim) -> None:
         async with self.uow() as unit:
