@@ -32,13 +32,12 @@ def run(host: str, port: int, workers: int) -> None:
     from parley.bootstrap import bootstrap  # noqa: PLC0415
     from parley.bootstrap.databases import database_name  # noqa: PLC0415
     from parley.logs import configure_logs  # noqa: PLC0415
+    from parley.operations import check_start  # noqa: PLC0415
 
     configure_logs(form=settings.log_format, level=settings.log_level)
-    if not settings.database_url.startswith("sqlite"):
-        from parley.operations import require_schema  # noqa: PLC0415
-
-        asyncio.run(require_schema(settings))
     parley = bootstrap(settings)
+    # What would stop the server when it starts is told here, in one line.
+    asyncio.run(check_start(settings))
     click.echo(
         f"parley {version('parley')} ({settings.environment})\n"
         f"  listens on  http://{host}:{port}\n"

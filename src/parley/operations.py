@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from parley.adapters.sql.failures import DatabaseUrlInvalid
 from parley.adapters.sql.schema import SchemaOutdated, current_revision, migrate, require_current
 from parley.adapters.sql.tables import REVISION
+from parley.alone import alone
 from parley.bootstrap import bootstrap
 from parley.bootstrap.databases import database_name, open_database
 from parley.bootstrap.models import configured_providers
@@ -33,7 +35,7 @@ async def migrate_database(settings: Settings) -> None:
     database = open_database(settings)
     try:
         await migrate(database)
-    except SchemaOutdated as error:
+    except (SchemaOutdated, DatabaseUrlInvalid) as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
     except (DomainError, SQLAlchemyError) as error:
         raise SettingsError(f"DATABASE_URL: {database_name(settings)} cannot be opened.") from error
@@ -41,12 +43,15 @@ async def migrate_database(settings: Settings) -> None:
         await database.close()
 
 
-async def require_schema(settings: Settings) -> None:
-    """What a start on PostgreSQL needs. Raises SettingsError, in one line where a start would fail with a traceback."""
+async def check_start(settings: Settings) -> None:
+    """Raises SettingsError for what lets no API process start: a taken SQLite file, a database without the schema."""
+    with alone(settings):
+        if settings.database_url.startswith("sqlite"):
+            return
     database = open_database(settings)
     try:
         await require_current(database)
-    except SchemaOutdated as error:
+    except (SchemaOutdated, DatabaseUrlInvalid) as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
     except (DomainError, SQLAlchemyError) as error:
         raise SettingsError(f"DATABASE_URL: {database_name(settings)} does not answer.") from error
@@ -108,6 +113,8 @@ async def _database(settings: Settings) -> Finding:
     database = open_database(settings)
     try:
         revision = await current_revision(database)
+    except DatabaseUrlInvalid as error:
+        return Finding("DATABASE_URL", False, str(error))
     except (DomainError, SQLAlchemyError):
         hint = "does its folder exist?" if embedded else "does the server run, and let this machine in?"
         return Finding("DATABASE_URL", False, f"{name} cannot be opened: {hint}")

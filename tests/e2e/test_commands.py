@@ -71,7 +71,7 @@ async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Pat
         me = await client.get("/user/me")
         await client.aclose()
     assert me.status_code == 200
-    for file in tmp_path.glob("*parley*"):
+    for file in {*tmp_path.glob("*parley*")} - {tmp_path / "parley.db.lock"}:
         assert file.stat().st_mode & 0o077 == 0, file
 
 
@@ -119,3 +119,12 @@ async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_pat
         code, _, err = await run_parley(tmp_path, "plan", "nobody@example.com", "pro")
         assert (code, len(err.splitlines())) == (2, 1)
         await client.aclose()
+
+
+async def test_a_second_process_is_kept_away_from_the_file_of_the_first(tmp_path: Path) -> None:
+    async with served(tmp_path) as api:
+        code, _, err = await run_parley(tmp_path, "run", "--port", str(api.port + 1))
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert "another «parley run»" in err
+        await api.kill()
+        await api.start()

@@ -5,6 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
@@ -71,15 +72,16 @@ class LossyStream(MemoryReplyStream):
         self._first: dict[UUID, Piece] = {}
 
     async def append(self, reply_id: UUID, piece: Piece) -> None:
+        first = self._first.setdefault(reply_id, piece) if piece.text else piece
+        log = self._logs.get(reply_id)
+        if self.wire is Wire.REPEATS and log is not None and log.pieces:
+            so_far = Piece(log.pieces[-1].attempt, 0, await self.text_so_far(reply_id))
+            if (piece.attempt, piece.start) == (so_far.attempt, so_far.end):
+                so_far = replace(so_far, text=so_far.text + piece.text)
+            for reader, repeated in itertools.product(log.readers, (first, log.pieces[-1], so_far)):
+                reader.bring(repeated)
         if self.wire is not Wire.LOSES:
             await super().append(reply_id, piece)
-        first = self._first.setdefault(reply_id, piece) if piece.text else piece
-        if self.wire is Wire.REPEATS:
-            log = self._logs[reply_id]
-            so_far = Piece(log.pieces[-1].attempt, 0, await self.text_so_far(reply_id))
-            for reader in log.readers:
-                for repeated in (piece, first, so_far):
-                    reader.bring(repeated)
 
     async def end(self, reply_id: UUID) -> None:
         if self.wire is not Wire.LOSES:

@@ -28,12 +28,15 @@ from parley.adapters.sql.schema import migrate, require_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.sweeper import Sweep, Sweeper
 from parley.adapters.worker.writing import Writing
+from parley.alone import alone
 from parley.bootstrap.databases import open_database
 from parley.bootstrap.models import configured_providers, model_catalogue
 from parley.bootstrap.wires import Wire, chosen_wire
 from parley.core.accounts.codes import CodePolicy
+from parley.core.accounts.ports import AccountsUnitOfWork, Passwords
 from parley.core.accounts.sessions import forget_expired
-from parley.core.chat.catalogue import Provider
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.ports import ChatUnitOfWork
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
 from parley.core.ports import Clock
@@ -78,6 +81,7 @@ class Parley:
         """An API process; without Redis a worker with it. Raises SchemaOutdated on PostgreSQL."""
         async with self._opened() as stack:
             await stack.enter_async_context(self.wire.in_api())
+            stack.enter_context(alone(self.settings))
             if self.wire.ids is not None:
                 worker = InProcessWorker(ids=self.wire.ids, write=self.writing.write)
                 await stack.enter_async_context(worker.running())
@@ -127,8 +131,34 @@ def bootstrap(
     passwords = Argon2Passwords()
     providers = configured_providers(settings) if providers is None else providers
     catalogue = model_catalogue(settings, providers)
+    ports = _http_ports(settings, database, chat, accounts, passwords, wire, catalogue, now)
+    return Parley(
+        settings=settings,
+        ports=ports,
+        database=database,
+        wire=wire,
+        writing=Writing(_writer(settings, chat, wire, catalogue, now).write),
+        sweeper=_sweeper(chat, accounts, wire, now),
+        close=(
+            database.close,
+            partial(asyncio.to_thread, passwords.close),
+            *(provider.writer.close for provider in providers.values()),
+        ),
+    )
+
+
+def _http_ports(
+    settings: Settings,
+    database: Database,
+    chat: ChatUnitOfWork,
+    accounts: AccountsUnitOfWork,
+    passwords: Passwords,
+    wire: Wire,
+    catalogue: ModelCatalogue,
+    now: Clock,
+) -> HttpPorts:
     jwt_secrets = settings.jwt_secret or (local_secret(),)
-    ports = HttpPorts(
+    return HttpPorts(
         now=now,
         new_id=uuid7,
         new_code=new_code,
@@ -159,44 +189,34 @@ def bootstrap(
         billing=SqlBillingUnitOfWork(database),
         basic_daily_limit=settings.basic_daily_limit,
     )
-    writer = ReplyWriter(
-        uow=chat,
-        stream=wire.stream,
-        queue=wire.queue,
-        signals=wire.signals,
-        catalogue=catalogue,
-        limits=_reply_limits(settings),
-        now=now,
-        jitter=random.random,
-    )
-    sweeper = Sweeper(
-        Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=chat, queue=wire.queue)),
-        Sweep("idempotency_keys", TIDY_SECONDS, lambda: forget_old_keys(uow=chat, now=now())),
-        Sweep("expired_sign_ins", TIDY_SECONDS, lambda: forget_expired(uow=accounts, now=now())),
-    )
-    return Parley(
-        settings=settings,
-        ports=ports,
-        database=database,
-        wire=wire,
-        writing=Writing(writer.write),
-        sweeper=sweeper,
-        close=(
-            database.close,
-            partial(asyncio.to_thread, passwords.close),
-            *(provider.writer.close for provider in providers.values()),
-        ),
-    )
 
 
-def _reply_limits(settings: Settings) -> ReplyLimits:
-    return ReplyLimits(
+def _writer(settings: Settings, chat: ChatUnitOfWork, wire: Wire, catalogue: ModelCatalogue, now: Clock) -> ReplyWriter:
+    limits = ReplyLimits(
         first_token=settings.model_first_token_seconds,
         idle=settings.model_idle_seconds,
         total=settings.model_total_seconds,
         attempts=settings.model_max_attempts,
         lease=settings.reply_lease_seconds,
         context_characters=settings.context_characters,
+    )
+    return ReplyWriter(
+        uow=chat,
+        stream=wire.stream,
+        queue=wire.queue,
+        signals=wire.signals,
+        catalogue=catalogue,
+        limits=limits,
+        now=now,
+        jitter=random.random,
+    )
+
+
+def _sweeper(chat: ChatUnitOfWork, accounts: AccountsUnitOfWork, wire: Wire, now: Clock) -> Sweeper:
+    return Sweeper(
+        Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=chat, queue=wire.queue)),
+        Sweep("idempotency_keys", TIDY_SECONDS, lambda: forget_old_keys(uow=chat, now=now())),
+        Sweep("expired_sign_ins", TIDY_SECONDS, lambda: forget_expired(uow=accounts, now=now())),
     )
 
 

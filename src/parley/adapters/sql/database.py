@@ -58,7 +58,7 @@ class Database:
         return nullcontext() if read_only or self._writers_turn is None else self._writers_turn
 
     async def answers(self) -> bool:
-        """Whether the database answers now and has parley's tables: SQLite makes an empty file in place of a lost one."""
+        """Whether the database answers now and has its tables: SQLite makes an empty file in place of a lost one."""
         try:
             async with self.transaction(read_only=True) as connection:
                 await connection.execute(text("SELECT version_num FROM alembic_version"))

@@ -22,6 +22,10 @@ _UNAVAILABLE = (
 )
 
 
+class DatabaseUrlInvalid(ValueError):
+    """The message is a sentence for the operator that holds nothing of the URL but names of parameters."""
+
+
 @contextmanager
 def in_our_words() -> Generator[None, None, None]:
     """Raises Unavailable for a database that cannot be reached or asked now, AccountGone for rows of no account."""

@@ -9,6 +9,8 @@ from sqlalchemy import event, make_url
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from parley.adapters.sql.failures import DatabaseUrlInvalid
+
 # A server takes 100 connections unless told otherwise: so this is right for six processes. More connections would
 # not be quicker: ten keep every core of a common server busy.
 CONNECTIONS = 10
@@ -32,10 +34,6 @@ _FOR_SERVER = frozenset({"application_name", "options", "search_path", "statemen
 _FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"})
 # What libpq does only if it can, asyncpg does without.
 _OPTIONAL = {"channel_binding": {"prefer", "disable"}, "gssencmode": {"prefer", "disable"}}
-
-
-class DatabaseUrlInvalid(ValueError):
-    """The message is a sentence for the operator that holds nothing of the URL but names of parameters."""
 
 
 def postgresql_engine(url: str, *, statement_seconds: float | None) -> AsyncEngine:
