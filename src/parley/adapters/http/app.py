@@ -13,7 +13,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
-from parley.adapters.http.accounts import AccountController, AuthController
+from parley.adapters.http.account import AccountController
 from parley.adapters.http.auth import RequireCaller
 from parley.adapters.http.docs import docs_files, docs_page, docs_start, openapi_config, openapi_json
 from parley.adapters.http.envelope import Envelope
@@ -24,6 +24,7 @@ from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.problems import exception_handlers
 from parley.adapters.http.replies import ReplyController
 from parley.adapters.http.rooms import RoomController
+from parley.adapters.http.sign_in import AuthController
 from parley.adapters.http.usage import UsageController
 
 LARGEST_BODY = 1_000_000

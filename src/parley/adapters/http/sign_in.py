@@ -1,36 +1,30 @@
-"""Signing in, and the account itself, over HTTP."""
+"""Signing in, over HTTP."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import Controller, Request, get, patch, post
+from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from parley.adapters.http.auth import BEARER, PUBLIC
+from parley.adapters.http.account import AccountBody, Name, account_body
+from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.throttle import one_call_from_address
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
 from parley.core.accounts.model import (
     EMAIL_CHARACTERS,
-    NAME_CHARACTERS,
     PASSWORD_LONGEST,
     PASSWORD_SHORTEST,
-    Account,
-    Caller,
     Identity,
-    IdentityKind,
     Purpose,
     SignedIn,
     TokenPair,
 )
 from parley.core.accounts.passwords import log_in, sign_up
-from parley.core.accounts.profile import change_name, read_account, read_identity
+from parley.core.accounts.profile import read_identity
 from parley.core.accounts.sessions import refresh_session
-from parley.core.billing.model import Plan
 from parley.core.billing.use_cases import read_plan
 
 MobileNumber = Annotated[
@@ -41,7 +35,6 @@ NewPassword = Annotated[
     str,
     Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST, examples=["correct horse battery staple"]),
 ]
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS, examples=["Mira"])]
 Token = Annotated[str, Meta(max_length=1_024)]
 
 
@@ -90,18 +83,6 @@ class CodeAnswer(Struct, omit_defaults=True):
     otp: Annotated[str, Meta(examples=["123456"])] | UnsetType = UNSET
 
 
-class AccountBody(Struct):
-    """An account; it has either a mobile number or an e-mail address."""
-
-    id: UUID
-    mobile_number: str | None
-    email: str | None
-    name: str | None
-    plan: Literal["basic", "pro"]
-    password_set: bool
-    created_at: datetime
-
-
 class TokensBody(Struct, kw_only=True):
     """An access token for `expires_in` seconds, and a refresh token that works once."""
 
@@ -116,12 +97,6 @@ class SignedInBody(TokensBody, kw_only=True):
 
     created: bool
     user: AccountBody
-
-
-class AccountChange(Struct, forbid_unknown_fields=True):
-    """null takes the name away."""
-
-    name: Name | None
 
 
 class AuthController(Controller):
@@ -235,31 +210,6 @@ class AuthController(Controller):
         return _tokens(pair)
 
 
-class AccountController(Controller):
-    tags = ("Account",)
-    security = BEARER
-
-    @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
-    async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
-        return await _read(request.user.account_id, ports)
-
-    @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
-    async def read_alias(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
-        return await _read(request.user.account_id, ports)
-
-    @patch(
-        "/user/me",
-        operation_id="changeAccount",
-        summary="Change the name",
-        responses=documented(400, 401, 413, 415),
-    )
-    async def change(
-        self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
-    ) -> AccountBody:
-        account = await change_name(uow=ports.accounts, account_id=request.user.account_id, name=data.name)
-        return _account(account, await read_plan(uow=ports.billing, account_id=account.id))
-
-
 def _identity(who: WhoBody, ports: HttpPorts) -> Identity:
     return read_identity(who.mobile_number, who.email, ports.mobile_numbers)
 
@@ -273,32 +223,14 @@ def _code_answer(sent: CodeSent) -> CodeAnswer:
     )
 
 
-async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
-    account = await read_account(uow=ports.accounts, account_id=account_id)
-    return _account(account, await read_plan(uow=ports.billing, account_id=account_id))
-
-
 async def _signed_in(signed_in: SignedIn, ports: HttpPorts) -> SignedInBody:
     plan = await read_plan(uow=ports.billing, account_id=signed_in.account.id)
     return SignedInBody(
         **msgspec.structs.asdict(_tokens(signed_in)),
         created=signed_in.created,
-        user=_account(signed_in.account, plan),
+        user=account_body(signed_in.account, plan),
     )
 
 
 def _tokens(pair: TokenPair) -> TokensBody:
     return TokensBody(access_token=pair.access_token, expires_in=pair.expires_in, refresh_token=pair.refresh_token)
-
-
-def _account(account: Account, plan: Plan) -> AccountBody:
-    identity = account.identity
-    return AccountBody(
-        id=account.id,
-        mobile_number=identity.value if identity.kind is IdentityKind.MOBILE_NUMBER else None,
-        email=identity.value if identity.kind is IdentityKind.EMAIL else None,
-        name=account.name,
-        plan=plan.value,
-        password_set=account.password_hash is not None,
-        created_at=account.created_at,
-    )

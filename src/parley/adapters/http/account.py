@@ -1,0 +1,80 @@
+"""The account itself, over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from litestar import Controller, Request, get, patch
+from litestar.params import JSONBody
+from msgspec import Meta, Struct
+
+from parley.adapters.http.auth import BEARER
+from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.problems import documented
+from parley.core.accounts.model import NAME_CHARACTERS, Account, Caller, IdentityKind
+from parley.core.accounts.profile import change_name, read_account
+from parley.core.billing.model import Plan
+from parley.core.billing.use_cases import read_plan
+
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS, examples=["Mira"])]
+
+
+class AccountBody(Struct):
+    """An account; it has either a mobile number or an e-mail address."""
+
+    id: UUID
+    mobile_number: str | None
+    email: str | None
+    name: str | None
+    plan: Literal["basic", "pro"]
+    password_set: bool
+    created_at: datetime
+
+
+class AccountChange(Struct, forbid_unknown_fields=True):
+    """null takes the name away."""
+
+    name: Name | None
+
+
+class AccountController(Controller):
+    tags = ("Account",)
+    security = BEARER
+
+    @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
+    async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
+        return await _read(request.user.account_id, ports)
+
+    @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
+    async def read_alias(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
+        return await _read(request.user.account_id, ports)
+
+    @patch(
+        "/user/me",
+        operation_id="changeAccount",
+        summary="Change the name",
+        responses=documented(400, 401, 413, 415),
+    )
+    async def change(
+        self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
+    ) -> AccountBody:
+        account = await change_name(uow=ports.accounts, account_id=request.user.account_id, name=data.name)
+        return account_body(account, await read_plan(uow=ports.billing, account_id=account.id))
+
+
+def account_body(account: Account, plan: Plan) -> AccountBody:
+    identity = account.identity
+    return AccountBody(
+        id=account.id,
+        mobile_number=identity.value if identity.kind is IdentityKind.MOBILE_NUMBER else None,
+        email=identity.value if identity.kind is IdentityKind.EMAIL else None,
+        name=account.name,
+        plan=plan.value,
+        password_set=account.password_hash is not None,
+        created_at=account.created_at,
+    )
+
+
+async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
+    account = await read_account(uow=ports.accounts, account_id=account_id)
+    return account_body(account, await read_plan(uow=ports.billing, account_id=account_id))
