@@ -16,6 +16,7 @@ import httpx
 from tests.e2e.process import PATIENCE, Served, environment, model_server, run_parley, sign_in
 from tests.servers.postgres_server import PostgresServer
 from tests.servers.redis_server import RedisServer
+from tests.servers.tcp_proxy import TcpProxy
 
 LEASE_SECONDS = 2
 
@@ -76,6 +77,7 @@ class Cluster:
 
     postgres: PostgresServer
     redis: RedisServer
+    proxy: TcpProxy
     apis: list[Served]
     workers: list[Worker]
     settings: dict[str, str]
@@ -98,8 +100,10 @@ _turns = itertools.count()
 
 
 @asynccontextmanager
-async def cluster(folder: Path, *, apis: int = 2, workers: int = 2, **settings: str) -> AsyncIterator[Cluster]:
-    """Everything up, one account signed in: its token is the client's."""
+async def cluster(
+    folder: Path, *, apis: int = 2, workers: int = 2, through_proxy: bool = False, **settings: str
+) -> AsyncIterator[Cluster]:
+    """Everything up, one account signed in: its token is the client's. The proxy stands before Redis if wished."""
     async with AsyncExitStack() as stack:
         postgres = await asyncio.to_thread(PostgresServer, durable=True)
         stack.callback(postgres.remove)
@@ -107,10 +111,11 @@ async def cluster(folder: Path, *, apis: int = 2, workers: int = 2, **settings: 
         redis = await asyncio.to_thread(RedisServer)
         stack.callback(redis.stop)
         await asyncio.to_thread(redis.start)
+        proxy = await stack.enter_async_context(TcpProxy(redis.port).running())
         model = await stack.enter_async_context(model_server("--delay", "0.01"))
         chosen = {
             "DATABASE_URL": postgres.url,
-            "REDIS_URL": redis.url,
+            "REDIS_URL": proxy.url if through_proxy else redis.url,
             "OPENAI_BASE_URL": f"{model}/v1",
             "OPENAI_MODELS": "scripted",
             "REPLY_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -123,6 +128,7 @@ async def cluster(folder: Path, *, apis: int = 2, workers: int = 2, **settings: 
         running = Cluster(
             postgres,
             redis,
+            proxy,
             [Served(_made(folder / f"api{number}"), chosen) for number in range(apis)],
             [Worker(_made(folder / f"worker{number}"), chosen) for number in range(workers)],
             chosen,

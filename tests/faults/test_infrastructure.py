@@ -90,3 +90,14 @@ async def test_of_100_parallel_posts_over_three_api_processes_exactly_five_are_a
             )
         )
     assert Counter(answer.status_code for answer in answers) == {202: 5, 429: 95}
+
+
+async def test_answers_of_redis_lost_on_the_way_double_and_lose_nothing(tmp_path: Path, dose: Dose) -> None:
+    async with cluster(tmp_path, through_proxy=True) as parley:
+        sending = asyncio.create_task(send(parley, rooms=dose.rooms, each=dose.messages_each))
+        for _ in range(5 * dose.flushes):
+            await asyncio.sleep(0.3)
+            parley.proxy.cut_at_next_answer = True
+        statuses = await audit(parley, await sending)
+        assert parley.proxy.answers_lost > 0
+    assert statuses == Counter(completed=dose.messages)

@@ -33,6 +33,7 @@ async def pages(mira: Person, limit: int) -> list[list[str]]:
     while cursor is not None:
         items, cursor = await page(mira, limit=limit, cursor=cursor)
         found.append(items)
+        assert len(found) < 100
     return found
 
 

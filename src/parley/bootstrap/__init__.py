@@ -37,6 +37,7 @@ from parley.core.accounts.ports import AccountsUnitOfWork, Passwords
 from parley.core.accounts.sessions import forget_expired
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.ports import ChatUnitOfWork
+from parley.core.chat.rooms import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
 from parley.core.ports import Clock
@@ -184,6 +185,7 @@ def _http_ports(
         reply_stream=wire.stream,
         stop_signals=wire.signals,
         room_list_cache=wire.cache,
+        room_list_reads=SharedReads(),
         tickets=JwtStreamTickets(jwt_secrets),
         max_pending=settings.max_pending_replies,
         billing=SqlBillingUnitOfWork(database),

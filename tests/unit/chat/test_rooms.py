@@ -12,6 +12,7 @@ from parley.core.chat.model import Room
 from parley.core.chat.ports import CachedPage
 from parley.core.chat.rooms import (
     RoomPage,
+    SharedReads,
     change_room,
     delete_room,
     first_rooms,
@@ -59,6 +60,7 @@ class Counter:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.rendered = 0
+        self.reads = SharedReads()
 
     def render(self, page: RoomPage) -> CachedPage:
         self.rendered += 1
@@ -68,6 +70,7 @@ class Counter:
         page, cached = await first_rooms(
             uow=self.desk.chat,
             cache=self.desk.cache,
+            reads=self.reads,
             account_id=account_id or self.desk.account_id,
             limit=limit,
             render=self.render,

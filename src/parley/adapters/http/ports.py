@@ -19,6 +19,7 @@ from parley.core.accounts.ports import (
 from parley.core.billing.ports import BillingUnitOfWork
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.rooms import SharedReads
 from parley.core.chat.tickets import StreamTickets
 from parley.core.ports import Clock, NewId, Throttle
 
@@ -52,6 +53,7 @@ class HttpPorts:
     reply_stream: ReplyStream
     stop_signals: StopSignals
     room_list_cache: RoomListCache
+    room_list_reads: SharedReads
     tickets: StreamTickets
     max_pending: int
 

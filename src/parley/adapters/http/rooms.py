@@ -128,7 +128,12 @@ class RoomController(Controller):
             rendered, hit = _render(page), False
         else:
             rendered, hit = await first_rooms(
-                uow=ports.chat, cache=ports.room_list_cache, account_id=account_id, limit=limit, render=_render
+                uow=ports.chat,
+                cache=ports.room_list_cache,
+                reads=ports.room_list_reads,
+                account_id=account_id,
+                limit=limit,
+                render=_render,
             )
         # Bytes go out as they are: the declared type is for the document.
         as_stored: Any = rendered.body

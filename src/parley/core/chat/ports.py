@@ -243,7 +243,10 @@ class CachedPage:
 
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
-    """Nothing was cached. `generation` proves to `store` that no write came between reading and storing."""
+    """Nothing was cached. `generation` proves to `store` that no write came between reading and storing.
+
+    It is another one after every `drop`, and empty when the cache could not be asked: then nothing is stored.
+    """
 
     generation: str
 

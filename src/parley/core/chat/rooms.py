@@ -1,6 +1,7 @@
 """Making, listing and changing rooms."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.errors import RoomNotFound
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Message, Room, RoomCursor
-from parley.core.chat.ports import CachedPage, ChatUnitOfWork, RoomListCache
+from parley.core.chat.ports import CachedPage, CacheMiss, ChatUnitOfWork, RoomListCache
 from parley.core.text import check_text
 
 INSTRUCTIONS_CHARACTERS = 32_000
@@ -64,21 +65,50 @@ async def list_rooms(*, uow: ChatUnitOfWork, account_id: UUID, after: RoomCursor
     return RoomPage(items, RoomCursor(items[-1].active_at, items[-1].id) if more else None)
 
 
+class SharedReads:
+    """Of readers that miss the same page at once in this process, one asks the database and all get its answer.
+
+    A page is the same as long as its generation is: a reader that comes after a write never gets a read from before.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[UUID, int, str], asyncio.Task[CachedPage]] = {}
+
+    async def page(
+        self, account_id: UUID, limit: int, missed: CacheMiss, read: Callable[[], Coroutine[None, None, CachedPage]]
+    ) -> CachedPage:
+        if not missed.generation:
+            return await read()
+        key = (account_id, limit, missed.generation)
+        reading = self._running.get(key)
+        if reading is None:
+            reading = asyncio.create_task(read())
+            self._running[key] = reading
+            reading.add_done_callback(lambda _: self._running.pop(key))
+        # One reader that leaves takes nobody's answer away.
+        return await asyncio.shield(reading)
+
+
 async def first_rooms(
     *,
     uow: ChatUnitOfWork,
     cache: RoomListCache,
+    reads: SharedReads,
     account_id: UUID,
     limit: int,
     render: Callable[[RoomPage], CachedPage],
 ) -> tuple[CachedPage, bool]:
     """The first page as it is sent, and whether it came out of the cache."""
+
+    async def read() -> CachedPage:
+        return render(await list_rooms(uow=uow, account_id=account_id, after=None, limit=limit))
+
     if limit not in CACHED_SIZES:
-        return render(await list_rooms(uow=uow, account_id=account_id, after=None, limit=limit)), False
+        return await read(), False
     cached = await cache.look_up(account_id, limit=limit)
     if isinstance(cached, CachedPage):
         return cached, True
-    page = render(await list_rooms(uow=uow, account_id=account_id, after=None, limit=limit))
+    page = await reads.page(account_id, limit, cached, read)
     if len(page.body) <= CACHED_BYTES:
         await cache.store(account_id, page, limit=limit, missed=cached)
     return page, False

@@ -1,0 +1,85 @@
+"""Readers that miss the same page at once."""
+
+import asyncio
+
+import pytest
+
+from parley.core.chat.ports import CachedPage, CacheMiss
+from parley.core.chat.rooms import SharedReads
+from tests.unit.chat.desk import Desk
+
+PAGE = CachedPage(b"rooms", '"tag"')
+
+
+class Database:
+    """Answers once its gate is open, and counts who asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.failure: Exception | None = None
+
+    async def read(self) -> CachedPage:
+        self.asked += 1
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return PAGE
+
+
+@pytest.fixture
+async def database() -> Database:
+    return Database()
+
+
+def readers(desk: Desk, reads: SharedReads, database: Database, *generations: str) -> list[asyncio.Task[CachedPage]]:
+    return [
+        asyncio.create_task(reads.page(desk.account_id, 50, CacheMiss(generation), database.read))
+        for generation in generations
+    ]
+
+
+async def test_one_of_them_asks_and_all_are_answered(desk: Desk, database: Database) -> None:
+    reads = SharedReads()
+    waiting = readers(desk, reads, database, *["1"] * 20)
+    await asyncio.sleep(0)
+    database.gate.set()
+    assert await asyncio.gather(*waiting) == [PAGE] * 20
+    assert database.asked == 1
+
+
+async def test_a_reader_after_a_write_asks_anew(desk: Desk, database: Database) -> None:
+    waiting = readers(desk, SharedReads(), database, "1", "2")
+    await asyncio.sleep(0)
+    database.gate.set()
+    await asyncio.gather(*waiting)
+    assert database.asked == 2
+
+
+async def test_without_a_cache_nothing_is_shared(desk: Desk, database: Database) -> None:
+    waiting = readers(desk, SharedReads(), database, "", "")
+    await asyncio.sleep(0)
+    database.gate.set()
+    await asyncio.gather(*waiting)
+    assert database.asked == 2
+
+
+async def test_a_reader_that_leaves_takes_nobodys_answer_away(desk: Desk, database: Database) -> None:
+    first, second = readers(desk, SharedReads(), database, "1", "1")
+    await asyncio.sleep(0)
+    first.cancel()
+    database.gate.set()
+    assert await second == PAGE
+    assert first.cancelled()
+
+
+async def test_a_failure_is_everybodys_and_the_next_reader_asks_anew(desk: Desk, database: Database) -> None:
+    reads = SharedReads()
+    database.failure = RuntimeError("away")
+    database.gate.set()
+    for waiting in readers(desk, reads, database, "1", "1"):
+        with pytest.raises(RuntimeError, match="away"):
+            await waiting
+    database.failure = None
+    assert await reads.page(desk.account_id, 50, CacheMiss("1"), database.read) == PAGE
+    assert database.asked == 2
