@@ -193,6 +193,25 @@ class Desk:
         return (self.database.committed.replies[reply.id].claimable_at - self.now()).total_seconds()
 
 
+class SlowUnitOfWork:
+    """A database that takes its time, and counts the transactions that were cut off meanwhile."""
+
+    def __init__(self, uow: ChatUnitOfWork) -> None:
+        self._uow = uow
+        self.seconds = 0.0
+        self.cut_off = 0
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._uow(read_only=read_only) as unit:
+            try:
+                await asyncio.sleep(self.seconds)
+            except asyncio.CancelledError:
+                self.cut_off += 1
+                raise
+            yield unit
+
+
 class FreezingUnitOfWork:
     """A database that a worker reaches only while it is not frozen."""
 

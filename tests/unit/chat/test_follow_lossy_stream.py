@@ -41,6 +41,7 @@ async def test_text_is_always_that_of_the_database(desk, seed):
         for _ in range(LIMITS.attempts):
             await asyncio.sleep(max(0, desk.due_in(reply)))
             await desk.writer().write(reply.id)
+        assert (await desk.message(reply)).status.ended
 
     ended = await desk.message(reply)
     for reader in readers:

@@ -224,6 +224,29 @@ async def test_waiting_ends_with_the_reply(desk):
 async def test_waiting_ends_with_the_time(desk):
     reply = await desk.reply()
 
-    assert await waited(desk, reply, 30) == reply
-    assert asyncio.get_running_loop().time() == 30
+    assert await waited(desk, reply, 29.5) == reply
+    assert asyncio.get_running_loop().time() == 29.5
     assert await waited(desk, reply, 1, account_id=UUID(int=77)) is None
+
+
+async def test_waiting_ends_when_the_process_leaves(desk):
+    reply = await desk.reply()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(waited(desk, reply, 30))
+        await asyncio.sleep(1)
+        desk.stream.close()
+
+    assert waiting.result() == reply
+    assert asyncio.get_running_loop().time() == 1
+
+
+async def test_waiting_for_what_was_deleted_ends_with_nothing(desk):
+    room = await desk.room()
+    reply = await desk.reply(room)
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(waited(desk, reply, 30))
+        await asyncio.sleep(0.5)
+        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+
+    assert waiting.result() is None
+    assert asyncio.get_running_loop().time() == 1

@@ -31,6 +31,7 @@ async def test_reply_is_written_to_its_end(desk):
         attempt=1,
     )
     assert asyncio.get_running_loop().time() == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_tokens_are_counted_and_the_quota_stays_used(desk):
@@ -112,21 +113,24 @@ async def test_first_piece_is_sent_at_once_and_later_ones_together(desk):
 async def test_long_text_is_sent_without_waiting_for_more(desk):
     reply = await desk.reply()
     gates = [Gate(), Gate()]
-    desk.model.will("A", gates[0], "b" * 399, "c", gates[1])
+    desk.model.will("A", gates[0], "b" * 399, "c", gates[1], "d", Pause(0.01), "e", Pause(1))
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
         await received(pieces, 2)
         gates[0].open()
         assert await received(pieces, 1) == [Piece(1, 1, "b" * 399 + "c")]
         assert asyncio.get_running_loop().time() == 0
         gates[1].open()
+        # What follows is short again, and waits for more.
+        assert await received(pieces, 1) == [Piece(1, 401, "de")]
+        assert asyncio.get_running_loop().time() == pytest.approx(0.04)
 
 
 async def test_readers_are_told_of_the_end_when_the_database_has_it(desk):
     reply = await desk.reply()
     desk.model.will("An answer.")
     async with desk.stream.follow(reply.id) as pieces, desk.writing(reply):
-        while await pieces.receive(within=5) is not StreamEnd.ENDED:
-            pass
+        while (arrival := await pieces.receive(within=5)) is not StreamEnd.ENDED:
+            assert arrival is not None
         assert (await desk.message(reply)).status is Status.COMPLETED
     assert await desk.stream.text_so_far(reply.id) == ""
 

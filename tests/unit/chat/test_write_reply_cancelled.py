@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from parley.core.chat.model import Status
-from tests.unit.chat.desk import LIMITS, FreezingUnitOfWork
+from tests.unit.chat.desk import LIMITS, FreezingUnitOfWork, SlowUnitOfWork
 from tests.unit.chat.scripted_model import Gate, Pause
 
 RENEWAL = LIMITS.lease / 3
@@ -69,6 +71,61 @@ async def test_overtaken_worker_that_is_cancelled_takes_nothing_back(desk):
         gates[1].open()
 
     assert (await desk.message(reply)).content == "An answer."
+
+
+@pytest.mark.parametrize("while_it", ["renews", "ends"])
+async def test_cancelling_cuts_no_transaction_off(desk, while_it):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("An", gate, " answer.")
+    uow = SlowUnitOfWork(desk.chat)
+    task = asyncio.create_task(desk.writer(uow=uow).write(reply.id))
+    await gate.reached()
+    uow.seconds = 1.0
+    if while_it == "renews":
+        await asyncio.sleep(RENEWAL)
+    else:
+        gate.open()
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert uow.cut_off == 0
+    assert (await desk.message(reply)).status is (Status.PENDING if while_it == "renews" else Status.COMPLETED)
+
+
+async def test_model_that_ends_cuts_no_renewal_off(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will("An", gate, " answer.")
+    uow = SlowUnitOfWork(desk.chat)
+    async with desk.writing(reply, desk.writer(uow=uow)):
+        await gate.reached()
+        uow.seconds = 1.0
+        await asyncio.sleep(RENEWAL + 0.5)
+        gate.open()
+
+    assert uow.cut_off == 0
+    assert (await desk.message(reply)).content == "An answer."
+
+
+async def test_worker_that_is_cancelled_twice_hands_the_reply_back(desk):
+    reply = await desk.reply()
+    gate = Gate()
+    desk.model.will(gate)
+    uow = SlowUnitOfWork(desk.chat)
+    task = asyncio.create_task(desk.writer(uow=uow).write(reply.id))
+    await gate.reached()
+    uow.seconds = 1.0
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+
+    assert task.cancelled()
+    assert uow.cut_off == 0
+    assert await desk.queued() == [reply.id]
 
 
 async def test_worker_cancelled_before_its_claim_leaves_the_reply_free(desk):

@@ -47,7 +47,7 @@ async def test_stop_signal_ends_the_reply_at_once_with_the_text_so_far(desk):
         await flag(desk, reply)
         await desk.signals.send(reply.id)
         while await pieces.receive(within=60) is not StreamEnd.ENDED:
-            pass
+            assert asyncio.get_running_loop().time() == 0
         assert asyncio.get_running_loop().time() == 0
 
     stopped = await desk.message(reply)
@@ -152,6 +152,8 @@ async def test_overtaken_worker_leaves_its_successor_alone(desk):
             await gates[1].reached()
             uow.awake.set()
             await overtaken
+            # Neither has it cleared what the other has sent.
+            assert await desk.stream.text_so_far(reply.id) == "An"
             gates[1].open()
 
     written = await desk.message(reply)
@@ -175,6 +177,21 @@ async def test_frozen_worker_that_nobody_overtook_goes_on(desk):
     assert (written.content, written.attempt) == ("An answer.", 1)
 
 
+async def test_readers_of_a_deleted_room_are_told_when_the_model_ends(desk):
+    room = await desk.room()
+    reply = await desk.reply(room)
+    gate = Gate()
+    desk.model.will("Half an", gate, " answer.")
+    async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
+        await gate.reached()
+        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        gate.open()
+        while (arrival := await pieces.receive(within=60)) is not StreamEnd.ENDED:
+            assert arrival is not None
+
+    assert asyncio.get_running_loop().time() == 0
+
+
 async def test_worker_gives_up_when_the_room_is_deleted(desk):
     room = await desk.room()
     reply = await desk.reply(room)
@@ -183,8 +200,8 @@ async def test_worker_gives_up_when_the_room_is_deleted(desk):
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
         await gate.reached()
         await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
-        while await pieces.receive(within=60) is not StreamEnd.ENDED:
-            pass
+        while (arrival := await pieces.receive(within=60)) is not StreamEnd.ENDED:
+            assert arrival is not None
 
     assert asyncio.get_running_loop().time() == RENEWAL
     assert len(desk.model.closed_by) == 1
