@@ -9,7 +9,6 @@ import asyncio
 import selectors
 from typing import Any
 
-
 ROUNDS = 300_000
 
 
