@@ -19,6 +19,10 @@ ci:
 test *arguments:
     .venv/bin/pytest {{arguments}}
 
+# The faults at their full dose: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
+faults:
+    FAULTS=long .venv/bin/pytest tests/faults
+
 # Formatting, style, types and the import contracts
 lint:
     .venv/bin/ruff format .

@@ -119,6 +119,11 @@ class Desk:
         await self.writer(**limits).write(reply.id)
         return await self.message(reply)
 
+    async def attempt(self, reply: Message, **limits: float) -> Message:
+        """As `write`, as soon as the reply is due."""
+        await asyncio.sleep(max(0.0, self.due_in(reply)))
+        return await self.write(reply, **limits)
+
     @asynccontextmanager
     async def writing(
         self, reply: Message, writer: ReplyWriter | None = None

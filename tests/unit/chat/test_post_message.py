@@ -158,9 +158,19 @@ async def test_account_may_wait_for_so_many_replies_and_no_more(desk):
 
     assert [type(each).__name__ for each in done].count("Accepted") == 7
     assert [type(each) for each in done].count(TooManyPending) == 23
+    assert {each.allowance.remaining for each in done} == {None}
     assert (await desk.usage()).used == 7
     ravis = await desk.room(account_id=RAVI)
     assert (await desk.post(ravis, max_pending=7)).allowance.remaining == 4
+
+
+async def test_message_that_must_wait_is_told_the_quota_without_it(desk):
+    room = await desk.room()
+    await desk.post(room)
+    with pytest.raises(TooManyPending) as refused:
+        await desk.post(room, max_pending=1)
+
+    assert refused.value.allowance == Allowance(5, 4, MIDNIGHT)
 
 
 async def test_of_200_parallel_messages_the_plans_are_accepted(desk):

@@ -5,18 +5,12 @@ import asyncio
 import pytest
 
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
-from parley.core.chat.model import Message, ReplyError, Status, TokenUsage
+from parley.core.chat.model import ReplyError, Status, TokenUsage
 from parley.core.chat.write_reply import MOST_LOST_WORKERS
-from tests.unit.chat.desk import LIMITS, Desk
-from tests.unit.chat.scripted_model import BreakOff, Gate, Pause
+from tests.unit.chat.desk import LIMITS
+from tests.unit.chat.scripted_model import BreakOff, Gate
 
 OVERLOADED = ModelUnavailable("model_overloaded", "The vendor is busy.")
-
-
-async def attempt(desk: Desk, reply: Message, **limits: float) -> Message:
-    """One attempt as soon as it is due."""
-    await asyncio.sleep(max(0.0, desk.due_in(reply)))
-    return await desk.write(reply, **limits)
 
 
 def asking_for(seconds: float) -> ModelUnavailable:
@@ -34,7 +28,7 @@ async def test_failed_attempt_is_followed_by_another(desk):
     assert await desk.queued() == []
     assert (await desk.write(reply)).attempt == 1
 
-    written = await attempt(desk, reply)
+    written = await desk.attempt(reply)
     assert (written.status, written.content, written.attempt) == (Status.COMPLETED, "A whole answer.", 2)
     assert (await desk.usage()).used == 1
 
@@ -46,7 +40,7 @@ async def test_delays_grow_up_to_the_longest_and_are_spread(desk, chance, share)
     desk.model.will(OVERLOADED)
     delays = []
     for _ in range(8):
-        await attempt(desk, reply, attempts=20)
+        await desk.attempt(reply, attempts=20)
         delays.append(desk.due_in(reply))
 
     assert delays == [pytest.approx(grown * share) for grown in (1, 2, 4, 8, 16, 30, 30, 30)]
@@ -77,7 +71,7 @@ async def test_reply_fails_after_the_last_attempt_and_returns_its_quota_once(des
     reply, following = await desk.reply(room), await desk.reply(room)
     desk.model.will("Half an", OVERLOADED)
 
-    assert [(await attempt(desk, reply)).status for _ in range(3)] == [Status.PENDING, Status.PENDING, Status.FAILED]
+    assert [(await desk.attempt(reply)).status for _ in range(3)] == [Status.PENDING, Status.PENDING, Status.FAILED]
     assert (await desk.usage()).used == 2
     failed = await desk.write(reply)
     assert (failed.status, failed.attempt, failed.content, failed.usage) == (Status.FAILED, 3, "Half an", None)
@@ -122,7 +116,7 @@ async def test_answer_without_an_end_counts_as_a_failure(desk):
 
     assert (await desk.write(reply)).status is Status.PENDING
     for _ in range(2):
-        failed = await attempt(desk, reply)
+        failed = await desk.attempt(reply)
     assert (failed.status, failed.content, failed.error.code) == (Status.FAILED, "Half an", "model_interrupted")
 
 
@@ -132,7 +126,7 @@ async def test_what_nobody_foresaw_counts_as_a_failure_and_reaches_the_log(desk)
     for _ in range(3):
         assert (await desk.message(reply)).status is Status.PENDING
         with pytest.raises(ZeroDivisionError):
-            await attempt(desk, reply)
+            await desk.attempt(reply)
 
     failed = await desk.message(reply)
     assert (failed.status, failed.attempt) == (Status.FAILED, 3)
@@ -147,56 +141,6 @@ async def test_readers_keep_the_text_that_came_before_what_nobody_foresaw(desk):
         await desk.write(reply, attempts=1)
 
     assert (await desk.message(reply)).content == "Half an"
-
-
-async def test_silence_before_the_first_word_fails_the_attempt(desk):
-    reply = await desk.reply()
-    desk.model.will(Pause(LIMITS.first_token + 1), "Too late.")
-
-    assert (await desk.write(reply)).status is Status.PENDING
-    assert asyncio.get_running_loop().time() == LIMITS.first_token
-    for _ in range(2):
-        failed = await attempt(desk, reply)
-    assert failed.error == ReplyError("model_timeout", "The model was silent for 30 s.")
-    assert len(desk.model.closed_by) == 3
-
-
-async def test_first_word_may_take_its_time(desk):
-    reply = await desk.reply()
-    desk.model.will(Pause(LIMITS.first_token - 1), "In", Pause(LIMITS.idle - 1), " time.")
-
-    assert (await desk.write(reply)).content == "In time."
-
-
-async def test_silence_in_mid_answer_fails_the_attempt(desk):
-    reply = await desk.reply()
-    desk.model.will("Half an", Pause(LIMITS.idle + 1), " answer.")
-
-    assert (await desk.write(reply)).status is Status.PENDING
-    assert asyncio.get_running_loop().time() == LIMITS.idle
-    for _ in range(2):
-        failed = await attempt(desk, reply)
-    assert (failed.content, failed.error) == ("Half an", ReplyError("model_timeout", "The model was silent for 20 s."))
-
-
-async def test_answer_that_goes_on_for_too_long_is_final(desk):
-    reply = await desk.reply()
-    desk.model.will(*[step for _ in range(100) for step in ("word ", Pause(10))])
-
-    failed = await desk.write(reply)
-    assert asyncio.get_running_loop().time() == LIMITS.total
-    assert (failed.status, failed.attempt) == (Status.FAILED, 1)
-    assert failed.error == ReplyError("model_timeout", "The model wrote for over 300 s.")
-    assert failed.content == "word " * 30
-    assert (await desk.usage()).used == 0
-    assert len(desk.model.closed_by) == 1
-
-
-async def test_timeout_of_the_models_own_is_a_failure_too(desk):
-    reply = await desk.reply()
-    desk.model.will("Half an", TimeoutError())
-
-    assert (await desk.write(reply)).status is Status.PENDING
 
 
 @pytest.mark.parametrize(
@@ -219,7 +163,7 @@ async def test_failures_of_the_model_are_not_lost_workers(desk):
     reply = await desk.reply()
     desk.model.will(OVERLOADED)
     for _ in range(MOST_LOST_WORKERS + 2):
-        waiting = await attempt(desk, reply, attempts=100)
+        waiting = await desk.attempt(reply, attempts=100)
 
     assert waiting.status is Status.PENDING
     assert len(desk.model.asked) == MOST_LOST_WORKERS + 2

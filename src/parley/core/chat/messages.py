@@ -68,18 +68,8 @@ async def post_message(
             first_use = await unit.idempotency_keys.remember(room_id, idempotency_key, reply_id, at=now)
             if first_use is not None:
                 return await _replay(unit, room, first_use, idempotency_key, now)
-        question = Message(question_id, room_id, Role.USER, content, Status.COMPLETED, now, position, completed_at=now)
-        reply = Message(
-            reply_id,
-            room_id,
-            Role.ASSISTANT,
-            "",
-            Status.PENDING,
-            now,
-            position + 1,
-            model=catalogue.choose(model, room.model),
-            reply_to=question_id,
-        )
+        chosen = catalogue.choose(model, room.model)
+        question, reply = _exchange(question_id, reply_id, room, position, content, chosen, now)
         allowance = await unit.quota.take(account_id, day=utc_day(now))
         if await unit.replies.pending_count(account_id) >= max_pending:
             raise TooManyPending(max_pending, allowance.with_one_back)
@@ -108,6 +98,16 @@ async def read_message(*, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, 
     if message is None:
         raise MessageNotFound
     return message
+
+
+def _exchange(
+    question_id: UUID, reply_id: UUID, room: Room, position: int, content: str, model: str, now: datetime
+) -> tuple[Message, Message]:
+    question = Message(question_id, room.id, Role.USER, content, Status.COMPLETED, now, position, completed_at=now)
+    reply = Message(
+        reply_id, room.id, Role.ASSISTANT, "", Status.PENDING, now, position + 1, model=model, reply_to=question_id
+    )
+    return question, reply
 
 
 def _idempotency_key(value: str, content: str, model: str | None) -> IdempotencyKey:
