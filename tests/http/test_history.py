@@ -36,19 +36,23 @@ async def test_nothing_said_is_an_empty_page(mira: Person, room: str) -> None:
     assert await page(mira, room) == ([], None)
 
 
-@pytest.mark.parametrize(("limit", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (4, [4, 2]), (6, [6]), (100, [6])])
+PAGES = [(1, [1] * 6), (2, [2, 2, 2]), (4, [4, 2]), (6, [6]), (100, [6])]
+
+
 async def test_the_newest_page_comes_first_and_each_is_oldest_first(
-    mira: Person, room: str, limit: int, sizes: list[int]
+    mira: Person, room: str, subtests: pytest.Subtests
 ) -> None:
     said = await talk(mira, room, 3)
-    found, cursor = await page(mira, room, limit=limit)
-    pages = [found]
-    while cursor is not None:
-        items, cursor = await page(mira, room, limit=limit, cursor=cursor)
-        pages.append(items)
-        assert len(pages) < 100
-    assert [len(items) for items in pages] == sizes
-    assert [message for items in reversed(pages) for message in items] == said
+    for limit, sizes in PAGES:
+        with subtests.test(limit=limit):
+            found, cursor = await page(mira, room, limit=limit)
+            pages = [found]
+            while cursor is not None:
+                items, cursor = await page(mira, room, limit=limit, cursor=cursor)
+                pages.append(items)
+                assert len(pages) < 100
+            assert [len(items) for items in pages] == sizes
+            assert [message for items in reversed(pages) for message in items] == said
 
 
 async def test_a_page_has_50_messages_unless_told_otherwise(mira: Person, room: str) -> None:

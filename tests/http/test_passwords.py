@@ -111,9 +111,7 @@ async def test_what_no_account_may_have_is_refused(site: Site, subtests: pytest.
             assert await site.rows() == before
 
 
-@pytest.mark.parametrize(
-    "password", ["8 chars!", "x" * 128, "密码 mit Leerzeichen", "  leading and trailing  ", "😀" * 8]
-)
+@pytest.mark.parametrize("password", ["8 chars!", "  密码 mit Leerzeichen ", "😀" * 128])
 async def test_any_password_of_8_to_128_characters_is_taken_as_it_is(site: Site, password: str) -> None:
     visitor = site.visitor()
     await verify(visitor, await sign_up(visitor, password=password))

@@ -57,14 +57,16 @@ async def test_the_latest_activity_comes_first(mira: Person, clock: Clock) -> No
     assert await page(mira) == ([oldest, newest, middle], None)
 
 
-@pytest.mark.parametrize(("limit", "sizes"), [(1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (100, [5])])
-async def test_pages_follow_each_other_without_overlap(
-    mira: Person, clock: Clock, limit: int, sizes: list[int]
-) -> None:
+PAGES = [(1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (100, [5])]
+
+
+async def test_pages_follow_each_other_without_overlap(mira: Person, clock: Clock, subtests: pytest.Subtests) -> None:
     expected = await rooms(mira, clock, 5)
-    found = await pages(mira, limit)
-    assert [len(items) for items in found] == sizes
-    assert [room for items in found for room in items] == expected
+    for limit, sizes in PAGES:
+        with subtests.test(limit=limit):
+            found = await pages(mira, limit)
+            assert [len(items) for items in found] == sizes
+            assert [room for items in found for room in items] == expected
 
 
 async def test_rooms_of_the_same_moment_have_pages_too(mira: Person) -> None:

@@ -71,27 +71,27 @@ async def test_a_wrong_field_changes_no_room_and_is_named(site: Site, mira: Pers
             assert await site.rows() == before
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"name": "Winter plans"},
-        {"model": "scripted/one"},
-        {"model": None},
-        {"instructions": "Be brief."},
-        {"instructions": None},
-        {"name": "Winter plans", "model": None, "instructions": None},
-        {},
-    ],
-    ids=str,
-)
-async def test_a_change_keeps_what_it_does_not_name(mira: Person, clock: Clock, change: dict[str, str | None]) -> None:
-    made = (await mira.post("/chatroom", json=FULL)).json()
-    clock.forward(minutes=1)
-    changed = await mira.patch(f"/chatroom/{made['id']}", json=change)
-    assert changed.status_code == 200
-    assert changed.json() == made | change
-    read = (await mira.get(f"/chatroom/{made['id']}")).json()
-    assert read == made | change | {"messages": [], "next_cursor": None}
+CHANGES = [
+    {"name": "Winter plans"},
+    {"model": "scripted/one"},
+    {"model": None},
+    {"instructions": "Be brief."},
+    {"instructions": None},
+    {"name": "Winter plans", "model": None, "instructions": None},
+    {},
+]
+
+
+async def test_a_change_keeps_what_it_does_not_name(mira: Person, clock: Clock, subtests: pytest.Subtests) -> None:
+    for change in CHANGES:
+        with subtests.test(change=change):
+            made = (await mira.post("/chatroom", json=FULL)).json()
+            clock.forward(minutes=1)
+            changed = await mira.patch(f"/chatroom/{made['id']}", json=change)
+            assert changed.status_code == 200
+            assert changed.json() == made | change
+            read = (await mira.get(f"/chatroom/{made['id']}")).json()
+            assert read == made | change | {"messages": [], "next_cursor": None}
 
 
 async def test_two_changes_at_once_do_not_undo_each_other(mira: Person) -> None:

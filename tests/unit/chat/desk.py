@@ -20,7 +20,7 @@ from parley.core.chat.follow_reply import ReplyEvent, follow_reply
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyStream
-from parley.core.chat.rooms import create_room
+from parley.core.chat.rooms import change_room, create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
 from tests.unit.chat.scripted_model import ScriptedModel
@@ -68,6 +68,19 @@ class Desk:
             now=self.now(),
             **{"name": "A room", "model": None, "instructions": None} | wishes,
         )
+
+    async def change(self, room: Room, account_id: UUID | None = None, **changes: str | None) -> Room:
+        return await change_room(
+            uow=self.chat,
+            cache=self.cache,
+            catalogue=self.catalogue,
+            account_id=account_id or self.account_id,
+            room_id=room.id,
+            changes=changes,
+        )
+
+    async def delete(self, room: Room, account_id: UUID | None = None) -> None:
+        await delete_room(uow=self.chat, cache=self.cache, account_id=account_id or self.account_id, room_id=room.id)
 
     async def post(
         self,

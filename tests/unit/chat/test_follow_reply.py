@@ -16,7 +16,6 @@ from parley.core.chat.follow_reply import (
     follow_reply,
 )
 from parley.core.chat.model import EventId, Status
-from parley.core.chat.rooms import delete_room
 from tests.unit.chat.desk import QUIET
 from tests.unit.chat.reader import Reader
 from tests.unit.chat.scripted_model import Gate, Pause
@@ -147,7 +146,7 @@ async def test_reader_of_a_deleted_room_is_let_go(desk):
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reader.read(desk.follow(reply)))
         await asyncio.sleep(1)
-        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        await desk.delete(room)
 
     assert reader.events == [Quiet()]
     assert asyncio.get_running_loop().time() == QUIET

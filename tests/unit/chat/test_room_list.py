@@ -6,35 +6,17 @@ from uuid import UUID
 import pytest
 
 from parley.core.chat.errors import RoomNotFound
-from parley.core.chat.model import Room
 from parley.core.chat.ports import CachedPage
 from parley.core.chat.rooms import (
     CACHED_BYTES,
     RoomPage,
     SharedReads,
-    change_room,
-    delete_room,
     first_rooms,
 )
 from parley.core.errors import InvalidInput
 from tests.unit.chat.desk import Desk
 
 RAVI = UUID(int=77)
-
-
-async def change(desk: Desk, room: Room, account_id: UUID | None = None, **changes: str | None) -> Room:
-    return await change_room(
-        uow=desk.chat,
-        cache=desk.cache,
-        catalogue=desk.catalogue,
-        account_id=account_id or desk.account_id,
-        room_id=room.id,
-        changes=changes,
-    )
-
-
-async def delete(desk: Desk, room: Room, account_id: UUID | None = None) -> None:
-    await delete_room(uow=desk.chat, cache=desk.cache, account_id=account_id or desk.account_id, room_id=room.id)
 
 
 class Counter:
@@ -80,9 +62,9 @@ async def test_own_write_is_seen_at_once(desk):
     await asyncio.sleep(1)
     await desk.post(room)
     assert await counter.list() == ("First,Second", False)
-    await change(desk, room, name="Renamed")
+    await desk.change(room, name="Renamed")
     assert await counter.list() == ("Renamed,Second", False)
-    await delete(desk, room)
+    await desk.delete(room)
     assert await counter.list() == ("Second", False)
     assert await counter.list() == ("Second", True)
 
@@ -93,9 +75,9 @@ async def test_refused_writes_and_those_of_others_leave_the_cache(desk):
     await counter.list()
     await desk.room(account_id=RAVI, name="Ravi's")
     with pytest.raises(InvalidInput):
-        await change(desk, room, name="")
+        await desk.change(room, name="")
     with pytest.raises(RoomNotFound):
-        await delete(desk, room, RAVI)
+        await desk.delete(room, RAVI)
 
     assert await counter.list() == ("First", True)
     assert await counter.list(account_id=RAVI) == ("Ravi's", False)

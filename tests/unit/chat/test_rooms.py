@@ -10,8 +10,6 @@ from parley.core.billing.model import Plan
 from parley.core.chat.errors import RoomNotFound, UnknownModel
 from parley.core.chat.model import Room
 from parley.core.chat.rooms import (
-    change_room,
-    delete_room,
     list_rooms,
     read_room,
 )
@@ -29,21 +27,6 @@ WRONG = [
     pytest.param(UnknownModel, {"model": "vendor/unknown"}, id="unknown model"),
     pytest.param(UnknownModel, {"model": ""}, id="empty model"),
 ]
-
-
-async def change(desk: Desk, room: Room, account_id: UUID | None = None, **changes: str | None) -> Room:
-    return await change_room(
-        uow=desk.chat,
-        cache=desk.cache,
-        catalogue=desk.catalogue,
-        account_id=account_id or desk.account_id,
-        room_id=room.id,
-        changes=changes,
-    )
-
-
-async def delete(desk: Desk, room: Room, account_id: UUID | None = None) -> None:
-    await delete_room(uow=desk.chat, cache=desk.cache, account_id=account_id or desk.account_id, room_id=room.id)
 
 
 async def stored(desk: Desk, room: Room) -> Room:
@@ -89,7 +72,7 @@ async def test_room_that_cannot_be_is_not_made(desk, fault, wrong):
 async def test_only_what_is_named_changes(desk, changes):
     room = await desk.room(model="vendor/fast", instructions="Be brief.")
 
-    changed = await change(desk, room, **changes)
+    changed = await desk.change(room, **changes)
     assert changed == await stored(desk, room) == replace(room, **changes)
 
 
@@ -97,7 +80,7 @@ async def test_only_what_is_named_changes(desk, changes):
 async def test_room_stays_when_it_cannot_change_so(desk, fault, wrong):
     room = await desk.room(model="vendor/fast", instructions="Be brief.")
     with pytest.raises(fault):
-        await change(desk, room, **wrong)
+        await desk.change(room, **wrong)
 
     assert await stored(desk, room) == room
 
@@ -105,8 +88,8 @@ async def test_room_stays_when_it_cannot_change_so(desk, fault, wrong):
 async def test_room_of_another_account_is_none(desk):
     room = await desk.room()
     for attempt in (
-        change(desk, room, RAVI, name="Stolen"),
-        delete(desk, room, RAVI),
+        desk.change(room, RAVI, name="Stolen"),
+        desk.delete(room, RAVI),
         read_room(uow=desk.chat, account_id=RAVI, room_id=room.id),
     ):
         with pytest.raises(RoomNotFound):
@@ -117,12 +100,12 @@ async def test_room_of_another_account_is_none(desk):
 async def test_deleted_room_is_gone_with_what_was_said(desk):
     room = await desk.room()
     await desk.post(room)
-    await delete(desk, room)
+    await desk.delete(room)
 
     with pytest.raises(RoomNotFound):
         await stored(desk, room)
     with pytest.raises(RoomNotFound):
-        await delete(desk, room)
+        await desk.delete(room)
     tables = desk.database.committed
     assert (tables.rooms, tables.messages, tables.replies) == ({}, {}, {})
     assert (await desk.usage()).used == 1
@@ -162,7 +145,7 @@ async def test_room_whose_model_is_no_longer_offered_may_change_otherwise(desk):
     room = await desk.room(model="other/only")
     del desk.catalogue.providers["other"]
 
-    assert await change(desk, room, name="Another") == replace(room, name="Another")
+    assert await desk.change(room, name="Another") == replace(room, name="Another")
     with pytest.raises(UnknownModel):
-        await change(desk, room, model="other/only")
-    assert (await change(desk, room, model=None)).model is None
+        await desk.change(room, model="other/only")
+    assert (await desk.change(room, model=None)).model is None

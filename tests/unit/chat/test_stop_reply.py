@@ -7,7 +7,6 @@ import pytest
 
 from parley.core.chat.errors import MessageNotFound, ModelUnavailable, NotAReply
 from parley.core.chat.model import Status
-from parley.core.chat.rooms import delete_room
 from parley.core.chat.stop_reply import PATIENCE_SECONDS
 from tests.unit.chat.desk import LIMITS, FreezingUnitOfWork
 from tests.unit.chat.scripted_model import Gate
@@ -139,7 +138,7 @@ async def test_reply_whose_room_goes_meanwhile_is_not_found(desk):
     async with asyncio.TaskGroup() as tasks:
         stopping = tasks.create_task(failure(desk.stop(reply)))
         await asyncio.sleep(1)
-        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        await desk.delete(room)
 
     assert stopping.result() is MessageNotFound
 

@@ -7,7 +7,6 @@ from parley.core.chat.follow_reply import (
     wait_for_end,
 )
 from parley.core.chat.model import Message, Status
-from parley.core.chat.rooms import delete_room
 from tests.unit.chat.desk import Desk
 from tests.unit.chat.scripted_model import Pause
 
@@ -61,7 +60,7 @@ async def test_waiting_for_what_was_deleted_ends_with_nothing(desk):
     async with asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(waited(desk, reply, 30))
         await asyncio.sleep(0.5)
-        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        await desk.delete(room)
 
     assert waiting.result() is None
     assert asyncio.get_running_loop().time() == 1

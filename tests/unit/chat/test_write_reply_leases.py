@@ -6,7 +6,6 @@ import pytest
 
 from parley.core.chat.model import Message, Status
 from parley.core.chat.ports import StreamEnd
-from parley.core.chat.rooms import delete_room
 from parley.core.chat.sweep import requeue_overdue
 from tests.unit.chat.desk import LIMITS, Desk, FreezingUnitOfWork
 from tests.unit.chat.scripted_model import Gate, Pause
@@ -184,7 +183,7 @@ async def test_readers_of_a_deleted_room_are_told_when_the_model_ends(desk):
     desk.model.will("Half an", gate, " answer.")
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
         await gate.reached()
-        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        await desk.delete(room)
         gate.open()
         while (arrival := await pieces.receive(within=60)) is not StreamEnd.ENDED:
             assert arrival is not None
@@ -199,7 +198,7 @@ async def test_worker_gives_up_when_the_room_is_deleted(desk):
     desk.model.will("Half an", gate)
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
         await gate.reached()
-        await delete_room(uow=desk.chat, cache=desk.cache, account_id=room.account_id, room_id=room.id)
+        await desk.delete(room)
         while (arrival := await pieces.receive(within=60)) is not StreamEnd.ENDED:
             assert arrival is not None
 
