@@ -44,6 +44,7 @@ def _prepare(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Any) -> None:
-    read_only = connection.get_execution_options().get("parley_read_only", False)
-    # A transaction that writes takes the write lock first: one that reads before it writes could not get it later.
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    # Nothing that is read in one unit of work needs a snapshot: without a transaction a read is one visit to the thread
+    # and not three. One that writes takes the write lock first: it could not get it after it has read.
+    if not connection.get_execution_options().get("parley_read_only", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
