@@ -234,7 +234,8 @@ async def test_stop_reaches_the_worker_that_takes_the_reply_next(store, after):
     if after == "hand_back":
         assert await store.do(lambda unit: unit.replies.hand_back(claim))
     if after == "put_off":
-        assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=0))
+        # Who asked to stop does not wait for the delay.
+        assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
 
     assert (await store.claim(reply)).stop_requested
 

@@ -66,6 +66,7 @@ async def test_pages_go_from_the_latest_activity_to_the_oldest_without_gap_or_re
             while page := await unit.rooms.page(account_id, after=after, limit=size):
                 assert len(page) <= size
                 walked += page
+                assert len(walked) <= len(rooms)
                 after = RoomCursor(page[-1].active_at, page[-1].id)
         assert walked == expected
 

@@ -138,6 +138,7 @@ async def cluster(
         for worker in running.workers:
             stack.push_async_callback(worker.kill)
         await asyncio.gather(*(api.start() for api in running.apis), *(worker.start() for worker in running.workers))
+        await becomes(lambda: all("Listening started" in worker.log() for worker in running.workers))
         running.client = await sign_in(running.apis[0].address)
         stack.push_async_callback(running.client.aclose)
         running.clients = [

@@ -1,7 +1,8 @@
 """The worker inside the API process, and the sweeper of every worker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -26,8 +27,10 @@ class Bench:
         self.gates: dict[int, asyncio.Event] = {}
         self._changed = asyncio.Condition()
 
-    def worker(self) -> InProcessWorker:
-        return InProcessWorker(ids=self.queue, write=self.write)
+    @asynccontextmanager
+    async def working(self) -> AsyncGenerator[None, None]:
+        async with asyncio.timeout(PATIENCE), InProcessWorker(ids=self.queue, write=self.write).running():
+            yield
 
     async def put(self, *numbers: int, waits: bool = True) -> None:
         for number in numbers:
@@ -63,7 +66,7 @@ async def bench():
 
 
 async def test_replies_are_written_side_by_side(bench):
-    async with bench.worker().running():
+    async with bench.working():
         await bench.put(1, 2, 3)
         await bench.until(lambda: len(bench.begun) == 3)
         bench.gates[2].set()
@@ -75,7 +78,7 @@ async def test_replies_are_written_side_by_side(bench):
 
 async def test_no_more_than_the_most_are_written_at_once(bench):
     numbers = range(1, MOST_AT_ONCE + 3)
-    async with bench.worker().running():
+    async with bench.working():
         await bench.put(*numbers)
         await bench.until(lambda: len(bench.begun) == MOST_AT_ONCE)
         for _ in range(10):
@@ -91,7 +94,7 @@ async def test_no_more_than_the_most_are_written_at_once(bench):
 async def test_crash_of_one_reply_is_logged_and_stops_no_other(bench):
     bench.crashes[2] = ZeroDivisionError()
     with capture_logs() as logs:
-        async with bench.worker().running():
+        async with bench.working():
             await bench.put(1, 2)
             await bench.until(lambda: len(bench.begun) == 2)
             bench.gates[2].set()
@@ -110,24 +113,23 @@ async def test_crashes_give_their_place_back(bench):
     numbers = range(1, 2 * MOST_AT_ONCE)
     bench.crashes = {number: ZeroDivisionError() for number in numbers}
     with capture_logs():
-        async with bench.worker().running():
+        async with bench.working():
             await bench.put(*numbers, waits=False)
             await bench.until(lambda: len(bench.left) == len(numbers))
 
 
 async def test_worker_that_leaves_cancels_what_it_writes_and_waits_for_it(bench):
-    async with asyncio.timeout(PATIENCE):
-        async with bench.worker().running():
-            await bench.put(1, 2)
-            await bench.until(lambda: len(bench.begun) == 2)
-            await bench.put(3, 4)
+    async with bench.working():
+        await bench.put(1, 2)
+        await bench.until(lambda: len(bench.begun) == 2)
+        await bench.put(3, 4)
 
     assert sorted(bench.left) == sorted(bench.begun)
     assert not any(gate.is_set() for gate in bench.gates.values())
 
 
 async def test_worker_that_has_left_takes_nothing_more(bench):
-    async with bench.worker().running():
+    async with bench.working():
         await bench.put(1, waits=False)
         await bench.until(lambda: bench.left == [1])
     await bench.put(2, waits=False)
@@ -138,7 +140,7 @@ async def test_worker_that_has_left_takes_nothing_more(bench):
 
 
 async def test_idle_worker_leaves_at_once(bench):
-    async with asyncio.timeout(PATIENCE), bench.worker().running():
+    async with bench.working():
         pass
 
 

@@ -110,6 +110,7 @@ async def test_end_that_came_too_early_is_not_believed(desk):
         gate.open()
 
     assert reader.text == "A whole answer."
+    assert asyncio.get_running_loop().time() < QUIET
 
 
 async def test_overlapping_pieces_are_cut_to_what_is_new(desk):
