@@ -82,6 +82,7 @@ ENDINGS = [
     pytest.param(Ending(Status.COMPLETED, "An answer", NOW), id="completed with unknown usage"),
     pytest.param(Ending(Status.STOPPED, "An ans", NOW), id="stopped"),
     pytest.param(Ending(Status.FAILED, "An a", NOW, error=ReplyError("a_code", "A sentence.")), id="failed"),
+    pytest.param(Ending(Status.FAILED, "", NOW, error=ReplyError("c" * 64, "d" * 500)), id="failed in many words"),
 ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from parley.core.chat.model import Claim, Ending, Lease, Message, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
 from parley.core.chat.ports import ChatUnit
 from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, new_id
 
@@ -246,12 +246,3 @@ async def test_stop_finds_nothing_to_flag(store):
     await store.end(await store.claim(reply))
     for message_id in (question.id, reply.id, new_id()):
         assert not await store.do(lambda unit, found=message_id: unit.replies.request_stop(found))
-
-
-async def test_failed_end_keeps_code_and_sentence(store):
-    reply = await store.new_reply()
-    claim = await store.claim(reply)
-    error = ReplyError("c" * 64, "d" * 500)
-    assert await store.end(claim, Ending(Status.FAILED, "half", NOW, error=error))
-
-    assert (await kept(store, reply, claim)).error == error
