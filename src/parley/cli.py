@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import click
 
-from parley.settings import SettingsError, read_settings
+from parley.settings import Settings, SettingsError, read_settings
 
 GRACE_SECONDS = 3
 
@@ -44,7 +44,7 @@ def run(host: str, port: int, workers: int) -> None:
         f"  docs        http://{host}:{port}/docs\n"
         f"  database    {database_name(settings)}\n"
         f"  model       {parley.ports.catalogue.default}\n"
-        f"  codes       {settings.otp_sender} (shown in the answer)",
+        f"  codes       {_codes(settings)}",
         err=True,
     )
     uvicorn.run(
@@ -56,8 +56,8 @@ def run(host: str, port: int, workers: int) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        # The application itself reads them, so that it does the same under any server.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         lifespan="on",
         ws="none",
@@ -101,6 +101,11 @@ def plan(number_or_email: str, plan_name: str) -> None:
 
     asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
     click.echo(f"{number_or_email}: {plan_name}")
+
+
+def _codes(settings: Settings) -> str:
+    ways = {"response": "shown in the answer", "email": f"by {settings.smtp_server}", "sms": "by the SMS gateway"}
+    return ", ".join(f"{sender} ({ways[sender]})" for sender in settings.otp_sender)
 
 
 def main() -> None:

@@ -2,23 +2,32 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from parley.adapters.sql.billing import SqlBillingUnitOfWork
 from parley.adapters.sql.failures import DatabaseUrlInvalid
 from parley.adapters.sql.schema import SchemaOutdated, current_revision, migrate, require_current
 from parley.adapters.sql.tables import REVISION
 from parley.alone import alone
 from parley.bootstrap import bootstrap
+from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.databases import database_name, open_database
 from parley.bootstrap.models import configured_providers
 from parley.bootstrap.wires import chosen_wire
+from parley.core.accounts.model import IdentityKind
+from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.accounts.profile import read_identity
+from parley.core.billing.events import waiting_events
 from parley.core.billing.model import Plan
-from parley.core.billing.use_cases import override_plan
+from parley.core.billing.usage import override_plan
 from parley.core.errors import DomainError
 from parley.settings import Settings, SettingsError, read_settings
+
+# A webhook that waits longer than this is not just on its way.
+PATIENCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,8 @@ async def check_everything(settings: Settings) -> list[Finding]:
         await _database(settings),
         await _redis(settings),
         _models(settings),
-        Finding("OTP_SENDER", True, f"{settings.otp_sender}: codes are shown in the answer; for development only"),
+        *await _senders(settings),
+        await _events(settings),
     ]
 
 
@@ -133,6 +143,43 @@ async def _redis(settings: Settings) -> Finding:
     wire = chosen_wire(settings)
     answers = await wire.health_checks["redis"]()
     return Finding("REDIS_URL", answers, "answers" if answers else "does not answer: does the server run there?")
+
+
+async def _senders(settings: Settings) -> list[Finding]:
+    senders = otp_senders(settings)
+    if not senders:
+        return [Finding("OTP_SENDER", True, "response: codes are shown in the answer; for development only")]
+    return [await _sender(kind, sender) for kind, sender in senders.items()]
+
+
+async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
+    name = f"codes by {kind.value}"
+    try:
+        await sender.check()
+    except SenderFailed as error:
+        return Finding(name, False, str(error))
+    finally:
+        await sender.close()
+    return Finding(name, True, "whoever is to carry them answers; nothing was sent")
+
+
+async def _events(settings: Settings) -> Finding:
+    """How many webhooks wait; some always may for a moment, old ones mean that the provider does not answer."""
+    database = open_database(settings)
+    try:
+        if await current_revision(database) != REVISION:
+            return Finding("webhooks", True, "none yet: their inbox comes with the schema")
+        count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
+    except (DomainError, SQLAlchemyError, DatabaseUrlInvalid):
+        return Finding("webhooks", False, "their inbox cannot be read: see DATABASE_URL")
+    finally:
+        await database.close()
+    if oldest is None or datetime.now(UTC) - oldest < PATIENCE:
+        return Finding("webhooks", True, f"{count} wait to be processed")
+    hint = "does a worker run, and does the payment provider answer it?"
+    return Finding(
+        "webhooks", False, f"{count} wait to be processed, the oldest since {oldest:%Y-%m-%d %H:%M} UTC: {hint}"
+    )
 
 
 def _models(settings: Settings) -> Finding:

@@ -3,8 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from parley.adapters.redis.reply_queue import WRITE_REPLY
-from parley.adapters.worker.taskiq_worker import serve_replies
+from parley.adapters.worker.taskiq_worker import serve
 from parley.bootstrap import bootstrap
 from parley.logs import configure_logs
 from parley.settings import SettingsError, read_settings
@@ -13,18 +12,18 @@ if TYPE_CHECKING:
     from taskiq import AsyncBroker
 
 
-def reply_broker() -> "AsyncBroker":
+def worker_broker() -> "AsyncBroker":
     """Raises SettingsError without Redis."""
     settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
     parley = bootstrap(settings)
     if parley.wire.broker is None:
         raise SettingsError("REDIS_URL: is not set; without Redis the worker runs inside «parley run».")
-    serve_replies(parley.wire.broker, task_name=WRITE_REPLY, write=parley.writing.write, background=parley.working)
+    serve(parley.wire.broker, parley.tasks, background=parley.working)
     return parley.wire.broker
 
 
 try:
-    broker = reply_broker()
+    broker = worker_broker()
 except SettingsError as error:
     sys.exit(f"parley: {error}")

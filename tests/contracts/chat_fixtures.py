@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -19,20 +19,26 @@ from parley.adapters.memory.billing import MemoryBillingUnitOfWork
 from parley.adapters.memory.chat import MemoryChatUnitOfWork
 from parley.adapters.memory.transactions import MemoryDatabase
 from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing import SqlBillingUnitOfWork
 from parley.adapters.sql.chat import SqlChatUnitOfWork
 from parley.adapters.sql.database import Database
-from parley.adapters.sql.quota import SqlBillingUnitOfWork
 from parley.adapters.sql.schema import migrate
 from parley.core.accounts.model import Account, Identity, IdentityKind
-from parley.core.accounts.ports import AccountsUnitOfWork
+from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage, Plan
-from parley.core.billing.ports import BillingUnitOfWork
+from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
+
+
+def noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), UTC)
+
+
 LIMIT = 5
 LONG = 3_600.0
 COMPLETED = Ending(Status.COMPLETED, "An answer", NOW)

@@ -20,7 +20,17 @@ _numbers = itertools.count(1)
 _templates: list[str] = []
 _emptied: list[str] = []
 # The others go with them.
-_ROOTS = ("accounts", "challenges", "signups")
+_ROOTS = (
+    "accounts",
+    "challenges",
+    "deliveries",
+    "signups",
+    "revoked_sessions",
+    "events",
+    "closures",
+    "leases",
+    "sandbox_objects",
+)
 
 
 def create_database(*, template: str = "template0") -> str:

@@ -14,7 +14,7 @@ from redis import Redis
 from parley.adapters.redis.broker import HintBroker
 from parley.adapters.redis.channels import PULSE_SECONDS, Channels
 from parley.adapters.redis.connection import RedisLink, in_background
-from parley.adapters.redis.reply_queue import WRITE_REPLY, TaskiqReplyQueue
+from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
 from parley.core.chat.follow_reply import Delta, Ended, Quiet, ReplyEvent, Started, follow_reply
@@ -94,14 +94,14 @@ async def redis_link(url: str | None = None) -> AsyncGenerator[RedisLink, None]:
 
 
 @asynccontextmanager
-async def redis_queue() -> AsyncGenerator[tuple[TaskiqReplyQueue, Callable[[], Awaitable[UUID]]], None]:
+async def redis_queue() -> AsyncGenerator[tuple[TaskiqQueue, Callable[[], Awaitable[UUID]]], None]:
     """A queue of its own, and the taking end of two workers that listen to it."""
     brokers = [HintBroker(shared_redis(), queue=f"parley:queue:{uuid4()}") for _ in range(2)]
     taken: asyncio.Queue[UUID] = asyncio.Queue()
     for broker in brokers:
         await broker.startup()
     async with in_background(*(_listen(broker, taken) for broker in brokers)):
-        yield TaskiqReplyQueue(brokers[0], seconds=PATIENCE), taken.get
+        yield TaskiqQueue(brokers[0], "write_reply", seconds=PATIENCE), taken.get
     for broker in brokers:
         await broker.shutdown()
 
@@ -109,7 +109,7 @@ async def redis_queue() -> AsyncGenerator[tuple[TaskiqReplyQueue, Callable[[], A
 async def _listen(broker: HintBroker, taken: asyncio.Queue[UUID]) -> None:
     async for data in broker.listen():
         message = broker.formatter.loads(data)
-        assert message.task_name == WRITE_REPLY
+        assert message.task_name == "write_reply"
         taken.put_nowait(UUID(message.args[0]))
 
 

@@ -10,7 +10,7 @@ import pytest
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.model import IdempotencyKey, Room, TokenUsage
 from parley.core.chat.ports import ChatUnit
-from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
+from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
 
 store = every_store
 KEY = IdempotencyKey("a key", b"f" * 32)
@@ -22,7 +22,7 @@ async def change_everything(unit: ChatUnit, room: Room) -> None:
     await unit.rooms.save(replace(room, name="Another name"), fields=frozenset({"name"}))
     _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW + timedelta(days=1))
     question, reply = exchange_at(position, room)
-    await unit.quota.take(room.account_id, day=TODAY)
+    await unit.quota.take(room.account_id, now=noon(TODAY))
     await unit.quota.add_tokens(room.account_id, day=TODAY, usage=TokenUsage(1, 2))
     await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
     await unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)
@@ -34,7 +34,7 @@ async def read_everything(store: Store, room: Room) -> tuple[Any, ...]:
             await unit.rooms.page(room.account_id, after=None, limit=100),
             await unit.messages.page(room.id, before=None, limit=100),
             await unit.replies.pending_count(room.account_id),
-            await unit.quota.look(room.account_id, day=TODAY),
+            await unit.quota.look(room.account_id, now=noon(TODAY)),
             await store.usage(room.account_id),
         )
 
@@ -122,7 +122,7 @@ async def test_unit_reads_what_it_has_written(store):
         await change_everything(unit, room)
         assert (await unit.rooms.get(room.id, room.account_id)).name == "Another name"
         assert len(await unit.messages.page(room.id, before=None, limit=100)) == 2
-        assert (await unit.quota.look(room.account_id, day=TODAY)).remaining == 4
+        assert (await unit.quota.look(room.account_id, now=noon(TODAY))).remaining == 4
 
 
 async def test_reader_waits_for_no_writer_and_sees_nothing_uncommitted(store):
@@ -159,7 +159,7 @@ async def test_billing_changes_need_a_commit_too(store):
         await unit.plans.override(account_id, Plan.PRO)
 
     async with store.billing(read_only=True) as unit:
-        assert await unit.plans.of(account_id) is Plan.BASIC
+        assert await unit.plans.of(account_id, now=noon(TODAY)) is Plan.BASIC
 
 
 async def test_reader_of_plans_waits_for_no_writer(store):
@@ -167,7 +167,7 @@ async def test_reader_of_plans_waits_for_no_writer(store):
     async with asyncio.timeout(5), store.billing() as writing:
         await writing.plans.override(account_id, Plan.PRO)
         async with store.billing(read_only=True) as reading:
-            assert await reading.plans.of(account_id) is Plan.BASIC
+            assert await reading.plans.of(account_id, now=noon(TODAY)) is Plan.BASIC
 
 
 async def test_chat_and_billing_write_at_once_without_losing_anything(store):
@@ -183,4 +183,4 @@ async def test_chat_and_billing_write_at_once_without_losing_anything(store):
     assert await store.see(lambda unit: unit.replies.pending_count(room.account_id)) == len(accounts)
     for account_id in accounts:
         async with store.billing(read_only=True) as unit:
-            assert await unit.plans.of(account_id) is Plan.PRO
+            assert await unit.plans.of(account_id, now=noon(TODAY)) is Plan.PRO

@@ -219,3 +219,14 @@ async def test_only_bindings_before_the_moment_are_forgotten(store):
     for name, kept in {"old": False, "older": False, "just": True, "new": True}.items():
         answer = await remember(store, room, new_id(), IdempotencyKey(name, KEY.fingerprint))
         assert (answer is not None) == kept
+
+
+async def test_what_follows_a_position_comes_oldest_first(store):
+    room = await store.new_room()
+    await store.new_exchange(await store.new_room(room.account_id))
+    said = [message for _ in range(3) for message in await store.new_exchange(room)]
+    async with store.chat(read_only=True) as unit:
+        assert await unit.messages.after(room.id, 0, limit=10) == said
+        assert await unit.messages.after(room.id, 2, limit=3) == said[2:5]
+        assert await unit.messages.after(room.id, 6, limit=3) == []
+        assert await unit.messages.after(new_id(), 0, limit=3) == []

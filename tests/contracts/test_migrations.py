@@ -2,25 +2,24 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, asynccontextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import pytest
 from advanced_alchemy.types import GUID
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
-from parley.adapters.sql.database import Database
 from parley.adapters.sql.schema import current_revision, migrate, migrations_folder
-from parley.adapters.sql.tables import REVISION, metadata
-from tests.contracts.postgres_fixtures import empty_database
+from parley.adapters.sql.tables import (
+    REVISION,
+    metadata,
+)
+from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
+
+new_url = every_new_url
 
 PROCESSES = 4
 DATABASES = 6
@@ -41,56 +40,6 @@ for line in sys.stdin:
     asyncio.run(bring_up_to_date(line.strip()))
     print("migrated", flush=True)
 """
-
-
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[Callable[[], str], None]:
-    numbers = iter(range(1_000))
-    yield lambda: f"sqlite+aiosqlite:///{folder / f'{next(numbers)}.db'}"
-
-
-@asynccontextmanager
-async def postgresql(_folder: Path) -> AsyncGenerator[Callable[[], str], None]:
-    with ExitStack() as databases:
-        yield lambda: databases.enter_context(empty_database())
-
-
-@pytest.fixture(params=[pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")])
-async def new_url(request, tmp_path):
-    """Makes the address of a new and empty database."""
-    async with request.param(tmp_path) as made:
-        yield made
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncGenerator[Database, None]:
-    database = Database(url)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-async def applied(database: Database, step: Callable[[Connection], Any]) -> Any:
-    async with database.transaction() as connection:
-        result = await connection.run_sync(step)
-        await connection.commit()
-    return result
-
-
-async def moved(database: Database, direction: Callable[[Config, str], None], revision: str) -> None:
-    def move(connection: Connection) -> None:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(migrations_folder()))
-        direction(config, revision)
-
-    await applied(database, move)
-
-
-def revisions() -> list[str]:
-    """All of them, oldest first, after the beginning of all."""
-    scripts = ScriptDirectory(str(migrations_folder()))
-    return ["base", *(script.revision for script in reversed(list(scripts.walk_revisions())))]
 
 
 def described(connection: Connection) -> dict[str, Any]:

@@ -1,34 +1,25 @@
-"""The adapters for passwords, access tokens and stream tickets."""
+"""The adapters for access tokens and stream tickets."""
 
-import asyncio
 import base64
 import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import argon2
 import jwt
 import pytest
 
-from parley.adapters.argon2_passwords import Argon2Passwords, decoy_hash
 from parley.adapters.jwt_tokens import JwtAccessTokens, JwtStreamTickets
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import Caller
 from parley.core.chat.tickets import Ticket, TicketInvalid
 
 ACCOUNT, SESSION, ROOM, REPLY = (UUID(int=number) for number in range(1, 5))
+TICKET = Ticket(ACCOUNT, SESSION, ROOM, REPLY)
 SECRET = "an old secret of thirty-two bytes"
 NEW_SECRET = "a new secret of thirty-two bytes!"
 NOW = datetime(2026, 3, 14, 12, 0, 0, 500_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 LIFE = timedelta(minutes=15)
-
-
-@pytest.fixture
-def passwords():
-    made = Argon2Passwords()
-    yield made
-    made.close()
 
 
 def access_tokens(*secrets: str, remember: int = 10) -> JwtAccessTokens:
@@ -46,53 +37,6 @@ def forged(key: str = SECRET, algorithm: str = "HS256", kid: object = None, **ch
 
 def raw(header: bytes, payload: bytes = b"{}") -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (header, payload, b"signature"))
-
-
-@pytest.mark.parametrize("password", ["correct horse", "ପାସୱାର୍ଡ ୧୨", "p" * 128])
-async def test_hash_fits_its_password_alone(passwords, password):
-    password_hash = await passwords.hash(password)
-
-    assert password_hash.startswith("$argon2id$")
-    assert len(password_hash) <= 255
-    assert await passwords.verify(password, password_hash)
-    assert not await passwords.verify(password + "r", password_hash)
-    assert not await passwords.verify("", password_hash)
-
-
-async def test_hashes_of_one_password_differ(passwords):
-    assert await passwords.hash("correct horse") != await passwords.hash("correct horse")
-
-
-@pytest.mark.parametrize("password", ["", "correct horse", "\ud800"], ids=["empty", "plain", "surrogate"])
-async def test_without_a_hash_nothing_fits(passwords, password):
-    assert await passwords.verify(password, None) is False
-
-
-def test_verification_without_a_hash_does_the_work_of_one_with(passwords):
-    hasher = argon2.PasswordHasher()
-
-    assert argon2.extract_parameters(decoy_hash(hasher)) == argon2.extract_parameters(hasher.hash("correct horse"))
-    with pytest.raises(argon2.exceptions.VerifyMismatchError):
-        hasher.verify(decoy_hash(hasher), "correct horse")
-
-
-async def test_only_hashes_of_other_costs_need_another(passwords):
-    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
-
-    assert passwords.needs_rehash(cheap)
-    assert await passwords.verify("correct horse", cheap)
-    assert not passwords.needs_rehash(await passwords.hash("correct horse"))
-
-
-async def test_event_loop_goes_on_while_a_password_is_hashed(passwords):
-    hashing = asyncio.create_task(passwords.hash("correct horse"))
-    verifying = asyncio.create_task(passwords.verify("correct horse", None))
-    await asyncio.sleep(0)
-
-    assert not hashing.done()
-    assert not verifying.done()
-    assert await verifying is False
-    assert await hashing
 
 
 def test_token_names_its_caller_until_it_expires():
@@ -116,7 +60,7 @@ def test_time_that_is_given_counts_and_no_other(year):
 
     assert access_tokens().read(access_tokens().issue(ACCOUNT, SESSION, now), now).account_id == ACCOUNT
     tickets = JwtStreamTickets([SECRET])
-    assert tickets.read(tickets.issue(REPLY, ROOM, ACCOUNT, now), now).room_id == ROOM
+    assert tickets.read(tickets.issue(TICKET, now), now).room_id == ROOM
 
 
 def test_claims_are_those_of_rfc_7519():
@@ -255,11 +199,13 @@ def test_secret_that_is_too_short_is_refused_and_not_shown(secrets):
 
 def test_ticket_is_good_for_ten_minutes():
     tickets = JwtStreamTickets([NEW_SECRET, SECRET])
-    ticket = tickets.issue(REPLY, ROOM, ACCOUNT, NOW)
+    ticket = tickets.issue(TICKET, NOW)
     expires_at = NOW.replace(microsecond=0) + timedelta(minutes=10)
 
-    assert tickets.read(ticket, NOW) == Ticket(ACCOUNT, ROOM, REPLY)
-    assert tickets.read(ticket, expires_at - SECOND) == Ticket(account_id=ACCOUNT, room_id=ROOM, reply_id=REPLY)
+    assert tickets.read(ticket, NOW) == TICKET
+    assert tickets.read(ticket, expires_at - SECOND) == Ticket(
+        account_id=ACCOUNT, session_id=SESSION, room_id=ROOM, reply_id=REPLY
+    )
     with pytest.raises(TicketInvalid):
         tickets.read(ticket, expires_at)
 
@@ -267,12 +213,12 @@ def test_ticket_is_good_for_ten_minutes():
 def test_ticket_of_one_moment_is_one_ticket():
     first, second = JwtStreamTickets([SECRET]), JwtStreamTickets([SECRET])
 
-    assert first.issue(REPLY, ROOM, ACCOUNT, NOW) == second.issue(REPLY, ROOM, ACCOUNT, NOW)
-    assert first.issue(REPLY, ROOM, ACCOUNT, NOW) != first.issue(REPLY, ROOM, ACCOUNT, NOW + SECOND)
+    assert first.issue(TICKET, NOW) == second.issue(TICKET, NOW)
+    assert first.issue(TICKET, NOW) != first.issue(TICKET, NOW + SECOND)
 
 
 def test_ticket_of_an_older_secret_is_good_while_that_secret_is_listed():
-    ticket = JwtStreamTickets([SECRET]).issue(REPLY, ROOM, ACCOUNT, NOW)
+    ticket = JwtStreamTickets([SECRET]).issue(TICKET, NOW)
 
     assert JwtStreamTickets([NEW_SECRET, SECRET]).read(ticket, NOW).reply_id == REPLY
     with pytest.raises(TicketInvalid):
@@ -283,6 +229,6 @@ def test_neither_stands_in_for_the_other():
     tokens, tickets = access_tokens(), JwtStreamTickets([SECRET])
 
     with pytest.raises(TokenInvalid):
-        tokens.read(tickets.issue(REPLY, ROOM, ACCOUNT, NOW), NOW)
+        tokens.read(tickets.issue(TICKET, NOW), NOW)
     with pytest.raises(TicketInvalid):
         tickets.read(tokens.issue(ACCOUNT, SESSION, NOW), NOW)

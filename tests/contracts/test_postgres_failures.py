@@ -19,7 +19,7 @@ from parley.core.accounts.model import OpenedBy, Session
 from parley.core.billing.model import Plan
 from parley.core.chat.model import Room
 from parley.core.errors import AccountGone, Kind, Unavailable
-from tests.contracts.chat_fixtures import NOW, TODAY, Store, new_id, sql
+from tests.contracts.chat_fixtures import NOW, TODAY, Store, new_id, noon, sql
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.servers.postgres_server import PostgresServer
 
@@ -180,7 +180,7 @@ async def add_room(store: Store, account_id: UUID) -> None:
 
 
 async def count_usage(store: Store, account_id: UUID) -> None:
-    await store.do(lambda unit: unit.quota.take(account_id, day=TODAY))
+    await store.do(lambda unit: unit.quota.take(account_id, now=noon(TODAY)))
 
 
 async def set_plan(store: Store, account_id: UUID) -> None:

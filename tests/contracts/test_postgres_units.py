@@ -15,7 +15,7 @@ from parley.adapters.sql.database import Database
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Claim, Ending, IdempotencyKey, Room, Status, TokenUsage
-from tests.contracts.chat_fixtures import COMPLETED, LIMIT, LONG, NOW, TODAY, Store, exchange_at, new_id, sql
+from tests.contracts.chat_fixtures import COMPLETED, LIMIT, LONG, NOW, TODAY, Store, exchange_at, new_id, noon, sql
 from tests.contracts.postgres_fixtures import migrated_database
 
 PROCESSES = 4
@@ -45,7 +45,7 @@ async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
             first = await unit.idempotency_keys.remember(room.id, IdempotencyKey(key, b"f"), reply.id, at=NOW)
             if first is not None:
                 return first[0]
-        await unit.quota.take(room.account_id, day=TODAY)
+        await unit.quota.take(room.account_id, now=noon(TODAY))
         await unit.replies.pending_count(room.account_id)
         await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
         await unit.commit()

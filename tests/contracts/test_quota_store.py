@@ -9,7 +9,7 @@ import pytest
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Allowance, TokenUsage
-from tests.contracts.chat_fixtures import LIMIT, TODAY, Store, every_store
+from tests.contracts.chat_fixtures import LIMIT, TODAY, Store, every_store, noon
 
 store = every_store
 MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
@@ -21,12 +21,12 @@ def left(remaining: int | None, limit: int | None = LIMIT) -> Allowance:
 
 
 async def take(store: Store, account_id: UUID, *, day: date = TODAY, limit: int = LIMIT) -> Allowance:
-    return await store.do(lambda unit: unit.quota.take(account_id, day=day), limit=limit)
+    return await store.do(lambda unit: unit.quota.take(account_id, now=noon(day)), limit=limit)
 
 
 async def look(store: Store, account_id: UUID, *, day: date = TODAY, limit: int = LIMIT) -> Allowance:
     async with store.chat_of(limit)(read_only=True) as unit:
-        return await unit.quota.look(account_id, day=day)
+        return await unit.quota.look(account_id, now=noon(day))
 
 
 async def give_back(store: Store, account_id: UUID, *, day: date = TODAY) -> None:
@@ -56,8 +56,8 @@ async def test_refused_unit_of_work_can_still_read(store):
         await take(store, account_id)
     async with store.chat() as unit:
         with pytest.raises(QuotaExceeded):
-            await unit.quota.take(account_id, day=TODAY)
-        assert await unit.quota.look(account_id, day=TODAY) == left(0)
+            await unit.quota.take(account_id, now=noon(TODAY))
+        assert await unit.quota.look(account_id, now=noon(TODAY)) == left(0)
 
 
 async def test_looking_counts_nothing(store):
@@ -221,7 +221,7 @@ async def test_plan_is_basic_until_the_operator_says_otherwise(store):
 
     async def plan(of: UUID = account_id) -> Plan:
         async with store.billing(read_only=True) as unit:
-            return await unit.plans.of(of)
+            return await unit.plans.of(of, now=noon(TODAY))
 
     assert await plan() is Plan.BASIC
     for word in (Plan.PRO, Plan.BASIC, Plan.PRO, Plan.PRO):

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from parley.adapters.redis.broker import MOST_WAITING, QUEUE, HintBroker
 from parley.adapters.redis.connection import RedisLink
-from parley.adapters.redis.reply_queue import PUT_SECONDS, TaskiqReplyQueue
+from parley.adapters.redis.queue import PUT_SECONDS, TaskiqQueue
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_link
 from tests.servers.redis_server import RedisServer
@@ -35,10 +35,10 @@ async def worker(url: str, *options: str) -> AsyncGenerator[asyncio.subprocess.P
 
 
 @asynccontextmanager
-async def queue_to(url: str, *, seconds: float = PATIENCE) -> AsyncGenerator[TaskiqReplyQueue, None]:
+async def queue_to(url: str, *, seconds: float = PATIENCE) -> AsyncGenerator[TaskiqQueue, None]:
     broker = HintBroker(url)
     await broker.startup()
-    yield TaskiqReplyQueue(broker, seconds=seconds)
+    yield TaskiqQueue(broker, "write_reply", seconds=seconds)
     await broker.shutdown()
 
 
@@ -46,7 +46,7 @@ async def queue_to(url: str, *, seconds: float = PATIENCE) -> AsyncGenerator[Tas
 class Tally:
     """Puts replies and waits until the worker wrote them."""
 
-    queue: TaskiqReplyQueue
+    queue: TaskiqQueue
     link: RedisLink
 
     async def ran(self, reply_id: UUID) -> int | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from parley.core.chat.model import Ending, Message, ReplyError, Status
-from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
+from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
 
 store = every_store
 STOPPED = Ending(Status.STOPPED, "half an answer", NOW)
@@ -224,7 +224,7 @@ async def test_pending_count_is_exact_behind_the_quota(store):
     async def post(room) -> bool:
         async with store.chat_of(100)() as unit:
             _, position = await unit.rooms.reserve(room.id, account_id, at=NOW)
-            await unit.quota.take(account_id, day=TODAY)
+            await unit.quota.take(account_id, now=noon(TODAY))
             if await unit.replies.pending_count(account_id) >= 7:
                 return False
             question, reply = exchange_at(position, room)

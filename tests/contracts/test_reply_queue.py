@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
+from parley.adapters.memory.queue import MemoryQueue
+from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.ports import ReplyQueue, StopSignals
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import process, redis_queue, shared_redis
@@ -29,7 +30,7 @@ class Bench:
 
 @asynccontextmanager
 async def memory() -> AsyncGenerator[Bench, None]:
-    queue = MemoryReplyQueue()
+    queue = MemoryQueue()
     yield Bench(queue, queue.take, MemoryStopSignals())
 
 

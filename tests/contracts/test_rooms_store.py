@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from parley.core.chat.model import IdempotencyKey, Room, RoomCursor
-from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
+from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
 
 store = every_store
 SECOND = timedelta(seconds=1)
@@ -168,7 +168,7 @@ async def test_deleted_room_takes_its_messages_with_it(store):
 
 async def test_quota_of_a_deleted_room_stays_used(store):
     room = await store.new_room()
-    await store.do(lambda unit: unit.quota.take(room.account_id, day=TODAY))
+    await store.do(lambda unit: unit.quota.take(room.account_id, now=noon(TODAY)))
     await store.do(lambda unit: unit.rooms.delete(room.id, room.account_id))
 
     assert [usage.used for usage in await store.usage(room.account_id)] == [1]
@@ -190,3 +190,12 @@ async def test_positions_of_parallel_units_are_those_of_one_after_the_other(stor
         positions = await asyncio.gather(*(post(leaves=number % 3 == 0) for number in range(30)))
 
     assert sorted(positions) == [0] * 10 + list(range(1, 41, 2))
+
+
+async def test_ids_are_all_of_the_account_oldest_first(store):
+    account_id = await store.new_account()
+    rooms = [await store.new_room(account_id, active_at=NOW - age * SECOND) for age in (2, 3, 1)]
+    await store.new_room()
+    async with store.chat(read_only=True) as unit:
+        assert await unit.rooms.ids(account_id) == sorted(room.id for room in rooms)
+        assert await unit.rooms.ids(new_id()) == []

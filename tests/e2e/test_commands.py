@@ -27,6 +27,9 @@ async def test_every_command_explains_itself(tmp_path: Path, command: list[str])
         ({"DEFAULT_MODEL": "openai/none"}, "DEFAULT_MODEL"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"ENVIRONMENT": "production"}, "OTP_SENDER"),
+        ({"OTP_SENDER": "email"}, "SMTP_SERVER"),
+        ({"OTP_SENDER": "email", "SMTP_SERVER": "localhost", "SMTP_FROM": "@acme.example"}, "SMTP_FROM"),
+        ({"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://"}, "SMS_WEBHOOK_URL"),
     ],
 )
 async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, settings: dict[str, str], named: str) -> None:

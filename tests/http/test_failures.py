@@ -102,7 +102,7 @@ async def test_what_nobody_foresaw_fails_without_its_words(
     assert reply["error"]["code"] == "internal_error"
     assert "swordfish" not in str(reply)
     assert await mira.used() == 0
-    assert [entry["reply_id"] for entry in logs if entry["event"] == "reply_attempt_crashed"] == [reply["id"]]
+    assert [entry["id"] for entry in logs if entry["event"] == "task_crashed"] == [reply["id"]]
 
 
 @pytest.mark.parametrize(

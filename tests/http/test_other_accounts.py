@@ -15,15 +15,15 @@ from tests.http.site import Person, Site
 
 @dataclass(frozen=True)
 class Call:
-    """A route that names a room, perhaps a message too; what it needs, and how it says that there is none."""
+    """A route that names a thing of an account; what it needs, and how it says that there is none."""
 
     method: str
     route: str
     code: str
     body: dict[str, Any] | None = None
 
-    async def by(self, person: Person, room: str, message: str) -> httpx.Response:
-        path = self.route.replace("{chatroom_id:uuid}", room).replace("{message_id:uuid}", message)
+    async def by(self, person: Person, things: dict[str, str]) -> httpx.Response:
+        path = re.sub(r"\{(\w+):uuid\}", lambda name: things[name[1]], self.route)
         return await person.request(self.method, path, json=self.body)
 
 
@@ -38,6 +38,7 @@ CALLS = [
     Call("GET", MESSAGE, "message_not_found"),
     Call("GET", f"{MESSAGE}/stream", "message_not_found"),
     Call("POST", f"{MESSAGE}/stop", "message_not_found"),
+    Call("DELETE", "/auth/sessions/{session_id:uuid}", "session_not_found"),
 ]
 CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
 
@@ -52,6 +53,13 @@ async def running(mira: Person, model: ScriptedModel) -> dict[str, Any]:
     return reply
 
 
+@pytest.fixture
+async def miras(mira: Person, running: dict[str, Any]) -> dict[str, str]:
+    """What the calls may name."""
+    [session] = (await mira.get("/auth/sessions")).json()["items"]
+    return {"chatroom_id": running["chatroom_id"], "message_id": running["id"], "session_id": session["id"]}
+
+
 def test_the_calls_below_are_all_there_are(site: Site) -> None:
     routes = {
         (method, route.path)
@@ -62,38 +70,38 @@ def test_the_calls_below_are_all_there_are(site: Site) -> None:
     assert routes == {(call.method, call.route) for call in CALLS}
 
 
-async def test_anothers_room_is_not_there(
-    site: Site, ravi: Person, running: dict[str, Any], subtests: pytest.Subtests
+async def test_what_is_anothers_is_not_there(
+    site: Site, ravi: Person, miras: dict[str, str], subtests: pytest.Subtests
 ) -> None:
     before = await site.rows()
     for call in CALLS:
         with subtests.test(call=call):
-            answer = await call.by(ravi, running["chatroom_id"], running["id"])
+            answer = await call.by(ravi, miras)
             refused(answer, 404, call.code)
             assert "mira" not in answer.text.lower()
             assert await site.rows() == before
 
 
-async def test_anothers_room_looks_as_one_that_never_was(
-    ravi: Person, running: dict[str, Any], subtests: pytest.Subtests
+async def test_what_is_anothers_looks_as_what_never_was(
+    ravi: Person, miras: dict[str, str], subtests: pytest.Subtests
 ) -> None:
     for call in CALLS:
         with subtests.test(call=call):
-            anothers = await call.by(ravi, running["chatroom_id"], running["id"])
-            nobodys = await call.by(ravi, str(uuid4()), str(uuid4()))
+            anothers = await call.by(ravi, miras)
+            nobodys = await call.by(ravi, {name: str(uuid4()) for name in miras})
             assert anothers.status_code == nobodys.status_code == 404
             assert anothers.content == nobodys.content
 
 
 async def test_a_message_is_only_in_its_own_room(
-    site: Site, mira: Person, ravi: Person, running: dict[str, Any], subtests: pytest.Subtests
+    site: Site, mira: Person, ravi: Person, miras: dict[str, str], subtests: pytest.Subtests
 ) -> None:
     elsewhere = [(ravi, await ravi.new_room("Ravi's")), (mira, await mira.new_room("Another of Mira's"))]
     before = await site.rows()
     for call in CALLS_ON_A_MESSAGE:
         for person, room in elsewhere:
             with subtests.test(call=call):
-                refused(await call.by(person, room, running["id"]), 404, "message_not_found")
+                refused(await call.by(person, miras | {"chatroom_id": room}), 404, "message_not_found")
                 assert await site.rows() == before
 
 

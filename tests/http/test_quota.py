@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from parley.core.billing.model import Plan
-from parley.core.billing.use_cases import override_plan
+from parley.core.billing.usage import override_plan
 from parley.core.chat.errors import ModelRefused
 from tests.http.answers import refused
 from tests.http.conftest import OpenSite

@@ -5,12 +5,11 @@ import os
 from redis.asyncio import Redis
 
 from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.reply_queue import WRITE_REPLY
 
 broker = HintBroker(os.environ["REDIS_URL"])
 
 
-@broker.task(WRITE_REPLY)
+@broker.task("write_reply")
 async def write_reply(reply_id: str) -> None:
     async with Redis.from_url(os.environ["REDIS_URL"]) as client:
         await client.hset("ran", reply_id, str(os.getpid()))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from parley.core.billing.model import DayUsage, Plan
-from parley.core.billing.use_cases import override_plan
+from parley.core.billing.usage import override_plan
 from parley.core.chat.errors import IdempotencyMismatch, QuotaExceeded, TooManyPending
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, EventId, Message, Role, Room, Status

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from parley.adapters.memory.billing import MemoryBillingUnitOfWork
 from parley.adapters.memory.chat import MemoryChatUnitOfWork
-from parley.adapters.memory.reply_queue import MemoryStopSignals
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.model import Conversation, EventId, Finished, Message, Piece
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork

@@ -15,6 +15,7 @@ TYPES = get_type_hints(Settings)
 NUMBERS = [name for name, kind in TYPES.items() if kind in {int, float}]
 CHOICES = [name for name, kind in TYPES.items() if get_origin(kind) is Literal]
 LISTS = [name for name, kind in TYPES.items() if kind == tuple[str, ...]]
+CHOICE_LISTS = [name for name, kind in TYPES.items() if get_origin(kind) is tuple and name not in LISTS]
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "JWT_SECRET": SECRET,
@@ -22,6 +23,12 @@ PRODUCTION = {
     "CORS_ORIGINS": "https://example.com",
 }
 POSTGRES = {"DATABASE_URL": "postgresql://localhost/parley"}
+MAIL = {
+    "OTP_SENDER": "email",
+    "SMTP_SERVER": "mail.acme.example",
+    "SMTP_FROM": "Acme Chat <no-reply@acme.example>",
+}
+SMS = {"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://gateway.example/messages"}
 
 
 @pytest.fixture
@@ -54,7 +61,9 @@ def test_nothing_needs_to_be_set(read):
 
 
 def test_every_kind_of_field_is_under_test():
-    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *(name for name, kind in TYPES.items() if kind is str)}
+    words = [name for name, kind in TYPES.items() if kind is str]
+    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words}
+    assert CHOICE_LISTS == ["otp_sender"]
     assert min(map(len, (NUMBERS, CHOICES, LISTS))) > 2
 
 
@@ -82,6 +91,31 @@ def test_every_choice_may_be_made(read, name):
             assert getattr(read(**{name.upper(): choice}), name) == choice
 
 
+@pytest.mark.parametrize("value", ["hunter2", "Email", "response,hunter2", "email sms", "email;sms"])
+def test_what_is_no_way_to_send_codes_is_refused_with_the_ways(refused, value):
+    assert refused(**MAIL | SMS | {"OTP_SENDER": value}) == "OTP_SENDER: choose one of response, email, sms."
+
+
+@pytest.mark.parametrize(
+    ("value", "ways"),
+    [
+        ("response", ("response",)),
+        ("email", ("email",)),
+        ("sms", ("sms",)),
+        (" sms , email,", ("sms", "email")),
+    ],
+)
+def test_codes_go_by_mail_or_by_text_or_both(read, value, ways):
+    assert read(**MAIL | SMS | {"OTP_SENDER": value}).otp_sender == ways
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize("value", [",", " , ,"])
+def test_there_is_some_way_to_send_codes(refused, value, environment):
+    """With none the answers would show them."""
+    assert refused(**PRODUCTION | {"ENVIRONMENT": environment, "OTP_SENDER": value}).startswith("OTP_SENDER: ")
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_lists_are_separated_by_commas(read, name):
     words = [f"{letter} word as long as any secret must be" for letter in "abc"]
@@ -107,7 +141,15 @@ def test_a_provider_offers_some_model(read, name):
 def test_its_representation_shows_no_secret(read):
     secret = "a secret word that nobody may read"
     assert secret not in repr(
-        read(JWT_SECRET=secret, OPENAI_API_KEY=secret, DATABASE_URL=f"postgresql://{secret}@host/db")
+        read(
+            JWT_SECRET=secret,
+            OPENAI_API_KEY=secret,
+            DATABASE_URL=f"postgresql://{secret}@host/db",
+            SMTP_USERNAME="mira",
+            SMTP_PASSWORD=secret,
+            SMS_WEBHOOK_URL=f"https://gateway.example/{secret}",
+            SMS_WEBHOOK_TOKEN=secret,
+        )
     )
 
 
@@ -209,6 +251,72 @@ def test_what_cannot_be_is_refused_without_its_value(refused, wrong, variable):
     assert "hunter2" not in said
 
 
+def wrong_sender(changes: dict[str, str], variable: str, case: str) -> object:
+    return pytest.param((MAIL if variable.startswith("SMTP") else SMS) | changes, variable, id=case)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable"),
+    [
+        pytest.param(MAIL | {"OTP_SENDER": "response,email"}, "OTP_SENDER", id="response with email"),
+        pytest.param(SMS | {"OTP_SENDER": "sms, response"}, "OTP_SENDER", id="response with sms"),
+        wrong_sender({"SMTP_SERVER": "", "SMTP_PASSWORD": "hunter2"}, "SMTP_SERVER", "no server"),
+        wrong_sender({"SMTP_FROM": ""}, "SMTP_FROM", "nobody to be from"),
+        wrong_sender({"SMTP_FROM": "hunter2"}, "SMTP_FROM", "a name alone"),
+        wrong_sender({"SMTP_FROM": "Acme Chat <hunter2>"}, "SMTP_FROM", "no address"),
+        wrong_sender({"SMTP_FROM": "hunter2@"}, "SMTP_FROM", "half an address"),
+        wrong_sender({"SMTP_USERNAME": "hunter2"}, "SMTP_USERNAME and SMTP_PASSWORD", "username without password"),
+        wrong_sender({"SMTP_PASSWORD": "hunter2"}, "SMTP_USERNAME and SMTP_PASSWORD", "password without username"),
+        wrong_sender({"SMTP_PORT": "65536"}, "SMTP_PORT", "no port"),
+        wrong_sender({"SMTP_SECURITY": "hunter2"}, "SMTP_SECURITY", "no kind of security"),
+        wrong_sender({"SMS_WEBHOOK_URL": ""}, "SMS_WEBHOOK_URL", "no gateway"),
+        wrong_sender({"SMS_WEBHOOK_URL": "hunter2"}, "SMS_WEBHOOK_URL", "no URL"),
+        wrong_sender({"SMS_WEBHOOK_URL": "ftp://hunter2.example"}, "SMS_WEBHOOK_URL", "another scheme"),
+        pytest.param(MAIL | {"OTP_SENDER": "email,sms"}, "SMS_WEBHOOK_URL", id="both, and mail alone is set up"),
+        pytest.param(SMS | {"OTP_SENDER": "email,sms"}, "SMTP_SERVER", id="both, and texts alone are set up"),
+    ],
+)
+def test_a_sender_that_is_not_set_up_is_refused_without_its_values(refused, wrong, variable):
+    said = refused(**wrong)
+
+    assert said.startswith((f"{variable}: ", f"{variable} go together: "))
+    assert not [value for name, value in wrong.items() if value and name != "OTP_SENDER" and value in said]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        MAIL | {"SMTP_FROM": "no-reply@acme.example"},
+        MAIL | {"SMTP_USERNAME": "mira", "SMTP_PASSWORD": "hunter2", "SMTP_PORT": "465", "SMTP_SECURITY": "tls"},
+        SMS | {"SMS_WEBHOOK_URL": "http://localhost:8080", "SMS_WEBHOOK_TOKEN": "hunter2"},
+        MAIL | SMS | {"OTP_SENDER": "email,sms"},
+    ],
+)
+@pytest.mark.parametrize("environment", [{}, PRODUCTION], ids=["development", "production"])
+def test_a_sender_that_is_set_up_may_be_used(read, environment, sender):
+    settings = read(**environment | sender)
+
+    for name, value in sender.items():
+        written = getattr(settings, name.lower())
+        assert (",".join(written) if isinstance(written, tuple) else str(written)) == value
+
+
+def test_what_is_set_for_a_sender_that_is_not_used_is_not_looked_at(read):
+    assert read(SMTP_USERNAME="mira", SMS_WEBHOOK_URL="gateway").otp_sender == ("response",)
+
+
+@pytest.mark.parametrize("sender", [MAIL, SMS])
+def test_a_sender_may_have_its_secrets_from_files(read, folder, sender):
+    secrets = {"SMTP_PASSWORD": "hunter2", "SMS_WEBHOOK_TOKEN": "hunter3", "SMS_WEBHOOK_URL": "https://h/hunter4"}
+    for name, secret in secrets.items():
+        (folder / name).write_text(f"{secret}\n", encoding="utf-8")
+    files = {f"{name}_FILE": str(folder / name) for name in secrets}
+
+    given = {name: value for name, value in sender.items() if name not in secrets}
+    settings = read(**given | files, SMTP_USERNAME="mira")
+    assert {name: getattr(settings, name.lower()) for name in secrets} == secrets
+
+
 def test_secret_of_32_bytes_is_long_enough(read):
     assert read(JWT_SECRET="é" * 16).jwt_secret == ("é" * 16,)
 
@@ -229,6 +337,7 @@ def refused_for(**changes: str) -> object:
         refused_for(CORS_ORIGINS="*"),
         refused_for(CORS_ORIGINS="https://example.com, *"),
         refused_for(OTP_SENDER="response"),
+        refused_for(OTP_SENDER=""),
         pytest.param({"OPENAI_API_KEY": ""}, "DEFAULT_MODEL", id="no model"),
     ],
 )
@@ -243,9 +352,8 @@ def test_production_refuses_what_is_only_safe_on_a_laptop(read, refused, changes
 @pytest.mark.parametrize(
     "model", [{"DEFAULT_MODEL": "offline/echo"}, {"GEMINI_API_KEY": "k"}, {"OPENAI_BASE_URL": "u"}]
 )
-def test_production_takes_any_model_that_was_chosen_on_purpose(refused, model):
-    # What is left to refuse is the sender of codes, the last of the checks.
-    assert refused(**PRODUCTION | {"OPENAI_API_KEY": ""} | model).startswith("OTP_SENDER: ")
+def test_production_takes_any_model_that_was_chosen_on_purpose(read, model):
+    assert read(**PRODUCTION | MAIL | {"OPENAI_API_KEY": ""} | model).environment == "production"
 
 
 def example() -> list[tuple[str, str, str]]:

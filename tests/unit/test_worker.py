@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from parley.adapters.memory.reply_queue import MemoryReplyQueue
+from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.worker.in_process import MOST_AT_ONCE, InProcessWorker
 from parley.adapters.worker.sweeper import Sweep, Sweeper
 from parley.adapters.worker.writing import Writing
@@ -20,7 +20,7 @@ class Bench:
     """A worker whose writing waits for the test. `begun` and `left` are the replies in that order."""
 
     def __init__(self) -> None:
-        self.queue = MemoryReplyQueue()
+        self.queue = MemoryQueue()
         self.begun: list[int] = []
         self.left: list[int] = []
         self.crashes: dict[int, BaseException] = {}
@@ -29,7 +29,7 @@ class Bench:
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None, None]:
-        async with asyncio.timeout(PATIENCE), InProcessWorker(ids=self.queue, write=self.write).running():
+        async with asyncio.timeout(PATIENCE), InProcessWorker(ids=self.queue, work=self.write).running():
             yield
 
     async def put(self, *numbers: int, waits: bool = True) -> None:
@@ -104,9 +104,7 @@ async def test_crash_of_one_reply_is_logged_and_stops_no_other(bench):
             bench.gates[1].set()
             await bench.until(lambda: bench.left == [2, 3, 1])
 
-    assert [(log["event"], log["reply_id"], log["exc_info"]) for log in logs] == [
-        ("reply_attempt_crashed", str(UUID(int=2)), True)
-    ]
+    assert [(log["event"], log["id"], log["exc_info"]) for log in logs] == [("task_crashed", str(UUID(int=2)), True)]
 
 
 async def test_crashes_give_their_place_back(bench):

@@ -67,20 +67,21 @@ class JwtStreamTickets:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._signed = _SignedClaims(
-            secrets, audience=STREAM, life=timedelta(seconds=TICKET_SECONDS), names=("sub", "room", "reply")
+            secrets, audience=STREAM, life=timedelta(seconds=TICKET_SECONDS), names=("sub", "sid", "room", "reply")
         )
 
-    def issue(self, reply_id: UUID, room_id: UUID, account_id: UUID, now: datetime) -> str:
-        return self._signed.write({"sub": account_id, "room": room_id, "reply": reply_id}, now)
+    def issue(self, ticket: Ticket, now: datetime) -> str:
+        ids = {"sub": ticket.account_id, "sid": ticket.session_id, "room": ticket.room_id, "reply": ticket.reply_id}
+        return self._signed.write(ids, now)
 
     def read(self, token: str, now: datetime) -> Ticket:
         try:
-            (account_id, room_id, reply_id), expires_at = self._signed.read(token, now)
+            (account_id, session_id, room_id, reply_id), expires_at = self._signed.read(token, now)
         except jwt.InvalidTokenError as error:
             raise TicketInvalid from error
         if expires_at <= now:
             raise TicketInvalid
-        return Ticket(account_id, room_id, reply_id)
+        return Ticket(account_id, session_id, room_id, reply_id)
 
 
 class _SignedClaims:

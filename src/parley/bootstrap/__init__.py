@@ -1,39 +1,40 @@
 """The composition root: the only place that knows every adapter and chooses among them."""
 
 import asyncio
-import hmac
 import random
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 from litestar import Litestar
 from litestar.types import ASGIApp
 from uuid_utils.compat import uuid7
 
-from parley.adapters.argon2_passwords import Argon2Passwords
+from parley.adapters.common_passwords import common_passwords
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
-from parley.adapters.jwt_tokens import JwtAccessTokens, JwtStreamTickets
 from parley.adapters.phone_numbers import PhoneNumbers
-from parley.adapters.response_otp import ResponseOtp
-from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
 from parley.adapters.sql.chat import SqlChatUnitOfWork
 from parley.adapters.sql.database import Database
-from parley.adapters.sql.quota import SqlBillingUnitOfWork
 from parley.adapters.sql.schema import migrate, require_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.sweeper import Sweep, Sweeper
+from parley.adapters.worker.taskiq_worker import Work
 from parley.adapters.worker.writing import Writing
 from parley.alone import alone
+from parley.bootstrap.accounts import SigningIn, signing_in
 from parley.bootstrap.databases import open_database
 from parley.bootstrap.models import configured_providers, model_catalogue
-from parley.bootstrap.wires import Wire, chosen_wire
+from parley.bootstrap.payments import Paying, paying
+from parley.bootstrap.wires import DELIVER_CODE, PROCESS_EVENT, WRITE_REPLY, Wire, chosen_wire
 from parley.core.accounts.codes import CodePolicy
-from parley.core.accounts.ports import AccountsUnitOfWork, Passwords
+from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
+from parley.core.accounts.password_rules import PasswordRules
+from parley.core.accounts.revoked import REFRESH_SECONDS
 from parley.core.accounts.sessions import forget_expired
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.ports import ChatUnitOfWork
@@ -42,7 +43,6 @@ from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
 from parley.core.ports import Clock
 from parley.leaving import on_leaving
-from parley.local_secret import local_secret
 from parley.settings import Settings
 
 SWEEP_SECONDS = 1.0
@@ -59,19 +59,30 @@ def new_code() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Parley:
-    """The product, wired: what serves HTTP, what writes replies, and what is under both."""
+    """The product, wired: what serves HTTP, what workers do, and what is under both.
+
+    `tasks` are by the name under which their ids are queued. `watch` is what every API process does beside serving,
+    `sweeper` what every worker does.
+    """
 
     settings: Settings
     ports: HttpPorts
     database: Database
     wire: Wire
+    tasks: Mapping[str, Work]
     writing: Writing
+    watch: Sweeper
     sweeper: Sweeper
     close: tuple[Callable[[], Awaitable[None]], ...]
 
     @property
     def app(self) -> ASGIApp:
-        return create_app(self.ports, cors_origins=self.settings.cors_origins, background=self.running)
+        return create_app(
+            self.ports,
+            cors_origins=self.settings.cors_origins,
+            trusted_proxies=self.settings.trusted_proxies,
+            background=self.running,
+        )
 
     @property
     def litestar(self) -> Litestar:
@@ -83,9 +94,10 @@ class Parley:
         async with self._opened() as stack:
             await stack.enter_async_context(self.wire.in_api())
             stack.enter_context(alone(self.settings))
-            if self.wire.ids is not None:
-                worker = InProcessWorker(ids=self.wire.ids, write=self.writing.write)
-                await stack.enter_async_context(worker.running())
+            await stack.enter_async_context(self.watch.running())
+            for task, queue in self.wire.inside.items():
+                await stack.enter_async_context(InProcessWorker(ids=queue, work=self.tasks[task]).running())
+            if self.wire.inside:
                 await stack.enter_async_context(self.sweeper.running())
             stack.enter_context(on_leaving(self.ports.reply_stream.close))
             yield
@@ -128,22 +140,30 @@ def bootstrap(
     database = open_database(settings)
     wire = chosen_wire(settings)
     chat = SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit)
-    accounts = SqlAccountsUnitOfWork(database)
-    passwords = Argon2Passwords()
+    signing = signing_in(settings, database, wire)
+    payments = paying(settings, database, wire, sandbox_key=signing.sandbox_key, now=now)
     providers = configured_providers(settings) if providers is None else providers
     catalogue = model_catalogue(settings, providers)
-    ports = _http_ports(settings, database, chat, accounts, passwords, wire, catalogue, now)
+    writing = Writing(_writer(settings, chat, wire, catalogue, now).write)
     return Parley(
         settings=settings,
-        ports=ports,
+        ports=_http_ports(settings, database, chat, signing, payments, wire, catalogue, now),
         database=database,
         wire=wire,
-        writing=Writing(_writer(settings, chat, wire, catalogue, now).write),
-        sweeper=_sweeper(chat, accounts, wire, now),
+        tasks={
+            WRITE_REPLY: writing.write,
+            DELIVER_CODE: partial(_deliver, signing, now),
+            PROCESS_EVENT: payments.process,
+        },
+        writing=writing,
+        watch=_watch(signing, now),
+        sweeper=_sweeper(settings, chat, signing, payments, wire, now),
         close=(
             database.close,
-            partial(asyncio.to_thread, passwords.close),
+            partial(asyncio.to_thread, signing.passwords.close),
+            payments.provider.close,
             *(provider.writer.close for provider in providers.values()),
+            *(sender.close for sender in (signing.post.senders.values() if signing.post else ())),
         ),
     )
 
@@ -152,13 +172,12 @@ def _http_ports(
     settings: Settings,
     database: Database,
     chat: ChatUnitOfWork,
-    accounts: AccountsUnitOfWork,
-    passwords: Passwords,
+    signing: SigningIn,
+    payments: Paying,
     wire: Wire,
     catalogue: ModelCatalogue,
     now: Clock,
 ) -> HttpPorts:
-    jwt_secrets = settings.jwt_secret or (local_secret(),)
     return HttpPorts(
         now=now,
         new_id=uuid7,
@@ -167,13 +186,17 @@ def _http_ports(
         throttle=wire.throttle,
         health_checks={"database": database.answers, **wire.health_checks},
         public_url=settings.public_url.rstrip("/"),
-        accounts=accounts,
-        passwords=passwords,
+        accounts=signing.uow,
+        passwords=signing.passwords,
+        password_rules=PasswordRules(common_passwords()),
         mobile_numbers=PhoneNumbers(),
-        otp_sender=ResponseOtp(),
-        tokens=JwtAccessTokens(jwt_secrets, life=timedelta(minutes=settings.access_token_expire_minutes)),
-        code_keys=_keys(jwt_secrets, "one-time codes"),
-        refresh_keys=_keys(jwt_secrets, "refresh tokens"),
+        post=signing.post,
+        turns=signing.turns,
+        audit=signing.audit,
+        tokens=signing.tokens,
+        revoked=signing.revoked,
+        code_keys=signing.code_keys,
+        refresh_keys=signing.refresh_keys,
         code_policy=CodePolicy(
             settings.otp_expire_seconds, settings.otp_resend_seconds, settings.otp_max_sends_per_hour
         ),
@@ -181,15 +204,22 @@ def _http_ports(
         auth_requests_per_minute=settings.auth_requests_per_minute,
         chat=chat,
         catalogue=catalogue,
-        reply_queue=wire.queue,
+        reply_queue=wire.queues[WRITE_REPLY],
         reply_stream=wire.stream,
         stop_signals=wire.signals,
         room_list_cache=wire.cache,
         room_list_reads=SharedReads(),
-        tickets=JwtStreamTickets(jwt_secrets),
+        tickets=signing.tickets,
         max_pending=settings.max_pending_replies,
-        billing=SqlBillingUnitOfWork(database),
+        billing=payments.uow,
         basic_daily_limit=settings.basic_daily_limit,
+        payments=payments.provider,
+        sandbox=payments.sandbox,
+        event_queue=payments.queue,
+        sandbox_events=payments,
+        subscription_grace=payments.grace,
+        frontend_url=settings.frontend_url,
+        webhook_open=bool(settings.stripe_webhook_secret),
     )
 
 
@@ -205,7 +235,7 @@ def _writer(settings: Settings, chat: ChatUnitOfWork, wire: Wire, catalogue: Mod
     return ReplyWriter(
         uow=chat,
         stream=wire.stream,
-        queue=wire.queue,
+        queue=wire.queues[WRITE_REPLY],
         signals=wire.signals,
         catalogue=catalogue,
         limits=limits,
@@ -214,14 +244,25 @@ def _writer(settings: Settings, chat: ChatUnitOfWork, wire: Wire, catalogue: Mod
     )
 
 
-def _sweeper(chat: ChatUnitOfWork, accounts: AccountsUnitOfWork, wire: Wire, now: Clock) -> Sweeper:
+async def _deliver(signing: SigningIn, now: Clock, delivery_id: UUID) -> None:
+    """Nothing where codes are shown: then none waits."""
+    if signing.post is not None:
+        await deliver_code(uow=signing.uow, post=signing.post, audit=signing.audit, delivery_id=delivery_id, now=now())
+
+
+def _watch(signing: SigningIn, now: Clock) -> Sweeper:
+    return Sweeper(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: signing.revoked.refresh(now())))
+
+
+def _sweeper(
+    settings: Settings, chat: ChatUnitOfWork, signing: SigningIn, payments: Paying, wire: Wire, now: Clock
+) -> Sweeper:
+    uow, life = signing.uow, timedelta(days=settings.refresh_token_expire_days)
+    replies, codes = wire.queues[WRITE_REPLY], wire.queues[DELIVER_CODE]
     return Sweeper(
-        Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=chat, queue=wire.queue)),
+        Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=chat, queue=replies)),
+        Sweep("overdue_codes", SWEEP_SECONDS, lambda: requeue_deliveries(uow=uow, queue=codes)),
         Sweep("idempotency_keys", TIDY_SECONDS, lambda: forget_old_keys(uow=chat, now=now())),
-        Sweep("expired_sign_ins", TIDY_SECONDS, lambda: forget_expired(uow=accounts, now=now())),
+        Sweep("expired_sign_ins", TIDY_SECONDS, lambda: forget_expired(uow=uow, session_life=life, now=now())),
+        *payments.sweeps(),
     )
-
-
-def _keys(jwt_secrets: Sequence[str], use: str) -> list[bytes]:
-    """A key of its own for each use, so that what one of them signs is worth nothing elsewhere."""
-    return [hmac.digest(secret.encode(), f"parley {use}".encode(), "sha256") for secret in jwt_secrets]

@@ -3,14 +3,16 @@
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
-from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
+from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.memory.throttle import MemoryThrottle
-from parley.core.chat.ports import ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
 from parley.core.ports import Throttle
 from parley.settings import Settings, SettingsError
 
@@ -19,16 +21,27 @@ if TYPE_CHECKING:
 
 Context = Callable[[], AbstractAsyncContextManager[None]]
 
+# What workers do, by the name under which it is queued.
+WRITE_REPLY = "write_reply"
+DELIVER_CODE = "deliver_code"
+PROCESS_EVENT = "process_event"
+TASKS = (WRITE_REPLY, DELIVER_CODE, PROCESS_EVENT)
+
+
+class Queue(Protocol):
+    async def put(self, id_: UUID, /) -> None:
+        """A hint that there is work on that id. It may be lost; raises nothing when it cannot be put."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """Queue, streams, signals, cache and throttle of one kind.
+    """Queues by task, streams, signals, cache and throttle of one kind.
 
-    `in_api` and `in_worker` are open while a process of that sort runs. `ids` is what a worker inside the API process
-    takes from, None where workers are processes of their own, which `broker` then serves.
+    `in_api` and `in_worker` are open while a process of that sort runs. `inside` are the queues that workers inside
+    the API process take from; there are none where workers are processes of their own, which `broker` then serves.
     """
 
-    queue: ReplyQueue
+    queues: Mapping[str, Queue]
     stream: ReplyStream
     signals: StopSignals
     cache: RoomListCache
@@ -36,7 +49,7 @@ class Wire:
     in_api: Context
     in_worker: Context
     health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
-    ids: MemoryReplyQueue | None = None
+    inside: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
 
 
@@ -51,9 +64,9 @@ def chosen_wire(settings: Settings) -> Wire:
 
 
 def memory_wire(settings: Settings) -> Wire:
-    queue = MemoryReplyQueue()
+    queues = {task: MemoryQueue() for task in TASKS}
     return Wire(
-        queue=queue,
+        queues=queues,
         stream=MemoryReplyStream(),
         signals=MemoryStopSignals(),
         cache=MemoryRoomListCache(seconds=settings.chatroom_cache_seconds, clock=time.monotonic),
@@ -61,7 +74,7 @@ def memory_wire(settings: Settings) -> Wire:
         in_api=nullcontext,
         in_worker=nullcontext,
         health_checks={},
-        ids=queue,
+        inside=queues,
     )
 
 
@@ -70,7 +83,7 @@ def redis_wire(settings: Settings) -> Wire:
     from parley.adapters.redis.broker import HintBroker  # noqa: PLC0415
     from parley.adapters.redis.channels import Channels  # noqa: PLC0415
     from parley.adapters.redis.connection import RedisLink  # noqa: PLC0415
-    from parley.adapters.redis.reply_queue import TaskiqReplyQueue  # noqa: PLC0415
+    from parley.adapters.redis.queue import TaskiqQueue  # noqa: PLC0415
     from parley.adapters.redis.reply_stream import RedisReplyStream  # noqa: PLC0415
     from parley.adapters.redis.room_list_cache import RedisRoomListCache  # noqa: PLC0415
     from parley.adapters.redis.stop_signals import RedisStopSignals  # noqa: PLC0415
@@ -107,7 +120,7 @@ def redis_wire(settings: Settings) -> Wire:
             yield
 
     return Wire(
-        queue=TaskiqReplyQueue(broker),
+        queues={task: TaskiqQueue(broker, task) for task in TASKS},
         stream=stream,
         signals=signals,
         cache=cache,

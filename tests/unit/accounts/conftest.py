@@ -6,4 +6,6 @@ from tests.unit.accounts.desk import Desk
 
 @pytest.fixture
 def desk() -> Desk:
-    return Desk(MemoryAccountsUnitOfWork())
+    """Its database has the clock of the test as well."""
+    desk = Desk(MemoryAccountsUnitOfWork(clock=lambda: desk.now))
+    return desk

@@ -8,47 +8,22 @@ from uuid import UUID
 
 from parley.adapters.jwt_tokens import JwtAccessTokens
 from parley.adapters.memory.throttle import MemoryThrottle
-from parley.core.accounts.codes import CodePolicy, send_code, sign_in_by_code
-from parley.core.accounts.model import Account, Identity, IdentityKind, Purpose, SignedIn, TokenPair
+from parley.core.accounts.codes import CodePolicy, CodeSent, send_code, sign_in_by_code
+from parley.core.accounts.deliveries import Post, deliver_code
+from parley.core.accounts.model import Account, Caller, Identity, IdentityKind, Purpose, SignedIn, TokenPair
+from parley.core.accounts.new_password import change_password, reset_password
+from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.passwords import log_in, sign_up
-from parley.core.accounts.ports import AccountsUnitOfWork
-from parley.core.accounts.sessions import refresh_session
+from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.sessions import end_session, refresh_session
+from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.accounts.turns import Turns
+from tests.unit.accounts.outer_world import Envelopes, Hints, Notebook, Outbox, QuickPasswords
 
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
 PASSWORD = "correct horse battery staple"
 SESSION_LIFE = timedelta(days=30)
-
-
-class Outbox:
-    """An OtpSender that keeps the post."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[Identity, str, Purpose]] = []
-
-    async def send(self, identity: Identity, code: str, purpose: Purpose) -> str | None:
-        self.sent.append((identity, code, purpose))
-        return None
-
-
-class QuickPasswords:
-    """Passwords with reversible hashes of a `cost`, which notes what it was made to do."""
-
-    def __init__(self) -> None:
-        self.cost = 1
-        self.hashed = 0
-        self.verified: list[str | None] = []
-
-    async def hash(self, password: str) -> str:
-        self.hashed += 1
-        return f"{self.cost}:{password}"
-
-    async def verify(self, password: str, password_hash: str | None) -> bool:
-        self.verified.append(password_hash)
-        return password_hash is not None and password_hash.partition(":")[2] == password
-
-    def needs_rehash(self, password_hash: str) -> bool:
-        return password_hash.partition(":")[0] != str(self.cost)
 
 
 class Desk:
@@ -57,10 +32,21 @@ class Desk:
         self.now = datetime(2026, 3, 14, 12, tzinfo=UTC)
         self.outbox = Outbox()
         self.passwords = QuickPasswords()
+        self.hints = Hints()
+        self.post: Post | None = Post(
+            senders={IdentityKind.EMAIL: self.outbox, IdentityKind.MOBILE_NUMBER: self.outbox},
+            queue=self.hints,
+            seal=Envelopes(),
+        )
+        self.audit = Notebook()
+        self.rules = PasswordRules(frozenset({"password1", "iloveyou"}))
         self.throttle = MemoryThrottle(self._seconds)
+        self.turns = Turns(throttle=self.throttle, key=b"of the throttle", audit=self.audit, attempts_per_hour=10)
+        self.revoked = RevokedSessions(uow=uow, token_life=timedelta(minutes=15), monotonic=self._seconds)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.policy = CodePolicy()
         self.keys = [b"the key of this test"]
+        self.user_agent: str | None = "a test"
         self._count = itertools.count(1)
 
     def _seconds(self) -> float:
@@ -80,27 +66,42 @@ class Desk:
 
     async def send(self, identity: Identity = MIRA, purpose: Purpose = Purpose.SIGN_IN) -> str:
         """The code that arrives."""
-        await send_code(
+        await self.ask(identity, purpose)
+        await self.deliver()
+        return self.outbox.sent[-1][1]
+
+    async def ask(self, identity: Identity = MIRA, purpose: Purpose = Purpose.SIGN_IN) -> CodeSent:
+        """Ask for a code, which then waits to be delivered."""
+        return await send_code(
             uow=self.uow,
-            throttle=self.throttle,
-            sender=self.outbox,
+            turns=self.turns,
+            post=self.post,
             policy=self.policy,
             keys=self.keys,
             identity=identity,
             purpose=purpose,
             new_code=self.new_code,
+            new_id=self.new_id,
+            audit=self.audit,
             now=self.now,
         )
-        return self.outbox.sent[-1][1]
+
+    async def deliver(self) -> None:
+        """What a worker does with all hints there are."""
+        hints, self.hints.ids = self.hints.ids, []
+        for delivery_id in hints:
+            await deliver_code(uow=self.uow, post=self.post, audit=self.audit, delivery_id=delivery_id, now=self.now)
 
     async def verify(self, code: str, identity: Identity = MIRA, *, signup_token: str | None = None) -> SignedIn:
         return await sign_in_by_code(
             uow=self.uow,
             access_tokens=self.access_tokens,
+            audit=self.audit,
             keys=self.keys,
             identity=identity,
             code=code,
             signup_token=signup_token,
+            user_agent=self.user_agent,
             session_life=SESSION_LIFE,
             new_id=self.new_id,
             new_token=self.new_token,
@@ -117,6 +118,9 @@ class Desk:
         started = await sign_up(
             uow=self.uow,
             passwords=self.passwords,
+            rules=self.rules,
+            turns=self.turns,
+            audit=self.audit,
             identity=identity,
             name=name,
             password=password,
@@ -130,8 +134,11 @@ class Desk:
             uow=self.uow,
             passwords=self.passwords,
             access_tokens=self.access_tokens,
+            turns=self.turns,
+            audit=self.audit,
             identity=identity,
             password=password,
+            user_agent=self.user_agent,
             session_life=SESSION_LIFE,
             new_id=self.new_id,
             new_token=self.new_token,
@@ -142,11 +149,56 @@ class Desk:
         return await refresh_session(
             uow=self.uow,
             access_tokens=self.access_tokens,
+            revoked=self.revoked,
+            audit=self.audit,
             keys=self.keys,
             refresh_token=refresh_token,
             life=SESSION_LIFE,
             now=self.now,
         )
+
+    async def reset(self, code: str, new_password: str, identity: Identity = MIRA) -> None:
+        await reset_password(
+            uow=self.uow,
+            passwords=self.passwords,
+            rules=self.rules,
+            revoked=self.revoked,
+            audit=self.audit,
+            keys=self.keys,
+            identity=identity,
+            code=code,
+            new_password=new_password,
+            now=self.now,
+        )
+
+    async def change(self, signed_in: TokenPair, new_password: str, *, current: str | None = None) -> None:
+        await change_password(
+            uow=self.uow,
+            passwords=self.passwords,
+            rules=self.rules,
+            turns=self.turns,
+            revoked=self.revoked,
+            audit=self.audit,
+            caller=self.caller(signed_in),
+            current_password=current,
+            new_password=new_password,
+            now=self.now,
+        )
+
+    async def end(self, caller: Caller, session_id: UUID | None = None) -> None:
+        """The caller's own session unless another is named."""
+        await end_session(
+            uow=self.uow,
+            revoked=self.revoked,
+            audit=self.audit,
+            account_id=caller.account_id,
+            session_id=session_id or caller.session_id,
+            how="test",
+            now=self.now,
+        )
+
+    def caller(self, signed_in: TokenPair) -> Caller:
+        return self.access_tokens.read(signed_in.access_token, self.now)
 
     async def account(self, identity: Identity = MIRA) -> Account | None:
         async with self.uow(read_only=True) as unit:

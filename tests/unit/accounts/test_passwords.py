@@ -68,6 +68,9 @@ async def test_signup_for_a_known_identity_answers_alike_after_the_same_work(own
         started = await sign_up(
             uow=owned.uow,
             passwords=owned.passwords,
+            rules=owned.rules,
+            turns=owned.turns,
+            audit=owned.audit,
             identity=identity,
             name="Mallory",
             password="the password of Mallory",

@@ -2,65 +2,82 @@ import asyncio
 
 import pytest
 
-from parley.adapters.response_otp import ResponseOtp
-from parley.core.accounts.codes import CodePolicy, CodeSent, send_code
+from parley.core.accounts.codes import CodePolicy, CodeSent
+from parley.core.accounts.deliveries import Post
 from parley.core.accounts.errors import OtpInvalid
-from parley.core.accounts.model import CODE_TRIES, Identity, Purpose
-from parley.core.errors import TooManyRequests
-from tests.unit.accounts.desk import MIRA, RAVI, Desk, Outbox
-
-
-async def _send(desk: Desk, **changes) -> CodeSent:
-    arguments = {
-        "uow": desk.uow,
-        "throttle": desk.throttle,
-        "sender": desk.outbox,
-        "policy": desk.policy,
-        "keys": desk.keys,
-        "identity": MIRA,
-        "purpose": Purpose.SIGN_IN,
-        "new_code": lambda: "123456",
-        "now": desk.now,
-    }
-    return await send_code(**(arguments | changes))
+from parley.core.accounts.model import CODE_TRIES, Happening, IdentityKind, Purpose
+from parley.core.accounts.turns import Turns
+from parley.core.errors import InvalidInput, TooManyRequests
+from tests.unit.accounts.desk import MIRA, RAVI
+from tests.unit.accounts.outer_world import Envelopes, Hints, Outbox
 
 
 async def test_code_goes_to_the_sender_and_not_into_the_answer(desk):
-    sent = await _send(desk, policy=CodePolicy(expire_seconds=300, resend_seconds=30))
+    desk.policy = CodePolicy(expire_seconds=300, resend_seconds=30)
+    sent = await desk.ask()
+    await desk.deliver()
 
     assert sent == CodeSent(expires_in=300, resend_in=30, shown_code=None)
-    assert desk.outbox.sent == [(MIRA, "123456", Purpose.SIGN_IN)]
+    assert desk.outbox.sent == [(MIRA, "000001", Purpose.SIGN_IN)]
 
 
-async def test_response_otp_lets_the_answer_show_the_code(desk):
-    sent = await _send(desk, sender=ResponseOtp())
+async def test_without_a_post_the_answer_shows_the_code(desk):
+    desk.post = None
+    sent = await desk.ask()
 
-    assert sent.shown_code == "123456"
-    assert "123456" not in repr(sent)
+    assert sent.shown_code == "000001"
+    assert "000001" not in repr(sent)
+    assert desk.hints.ids == []
+    assert (await desk.verify("000001")).created
 
 
-async def test_known_identity_gets_the_same_answer_as_an_unknown_one(desk):
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_known_identity_gets_the_same_answer_as_an_unknown_one_and_leaves_as_much(desk, purpose):
     await desk.sign_in(MIRA)
     desk.later(minutes=2)
 
-    assert await _send(desk, identity=MIRA) == await _send(desk, identity=RAVI)
+    assert await desk.ask(MIRA, purpose) == await desk.ask(RAVI, purpose)
+
+    assert len(desk.hints.ids) == 2
+    async with desk.uow() as unit:
+        for delivery_id, identity in zip(desk.hints.ids, (MIRA, RAVI), strict=True):
+            claimed = await unit.deliveries.claim(delivery_id, lease=1, now=desk.now)
+            assert (claimed.identity, claimed.purpose) == (identity, purpose)
+            assert await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=desk.now) is not None
 
 
-async def test_code_is_stored_and_no_unit_of_work_open_when_it_is_sent(desk):
-    class Looking(Outbox):
-        stored: bytes | None = None
+async def test_code_and_its_delivery_are_stored_and_no_unit_of_work_open_when_the_hint_is_put(desk):
+    class Looking(Hints):
+        stored = None
 
-        async def send(self, identity: Identity, code: str, purpose: Purpose) -> str | None:
+        async def put(self, delivery_id) -> None:
             # An open unit of work would keep this one waiting for ever.
             async with asyncio.timeout(5), desk.uow() as unit:
-                self.stored = await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=desk.now)
-            return await super().send(identity, code, purpose)
+                mac = await unit.challenges.count_try(MIRA, Purpose.SIGN_IN, limit=CODE_TRIES, now=desk.now)
+                self.stored = mac, await unit.deliveries.claim(delivery_id, lease=1, now=desk.now)
+            await super().put(delivery_id)
 
-    sender = Looking()
-    await _send(desk, sender=sender)
+    hints = Looking()
+    desk.post = Post(senders=desk.post.senders, queue=hints, seal=desk.post.seal)
+    await desk.ask()
 
-    assert sender.stored is not None
-    assert len(sender.sent) == 1
+    assert None not in hints.stored
+    assert len(hints.ids) == 1
+
+
+async def test_identity_that_no_sender_reaches_is_refused_by_its_field_and_counts_nowhere(desk):
+    desk.post = Post(senders={IdentityKind.EMAIL: Outbox()}, queue=desk.hints, seal=Envelopes())
+
+    with pytest.raises(InvalidInput) as refusal:
+        await desk.ask(RAVI)
+
+    assert refusal.value.field == "mobile_number"
+    assert refusal.value.message == "codes are not sent there: give email"
+    assert desk.hints.ids == []
+    assert desk.audit.notes == []
+    assert desk.throttle.keys_remembered == 0
+    desk.post = None
+    assert (await desk.ask(RAVI)).shown_code
 
 
 async def test_second_code_waits_for_the_resend_time_and_the_first_stays_good(desk):
@@ -124,11 +141,23 @@ async def test_refused_send_does_not_count_against_the_hour(desk):
     assert len(desk.outbox.sent) == 5
 
 
-async def test_purposes_share_the_throttle_of_their_identity(desk):
-    await desk.send(MIRA, Purpose.SIGN_IN)
+async def test_purposes_wait_each_for_itself(desk):
+    await desk.ask(MIRA, Purpose.SIGN_IN)
+    await desk.ask(MIRA, Purpose.RESET)
 
-    with pytest.raises(TooManyRequests):
-        await desk.send(MIRA, Purpose.RESET)
+    for purpose in Purpose:
+        with pytest.raises(TooManyRequests):
+            await desk.ask(MIRA, purpose)
+
+
+async def test_purposes_share_the_hour_of_their_identity(desk):
+    for purpose in (Purpose.SIGN_IN, Purpose.RESET, Purpose.SIGN_IN, Purpose.RESET, Purpose.SIGN_IN):
+        await desk.ask(MIRA, purpose)
+        desk.later(minutes=2)
+
+    with pytest.raises(TooManyRequests) as refusal:
+        await desk.ask(MIRA, Purpose.RESET)
+    assert refusal.value.retry_after == 50 * 60
 
 
 async def test_identities_do_not_wait_for_each_other(desk):
@@ -157,7 +186,20 @@ async def test_throttle_is_not_told_the_identity(desk):
             return 0.0
 
     noting = Noting()
-    await _send(desk, throttle=noting)
+    desk.turns = Turns(throttle=noting, key=b"a key", audit=desk.audit)
+    await desk.ask()
 
     assert len(set(noting.keys)) == 2
     assert not [key for key in noting.keys if "mira" in key or "example" in key]
+
+
+async def test_refused_code_voids_and_sends_nothing(desk):
+    await desk.ask()
+    hints = list(desk.hints.ids)
+    with pytest.raises(TooManyRequests):
+        await desk.ask()
+
+    assert desk.hints.ids == hints
+    assert desk.audit.happenings == [Happening.CODE_REQUESTED, Happening.THROTTLED]
+    await desk.deliver()
+    assert len(desk.outbox.sent) == 1

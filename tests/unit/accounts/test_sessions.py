@@ -1,9 +1,10 @@
+from uuid import UUID
+
 import pytest
 
-from parley.core.accounts.errors import OtpInvalid, RefreshTokenInvalid
-from parley.core.accounts.model import token_hash
-from parley.core.accounts.sessions import forget_expired
-from tests.unit.accounts.desk import SESSION_LIFE, Desk
+from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound, TokenInvalid
+from parley.core.accounts.sessions import read_sessions
+from tests.unit.accounts.desk import RAVI, SESSION_LIFE, Desk
 
 
 @pytest.fixture
@@ -56,6 +57,20 @@ async def test_parent_whose_child_was_used_ends_the_session(desk, first):
             await desk.refresh(token)
 
 
+async def test_reuse_revokes_the_access_tokens_of_its_session_at_once(desk, first):
+    session_id = desk.caller(await desk.refresh(first)).session_id
+    desk.later(minutes=1)
+    await desk.revoked.refresh(desk.now)
+    await desk.revoked.check(session_id)
+    with pytest.raises(RefreshTokenInvalid):
+        await desk.refresh(first)
+
+    with pytest.raises(TokenInvalid):
+        await desk.revoked.check(session_id)
+    async with desk.uow(read_only=True) as unit:
+        assert await unit.revocations.has(session_id)
+
+
 async def test_reuse_ends_no_other_session(desk, first):
     desk.later(minutes=2)
     other = (await desk.sign_in()).refresh_token
@@ -97,42 +112,53 @@ async def test_each_refresh_puts_the_expiry_off(desk, first):
     assert await desk.refresh(second.refresh_token)
 
 
-async def test_expired_codes_and_signups_are_forgotten(desk):
-    signup_token = await desk.sign_up()
-    code = await desk.send()
-    desk.later(seconds=599)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 0
-    desk.later(seconds=1)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 1
-    desk.later(hours=1)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 1
+async def test_session_is_ended_once_and_only_by_its_own_account(desk, first):
+    caller = desk.caller(await desk.refresh(first))
+    stranger = desk.caller(await desk.sign_in(RAVI))
+    with pytest.raises(SessionNotFound):
+        await desk.end(stranger, caller.session_id)
+    assert await desk.refresh(first)
 
-    with pytest.raises(OtpInvalid):
-        await desk.verify(code)
-    async with desk.uow(read_only=True) as unit:
-        assert await unit.signups.get(token_hash(signup_token)) is None
-
-
-async def test_session_is_forgotten_a_day_after_it_ended(desk, first):
-    child = (await desk.refresh(first)).refresh_token
-    desk.later(minutes=11)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 1  # the code
+    await desk.end(caller)
+    for session_id in (caller.session_id, UUID(int=404)):
+        with pytest.raises(SessionNotFound):
+            await desk.end(caller, session_id)
     with pytest.raises(RefreshTokenInvalid):
         await desk.refresh(first)
 
-    desk.later(days=1)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 0
-    desk.later(seconds=1)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 1
-    async with desk.uow(read_only=True) as unit:
-        assert await unit.sessions.token(token_hash(child)) is None
 
-
-async def test_session_is_forgotten_a_day_after_it_expired(desk, first):
-    await forget_expired(uow=desk.uow, now=desk.now + SESSION_LIFE)
-
+async def test_expired_session_is_not_there_to_be_ended(desk, first):
+    caller = desk.caller(await desk.refresh(first))
     desk.now += SESSION_LIFE
-    desk.later(days=1)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 0
-    desk.later(seconds=1)
-    assert await forget_expired(uow=desk.uow, now=desk.now) == 1
+    with pytest.raises(SessionNotFound):
+        await desk.end(caller)
+
+
+async def test_sessions_are_read_page_by_page_newest_first(desk):
+    signed_in = [await desk.sign_in(signup_token=await desk.sign_up())]
+    signed_in += [await desk.log_in() for _ in range(3)]
+    await desk.sign_in(RAVI)
+    ids = [desk.caller(pair).session_id for pair in signed_in]
+    await desk.end(desk.caller(signed_in[1]))
+
+    async def page(before, limit):
+        account_id = signed_in[0].account.id
+        found, following = await read_sessions(
+            uow=desk.uow, account_id=account_id, before=before, limit=limit, now=desk.now
+        )
+        return [session.id for session in found], following
+
+    assert await page(None, 2) == ([ids[3], ids[2]], ids[2])
+    assert await page(ids[2], 2) == ([ids[0]], None)
+    assert await page(None, 3) == ([ids[3], ids[2], ids[0]], None)
+
+
+async def test_device_of_a_session_is_cut_and_made_storable(desk):
+    desk.user_agent = "a phone\x00" + "x" * 400
+    caller = desk.caller(await desk.sign_in())
+
+    async with desk.uow(read_only=True) as unit:
+        device = (await unit.sessions.get(caller.session_id)).user_agent
+    assert len(device) == 300
+    assert device.startswith("a phone")
+    assert "\x00" not in device

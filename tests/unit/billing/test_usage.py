@@ -1,18 +1,25 @@
 """Plans and usage of an account."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from uuid import UUID
 
 import pytest
 
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork, MemoryQuota
+from parley.adapters.memory.billing import MemoryBillingUnitOfWork
+from parley.adapters.memory.quota import MemoryQuota
 from parley.adapters.memory.transactions import MemoryDatabase
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Plan, Usage, daily_limit
-from parley.core.billing.use_cases import override_plan, read_plan, read_usage
+from parley.core.billing.usage import override_plan, read_plan, read_usage
 from parley.core.chat.model import TokenUsage
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
+
+
+def noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), UTC)
+
+
 MIRA, RAVI = UUID(int=1), UUID(int=2)
 
 
@@ -31,7 +38,7 @@ async def spend(database: MemoryDatabase, *days: date, account_id: UUID = MIRA) 
     async with database.transaction() as transaction:
         quota = MemoryQuota(transaction.tables, basic_limit=1_000)
         for day in days:
-            await quota.take(account_id, day=day)
+            await quota.take(account_id, now=noon(day))
             await quota.add_tokens(account_id, day=day, usage=TokenUsage(3, 5))
         transaction.commit()
 
@@ -109,10 +116,10 @@ async def test_plan_without_limit_counts_and_has_no_end(uow, database):
 
 async def test_operators_word_counts_until_it_is_taken_back(uow):
     async def plan() -> Plan:
-        return await read_plan(uow=uow, account_id=MIRA)
+        return await read_plan(uow=uow, account_id=MIRA, now=noon(TODAY))
 
     assert await plan() is Plan.BASIC
     for word, found in ((Plan.PRO, Plan.PRO), (Plan.BASIC, Plan.BASIC), (Plan.PRO, Plan.PRO), (None, Plan.BASIC)):
         await override_plan(uow=uow, account_id=MIRA, plan=word)
         assert await plan() is found
-    assert await read_plan(uow=uow, account_id=RAVI) is Plan.BASIC
+    assert await read_plan(uow=uow, account_id=RAVI, now=noon(TODAY)) is Plan.BASIC

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from parley.adapters.memory.billing import MemoryBillingUnitOfWork
 from parley.adapters.memory.chat import MemoryChatUnitOfWork
-from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
+from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.memory.transactions import MemoryDatabase
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.catalogue import ModelCatalogue, Provider
@@ -27,6 +28,7 @@ from tests.unit.chat.scripted_model import ScriptedModel
 
 BEGINNING = datetime(2026, 3, 14, 12, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
+
 BASIC_LIMIT = 5
 QUIET = 15.0
 LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=15, context_characters=100_000)
@@ -40,7 +42,7 @@ class Desk:
         self.chat = MemoryChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
         self.billing = MemoryBillingUnitOfWork(self.database)
         self.stream = MemoryReplyStream()
-        self.queue = MemoryReplyQueue()
+        self.queue = MemoryQueue()
         self.signals = MemoryStopSignals()
         self.cache = MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time)
         self.model = ScriptedModel()

@@ -2,9 +2,10 @@
 
 import asyncio
 
-from parley.adapters.memory.reply_queue import MemoryReplyQueue, MemoryStopSignals
+from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MOST_ACCOUNTS, MemoryRoomListCache
+from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.model import Piece
 from parley.core.chat.ports import CachedPage, CacheMiss
 
@@ -83,7 +84,7 @@ async def test_signals_keep_nothing_of_who_has_left(desk):
 
 
 async def test_queue_holds_an_id_once_and_in_order(desk):
-    queue = MemoryReplyQueue()
+    queue = MemoryQueue()
     first, second = desk.new_id(), desk.new_id()
     for reply_id in (first, second, first, second, first):
         await queue.put(reply_id)
@@ -97,7 +98,7 @@ async def test_queue_holds_an_id_once_and_in_order(desk):
 
 
 async def test_cancelled_take_loses_nothing(desk):
-    queue = MemoryReplyQueue()
+    queue = MemoryQueue()
     reply_id = desk.new_id()
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)

@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Request, get, patch
+from litestar import Controller, Request, delete, get, patch
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from parley.adapters.http.auth import BEARER
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
+from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import NAME_CHARACTERS, Account, Caller, IdentityKind
 from parley.core.accounts.profile import change_name, read_account
 from parley.core.billing.model import Plan
-from parley.core.billing.use_cases import read_plan
+from parley.core.billing.usage import read_plan
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS, examples=["Mira"])]
 
@@ -59,7 +60,21 @@ class AccountController(Controller):
         self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
     ) -> AccountBody:
         account = await change_name(uow=ports.accounts, account_id=request.user.account_id, name=data.name)
-        return account_body(account, await read_plan(uow=ports.billing, account_id=account.id))
+        return account_body(account, await read_plan(uow=ports.billing, account_id=account.id, now=ports.now()))
+
+    @delete(
+        "/user/me",
+        operation_id="eraseAccount",
+        summary="Erase the account",
+        responses=documented(401),
+    )
+    async def erase(self, request: Request[Caller, Any, Any], ports: Ports) -> None:
+        """With its rooms, messages, sessions and codes, at once and for good. Its identity is free again."""
+        account_id = request.user.account_id
+        await erase_account(
+            uow=ports.accounts, revoked=ports.revoked, audit=ports.audit, account_id=account_id, now=ports.now()
+        )
+        await ports.room_list_cache.drop(account_id)
 
 
 def account_body(account: Account, plan: Plan) -> AccountBody:
@@ -77,4 +92,4 @@ def account_body(account: Account, plan: Plan) -> AccountBody:
 
 async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
     account = await read_account(uow=ports.accounts, account_id=account_id)
-    return account_body(account, await read_plan(uow=ports.billing, account_id=account_id))
+    return account_body(account, await read_plan(uow=ports.billing, account_id=account_id, now=ports.now()))

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from ipaddress import IPv4Network, ip_network
+from typing import Any, cast
 
 from litestar import Litestar, Request
 from litestar.config.cors import CORSConfig
@@ -12,20 +13,27 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from parley.adapters.http.account import AccountController
 from parley.adapters.http.auth import RequireCaller
 from parley.adapters.http.docs import docs_files, docs_page, docs_start, openapi_config, openapi_json
 from parley.adapters.http.envelope import Envelope
+from parley.adapters.http.export import export_account
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.messages import MessageController
 from parley.adapters.http.models import list_models
+from parley.adapters.http.passwords import PasswordController
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.problems import exception_handlers
 from parley.adapters.http.replies import ReplyController
 from parley.adapters.http.rooms import RoomController
+from parley.adapters.http.sandbox_pages import CheckoutPages, SandboxPages
+from parley.adapters.http.sessions import SessionController
 from parley.adapters.http.sign_in import AuthController
+from parley.adapters.http.subscriptions import SubscriptionController
 from parley.adapters.http.usage import UsageController
+from parley.adapters.http.webhook import WebhookController
 
 LARGEST_BODY = 1_000_000
 _EXPOSED = (
@@ -52,10 +60,22 @@ _ALLOWED = (
 Background = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def create_app(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> ASGIApp:
-    """`background` is open from start to shutdown: the worker of an embedded process, the closing of pools."""
+def create_app(
+    ports: HttpPorts, *, cors_origins: Sequence[str], trusted_proxies: Sequence[str], background: Background
+) -> ASGIApp:
+    """`background` is open from start to shutdown: the worker of an embedded process, the closing of pools.
+
+    What X-Forwarded-For says counts only from a peer that is one of the `trusted_proxies`, which are addresses or
+    networks: the client is then the right-most address there that is none of them. Raises ValueError for another word.
+    """
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
-    return Envelope(litestar, new_request_id=lambda: str(ports.new_id()), https=ports.public_url.startswith("https://"))
+    https = ports.public_url.startswith("https://")
+    app: ASGIApp = Envelope(litestar, new_request_id=lambda: str(ports.new_id()), https=https)
+    if not trusted_proxies:
+        return app
+    # Outermost, so that all within see one and the same client. uvicorn types ASGI in its own words: hence Any.
+    trusting = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
+    return cast("ASGIApp", trusting)
 
 
 def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> Litestar:
@@ -69,8 +89,15 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
     return Litestar(
         route_handlers=[
             AuthController,
+            PasswordController,
+            SessionController,
             AccountController,
+            export_account,
             UsageController,
+            SubscriptionController,
+            WebhookController,
+            CheckoutPages,
+            *((SandboxPages,) if ports.sandbox else ()),
             list_models,
             RoomController,
             MessageController,
@@ -82,7 +109,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             docs_start,
             docs_files(),
         ],
-        guards=[RequireCaller(tokens=ports.tokens, now=ports.now)],
+        guards=[RequireCaller(tokens=ports.tokens, revoked=ports.revoked, now=ports.now)],
         before_request=_require_json,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
@@ -94,6 +121,20 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         logging_config=None,
         debug=False,
     )
+
+
+def _networks(proxies: Sequence[str]) -> list[str]:
+    """As uvicorn compares them: a network that is written with bits of a host would match nothing there.
+
+    A socket of both families shows an IPv4 peer by its mapped address (RFC 4291, 2.5.5.2).
+    """
+    networks = [ip_network(proxy, strict=False) for proxy in proxies]
+    mapped = [
+        f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+        for network in networks
+        if isinstance(network, IPv4Network)
+    ]
+    return [*map(str, networks), *mapped]
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig | None:

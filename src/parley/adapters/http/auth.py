@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import Caller
 from parley.core.accounts.ports import AccessTokens
+from parley.core.accounts.revoked import RevokedSessions
 from parley.core.ports import Clock
 
 PUBLIC = {"public": True}
@@ -22,18 +23,21 @@ LONGEST_HEADER = 4_096
 class RequireCaller:
     """A guard over the whole application. It leaves the Caller as the connection's `user`."""
 
-    def __init__(self, *, tokens: AccessTokens, now: Clock) -> None:
+    def __init__(self, *, tokens: AccessTokens, revoked: RevokedSessions, now: Clock) -> None:
         self._tokens = tokens
+        self._revoked = revoked
         self._now = now
 
-    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Raises TokenInvalid."""
         if not handler.opt.get("public"):
-            connection.scope["user"] = bearer_caller(connection, self._tokens, self._now())
+            caller = bearer_caller(connection, self._tokens, self._now())
+            await self._revoked.check(caller.session_id)
+            connection.scope["user"] = caller
 
 
 def bearer_caller(connection: ASGIConnection[Any, Any, Any, Any], tokens: AccessTokens, now: datetime) -> Caller:
-    """Raises TokenInvalid."""
+    """Who the token speaks for; whether its session has ended is still to be checked. Raises TokenInvalid."""
     header = connection.headers.get("authorization", "")
     # The scheme's name is case-insensitive (RFC 9110, 11.1).
     if header[: len(SCHEME)].lower() != SCHEME.lower() or len(header) > LONGEST_HEADER:

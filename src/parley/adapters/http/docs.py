@@ -61,6 +61,7 @@ A trailing slash is accepted everywhere. Every response has an `X-Request-ID`.
 _TAGS = {
     "Sign-in": "One-time codes, passwords and sessions",
     "Account": "Who you are and what you have used",
+    "Subscription": "Paying for Pro",
     "Models": "What may be named as `model`",
     "Chatrooms": "Conversations",
     "Messages": "What is said in a chatroom, and replies as they are written",

@@ -20,7 +20,7 @@ from parley.core.chat.follow_reply import wait_for_end
 from parley.core.chat.messages import Accepted, post_message, read_message, read_messages
 from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, MESSAGE_CHARACTERS, Message, Role
 from parley.core.chat.stop_reply import stop_reply
-from parley.core.chat.tickets import TICKET_SECONDS
+from parley.core.chat.tickets import TICKET_SECONDS, Ticket
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
@@ -133,7 +133,7 @@ class MessageController(Controller):
             new_id=ports.new_id,
             now=now,
         )
-        return _accepted(accepted, request.user.account_id, ports, now)
+        return _accepted(accepted, request.user, ports, now)
 
     @get(
         "/messages",
@@ -241,12 +241,13 @@ def message_body(message: Message) -> MessageBody:
     )
 
 
-def _accepted(accepted: Accepted, account_id: UUID, ports: HttpPorts, now: datetime) -> Response[AcceptedBody]:
+def _accepted(accepted: Accepted, caller: Caller, ports: HttpPorts, now: datetime) -> Response[AcceptedBody]:
     reply = accepted.reply
     address = f"{ports.public_url}/chatroom/{reply.room_id}/messages/{reply.id}"
     # A repeat carries the very ticket of the first answer while that one lasts.
     fresh = now - reply.created_at < timedelta(seconds=TICKET_SECONDS)
-    ticket = ports.tickets.issue(reply.id, reply.room_id, account_id, reply.created_at if fresh else now)
+    right = Ticket(caller.account_id, caller.session_id, reply.room_id, reply.id)
+    ticket = ports.tickets.issue(right, reply.created_at if fresh else now)
     return Response(
         AcceptedBody(message_body(accepted.question), message_body(reply), f"{address}/stream?ticket={ticket}"),
         status_code=202,

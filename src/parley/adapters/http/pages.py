@@ -14,6 +14,7 @@ from parley.core.errors import InvalidInput
 LONGEST_CURSOR = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOM_PLACE = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
+_ID = re.compile(r"[0-9a-f]{32}")
 _POSITION = re.compile(r"\d{1,9}")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="The most items on the page")]
@@ -38,6 +39,20 @@ def read_room_cursor(cursor: str | None) -> RoomCursor | None:
     if place is None:
         raise _not_ours()
     return RoomCursor(_EPOCH + timedelta(microseconds=int(place[1])), UUID(place[2]))
+
+
+def id_cursor(last: UUID | None) -> str | None:
+    return None if last is None else _encode(last.hex)
+
+
+def read_id_cursor(cursor: str | None) -> UUID | None:
+    """Raises InvalidInput for anything that `id_cursor` did not make."""
+    if cursor is None:
+        return None
+    text = _decode(cursor)
+    if not _ID.fullmatch(text):
+        raise _not_ours()
+    return UUID(text)
 
 
 def position_cursor(position: int | None) -> str | None:

@@ -7,16 +7,15 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 
 from parley.core.accounts.codes import CodePolicy
-from parley.core.accounts.ports import (
-    AccessTokens,
-    AccountsUnitOfWork,
-    MobileNumbers,
-    NewCode,
-    NewToken,
-    OtpSender,
-    Passwords,
-)
-from parley.core.billing.ports import BillingUnitOfWork
+from parley.core.accounts.deliveries import Post
+from parley.core.accounts.password_rules import PasswordRules
+from parley.core.accounts.ports import AccessTokens, AuditTrail, MobileNumbers, NewCode, NewToken, Passwords
+from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.accounts.turns import Turns
+from parley.core.billing.ports import EventQueue, PaymentProvider
+from parley.core.billing.sandbox import SandboxTill
+from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.rooms import SharedReads
@@ -26,7 +25,11 @@ from parley.core.ports import Clock, NewId, Throttle
 
 @dataclass(frozen=True, kw_only=True)
 class HttpPorts:
-    """Keys come as lists: the first signs, all verify. `public_url` is empty where answers name paths alone."""
+    """Keys come as lists: the first signs, all verify. `public_url` is empty where answers name paths alone.
+
+    Without `post` the answer shows one-time codes; without `sandbox` there are no pages of it. `webhook_open` says
+    that events may come from outside.
+    """
 
     now: Clock
     new_id: NewId
@@ -38,9 +41,13 @@ class HttpPorts:
 
     accounts: AccountsUnitOfWork
     passwords: Passwords
+    password_rules: PasswordRules
     mobile_numbers: MobileNumbers
-    otp_sender: OtpSender
+    post: Post | None
+    turns: Turns
+    audit: AuditTrail
     tokens: AccessTokens
+    revoked: RevokedSessions
     code_keys: Sequence[bytes]
     refresh_keys: Sequence[bytes]
     code_policy: CodePolicy
@@ -59,6 +66,13 @@ class HttpPorts:
 
     billing: BillingUnitOfWork
     basic_daily_limit: int
+    payments: PaymentProvider
+    sandbox: SandboxTill | None
+    event_queue: EventQueue
+    sandbox_events: EventQueue
+    subscription_grace: timedelta
+    frontend_url: str
+    webhook_open: bool
 
 
 # How a handler asks for them.

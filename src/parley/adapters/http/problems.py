@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
+from parley.adapters.http.envelope import shown_path
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
 from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests
@@ -94,7 +95,7 @@ def from_anything_else(request: Request[Any, Any, Any], error: Exception) -> Res
     if isinstance(error, UnicodeDecodeError):
         # msgspec's word for a JSON string that is not UTF-8; Litestar catches only its other errors.
         return from_http_exception(request, HTTPException(status_code=HTTPStatus.BAD_REQUEST))
-    log.error("request_crashed", path=request.scope["path"], exc_info=error)
+    log.error("request_crashed", path=shown_path(request.scope), exc_info=error)
     return _response(HTTPStatus.INTERNAL_SERVER_ERROR, *_OF_STATUS[500])
 
 
@@ -122,6 +123,7 @@ _EXAMPLES = {
     400: ("invalid_input", "content: must have 1 to 32,000 characters"),
     401: ("token_invalid", "The access token is not valid or has expired."),
     404: ("chatroom_not_found", "There is no such chatroom in this account."),
+    409: ("already_subscribed", "This account has a subscription already. POST /subscription/portal leads to it."),
     422: ("idempotency_key_reused", "This Idempotency-Key was already used in this chatroom with another body."),
     429: ("quota_exceeded", "The 5 messages that the plan allows a day are used. More come at 00:00 UTC."),
     503: ("unavailable", "A part of the service is down for now. Try again."),

@@ -95,7 +95,8 @@ class ReplyController(Controller):
         ] = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes with no gap and no repeat, on any API process, also after the end."""
-        account_id = _reader(request, ports, chatroom_id, message_id, ticket)
+        account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
+        await ports.revoked.check(session_id)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         reply = await find_reply(uow=ports.chat, account_id=account_id, room_id=chatroom_id, reply_id=message_id)
         if reply.status.ended and after == end_of(reply):
@@ -114,15 +115,16 @@ class ReplyController(Controller):
 
 def _reader(
     request: Request[Any, Any, Any], ports: HttpPorts, room_id: UUID, reply_id: UUID, ticket: str | None
-) -> UUID:
-    """The account that may read this reply. Raises TicketInvalid, TokenInvalid."""
+) -> tuple[UUID, UUID]:
+    """The account that may read this reply, and the session that says so. Raises TicketInvalid, TokenInvalid."""
     # A client that comes back with its stored address and a token is not held up by the ticket's age.
     if ticket is None or "authorization" in request.headers:
-        return bearer_caller(request, ports.tokens, ports.now()).account_id
+        caller = bearer_caller(request, ports.tokens, ports.now())
+        return caller.account_id, caller.session_id
     admitted = ports.tickets.read(ticket, ports.now())
     if (admitted.room_id, admitted.reply_id) != (room_id, reply_id):
         raise TicketInvalid
-    return admitted.account_id
+    return admitted.account_id, admitted.session_id
 
 
 def _event_id(text: str | None, field: str) -> EventId | None:

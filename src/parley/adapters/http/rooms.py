@@ -102,7 +102,7 @@ class RoomController(Controller):
             room_id=ports.new_id(),
             now=ports.now(),
         )
-        return _room_body(room)
+        return room_body(room)
 
     @get(
         operation_id="listChatrooms",
@@ -158,7 +158,7 @@ class RoomController(Controller):
     ) -> RoomWithMessages:
         room, page = await read_room(uow=ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
         return RoomWithMessages(
-            **msgspec.structs.asdict(_room_body(room)),
+            **msgspec.structs.asdict(room_body(room)),
             messages=[message_body(message) for message in page.items],
             next_cursor=position_cursor(page.next_cursor),
         )
@@ -180,7 +180,7 @@ class RoomController(Controller):
             room_id=chatroom_id,
             changes={field: value for field, value in msgspec.structs.asdict(data).items() if value is not UNSET},
         )
-        return _room_body(room)
+        return room_body(room)
 
     @delete(
         "/{chatroom_id:uuid}",
@@ -194,12 +194,12 @@ class RoomController(Controller):
         )
 
 
-def _room_body(room: Room) -> RoomBody:
+def room_body(room: Room) -> RoomBody:
     return RoomBody(room.id, room.name, room.model, room.instructions, room.created_at, room.active_at)
 
 
 def _render(page: RoomPage) -> CachedPage:
-    body = msgspec.json.encode(RoomPageBody([_room_body(room) for room in page.items], room_cursor(page.next_cursor)))
+    body = msgspec.json.encode(RoomPageBody([room_body(room) for room in page.items], room_cursor(page.next_cursor)))
     return CachedPage(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 

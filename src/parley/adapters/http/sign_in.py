@@ -1,48 +1,25 @@
 """Signing in, over HTTP."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Controller, post
+from litestar import Controller, Request, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.account import AccountBody, Name, account_body
 from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.identity import GivenPassword, NewPassword, Otp, WhoBody, identity_in
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.throttle import one_call_from_address
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
-from parley.core.accounts.model import (
-    EMAIL_CHARACTERS,
-    PASSWORD_LONGEST,
-    PASSWORD_SHORTEST,
-    Identity,
-    Purpose,
-    SignedIn,
-    TokenPair,
-)
+from parley.core.accounts.model import Purpose, SignedIn, TokenPair
 from parley.core.accounts.passwords import log_in, sign_up
-from parley.core.accounts.profile import read_identity
 from parley.core.accounts.sessions import refresh_session
-from parley.core.billing.use_cases import read_plan
+from parley.core.billing.usage import read_plan
 
-MobileNumber = Annotated[
-    str, Meta(max_length=64, description="In any readable form with its country code", examples=["+91 98765 43210"])
-]
-Email = Annotated[str, Meta(max_length=EMAIL_CHARACTERS, examples=["mira@example.com"])]
-NewPassword = Annotated[
-    str,
-    Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST, examples=["correct horse battery staple"]),
-]
 Token = Annotated[str, Meta(max_length=1_024)]
-
-
-class WhoBody(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Exactly one of `mobile_number` and `email`."""
-
-    mobile_number: MobileNumber | None = None
-    email: Email | None = None
 
 
 class SignupBody(WhoBody, kw_only=True):
@@ -55,12 +32,12 @@ class SignupBody(WhoBody, kw_only=True):
 class VerifyBody(WhoBody, kw_only=True):
     """The code that was sent, and the token of a signup if there was one."""
 
-    otp: Annotated[str, Meta(max_length=64, examples=["123456"])]
+    otp: Otp
     signup_token: Token | None = None
 
 
 class LoginBody(WhoBody, kw_only=True):
-    password: Annotated[str, Meta(max_length=1_024, examples=["correct horse battery staple"])]
+    password: GivenPassword
 
 
 class RefreshBody(Struct, forbid_unknown_fields=True):
@@ -116,7 +93,10 @@ class AuthController(Controller):
         started = await sign_up(
             uow=ports.accounts,
             passwords=ports.passwords,
-            identity=_identity(data, ports),
+            rules=ports.password_rules,
+            turns=ports.turns,
+            audit=ports.audit,
+            identity=identity_in(data, ports),
             name=data.name,
             password=data.password,
             new_token=ports.new_token,
@@ -135,16 +115,18 @@ class AuthController(Controller):
         """To any valid identity, known or not. A new code voids the one before."""
         sent = await send_code(
             uow=ports.accounts,
-            throttle=ports.throttle,
-            sender=ports.otp_sender,
+            turns=ports.turns,
+            post=ports.post,
             policy=ports.code_policy,
             keys=ports.code_keys,
-            identity=_identity(data, ports),
+            identity=identity_in(data, ports),
             purpose=Purpose.SIGN_IN,
             new_code=ports.new_code,
+            new_id=ports.new_id,
+            audit=ports.audit,
             now=ports.now(),
         )
-        return _code_answer(sent)
+        return code_answer(sent)
 
     @post(
         "/verify-otp",
@@ -153,15 +135,19 @@ class AuthController(Controller):
         summary="Sign in with a one-time code",
         responses=documented(400, 401, 413, 415, 429),
     )
-    async def verify_otp(self, data: JSONBody[VerifyBody], ports: Ports) -> SignedInBody:
+    async def verify_otp(
+        self, data: JSONBody[VerifyBody], request: Request[Any, Any, Any], ports: Ports
+    ) -> SignedInBody:
         """An unknown identity becomes an account, with the name and password of its `signup_token` if it has one."""
         signed_in = await sign_in_by_code(
             uow=ports.accounts,
             access_tokens=ports.tokens,
+            audit=ports.audit,
             keys=ports.code_keys,
-            identity=_identity(data, ports),
+            identity=identity_in(data, ports),
             code=data.otp,
             signup_token=data.signup_token,
+            user_agent=request.headers.get("user-agent"),
             session_life=ports.session_life,
             new_id=ports.new_id,
             new_token=ports.new_token,
@@ -176,13 +162,16 @@ class AuthController(Controller):
         summary="Sign in with a password",
         responses=documented(400, 401, 413, 415, 429),
     )
-    async def log_in(self, data: JSONBody[LoginBody], ports: Ports) -> SignedInBody:
+    async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
         signed_in = await log_in(
             uow=ports.accounts,
             passwords=ports.passwords,
             access_tokens=ports.tokens,
-            identity=_identity(data, ports),
+            turns=ports.turns,
+            audit=ports.audit,
+            identity=identity_in(data, ports),
             password=data.password,
+            user_agent=request.headers.get("user-agent"),
             session_life=ports.session_life,
             new_id=ports.new_id,
             new_token=ports.new_token,
@@ -202,6 +191,8 @@ class AuthController(Controller):
         pair = await refresh_session(
             uow=ports.accounts,
             access_tokens=ports.tokens,
+            revoked=ports.revoked,
+            audit=ports.audit,
             keys=ports.refresh_keys,
             refresh_token=data.refresh_token,
             life=ports.session_life,
@@ -210,11 +201,7 @@ class AuthController(Controller):
         return _tokens(pair)
 
 
-def _identity(who: WhoBody, ports: HttpPorts) -> Identity:
-    return read_identity(who.mobile_number, who.email, ports.mobile_numbers)
-
-
-def _code_answer(sent: CodeSent) -> CodeAnswer:
+def code_answer(sent: CodeSent) -> CodeAnswer:
     return CodeAnswer(
         message="If the identity can be reached, a code is on its way.",
         expires_in=sent.expires_in,
@@ -224,7 +211,7 @@ def _code_answer(sent: CodeSent) -> CodeAnswer:
 
 
 async def _signed_in(signed_in: SignedIn, ports: HttpPorts) -> SignedInBody:
-    plan = await read_plan(uow=ports.billing, account_id=signed_in.account.id)
+    plan = await read_plan(uow=ports.billing, account_id=signed_in.account.id, now=ports.now())
     return SignedInBody(
         **msgspec.structs.asdict(_tokens(signed_in)),
         created=signed_in.created,

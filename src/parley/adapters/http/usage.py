@@ -12,7 +12,7 @@ from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.core.accounts.model import Caller
 from parley.core.billing.model import DayUsage
-from parley.core.billing.use_cases import read_usage
+from parley.core.billing.usage import read_usage
 
 
 class TokensBody(Struct):
@@ -69,9 +69,9 @@ async def _usage(account_id: UUID, ports: HttpPorts) -> UsageBody:
         remaining=usage.remaining,
         resets_at=usage.resets_at,
         tokens=TokensBody(usage.today.input_tokens, usage.today.output_tokens),
-        history=[_day(each) for each in usage.history],
+        history=[day_body(each) for each in usage.history],
     )
 
 
-def _day(usage: DayUsage) -> DayBody:
+def day_body(usage: DayUsage) -> DayBody:
     return DayBody(usage.day, usage.used, TokensBody(usage.input_tokens, usage.output_tokens))

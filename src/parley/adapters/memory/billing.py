@@ -1,94 +1,186 @@
-"""Plans, usage and chat's quota in memory."""
+"""Customers, subscriptions, the inbox of webhooks and leases in memory."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from parley.adapters.memory.transactions import MemoryDatabase, MemoryTransaction, Tables
-from parley.core.billing.model import DayUsage, Plan, daily_limit
-from parley.core.billing.ports import BillingUnit
-from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, TokenUsage, next_midnight
+from parley.adapters.memory.quota import MemoryPlans, MemoryUsageDays
+from parley.adapters.memory.transactions import InboxState, MemoryDatabase, MemoryTransaction, Tables
+from parley.core.billing.model import Customer, StoredEvent, Subscription, SubscriptionStatus
+from parley.core.billing.stores import BillingUnit
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class MemoryBillingUnitOfWork:
-    def __init__(self, database: MemoryDatabase) -> None:
+    """`clock` is the database's own, for leases."""
+
+    def __init__(self, database: MemoryDatabase, *, clock: Callable[[], datetime] = _utc_now) -> None:
         self._database = database
+        self._clock = clock
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[BillingUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
-            yield MemoryBillingUnit(transaction)
+            yield MemoryBillingUnit(transaction, self._clock)
 
 
 class MemoryBillingUnit:
     """The repositories of one transaction."""
 
-    def __init__(self, transaction: MemoryTransaction) -> None:
+    def __init__(self, transaction: MemoryTransaction, clock: Callable[[], datetime]) -> None:
         self._transaction = transaction
-        self.plans = MemoryPlans(transaction.tables)
-        self.usage_days = MemoryUsageDays(transaction.tables)
+        tables = transaction.tables
+        self.plans = MemoryPlans(tables)
+        self.usage_days = MemoryUsageDays(tables)
+        self.customers = MemoryCustomers(tables)
+        self.subscriptions = MemorySubscriptions(tables)
+        self.events = MemoryEvents(tables, clock)
+        self.closures = MemoryClosures(tables, clock)
+        self.leases = MemoryLeases(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
 
 
-class MemoryPlans:
+class MemoryCustomers:
     def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+        self._rows = tables.customers
 
-    async def of(self, account_id: UUID) -> Plan:
-        return self._tables.plans.get(account_id, Plan.BASIC)
+    async def of(self, account_id: UUID) -> Customer | None:
+        own = [customer for customer, _ in self._rows.values() if customer.account_id == account_id]
+        return min(own, key=lambda customer: customer.id, default=None)
 
-    async def override(self, account_id: UUID, plan: Plan | None) -> None:
-        if plan is None:
-            self._tables.plans.pop(account_id, None)
-        else:
-            self._tables.plans[account_id] = plan
+    async def get(self, customer_id: str) -> Customer | None:
+        row = self._rows.get(customer_id)
+        return None if row is None else row[0]
+
+    async def add(self, customer: Customer, *, now: datetime) -> None:
+        self._rows.setdefault(customer.id, (customer, now))
+
+    async def take_ticket(self, customer_id: str) -> int | None:
+        if customer_id not in self._rows:
+            return None
+        customer, reconciled_at = self._rows[customer_id]
+        self._rows[customer_id] = (replace(customer, tickets=customer.tickets + 1), reconciled_at)
+        return customer.tickets + 1
+
+    async def lock(self, account_id: UUID) -> None: ...
+
+    async def due(self, *, before: datetime, limit: int) -> list[str]:
+        due = sorted((at, customer.id) for customer, at in self._rows.values() if at < before)
+        return [customer_id for _, customer_id in due[:limit]]
+
+    async def reconciled(self, customer_id: str, *, at: datetime) -> None:
+        if customer_id in self._rows:
+            self._rows[customer_id] = (self._rows[customer_id][0], at)
 
 
-class MemoryUsageDays:
+class MemorySubscriptions:
     def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+        self._rows = tables.subscriptions
 
-    async def since(self, account_id: UUID, first: date) -> list[DayUsage]:
-        days = self._tables.usage_days.items()
-        return [usage for (owner, day), usage in days if owner == account_id and day >= first]
+    async def of(self, account_id: UUID) -> list[Subscription]:
+        own = [row for row in self._rows.values() if row[0].account_id == account_id]
+        return [subscription for subscription, _, _ in sorted(own, key=lambda row: row[2], reverse=True)]
+
+    async def put(self, subscription: Subscription, *, account_id: UUID, ticket: int, now: datetime) -> bool:
+        before, seen_under, _ = self._rows.get(subscription.id, (None, 0, now))
+        if seen_under > ticket:
+            return False
+        since = None
+        if subscription.status is SubscriptionStatus.PAST_DUE:
+            was = before is not None and before.status is SubscriptionStatus.PAST_DUE
+            since = before.past_due_since if before is not None and was else now
+        written = replace(subscription, account_id=account_id, past_due_since=since)
+        self._rows[subscription.id] = (written, ticket, now)
+        return True
 
 
-class MemoryQuota:
-    """Billing's rule applied in chat's transaction."""
+class MemoryEvents:
+    def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
+        self._rows = tables.events
+        self._clock = clock
 
-    def __init__(self, tables: Tables, *, basic_limit: int) -> None:
-        self._tables = tables
-        self._basic_limit = basic_limit
+    async def add(self, stored: StoredEvent, *, handled: bool, now: datetime) -> bool:
+        if any(other.event.id == stored.event.id for other, _ in self._rows.values()):
+            return False
+        state = InboxState(now, None if handled else self._clock(), now if handled else None)
+        self._rows[stored.id] = (stored, state)
+        return True
 
-    async def take(self, account_id: UUID, *, day: date) -> Allowance:
-        allowance = await self.look(account_id, day=day)
-        if allowance.remaining == 0:
-            raise QuotaExceeded(allowance)
-        usage = self._usage(account_id, day)
-        self._tables.usage_days[account_id, day] = replace(usage, used=usage.used + 1)
-        return await self.look(account_id, day=day)
+    async def claim(self, event_id: UUID, *, lease: float) -> StoredEvent | None:
+        row = self._rows.get(event_id)
+        if row is None or row[1].claimable_at is None or row[1].claimable_at > self._clock():
+            return None
+        self._rows[event_id] = (row[0], replace(row[1], claimable_at=self._clock() + timedelta(seconds=lease)))
+        return row[0]
 
-    async def look(self, account_id: UUID, *, day: date) -> Allowance:
-        limit = daily_limit(await MemoryPlans(self._tables).of(account_id), basic=self._basic_limit)
-        remaining = None if limit is None else max(0, limit - self._usage(account_id, day).used)
-        return Allowance(limit, remaining, next_midnight(day))
+    async def put_off(self, event_id: UUID, *, seconds: float) -> None:
+        row = self._rows.get(event_id)
+        if row is not None and row[1].handled_at is None:
+            later = replace(row[1], claimable_at=self._clock() + timedelta(seconds=seconds))
+            self._rows[event_id] = (replace(row[0], failures=row[0].failures + 1), later)
 
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
-        usage = self._usage(account_id, day)
-        self._tables.usage_days[account_id, day] = replace(usage, used=max(0, usage.used - 1))
+    async def handled(self, event_id: UUID, *, at: datetime) -> None:
+        row = self._rows.get(event_id)
+        if row is not None:
+            self._rows[event_id] = (row[0], replace(row[1], claimable_at=None, handled_at=at))
 
-    async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
-        before = self._usage(account_id, day)
-        self._tables.usage_days[account_id, day] = replace(
-            before,
-            input_tokens=before.input_tokens + usage.input_tokens,
-            output_tokens=before.output_tokens + usage.output_tokens,
-        )
+    async def overdue(self, *, seconds: float, limit: int) -> list[UUID]:
+        since = self._clock() - timedelta(seconds=seconds)
+        rows = self._rows.items()
+        found = [(state.claimable_at, event_id) for event_id, (_, state) in rows if state.claimable_at is not None]
+        return [event_id for at, event_id in sorted(found) if at <= since][:limit]
 
-    def _usage(self, account_id: UUID, day: date) -> DayUsage:
-        return self._tables.usage_days.get((account_id, day), DayUsage(day, 0, 0, 0))
+    async def waiting(self) -> tuple[int, datetime | None]:
+        came = [state.received_at for _, state in self._rows.values() if state.handled_at is None]
+        return len(came), min(came, default=None)
+
+    async def forget_before(self, moment: datetime) -> int:
+        rows = self._rows.items()
+        old = [event_id for event_id, (_, state) in rows if state.handled_at is not None and state.handled_at < moment]
+        for event_id in old:
+            del self._rows[event_id]
+        return len(old)
+
+
+class MemoryClosures:
+    def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
+        self._rows = tables.closures
+        self._clock = clock
+
+    async def claim(self, *, lease: float, limit: int) -> list[tuple[str, int]]:
+        due = [customer_id for customer_id, (_, at) in self._rows.items() if at <= self._clock()][:limit]
+        for customer_id in due:
+            self._rows[customer_id] = (self._rows[customer_id][0], self._clock() + timedelta(seconds=lease))
+        return [(customer_id, self._rows[customer_id][0]) for customer_id in due]
+
+    async def put_off(self, customer_id: str, *, seconds: float) -> None:
+        if customer_id in self._rows:
+            failures = self._rows[customer_id][0] + 1
+            self._rows[customer_id] = (failures, self._clock() + timedelta(seconds=seconds))
+
+    async def remove(self, customer_id: str) -> None:
+        self._rows.pop(customer_id, None)
+
+
+class MemoryLeases:
+    def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
+        self._rows = tables.leases
+        self._clock = clock
+
+    async def take(self, name: str, holder: UUID, *, seconds: float) -> bool:
+        taken_by, until = self._rows.get(name, (holder, self._clock()))
+        if taken_by != holder and until > self._clock():
+            return False
+        self._rows[name] = (holder, self._clock() + timedelta(seconds=seconds))
+        return True
+
+    async def give_back(self, name: str, holder: UUID) -> None:
+        if self._rows.get(name, (None,))[0] == holder:
+            del self._rows[name]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-from parley.adapters.memory.billing import MemoryQuota
+from parley.adapters.memory.quota import MemoryQuota
 from parley.adapters.memory.replies import MemoryReplies
 from parley.adapters.memory.transactions import KeyUse, MemoryDatabase, MemoryTransaction, ReplyState, Tables
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, IdempotencyKey, Message, Role, Room, RoomCursor, Status, Turn
@@ -62,6 +62,9 @@ class MemoryRooms:
         if after is not None:
             own = [room for room in own if (room.active_at, room.id) < (after.active_at, after.room_id)]
         return sorted(own, key=lambda room: (room.active_at, room.id), reverse=True)[:limit]
+
+    async def ids(self, account_id: UUID) -> list[UUID]:
+        return sorted(room.id for room, _ in self._tables.rooms.values() if room.account_id == account_id)
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
         found = await self.get(room.id, room.account_id)
@@ -121,6 +124,9 @@ class MemoryMessages:
 
     async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
         return self._of_room(room_id, before)[-limit:]
+
+    async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
+        return [message for message in self._of_room(room_id, None) if message.position > position][:limit]
 
     async def said_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
         said = [

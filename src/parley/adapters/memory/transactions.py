@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from uuid import UUID
 
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
 
 
@@ -32,26 +32,38 @@ class KeyUse:
     used_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """Where a stored event stands; `claimable_at` is None once it is handled."""
+
+    received_at: datetime
+    claimable_at: datetime | None
+    handled_at: datetime | None = None
+
+
 @dataclass
 class Tables:
-    """Rows by their key. A room comes with its last position."""
+    """Rows by their key. A room comes with its last position, a customer with when it was reconciled.
+
+    A subscription comes with the ticket under which it was seen and when that was written; a closure with its failures
+    and when it may be claimed; a lease with its holder and its end.
+    """
 
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
     plans: dict[UUID, Plan] = field(default_factory=dict)
+    paid_until: dict[UUID, datetime] = field(default_factory=dict)
     usage_days: dict[tuple[UUID, date], DayUsage] = field(default_factory=dict)
+    customers: dict[str, tuple[Customer, datetime]] = field(default_factory=dict)
+    subscriptions: dict[str, tuple[Subscription, int, datetime]] = field(default_factory=dict)
+    events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
+    closures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
-        return Tables(
-            self.rooms.copy(),
-            self.messages.copy(),
-            self.replies.copy(),
-            self.idempotency_keys.copy(),
-            self.plans.copy(),
-            self.usage_days.copy(),
-        )
+        return Tables(**{table.name: getattr(self, table.name).copy() for table in fields(self)})
 
 
 class MemoryDatabase:

@@ -103,6 +103,12 @@ class SqlRooms:
         found = await self._connection.execute(query.order_by(rooms.c.active_at.desc(), rooms.c.id.desc()).limit(limit))
         return [Room(*row) for row in found]
 
+    async def ids(self, account_id: UUID) -> list[UUID]:
+        found = await self._connection.execute(
+            select(rooms.c.id).where(rooms.c.account_id == account_id).order_by(rooms.c.id)
+        )
+        return list(found.scalars())
+
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
         values = {field: getattr(room, field) for field in fields & {"name", "model", "instructions"}}
         if not values:
@@ -170,6 +176,15 @@ class SqlMessages:
             query = query.where(messages.c.position < before)
         found = await self._connection.execute(query.order_by(messages.c.position.desc()).limit(limit))
         return [_message(row) for row in reversed(found.all())]
+
+    async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
+        found = await self._connection.execute(
+            select(*_message_columns)
+            .where(messages.c.room_id == room_id, messages.c.position > position)
+            .order_by(messages.c.position)
+            .limit(limit)
+        )
+        return [_message(row) for row in found]
 
     async def said_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
         found = await self._connection.execute(

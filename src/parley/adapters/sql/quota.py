@@ -1,20 +1,16 @@
 """Chat's quota and billing's plans, over the same tables."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from parley.adapters.sql.database import Database
 from parley.adapters.sql.tables import plans, usage_days
 from parley.core.billing.model import DayUsage, Plan, daily_limit
-from parley.core.billing.ports import BillingUnit
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, TokenUsage, next_midnight
+from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
 
 
 class SqlQuota:
@@ -25,18 +21,19 @@ class SqlQuota:
         self._basic_limit = basic_limit
         self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
-    async def take(self, account_id: UUID, *, day: date) -> Allowance:
-        limit = await self._limit(account_id)
+    async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
+        day, limit = utc_day(now), await self._limit(account_id, now)
         used = None if limit == 0 else await self._count_one(account_id, day, limit)
         if used is None:
             raise QuotaExceeded(_allowance(limit, limit, day))
         return _allowance(limit, used, day)
 
-    async def look(self, account_id: UUID, *, day: date) -> Allowance:
+    async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
+        day = utc_day(now)
         found = await self._connection.execute(
             select(usage_days.c.used).where(usage_days.c.account_id == account_id, usage_days.c.day == day)
         )
-        return _allowance(await self._limit(account_id), found.scalar_one_or_none() or 0, day)
+        return _allowance(await self._limit(account_id, now), found.scalar_one_or_none() or 0, day)
 
     async def give_back(self, account_id: UUID, *, day: date) -> None:
         await self._connection.execute(
@@ -55,8 +52,8 @@ class SqlQuota:
             )
         )
 
-    async def _limit(self, account_id: UUID) -> int | None:
-        return daily_limit(await SqlPlans(self._connection).of(account_id), basic=self._basic_limit)
+    async def _limit(self, account_id: UUID, now: datetime) -> int | None:
+        return daily_limit(await SqlPlans(self._connection).of(account_id, now=now), basic=self._basic_limit)
 
     async def _count_one(self, account_id: UUID, day: date, limit: int | None) -> int | None:
         """The day's count with this message in it; None when there was no room for it."""
@@ -79,16 +76,26 @@ class SqlPlans:
         self._connection = connection
         self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
-    async def of(self, account_id: UUID) -> Plan:
-        found = await self._connection.execute(select(plans.c.override).where(plans.c.account_id == account_id))
-        return Plan(found.scalar_one_or_none() or Plan.BASIC.value)
+    async def of(self, account_id: UUID, *, now: datetime) -> Plan:
+        found = await self._connection.execute(
+            select(plans.c.override, plans.c.paid_until).where(plans.c.account_id == account_id)
+        )
+        override, paid_until = found.one_or_none() or (None, None)
+        if override is not None:
+            return Plan(override)
+        return Plan.PRO if paid_until is not None and now < paid_until else Plan.BASIC
 
     async def override(self, account_id: UUID, plan: Plan | None) -> None:
-        word = None if plan is None else plan.value
+        await self._write(account_id, override=None if plan is None else plan.value)
+
+    async def set_paid_until(self, account_id: UUID, moment: datetime | None) -> None:
+        await self._write(account_id, paid_until=moment)
+
+    async def _write(self, account_id: UUID, **values: str | datetime | None) -> None:
         await self._connection.execute(
             self._insert(plans)
-            .values(account_id=account_id, override=word)
-            .on_conflict_do_update(index_elements=["account_id"], set_={"override": word})
+            .values(account_id=account_id, **values)
+            .on_conflict_do_update(index_elements=["account_id"], set_=values)
         )
 
 
@@ -103,28 +110,6 @@ class SqlUsageDays:
             )
         )
         return [DayUsage(*row) for row in found]
-
-
-class SqlBillingUnitOfWork:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[BillingUnit, None]:
-        async with self._database.transaction(read_only=read_only) as connection:
-            yield SqlBillingUnit(connection)
-
-
-class SqlBillingUnit:
-    """The repositories of one transaction."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self.plans = SqlPlans(connection)
-        self.usage_days = SqlUsageDays(connection)
-
-    async def commit(self) -> None:
-        await self._connection.commit()
 
 
 def _allowance(limit: int | None, used: int | None, day: date) -> Allowance:

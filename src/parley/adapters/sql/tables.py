@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0001"
+REVISION = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -62,6 +62,23 @@ challenges = Table(
     Index(None, "expires_at"),
 )
 
+# A code that is still to reach its owner; the sealed code is gone from here once it has.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("identity", String(300), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("sealed_code", LargeBinary(500), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # When it may be claimed, in the database's time.
+    Column("claimable_at", Moment, nullable=False),
+    UniqueConstraint("identity", "purpose"),
+    Index(None, "claimable_at"),
+    Index(None, "expires_at"),
+)
+
 # What a signup asked for; it becomes an account's only with a code for the same identity.
 signups = Table(
     "signups",
@@ -71,6 +88,7 @@ signups = Table(
     Column("name", String(200)),
     Column("password_hash", String(255)),
     Column("expires_at", Moment, nullable=False),
+    Index(None, "identity"),
     Index(None, "expires_at"),
 )
 
@@ -84,12 +102,13 @@ sessions = Table(
     Column("last_used_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("ended_at", Moment),
+    Column("user_agent", String(300)),
     Index(None, "account_id"),
     Index(None, "expires_at"),
     Index(None, "ended_at"),
 )
 
-# Every token that a session ever had: the use of an old one is how theft shows.
+# The tokens that a session had: the use of an old one is how theft shows.
 refresh_tokens = Table(
     "refresh_tokens",
     metadata,
@@ -98,6 +117,18 @@ refresh_tokens = Table(
     Column("issued_at", Moment, nullable=False),
     Column("used_at", Moment),
     Index(None, "session_id"),
+    Index(None, "used_at"),
+)
+
+# Ended sessions whose access tokens may be about. No key to the session: that may be erased meanwhile.
+revoked_sessions = Table(
+    "revoked_sessions",
+    metadata,
+    Column("session_id", Id, primary_key=True),
+    Column("until", Moment, nullable=False),
+    Column("revoked_at", Moment, nullable=False),
+    Index(None, "until"),
+    Index(None, "revoked_at"),
 )
 
 plans = Table(
@@ -105,6 +136,81 @@ plans = Table(
     metadata,
     Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     Column("override", String(16)),
+    # Worked out of the subscriptions whenever one changes, so that posting a message looks at one row.
+    Column("paid_until", Moment),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("tickets", Integer, nullable=False, server_default="0"),
+    Column("reconciled_at", Moment, nullable=False),
+    Index(None, "account_id"),
+    Index(None, "reconciled_at"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("customer_id", String(255), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("current_period_end", Moment),
+    Column("cancel_at_period_end", Boolean, nullable=False),
+    Column("past_due_since", Moment),
+    # Under which ticket of the customer the provider was asked: an earlier look does not overwrite a later one.
+    Column("ticket", Integer, nullable=False),
+    Column("stored_at", Moment, nullable=False),
+    Index(None, "account_id"),
+)
+
+# What webhooks said, once each. It holds the provider's ids and nothing of what the body told.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("provider_id", String(255), nullable=False, unique=True),
+    Column("kind", String(255), nullable=False),
+    Column("customer_id", String(255)),
+    Column("subscription_id", String(255)),
+    Column("received_at", Moment, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # Not handled yet: when it may be claimed, in the database's time.
+    Column("claimable_at", Moment),
+    Column("handled_at", Moment),
+    Index(None, "claimable_at"),
+    Index(None, "handled_at"),
+)
+
+# Customers of erased accounts: all that is left of those until the provider has forgotten them too.
+closures = Table(
+    "closures",
+    metadata,
+    Column("customer_id", String(255), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("claimable_at", Moment, nullable=False),
+    Index(None, "claimable_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", Id, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+# The payment sandbox's own state: its customers, pages and subscriptions as JSON.
+sandbox_objects = Table(
+    "sandbox_objects",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("customer_id", String(255), nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "customer_id"),
 )
 
 usage_days = Table(

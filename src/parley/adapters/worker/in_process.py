@@ -1,4 +1,4 @@
-"""The worker that runs inside the API process when there is no Redis."""
+"""The workers that run inside the API process when there is no Redis."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -10,44 +10,44 @@ import structlog
 
 log = structlog.get_logger("parley.worker")
 
-# Replies wait for models, not for this machine: the bound only keeps memory in hand.
+# The work waits for others, models above all, and not for this machine: the bound only keeps memory in hand.
 MOST_AT_ONCE = 500
 
 
 class Ids(Protocol):
     async def take(self) -> UUID:
-        """The next reply's id; waits for one."""
+        """The next id; waits for one."""
 
 
 class InProcessWorker:
-    """Writes the replies whose ids it takes, up to MOST_AT_ONCE side by side."""
+    """Does the work for the ids that it takes, up to MOST_AT_ONCE side by side."""
 
-    def __init__(self, *, ids: Ids, write: Callable[[UUID], Awaitable[None]]) -> None:
+    def __init__(self, *, ids: Ids, work: Callable[[UUID], Awaitable[None]]) -> None:
         self._ids = ids
-        self._write = write
+        self._work = work
         self._free = asyncio.Semaphore(MOST_AT_ONCE)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Works while the context is open. At its end what is being written is handed back to the database."""
+        """Works while the context is open; at its end what is being done is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            working = tasks.create_task(self._take_and_write())
+            working = tasks.create_task(self._take_and_work())
             try:
                 yield
             finally:
                 working.cancel()
 
-    async def _take_and_write(self) -> None:
-        async with asyncio.TaskGroup() as writing:
+    async def _take_and_work(self) -> None:
+        async with asyncio.TaskGroup() as works:
             while True:
                 await self._free.acquire()
-                writing.create_task(self._write_one(await self._ids.take()))
+                works.create_task(self._work_on(await self._ids.take()))
 
-    async def _write_one(self, reply_id: UUID) -> None:
+    async def _work_on(self, id_: UUID) -> None:
         try:
-            await self._write(reply_id)
+            await self._work(id_)
         except Exception:
-            # The reply itself is safe: its lease runs out and the sweeper finds it.
-            log.exception("reply_attempt_crashed", reply_id=str(reply_id))
+            # What it was for is safe in the database: the sweeper finds it again.
+            log.exception("task_crashed", id=str(id_))
         finally:
             self._free.release()

@@ -12,11 +12,11 @@ log = structlog.get_logger("parley.sweeper")
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`run` every `seconds`; a number that it returns says how much it found."""
+    """`run` every `seconds`; a number that it returns says how much it found, for the log."""
 
     name: str
     seconds: float
-    run: Callable[[], Awaitable[int]]
+    run: Callable[[], Awaitable[int | None]]
 
 
 class Sweeper:

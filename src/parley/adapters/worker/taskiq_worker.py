@@ -1,6 +1,6 @@
-"""Replies as taskiq tasks: thin, since the queue is only a hint."""
+"""What workers do, as taskiq tasks: thin, since the queue is only a hint."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from uuid import UUID
 
@@ -9,26 +9,20 @@ from taskiq import AsyncBroker, TaskiqEvents, TaskiqState
 
 log = structlog.get_logger("parley.worker")
 
+Work = Callable[[UUID], Awaitable[None]]
 
-def serve_replies(
+
+def serve(
     broker: AsyncBroker,
+    tasks: Mapping[str, Work],
     *,
-    task_name: str,
-    write: Callable[[UUID], Awaitable[None]],
     background: Callable[[], AbstractAsyncContextManager[None]],
 ) -> None:
-    """Give the broker the task that writes a reply, under the queue's name for it.
+    """Give the broker its tasks, each of which takes an id.
 
     `background` is open while a worker process runs.
     """
     stack = AsyncExitStack()
-
-    async def write_reply(reply_id: str) -> None:
-        try:
-            await write(UUID(reply_id))
-        except Exception:
-            # The reply itself is safe: its lease runs out and a sweeper finds it.
-            log.exception("reply_attempt_crashed", reply_id=reply_id)
 
     async def start(_: TaskiqState) -> None:
         await stack.enter_async_context(background())
@@ -36,6 +30,18 @@ def serve_replies(
     async def stop(_: TaskiqState) -> None:
         await stack.aclose()
 
-    broker.register_task(write_reply, task_name=task_name)
+    for name, work in tasks.items():
+        broker.register_task(_task(name, work), task_name=name)
     broker.add_event_handler(TaskiqEvents.WORKER_STARTUP, start)
     broker.add_event_handler(TaskiqEvents.WORKER_SHUTDOWN, stop)
+
+
+def _task(name: str, work: Work) -> Callable[[str], Awaitable[None]]:
+    async def do(id_: str) -> None:
+        try:
+            await work(UUID(id_))
+        except Exception:
+            # What it was for is safe in the database: a sweeper finds it again.
+            log.exception("task_crashed", task=name, id=id_)
+
+    return do

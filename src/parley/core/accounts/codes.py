@@ -1,4 +1,4 @@
-"""One-time codes: sending them, and signing in by one.
+"""One-time codes: asking for one, trying one, and signing in by one.
 
 The code is the only proof of an identity. What was typed at signup counts for an account that the code makes, and
 for nothing else.
@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from parley.core.accounts.deliveries import Post
 from parley.core.accounts.errors import OtpInvalid
 from parley.core.accounts.model import (
     CODE_TRIES,
     Account,
     Challenge,
+    Delivery,
+    Happening,
     Identity,
     OpenedBy,
     Purpose,
@@ -21,19 +24,14 @@ from parley.core.accounts.model import (
     keyed_hash,
     token_hash,
 )
-from parley.core.accounts.ports import (
-    AccessTokens,
-    AccountsUnit,
-    AccountsUnitOfWork,
-    NewCode,
-    NewToken,
-    OtpSender,
-)
+from parley.core.accounts.ports import AccessTokens, AuditTrail, NewCode, NewToken
 from parley.core.accounts.sessions import open_session
+from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
+from parley.core.accounts.turns import HOUR_SECONDS, Turns
 from parley.core.errors import InvalidInput, TooManyRequests
-from parley.core.ports import NewId, Throttle
+from parley.core.ports import NewId
 
-HOUR_SECONDS = 3600.0
+_FAILED = {Purpose.SIGN_IN: Happening.SIGN_IN_FAILED, Purpose.RESET: Happening.RESET_FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +55,47 @@ class CodeSent:
 async def send_code(
     *,
     uow: AccountsUnitOfWork,
-    throttle: Throttle,
-    sender: OtpSender,
+    turns: Turns,
+    post: Post | None,
     policy: CodePolicy,
     keys: Sequence[bytes],
     identity: Identity,
     purpose: Purpose,
     new_code: NewCode,
+    new_id: NewId,
+    audit: AuditTrail,
     now: datetime,
 ) -> CodeSent:
-    """Send a new code, which voids the one before it. Whether the identity has an account makes no difference.
+    """Make a new code, which voids the one before it, and leave its delivery to the workers.
 
-    The first of `keys` signs. Raises TooManyRequests, with the earlier code still good, and what the sender raises.
+    Whether the identity has an account makes no difference. Without `post` the code is shown to whoever asked. The
+    first of `keys` signs. Raises TooManyRequests, with the earlier code still good, and InvalidInput for an identity
+    that no sender reaches.
     """
-    await _take_turn(throttle, policy, keys[0], identity)
+    if post is not None and identity.kind not in post.senders:
+        reached = " or ".join(kind.value for kind in post.senders)
+        raise InvalidInput(identity.kind.value, f"codes are not sent there: give {reached}")
+    await _take_turn(turns, policy, identity, purpose)
     code = new_code()
     expires_at = now + timedelta(seconds=policy.expire_seconds)
     challenge = Challenge(identity, purpose, _code_mac(keys[0], identity, purpose, code), expires_at)
+    delivery_id = new_id()
     async with uow() as unit:
         await unit.challenges.put(challenge)
+        if post is not None:
+            sealed = post.seal.close(code)
+            await unit.deliveries.put(Delivery(delivery_id, identity, purpose, sealed, expires_at))
         await unit.commit()
-    shown_code = await sender.send(identity, code, purpose)
-    return CodeSent(policy.expire_seconds, policy.resend_seconds, shown_code)
+    if post is not None:
+        await post.queue.put(delivery_id)
+    audit.note(Happening.CODE_REQUESTED, identity=identity, how=purpose.value)
+    return CodeSent(policy.expire_seconds, policy.resend_seconds, code if post is None else None)
 
 
 async def try_code(
     *,
     uow: AccountsUnitOfWork,
+    audit: AuditTrail,
     keys: Sequence[bytes],
     identity: Identity,
     purpose: Purpose,
@@ -98,23 +110,29 @@ async def try_code(
     async with uow() as unit:
         expected = await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=now)
         await unit.commit()
-    if expected is None:
-        raise OtpInvalid
     # No early end: the time taken tells nothing of which key, or whether any, fitted.
-    matches = [hmac.compare_digest(_code_mac(key, identity, purpose, code), expected) for key in keys]
-    if not any(matches):
-        raise OtpInvalid
+    matches = [hmac.compare_digest(_code_mac(key, identity, purpose, code), expected or b"") for key in keys]
+    if expected is None or not any(matches):
+        raise refused_code(audit, identity, purpose)
     return expected
+
+
+def refused_code(audit: AuditTrail, identity: Identity, purpose: Purpose) -> OtpInvalid:
+    """What a caller raises for a code that is not good, or not any more."""
+    audit.note(_FAILED[purpose], identity=identity, how="code")
+    return OtpInvalid()
 
 
 async def sign_in_by_code(
     *,
     uow: AccountsUnitOfWork,
     access_tokens: AccessTokens,
+    audit: AuditTrail,
     keys: Sequence[bytes],
     identity: Identity,
     code: str,
     signup_token: str | None,
+    user_agent: str | None,
     session_life: timedelta,
     new_id: NewId,
     new_token: NewToken,
@@ -129,11 +147,13 @@ async def sign_in_by_code(
     their account is new.
     Raises OtpInvalid, InvalidInput.
     """
-    code_mac = await try_code(uow=uow, keys=keys, identity=identity, purpose=Purpose.SIGN_IN, code=code, now=now)
+    code_mac = await try_code(
+        uow=uow, audit=audit, keys=keys, identity=identity, purpose=Purpose.SIGN_IN, code=code, now=now
+    )
     session_id, refresh_token = new_id(), new_token()
     async with uow() as unit:
         if not await unit.challenges.spend(identity, Purpose.SIGN_IN, code_mac, at=now):
-            raise OtpInvalid
+            raise refused_code(audit, identity, Purpose.SIGN_IN)
         account, created = await _find_or_make(unit, identity, signup_token, new_id, now)
         await open_session(
             unit,
@@ -141,24 +161,23 @@ async def sign_in_by_code(
             opened_by=OpenedBy.CODE,
             session_id=session_id,
             refresh_token=refresh_token,
+            user_agent=user_agent,
             life=session_life,
             now=now,
         )
         await unit.commit()
+    audit.note(Happening.SIGNED_IN, identity=identity, account_id=account.id, session_id=session_id, how="code")
     access_token = access_tokens.issue(account.id, session_id, now)
     return SignedIn(access_token, access_tokens.expires_in, refresh_token, created=created, account=account)
 
 
-async def _take_turn(throttle: Throttle, policy: CodePolicy, key: bytes, identity: Identity) -> None:
-    # A throttle's keys may be seen by others than the database's: they do not spell out who is here.
-    name = keyed_hash(key, "throttle", str(identity)).hex()
-    wait = await throttle.take(f"code:resend:{name}", limit=1, per=policy.resend_seconds)
-    if wait > 0:
-        raise TooManyRequests(wait)
-    wait = await throttle.take(f"code:hour:{name}", limit=policy.max_sends_per_hour, per=HOUR_SECONDS)
-    if wait > 0:
-        # The first limit has counted this one, so the shorter wait would end in another refusal.
-        raise TooManyRequests(max(wait, policy.resend_seconds))
+async def _take_turn(turns: Turns, policy: CodePolicy, identity: Identity, purpose: Purpose) -> None:
+    await turns.take(f"code:{purpose.value}", identity, limit=1, per=policy.resend_seconds)
+    try:
+        await turns.take("code:hour", identity, limit=policy.max_sends_per_hour, per=HOUR_SECONDS)
+    except TooManyRequests as error:
+        # The first limit has counted this one, so a shorter wait would end in another refusal.
+        raise TooManyRequests(max(error.retry_after, policy.resend_seconds)) from error
 
 
 async def _find_or_make(

@@ -41,3 +41,13 @@ class TokenInvalid(DomainError):
 
     def __init__(self) -> None:
         super().__init__("This access token is not valid, or not any more. Refresh it or sign in again.")
+
+
+class SessionNotFound(DomainError):
+    """The account has no live session of that id."""
+
+    code = "session_not_found"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("There is no such session in this account, or not any more.")

@@ -22,6 +22,11 @@ SIGNUP_LIFE = timedelta(hours=1)
 REFRESH_GRACE = timedelta(seconds=10)
 # How long an ended session stays known.
 SESSION_MEMORY = timedelta(days=1)
+# A session as young as this, opened by a code, stands for the current password where one is changed.
+PROOF_LIFE = timedelta(minutes=10)
+# How far apart the clocks of two machines may be.
+CLOCK_SKEW = timedelta(seconds=60)
+USER_AGENT_CHARACTERS = 300
 
 
 class IdentityKind(str, Enum):
@@ -54,6 +59,26 @@ class OpenedBy(str, Enum):
     PASSWORD = "password"  # noqa: S105  the word, not one
 
 
+class Happening(str, Enum):
+    """What the audit trail tells of."""
+
+    CODE_REQUESTED = "code_requested"
+    CODE_DELIVERED = "code_delivered"
+    CODE_NOT_DELIVERED = "code_not_delivered"
+    SIGNED_UP = "signed_up"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    RESET_FAILED = "reset_failed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    CHANGE_FAILED = "change_failed"
+    TOKEN_REUSED = "token_reused"  # noqa: S105
+    REFRESH_FAILED = "refresh_failed"
+    SESSION_ENDED = "session_ended"
+    ACCOUNT_ERASED = "account_erased"
+    THROTTLED = "throttled"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One person's account. `password_hash` is None where they sign in by code alone."""
@@ -78,6 +103,18 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A code on its way to its owner. `sealed_code` can be opened with the server's key alone."""
+
+    id: UUID
+    identity: Identity
+    purpose: Purpose
+    sealed_code: bytes = field(repr=False)
+    expires_at: datetime
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Signup:
     """What somebody asked an account to have. In force only together with a code for the same identity."""
 
@@ -90,7 +127,7 @@ class Signup:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in on one device. Each refresh moves `expires_at` on."""
+    """One sign-in on one device. Each refresh moves `expires_at` on. `user_agent` is what the device said it is."""
 
     id: UUID
     account_id: UUID
@@ -98,6 +135,7 @@ class Session:
     opened_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    user_agent: str | None = None
     ended_at: datetime | None = None
 
     def live(self, now: datetime) -> bool:
@@ -112,6 +150,14 @@ class RefreshToken:
     session_id: UUID
     issued_at: datetime
     used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A session whose access tokens, the last of which expires by `until`, count no more."""
+
+    session_id: UUID
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

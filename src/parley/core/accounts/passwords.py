@@ -8,21 +8,22 @@ from datetime import datetime, timedelta
 
 from parley.core.accounts.errors import CredentialsInvalid
 from parley.core.accounts.model import (
-    PASSWORD_LONGEST,
-    PASSWORD_SHORTEST,
     SIGNUP_LIFE,
     Account,
+    Happening,
     Identity,
     OpenedBy,
     SignedIn,
     Signup,
     token_hash,
 )
-from parley.core.accounts.ports import AccessTokens, AccountsUnitOfWork, NewToken, Passwords
+from parley.core.accounts.password_rules import PasswordRules
+from parley.core.accounts.ports import AccessTokens, AuditTrail, NewToken, Passwords
 from parley.core.accounts.profile import check_name
 from parley.core.accounts.sessions import open_session
+from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.accounts.turns import Turns
 from parley.core.ports import NewId
-from parley.core.text import check_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +34,28 @@ class SignupStarted:
     expires_in: int
 
 
-def check_password(field: str, password: str) -> None:
-    """Raises InvalidInput for a password that nobody may choose."""
-    check_text(field, password, shortest=PASSWORD_SHORTEST, longest=PASSWORD_LONGEST)
-
-
 async def sign_up(
     *,
     uow: AccountsUnitOfWork,
     passwords: Passwords,
+    rules: PasswordRules,
+    turns: Turns,
+    audit: AuditTrail,
     identity: Identity,
     name: str | None,
     password: str | None,
     new_token: NewToken,
     now: datetime,
 ) -> SignupStarted:
-    """Keep what an account is to have until a code proves the identity. Raises InvalidInput.
+    """Keep what an account is to have until a code proves the identity. Raises InvalidInput, TooManyRequests.
 
     Whether the identity has an account is never looked up, so neither the answer nor its time can tell.
     """
     if name is not None:
         check_name(name)
     if password is not None:
-        check_password("password", password)
+        rules.check("password", password, identity)
+    await turns.attempt("signup", identity)
     password_hash = None if password is None else await passwords.hash(password)
     signup_token = new_token()
     async with uow() as unit:
@@ -63,6 +63,7 @@ async def sign_up(
             Signup(token_hash(signup_token), identity, name, password_hash, expires_at=now + SIGNUP_LIFE)
         )
         await unit.commit()
+    audit.note(Happening.SIGNED_UP, identity=identity)
     return SignupStarted(signup_token, int(SIGNUP_LIFE.total_seconds()))
 
 
@@ -71,17 +72,24 @@ async def log_in(
     uow: AccountsUnitOfWork,
     passwords: Passwords,
     access_tokens: AccessTokens,
+    turns: Turns,
+    audit: AuditTrail,
     identity: Identity,
     password: str,
+    user_agent: str | None,
     session_life: timedelta,
     new_id: NewId,
     new_token: NewToken,
     now: datetime,
 ) -> SignedIn:
-    """Open a session with the account's password. Raises CredentialsInvalid, after the same work whatever was wrong."""
+    """Open a session with the account's password.
+
+    Raises TooManyRequests, and CredentialsInvalid, after the same work whatever was wrong.
+    """
+    await turns.attempt("password", identity)
     session_id, refresh_token = new_id(), new_token()
     while True:
-        account, verified = await _verify(uow, passwords, identity, password)
+        account, verified = await _verify(uow, passwords, audit, identity, password)
         current = await passwords.hash(password) if passwords.needs_rehash(verified) else verified
         async with uow() as unit:
             if not await unit.accounts.replace_password(account.id, old=verified, new=current):
@@ -93,17 +101,19 @@ async def log_in(
                 opened_by=OpenedBy.PASSWORD,
                 session_id=session_id,
                 refresh_token=refresh_token,
+                user_agent=user_agent,
                 life=session_life,
                 now=now,
             )
             await unit.commit()
             break
+    audit.note(Happening.SIGNED_IN, identity=identity, account_id=account.id, session_id=session_id, how="password")
     access_token = access_tokens.issue(account.id, session_id, now)
     return SignedIn(access_token, access_tokens.expires_in, refresh_token, created=False, account=account)
 
 
 async def _verify(
-    uow: AccountsUnitOfWork, passwords: Passwords, identity: Identity, password: str
+    uow: AccountsUnitOfWork, passwords: Passwords, audit: AuditTrail, identity: Identity, password: str
 ) -> tuple[Account, str]:
     """The account, and the hash that the password was found to fit."""
     async with uow(read_only=True) as unit:
@@ -111,5 +121,6 @@ async def _verify(
     password_hash = None if account is None else account.password_hash
     fits = await passwords.verify(password, password_hash)
     if account is None or password_hash is None or not fits:
+        audit.note(Happening.SIGN_IN_FAILED, identity=identity, how="password")
         raise CredentialsInvalid
     return account, password_hash

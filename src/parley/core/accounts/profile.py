@@ -5,7 +5,8 @@ from uuid import UUID
 
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import EMAIL_CHARACTERS, NAME_CHARACTERS, Account, Identity, IdentityKind
-from parley.core.accounts.ports import AccountsUnitOfWork, MobileNumbers
+from parley.core.accounts.ports import MobileNumbers
+from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text
 

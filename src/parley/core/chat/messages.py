@@ -70,7 +70,7 @@ async def post_message(
                 return await _replay(unit, room, first_use, idempotency_key, now)
         chosen = catalogue.choose(model, room.model)
         question, reply = _exchange(question_id, reply_id, room, position, content, chosen, now)
-        allowance = await unit.quota.take(account_id, day=utc_day(now))
+        allowance = await unit.quota.take(account_id, now=now)
         if await unit.replies.pending_count(account_id) >= max_pending:
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.messages.add_exchange(question, reply, account_id=account_id, charged_on=utc_day(now))
@@ -128,5 +128,5 @@ async def _replay(
     as_accepted = replace(
         reply, status=Status.PENDING, content="", usage=None, error=None, completed_at=None, attempt=0
     )
-    allowance = await unit.quota.look(room.account_id, day=utc_day(now))
+    allowance = await unit.quota.look(room.account_id, now=now)
     return Accepted(question, as_accepted, allowance, replayed=True)

@@ -36,6 +36,9 @@ class Rooms(Protocol):
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         """At most `limit` rooms, latest activity first, those that follow `after` in that order."""
 
+    async def ids(self, account_id: UUID) -> list[UUID]:
+        """All rooms of the account, oldest first."""
+
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
         """Write those of name, model and instructions that are named. False when the room is gone or another's."""
 
@@ -61,6 +64,9 @@ class Messages(Protocol):
 
     async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
         """The `limit` messages with the highest positions below `before`, oldest first. The caller owns the room."""
+
+    async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
+        """The `limit` messages with the lowest positions above that one, oldest first. The caller owns the room."""
 
     async def said_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
         """Up to `limit` turns below `position`, newest first, each with its position.
@@ -116,10 +122,13 @@ class Replies(Protocol):
 class Quota(Protocol):
     """The day's messages of an account; which limit applies is not chat's business."""
 
-    async def take(self, account_id: UUID, *, day: date) -> Allowance:
-        """Count one message, in one conditional statement. Raises QuotaExceeded, with nothing counted."""
+    async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
+        """Count one message of the UTC day, in one conditional statement.
 
-    async def look(self, account_id: UUID, *, day: date) -> Allowance:
+        Raises QuotaExceeded, with nothing counted.
+        """
+
+    async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
         """What is left, with nothing counted."""
 
     async def give_back(self, account_id: UUID, *, day: date) -> None:

@@ -12,9 +12,10 @@ TICKET_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to read the stream of one reply."""
+    """The right to read the stream of one reply, as long as the session that it was given to has not ended."""
 
     account_id: UUID
+    session_id: UUID
     room_id: UUID
     reply_id: UUID
 
@@ -30,8 +31,8 @@ class TicketInvalid(DomainError):
 
 
 class StreamTickets(Protocol):
-    def issue(self, reply_id: UUID, room_id: UUID, account_id: UUID, now: datetime) -> str:
-        """A ticket for TICKET_SECONDS, safe in a URL; the same for the same arguments."""
+    def issue(self, ticket: Ticket, now: datetime) -> str:
+        """Good for TICKET_SECONDS, safe in a URL; the same for the same arguments."""
 
     def read(self, token: str, now: datetime) -> Ticket:
         """Raises TicketInvalid for whatever `issue` did not make, and for what has expired."""

@@ -1,17 +1,17 @@
-"""Plans and usage of an account."""
+"""What an account has used, and the plan that it is on."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Plan, Usage, daily_limit
-from parley.core.billing.ports import BillingUnitOfWork
+from parley.core.billing.stores import BillingUnitOfWork
 
 
 async def read_usage(*, uow: BillingUnitOfWork, account_id: UUID, basic_limit: int, now: datetime) -> Usage:
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=age) for age in range(HISTORY_DAYS)]
     async with uow(read_only=True) as unit:
-        plan = await unit.plans.of(account_id)
+        plan = await unit.plans.of(account_id, now=now)
         used = {usage.day: usage for usage in await unit.usage_days.since(account_id, days[-1])}
     return Usage(
         plan=plan,
@@ -21,9 +21,16 @@ async def read_usage(*, uow: BillingUnitOfWork, account_id: UUID, basic_limit: i
     )
 
 
-async def read_plan(*, uow: BillingUnitOfWork, account_id: UUID) -> Plan:
+async def read_days(*, uow: BillingUnitOfWork, account_id: UUID, first: date) -> list[DayUsage]:
+    """The days from `first` on that had any usage, the latest first."""
     async with uow(read_only=True) as unit:
-        return await unit.plans.of(account_id)
+        days = await unit.usage_days.since(account_id, first)
+    return sorted(days, key=lambda usage: usage.day, reverse=True)
+
+
+async def read_plan(*, uow: BillingUnitOfWork, account_id: UUID, now: datetime) -> Plan:
+    async with uow(read_only=True) as unit:
+        return await unit.plans.of(account_id, now=now)
 
 
 async def override_plan(*, uow: BillingUnitOfWork, account_id: UUID, plan: Plan | None) -> None:

@@ -1,0 +1,115 @@
+"""A forgotten password, and one that is to be another, over HTTP."""
+
+from typing import Any
+
+from litestar import Controller, Request, post
+from litestar.params import JSONBody
+from msgspec import Struct
+
+from parley.adapters.http.auth import BEARER, PUBLIC
+from parley.adapters.http.identity import GivenPassword, NewPassword, Otp, WhoBody, identity_in
+from parley.adapters.http.ports import Ports
+from parley.adapters.http.problems import documented
+from parley.adapters.http.sign_in import CodeAnswer, code_answer
+from parley.adapters.http.throttle import one_call_from_address
+from parley.core.accounts.codes import send_code
+from parley.core.accounts.model import Caller, Purpose
+from parley.core.accounts.new_password import change_password, reset_password
+
+
+class ResetBody(WhoBody, kw_only=True):
+    otp: Otp
+    new_password: NewPassword
+
+
+class ChangePasswordBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`current_password` may be left out in a session that a code opened less than 10 minutes ago."""
+
+    current_password: GivenPassword | None = None
+    new_password: NewPassword
+
+
+class DoneAnswer(Struct):
+    message: str
+
+
+class PasswordController(Controller):
+    path = "/auth"
+    tags = ("Sign-in",)
+
+    @post(
+        "/forgot-password",
+        status_code=200,
+        operation_id="forgotPassword",
+        summary="Send a code for setting a new password",
+        opt=PUBLIC,
+        guards=(one_call_from_address,),
+        responses=documented(400, 413, 415, 429),
+    )
+    async def forgot(self, data: JSONBody[WhoBody], ports: Ports) -> CodeAnswer:
+        """The same answer, after the same time, for any valid identity. A new code voids the one before."""
+        sent = await send_code(
+            uow=ports.accounts,
+            turns=ports.turns,
+            post=ports.post,
+            policy=ports.code_policy,
+            keys=ports.code_keys,
+            identity=identity_in(data, ports),
+            purpose=Purpose.RESET,
+            new_code=ports.new_code,
+            new_id=ports.new_id,
+            audit=ports.audit,
+            now=ports.now(),
+        )
+        return code_answer(sent)
+
+    @post(
+        "/reset-password",
+        status_code=200,
+        operation_id="resetPassword",
+        summary="Set a new password with a code",
+        opt=PUBLIC,
+        guards=(one_call_from_address,),
+        responses=documented(400, 401, 413, 415, 429),
+    )
+    async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
+        """Ends every session of the account. A password that is refused (400) leaves the code good."""
+        await reset_password(
+            uow=ports.accounts,
+            passwords=ports.passwords,
+            rules=ports.password_rules,
+            revoked=ports.revoked,
+            audit=ports.audit,
+            keys=ports.code_keys,
+            identity=identity_in(data, ports),
+            code=data.otp,
+            new_password=data.new_password,
+            now=ports.now(),
+        )
+        return DoneAnswer("The password is set, and every session has ended. Sign in with it.")
+
+    @post(
+        "/change-password",
+        status_code=200,
+        operation_id="changePassword",
+        summary="Change the password",
+        security=BEARER,
+        responses=documented(400, 401, 413, 415, 429),
+    )
+    async def change(
+        self, data: JSONBody[ChangePasswordBody], request: Request[Caller, Any, Any], ports: Ports
+    ) -> DoneAnswer:
+        """Ends every other session of the account. A wrong `current_password` is 401 `credentials_invalid`."""
+        await change_password(
+            uow=ports.accounts,
+            passwords=ports.passwords,
+            rules=ports.password_rules,
+            turns=ports.turns,
+            revoked=ports.revoked,
+            audit=ports.audit,
+            caller=request.user,
+            current_password=data.current_password,
+            new_password=data.new_password,
+            now=ports.now(),
+        )
+        return DoneAnswer("The password is changed, and every other session has ended.")

@@ -1,0 +1,177 @@
+"""Subscribing to pro, and where an account stands, over HTTP."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from litestar import Controller, Request, get, post
+from msgspec import Struct
+
+from parley.adapters.http.auth import BEARER
+from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.problems import documented
+from parley.core.accounts.model import Caller, IdentityKind
+from parley.core.accounts.profile import read_account
+from parley.core.billing.checkout import manage_subscription, read_standing, subscribe
+from parley.core.billing.model import ReturnAddresses, daily_limit
+
+Asking = Request[Caller, Any, Any]
+
+
+class CheckoutBody(Struct):
+    """Send the customer to `checkout_url`."""
+
+    checkout_url: str
+    session_id: str
+
+
+class PortalBody(Struct):
+    """Send the customer to `portal_url`; it is good for a short time."""
+
+    portal_url: str
+
+
+class SubscriptionBody(Struct):
+    """The plan that counts now, and the subscription behind it: `none` where there never was one.
+
+    `daily_limit` is null on a plan without one.
+    """
+
+    plan: Literal["basic", "pro"]
+    status: Literal[
+        "none", "trialing", "active", "past_due", "canceled", "unpaid", "incomplete", "incomplete_expired", "paused"
+    ]
+    current_period_end: datetime | None
+    cancel_at_period_end: bool
+    daily_limit: int | None
+
+
+class SubscriptionController(Controller):
+    tags = ("Subscription",)
+    security = BEARER
+
+    @post(
+        "/subscribe/pro",
+        status_code=200,
+        operation_id="subscribe",
+        summary="Subscribe to Pro",
+        responses=documented(401, 409),
+    )
+    async def subscribe(self, request: Asking, ports: Ports) -> CheckoutBody:
+        """A page to pay on. Asking again within the hour leads to the same page."""
+        return await _subscribe(request, ports)
+
+    @post(
+        "/subscription/pro",
+        status_code=200,
+        operation_id="subscribeAlias",
+        summary="As /subscribe/pro",
+        deprecated=True,
+        responses=documented(401, 409),
+    )
+    async def subscribe_alias(self, request: Asking, ports: Ports) -> CheckoutBody:
+        return await _subscribe(request, ports)
+
+    @post(
+        "/payments/subscribe/pro",
+        status_code=200,
+        operation_id="subscribePaymentsAlias",
+        summary="As /subscribe/pro",
+        deprecated=True,
+        responses=documented(401, 409),
+    )
+    async def subscribe_payments_alias(self, request: Asking, ports: Ports) -> CheckoutBody:
+        return await _subscribe(request, ports)
+
+    @get(
+        "/subscription/status",
+        operation_id="getSubscription",
+        summary="Plan and subscription",
+        responses=documented(401),
+    )
+    async def read(self, request: Asking, ports: Ports) -> SubscriptionBody:
+        return await _standing(request, ports)
+
+    @get(
+        "/subscribe/status",
+        operation_id="getSubscriptionAlias",
+        summary="As /subscription/status",
+        deprecated=True,
+        responses=documented(401),
+    )
+    async def read_alias(self, request: Asking, ports: Ports) -> SubscriptionBody:
+        return await _standing(request, ports)
+
+    @get(
+        "/payments/subscription/status",
+        operation_id="getSubscriptionPaymentsAlias",
+        summary="As /subscription/status",
+        deprecated=True,
+        responses=documented(401),
+    )
+    async def read_payments_alias(self, request: Asking, ports: Ports) -> SubscriptionBody:
+        return await _standing(request, ports)
+
+    @post(
+        "/subscription/portal",
+        status_code=200,
+        operation_id="openPortal",
+        summary="Manage the subscription",
+        responses=documented(401, 409),
+    )
+    async def portal(self, request: Asking, ports: Ports) -> PortalBody:
+        """The payment provider's page: change the card, cancel, see the invoices."""
+        url = await manage_subscription(
+            uow=ports.billing,
+            provider=ports.payments,
+            account_id=request.user.account_id,
+            back=_back(request, ports),
+        )
+        return PortalBody(_absolute(url, request, ports))
+
+
+async def _subscribe(request: Asking, ports: HttpPorts) -> CheckoutBody:
+    account = await read_account(uow=ports.accounts, account_id=request.user.account_id)
+    kind, value = account.identity.kind, account.identity.value
+    checkout = await subscribe(
+        uow=ports.billing,
+        provider=ports.payments,
+        account_id=account.id,
+        email=value if kind is IdentityKind.EMAIL else None,
+        mobile_number=value if kind is IdentityKind.MOBILE_NUMBER else None,
+        back=_back(request, ports),
+        now=ports.now(),
+    )
+    return CheckoutBody(_absolute(checkout.url, request, ports), checkout.session_id)
+
+
+async def _standing(request: Asking, ports: HttpPorts) -> SubscriptionBody:
+    standing = await read_standing(
+        uow=ports.billing, account_id=request.user.account_id, grace=ports.subscription_grace, now=ports.now()
+    )
+    subscription = standing.subscription
+    return SubscriptionBody(
+        plan=standing.plan.value,
+        status="none" if subscription is None else subscription.status.value,
+        current_period_end=None if subscription is None else subscription.current_period_end,
+        cancel_at_period_end=subscription is not None and subscription.cancel_at_period_end,
+        daily_limit=daily_limit(standing.plan, basic=ports.basic_daily_limit),
+    )
+
+
+def _back(request: Asking, ports: HttpPorts) -> ReturnAddresses:
+    """To the frontend where there is one, else to pages of ours."""
+    if ports.frontend_url:
+        home = ports.frontend_url
+        return ReturnAddresses(f"{home}?checkout=done", f"{home}?checkout=cancelled", home)
+    return ReturnAddresses(
+        _absolute("/checkout/done", request, ports),
+        _absolute("/checkout/cancelled", request, ports),
+        _absolute("/checkout/back", request, ports),
+    )
+
+
+def _absolute(url: str, request: Asking, ports: HttpPorts) -> str:
+    """A provider on this server gives paths; PUBLIC_URL, or else the request, says what they begin with."""
+    if not url.startswith("/"):
+        return url
+    return (ports.public_url or str(request.base_url).rstrip("/")) + url

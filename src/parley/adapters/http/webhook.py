@@ -1,0 +1,66 @@
+"""What the payment provider tells, over HTTP."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, post
+from litestar.exceptions import NotFoundException
+from litestar.params import HeaderParameter
+from msgspec import Struct
+
+from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.problems import documented
+from parley.core.billing.events import receive_event
+
+Signature = Annotated[
+    str,
+    HeaderParameter(name="Stripe-Signature", description="`t=…,v1=…`, an HMAC over the raw body, at most 300 s old"),
+]
+
+
+class ReceivedBody(Struct):
+    received: bool = True
+
+
+class WebhookController(Controller):
+    tags = ("Subscription",)
+    opt = PUBLIC
+
+    @post(
+        "/webhook/stripe",
+        status_code=200,
+        operation_id="receiveEvent",
+        summary="For Stripe: something changed",
+        responses=documented(400, 404, 413, 415),
+    )
+    async def receive(self, request: Request[Any, Any, Any], ports: Ports, signature: Signature = "") -> ReceivedBody:
+        """Stored once by its id, acknowledged, and followed by a worker. 404 while STRIPE_WEBHOOK_SECRET is not set."""
+        return await _receive(request, ports, signature)
+
+    @post(
+        "/payments/webhook/stripe",
+        status_code=200,
+        operation_id="receiveEventAlias",
+        summary="As /webhook/stripe",
+        deprecated=True,
+        responses=documented(400, 404, 413, 415),
+    )
+    async def receive_alias(
+        self, request: Request[Any, Any, Any], ports: Ports, signature: Signature = ""
+    ) -> ReceivedBody:
+        return await _receive(request, ports, signature)
+
+
+async def _receive(request: Request[Any, Any, Any], ports: HttpPorts, signature: str) -> ReceivedBody:
+    if not ports.webhook_open:
+        raise NotFoundException
+    await receive_event(
+        uow=ports.billing,
+        provider=ports.payments,
+        queue=ports.event_queue,
+        body=await request.body(),
+        signature=signature,
+        new_id=ports.new_id,
+        now=ports.now(),
+    )
+    return ReceivedBody()

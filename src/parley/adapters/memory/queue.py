@@ -1,0 +1,23 @@
+"""A queue of ids inside one process."""
+
+import asyncio
+from uuid import UUID
+
+
+class MemoryQueue:
+    """Ids wait in order until the worker of this process takes them. An id that waits already is not put again."""
+
+    def __init__(self) -> None:
+        self._ids: asyncio.Queue[UUID] = asyncio.Queue()
+        self._waiting: set[UUID] = set()
+
+    async def put(self, id_: UUID) -> None:
+        if id_ not in self._waiting:
+            self._waiting.add(id_)
+            self._ids.put_nowait(id_)
+
+    async def take(self) -> UUID:
+        """The next id; waits for one."""
+        id_ = await self._ids.get()
+        self._waiting.discard(id_)
+        return id_

@@ -1,0 +1,26 @@
+"""What chat and billing keep of an account, for its erasure."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from parley.adapters.sql.clock import database_time
+from parley.adapters.sql.tables import closures, customers, rooms
+
+
+class SqlBelongings:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def lock(self, account_id: UUID) -> None:
+        for table in (rooms, customers):
+            await self._connection.execute(
+                select(table.c.id).where(table.c.account_id == account_id).order_by(table.c.id).with_for_update()
+            )
+
+    async def erase(self, account_id: UUID) -> None:
+        """Messages and keys go with their rooms; plan, usage, customers and subscriptions go with the account."""
+        await self._connection.execute(delete(rooms).where(rooms.c.account_id == account_id))
+        left = select(customers.c.id, database_time()).where(customers.c.account_id == account_id)
+        await self._connection.execute(insert(closures).from_select(["customer_id", "claimable_at"], left))

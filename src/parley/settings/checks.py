@@ -1,0 +1,103 @@
+"""Settings that do not go together, told before anything starts."""
+
+from email.utils import parseaddr
+from ipaddress import ip_network
+
+from parley.settings.model import Settings, SettingsError
+
+SHORTEST_SECRET = 32
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError for the first thing that is wrong."""
+    _check_lists(settings)
+    _check_database(settings)
+    _check_secrets(settings)
+    _check_senders(settings)
+    _check_payments(settings)
+    _check_production(settings)
+
+
+def _check_lists(settings: Settings) -> None:
+    for name in ("gemini_models", "openai_models", "groq_models"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name.upper()}: names no model.")
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError as error:
+            raise SettingsError("TRUSTED_PROXIES: each must be an address or a network such as 10.0.0.0/8.") from error
+
+
+def _check_database(settings: Settings) -> None:
+    address = settings.database_url
+    if not address.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")):
+        raise SettingsError("DATABASE_URL: begin with sqlite:/// and a path, or with postgresql://.")
+    if address in {"sqlite:///", "sqlite:///:memory:"}:
+        raise SettingsError("DATABASE_URL: name a file after sqlite:///, such as sqlite:///parley.db.")
+    if not settings.redis_url:
+        return
+    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError("REDIS_URL: begin with redis://, rediss:// or unix://.")
+    if address.startswith("sqlite"):
+        raise SettingsError(
+            "REDIS_URL: is for several machines, and SQLite is a file on one: set DATABASE_URL=postgresql://… with it, "
+            "or leave REDIS_URL out."
+        )
+    if not settings.jwt_secret:
+        raise SettingsError("JWT_SECRET: must be set with REDIS_URL, and be the same for every process.")
+
+
+def _check_secrets(settings: Settings) -> None:
+    if any(len(secret.encode()) < SHORTEST_SECRET for secret in settings.jwt_secret):
+        raise SettingsError(
+            f"JWT_SECRET: each secret needs at least {SHORTEST_SECRET} bytes (RFC 7518, 3.2). This makes one: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+
+
+def _check_senders(settings: Settings) -> None:
+    if not settings.otp_sender:
+        raise SettingsError("OTP_SENDER: choose one of response, email, sms.")
+    if "response" in settings.otp_sender and len(settings.otp_sender) > 1:
+        raise SettingsError("OTP_SENDER: response stands alone; email and sms can be named together.")
+    if "email" in settings.otp_sender:
+        if not settings.smtp_server:
+            raise SettingsError("SMTP_SERVER: name the mail server, since OTP_SENDER has email.")
+        if "@" not in parseaddr(settings.smtp_from)[1]:
+            raise SettingsError("SMTP_FROM: give an address, such as Acme Chat <no-reply@acme.example>.")
+        if bool(settings.smtp_username) != bool(settings.smtp_password):
+            raise SettingsError("SMTP_USERNAME and SMTP_PASSWORD go together: set both, or neither.")
+    if "sms" in settings.otp_sender and not settings.sms_webhook_url.startswith(("https://", "http://")):
+        raise SettingsError("SMS_WEBHOOK_URL: begin with https://, since OTP_SENDER has sms.")
+
+
+def _check_payments(settings: Settings) -> None:
+    for name in ("public_url", "frontend_url", "stripe_api_base"):
+        if getattr(settings, name) and not getattr(settings, name).startswith(("https://", "http://")):
+            raise SettingsError(f"{name.upper()}: begin with https:// or http://.")
+    if settings.stripe_secret_key and not settings.stripe_price_id:
+        raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
+
+
+def _check_production(settings: Settings) -> None:
+    if settings.environment != "production":
+        return
+    if not settings.jwt_secret:
+        raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
+    if "*" in settings.cors_origins:
+        raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
+    providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)
+    if not settings.default_model and not any(providers):
+        raise SettingsError(
+            "DEFAULT_MODEL: no model has a key, and ENVIRONMENT=production uses the offline model only when "
+            "DEFAULT_MODEL=offline/echo says so."
+        )
+    if "response" in settings.otp_sender:
+        raise SettingsError("OTP_SENDER: response shows codes to whoever asks; refused when ENVIRONMENT=production.")
+    if not settings.stripe_secret_key:
+        raise SettingsError(
+            "STRIPE_SECRET_KEY: without it payments go to the sandbox, refused when ENVIRONMENT=production."
+        )
+    if not settings.frontend_url and not settings.public_url:
+        raise SettingsError("FRONTEND_URL: payments must lead back somewhere: set it, or PUBLIC_URL.")

@@ -1,0 +1,119 @@
+"""The stores of accounts under contract, each empty and open, and short ways to fill them.
+
+Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+"""
+
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+
+from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
+from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.tables import deliveries, revoked_sessions
+from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy, RefreshToken, Session
+from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
+from tests.contracts.postgres_fixtures import migrated_database
+
+MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
+RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
+NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+NOBODY = UUID(int=0)
+
+_Result = TypeVar("_Result")
+_numbers = itertools.count(1)
+
+
+def new_id() -> UUID:
+    """Each is greater than the one before it."""
+    return UUID(int=next(_numbers))
+
+
+async def do(uow: AccountsUnitOfWork, step: Callable[[AccountsUnit], Awaitable[_Result]]) -> _Result:
+    """One step in a transaction of its own, committed."""
+    async with uow() as unit:
+        result = await step(unit)
+        await unit.commit()
+    return result
+
+
+async def see(uow: AccountsUnitOfWork, step: Callable[[AccountsUnit], Awaitable[_Result]]) -> _Result:
+    async with uow(read_only=True) as unit:
+        return await step(unit)
+
+
+def new_account(identity: Identity = MIRA, **changes: object) -> Account:
+    return replace(Account(new_id(), identity, "Mira", "a hash", NOW), **changes)
+
+
+async def kept_account(uow: AccountsUnitOfWork, identity: Identity = MIRA) -> Account:
+    """The account of the identity, made unless it is there."""
+    account, _ = await do(uow, lambda unit: unit.accounts.find_or_add(new_account(identity)))
+    return account
+
+
+async def kept_session(uow: AccountsUnitOfWork, identity: Identity = MIRA, **changes: object) -> Session:
+    account = await kept_account(uow, identity)
+    session = replace(Session(new_id(), account.id, OpenedBy.CODE, NOW, NOW, NOW + SECOND), **changes)
+    await do(uow, lambda unit: unit.sessions.add(session))
+    return session
+
+
+async def kept_token(uow: AccountsUnitOfWork, session: Session, **changes: object) -> RefreshToken:
+    token = replace(RefreshToken(new_id().bytes * 2, session.id, NOW), **changes)
+    await do(uow, lambda unit: unit.sessions.add_token(token))
+    return token
+
+
+@asynccontextmanager
+async def memory(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
+    yield MemoryAccountsUnitOfWork()
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
+    async with sql(f"sqlite+aiosqlite:///{folder / 'accounts.db'}") as store:
+        yield store
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
+    async with migrated_database() as url, sql(url) as store:
+        yield store
+
+
+@asynccontextmanager
+async def sql(url: str) -> AsyncGenerator[AccountsUnitOfWork, None]:
+    database = Database(url)
+    try:
+        await migrate(database)
+        async with database.transaction() as connection:
+            # These have no account to go with when others empty a database.
+            for table in (deliveries, revoked_sessions):
+                await connection.execute(table.delete())
+            await connection.commit()
+        yield SqlAccountsUnitOfWork(database)
+    finally:
+        await database.close()
+
+
+STORES = [
+    pytest.param(memory, id="memory"),
+    pytest.param(sqlite, id="sqlite"),
+    pytest.param(postgresql, id="postgresql"),
+]
+
+
+@pytest.fixture(params=STORES)
+async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
+    async with request.param(tmp_path) as store:
+        yield store

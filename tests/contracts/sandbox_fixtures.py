@@ -1,0 +1,94 @@
+"""The payment sandbox over real databases."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from secrets import token_urlsafe
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from parley.adapters.sandbox_payments import SandboxPayments
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.sandbox_state import SqlSandboxState
+from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.tables import sandbox_objects
+from parley.core.billing.model import Checkout, SubscriptionStatus
+from tests.contracts.payment_fixtures import BACK, NOW, Signed, Till
+from tests.contracts.postgres_fixtures import migrated_database
+
+SECRET = b"the sandbox's secret"
+
+
+@dataclass
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+@dataclass
+class SandboxTill(Till):
+    sandbox: SandboxPayments
+    state: SqlSandboxState
+    clock: Clock
+
+    async def subscribe(self, checkout: Checkout) -> list[Signed]:
+        return list(await self.sandbox.pay(checkout.session_id))
+
+    async def change(self, subscription_id: str, **state: Any) -> list[Signed]:
+        subscription = await self.sandbox.subscription(subscription_id)
+        assert subscription is not None
+        token = await self.portal(subscription.customer_id)
+        match state:
+            case {"status": "canceled"}:
+                return list(await self.sandbox.cancel(token, at_once=True))
+            case {"status": "past_due"}:
+                return list(await self.sandbox.fail_payment(token))
+            case {"status": "active"}:
+                return list(await self.sandbox.settle(token))
+            case {"cancel_at_period_end": True}:
+                return list(await self.sandbox.cancel(token, at_once=False))
+            case _:
+                return list(await self.sandbox.resume(token))
+
+    async def portal(self, customer_id: str) -> str:
+        """The token of a new portal page."""
+        return (await self.sandbox.open_portal(customer_id, back=BACK)).rpartition("/")[2]
+
+
+@asynccontextmanager
+async def sandbox_on_sqlite() -> AsyncIterator[SandboxTill]:
+    with TemporaryDirectory() as folder:
+        async with _sandbox(f"sqlite+aiosqlite:///{Path(folder) / 'sandbox.db'}") as till:
+            yield till
+
+
+@asynccontextmanager
+async def sandbox_on_postgresql() -> AsyncIterator[SandboxTill]:
+    async with migrated_database() as url, _sandbox(url) as till:
+        yield till
+
+
+@asynccontextmanager
+async def _sandbox(url: str) -> AsyncIterator[SandboxTill]:
+    database, clock = Database(url), Clock()
+    try:
+        await migrate(database)
+        async with database.transaction() as connection:
+            # They have no account to go with when others empty a database.
+            await connection.execute(sandbox_objects.delete())
+            await connection.commit()
+        state = SqlSandboxState(database)
+        sandbox = SandboxPayments(
+            state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: token_urlsafe(32)
+        )
+        statuses = {SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED}
+        yield SandboxTill(sandbox, NOW, frozenset(statuses), sandbox, state, clock)
+    finally:
+        await database.close()

@@ -1,0 +1,62 @@
+"""The adapter for passwords."""
+
+import asyncio
+
+import argon2
+import pytest
+
+from parley.adapters.argon2_passwords import Argon2Passwords, decoy_hash
+
+
+@pytest.fixture
+def passwords():
+    made = Argon2Passwords()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("password", ["correct horse", "ପାସୱାର୍ଡ ୧୨", "p" * 128])
+async def test_hash_fits_its_password_alone(passwords, password):
+    password_hash = await passwords.hash(password)
+
+    assert password_hash.startswith("$argon2id$")
+    assert len(password_hash) <= 255
+    assert await passwords.verify(password, password_hash)
+    assert not await passwords.verify(password + "r", password_hash)
+    assert not await passwords.verify("", password_hash)
+
+
+async def test_hashes_of_one_password_differ(passwords):
+    assert await passwords.hash("correct horse") != await passwords.hash("correct horse")
+
+
+@pytest.mark.parametrize("password", ["", "correct horse", "\ud800"], ids=["empty", "plain", "surrogate"])
+async def test_without_a_hash_nothing_fits(passwords, password):
+    assert await passwords.verify(password, None) is False
+
+
+def test_verification_without_a_hash_does_the_work_of_one_with(passwords):
+    hasher = argon2.PasswordHasher()
+
+    assert argon2.extract_parameters(decoy_hash(hasher)) == argon2.extract_parameters(hasher.hash("correct horse"))
+    with pytest.raises(argon2.exceptions.VerifyMismatchError):
+        hasher.verify(decoy_hash(hasher), "correct horse")
+
+
+async def test_only_hashes_of_other_costs_need_another(passwords):
+    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
+
+    assert passwords.needs_rehash(cheap)
+    assert await passwords.verify("correct horse", cheap)
+    assert not passwords.needs_rehash(await passwords.hash("correct horse"))
+
+
+async def test_event_loop_goes_on_while_a_password_is_hashed(passwords):
+    hashing = asyncio.create_task(passwords.hash("correct horse"))
+    verifying = asyncio.create_task(passwords.verify("correct horse", None))
+    await asyncio.sleep(0)
+
+    assert not hashing.done()
+    assert not verifying.done()
+    assert await verifying is False
+    assert await hashing

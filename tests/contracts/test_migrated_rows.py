@@ -1,0 +1,91 @@
+"""Rows that were there before a migration, in every database that parley can use."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from alembic import command
+from sqlalchemy import Connection, Table, insert, select
+
+from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.tables import (
+    accounts,
+    challenges,
+    deliveries,
+    refresh_tokens,
+    revoked_sessions,
+    sessions,
+    signups,
+)
+from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
+
+new_url = every_new_url
+NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
+ID = UUID(int=1)
+# Of the first revision, in an order that their keys allow.
+ROWS: dict[Table, dict[str, Any]] = {
+    accounts: {"id": ID, "email": "mira@example.com", "created_at": NOW},
+    challenges: {"identity": "email:a", "purpose": "reset", "code_mac": b"m" * 32, "tries": 3, "expires_at": NOW},
+    signups: {"token_hash": b"s" * 32, "identity": "email:a", "name": "Mira", "expires_at": NOW},
+    sessions: {
+        "id": ID,
+        "account_id": ID,
+        "opened_by": "code",
+        "opened_at": NOW,
+        "last_used_at": NOW,
+        "expires_at": NOW,
+    },
+    refresh_tokens: {"token_hash": b"t" * 32, "session_id": ID, "issued_at": NOW, "used_at": NOW},
+}
+
+
+def fill(connection: Connection) -> None:
+    for table, row in ROWS.items():
+        connection.execute(insert(table).values(row))
+
+
+def kept_rows(connection: Connection) -> dict[Table, dict[str, Any]]:
+    """As much of them as the first revision has columns for."""
+    kept = {table: connection.execute(select(*(table.c[name] for name in row))).one() for table, row in ROWS.items()}
+    return {table: row._asdict() for table, row in kept.items()}
+
+
+async def test_rows_are_kept_through_every_step_up_and_down(new_url):
+    first, *later = revisions()[1:]
+    async with opened(new_url()) as database:
+        await moved(database, command.upgrade, first)
+        await applied(database, fill)
+        for below, revision in pairwise([first, *later]):
+            for direction, aim in (
+                (command.upgrade, revision),
+                (command.downgrade, below),
+                (command.upgrade, revision),
+            ):
+                await moved(database, direction, aim)
+                assert await applied(database, kept_rows) == ROWS
+        await migrate(database)
+
+
+async def test_what_the_second_revision_added_is_gone_below_it_and_empty_above(new_url):
+    def fill_new(connection: Connection) -> None:
+        fill(connection)
+        connection.execute(sessions.update().values(user_agent="a phone"))
+        waiting = {"identity": "email:a", "purpose": "reset", "sealed_code": b"c", "expires_at": NOW}
+        connection.execute(insert(deliveries).values(id=ID, claimable_at=NOW, **waiting))
+        connection.execute(insert(revoked_sessions).values(session_id=ID, until=NOW, revoked_at=NOW))
+
+    def seen(connection: Connection) -> list[Any]:
+        return [
+            connection.execute(select(column)).scalars().all()
+            for column in (sessions.c.user_agent, deliveries.c.id, revoked_sessions.c.session_id)
+        ]
+
+    async with opened(new_url()) as database:
+        await moved(database, command.upgrade, "0002")
+        await applied(database, fill_new)
+        assert await applied(database, seen) == [["a phone"], [ID], [ID]]
+        await moved(database, command.downgrade, "0001")
+        await moved(database, command.upgrade, "0002")
+        assert await applied(database, seen) == [[None], [], []]
+        assert await applied(database, kept_rows) == ROWS

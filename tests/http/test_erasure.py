@@ -1,0 +1,166 @@
+"""Erasing an account: nothing of it is left, and nothing of another is touched."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.http.answers import refused
+from tests.http.open_stream import open_stream
+from tests.http.scripted_model import Gate, ScriptedModel
+from tests.http.site import MIRA, RAVI, Clock, Person, Site
+from tests.http.test_forgotten_password import ADDRESS, NUMBER, OLD, Who, log_in, reset, reset_code, with_password
+from tests.http.test_sign_in import code_for
+
+THOUGHT = "a thought of Mira's"
+# They hold random ids that lead nowhere any more, and the machinery's own.
+OF_NOBODY = {"revoked_sessions", "leases"}
+
+
+async def everything(site: Site, who: Who) -> tuple[Person, dict[str, Any]]:
+    """An account that has left something wherever an account can, and its last session."""
+    person = site.visitor()
+    session = await with_password(site, who)
+    # A used refresh token, two sessions, and what lies about of codes and signups.
+    await person.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
+    session = (await log_in(person, who, OLD)).json()
+    person.identify(session["access_token"])
+    await person.patch("/user/me", json={"name": THOUGHT})
+    room = await person.new_room(THOUGHT, instructions=THOUGHT)
+    await person.ended((await person.ask(room, THOUGHT, key=THOUGHT))["reply"])
+    await code_for(person, who)
+    await reset_code(person, who)
+    assert (await person.post("/auth/signup", json=who | {"name": THOUGHT, "password": OLD})).status_code == 201
+    return person, session
+
+
+async def erase(person: Person) -> None:
+    answer = await person.delete("/user/me")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+async def rows_of_somebody(site: Site) -> dict[str, list[Any]]:
+    return {name: rows for name, rows in (await site.rows()).items() if name not in OF_NOBODY}
+
+
+@pytest.mark.parametrize("who", [NUMBER, ADDRESS], ids=lambda who: next(iter(who)))
+async def test_no_table_holds_anything_of_the_account_and_another_is_as_it_was(
+    site: Site, ravi: Person, who: Who
+) -> None:
+    room = await ravi.new_room("Ravi's")
+    await ravi.hear(room)
+    await code_for(ravi, {"mobile_number": RAVI})
+    before = await rows_of_somebody(site)
+    person, session = await everything(site, who)
+    filled = {name for name, rows in (await rows_of_somebody(site)).items() if rows != before[name]}
+    assert filled >= {
+        "accounts",
+        "challenges",
+        "signups",
+        "sessions",
+        "refresh_tokens",
+        "usage_days",
+        "rooms",
+        "messages",
+        "idempotency_keys",
+    }
+    await erase(person)
+    assert await rows_of_somebody(site) == before
+    left = repr(await site.rows())
+    assert not [word for word in (session["user"]["id"], THOUGHT, *who.values()) if word in left]
+    assert (await ravi.get(f"/chatroom/{room}")).status_code == 200
+    assert (await ravi.get("/user/usage")).json()["used"] == 1
+
+
+async def test_the_identity_begins_anew_and_finds_nothing_of_before(site: Site) -> None:
+    person, session = await everything(site, NUMBER)
+    await erase(person)
+    refused(await log_in(site.visitor(), NUMBER, OLD), 401, "credentials_invalid")
+    anew = site.visitor()
+    again = await anew.sign_in(MIRA)
+    assert again["created"] is True
+    assert again["user"]["id"] != session["user"]["id"]
+    assert again["user"].items() >= {"mobile_number": MIRA, "name": None, "password_set": False}.items()
+    assert (await anew.get("/chatroom")).json() == {"items": [], "next_cursor": None}
+    assert await anew.used() == 0
+    assert len((await anew.get("/auth/sessions")).json()["items"]) == 1
+
+
+async def test_every_token_of_before_is_refused_also_after_the_identity_came_back(site: Site) -> None:
+    first = await with_password(site, NUMBER)
+    person, last = await everything(site, NUMBER)
+    stream_url = (await person.ask(await person.new_room()))["stream_url"]
+    await erase(person)
+    for _ in ("gone", "come back"):
+        for session in (first, last):
+            device = site.visitor()
+            refused(await device.get(stream_url), 401, "token_invalid")
+            answer = await device.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
+            refused(answer, 401, "refresh_token_invalid")
+            device.identify(session["access_token"])
+            refused(await device.get("/user/me"), 401, "token_invalid")
+            refused(await device.post("/chatroom", json={"name": "Mine"}), 401, "token_invalid")
+            refused(await device.delete("/user/me"), 401, "token_invalid")
+        await site.person()
+    assert len((await site.rows())["accounts"]) == 1
+
+
+async def test_codes_and_signups_of_before_are_worth_nothing(site: Site, mira: Person) -> None:
+    visitor = site.visitor()
+    signup = (await visitor.post("/auth/signup", json=NUMBER | {"password": OLD})).json()["signup_token"]
+    code, for_reset = await code_for(visitor, NUMBER), await reset_code(visitor, NUMBER)
+    await erase(mira)
+    refused(await visitor.post("/auth/verify-otp", json=NUMBER | {"otp": code}), 401, "otp_invalid")
+    refused(await reset(visitor, NUMBER, for_reset), 401, "otp_invalid")
+    body = NUMBER | {"otp": await code_for(visitor, NUMBER), "signup_token": signup}
+    refused(await visitor.post("/auth/verify-otp", json=body), 400, "invalid_input", "signup_token")
+
+
+async def test_the_cached_list_of_rooms_is_gone(site: Site, mira: Person, clock: Clock) -> None:
+    account = UUID((await mira.get("/user/me")).json()["id"])
+    await mira.new_room(THOUGHT)
+    for status in ("parley; fwd=miss", "parley; hit"):
+        assert (await mira.get("/chatroom")).headers["cache-status"] == status
+    await erase(mira)
+    refused(await mira.get("/chatroom"), 401, "token_invalid")
+    # No token of the account is good any more: so one that was never ended looks for what lies about under its id.
+    mira.identify(site.parley.ports.tokens.issue(account, uuid4(), clock.now))
+    answer = await mira.get("/chatroom")
+    assert THOUGHT not in answer.text
+    assert answer.headers.get("cache-status") != "parley; hit"
+
+
+async def test_the_stream_of_a_running_reply_ends(site: Site, mira: Person, model: ScriptedModel) -> None:
+    gate = Gate()
+    model.on("Hello", "one ", gate, "two")
+    accepted = await mira.ask(await mira.new_room())
+    async with open_stream(site.app, accepted["stream_url"]) as stream:
+        await gate.reached()
+        await stream.event()
+        await erase(mira)
+        gate.open()
+        assert [event.name for event in await stream.rest() if event.name != "delta"] == []
+    refused(await site.visitor().get(accepted["stream_url"]), 401, "token_invalid")
+    assert (await site.rows())["messages"] == []
+
+
+async def test_what_waited_to_be_answered_is_never_asked_of_the_model(
+    site: Site, mira: Person, model: ScriptedModel
+) -> None:
+    gate = Gate()
+    model.on("Hello", "one ", gate)
+    room = await mira.new_room()
+    await mira.ask(room)
+    await gate.reached()
+    await mira.ask(room, "And then?")
+    await erase(mira)
+    gate.open()
+    ravi = await site.person(RAVI)
+    await ravi.hear(await ravi.new_room(), "A sign of life")
+    assert model.times_asked("And then?") == 0
+
+
+async def test_erasing_takes_a_token_and_no_more(site: Site, mira: Person) -> None:
+    refused(await site.visitor().delete("/user/me"), 401, "token_invalid")
+    await erase(mira)
+    refused(await mira.delete("/user/me"), 401, "token_invalid")

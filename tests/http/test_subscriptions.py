@@ -1,0 +1,260 @@
+"""Subscribing to Pro and leaving it again, with the sandbox in Stripe's place."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from parley.core.billing.model import Plan
+from parley.core.billing.usage import override_plan
+from tests.http.answers import refused
+from tests.http.conftest import OpenSite
+from tests.http.document import Document
+from tests.http.scripted_model import Gate, ScriptedModel
+from tests.http.site import MIRA, Clock, Person, Site
+
+NOON_TO_MIDNIGHT = 12 * 3_600
+# After `clock.forward` over a midnight the token of before has expired, too.
+NEVER = {"plan": "basic", "status": "none", "current_period_end": None, "cancel_at_period_end": False, "daily_limit": 5}
+PAYING = {
+    "plan": "pro",
+    "status": "active",
+    "current_period_end": "2026-04-13T12:00:00Z",
+    "cancel_at_period_end": False,
+    "daily_limit": None,
+}
+SUBSCRIBE = ["/subscribe/pro", "/subscription/pro", "/payments/subscribe/pro"]
+STATUS = ["/subscription/status", "/subscribe/status", "/payments/subscription/status"]
+EVERY = [*(("POST", path) for path in (*SUBSCRIBE, "/subscription/portal")), *(("GET", path) for path in STATUS)]
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    return await open_site(BASIC_DAILY_LIMIT="5")
+
+
+@pytest.fixture
+async def room(mira: Person) -> str:
+    return await mira.new_room()
+
+
+async def standing(person: Person) -> dict[str, Any]:
+    answer = await person.get("/subscription/status")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def checkout(person: Person) -> dict[str, str]:
+    answer = await person.post("/subscribe/pro")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def press(site: Site, url: str, button: str) -> httpx.URL:
+    """Press that button of the page, as a browser that is not signed in; the address that it leads to."""
+    answer = await site.visitor().post(f"{url}/{button}")
+    assert answer.status_code == 303, answer.text
+    return httpx.URL(answer.headers["location"])
+
+
+async def pay(site: Site, person: Person) -> None:
+    await press(site, (await checkout(person))["checkout_url"], "pay")
+
+
+async def manage(site: Site, person: Person, button: str) -> None:
+    answer = await person.post("/subscription/portal")
+    assert answer.status_code == 200, answer.text
+    await press(site, answer.json()["portal_url"], button)
+
+
+async def put_on(site: Site, person: Person, plan: Plan | None) -> None:
+    account = (await person.get("/user/me")).json()["id"]
+    await override_plan(uow=site.parley.ports.billing, account_id=UUID(account), plan=plan)
+
+
+async def use_up(person: Person, room: str) -> None:
+    """The five of the day."""
+    for _ in range(5):
+        await person.hear(room)
+
+
+def unlimited(answer: httpx.Response) -> None:
+    assert answer.status_code == 202, answer.text
+    assert not {"ratelimit", "ratelimit-policy", "retry-after"} & set(answer.headers)
+
+
+def limited(answer: httpx.Response) -> None:
+    refused(answer, 429, "quota_exceeded")
+    assert answer.headers["ratelimit-policy"] == '"daily";q=5;w=86400'
+    assert answer.headers["ratelimit"] == f'"daily";r=0;t={NOON_TO_MIDNIGHT}'
+    assert answer.headers["retry-after"] == str(NOON_TO_MIDNIGHT)
+
+
+async def test_an_account_that_never_subscribed_is_on_basic(mira: Person) -> None:
+    assert await standing(mira) == NEVER
+    await checkout(mira)
+    assert await standing(mira) == NEVER
+
+
+@pytest.mark.parametrize(("method", "path"), EVERY)
+async def test_nothing_answers_without_a_token(site: Site, method: str, path: str) -> None:
+    refused(await site.visitor().request(method, path), 401, "token_invalid")
+
+
+async def test_who_has_used_up_basic_pays_and_goes_on_at_once(site: Site, mira: Person, room: str) -> None:
+    await use_up(mira, room)
+    limited(await mira.say(room))
+    await pay(site, mira)
+    for _ in range(3):
+        unlimited(await mira.say(room))
+    assert await standing(mira) == PAYING
+    assert (await mira.get("/user/me")).json()["plan"] == "pro"
+
+
+async def test_pro_that_is_cancelled_lasts_to_the_end_of_what_was_paid(site: Site, mira: Person, clock: Clock) -> None:
+    await pay(site, mira)
+    await manage(site, mira, "cancel")
+    assert await standing(mira) == PAYING | {"cancel_at_period_end": True}
+    refused(await mira.post("/subscribe/pro"), 409, "already_subscribed")
+    clock.forward(days=30, seconds=-1)
+    await mira.sign_in(MIRA)
+    assert (await standing(mira)).items() >= {"plan": "pro", "daily_limit": None}.items()
+    room = await mira.new_room()
+    for _ in range(6):
+        unlimited(await mira.say(room))
+    clock.forward(seconds=1)
+    assert (await standing(mira)).items() >= {"plan": "basic", "daily_limit": 5}.items()
+    limited(await mira.say(room))
+
+
+async def test_a_cancellation_can_be_taken_back(site: Site, mira: Person, clock: Clock) -> None:
+    await pay(site, mira)
+    await manage(site, mira, "cancel")
+    await manage(site, mira, "resume")
+    assert await standing(mira) == PAYING
+    clock.forward(days=31)
+    await mira.sign_in(MIRA)
+    assert (await standing(mira))["plan"] == "pro"
+
+
+async def test_pro_that_is_cancelled_now_ends_before_the_next_message(site: Site, mira: Person, room: str) -> None:
+    await pay(site, mira)
+    for _ in range(5):
+        unlimited(await mira.say(room))
+    await manage(site, mira, "cancel-now")
+    limited(await mira.say(room))
+    assert (await standing(mira)).items() >= {"plan": "basic", "status": "canceled", "daily_limit": 5}.items()
+    await pay(site, mira)
+    unlimited(await mira.say(room))
+    assert await standing(mira) == PAYING
+
+
+async def test_of_clicks_at_once_and_later_all_lead_to_the_same_page(mira: Person, clock: Clock) -> None:
+    pages = await asyncio.gather(*(checkout(mira) for _ in range(10)))
+    clock.forward(minutes=10)
+    pages.append(await checkout(mira))
+    assert all(page == pages[0] for page in pages)
+    assert pages[0]["checkout_url"].endswith(pages[0]["session_id"])
+
+
+async def test_who_has_paid_cannot_pay_again(site: Site, mira: Person) -> None:
+    await pay(site, mira)
+    before = await site.rows()
+    for path in SUBSCRIBE:
+        refused(await mira.post(path), 409, "already_subscribed")
+    assert await site.rows() == before
+
+
+async def test_there_is_nothing_to_manage_before_a_subscription(site: Site, mira: Person) -> None:
+    before = await site.rows()
+    refused(await mira.post("/subscription/portal"), 409, "not_subscribed")
+    assert await site.rows() == before
+
+
+async def test_other_spellings_answer_the_same_and_are_deprecated(
+    site: Site, mira: Person, document: Document
+) -> None:
+    pages = [(await mira.post(path)).json() for path in SUBSCRIBE]
+    assert pages[1:] == [pages[0]] * 2
+    await pay(site, mira)
+    assert [(await mira.get(path)).json() for path in STATUS] == [PAYING] * 3
+    paths = document.content["paths"]
+    for (first, *others), method in ((SUBSCRIBE, "post"), (STATUS, "get")):
+        assert not paths[first][method].get("deprecated", False)
+        assert all(paths[path][method]["deprecated"] for path in others)
+
+
+async def test_the_operators_word_wins_over_what_is_paid(site: Site, mira: Person, room: str) -> None:
+    await put_on(site, mira, Plan.PRO)
+    await use_up(mira, room)
+    unlimited(await mira.say(room))
+    assert await standing(mira) == NEVER | {"plan": "pro", "daily_limit": None}
+    await put_on(site, mira, Plan.BASIC)
+    await pay(site, mira)
+    limited(await mira.say(room))
+    assert await standing(mira) == PAYING | {"plan": "basic", "daily_limit": 5}
+    await put_on(site, mira, None)
+    unlimited(await mira.say(room))
+
+
+@pytest.mark.parametrize(("settings", "days"), [({}, 7), ({"SUBSCRIPTION_GRACE_DAYS": "2"}, 2)])
+async def test_past_due_is_pro_for_the_days_of_grace_and_then_basic_without_an_event(
+    open_site: OpenSite, clock: Clock, settings: dict[str, str], days: int
+) -> None:
+    site = await open_site(BASIC_DAILY_LIMIT="5", **settings)
+    mira = await site.person()
+    await pay(site, mira)
+    await manage(site, mira, "fail")
+    assert await standing(mira) == PAYING | {"status": "past_due"}
+    clock.forward(days=days, seconds=-1)
+    await mira.sign_in(MIRA)
+    # Another failed payment does not begin another grace.
+    await manage(site, mira, "fail")
+    room = await mira.new_room()
+    for _ in range(6):
+        unlimited(await mira.say(room))
+    clock.forward(seconds=1)
+    limited(await mira.say(room))
+    assert await standing(mira) == PAYING | {"plan": "basic", "status": "past_due", "daily_limit": 5}
+    refused(await mira.post("/subscribe/pro"), 409, "already_subscribed")
+    await manage(site, mira, "settle")
+    unlimited(await mira.say(room))
+
+
+async def test_without_grace_a_failed_payment_ends_pro_at_once(open_site: OpenSite) -> None:
+    site = await open_site(SUBSCRIPTION_GRACE_DAYS="0")
+    mira = await site.person()
+    await pay(site, mira)
+    await manage(site, mira, "fail")
+    assert (await standing(mira)).items() >= {"plan": "basic", "status": "past_due"}.items()
+
+
+async def test_unfinished_replies_are_bounded_on_pro_too(open_site: OpenSite, model: ScriptedModel) -> None:
+    site = await open_site(MAX_PENDING_REPLIES="3", BASIC_DAILY_LIMIT="0")
+    gate = Gate()
+    model.on("Wait", gate, "done")
+    mira = await site.person()
+    await pay(site, mira)
+    room = await mira.new_room()
+    for _ in range(3):
+        unlimited(await mira.say(room, "Wait"))
+    answer = await mira.say(room, "Wait")
+    gate.open()
+    refused(answer, 429, "too_many_pending")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
+
+
+async def test_what_one_account_pays_changes_no_other(site: Site, mira: Person, ravi: Person) -> None:
+    theirs = await checkout(ravi)
+    await pay(site, mira)
+    assert theirs["session_id"] != PAYING
+    assert await standing(ravi) == NEVER
+    room = await ravi.new_room()
+    await use_up(ravi, room)
+    limited(await ravi.say(room))
+    await press(site, theirs["checkout_url"], "pay")
+    await manage(site, ravi, "cancel-now")
+    assert await standing(mira) == PAYING

@@ -1,0 +1,179 @@
+"""A local server that speaks as much of Stripe's API as parley uses, as strictly as Stripe does.
+
+By itself: `python -m tests.servers.stripe_server --port 9010`. Whoever plays the customer then says
+    POST /_complete/<session>          the customer paid
+    POST /_change/<subscription>       the form's fields are set on it, `status=past_due` for example
+and gets the events for that, `[{"body": …, "signature": …}]`. GET /_requests counts the requests of each path.
+"""
+
+import argparse
+import asyncio
+import re
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.servers.stripe_account import KEY, PRICE, SECRET, Refusal, StripeAccount, as_json
+from tests.servers.stripe_objects import Thing
+
+
+@dataclass(frozen=True)
+class Request:
+    """`given` is what the form or the query said, its brackets unfolded."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    given: Thing
+
+
+class StripeServer:
+    """`account` over HTTP, in the running event loop.
+
+    `faults` are the statuses of the next answers, in turn. `raw`, with status 200, is every answer. `final` tells the
+    client not to try again. `hanging` it answers nothing, and otherwise after `delay` seconds. `serving` are the open
+    connections.
+    """
+
+    def __init__(self, account: StripeAccount) -> None:
+        self.account = account
+        self.requests: list[Request] = []
+        self.faults: deque[int] = deque()
+        self.raw: bytes | None = None
+        self.delay, self.hanging, self.final = 0.0, False, False
+        self.serving: set[asyncio.Task[None]] = set()
+        self._kept: dict[str, tuple[Any, bytes]] = {}
+        self._change = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self, port: int = 0) -> AsyncGenerator["StripeServer", None]:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self.url = self.account.url = "http://127.0.0.1:{1}".format(*self._server.sockets[0].getsockname())
+        try:
+            yield self
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """End, and every connection too. Nothing listens at the address any more."""
+        self._server.close()
+        for task in self.serving:
+            task.cancel()
+        await asyncio.gather(*self.serving, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def until(self, met: Callable[[], bool], *, within: float = 5.0) -> None:
+        """Wait until `met`, which is asked after every request and disconnect. TimeoutError after `within` seconds."""
+        async with asyncio.timeout(within):
+            while not met():
+                await self._change.wait()
+
+    def counts(self) -> Counter[str]:
+        return Counter(f"{request.method} {request.path}" for request in self.requests)
+
+    def _note(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.add(asyncio.current_task())
+        # The client left, or stop().
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            try:
+                while True:
+                    request = await _read(reader)
+                    self.requests.append(request)
+                    self._note()
+                    if self.hanging:
+                        await reader.read()
+                    await asyncio.sleep(self.delay)
+                    writer.write(self._response(request))
+                    await writer.drain()
+            finally:
+                self.serving.discard(asyncio.current_task())
+                self._note()
+                writer.close()
+                await writer.wait_closed()
+
+    def _response(self, request: Request) -> bytes:
+        headers = {"Content-Type": "application/json", "Request-Id": f"req_{len(self.requests)}"}
+        try:
+            status, (body, replayed) = 200, self._answer(request)
+            headers |= {"Idempotent-Replayed": "true"} if replayed else {}
+        except Refusal as refusal:
+            status, body = refusal.status, refusal.body
+        headers |= {"Stripe-Should-Retry": "false"} if self.final else {}
+        if self.raw is not None:
+            status, body = 200, self.raw
+        fields = "".join(f"{name}: {value}\r\n" for name, value in (headers | {"Content-Length": len(body)}).items())
+        return f"HTTP/1.1 {status} \r\n{fields}\r\n".encode() + body
+
+    def _answer(self, request: Request) -> tuple[bytes, bool]:
+        """The body, and whether it is one of before, under the same Idempotency-Key. Raises Refusal."""
+        if request.path.startswith("/_"):
+            return as_json(self._control(request)), False
+        if self.faults:
+            raise Refusal(self.faults.popleft(), "some_code", kind="api_error")
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            raise Refusal(401)
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d\.\w+", request.headers.get("stripe-version", "")):
+            raise Refusal(400, "parameter_invalid_string", "Stripe-Version")
+        key, asked = request.headers.get("idempotency-key", ""), (request.path, request.given)
+        if key in self._kept:
+            before, answer = self._kept[key]
+            if before != asked:
+                raise Refusal(400, kind="idempotency_error")
+            return answer, True
+        answer = as_json(self.account.api(request.method, request.path, request.given))
+        if key:
+            self._kept[key] = (asked, answer)
+        return answer, False
+
+    def _control(self, request: Request) -> Any:
+        match request.path.split("/")[1:]:
+            case ["_complete", session_id]:
+                events = self.account.complete(session_id)
+            case ["_change", subscription_id]:
+                events = self.account.change(subscription_id, **{k: _typed(v) for k, v in request.given.items()})
+            case _:
+                return self.counts()
+        return [{"body": body.decode(), "signature": signature} for body, signature in events]
+
+
+def _typed(value: str) -> str | int | bool:
+    return {"true": True, "false": False}.get(value, int(value) if value.isdigit() else value)
+
+
+def _unfold(form: str) -> Thing:
+    tree: Thing = {}
+    for name, value in parse_qsl(form, keep_blank_values=True, strict_parsing=bool(form)):
+        *way, last = re.findall(r"[^\[\]]+", name)
+        inner = tree
+        for step in way:
+            inner = inner.setdefault(step, {})
+        inner[last] = value
+    return tree
+
+
+async def _read(reader: asyncio.StreamReader) -> Request:
+    line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
+    method, target, _ = line.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
+    return Request(method, urlsplit(target).path, headers, _unfold(body or urlsplit(target).query))
+
+
+async def _main(port: int) -> None:
+    async with StripeServer(StripeAccount()).running(port) as server:
+        print(f"{server.url} takes {KEY}, sells {PRICE} and signs with {SECRET}", flush=True)  # noqa: T201 - asked for
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description="A local stand-in for Stripe's API.")
+    arguments.add_argument("--port", type=int, default=9010, help="0 for a free one")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_main(arguments.parse_args().port))
