@@ -44,7 +44,8 @@ def run(host: str, port: int, workers: int) -> None:
         f"  docs        http://{host}:{port}/docs\n"
         f"  database    {database_name(settings)}\n"
         f"  model       {parley.ports.catalogue.default}\n"
-        f"  codes       {_codes(settings)}",
+        f"  codes       {_codes(settings)}\n"
+        f"  payments    {'Stripe' if settings.stripe_secret_key else 'a sandbox where no money moves'}",
         err=True,
     )
     uvicorn.run(

@@ -16,10 +16,12 @@ from parley.bootstrap import bootstrap
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.databases import database_name, open_database
 from parley.bootstrap.models import configured_providers
+from parley.bootstrap.payments import stripe_payments
 from parley.bootstrap.wires import chosen_wire
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.accounts.profile import read_identity
+from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.events import waiting_events
 from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
@@ -77,6 +79,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         await _redis(settings),
         _models(settings),
         *await _senders(settings),
+        await _payments(settings),
         await _events(settings),
     ]
 
@@ -161,6 +164,22 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
     finally:
         await sender.close()
     return Finding(name, True, "whoever is to carry them answers; nothing was sent")
+
+
+async def _payments(settings: Settings) -> Finding:
+    if not settings.stripe_secret_key:
+        return Finding("payments", True, "a sandbox where no money moves; for development only")
+    provider = stripe_payments(settings)
+    try:
+        await provider.check()
+    except PaymentsUnavailable:
+        return Finding("STRIPE_SECRET_KEY", False, "Stripe does not answer: may this machine reach it?")
+    except PaymentsRefused:
+        return Finding("STRIPE_PRICE_ID", False, "Stripe refuses the key, or has no active recurring price of that id")
+    finally:
+        await provider.close()
+    webhooks = "" if settings.stripe_webhook_secret else "; without STRIPE_WEBHOOK_SECRET plans change once a day only"
+    return Finding("payments", True, f"Stripe answers and has the price{webhooks}")
 
 
 async def _events(settings: Settings) -> Finding:

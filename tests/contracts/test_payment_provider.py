@@ -132,6 +132,10 @@ async def test_an_erased_customer_is_gone_and_pays_no_more(till: Till) -> None:
     assert untouched.status is SubscriptionStatus.ACTIVE
 
 
+async def test_a_provider_that_answers_passes_the_check(till: Till) -> None:
+    await till.provider.check()
+
+
 async def test_the_portal_is_a_page(till: Till) -> None:
     address = urlsplit(await till.provider.open_portal(await till.customer(), back=BACK))
     assert address.scheme in {"http", "https"}

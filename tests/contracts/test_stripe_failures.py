@@ -21,6 +21,7 @@ CALLS: dict[str, Callable[[StripeTill], Awaitable[object]]] = {
     "subscription": lambda till: till.provider.subscription("sub_1"),
     "subscriptions": lambda till: till.provider.subscriptions("cus_1"),
     "erase_customer": lambda till: till.provider.erase_customer("cus_1"),
+    "check": lambda till: till.provider.check(),
 }
 STATUSES = {
     PaymentsRefused: (302, 400, 401, 402, 403, 404, 405, 422),
@@ -49,6 +50,8 @@ async def test_wrong_settings_are_refused(settings: dict[str, str]) -> None:
     async with stripe(**settings) as till:
         with pytest.raises(PaymentsRefused):
             await till.open(await till.customer())
+        with pytest.raises(PaymentsRefused):
+            await till.provider.check()
 
 
 async def test_a_customer_that_is_gone_gets_no_page() -> None:

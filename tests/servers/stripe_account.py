@@ -137,6 +137,12 @@ class StripeAccount:
         end = start + int(given.get("limit", 10))
         return objects.listed([self.shown(each) for each in its[start:end]], "/v1/subscriptions", more=end < len(its))
 
+    def read_price(self, given: Thing, price_id: str) -> Thing:
+        _check(given, set())
+        if price_id != PRICE:
+            raise Refusal(404, "resource_missing", "price")
+        return objects.price(PRICE, self._clock())
+
     def _keep(self, thing: Thing) -> Thing:
         self.things[thing["id"]] = thing
         return thing
@@ -155,6 +161,7 @@ ROUTES: dict[str, Callable[..., Thing]] = {
     r"POST /v1/checkout/sessions": StripeAccount.create_checkout,
     r"GET /v1/checkout/sessions/([^/]+)": StripeAccount.read_checkout,
     r"POST /v1/billing_portal/sessions": StripeAccount.create_portal,
+    r"GET /v1/prices/([^/]+)": StripeAccount.read_price,
     r"GET /v1/subscriptions": StripeAccount.list_subscriptions,
     r"GET /v1/subscriptions/([^/]+)": StripeAccount.read_subscription,
 }

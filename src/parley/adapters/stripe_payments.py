@@ -61,7 +61,7 @@ class StripePayments:
         ).v1
         # The SDK imports each of these when it is first asked for: now, and not in a request.
         self._customers, self._subscriptions = api.customers, api.subscriptions
-        self._pages, self._portals = api.checkout.sessions, api.billing_portal.sessions
+        self._pages, self._portals, self._prices = api.checkout.sessions, api.billing_portal.sessions, api.prices
 
     async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
         wanted: CustomerCreateParams = {"metadata": {"account_id": str(account_id)}}
@@ -131,6 +131,13 @@ class StripePayments:
         if event_id is None or kind is None:
             raise EventInvalid
         return ProviderEvent(event_id, kind, customer_id, subscription_id)
+
+    async def check(self) -> None:
+        """Stripe knows the key, and the price is one to subscribe to."""
+        async with self._our_errors():
+            price = await self._prices.retrieve_async(self._price_id)
+            if not price.active or price.recurring is None:
+                raise PaymentsRefused
 
     async def close(self) -> None:
         """Close the connections to Stripe. Nothing can be asked any more."""

@@ -62,7 +62,7 @@ def paying(settings: Settings, database: Database, wire: Wire, *, sandbox_key: b
     uow, grace = SqlBillingUnitOfWork(database), timedelta(days=settings.subscription_grace_days)
     queue = wire.queues[PROCESS_EVENT]
     if settings.stripe_secret_key:
-        return Paying(uow=uow, provider=_stripe(settings), sandbox=None, queue=queue, grace=grace, now=now)
+        return Paying(uow=uow, provider=stripe_payments(settings), sandbox=None, queue=queue, grace=grace, now=now)
     from parley.adapters.sandbox_payments import SandboxPayments  # noqa: PLC0415  only where it is chosen
 
     sandbox = SandboxPayments(
@@ -75,7 +75,7 @@ def paying(settings: Settings, database: Database, wire: Wire, *, sandbox_key: b
     return Paying(uow=uow, provider=sandbox, sandbox=sandbox, queue=queue, grace=grace, now=now)
 
 
-def _stripe(settings: Settings) -> PaymentProvider:
+def stripe_payments(settings: Settings) -> PaymentProvider:
     # stripe takes a fifth of a second to import.
     from parley.adapters.stripe_payments import StripePayments  # noqa: PLC0415
 

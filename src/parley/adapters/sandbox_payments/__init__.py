@@ -101,6 +101,9 @@ class SandboxPayments:
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
         return events.read_event(body, signature, secret=self._secret, now=now)
 
+    async def check(self) -> None:
+        """Nothing is far away."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -40,6 +40,9 @@ class PaymentProvider(Protocol):
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
         """Raises EventInvalid for what the provider did not sign within the last 300 seconds, whatever its bytes."""
 
+    async def check(self) -> None:
+        """Reach the provider with the settings that there are, and change nothing. Raises as all calls do."""
+
     async def close(self) -> None: ...
 
 

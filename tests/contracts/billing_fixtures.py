@@ -1,0 +1,177 @@
+"""The stores of billing under contract, each empty and open, and short ways to fill them.
+
+Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+"""
+
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+
+from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
+from parley.adapters.memory.billing import MemoryBillingUnitOfWork
+from parley.adapters.memory.transactions import MemoryDatabase
+from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing import SqlBillingUnitOfWork
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.tables import closures, events, leases, revoked_sessions, sandbox_objects
+from parley.core.accounts.erase import erase_account
+from parley.core.accounts.model import Account, Identity, IdentityKind
+from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
+from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
+from tests.contracts.postgres_fixtures import migrated_database
+from tests.unit.accounts.outer_world import Notebook
+from tests.unit.billing.desk import erase_from
+
+NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
+PERIOD_END = datetime(2026, 4, 14, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+LONG = 3_600.0
+
+_Result = TypeVar("_Result")
+_numbers = itertools.count(1)
+
+
+def new_id() -> UUID:
+    """Each is greater than the one before it."""
+    return UUID(int=next(_numbers))
+
+
+@dataclass(frozen=True)
+class Store:
+    """The units of work over one database, which is None in memory."""
+
+    accounts: AccountsUnitOfWork
+    billing: BillingUnitOfWork
+    database: Database | None = None
+
+    async def do(self, step: Callable[[BillingUnit], Awaitable[_Result]]) -> _Result:
+        """One step in a transaction of its own, committed."""
+        async with self.billing() as unit:
+            result = await step(unit)
+            await unit.commit()
+        return result
+
+    async def see(self, step: Callable[[BillingUnit], Awaitable[_Result]]) -> _Result:
+        async with self.billing(read_only=True) as unit:
+            return await step(unit)
+
+    async def new_account(self) -> UUID:
+        account_id = new_id()
+        identity = Identity(IdentityKind.EMAIL, f"mira{account_id.int}@example.com")
+        async with self.accounts() as unit:
+            await unit.accounts.find_or_add(Account(account_id, identity, "Mira", None, NOW))
+            await unit.commit()
+        return account_id
+
+    async def new_customer(self, account_id: UUID | None = None, *, now: datetime = NOW) -> Customer:
+        customer = Customer(f"cus_{next(_numbers):06}", account_id or await self.new_account())
+        await self.do(lambda unit: unit.customers.add(customer, now=now))
+        return customer
+
+    async def put(self, subscription: Subscription, ticket: int = 1, *, now: datetime = NOW) -> bool:
+        """For the account that the subscription names."""
+        account_id = subscription.account_id
+        assert account_id is not None
+        return await self.do(
+            lambda unit: unit.subscriptions.put(subscription, account_id=account_id, ticket=ticket, now=now)
+        )
+
+    async def subscriptions(self, account_id: UUID) -> list[Subscription]:
+        return await self.see(lambda unit: unit.subscriptions.of(account_id))
+
+    async def plan(self, account_id: UUID, now: datetime = NOW) -> Plan:
+        return await self.see(lambda unit: unit.plans.of(account_id, now=now))
+
+    async def new_event(self, *, handled: bool = False, now: datetime = NOW) -> StoredEvent:
+        stored = an_event()
+        assert await self.do(lambda unit: unit.events.add(stored, handled=handled, now=now))
+        return stored
+
+    async def claim(self, stored: StoredEvent, *, lease: float = LONG) -> StoredEvent | None:
+        return await self.do(lambda unit: unit.events.claim(stored.id, lease=lease))
+
+    async def erase(self, account_id: UUID) -> None:
+        revoked = RevokedSessions(uow=self.accounts, token_life=SECOND, monotonic=monotonic)
+        await erase_account(uow=self.accounts, revoked=revoked, audit=Notebook(), account_id=account_id, now=NOW)
+
+    async def left_behind(self, count: int) -> set[str]:
+        """The customers of so many erased accounts."""
+        customers = [await self.new_customer() for _ in range(count)]
+        for customer in customers:
+            await self.erase(customer.account_id)
+        return {customer.id for customer in customers}
+
+
+def a_subscription(customer: Customer, **changes: object) -> Subscription:
+    made = Subscription(
+        f"sub_{next(_numbers):06}", customer.id, customer.account_id, SubscriptionStatus.ACTIVE, PERIOD_END, False
+    )
+    return replace(made, **changes)
+
+
+def an_event(customer_id: str | None = "cus_1", subscription_id: str | None = "sub_1") -> StoredEvent:
+    number = new_id()
+    return StoredEvent(number, ProviderEvent(f"evt_{number.int}", "invoice.paid", customer_id, subscription_id))
+
+
+@asynccontextmanager
+async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
+    database = MemoryDatabase()
+    accounts = MemoryAccountsUnitOfWork(
+        belongings=lambda account_id: erase_from(database, account_id, datetime.now(UTC))
+    )
+    yield Store(accounts, MemoryBillingUnitOfWork(database))
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
+    async with _sql(f"sqlite+aiosqlite:///{folder / 'billing.db'}") as store:
+        yield store
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[Store, None]:
+    async with migrated_database() as url, _sql(url) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _sql(url: str) -> AsyncGenerator[Store, None]:
+    database = Database(url)
+    try:
+        await migrate(database)
+        async with database.transaction() as connection:
+            # These have no account to go with when others empty a database.
+            for table in (events, closures, leases, sandbox_objects, revoked_sessions):
+                await connection.execute(table.delete())
+            await connection.commit()
+        yield Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)
+    finally:
+        await database.close()
+
+
+SQL = [pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")]
+STORES = [pytest.param(memory, id="memory"), *SQL]
+
+
+@pytest.fixture(params=STORES)
+async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
+    async with request.param(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture(params=SQL)
+async def sql_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
+    async with request.param(tmp_path) as store:
+        yield store

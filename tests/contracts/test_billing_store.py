@@ -1,0 +1,251 @@
+"""What every store of customers, subscriptions, plans and leases keeps to."""
+
+import asyncio
+import itertools
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from parley.core.billing.model import FOREVER, Customer, Plan, SubscriptionStatus
+from tests.contracts.billing_fixtures import LONG, NOW, SECOND, Store, a_subscription, every_store, new_id
+
+store = every_store
+INSTANT = timedelta(microseconds=1)
+PAST_DUE = SubscriptionStatus.PAST_DUE
+
+
+async def due(store: Store, before=FOREVER, limit: int = 100) -> list[str]:
+    return await store.see(lambda unit: unit.customers.due(before=before, limit=limit))
+
+
+async def take(store: Store, name: str, holder, *, seconds: float = LONG) -> bool:
+    return await store.do(lambda unit: unit.leases.take(name, holder, seconds=seconds))
+
+
+async def give_back(store: Store, name: str, holder) -> None:
+    await store.do(lambda unit: unit.leases.give_back(name, holder))
+
+
+async def ticket(store: Store, customer: Customer) -> int | None:
+    return await store.do(lambda unit: unit.customers.take_ticket(customer.id))
+
+
+async def test_customer_is_found_by_its_id_and_by_its_account(store):
+    customer, other = await store.new_customer(), await store.new_account()
+    assert await store.see(lambda unit: unit.customers.get(customer.id)) == replace(customer, tickets=0)
+    assert await store.see(lambda unit: unit.customers.of(customer.account_id)) == customer
+    assert await store.see(lambda unit: unit.customers.get("cus_none")) is None
+    assert await store.see(lambda unit: unit.customers.of(other)) is None
+
+
+async def test_known_customer_stays_as_it_is(store):
+    customer, other = await store.new_customer(), await store.new_account()
+    await ticket(store, customer)
+    again = Customer(customer.id, other)
+    await asyncio.gather(*(store.do(lambda unit: unit.customers.add(again, now=NOW + SECOND)) for _ in range(10)))
+    assert await store.see(lambda unit: unit.customers.get(customer.id)) == replace(customer, tickets=1)
+    assert await store.see(lambda unit: unit.customers.of(other)) is None
+    assert await due(store, NOW + INSTANT) == [customer.id]
+
+
+async def test_of_several_customers_the_first_is_the_accounts(store):
+    first = await store.new_customer()
+    await store.new_customer(first.account_id)
+    before = Customer("cus_000000", first.account_id)
+    assert await store.see(lambda unit: unit.customers.of(first.account_id)) == first
+    await store.do(lambda unit: unit.customers.add(before, now=NOW))
+    assert await store.see(lambda unit: unit.customers.of(first.account_id)) == before
+
+
+async def test_tickets_count_from_one_for_each_customer(store):
+    customer, other = await store.new_customer(), await store.new_customer()
+    assert [await ticket(store, customer) for _ in range(3)] == [1, 2, 3]
+    assert await ticket(store, other) == 1
+    assert await ticket(store, Customer("cus_none", customer.account_id)) is None
+    async with store.billing() as unit:
+        assert await unit.customers.take_ticket(customer.id) == 4
+    assert await ticket(store, customer) == 4
+
+
+async def test_parallel_looks_have_tickets_of_their_own(store):
+    customer = await store.new_customer()
+    tickets = await asyncio.gather(*(ticket(store, customer) for _ in range(20)))
+    assert sorted(tickets) == list(range(1, 21))
+
+
+async def test_units_of_work_that_lock_the_customers_come_one_after_the_other(store):
+    customer = await store.new_customer()
+
+    async def add_one() -> None:
+        async with store.billing() as unit:
+            await unit.customers.lock(customer.account_id)
+            count = len(await unit.subscriptions.of(customer.account_id))
+            one = a_subscription(customer, id=f"sub_{count}")
+            await unit.subscriptions.put(one, account_id=customer.account_id, ticket=1, now=NOW)
+            await unit.commit()
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(add_one() for _ in range(20)))
+    assert len(await store.subscriptions(customer.account_id)) == 20
+
+
+async def test_customers_are_due_the_longest_ago_first(store):
+    third, first, second = [await store.new_customer(now=NOW + age * SECOND) for age in (3, 1, 2)]
+    assert await due(store) == [first.id, second.id, third.id]
+    assert await due(store, limit=2) == [first.id, second.id]
+    assert await due(store, NOW + 2 * SECOND) == [first.id]
+    await store.do(lambda unit: unit.customers.reconciled(first.id, at=NOW + 4 * SECOND))
+    await store.do(lambda unit: unit.customers.reconciled("cus_none", at=NOW))
+    assert await due(store) == [second.id, third.id, first.id]
+    assert await due(store, NOW + SECOND) == []
+
+
+async def test_subscription_is_kept_as_it_was_seen(store):
+    customer, other = await store.new_customer(), await store.new_account()
+    for status, ends in itertools.product(SubscriptionStatus, (True, False)):
+        seen = a_subscription(customer, status=status, cancel_at_period_end=ends)
+        await store.put(seen)
+        kept = replace(seen, past_due_since=NOW if status is PAST_DUE else None)
+        assert kept in await store.subscriptions(customer.account_id)
+    bare = a_subscription(customer, current_period_end=None, past_due_since=NOW)
+    await store.put(bare)
+    assert replace(bare, past_due_since=None) in await store.subscriptions(customer.account_id)
+    assert len(await store.subscriptions(customer.account_id)) == 2 * len(SubscriptionStatus) + 1
+    assert await store.subscriptions(other) == []
+
+
+async def test_subscription_that_was_not_committed_was_not_put(store):
+    customer = await store.new_customer()
+    async with store.billing() as unit:
+        assert await unit.subscriptions.put(a_subscription(customer), account_id=customer.account_id, ticket=9, now=NOW)
+    assert await store.subscriptions(customer.account_id) == []
+
+
+@pytest.mark.parametrize("written_on_it", [None, new_id()])
+async def test_subscription_belongs_to_the_account_that_it_is_put_for(store, written_on_it):
+    customer = await store.new_customer()
+    seen = a_subscription(customer)
+    for number in range(2):
+        stranger = replace(seen, account_id=written_on_it)
+        put = await store.do(
+            lambda unit, one=stranger, at=number: unit.subscriptions.put(
+                one, account_id=customer.account_id, ticket=at, now=NOW
+            )
+        )
+        assert put
+        assert await store.subscriptions(customer.account_id) == [seen]
+
+
+async def test_latest_written_comes_first(store):
+    customer = await store.new_customer()
+    one, two = a_subscription(customer), a_subscription(customer)
+    for turn, latest in enumerate((one, two, one), start=1):
+        await store.put(latest, ticket=turn, now=NOW + turn * SECOND)
+        assert (await store.subscriptions(customer.account_id))[0] == latest
+
+
+async def test_earlier_look_never_overwrites_a_later_one(store):
+    customer = await store.new_customer()
+    seen = a_subscription(customer)
+    later = replace(seen, status=SubscriptionStatus.UNPAID, current_period_end=None)
+    assert await store.put(seen, 5)
+    assert not await store.put(later, 4)
+    assert await store.subscriptions(customer.account_id) == [seen]
+    # A look that writes twice may.
+    assert await store.put(later, 5)
+    assert await store.put(seen, 6)
+    assert not await store.put(later, 5)
+    assert await store.subscriptions(customer.account_id) == [seen]
+    assert await store.put(a_subscription(customer), 1)
+
+
+async def test_of_parallel_writers_the_latest_look_stays(store):
+    customer = await store.new_customer()
+    seen, tickets = a_subscription(customer), list(range(1, 21))
+    random.Random(7).shuffle(tickets)
+    looks = [replace(seen, current_period_end=NOW + number * SECOND) for number in tickets]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(store.put(look, number) for look, number in zip(looks, tickets, strict=True)))
+    assert await store.subscriptions(customer.account_id) == [replace(seen, current_period_end=NOW + 20 * SECOND)]
+
+
+async def test_time_since_when_it_is_past_due_stays_while_it_is(store):
+    customer = await store.new_customer()
+    late = a_subscription(customer, status=PAST_DUE)
+    for number in range(1, 4):
+        await store.put(replace(late, past_due_since=NOW - SECOND), number, now=NOW + number * SECOND)
+        assert await store.subscriptions(customer.account_id) == [replace(late, past_due_since=NOW + SECOND)]
+    assert not await store.put(replace(late, status=SubscriptionStatus.ACTIVE), 2, now=NOW)
+    assert await store.subscriptions(customer.account_id) == [replace(late, past_due_since=NOW + SECOND)]
+
+
+async def test_time_since_when_it_is_past_due_begins_anew_after_anything_else(store):
+    customer = await store.new_customer()
+    for between in set(SubscriptionStatus) - {PAST_DUE}:
+        late = a_subscription(customer, status=PAST_DUE)
+        await store.put(late, 1)
+        await store.put(replace(late, status=between, past_due_since=NOW), 2)
+        assert replace(late, status=between) in await store.subscriptions(customer.account_id)
+        await store.put(late, 3, now=NOW + SECOND)
+        assert replace(late, past_due_since=NOW + SECOND) in await store.subscriptions(customer.account_id)
+
+
+async def test_plan_is_pro_up_to_when_it_is_paid(store):
+    account_id, other = await store.new_account(), await store.new_account()
+    for until in (NOW, FOREVER, NOW + SECOND):
+        await store.do(lambda unit, until=until: unit.plans.set_paid_until(account_id, until))
+        assert await store.plan(account_id, until - INSTANT) is Plan.PRO
+        assert await store.plan(account_id, until) is Plan.BASIC
+    assert await store.plan(other) is Plan.BASIC
+    for _ in range(2):
+        await store.do(lambda unit: unit.plans.set_paid_until(account_id, None))
+        assert await store.plan(account_id) is Plan.BASIC
+
+
+@pytest.mark.parametrize("word", sorted(Plan))
+async def test_operators_word_and_payments_stand_beside_each_other(store, word):
+    account_id = await store.new_account()
+    for until in (FOREVER, None, FOREVER):
+        await store.do(lambda unit: unit.plans.override(account_id, word))
+        await store.do(lambda unit, until=until: unit.plans.set_paid_until(account_id, until))
+        assert await store.plan(account_id) is word
+        await store.do(lambda unit: unit.plans.override(account_id, None))
+        assert await store.plan(account_id) is (Plan.PRO if until else Plan.BASIC)
+
+
+async def test_of_20_parallel_takers_one_has_the_lease(store):
+    holders = [new_id() for _ in range(20)]
+    for name in ("one", "another"):
+        taken = await asyncio.gather(*(take(store, name, holder) for holder in holders))
+        assert sum(taken) == 1
+        # Taking it again renews it, and only for whoever has it.
+        assert [await take(store, name, holder) for holder in holders] == taken
+
+
+async def test_lease_can_be_taken_by_another_once_it_has_run_out(store):
+    first, second = new_id(), new_id()
+    assert await take(store, "it", first, seconds=0)
+    assert await take(store, "it", second, seconds=0)
+    assert await take(store, "it", first)
+    assert not await take(store, "it", second, seconds=0)
+    assert await take(store, "it", first, seconds=0)
+    assert await take(store, "it", second)
+    assert not await take(store, "it", first)
+
+
+async def test_lease_is_given_back_by_whoever_has_it(store):
+    first, second = new_id(), new_id()
+    await take(store, "it", first)
+    await give_back(store, "it", second)
+    await give_back(store, "nothing", first)
+    assert not await take(store, "it", second)
+    await give_back(store, "it", first)
+    assert await take(store, "it", second)
+
+
+async def test_lease_that_was_not_committed_was_not_taken(store):
+    async with store.billing() as unit:
+        assert await unit.leases.take("it", new_id(), seconds=LONG)
+    assert await take(store, "it", new_id())

@@ -1,0 +1,210 @@
+"""What every store of the webhooks' inbox and of closures keeps to."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from parley.core.billing.model import ProviderEvent, StoredEvent
+from tests.contracts.billing_fixtures import LONG, NOW, SECOND, Store, an_event, every_store, new_id
+
+store = every_store
+INSTANT = timedelta(microseconds=1)
+
+
+async def overdue(store: Store, seconds: float = 0, limit: int = 100) -> list:
+    return await store.see(lambda unit: unit.events.overdue(seconds=seconds, limit=limit))
+
+
+async def waiting(store: Store):
+    return await store.see(lambda unit: unit.events.waiting())
+
+
+async def put_off(store: Store, stored: StoredEvent, seconds: float) -> None:
+    await store.do(lambda unit: unit.events.put_off(stored.id, seconds=seconds))
+
+
+async def handle(store: Store, stored: StoredEvent, at=NOW) -> None:
+    await store.do(lambda unit: unit.events.handled(stored.id, at=at))
+
+
+async def forget(store: Store, before) -> int:
+    return await store.do(lambda unit: unit.events.forget_before(before))
+
+
+async def closures(store: Store, *, lease: float = LONG, limit: int = 100) -> dict[str, int]:
+    """Each with its failures."""
+    claimed = await store.do(lambda unit: unit.closures.claim(lease=lease, limit=limit))
+    assert len(dict(claimed)) == len(claimed)
+    return dict(claimed)
+
+
+@pytest.mark.parametrize("about", [("cus_1", "sub_1"), ("cus_1", None), (None, "s" * 255), (None, None)])
+async def test_event_is_claimed_as_it_was_added(store, about):
+    stored = an_event(*about)
+    assert await store.do(lambda unit: unit.events.add(stored, handled=False, now=NOW))
+    assert await store.claim(stored) == stored
+
+
+async def test_event_is_added_once_under_the_providers_id(store):
+    stored = await store.new_event()
+    again = StoredEvent(new_id(), ProviderEvent(stored.event.id, "another.kind", None, None))
+    for handled in (True, False):
+        assert not await store.do(lambda unit, handled=handled: unit.events.add(again, handled=handled, now=NOW))
+    assert await store.claim(again) is None
+    assert await store.claim(stored) == stored
+    assert (await waiting(store))[0] == 1
+
+
+async def test_of_20_parallel_arrivals_one_is_added(store):
+    copies = [replace(an_event(), event=an_event().event) for _ in range(20)]
+    copies = [replace(each, event=copies[0].event) for each in copies]
+    added = await asyncio.gather(
+        *(store.do(lambda unit, one=each: unit.events.add(one, handled=False, now=NOW)) for each in copies)
+    )
+    assert sum(added) == 1
+    [kept] = [each for each, new in zip(copies, added, strict=True) if new]
+    assert await overdue(store) == [kept.id]
+
+
+async def test_event_that_was_not_committed_was_not_added(store):
+    stored = an_event()
+    async with store.billing() as unit:
+        assert await unit.events.add(stored, handled=False, now=NOW)
+    assert await waiting(store) == (0, None)
+    assert await store.do(lambda unit: unit.events.add(stored, handled=False, now=NOW))
+
+
+async def test_of_20_parallel_claims_one_has_the_event(store):
+    stored = await store.new_event()
+    claims = await asyncio.gather(*(store.claim(stored) for _ in range(20)))
+    assert [claim for claim in claims if claim] == [stored]
+    assert await store.claim(stored) is None
+
+
+async def test_claim_runs_out_with_its_lease(store):
+    stored = await store.new_event()
+    for _ in range(3):
+        assert await store.claim(stored, lease=0) == stored
+    assert await store.claim(stored) == stored
+    assert await store.claim(stored, lease=0) is None
+
+
+async def test_unknown_event_is_nobodys(store):
+    stranger = an_event()
+    assert await store.claim(stranger) is None
+    await put_off(store, stranger, 0)
+    await handle(store, stranger)
+    assert await waiting(store) == (0, None)
+
+
+async def test_event_that_is_put_off_counts_its_failures_and_waits(store):
+    stored = await store.new_event()
+    for failures in range(1, 4):
+        assert await store.claim(stored)
+        await put_off(store, stored, 0)
+        assert await store.claim(stored, lease=0) == replace(stored, failures=failures)
+    await put_off(store, stored, LONG)
+    assert await store.claim(stored) is None
+    assert await overdue(store) == []
+    assert (await waiting(store))[0] == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_handled_event_comes_back_in_no_way(store, at_once):
+    stored = await store.new_event(handled=at_once)
+    if not at_once:
+        await store.claim(stored)
+        await handle(store, stored)
+    await put_off(store, stored, 0)
+    assert await store.claim(stored) is None
+    assert await overdue(store) == []
+    assert await waiting(store) == (0, None)
+    assert not await store.do(lambda unit: unit.events.add(stored, handled=False, now=NOW))
+
+
+async def test_overdue_are_those_that_nobody_took_the_longest_first(store):
+    claimed, late, _ = await store.new_event(), await store.new_event(), await store.new_event(handled=True)
+    fresh = await store.new_event()
+    await store.claim(claimed)
+    assert await overdue(store, LONG) == []
+    assert sorted(await overdue(store)) == [late.id, fresh.id]
+    await put_off(store, fresh, -2 * LONG)
+    assert await overdue(store) == [fresh.id, late.id]
+    assert await overdue(store, limit=1) == [fresh.id]
+    assert await overdue(store, LONG) == [fresh.id]
+    await put_off(store, claimed, -LONG - 1)
+    assert await overdue(store, LONG) == [fresh.id, claimed.id]
+
+
+async def test_waiting_are_all_that_are_not_handled_and_the_oldest_by_when_it_came(store):
+    assert await waiting(store) == (0, None)
+    later, first = await store.new_event(now=NOW + SECOND), await store.new_event()
+    await store.new_event(handled=True, now=NOW - SECOND)
+    assert await waiting(store) == (2, NOW)
+    await store.claim(first)
+    await put_off(store, later, LONG)
+    assert await waiting(store) == (2, NOW)
+    await handle(store, first)
+    assert await waiting(store) == (1, NOW + SECOND)
+
+
+async def test_forgotten_are_those_that_were_handled_before(store):
+    old, edge, unhandled = [await store.new_event(now=NOW - SECOND) for _ in range(3)]
+    await store.new_event(handled=True, now=NOW - SECOND)
+    await handle(store, old, NOW - INSTANT)
+    await handle(store, edge, NOW)
+    assert await forget(store, NOW) == 2
+    assert await forget(store, NOW) == 0
+    assert await waiting(store) == (1, NOW - SECOND)
+    # Its id is as good as new; that of the other one is still known.
+    assert await store.do(lambda unit: unit.events.add(old, handled=False, now=NOW))
+    assert not await store.do(lambda unit: unit.events.add(edge, handled=False, now=NOW))
+    assert await store.claim(unhandled) == unhandled
+
+
+async def test_closures_are_claimed_once(store):
+    left = await store.left_behind(3)
+    assert await closures(store) == dict.fromkeys(left, 0)
+    assert await closures(store) == {}
+
+
+async def test_closures_can_be_claimed_again_when_the_lease_has_run_out(store):
+    left = await store.left_behind(2)
+    for _ in range(2):
+        assert await closures(store, lease=0) == dict.fromkeys(left, 0)
+
+
+async def test_no_more_closures_are_claimed_than_asked_for(store):
+    left = await store.left_behind(5)
+    batches = [await closures(store, limit=2) for _ in range(4)]
+    assert [len(batch) for batch in batches] == [2, 2, 1, 0]
+    assert set().union(*batches) == left
+
+
+async def test_parallel_workers_claim_closures_of_their_own(store):
+    left = await store.left_behind(10)
+    batches = await asyncio.gather(*(closures(store, limit=1) for _ in range(20)))
+    claimed = [customer_id for batch in batches for customer_id in batch]
+    # Whoever met another at the first one may have gone without.
+    claimed += [customer_id for _ in range(10) for customer_id in await closures(store, limit=1)]
+    assert sorted(claimed) == sorted(left)
+
+
+async def test_closure_that_is_put_off_counts_its_failures_and_waits(store):
+    [customer_id] = await store.left_behind(1)
+    for failures in (1, 2):
+        await closures(store)
+        await store.do(lambda unit: unit.closures.put_off(customer_id, seconds=0))
+        assert await closures(store, lease=0) == {customer_id: failures}
+    await store.do(lambda unit: unit.closures.put_off(customer_id, seconds=LONG))
+    assert await closures(store) == {}
+
+
+async def test_closure_that_is_removed_is_done(store):
+    kept, gone = sorted(await store.left_behind(2))
+    for unknown in (gone, gone, "cus_none"):
+        await store.do(lambda unit, one=unknown: unit.closures.remove(one))
+    await store.do(lambda unit: unit.closures.put_off(gone, seconds=0))
+    assert await closures(store) == {kept: 0}

@@ -1,0 +1,147 @@
+"""Settings that go together, and those that do not."""
+
+import pytest
+
+from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SECRET, SMS
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable"),
+    [
+        pytest.param({"JWT_SECRET": "hunter2"}, "JWT_SECRET", id="short secret"),
+        pytest.param({"JWT_SECRET": f"{SECRET},hunter2"}, "JWT_SECRET", id="second secret short"),
+        pytest.param({"JWT_SECRET": "é" * 15 + "x"}, "JWT_SECRET", id="31 bytes"),
+        pytest.param({"DATABASE_URL": "mysql://mira:hunter2@db/parley"}, "DATABASE_URL", id="another database"),
+        pytest.param({"DATABASE_URL": "hunter2"}, "DATABASE_URL", id="no address"),
+        pytest.param({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", id="no file"),
+        pytest.param({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL", id="nothing but memory"),
+        pytest.param(
+            {"REDIS_URL": "http://:hunter2@redis", "JWT_SECRET": SECRET} | POSTGRES, "REDIS_URL", id="no Redis"
+        ),
+        pytest.param({"REDIS_URL": "redis://:hunter2@redis"}, "REDIS_URL", id="Redis with SQLite"),
+        pytest.param({"REDIS_URL": "redis://:hunter2@redis"} | POSTGRES, "JWT_SECRET", id="Redis with no secret"),
+        pytest.param({"STRIPE_SECRET_KEY": "hunter2"}, "STRIPE_PRICE_ID", id="Stripe with no price"),
+        pytest.param({"STRIPE_API_BASE": "hunter2"}, "STRIPE_API_BASE", id="no address of Stripe"),
+        pytest.param({"PUBLIC_URL": "hunter2.example"}, "PUBLIC_URL", id="no public address"),
+        pytest.param({"FRONTEND_URL": "ftp://hunter2"}, "FRONTEND_URL", id="no address to come back to"),
+    ],
+)
+def test_what_cannot_be_is_refused_without_its_value(refused, wrong, variable):
+    said = refused(**wrong)
+
+    assert said.startswith(f"{variable}: ")
+    assert "hunter2" not in said
+
+
+def wrong_sender(changes: dict[str, str], variable: str, case: str) -> object:
+    return pytest.param((MAIL if variable.startswith("SMTP") else SMS) | changes, variable, id=case)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable"),
+    [
+        pytest.param(MAIL | {"OTP_SENDER": "response,email"}, "OTP_SENDER", id="response with email"),
+        pytest.param(SMS | {"OTP_SENDER": "sms, response"}, "OTP_SENDER", id="response with sms"),
+        wrong_sender({"SMTP_SERVER": "", "SMTP_PASSWORD": "hunter2"}, "SMTP_SERVER", "no server"),
+        wrong_sender({"SMTP_FROM": ""}, "SMTP_FROM", "nobody to be from"),
+        wrong_sender({"SMTP_FROM": "hunter2"}, "SMTP_FROM", "a name alone"),
+        wrong_sender({"SMTP_FROM": "Acme Chat <hunter2>"}, "SMTP_FROM", "no address"),
+        wrong_sender({"SMTP_FROM": "hunter2@"}, "SMTP_FROM", "half an address"),
+        wrong_sender({"SMTP_USERNAME": "hunter2"}, "SMTP_USERNAME and SMTP_PASSWORD", "username without password"),
+        wrong_sender({"SMTP_PASSWORD": "hunter2"}, "SMTP_USERNAME and SMTP_PASSWORD", "password without username"),
+        wrong_sender({"SMTP_PORT": "65536"}, "SMTP_PORT", "no port"),
+        wrong_sender({"SMTP_SECURITY": "hunter2"}, "SMTP_SECURITY", "no kind of security"),
+        wrong_sender({"SMS_WEBHOOK_URL": ""}, "SMS_WEBHOOK_URL", "no gateway"),
+        wrong_sender({"SMS_WEBHOOK_URL": "hunter2"}, "SMS_WEBHOOK_URL", "no URL"),
+        wrong_sender({"SMS_WEBHOOK_URL": "ftp://hunter2.example"}, "SMS_WEBHOOK_URL", "another scheme"),
+        pytest.param(MAIL | {"OTP_SENDER": "email,sms"}, "SMS_WEBHOOK_URL", id="both, and mail alone is set up"),
+        pytest.param(SMS | {"OTP_SENDER": "email,sms"}, "SMTP_SERVER", id="both, and texts alone are set up"),
+    ],
+)
+def test_a_sender_that_is_not_set_up_is_refused_without_its_values(refused, wrong, variable):
+    said = refused(**wrong)
+
+    assert said.startswith((f"{variable}: ", f"{variable} go together: "))
+    assert not [value for name, value in wrong.items() if value and name != "OTP_SENDER" and value in said]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        MAIL | {"SMTP_FROM": "no-reply@acme.example"},
+        MAIL | {"SMTP_USERNAME": "mira", "SMTP_PASSWORD": "hunter2", "SMTP_PORT": "465", "SMTP_SECURITY": "tls"},
+        SMS | {"SMS_WEBHOOK_URL": "http://localhost:8080", "SMS_WEBHOOK_TOKEN": "hunter2"},
+        MAIL | SMS | {"OTP_SENDER": "email,sms"},
+    ],
+)
+@pytest.mark.parametrize("environment", [{}, PRODUCTION], ids=["development", "production"])
+def test_a_sender_that_is_set_up_may_be_used(read, environment, sender):
+    settings = read(**environment | sender)
+
+    for name, value in sender.items():
+        written = getattr(settings, name.lower())
+        assert (",".join(written) if isinstance(written, tuple) else str(written)) == value
+
+
+def test_what_is_set_for_a_sender_that_is_not_used_is_not_looked_at(read):
+    assert read(SMTP_USERNAME="mira", SMS_WEBHOOK_URL="gateway").otp_sender == ("response",)
+
+
+@pytest.mark.parametrize("sender", [MAIL, SMS])
+def test_a_sender_may_have_its_secrets_from_files(read, folder, sender):
+    secrets = {"SMTP_PASSWORD": "hunter2", "SMS_WEBHOOK_TOKEN": "hunter3", "SMS_WEBHOOK_URL": "https://h/hunter4"}
+    for name, secret in secrets.items():
+        (folder / name).write_text(f"{secret}\n", encoding="utf-8")
+    files = {f"{name}_FILE": str(folder / name) for name in secrets}
+
+    given = {name: value for name, value in sender.items() if name not in secrets}
+    settings = read(**given | files, SMTP_USERNAME="mira")
+    assert {name: getattr(settings, name.lower()) for name in secrets} == secrets
+
+
+def test_secret_of_32_bytes_is_long_enough(read):
+    assert read(JWT_SECRET="é" * 16).jwt_secret == ("é" * 16,)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "sqlite:////data/x.db", *POSTGRES.values(), "postgres://u:p@h/d"])
+def test_database_may_be_either(read, url):
+    assert read(DATABASE_URL=url).database_url == url
+
+
+PAYMENTS = {"STRIPE_SECRET_KEY", "FRONTEND_URL"}
+
+
+def refused_for(**changes: str) -> object:
+    return pytest.param(changes, next(iter(changes)), id=" ".join(changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable"),
+    [
+        refused_for(JWT_SECRET=""),
+        refused_for(CORS_ORIGINS="*"),
+        refused_for(CORS_ORIGINS="https://example.com, *"),
+        refused_for(OTP_SENDER="response"),
+        refused_for(OTP_SENDER=""),
+        refused_for(STRIPE_SECRET_KEY=""),
+        refused_for(FRONTEND_URL=""),
+        pytest.param({"OPENAI_API_KEY": ""}, "DEFAULT_MODEL", id="no model"),
+    ],
+)
+def test_production_refuses_what_is_only_safe_on_a_laptop(read, refused, changes, variable):
+    said = refused(**PRODUCTION | (MAIL if variable in PAYMENTS else {}) | changes)
+
+    assert said.startswith(f"{variable}: ")
+    assert SECRET not in said
+    read(**PRODUCTION | changes | {"ENVIRONMENT": "development"})
+
+
+@pytest.mark.parametrize(
+    "model", [{"DEFAULT_MODEL": "offline/echo"}, {"GEMINI_API_KEY": "k"}, {"OPENAI_BASE_URL": "u"}]
+)
+def test_production_takes_any_model_that_was_chosen_on_purpose(read, model):
+    assert read(**PRODUCTION | MAIL | {"OPENAI_API_KEY": ""} | model).environment == "production"
+
+
+def test_payments_may_lead_back_to_this_server(read):
+    assert read(**PRODUCTION | MAIL | {"FRONTEND_URL": "", "PUBLIC_URL": "https://api.example"}).public_url

@@ -1,0 +1,42 @@
+"""The example of a .env file, which is also the reference of all settings."""
+
+import re
+from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from parley.settings import Settings, read_settings
+
+FIELDS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+
+
+def example() -> list[tuple[str, str, str]]:
+    """The settings in .env.example: the comment above each, its name, its value."""
+    text = (Path(__file__).parents[3] / ".env.example").read_text(encoding="utf-8")
+    return re.findall(r"^# (.+)\n(?:# )?([A-Z_]+)=(.*)$", text, re.MULTILINE)
+
+
+def written(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_example_lists_every_setting_once_in_order_with_its_default():
+    assert [(name, value) for _, name, value in example()] == [
+        (name.upper(), written(default)) for name, default in FIELDS.items()
+    ]
+
+
+def test_example_says_of_each_setting_what_the_code_says():
+    said = {name: comment for comment, name, _ in example()}
+    hints = get_type_hints(Settings, include_extras=True)
+    for name, hint in hints.items():
+        assert get_origin(hint) is Annotated
+        description = next(extra.description for extra in get_args(hint)[1:] if getattr(extra, "description", None))
+        assert said[name.upper()].startswith(description)
+
+
+def test_example_can_be_used_as_it_is():
+    assert read_settings({}, dotenv=Path(__file__).parents[3] / ".env.example") == Settings()
