@@ -1,6 +1,6 @@
 """What accounts promise, measured on one real `parley run` with SQLite in a folder of its own.
 
-    python -m benchmarks.accounts [--pairs 500] [--burst 200]
+    python -m benchmarks.accounts [--pairs 500] [--burst 200] [--only login --only signup]
 
 from the root of a clone with the test dependencies, on a machine that does nothing else; it takes some minutes. It asks
 over keep-alive connections: (i) whether known and unknown identities get the same answers after the same time, (ii) how
@@ -10,6 +10,7 @@ other endpoints answer during a burst of logins, (iii) how many of parallel gues
 import argparse
 import asyncio
 import json
+import operator
 import random
 import secrets
 import sqlite3
@@ -139,10 +140,14 @@ CALLS: dict[str, Call] = {
 }
 
 
-async def compare(bench: Bench, known: list[str], pairs: int) -> None:
-    print(f"\n(i) {pairs} pairs each, interleaved; medians in ms")
-    print(f"{'':27}{'bodies':>11}{'known':>9}{'unknown':>9}{'difference':>12}{'status':>8}")
-    for name, call in CALLS.items():
+async def compare(bench: Bench, known: list[str], pairs: int, only: list[str]) -> None:
+    print(
+        f"\n(i) {pairs} pairs each, interleaved; medians in ms. «by chance»: the difference stays below it in 95 of 100"
+    )
+    print("cases where it is drawn by lot which of a pair counts as known; what is below it shows nothing")
+    print(f"{'':27}{'bodies':>11}{'known':>9}{'unknown':>9}{'difference':>12}{'by chance':>11}{'status':>8}")
+    for name in [name for name in CALLS if not only or any(word in name for word in only)]:
+        call = CALLS[name]
         async with bench.line() as line:
             print(_compared(name, [await pair(line, call, random.choice(known)) for _ in range(pairs)]), flush=True)
 
@@ -157,10 +162,20 @@ async def pair(line: Line, call: Call, known: str) -> tuple[Answer, Answer]:
 
 def _compared(name: str, answers: list[tuple[Answer, Answer]]) -> str:
     same = sum(known.told == unknown.told for known, unknown in answers)
-    known, unknown = (statistics.median(answer.ms for answer in each) for each in zip(*answers, strict=True))
+    times = [(known.ms, unknown.ms) for known, unknown in answers]
+    known, unknown = (statistics.median(each) for each in zip(*times, strict=True))
     bodies = "identical" if same == len(answers) else f"{len(answers) - same} differ"
     statuses = "/".join(str(status) for status in sorted({answer.status for both in answers for answer in both}))
-    return f"{name:27}{bodies:>11}{known:9.2f}{unknown:9.2f}{known - unknown:+12.2f}{statuses:>8}"
+    figures = f"{known:9.2f}{unknown:9.2f}{known - unknown:+12.2f}{_by_chance(times):11.2f}"
+    return f"{name:27}{bodies:>11}{figures}{statuses:>8}"
+
+
+def _by_chance(times: list[tuple[float, float]], rounds: int = 1_000) -> float:
+    def drawn() -> float:
+        pairs = [both if random.random() < 0.5 else both[::-1] for both in times]
+        return abs(operator.sub(*(statistics.median(each) for each in zip(*pairs, strict=True))))
+
+    return sorted(drawn() for _ in range(rounds))[rounds * 95 // 100]
 
 
 # (ii) A burst of logins.
@@ -251,6 +266,7 @@ async def main() -> None:
     arguments = argparse.ArgumentParser(description="What accounts promise, measured.")
     arguments.add_argument("--pairs", type=int, default=500)
     arguments.add_argument("--burst", type=int, default=200)
+    arguments.add_argument("--only", action="append", default=[], help="of (i), calls with this word in their name")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name:
         async with served(Path(name), **SETTINGS) as api:
@@ -260,7 +276,7 @@ async def main() -> None:
                 tokens = [await made_account(line, email) for email in known]
             await withstand(bench, known, tokens[0], given.burst)
             await exhaust(bench, given.burst)
-            await compare(bench, known, given.pairs)
+            await compare(bench, known, given.pairs, given.only)
 
 
 if __name__ == "__main__":

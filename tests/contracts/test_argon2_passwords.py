@@ -1,11 +1,14 @@
 """The adapter for passwords."""
 
 import asyncio
+import os
+import sys
+import threading
 
 import argon2
 import pytest
 
-from parley.adapters.argon2_passwords import Argon2Passwords, decoy_hash
+from parley.adapters.argon2_passwords import NICENESS, Argon2Passwords, decoy_hash
 
 
 @pytest.fixture
@@ -60,3 +63,18 @@ async def test_event_loop_goes_on_while_a_password_is_hashed(passwords):
     assert not verifying.done()
     assert await verifying is False
     assert await hashing
+
+
+async def test_hashing_steps_back_behind_the_event_loop(passwords):
+    """Threads have priorities of their own on Linux alone; elsewhere the one of the process is left as it is."""
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    await passwords.hash("correct horse")
+
+    priority = await asyncio.get_running_loop().run_in_executor(passwords._threads, own_priority)
+
+    assert priority == (NICENESS if sys.platform == "linux" else mine)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == mine
+
+
+def own_priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

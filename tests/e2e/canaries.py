@@ -94,7 +94,7 @@ class Tour:
 
     async def repeat(self, calls: list[tuple[str, str, dict[str, Any]]]) -> list[int]:
         """The statuses of the same calls now, a few at a time; 0 for an answer that breaks off."""
-        few = asyncio.Semaphore(8)
+        few, calls = asyncio.Semaphore(8), calls[:]
 
         async def one(method: str, path: str, arguments: dict[str, Any]) -> int:
             async with few:
@@ -103,7 +103,9 @@ class Tour:
                 except httpx.TransportError:
                     return 0
 
-        return await asyncio.gather(*(one(*call) for call in calls))
+        statuses = await asyncio.gather(*(one(*call) for call in calls))
+        self.calls = calls
+        return statuses
 
     def operations(self, *, but: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Method and path of every operation by its id, but those with some tags."""

@@ -1,6 +1,9 @@
 """Argon2id hashes of passwords, at the library's defaults (RFC 9106, the low-memory profile)."""
 
 import asyncio
+import os
+import sys
+import threading
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +13,7 @@ from argon2.low_level import ARGON2_VERSION
 
 # A hash takes 64 MiB: the number of threads bounds the memory, and leaves the other cores to requests.
 THREADS = 2
+NICENESS = 10
 
 
 class Argon2Passwords:
@@ -18,7 +22,7 @@ class Argon2Passwords:
     def __init__(self, *, threads: int = THREADS) -> None:
         self._hasher = PasswordHasher()
         self._decoy = decoy_hash(self._hasher)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_step_back)
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, _bytes(password))
@@ -40,6 +44,13 @@ class Argon2Passwords:
             return self._hasher.verify(password_hash, password)
         except VerifyMismatchError:
             return False
+
+
+def _step_back() -> None:
+    """Let the event loop's thread go first: a burst of logins is to be slow, and not everybody else with it."""
+    if sys.platform == "linux":
+        # Threads have priorities of their own there, and those that argon2 starts inherit this one's.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def decoy_hash(hasher: PasswordHasher) -> str:

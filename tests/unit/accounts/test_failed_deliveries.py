@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from parley.core.accounts.codes import CodePolicy
-from parley.core.accounts.model import IdentityKind
+from parley.core.accounts.model import Happening, IdentityKind
 from parley.core.accounts.ports import SenderRefused, SenderUnavailable
 from tests.unit.accounts.desk import MIRA, RAVI
 from tests.unit.accounts.outer_world import Envelopes
@@ -25,7 +25,9 @@ async def test_unavailable_sender_is_tried_again_after_growing_delays_until_it_i
         await hint(desk, delivery_id)
 
     assert desk.outbox.minutes == [7]
-    assert desk.audit.happenings == DELIVERED
+    requested, delivered = DELIVERED
+    assert desk.audit.happenings == [requested, *[Happening.CODE_PUT_OFF] * len(delays), delivered]
+    assert desk.audit.notes[1].how == "busy"
     assert await waiting(desk) == 0
 
 
@@ -48,7 +50,8 @@ async def test_code_that_would_be_too_late_is_given_up_and_noted(desk, life, tri
         desk.later(seconds=delay)
 
     assert len(desk.outbox.failures) == 9 - tries
-    assert desk.audit.happenings == NOT_DELIVERED
+    requested, given_up = NOT_DELIVERED
+    assert desk.audit.happenings == [requested, *[Happening.CODE_PUT_OFF] * (tries - 1), given_up]
     assert (desk.audit.notes[-1].identity, desk.audit.notes[-1].how) == (MIRA, "busy")
     assert await waiting(desk) == 0
 

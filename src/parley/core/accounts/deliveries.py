@@ -49,6 +49,7 @@ async def deliver_code(
             async with uow() as unit:
                 await unit.deliveries.put_off(delivery_id, seconds=delay)
                 await unit.commit()
+            audit.note(Happening.CODE_PUT_OFF, identity=delivery.identity, how=str(failure))
             return
     async with uow() as unit:
         await unit.deliveries.remove(delivery_id)

@@ -64,6 +64,7 @@ class Happening(str, Enum):
 
     CODE_REQUESTED = "code_requested"
     CODE_DELIVERED = "code_delivered"
+    CODE_PUT_OFF = "code_put_off"
     CODE_NOT_DELIVERED = "code_not_delivered"
     SIGNED_UP = "signed_up"
     SIGNED_IN = "signed_in"
