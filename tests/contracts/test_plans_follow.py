@@ -6,6 +6,7 @@ the provider before the first of them comes, or it goes on happening between the
 
 import asyncio
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -175,7 +176,7 @@ class Shop:
             now=NOW,
         )
         async with self._uow(read_only=True) as unit:
-            customer = await unit.customers.of(account_id)
+            [customer] = await unit.customers.of(account_id)
         subscription_id = await self._counter.begin(page.session_id, customer)
         groups = [kinds[start : start + size] for start in range(0, len(kinds), size)]
         happening = list(story.changes)
@@ -220,24 +221,28 @@ async def test_plan_follows_in_every_order_over_the_memory_store():
             await shop.follow(new_id(), order, story, size=size, between=between)
 
 
-async def test_plan_follows_the_sandbox_in_every_order_over_sqlite(tmp_path: Path):
+async def test_plan_follows_the_sandbox_in_every_order_over_the_memory_store():
+    for order, story, size, between in cases():
+        shop = Shop(MemoryBillingUnitOfWork(MemoryDatabase()), SandboxCounter())
+        await shop.follow(new_id(), order, story, size=size, between=between)
+
+
+async def test_plan_follows_the_sandbox_in_a_spread_of_orders_over_sqlite(tmp_path: Path):
     async with sqlite(tmp_path) as store:
-        rest = cases()
-
-        async def follow_the_rest() -> None:
-            for order, story, size, between in rest:
-                shop = Shop(store.billing, SandboxCounter())
-                await shop.follow(await store.new_account(), order, story, size=size, between=between)
-
-        # At once, so that one works while another waits for the disk.
-        await asyncio.gather(*(follow_the_rest() for _ in range(8)))
-        assert next(rest, None) is None
+        for order, story, size, between in spread():
+            shop = Shop(store.billing, SandboxCounter())
+            await shop.follow(await store.new_account(), order, story, size=size, between=between)
         assert await store.see(lambda unit: unit.events.waiting()) == (0, None)
 
 
 async def test_plan_follows_stripe_in_a_spread_of_orders_over_postgresql(tmp_path: Path):
     async with postgresql(tmp_path) as store, stripe() as till:
-        for order, story, size, between in list(cases())[::29][:24]:
+        for order, story, size, between in spread():
             shop = Shop(store.billing, StripeCounter(till))
             await shop.follow(await store.new_account(), order, story, size=size, between=between)
         assert await store.see(lambda unit: unit.events.waiting()) == (0, None)
+
+
+def spread() -> list[tuple[Sequence[str], Story, int, bool]]:
+    """Some of the cases, every way among them; with FAULTS=long all."""
+    return list(cases()) if os.environ.get("FAULTS") == "long" else list(cases())[::29][:24]

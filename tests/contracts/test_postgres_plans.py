@@ -20,7 +20,7 @@ from tests.contracts.postgres_fixtures import create_database, drop_database, mi
 ACCOUNT = UUID(int=1)
 ROOM = UUID(int=2)
 REPLY = UUID(int=3)
-CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, False)
+CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, NOW, False)
 KEY = IdempotencyKey("a key", b"f")
 
 # 40 accounts of 50 rooms of 10 messages, all ended.

@@ -33,6 +33,7 @@ async def test_claim_carries_what_a_worker_needs(store):
         attempt=1,
         failures=0,
         charged_on=TODAY,
+        created_at=reply.created_at,
     )
     assert await kept(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
 

@@ -1,30 +1,30 @@
 """Subscribing to Pro and leaving it again, with the sandbox in Stripe's place."""
 
 import asyncio
-from typing import Any
-from uuid import UUID
 
-import httpx
 import pytest
 
 from parley.core.billing.model import Plan
-from parley.core.billing.usage import override_plan
 from tests.http.answers import refused
 from tests.http.conftest import OpenSite
 from tests.http.document import Document
+from tests.http.paying import (
+    NEVER,
+    PAYING,
+    checkout,
+    limited,
+    manage,
+    pay,
+    portal,
+    press,
+    put_on,
+    standing,
+    unlimited,
+    use_up,
+)
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import MIRA, Clock, Person, Site
 
-NOON_TO_MIDNIGHT = 12 * 3_600
-# After `clock.forward` over a midnight the token of before has expired, too.
-NEVER = {"plan": "basic", "status": "none", "current_period_end": None, "cancel_at_period_end": False, "daily_limit": 5}
-PAYING = {
-    "plan": "pro",
-    "status": "active",
-    "current_period_end": "2026-04-13T12:00:00Z",
-    "cancel_at_period_end": False,
-    "daily_limit": None,
-}
 SUBSCRIBE = ["/subscribe/pro", "/subscription/pro", "/payments/subscribe/pro"]
 STATUS = ["/subscription/status", "/subscribe/status", "/payments/subscription/status"]
 EVERY = [*(("POST", path) for path in (*SUBSCRIBE, "/subscription/portal")), *(("GET", path) for path in STATUS)]
@@ -40,60 +40,11 @@ async def room(mira: Person) -> str:
     return await mira.new_room()
 
 
-async def standing(person: Person) -> dict[str, Any]:
-    answer = await person.get("/subscription/status")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def checkout(person: Person) -> dict[str, str]:
-    answer = await person.post("/subscribe/pro")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def press(site: Site, url: str, button: str) -> httpx.URL:
-    """Press that button of the page, as a browser that is not signed in; the address that it leads to."""
-    answer = await site.visitor().post(f"{url}/{button}")
-    assert answer.status_code == 303, answer.text
-    return httpx.URL(answer.headers["location"])
-
-
-async def pay(site: Site, person: Person) -> None:
-    await press(site, (await checkout(person))["checkout_url"], "pay")
-
-
-async def manage(site: Site, person: Person, button: str) -> None:
-    answer = await person.post("/subscription/portal")
-    assert answer.status_code == 200, answer.text
-    await press(site, answer.json()["portal_url"], button)
-
-
-async def put_on(site: Site, person: Person, plan: Plan | None) -> None:
-    account = (await person.get("/user/me")).json()["id"]
-    await override_plan(uow=site.parley.ports.billing, account_id=UUID(account), plan=plan)
-
-
-async def use_up(person: Person, room: str) -> None:
-    """The five of the day."""
-    for _ in range(5):
-        await person.hear(room)
-
-
-def unlimited(answer: httpx.Response) -> None:
-    assert answer.status_code == 202, answer.text
-    assert not {"ratelimit", "ratelimit-policy", "retry-after"} & set(answer.headers)
-
-
-def limited(answer: httpx.Response) -> None:
-    refused(answer, 429, "quota_exceeded")
-    assert answer.headers["ratelimit-policy"] == '"daily";q=5;w=86400'
-    assert answer.headers["ratelimit"] == f'"daily";r=0;t={NOON_TO_MIDNIGHT}'
-    assert answer.headers["retry-after"] == str(NOON_TO_MIDNIGHT)
-
-
-async def test_an_account_that_never_subscribed_is_on_basic(mira: Person) -> None:
+async def test_who_never_subscribed_is_on_basic_and_has_nothing_to_manage(site: Site, mira: Person) -> None:
+    before = await site.rows()
     assert await standing(mira) == NEVER
+    refused(await mira.post("/subscription/portal"), 409, "not_subscribed")
+    assert await site.rows() == before
     await checkout(mira)
     assert await standing(mira) == NEVER
 
@@ -167,15 +118,7 @@ async def test_who_has_paid_cannot_pay_again(site: Site, mira: Person) -> None:
     assert await site.rows() == before
 
 
-async def test_there_is_nothing_to_manage_before_a_subscription(site: Site, mira: Person) -> None:
-    before = await site.rows()
-    refused(await mira.post("/subscription/portal"), 409, "not_subscribed")
-    assert await site.rows() == before
-
-
-async def test_other_spellings_answer_the_same_and_are_deprecated(
-    site: Site, mira: Person, document: Document
-) -> None:
+async def test_other_spellings_answer_the_same_and_are_deprecated(site: Site, mira: Person, document: Document) -> None:
     pages = [(await mira.post(path)).json() for path in SUBSCRIBE]
     assert pages[1:] == [pages[0]] * 2
     await pay(site, mira)
@@ -223,14 +166,6 @@ async def test_past_due_is_pro_for_the_days_of_grace_and_then_basic_without_an_e
     unlimited(await mira.say(room))
 
 
-async def test_without_grace_a_failed_payment_ends_pro_at_once(open_site: OpenSite) -> None:
-    site = await open_site(SUBSCRIPTION_GRACE_DAYS="0")
-    mira = await site.person()
-    await pay(site, mira)
-    await manage(site, mira, "fail")
-    assert (await standing(mira)).items() >= {"plan": "basic", "status": "past_due"}.items()
-
-
 async def test_unfinished_replies_are_bounded_on_pro_too(open_site: OpenSite, model: ScriptedModel) -> None:
     site = await open_site(MAX_PENDING_REPLIES="3", BASIC_DAILY_LIMIT="0")
     gate = Gate()
@@ -250,11 +185,65 @@ async def test_unfinished_replies_are_bounded_on_pro_too(open_site: OpenSite, mo
 async def test_what_one_account_pays_changes_no_other(site: Site, mira: Person, ravi: Person) -> None:
     theirs = await checkout(ravi)
     await pay(site, mira)
-    assert theirs["session_id"] != PAYING
-    assert await standing(ravi) == NEVER
-    room = await ravi.new_room()
-    await use_up(ravi, room)
+    await use_up(ravi, room := await ravi.new_room())
     limited(await ravi.say(room))
     await press(site, theirs["checkout_url"], "pay")
     await manage(site, ravi, "cancel-now")
     assert await standing(mira) == PAYING
+
+
+async def test_usage_tells_messages_and_tokens_a_day_and_no_limit_on_pro(
+    site: Site, mira: Person, room: str, clock: Clock
+) -> None:
+    await pay(site, mira)
+    await use_up(mira, room)
+    clock.forward(days=1)
+    await mira.sign_in(MIRA)
+    for _ in range(2):
+        await mira.hear(await mira.new_room())
+    for path in ("/user/usage", "/chatroom/usage"):
+        usage = (await mira.get(path)).json()
+        today, yesterday, *rest = usage.pop("history")
+        assert usage == {
+            "plan": "pro",
+            "day": "2026-03-15",
+            "used": 2,
+            "limit": None,
+            "remaining": None,
+            "resets_at": "2026-03-16T00:00:00Z",
+            "tokens": {"input": 1 + 1, "output": 2 * 7},
+        }
+        assert today == {"day": "2026-03-15", "used": 2, "tokens": usage["tokens"]}
+        assert yesterday == {"day": "2026-03-14", "used": 5, "tokens": {"input": 1 + 3 + 5 + 7 + 9, "output": 5 * 7}}
+        assert len(rest) == 28
+        assert not any(day["used"] or any(day["tokens"].values()) for day in rest)
+
+
+@pytest.mark.parametrize(
+    ("settings", "pages", "back"),
+    [
+        ({}, "http://parley.test/sandbox/", "http://parley.test/checkout/{}?"),
+        (
+            {"PUBLIC_URL": "https://api.example/v1/"},
+            "https://api.example/v1/sandbox/",
+            "https://api.example/v1/checkout/{}?",
+        ),
+        (
+            {"FRONTEND_URL": "https://app.example/me"},
+            "http://parley.test/sandbox/",
+            "https://app.example/me?checkout={}&",
+        ),
+    ],
+)
+async def test_payments_lead_back_to_the_frontend_or_to_this_server(
+    open_site: OpenSite, settings: dict[str, str], pages: str, back: str
+) -> None:
+    site = await open_site(**settings)
+    mira = await site.person()
+    page = await checkout(mira)
+    url = page["checkout_url"]
+    assert url == f"{pages}checkout/{page['session_id']}"
+    path = url.removeprefix(pages.removesuffix("/sandbox/"))
+    assert str(await press(site, path, "cancel")) == back.format("cancelled").rstrip("?&")
+    assert str(await press(site, path, "pay")) == f"{back.format('done')}session_id={page['session_id']}"
+    assert (await portal(mira)).startswith(f"{pages}portal/")

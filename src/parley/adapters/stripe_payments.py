@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, 
 TRY_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
 TOLERANCE_SECONDS = 300
 
+# What a database can keep as an id.
+_ID = re.compile(r"[!-~]{1,255}")
 _TRANSIENT = frozenset({408, 409, 429})
 _MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
 
@@ -72,6 +75,10 @@ class StripePayments:
         async with self._our_errors():
             made = await self._customers.create_async(wanted, {"idempotency_key": f"parley-customer-{account_id}"})
             return made.id
+
+    def knows(self, customer_id: str) -> bool:
+        # The sandbox's have a second underscore.
+        return customer_id.startswith("cus_") and "_" not in customer_id.removeprefix("cus_")
 
     async def open_checkout(
         self, customer_id: str, *, account_id: UUID, back: ReturnAddresses, once: str, now: datetime
@@ -246,7 +253,7 @@ def _subscription_id(kind: str, thing: dict[str, Any]) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def _uuid(value: object) -> UUID | None:

@@ -150,14 +150,16 @@ class Desk:
         return await reconcile.close_customers(uow=self.uow, provider=self.till)
 
     def erase(self, account_id: UUID = MIRA) -> None:
-        """As SQL erases an account."""
-        tables = self.tables.copy()
-        left = [each.id for each, _ in tables.customers.values() if each.account_id == account_id]
-        tables.closures |= dict.fromkeys(left, (0, self.now))
-        tables.customers = {key: row for key, row in tables.customers.items() if key not in left}
-        tables.subscriptions = {
-            key: row for key, row in tables.subscriptions.items() if row[0].account_id != account_id
-        }
-        tables.plans.pop(account_id, None)
-        tables.paid_until.pop(account_id, None)
-        self.database.committed = tables
+        erase_from(self.database, account_id, self.now)
+
+
+def erase_from(database: MemoryDatabase, account_id: UUID, now: datetime) -> None:
+    """What SQL does with an account's billing when the account is erased."""
+    tables = database.committed.copy()
+    left = [each.id for each, _ in tables.customers.values() if each.account_id == account_id]
+    tables.closures |= dict.fromkeys(left, (0, now))
+    tables.customers = {key: row for key, row in tables.customers.items() if key not in left}
+    tables.subscriptions = {key: row for key, row in tables.subscriptions.items() if row[0].account_id != account_id}
+    tables.plans.pop(account_id, None)
+    tables.paid_until.pop(account_id, None)
+    database.committed = tables

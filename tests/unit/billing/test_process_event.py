@@ -190,3 +190,20 @@ async def test_account_erased_during_the_look_leaves_nothing_behind(desk, about)
     assert is_untouched(desk)
     assert list(desk.tables.customers) == ["cus_2"]
     assert list(desk.tables.closures) == [MIRAS]
+
+
+async def test_customer_stays_whose_it_is_whatever_its_subscription_names(desk):
+    """An event that names no customer leads to the subscription, and that to a customer who is known already."""
+    await desk.know(MIRA, RAVI)
+    desk.till.has(replace(ACTIVE, customer_id="cus_2", account_id=MIRA))
+    await desk.hear(customer_id=None)
+    assert (await desk.plan(MIRA), await desk.plan(RAVI)) == (Plan.BASIC, Plan.PRO)
+
+
+async def test_subscription_of_another_customer_is_none_of_theirs(desk):
+    await desk.know(MIRA, RAVI)
+    desk.till.has(replace(ACTIVE, customer_id="cus_2", account_id=RAVI))
+    await desk.hear(customer_id=MIRAS)
+    assert not desk.tables.subscriptions
+    assert await desk.plan(MIRA) is Plan.BASIC
+    assert await desk.waiting() == (0, None)

@@ -51,9 +51,9 @@ class MemoryCustomers:
     def __init__(self, tables: Tables) -> None:
         self._rows = tables.customers
 
-    async def of(self, account_id: UUID) -> Customer | None:
+    async def of(self, account_id: UUID) -> list[Customer]:
         own = [customer for customer, _ in self._rows.values() if customer.account_id == account_id]
-        return min(own, key=lambda customer: customer.id, default=None)
+        return sorted(own, key=lambda customer: customer.id)
 
     async def get(self, customer_id: str) -> Customer | None:
         row = self._rows.get(customer_id)
@@ -86,7 +86,8 @@ class MemorySubscriptions:
 
     async def of(self, account_id: UUID) -> list[Subscription]:
         own = [row for row in self._rows.values() if row[0].account_id == account_id]
-        return [subscription for subscription, _, _ in sorted(own, key=lambda row: row[2], reverse=True)]
+        latest_first = sorted(own, key=lambda row: (row[2], row[0].current_period_end or row[2]), reverse=True)
+        return [subscription for subscription, _, _ in latest_first]
 
     async def put(self, subscription: Subscription, *, account_id: UUID, ticket: int, now: datetime) -> bool:
         before, seen_under, _ = self._rows.get(subscription.id, (None, 0, now))
@@ -153,6 +154,9 @@ class MemoryClosures:
     def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
         self._rows = tables.closures
         self._clock = clock
+
+    async def add(self, customer_id: str) -> None:
+        self._rows.setdefault(customer_id, (0, self._clock()))
 
     async def claim(self, *, lease: float, limit: int) -> list[tuple[str, int]]:
         due = [customer_id for customer_id, (_, at) in self._rows.items() if at <= self._clock()][:limit]

@@ -33,7 +33,7 @@ from parley.core.ports import Clock
 CHECKOUT_LIFE = timedelta(hours=24)
 PORTAL_LIFE = timedelta(hours=1)
 
-_CHECKOUT, _SUBSCRIPTION = "cs_sandbox_", "sub_sandbox_"
+_CUSTOMER, _CHECKOUT, _SUBSCRIPTION = "cus_sandbox_", "cs_sandbox_", "sub_sandbox_"
 # Nothing else reaches the database, which would choke on some of what an address can hold.
 _CHECKOUT_ID = re.compile(_CHECKOUT + "[0-9a-f]{32}")
 
@@ -58,9 +58,12 @@ class SandboxPayments:
 
     async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
         del email, mobile_number  # There is nobody to write to.
-        customer_id = f"cus_sandbox_{account_id.hex}"
+        customer_id = _CUSTOMER + account_id.hex
         await self._state.add(customer_id, customer_id, "{}")
         return customer_id
+
+    def knows(self, customer_id: str) -> bool:
+        return customer_id.startswith(_CUSTOMER)
 
     async def open_checkout(
         self, customer_id: str, *, account_id: UUID, back: ReturnAddresses, once: str, now: datetime

@@ -15,7 +15,7 @@ from parley.adapters.sql.clock import database_time
 from parley.adapters.sql.database import Database
 from parley.adapters.sql.events import SqlClosures, SqlEvents
 from parley.adapters.sql.quota import SqlPlans, SqlUsageDays
-from parley.adapters.sql.tables import customers, leases, subscriptions
+from parley.adapters.sql.tables import accounts, customers, leases, subscriptions
 from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit
 
@@ -54,10 +54,9 @@ class SqlCustomers:
         self._connection = connection
         self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
-    async def of(self, account_id: UUID) -> Customer | None:
-        query = _customer_rows.where(customers.c.account_id == account_id).order_by(customers.c.id).limit(1)
-        row = (await self._connection.execute(query)).one_or_none()
-        return None if row is None else Customer(*row)
+    async def of(self, account_id: UUID) -> list[Customer]:
+        query = _customer_rows.where(customers.c.account_id == account_id).order_by(customers.c.id)
+        return [Customer(*row) for row in await self._connection.execute(query)]
 
     async def get(self, customer_id: str) -> Customer | None:
         row = (await self._connection.execute(_customer_rows.where(customers.c.id == customer_id))).one_or_none()
@@ -81,6 +80,10 @@ class SqlCustomers:
         return ticket
 
     async def lock(self, account_id: UUID) -> None:
+        # The account before its customers, as its erasure takes them.
+        await self._connection.execute(
+            select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(read=True, key_share=True)
+        )
         await self._connection.execute(
             select(customers.c.id)
             .where(customers.c.account_id == account_id)
@@ -110,7 +113,11 @@ class SqlSubscriptions:
         found = await self._connection.execute(
             select(subscriptions)
             .where(subscriptions.c.account_id == account_id)
-            .order_by(subscriptions.c.stored_at.desc(), subscriptions.c.id)
+            .order_by(
+                subscriptions.c.stored_at.desc(),
+                subscriptions.c.current_period_end.desc().nulls_last(),
+                subscriptions.c.id,
+            )
         )
         return [_subscription(row) for row in found]
 

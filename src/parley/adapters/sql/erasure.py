@@ -14,10 +14,9 @@ class SqlBelongings:
         self._connection = connection
 
     async def lock(self, account_id: UUID) -> None:
-        for table in (rooms, customers):
-            await self._connection.execute(
-                select(table.c.id).where(table.c.account_id == account_id).order_by(table.c.id).with_for_update()
-            )
+        await self._connection.execute(
+            select(rooms.c.id).where(rooms.c.account_id == account_id).order_by(rooms.c.id).with_for_update()
+        )
 
     async def erase(self, account_id: UUID) -> None:
         """Messages and keys go with their rooms; plan, usage, customers and subscriptions go with the account."""

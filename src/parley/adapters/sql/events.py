@@ -84,6 +84,14 @@ class SqlEvents:
 class SqlClosures:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+    async def add(self, customer_id: str) -> None:
+        await self._connection.execute(
+            self._insert(closures)
+            .values(customer_id=customer_id, claimable_at=database_time())
+            .on_conflict_do_nothing(index_elements=["customer_id"])
+        )
 
     async def claim(self, *, lease: float, limit: int) -> list[tuple[str, int]]:
         due = (

@@ -14,6 +14,7 @@ from parley.core.billing.model import (
 )
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.errors import AccountGone
 
 # One of these is paid for, or is about to be: another beside it would be paid twice.
 _RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE})
@@ -31,21 +32,19 @@ async def subscribe(
 ) -> Checkout:
     """A page on which the account can pay for pro.
 
-    Calls within an hour lead to the same page until something happens to the account's subscriptions: a double click
+    Calls of one UTC day lead to the same page until something happens to the account's subscriptions: a double click
     does not pay twice. Raises AlreadySubscribed, PaymentsUnavailable, PaymentsRefused.
     """
     async with uow(read_only=True) as unit:
-        customer = await unit.customers.of(account_id)
+        customer = _known(provider, await unit.customers.of(account_id))
         subscriptions = await unit.subscriptions.of(account_id)
-    if any(each.status in _RUNNING for each in subscriptions):
+    if any(_runs(provider, each, now) for each in subscriptions):
         raise AlreadySubscribed
     if customer is None:
         customer_id = await provider.create_customer(account_id, email=email, mobile_number=mobile_number)
         customer = Customer(customer_id, account_id)
-        async with uow() as unit:
-            await unit.customers.add(customer, now=now)
-            await unit.commit()
-    once = f"parley-checkout-{customer.id}-{customer.tickets}-{now:%Y%m%d%H}"
+        await _keep(uow, customer, now)
+    once = f"parley-checkout-{customer.id}-{customer.tickets}-{now:%Y%m%d}"
     return await provider.open_checkout(customer.id, account_id=account_id, back=back, once=once, now=now)
 
 
@@ -54,7 +53,7 @@ async def manage_subscription(
 ) -> str:
     """The address of the provider's page for that. Raises NotSubscribed, PaymentsUnavailable, PaymentsRefused."""
     async with uow(read_only=True) as unit:
-        customer = await unit.customers.of(account_id)
+        customer = _known(provider, await unit.customers.of(account_id))
     if customer is None:
         raise NotSubscribed
     return await provider.open_portal(customer.id, back=back)
@@ -67,6 +66,29 @@ async def read_standing(*, uow: BillingUnitOfWork, account_id: UUID, grace: time
         subscriptions = await unit.subscriptions.of(account_id)
     paying = [each for each in subscriptions if _pays(each, grace, now)]
     return Standing(plan, next(iter(paying or subscriptions), None))
+
+
+def _known(provider: PaymentProvider, customers: list[Customer]) -> Customer | None:
+    return next((customer for customer in customers if provider.knows(customer.id)), None)
+
+
+def _runs(provider: PaymentProvider, subscription: Subscription, now: datetime) -> bool:
+    """What was subscribed at another provider, such as the sandbox, does not keep anybody from subscribing here."""
+    running = subscription.status in _RUNNING and not subscription.has_run_out(now)
+    return running and provider.knows(subscription.customer_id)
+
+
+async def _keep(uow: BillingUnitOfWork, customer: Customer, now: datetime) -> None:
+    """Raises AccountGone for an account that was erased meanwhile; the provider is then to forget the customer."""
+    try:
+        async with uow() as unit:
+            await unit.customers.add(customer, now=now)
+            await unit.commit()
+    except AccountGone:
+        async with uow() as unit:
+            await unit.closures.add(customer.id)
+            await unit.commit()
+        raise
 
 
 def _pays(subscription: Subscription, grace: timedelta, now: datetime) -> bool:

@@ -135,7 +135,9 @@ async def _customer(
     try:
         async with uow() as unit:
             await unit.customers.add(customer, now=now)
+            # Known already, it stays whose it was.
+            kept = await unit.customers.get(customer.id)
             await unit.commit()
     except AccountGone:
         return None
-    return customer
+    return kept

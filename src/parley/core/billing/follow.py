@@ -30,7 +30,8 @@ async def follow_subscription(
     """
     ticket = await _ticket(uow, customer)
     found = await provider.subscription(subscription_id)
-    seen = [] if found is None else [found]
+    # One of another customer is none of theirs, whatever named the two together.
+    seen = [] if found is None or found.customer_id != customer.id else [found]
     await _write(uow, customer, seen, {subscription_id}, ticket, grace, now, event_id)
 
 
@@ -78,7 +79,11 @@ async def _write(
         if await unit.customers.get(customer.id) is not None:
             missing = expected - {each.id for each in seen}
             before = await unit.subscriptions.of(account_id)
-            over = [replace(each, status=SubscriptionStatus.CANCELED) for each in before if each.id in missing]
+            over = [
+                replace(each, status=SubscriptionStatus.CANCELED)
+                for each in before
+                if each.id in missing and each.customer_id == customer.id
+            ]
             for each in (*seen, *over):
                 await unit.subscriptions.put(each, account_id=account_id, ticket=ticket, now=now)
             paid = [each.pays_until(grace) for each in await unit.subscriptions.of(account_id)]

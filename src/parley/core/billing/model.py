@@ -48,6 +48,11 @@ class Subscription:
     cancel_at_period_end: bool
     past_due_since: datetime | None = None
 
+    def has_run_out(self, now: datetime) -> bool:
+        """It was to end with its period, and that is over, whether or not anybody has said so."""
+        end = self.current_period_end
+        return self.cancel_at_period_end and end is not None and end <= now
+
     def pays_until(self, grace: timedelta) -> datetime | None:
         """Up to when it makes the plan pro; None when it does not."""
         match self.status:

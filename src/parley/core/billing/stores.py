@@ -25,8 +25,8 @@ class UsageDays(Protocol):
 
 
 class Customers(Protocol):
-    async def of(self, account_id: UUID) -> Customer | None:
-        """The account's customer; of several the first."""
+    async def of(self, account_id: UUID) -> list[Customer]:
+        """The account's customers, by their ids. There are several once the payment provider was changed."""
 
     async def get(self, customer_id: str) -> Customer | None: ...
 
@@ -37,7 +37,7 @@ class Customers(Protocol):
         """The next number of the customer's row of looks at the provider, from 1; None for an unknown customer."""
 
     async def lock(self, account_id: UUID) -> None:
-        """Whatever else locks the customers of the account comes before or after this unit of work as a whole."""
+        """Whatever else locks the customers of the account, or erases it, comes before or after this unit of work."""
 
     async def due(self, *, before: datetime, limit: int) -> list[str]:
         """Customers that were not reconciled since `before`, the longest ago first."""
@@ -83,6 +83,9 @@ class Events(Protocol):
 
 class Closures(Protocol):
     """Customers of erased accounts, still to be erased at the provider. Leases are by the database's clock."""
+
+    async def add(self, customer_id: str) -> None:
+        """To be claimed at once; a no-op when it is there."""
 
     async def claim(self, *, lease: float, limit: int) -> list[tuple[str, int]]:
         """Due ones, kept from others for `lease` seconds, each with how often it has failed."""
