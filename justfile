@@ -23,6 +23,10 @@ test *arguments:
 faults:
     FAULTS=long .venv/bin/pytest tests/faults
 
+# The Postman collection against a server that runs
+postman address="http://127.0.0.1:8000": setup
+    .venv/bin/python -m tests.postman.newman {{address}}
+
 # Formatting, style, types and the import contracts
 lint:
     .venv/bin/ruff format .
@@ -36,6 +40,14 @@ pin:
     .venv/bin/pip install --quiet --editable '.[test]'
     .venv/bin/pip freeze --exclude-editable > constraints.txt
 
-# The OpenAPI document
+# Write the OpenAPI document that docs/ carries
 openapi:
-    .venv/bin/parley openapi
+    .venv/bin/parley openapi > docs/openapi.json
+
+# Schemathesis at its full depth, with another seed each time
+schema:
+    SCHEMA=long .venv/bin/pytest tests/schema
+
+# The container image; docs/containers.md says what to do with it
+image:
+    docker build --file Containerfile --tag parley .

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -38,31 +41,36 @@ def run(host: str, port: int, workers: int) -> None:
     parley = bootstrap(settings)
     # What would stop the server when it starts is told here, in one line.
     asyncio.run(check_start(settings))
-    click.echo(
-        f"parley {version('parley')} ({settings.environment})\n"
-        f"  listens on  http://{host}:{port}\n"
-        f"  docs        http://{host}:{port}/docs\n"
-        f"  database    {database_name(settings)}\n"
-        f"  model       {parley.ports.catalogue.default}\n"
-        f"  codes       {_codes(settings)}\n"
-        f"  payments    {'Stripe' if settings.stripe_secret_key else 'a sandbox where no money moves'}",
-        err=True,
+    _tell(
+        settings,
+        {
+            "listens_on": f"http://{host}:{port}",
+            "docs": f"http://{host}:{port}/docs",
+            "database": database_name(settings),
+            "model": parley.ports.catalogue.default,
+            "codes": _codes(settings),
+            "payments": "Stripe" if settings.stripe_secret_key else "a sandbox where no money moves",
+        },
     )
-    uvicorn.run(
-        # Several processes each wire themselves.
-        parley.app if workers == 1 else "parley.asgi:app",
-        workers=workers,
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        # The application itself reads them, so that it does the same under any server.
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        lifespan="on",
-        ws="none",
-    )
+    with TemporaryDirectory(prefix="parley-metrics-") as folder:
+        if workers > 1:
+            # Any of them may be asked for the counts of all. prometheus-client reads this when it is imported.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            # Several processes each wire themselves.
+            parley.app if workers == 1 else "parley.asgi:app",
+            workers=workers,
+            host=host,
+            port=port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            # The application itself reads them, so that it does the same under any server.
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            lifespan="on",
+            ws="none",
+        )
 
 
 @commands.command()
@@ -77,9 +85,13 @@ def migrate() -> None:
 @commands.command()
 def check() -> None:
     """Look at the settings and every connection; exit with 1 when something is wrong."""
+    from parley.logs import configure_logs  # noqa: PLC0415
     from parley.operations import check_everything  # noqa: PLC0415
 
-    findings = asyncio.run(check_everything(read_settings()))
+    settings = read_settings()
+    # What is wrong is told in the findings.
+    configure_logs(form=settings.log_format, level="ERROR")
+    findings = asyncio.run(check_everything(settings))
     for finding in findings:
         click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.what}: {finding.detail}")
     raise SystemExit(0 if all(finding.ok for finding in findings) else 1)
@@ -90,7 +102,7 @@ def openapi() -> None:
     """Write the OpenAPI document to standard output."""
     from parley.operations import openapi_document  # noqa: PLC0415
 
-    click.echo(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(openapi_document(), indent=2, sort_keys=True, ensure_ascii=False))
 
 
 @commands.command()
@@ -102,6 +114,18 @@ def plan(number_or_email: str, plan_name: str) -> None:
 
     asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
     click.echo(f"{number_or_email}: {plan_name}")
+
+
+def _tell(settings: Settings, facts: Mapping[str, str]) -> None:
+    """What was chosen: for people, or as one line of the log where that is JSON throughout."""
+    if settings.log_format == "json":
+        import structlog  # noqa: PLC0415  the other commands start without it
+
+        log = structlog.get_logger("parley.cli")
+        log.info("starting", version=version("parley"), environment=settings.environment, **facts)
+        return
+    lines = [f"  {name.replace('_', ' '):<12}{fact}" for name, fact in facts.items()]
+    click.echo("\n".join([f"parley {version('parley')} ({settings.environment})", *lines]), err=True)
 
 
 def _codes(settings: Settings) -> str:

@@ -8,6 +8,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Leaving:
+    """Whether this process was told to leave."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def begin(self) -> None:
+        self._begun = True
+
+    async def not_begun(self) -> bool:
+        return not self._begun
+
+
 @contextmanager
 def on_leaving(do: Callable[[], None]) -> Generator[None, None, None]:
     """Call `do` in the event loop on SIGTERM and SIGINT, then what the server had set for the signal.

@@ -5,31 +5,51 @@ import sys
 from typing import Literal
 
 import structlog
+from structlog.typing import Processor
 
 
 def configure_logs(*, form: Literal["console", "json"], level: str) -> None:
-    """Every line carries the time in UTC and what is bound to the task, such as the request id.
+    """Every line carries the time in UTC, who logs, and what is bound to the task, such as the request id.
 
-    Tracebacks come without local variables: those hold passwords and what people wrote.
+    So do those of libraries. Tracebacks come without local variables: those hold passwords and what people wrote.
     """
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
+    render = _json() if form == "json" else _console()
+    known: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    numeric_level = logging.getLevelNamesMapping()[level]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if form == "json" else []),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        processors=[*known, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric_level),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=known, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render]
+        )
+    )
     # Libraries speak only when something is wrong.
-    logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), format="%(message)s")
+    logging.basicConfig(level=max(logging.WARNING, numeric_level), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+class _Lines(structlog.WriteLogger):
+    """Writes a line at once, and knows its name."""
+
+    def __init__(self, name: str = "parley") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def _json() -> list[Processor]:
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _console() -> list[Processor]:
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

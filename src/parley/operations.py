@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from parley.adapters.http.document import openapi_document as document_of
 from parley.adapters.sql.billing import SqlBillingUnitOfWork
 from parley.adapters.sql.failures import DatabaseUrlInvalid
 from parley.adapters.sql.schema import SchemaOutdated, current_revision, migrate, require_current
@@ -87,7 +88,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
 def openapi_document() -> dict[str, Any]:
     """The document of the API, the same for any settings."""
     settings = read_settings({"JWT_SECRET": secrets.token_urlsafe(48)})
-    return bootstrap(settings).litestar.openapi_schema.to_schema()
+    return document_of(bootstrap(settings).litestar)
 
 
 async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:

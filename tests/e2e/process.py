@@ -30,6 +30,7 @@ class Served:
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    workers: int = 1
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -39,7 +40,10 @@ class Served:
     async def start(self) -> Self:
         with (self.folder / "stderr.txt").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *parley("run", "--port", str(self.port)), cwd=self.folder, env=environment(self.settings), stderr=log
+                *parley("run", "--port", str(self.port), "--workers", str(self.workers)),
+                cwd=self.folder,
+                env=environment(self.settings),
+                stderr=log,
             )
         await answers(f"{self.address}/health/ready", self.process)
         return self

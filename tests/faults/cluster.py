@@ -37,6 +37,8 @@ class Worker:
                 "taskiq",
                 "worker",
                 "parley.worker:broker",
+                # Else the parent process, which runs nothing of parley, writes lines of its own form.
+                "--no-configure-logging",
                 "--workers",
                 "1",
                 "--max-async-tasks",

@@ -10,6 +10,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from parley.adapters.http.document import openapi_document
 from parley.adapters.sql.database import Database
 from parley.adapters.sql.schema import migrate
 from tests.http.document import Document
@@ -41,7 +42,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def document(empty_database: Path) -> Document:
     """The OpenAPI document."""
     parley = wired(empty_database, Clock(), ScriptedModel())
-    return Document(parley.litestar.openapi_schema.to_schema())
+    return Document(openapi_document(parley.litestar))
 
 
 @pytest.fixture(autouse=True)

@@ -123,11 +123,15 @@ class Site:
         return person
 
     async def rows(self) -> dict[str, list[Any]]:
-        """Everything that the database holds: for a refusal that must change nothing."""
+        """Everything that the database holds: for a refusal that must change nothing.
+
+        But for leases, which workers take and give back at any time.
+        """
         async with self.parley.database.transaction(read_only=True) as connection:
             return {
                 table.name: [tuple(row) for row in await connection.execute(table.select().order_by(*table.columns))]
                 for table in metadata.sorted_tables
+                if table.name != "leases"
             }
 
 

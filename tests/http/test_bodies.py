@@ -14,14 +14,17 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 async def routes(site: Site, mira: Person) -> list[tuple[str, str]]:
-    """Every route that takes a body, as the OpenAPI document has them, for a room that is there."""
+    """Every route that takes a body, as the OpenAPI document has them, for a room that is there.
+
+    But for the webhook, which judges the signature of the bytes before it reads them: test_webhook.py.
+    """
     room = await mira.new_room()
     paths = (await site.visitor().get("/openapi.json")).json()["paths"]
     found = [
         (method.upper(), path.replace("{chatroom_id}", room))
         for path, operations in paths.items()
         for method, operation in operations.items()
-        if "requestBody" in operation
+        if "requestBody" in operation and not path.endswith("/webhook/stripe")
     ]
     assert len(found) >= 9
     return found

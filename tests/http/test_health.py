@@ -1,6 +1,9 @@
 """Whether the process lives, and whether it can work."""
 
+import signal
 from pathlib import Path
+
+from sqlalchemy import text
 
 from parley.adapters.sql.database import Database
 from tests.http.site import Person, Site, until
@@ -55,3 +58,33 @@ async def test_with_its_database_back_it_works_again(site: Site, mira: Person, t
     (tmp_path / "gone.db").rename(tmp_path / "parley.db")
     assert (await mira.get("/health/ready")).status_code == 200
     assert (await mira.hear(await mira.new_room()))["status"] == "completed"
+
+
+async def set_revision(site: Site, revision: str) -> None:
+    async with site.parley.database.transaction() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        await connection.commit()
+
+
+async def test_with_an_older_schema_it_is_not_ready(site: Site) -> None:
+    await set_revision(site, "0000")
+    answer = await site.visitor().get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "down": ["schema"]}
+
+
+async def test_while_a_newer_version_takes_over_it_goes_on(site: Site) -> None:
+    await set_revision(site, "9999")
+    assert (await site.visitor().get("/health/ready")).status_code == 200
+
+
+async def test_told_to_leave_it_lives_but_is_not_ready(site: Site) -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+    async def noticed() -> bool:
+        return (await site.visitor().get("/health/ready")).status_code == 503
+
+    await until(noticed)
+    answer = await site.visitor().get("/health/ready")
+    assert answer.json() == {"status": "unavailable", "down": ["leaving"]}
+    assert (await site.visitor().get("/health/live")).status_code == 200

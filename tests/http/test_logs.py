@@ -79,3 +79,32 @@ async def test_a_request_is_logged_with_its_path_and_status(site: Site, logs: Lo
         "status": 401,
         "request_id": answer.headers["x-request-id"],
     }
+
+
+async def test_a_reply_is_followed_from_its_request_to_its_end_by_its_id(
+    site: Site, model: ScriptedModel, logs: Logs
+) -> None:
+    mira = await site.person()
+    room = await mira.new_room()
+    model.on("Crash", RuntimeError("crash"))
+    model.on("Crash", "A second attempt")
+    accepted = await mira.say(room, "Crash")
+    reply = (await mira.ended(accepted.json()["reply"]))["id"]
+    account = (await mira.get("/user/me")).json()["id"]
+    lines = [entry for entry in logs if entry.get("reply_id") == reply]
+    posted = next(entry for entry in lines if entry["event"] == "request")
+    assert posted["request_id"] == accepted.headers["x-request-id"]
+    names = {"reply_id": reply, "room_id": room, "account_id": account}
+    for event in ("attempt_failed", "reply_ended"):
+        [line] = [entry for entry in lines if entry["event"] == event]
+        assert names.items() <= line.items()
+        assert "request_id" not in line
+    assert "task_crashed" in [entry["event"] for entry in lines]
+
+
+async def test_the_line_of_a_request_says_whose_it_is(site: Site, logs: Logs) -> None:
+    mira = await site.person()
+    account = (await mira.get("/user/me")).json()["id"]
+    await site.visitor().get("/health/live")
+    requests = [entry for entry in logs if entry["event"] == "request"]
+    assert [entry.get("account_id") for entry in requests[-2:]] == [account, None]

@@ -50,6 +50,15 @@ async def test_a_method_that_an_address_does_not_know(site: Site, mira: Person) 
         assert set(answer.headers["allow"].split(", ")) == route.methods
 
 
+async def test_an_address_that_is_asked_names_all_of_its_methods(site: Site, mira: Person) -> None:
+    for route in site.parley.litestar.routes:
+        path = re.sub(r"\{[^}]+\}", str(uuid4()), route.path)
+        answer = await mira.options(path)
+        if "file_path" not in route.path:
+            assert answer.status_code == 204
+            assert set(answer.headers["allow"].split(", ")) == route.methods
+
+
 async def test_a_trailing_slash_is_accepted_everywhere(site: Site, mira: Person) -> None:
     accepted = await mira.ask(await mira.new_room())
     reply = await mira.ended(accepted["reply"])

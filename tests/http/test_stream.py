@@ -108,6 +108,8 @@ async def test_an_id_that_no_stream_has_is_refused(mira: Person, subtests: pytes
         with subtests.test(wrong=wrong[:20]):
             refused(await resume(mira, path, wrong, "header"), 400, "invalid_input", "Last-Event-ID")
             refused(await resume(mira, path, wrong, "parameter"), 400, "invalid_input", "last_event_id")
+    # Digits, but none of the document's pattern; a header cannot hold them.
+    refused(await resume(mira, path, "١-٢", "parameter"), 400, "invalid_input", "last_event_id")  # noqa: RUF001
 
 
 async def test_a_users_message_has_no_stream(mira: Person) -> None:

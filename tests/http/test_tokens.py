@@ -32,6 +32,7 @@ PUBLIC = {
     ("POST", "/sandbox/portal/{token:str}/{action:str}"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
+    ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),

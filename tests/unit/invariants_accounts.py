@@ -189,6 +189,7 @@ class AccountsMachine(RuleBasedStateMachine):
                 stream=self.world.stream,
                 queue=self.world.queue,
                 signals=self.world.signals,
+                meter=self.world.meter,
                 account_id=self.world.database.committed.rooms[reply.room_id][0].account_id,
                 room_id=reply.room_id,
                 reply_id=reply.id,

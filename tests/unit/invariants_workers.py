@@ -169,7 +169,14 @@ class WorkersMachine(AccountsMachine):
                 return False
             following = await settle(unit, claim, ending)
             await unit.commit()
-        await after_the_end(claim.reply_id, following, stream=self.world.stream, queue=self.world.queue)
+        await after_the_end(
+            claim,
+            ending,
+            following,
+            stream=self.world.stream,
+            queue=self.world.queue,
+            meter=self.world.meter,
+        )
         return True
 
     @precondition(lambda self: self.hands)

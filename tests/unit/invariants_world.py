@@ -15,6 +15,8 @@ from parley.adapters.memory.chat import MemoryChatUnitOfWork
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
+from parley.adapters.metrics import Metrics
+from parley.adapters.metrics.meters import LoggedReplies
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.model import Conversation, EventId, Finished, Message, Piece
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
@@ -101,6 +103,7 @@ class World:
         self.stream = LossyStream()
         self.queue = LossyQueue()
         self.signals = MemoryStopSignals()
+        self.meter = LoggedReplies(Metrics())
         self.cache = MemoryRoomListCache(seconds=600, clock=loop.time)
         self.catalogue = ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a")
         # What any reader held at any place.
@@ -160,6 +163,7 @@ class Worker:
             stream=_StreamBehind(self.door, world.stream),
             queue=world.queue,
             signals=world.signals,
+            meter=world.meter,
             catalogue=ModelCatalogue({"vendor": Provider(self.model, ("a",))}, "vendor/a"),
             limits=LIMITS,
             now=world.now,

@@ -1,6 +1,7 @@
 """The worker inside the API process, and the sweeper of every worker."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -164,9 +165,24 @@ class Rounds:
             await self._round.wait_for(lambda: self.done >= count)
 
 
+class Counts:
+    """A SweepMeter that remembers what it was told, by sweep."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, list[int | str]] = defaultdict(list)
+
+    def swept(self, sweep: str, found: int) -> None:
+        self.told[sweep].append(found)
+
+    def failed(self, sweep: str) -> None:
+        self.told[sweep].append("failed")
+
+
 async def test_every_sweep_runs_at_once_and_again_and_again():
     often, rarely = Rounds(), Rounds()
-    async with Sweeper(Sweep("often", 0.0, often.sweep), Sweep("rarely", 3_600.0, rarely.sweep)).running():
+    async with Sweeper(
+        Sweep("often", 0.0, often.sweep), Sweep("rarely", 3_600.0, rarely.sweep), meter=Counts()
+    ).running():
         await rarely.until(1)
         await often.until(20)
 
@@ -175,9 +191,11 @@ async def test_every_sweep_runs_at_once_and_again_and_again():
 
 
 async def test_failing_sweep_is_logged_and_goes_on():
-    rounds, others = Rounds(ZeroDivisionError(), ConnectionError(), 2), Rounds()
+    rounds, others, counts = Rounds(ZeroDivisionError(), ConnectionError(), 2), Rounds(), Counts()
     with capture_logs() as logs:
-        async with Sweeper(Sweep("replies", 0.0, rounds.sweep), Sweep("others", 0.0, others.sweep)).running():
+        async with Sweeper(
+            Sweep("replies", 0.0, rounds.sweep), Sweep("others", 0.0, others.sweep), meter=counts
+        ).running():
             await rounds.until(5)
             await others.until(others.done + 3)
 
@@ -187,6 +205,8 @@ async def test_failing_sweep_is_logged_and_goes_on():
         ("swept", "replies"),
     ]
     assert logs[-1]["found"] == 2
+    assert counts.told["replies"][:3] == ["failed", "failed", 2]
+    assert set(counts.told["others"]) == {0}
 
 
 async def test_sweeper_that_leaves_waits_for_a_sweep_to_clean_up():
@@ -201,7 +221,7 @@ async def test_sweeper_that_leaves_waits_for_a_sweep_to_clean_up():
             cleaned.append(True)
         return 0
 
-    async with asyncio.timeout(PATIENCE), Sweeper(Sweep("replies", 0.0, sweep)).running():
+    async with asyncio.timeout(PATIENCE), Sweeper(Sweep("replies", 0.0, sweep), meter=Counts()).running():
         await begun.wait()
     assert cleaned == [True]
 

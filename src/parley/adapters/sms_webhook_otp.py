@@ -80,9 +80,9 @@ def _address(url: str) -> httpx2.URL:
         address = httpx2.URL(url)
     except httpx2.InvalidURL:
         # Without its cause, which quotes the address.
-        raise ValueError("SMS_WEBHOOK_URL is not a URL.") from None
+        raise ValueError("SMS_WEBHOOK_URL: is not a URL.") from None
     if address.scheme not in _PORTS or not address.host:
-        raise ValueError("SMS_WEBHOOK_URL must begin with https:// or http:// and name a host.")
+        raise ValueError("SMS_WEBHOOK_URL: must begin with https:// or http:// and name a host.")
     return address
 
 

@@ -161,9 +161,9 @@ def _sender(text: str) -> Address:
         [(name, address)] = getaddresses([text])
         sender = Address(name, addr_spec=address)
     except (ValueError, MessageError, IndexError) as error:
-        raise ValueError("SMTP_FROM must be one address, or a name and one: Acme <codes@acme.example>.") from error
+        raise ValueError("SMTP_FROM: must be one address, or a name and one: Acme <codes@acme.example>.") from error
     if not (sender.domain and address.isascii()):
-        raise ValueError("SMTP_FROM must have an ASCII address such as codes@acme.example.")
+        raise ValueError("SMTP_FROM: must have an ASCII address such as codes@acme.example.")
     return sender
 
 

@@ -11,6 +11,7 @@ from parley.adapters.audit_log import LoggedAudit
 from parley.adapters.jwt_tokens import JwtAccessTokens, JwtStreamTickets
 from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
 from parley.adapters.sql.database import Database
+from parley.bootstrap.metering import Metering
 from parley.bootstrap.wires import DELIVER_CODE, Wire
 from parley.core.accounts.deliveries import Post
 from parley.core.accounts.model import IdentityKind
@@ -40,11 +41,11 @@ class SigningIn:
     sandbox_key: bytes
 
 
-def signing_in(settings: Settings, database: Database, wire: Wire) -> SigningIn:
+def signing_in(settings: Settings, database: Database, wire: Wire, meters: Metering) -> SigningIn:
     """Reads or makes the local secret where JWT_SECRET is not set."""
     jwt_secrets = settings.jwt_secret or (local_secret(),)
     uow = SqlAccountsUnitOfWork(database)
-    audit = LoggedAudit(_keys(jwt_secrets, "audit")[0])
+    audit = meters.counted(LoggedAudit(_keys(jwt_secrets, "audit")[0]))
     token_life = timedelta(minutes=settings.access_token_expire_minutes)
     return SigningIn(
         uow=uow,

@@ -14,6 +14,7 @@ SECRETS = frozenset(
         "DATABASE_URL",
         "REDIS_URL",
         "JWT_SECRET",
+        "METRICS_TOKEN",
         "SMTP_PASSWORD",
         "SMS_WEBHOOK_URL",
         "SMS_WEBHOOK_TOKEN",
@@ -46,6 +47,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log_format: Annotated[
         Literal["console", "json"], Meta(description="Log lines for people, or one JSON object a line")
     ] = "console"
+    metrics_token: Annotated[
+        str, Meta(description="What GET /metrics asks for as «Authorization: Bearer …»; unset: it is open to all")
+    ] = ""
+    worker_metrics_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_000,
+            description="Port of a worker process's metrics, the next process has the next; to this machine alone "
+            "without METRICS_TOKEN; 0 is none",
+        ),
+    ] = 0
 
     database_url: Annotated[
         str,

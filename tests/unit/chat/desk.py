@@ -15,6 +15,8 @@ from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.memory.transactions import MemoryDatabase
+from parley.adapters.metrics import Metrics
+from parley.adapters.metrics.meters import LoggedReplies
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.follow_reply import ReplyEvent, follow_reply
@@ -44,6 +46,8 @@ class Desk:
         self.stream = MemoryReplyStream()
         self.queue = MemoryQueue()
         self.signals = MemoryStopSignals()
+        self.metrics = Metrics()
+        self.meter = LoggedReplies(self.metrics)
         self.cache = MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time)
         self.model = ScriptedModel()
         self.catalogue = ModelCatalogue(
@@ -123,6 +127,7 @@ class Desk:
             stream=stream or self.stream,
             queue=self.queue,
             signals=self.signals,
+            meter=self.meter,
             catalogue=self.catalogue,
             limits=replace(LIMITS, **limits),
             now=self.now,
@@ -157,6 +162,7 @@ class Desk:
             stream=self.stream,
             queue=self.queue,
             signals=self.signals,
+            meter=self.meter,
             account_id=account_id or self.account_id,
             room_id=reply.room_id,
             reply_id=reply.id,

@@ -11,31 +11,36 @@ from msgspec import Meta, Struct
 from parley.adapters.http.auth import BEARER
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import ACCOUNT_ID, STORABLE, told
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import NAME_CHARACTERS, Account, Caller, IdentityKind
 from parley.core.accounts.profile import change_name, read_account
 from parley.core.billing.model import Plan
 from parley.core.billing.usage import read_plan
+from parley.core.errors import InvalidInput
 
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS, examples=["Mira"])]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=NAME_CHARACTERS), told("What the person is called", "Mira", pattern=STORABLE)
+]
+PlanName = Annotated[Literal["basic", "pro"], told("The plan that counts now", "basic")]
 
 
 class AccountBody(Struct):
     """An account; it has either a mobile number or an e-mail address."""
 
-    id: UUID
-    mobile_number: str | None
-    email: str | None
-    name: str | None
-    plan: Literal["basic", "pro"]
-    password_set: bool
-    created_at: datetime
+    id: Annotated[UUID, told("The account's id", ACCOUNT_ID)]
+    mobile_number: Annotated[str | None, told("In E.164; null where there is an e-mail address", None)]
+    email: Annotated[str | None, told("In lower case; null where there is a mobile number", "mira@example.com")]
+    name: Annotated[str | None, told("What the person is called", "Mira")]
+    plan: PlanName
+    password_set: Annotated[bool, told("Whether it can sign in with a password", True)]
+    created_at: Annotated[datetime, told("When the first sign-in made it", "2026-11-21T09:28:00Z")]
 
 
 class AccountChange(Struct, forbid_unknown_fields=True):
-    """null takes the name away."""
+    """What to change."""
 
-    name: Name | None
+    name: Annotated[Name | None, told("What the person is called; null takes the name away", "Mira")]
 
 
 class AccountController(Controller):
@@ -44,21 +49,24 @@ class AccountController(Controller):
 
     @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
     async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
+        """Who the token speaks for."""
         return await _read(request.user.account_id, ports)
 
     @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
     async def read_alias(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
+        """For clients that know this spelling."""
         return await _read(request.user.account_id, ports)
 
     @patch(
         "/user/me",
         operation_id="changeAccount",
         summary="Change the name",
-        responses=documented(400, 401, 413, 415),
+        responses=documented(InvalidInput("name", "must have 1 to 200 characters"), 401, 413, 415),
     )
     async def change(
         self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
     ) -> AccountBody:
+        """The mobile number or e-mail address stays what it is: it is what the account is known by."""
         account = await change_name(uow=ports.accounts, account_id=request.user.account_id, name=data.name)
         return account_body(account, await read_plan(uow=ports.billing, account_id=account.id, now=ports.now()))
 

@@ -7,10 +7,11 @@ from importlib.metadata import version
 from ipaddress import IPv4Network, ip_network
 from typing import Any, cast
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -22,6 +23,7 @@ from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.export import export_account
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.messages import MessageController
+from parley.adapters.http.metering import read_metrics
 from parley.adapters.http.models import list_models
 from parley.adapters.http.passwords import PasswordController
 from parley.adapters.http.ports import HttpPorts
@@ -70,7 +72,7 @@ def create_app(
     """
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
     https = ports.public_url.startswith("https://")
-    app: ASGIApp = Envelope(litestar, new_request_id=lambda: str(ports.new_id()), https=https)
+    app: ASGIApp = Envelope(litestar, new_request_id=lambda: str(ports.new_id()), meter=ports.meter, https=https)
     if not trusted_proxies:
         return app
     # Outermost, so that all within see one and the same client. uvicorn types ASGI in its own words: hence Any.
@@ -104,16 +106,17 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             ReplyController,
             is_live,
             is_ready,
+            read_metrics,
             openapi_json,
             docs_page,
             docs_start,
             docs_files(),
         ],
         guards=[RequireCaller(tokens=ports.tokens, revoked=ports.revoked, now=ports.now)],
-        before_request=_require_json,
+        before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports.now),
+        exception_handlers=exception_handlers(ports.now, ports.meter.refused),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),
@@ -149,7 +152,21 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
     )
 
 
-async def _require_json(request: Request[Any, Any, Any]) -> None:
+async def _before_handler(request: Request[Any, Any, Any]) -> Response[None] | None:
+    if request.method == HttpMethod.OPTIONS:
+        return _options(request)
+    _require_json(request)
+    return None
+
+
+def _options(request: Request[Any, Any, Any]) -> Response[None]:
+    """Litestar's own answer names only the methods of the first handler that an address got."""
+    template = request.scope["path_template"]
+    methods = {method for route in request.app.routes if route.path_format == template for method in route.methods}
+    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(sorted(methods))})
+
+
+def _require_json(request: Request[Any, Any, Any]) -> None:
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     declared = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if has_body and declared != "application/json" and not declared.endswith("+json"):

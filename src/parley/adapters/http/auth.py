@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from structlog.contextvars import bind_contextvars
 
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import Caller
@@ -21,7 +22,10 @@ LONGEST_HEADER = 4_096
 
 
 class RequireCaller:
-    """A guard over the whole application. It leaves the Caller as the connection's `user`."""
+    """A guard over the whole application.
+
+    It leaves the Caller as the connection's `user`, and the account in the request's log lines.
+    """
 
     def __init__(self, *, tokens: AccessTokens, revoked: RevokedSessions, now: Clock) -> None:
         self._tokens = tokens
@@ -33,6 +37,7 @@ class RequireCaller:
         if not handler.opt.get("public"):
             caller = bearer_caller(connection, self._tokens, self._now())
             await self._revoked.check(caller.session_id)
+            bind_contextvars(account_id=str(caller.account_id))
             connection.scope["user"] = caller
 
 

@@ -13,6 +13,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.document import openapi_document
 
 _FILES = Path(litestar_offline_docs.__file__).parent / "static"
 _POLICY = (
@@ -55,16 +56,21 @@ room with `POST /chatroom`, say something with `POST /chatroom/{chatroom_id}/mes
 `stream_url`.
 
 **Errors** are problems (RFC 9457) with a stable `code`. **Lists** have `items` and `next_cursor`. **Times** are UTC.
-A trailing slash is accepted everywhere. Every response has an `X-Request-ID`.
+A trailing slash is accepted everywhere.
+
+**Every response** has an `X-Request-ID`, `Cache-Control` and `Content-Security-Policy`, and for the safety of browsers
+`X-Content-Type-Options`, `X-Frame-Options`, `Referrer-Policy`, `Cross-Origin-Resource-Policy`, and over HTTPS
+`Strict-Transport-Security`. A method that an address does not know is 405 `method_not_allowed`, with the right ones in
+`Allow`; an address that is none is 404 `not_found`.
 """
 
 _TAGS = {
     "Sign-in": "One-time codes, passwords and sessions",
     "Account": "Who you are and what you have used",
-    "Subscription": "Paying for Pro",
-    "Models": "What may be named as `model`",
     "Chatrooms": "Conversations",
     "Messages": "What is said in a chatroom, and replies as they are written",
+    "Models": "What may be named as `model`",
+    "Subscription": "Paying for Pro",
     "Operations": "For those who run it",
 }
 
@@ -73,7 +79,7 @@ _TAGS = {
 async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     state = request.app.state
     if "openapi_json" not in state:
-        state.openapi_json = msgspec.json.encode(request.app.openapi_schema.to_schema())
+        state.openapi_json = msgspec.json.encode(openapi_document(request.app))
     return Response(state.openapi_json, media_type=MediaType.JSON)
 
 
@@ -106,11 +112,17 @@ def openapi_config(version: str) -> OpenAPIConfig:
         tags=[Tag(name, description) for name, description in _TAGS.items()],
         components=Components(
             security_schemes={
-                "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                "bearer": SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    bearer_format="JWT",
+                    description="The `access_token` of POST /auth/verify-otp, without «Bearer»",
+                ),
                 "ticket": SecurityScheme(
                     type="apiKey", security_scheme_in="query", name="ticket", description="Out of `stream_url`"
                 ),
             }
         ),
+        use_handler_docstrings=True,
         openapi_router=_NoPages("/docs/schema", route_handlers=[]),
     )

@@ -1,16 +1,19 @@
-"""What every response carries, whatever made it, and the one log line that every request leaves.
+"""What every response carries, whatever made it, and the count and the log line that every request leaves.
 
 This wraps the whole application: a 404 of the router passes no middleware of Litestar.
 """
 
 import re
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from parley.adapters.http.metering import Exchange
+from parley.adapters.http.ports import RequestMeter
+from parley.adapters.http.shown_path import shown_path
 
 log = structlog.get_logger("parley.access")
 
@@ -30,9 +33,10 @@ _DEFAULTS = (
 class Envelope:
     """Request ids, security headers (OWASP ASVS 5, 3.4) and the access log. Paths are logged without their query."""
 
-    def __init__(self, app: ASGIApp, *, new_request_id: Callable[[], str], https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, new_request_id: Callable[[], str], meter: RequestMeter, https: bool) -> None:
         self._app = app
         self._new_request_id = new_request_id
+        self._meter = meter
         self._headers = _HEADERS + (((b"strict-transport-security", b"max-age=31536000"),) if https else ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,13 +44,11 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = _given_request_id(scope) or self._new_request_id().encode()
-        started = perf_counter()
-        status = 0
+        exchange = Exchange(scope, self._meter)
 
         async def send_wrapped(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                exchange.answered(message)
                 message["headers"] = self._with_ours(list(message["headers"]), request_id)
             await send(message)
 
@@ -54,8 +56,8 @@ class Envelope:
         try:
             await self._app(scope, receive, send_wrapped)
         finally:
-            milliseconds = round((perf_counter() - started) * 1000, 1)
-            log.info("request", method=scope["method"], path=shown_path(scope), status=status, ms=milliseconds)
+            took = exchange.ended()
+            log.info("request", method=scope["method"], path=shown_path(scope), status=exchange.status, ms=took)
             structlog.contextvars.clear_contextvars()
 
     def _with_ours(self, headers: list[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
@@ -64,12 +66,6 @@ class Envelope:
         headers.extend(self._headers)
         headers.extend(default for default in _DEFAULTS if default[0] not in given)
         return headers
-
-
-def shown_path(scope: Any) -> str:
-    """The path as a log may show it: that of a sandbox page is all it takes to press its buttons."""
-    path: str = scope["path"]
-    return path if not path.startswith("/sandbox/") else "/".join([*path.split("/")[:3], "…"])
 
 
 def _given_request_id(scope: Any) -> bytes | None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
@@ -13,11 +13,12 @@ from msgspec import Struct
 
 from parley.adapters.http.account import AccountBody, account_body
 from parley.adapters.http.auth import BEARER
-from parley.adapters.http.messages import MessageBody, message_body
+from parley.adapters.http.message_bodies import MessageBody, message_body
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.rooms import RoomBody, room_body
 from parley.adapters.http.sessions import SessionBody, session_body
+from parley.adapters.http.told import MESSAGE, REPLY, told
 from parley.adapters.http.usage import DayBody, day_body
 from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
@@ -33,17 +34,17 @@ _HEADERS = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; fil
 class RoomExport(RoomBody):
     """A chatroom with all its messages, oldest first."""
 
-    messages: list[MessageBody]
+    messages: Annotated[list[MessageBody], told("All that was said, oldest first", [MESSAGE, REPLY])]
 
 
 class ExportBody(Struct):
-    """`usage` has every day that had any, `sessions` the live ones."""
+    """Everything that the account owns."""
 
-    exported_at: datetime
-    account: AccountBody
-    sessions: list[SessionBody]
-    usage: list[DayBody]
-    chatrooms: list[RoomExport]
+    exported_at: Annotated[datetime, told("When it was read", "2026-11-21T09:45:00Z")]
+    account: Annotated[AccountBody, told("The account itself")]
+    sessions: Annotated[list[SessionBody], told("Where it is signed in")]
+    usage: Annotated[list[DayBody], told("Every day on which it used anything")]
+    chatrooms: Annotated[list[RoomExport], told("The chatrooms with all their messages")]
 
 
 @get(

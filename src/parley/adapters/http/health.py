@@ -6,28 +6,33 @@ from typing import Annotated, Literal
 
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from msgspec import Meta, Struct
+from litestar.openapi.spec import Example
+from msgspec import Struct
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.ports import Ports
+from parley.adapters.http.told import told
 
 # Probes give up soon after: they should hear what is down.
 CHECK_SECONDS = 2.0
 
 
 class LiveBody(Struct):
-    status: Literal["ok"] = "ok"
+    """It answers, so it lives."""
+
+    status: Annotated[Literal["ok"], told("Always", "ok")] = "ok"
 
 
 class ReadyBody(Struct):
-    """`down` names the parts that do not answer."""
+    """Whether the process can work."""
 
-    status: Literal["ok", "unavailable"]
-    down: Annotated[list[str], Meta(examples=[["database"]])]
+    status: Annotated[Literal["ok", "unavailable"], told("Whether requests are of use now", "ok")]
+    down: Annotated[list[str], told("The parts that do not answer", [])]
 
 
 @get("/health/live", operation_id="isLive", summary="The process lives", tags=("Operations",), opt=PUBLIC)
 async def is_live() -> LiveBody:
+    """Looks at nothing else: a process that is alive is not to be restarted because a database is down."""
     return LiveBody()
 
 
@@ -37,9 +42,17 @@ async def is_live() -> LiveBody:
     summary="The process can work",
     tags=("Operations",),
     opt=PUBLIC,
-    responses={503: ResponseSpec(ReadyBody, generate_examples=False, description="Something that it needs is down")},
+    responses={
+        503: ResponseSpec(
+            ReadyBody,
+            generate_examples=False,
+            description="Something that it needs is down",
+            examples=[Example(summary="unavailable", value={"status": "unavailable", "down": ["database"]})],
+        )
+    },
 )
 async def is_ready(ports: Ports) -> Response[ReadyBody]:
+    """Asks the database, and Redis where there is one."""
     answers = await gather(*(_in_time(check) for check in ports.health_checks.values()))
     down = [name for name, answer in zip(ports.health_checks, answers, strict=True) if not answer]
     if down:

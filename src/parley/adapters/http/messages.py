@@ -1,86 +1,47 @@
 """Messages over HTTP."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get, post
-from litestar.datastructures import ResponseHeader
-from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter
-from msgspec import Meta, Struct
+from litestar.params import HeaderParameter, JSONBody
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import BEARER
-from parley.adapters.http.pages import Cursor, Limit, position_cursor, read_position_cursor
+from parley.adapters.http.message_bodies import (
+    AcceptedBody,
+    MessageBody,
+    MessageId,
+    MessagePageBody,
+    NewMessage,
+    RoomId,
+    message_body,
+)
+from parley.adapters.http.pages import Limit, MessageCursor, position_cursor, read_position_cursor
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.prefer import wait_seconds
 from parley.adapters.http.problems import documented
 from parley.adapters.http.quota_headers import quota_headers
+from parley.adapters.http.told import example
 from parley.core.accounts.model import Caller
+from parley.core.chat.errors import (
+    IdempotencyMismatch,
+    MessageNotFound,
+    NotAReply,
+    QuotaExceeded,
+    RoomNotFound,
+    TooManyPending,
+    UnknownModel,
+)
 from parley.core.chat.follow_reply import wait_for_end
 from parley.core.chat.messages import Accepted, post_message, read_message, read_messages
-from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, MESSAGE_CHARACTERS, Message, Role
+from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance, Role
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.chat.tickets import TICKET_SECONDS, Ticket
+from parley.core.errors import InvalidInput
 
-
-class NewMessage(Struct, forbid_unknown_fields=True):
-    """What the user says. `model` writes this one reply instead of the room's."""
-
-    content: Annotated[str, Meta(min_length=1, max_length=MESSAGE_CHARACTERS, examples=["Where is it warm in May?"])]
-    model: Annotated[str, Meta(max_length=200, examples=["offline/echo"])] | None = None
-
-
-class UsageBody(Struct):
-    """What the model counted."""
-
-    input_tokens: int
-    output_tokens: int
-
-
-class ErrorBody(Struct):
-    """Why a reply failed."""
-
-    code: Annotated[str, Meta(examples=["model_unavailable"])]
-    detail: str
-
-
-class MessageBody(Struct):
-    """A message of the user or a reply of the model. Only a reply is ever anything but completed."""
-
-    id: UUID
-    chatroom_id: UUID
-    role: Literal["user", "assistant"]
-    content: str
-    status: Literal["completed", "pending", "generating", "failed", "stopped"]
-    model: str | None
-    reply_to: UUID | None
-    usage: UsageBody | None
-    error: ErrorBody | None
-    created_at: datetime
-    completed_at: datetime | None
-
-
-class MessagePageBody(Struct):
-    """Messages, oldest first. `next_cursor` leads to older ones and is null when there are none."""
-
-    items: list[MessageBody]
-    next_cursor: str | None
-
-
-class AcceptedBody(Struct):
-    """The message, its reply that is being written, and where to watch it; the address holds a ticket of 10 minutes."""
-
-    message: MessageBody
-    reply: MessageBody
-    stream_url: str
-
-
-MessageId = Annotated[UUID, PathParameter(description="The message's id")]
-
-
-def _header(name: str, description: str) -> ResponseHeader:
-    """For the document alone; the value is what makes Litestar give it the schema that OpenAPI demands."""
-    return ResponseHeader(name, value="", description=description, documentation_only=True)
+# Of a refusal, for the document.
+_SPENT = Allowance(limit=5, remaining=0, resets_at=datetime(2026, 11, 22, tzinfo=UTC))
 
 
 class MessageController(Controller):
@@ -93,17 +54,21 @@ class MessageController(Controller):
         status_code=202,
         operation_id="postMessage",
         summary="Say something and get a reply",
-        responses=documented(400, 401, 404, 413, 415, 422, 429),
-        response_headers=[
-            _header("Location", "The reply"),
-            _header("RateLimit-Policy", 'Basic plan: "daily";q=5;w=86400'),
-            _header("RateLimit", 'Basic plan: "daily";r=4;t=3600'),
-            _header("Idempotent-Replayed", "true for a repeat"),
-        ],
+        responses=documented(
+            InvalidInput("content", "must have 1 to 32,000 characters"),
+            UnknownModel("none/such"),
+            401,
+            RoomNotFound(),
+            413,
+            415,
+            IdempotencyMismatch(),
+            QuotaExceeded(_SPENT),
+            TooManyPending(20, _SPENT),
+        ),
     )
     async def say(
         self,
-        chatroom_id: FromPath[UUID],
+        chatroom_id: RoomId,
         data: JSONBody[NewMessage],
         request: Request[Caller, Any, Any],
         ports: Ports,
@@ -114,6 +79,7 @@ class MessageController(Controller):
                 min_length=1,
                 max_length=IDEMPOTENCY_KEY_CHARACTERS,
                 description="Makes a repeat within 24 hours answer the same and change nothing",
+                examples=example("6f1b0c9e-say-it-once"),
             ),
         ] = None,
     ) -> Response[AcceptedBody]:
@@ -133,21 +99,23 @@ class MessageController(Controller):
             new_id=ports.new_id,
             now=now,
         )
+        # By it the lines of the worker are found.
+        bind_contextvars(reply_id=str(accepted.reply.id))
         return _accepted(accepted, request.user, ports, now)
 
     @get(
         "/messages",
         operation_id="listMessages",
         summary="What was said",
-        responses=documented(400, 401, 404),
+        responses=documented(400, 401, RoomNotFound()),
     )
     async def read_all(
         self,
-        chatroom_id: FromPath[UUID],
+        chatroom_id: RoomId,
         request: Request[Caller, Any, Any],
         ports: Ports,
         limit: Limit = 50,
-        cursor: Cursor = None,
+        cursor: MessageCursor = None,
     ) -> MessagePageBody:
         """The newest page first, each page oldest first."""
         page = await read_messages(
@@ -163,21 +131,24 @@ class MessageController(Controller):
         "/messages/{message_id:uuid}",
         operation_id="getMessage",
         summary="One message",
-        responses=documented(400, 401, 404),
+        responses=documented(400, 401, MessageNotFound()),
     )
     async def read(
         self,
-        chatroom_id: FromPath[UUID],
+        chatroom_id: RoomId,
         message_id: MessageId,
         request: Request[Caller, Any, Any],
         ports: Ports,
         prefer: Annotated[
             str | None,
             HeaderParameter(
-                name="Prefer", description="wait=N: answer when the reply has ended, after N ≤ 30 s at most"
+                name="Prefer",
+                description="wait=N: answer when the reply has ended, after N ≤ 30 s at most",
+                examples=example("wait=10"),
             ),
         ] = None,
     ) -> Response[MessageBody]:
+        """The text so far of a reply that is being written, or with `Prefer: wait=N` all of it."""
         found = await read_message(
             uow=ports.chat, account_id=request.user.account_id, room_id=chatroom_id, message_id=message_id
         )
@@ -201,11 +172,11 @@ class MessageController(Controller):
         status_code=200,
         operation_id="stopReply",
         summary="Stop a reply",
-        responses=documented(400, 401, 404),
+        responses=documented(400, 401, MessageNotFound(), NotAReply()),
     )
     async def stop(
         self,
-        chatroom_id: FromPath[UUID],
+        chatroom_id: RoomId,
         message_id: MessageId,
         request: Request[Caller, Any, Any],
         ports: Ports,
@@ -216,29 +187,13 @@ class MessageController(Controller):
             stream=ports.reply_stream,
             queue=ports.reply_queue,
             signals=ports.stop_signals,
+            meter=ports.reply_meter,
             account_id=request.user.account_id,
             room_id=chatroom_id,
             reply_id=message_id,
             now=ports.now,
         )
         return message_body(stopped)
-
-
-def message_body(message: Message) -> MessageBody:
-    usage, error = message.usage, message.error
-    return MessageBody(
-        id=message.id,
-        chatroom_id=message.room_id,
-        role=message.role.value,
-        content=message.content,
-        status=message.status.value,
-        model=message.model,
-        reply_to=message.reply_to,
-        usage=None if usage is None else UsageBody(usage.input_tokens, usage.output_tokens),
-        error=None if error is None else ErrorBody(error.code, error.detail),
-        created_at=message.created_at,
-        completed_at=message.completed_at,
-    )
 
 
 def _accepted(accepted: Accepted, caller: Caller, ports: HttpPorts, now: datetime) -> Response[AcceptedBody]:

@@ -1,23 +1,29 @@
 """The models on offer."""
 
+from typing import Annotated
+
 from litestar import get
 from msgspec import Struct
 
 from parley.adapters.http.auth import BEARER
+from parley.adapters.http.pages import NextCursor
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import MODEL, told
 
 
 class ModelBody(Struct):
     """A model by the name that rooms and messages take; one is the default."""
 
-    id: str
-    default: bool
+    id: Annotated[str, told("What `model` takes", MODEL)]
+    default: Annotated[bool, told("Whether it writes where none is named", True)]
 
 
 class ModelsBody(Struct):
-    items: list[ModelBody]
-    next_cursor: str | None = None
+    """Everything on one page."""
+
+    items: Annotated[list[ModelBody], told("The models")]
+    next_cursor: NextCursor = None
 
 
 @get(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from litestar.params import QueryParameter
 
+from parley.adapters.http.told import example, told
 from parley.core.chat.model import RoomCursor
 from parley.core.errors import InvalidInput
 
@@ -17,11 +18,24 @@ _ROOM_PLACE = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
 _ID = re.compile(r"[0-9a-f]{32}")
 _POSITION = re.compile(r"\d{1,9}")
 
-Limit = Annotated[int, QueryParameter(ge=1, le=100, description="The most items on the page")]
-Cursor = Annotated[
-    str | None,
-    QueryParameter(description="`next_cursor` of the page before; without it the first page", max_length=4_096),
+NextCursor = Annotated[str | None, told("Leads to the next page; null on the last one", None)]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="The most items on the page", examples=example(50))]
+
+
+def _cursor(of: str, sample: str) -> QueryParameter:
+    return QueryParameter(
+        description="`next_cursor` of the page before; without it the first page",
+        max_length=4_096,
+        examples=example(sample),
+        schema_extra={"format": f"cursor-of-{of}"},
+    )
+
+
+RoomCursorText = Annotated[
+    str | None, _cursor("chatrooms", "MTc5NTI1MzQwMDAwMDAwMC4wMWExZmUzMDVjMDA3YTMxOGQ1MjZmMGIxYzllNGEwMw")
 ]
+SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDI")]
+MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 
 
 def room_cursor(place: RoomCursor | None) -> str | None:

@@ -1,23 +1,35 @@
 """A forgotten password, and one that is to be another, over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Controller, Request, post
 from litestar.params import JSONBody
 from msgspec import Struct
 
 from parley.adapters.http.auth import BEARER, PUBLIC
-from parley.adapters.http.identity import GivenPassword, NewPassword, Otp, WhoBody, identity_in
+from parley.adapters.http.identity import (
+    IDENTITY_MISSING,
+    PASSWORD_COMMON,
+    GivenPassword,
+    NewPassword,
+    Otp,
+    WhoBody,
+    identity_in,
+)
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.sign_in import CodeAnswer, code_answer
 from parley.adapters.http.throttle import one_call_from_address
+from parley.adapters.http.told import told
 from parley.core.accounts.codes import send_code
+from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, TokenInvalid
 from parley.core.accounts.model import Caller, Purpose
 from parley.core.accounts.new_password import change_password, reset_password
 
 
 class ResetBody(WhoBody, kw_only=True):
+    """The code that was sent, and the password that is to be."""
+
     otp: Otp
     new_password: NewPassword
 
@@ -30,7 +42,9 @@ class ChangePasswordBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DoneAnswer(Struct):
-    message: str
+    """It is done."""
+
+    message: Annotated[str, told("For a person to read", "The password is set. Sign in with it.")]
 
 
 class PasswordController(Controller):
@@ -44,7 +58,7 @@ class PasswordController(Controller):
         summary="Send a code for setting a new password",
         opt=PUBLIC,
         guards=(one_call_from_address,),
-        responses=documented(400, 413, 415, 429),
+        responses=documented(IDENTITY_MISSING, 413, 415, 429),
     )
     async def forgot(self, data: JSONBody[WhoBody], ports: Ports) -> CodeAnswer:
         """The same answer, after the same time, for any valid identity. A new code voids the one before."""
@@ -70,7 +84,7 @@ class PasswordController(Controller):
         summary="Set a new password with a code",
         opt=PUBLIC,
         guards=(one_call_from_address,),
-        responses=documented(400, 401, 413, 415, 429),
+        responses=documented(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429),
     )
     async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
         """Ends every session of the account. A password that is refused (400) leaves the code good."""
@@ -94,7 +108,7 @@ class PasswordController(Controller):
         operation_id="changePassword",
         summary="Change the password",
         security=BEARER,
-        responses=documented(400, 401, 413, 415, 429),
+        responses=documented(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429),
     )
     async def change(
         self, data: JSONBody[ChangePasswordBody], request: Request[Caller, Any, Any], ports: Ports

@@ -1,10 +1,10 @@
 """Every refusal as an RFC 9457 problem: the one place that gives errors a status."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from math import ceil
-from typing import Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import structlog
@@ -14,10 +14,12 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from parley.adapters.http.envelope import shown_path
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
+from parley.adapters.http.shown_path import shown_path
+from parley.adapters.http.told import told
+from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
-from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests
+from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests, Unavailable
 from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
@@ -48,32 +50,40 @@ _OF_STATUS = {
 class FieldError(msgspec.Struct):
     """One wrong input. `field` is spelt as the client sent it; a header or a query parameter goes by its name."""
 
-    field: str
-    message: str
+    field: Annotated[str, told("Which input", "content")]
+    message: Annotated[str, told("What is wrong with it", "must have 1 to 32,000 characters")]
 
 
 class Problem(msgspec.Struct, kw_only=True):
     """RFC 9457 problem details. `code` is stable: write programs against it, not against `detail`."""
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+    type: Annotated[str, told("Always `about:blank`: `code` tells problems apart", "about:blank")] = "about:blank"
+    title: Annotated[str, told("The status in words", "Bad Request")]
+    status: Annotated[int, told("The HTTP status", 400)]
+    detail: Annotated[str, told("What is wrong, for a person to read", "content: must have 1 to 32,000 characters")]
+    code: Annotated[str, told("What is wrong, for programs", "invalid_input")]
+    errors: Annotated[list[FieldError], told("Each input that is wrong")] | msgspec.UnsetType = msgspec.UNSET
 
 
-def exception_handlers(now: Clock) -> dict[type[Exception] | int, Any]:
-    """What turns anything raised into a problem; `now` is for the seconds in quota headers."""
+def exception_handlers(now: Clock, refused: Callable[[str], None]) -> dict[type[Exception] | int, Any]:
+    """What turns anything raised into a problem and tells `refused` its code; `now` is for the quota headers."""
 
     def from_domain_error(_: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
         errors = [FieldError(error.field, error.message)] if isinstance(error, InvalidInput) else msgspec.UNSET
         return _response(_STATUS[error.kind], error.code, error.detail, headers=_headers(error, now()), errors=errors)
 
+    def counted(handler: Callable[..., Response[Problem]]) -> Callable[..., Response[Problem]]:
+        def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+            response = handler(request, error)
+            refused(response.content.code)
+            return response
+
+        return handle
+
     return {
-        DomainError: from_domain_error,
-        HTTPException: from_http_exception,
-        Exception: from_anything_else,
+        DomainError: counted(from_domain_error),
+        HTTPException: counted(from_http_exception),
+        Exception: counted(from_anything_else),
     }
 
 
@@ -99,34 +109,41 @@ def from_anything_else(request: Request[Any, Any, Any], error: Exception) -> Res
     return _response(HTTPStatus.INTERNAL_SERVER_ERROR, *_OF_STATUS[500])
 
 
-def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problems that an operation can answer with, for the OpenAPI document; 503 goes without saying."""
-    return {status: _documented(status) for status in (*statuses, 503)}
+def documented(*refusals: int | DomainError) -> dict[int, ResponseSpec]:
+    """What an operation can refuse with, for the OpenAPI document: a status, or the very error. 5xx is understood."""
+    shown: dict[int, list[Example]] = {}
+    for refusal in (*refusals, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
+        problem = _shown(refusal)
+        shown.setdefault(problem.status, []).append(Example(summary=problem.code, value=msgspec.to_builtins(problem)))
+    return {status: _documented(status, examples) for status, examples in shown.items()}
 
 
-def _documented(status: int) -> ResponseSpec:
-    code, detail = _EXAMPLES.get(status) or _OF_STATUS[status]
-    phrase = HTTPStatus(status).phrase
-    example = {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "code": code}
-    if status == HTTPStatus.BAD_REQUEST:
-        example |= {"errors": [{"field": "content", "message": "must have 1 to 32,000 characters"}]}
+def _documented(status: int, examples: list[Example]) -> ResponseSpec:
+    codes = " or ".join(f"`{example.summary}`" for example in examples)
     return ResponseSpec(
         Problem,
         generate_examples=False,
-        description=phrase,
+        description=f"{HTTPStatus(status).phrase}: {codes}",
         media_type=MEDIA_TYPE,
-        examples=[Example(summary=code, value=example)],
+        examples=examples,
     )
 
 
-_EXAMPLES = {
-    400: ("invalid_input", "content: must have 1 to 32,000 characters"),
-    401: ("token_invalid", "The access token is not valid or has expired."),
-    404: ("chatroom_not_found", "There is no such chatroom in this account."),
-    409: ("already_subscribed", "This account has a subscription already. POST /subscription/portal leads to it."),
-    422: ("idempotency_key_reused", "This Idempotency-Key was already used in this chatroom with another body."),
-    429: ("quota_exceeded", "The 5 messages that the plan allows a day are used. More come at 00:00 UTC."),
-    503: ("unavailable", "A part of the service is down for now. Try again."),
+def _shown(refusal: int | DomainError) -> Problem:
+    usual = _USUAL.get(refusal) if isinstance(refusal, int) else refusal
+    if usual is None:
+        status = HTTPStatus(cast("int", refusal))
+        code, detail = _OF_STATUS[status]
+        return Problem(title=status.phrase, status=status.value, detail=detail, code=code)
+    status = _STATUS[usual.kind]
+    errors = [FieldError(usual.field, usual.message)] if isinstance(usual, InvalidInput) else msgspec.UNSET
+    return Problem(title=status.phrase, status=status.value, detail=usual.detail, code=usual.code, errors=errors)
+
+
+_USUAL: dict[int, DomainError] = {
+    400: InvalidInput("limit", "Expected `int` <= 100"),
+    401: TokenInvalid(),
+    429: TooManyRequests(30),
 }
 
 

@@ -1,22 +1,27 @@
 """A reply as server-sent events."""
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Stream
+from msgspec import Struct
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import BEARER_OR_TICKET, PUBLIC, bearer_caller
-from parley.adapters.http.messages import message_body
+from parley.adapters.http.message_bodies import RoomId, message_body
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import REPLY, REPLY_ID, TICKET, example, told
+from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import (
     Delta,
     Ended,
@@ -35,25 +40,53 @@ PING_SECONDS = 15.0
 # Sent at once, so that the headers are: and how soon a browser comes back after a cut.
 _OPENING = b"retry: 1000\n\n"
 _PING = b": ping\n\n"
-_EVENT_ID = re.compile(r"(\d{1,9})-(\d{1,9})")
+_EVENT_ID = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-_EXAMPLE = """\
+# Empty as well: browsers send it so before they have any. ASCII digits: the pattern stands in the document.
+EVENT_ID = "^([0-9]{1,9}-[0-9]{1,9})?$"
+
+_EXAMPLE = f"""\
+retry: 1000
+
 id: 1-0
 event: start
-data: {"attempt":1}
+data: {{"attempt":1}}
 
-id: 1-6
+id: 1-10
 event: delta
-data: {"text":"Crete "}
+data: {{"text":"You said: "}}
 
-id: 1-7
+id: 1-34
+event: delta
+data: {{"text":"Where is it warm in May?"}}
+
+id: 1-35
 event: done
-data: {"message":{"id":"0199f3c6-0000-7000-8000-000000000000","content":"Crete ","status":"completed"}}
+data: {{"message":{json.dumps(REPLY, separators=(",", ":"))}}}
 """
 
+
+class StreamEvent(Struct):
+    """One event of a stream."""
+
+    id: Annotated[str, told("Send it as Last-Event-ID to go on after this event", "1-10", pattern="^[0-9]+-[0-9]+$")]
+    event: Annotated[
+        Literal["start", "delta", "done", "failed", "stopped"],
+        told("A later `start` means: clear the text. The last three end the stream", "delta"),
+    ]
+    data: Annotated[
+        str,
+        told(
+            "`{attempt}` of a start, `{text}` of a delta, `{message}` of an end",
+            '{"text":"You said: "}',
+            contentMediaType="application/json",
+        ),
+    ]
+
+
 _EVENTS = ResponseSpec(
-    str,
+    StreamEvent,
     generate_examples=False,
     media_type="text/event-stream",
     description="`start {attempt}` (a later attempt: clear the text), `delta {text}`, and at the end one of "
@@ -75,27 +108,51 @@ class ReplyController(Controller):
         responses={
             200: _EVENTS,
             204: ResponseSpec(None, description="You have it all: a browser's EventSource stops coming back"),
-            **documented(400, 401, 404),
+            **documented(
+                InvalidInput("Last-Event-ID", "is not an id of this stream, such as 1-42"),
+                401,
+                TicketInvalid(),
+                MessageNotFound(),
+                NotAReply(),
+            ),
         },
     )
     async def stream(
         self,
-        chatroom_id: FromPath[UUID],
-        message_id: Annotated[UUID, PathParameter(description="The reply's id")],
+        chatroom_id: RoomId,
+        message_id: Annotated[UUID, PathParameter(description="The reply's id", examples=example(REPLY_ID))],
         request: Request[Any, Any, Any],
         ports: Ports,
         ticket: Annotated[
-            str | None, QueryParameter(max_length=4_096, description="Out of `stream_url`; else send the access token")
+            str | None,
+            QueryParameter(
+                max_length=4_096,
+                description="Out of `stream_url`; else send the access token",
+                examples=example(TICKET),
+            ),
         ] = None,
         last_event_id: Annotated[
-            str | None, HeaderParameter(name="Last-Event-ID", description="The last event you have: go on after it")
+            str | None,
+            HeaderParameter(
+                name="Last-Event-ID",
+                description="The last event you have: go on after it",
+                examples=example("1-6"),
+                schema_extra={"pattern": EVENT_ID},
+            ),
         ] = None,
         last_event_id_parameter: Annotated[
-            str | None, QueryParameter(name="last_event_id", description="The same for a client that sends no headers")
+            str | None,
+            QueryParameter(
+                name="last_event_id",
+                description="The same for a client that sends no headers",
+                examples=example("1-6"),
+                schema_extra={"pattern": EVENT_ID},
+            ),
         ] = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes with no gap and no repeat, on any API process, also after the end."""
         account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
+        bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.revoked.check(session_id)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         reply = await find_reply(uow=ports.chat, account_id=account_id, room_id=chatroom_id, reply_id=message_id)

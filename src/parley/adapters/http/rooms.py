@@ -8,15 +8,17 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, MediaType, Request, Response, delete, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.params import HeaderParameter, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.auth import BEARER
-from parley.adapters.http.messages import MessageBody, message_body
-from parley.adapters.http.pages import Cursor, Limit, position_cursor, read_room_cursor, room_cursor
+from parley.adapters.http.message_bodies import MessageBody, ModelName, RoomId, message_body
+from parley.adapters.http.pages import Limit, NextCursor, RoomCursorText, position_cursor, read_room_cursor, room_cursor
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import MESSAGE, REPLY, ROOM_ID, STORABLE, example, told
 from parley.core.accounts.model import Caller
+from parley.core.chat.errors import RoomNotFound, UnknownModel
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.ports import CachedPage
 from parley.core.chat.rooms import (
@@ -29,25 +31,28 @@ from parley.core.chat.rooms import (
     list_rooms,
     read_room,
 )
+from parley.core.errors import InvalidInput
 
-Name = Annotated[str, Meta(min_length=1, max_length=ROOM_NAME_CHARACTERS, examples=["Holiday plans"])]
-Model = Annotated[str, Meta(max_length=200, description="One of GET /models", examples=["offline/echo"])]
+Name = Annotated[
+    str,
+    Meta(min_length=1, max_length=ROOM_NAME_CHARACTERS),
+    told("What the chatroom is called", "Holiday plans", pattern=STORABLE),
+]
 Instructions = Annotated[
     str,
-    Meta(
-        min_length=1,
-        max_length=INSTRUCTIONS_CHARACTERS,
-        description="What the model is told before the conversation",
-        examples=["Answer in one short paragraph."],
-    ),
+    Meta(min_length=1, max_length=INSTRUCTIONS_CHARACTERS),
+    told("What the model is told before the conversation", "Answer in one short paragraph.", pattern=STORABLE),
 ]
+
+
+_NAME_WRONG = InvalidInput("name", "must have 1 to 200 characters")
 
 
 class NewRoom(Struct, forbid_unknown_fields=True):
     """A room to make. Without `model` its replies come from the default model."""
 
     name: Name
-    model: Model | None = None
+    model: ModelName | None = None
     instructions: Instructions | None = None
 
 
@@ -55,33 +60,35 @@ class RoomChange(Struct, forbid_unknown_fields=True):
     """What to change; a field that is left out stays, null clears `model` or `instructions`."""
 
     name: Name | UnsetType = UNSET
-    model: Model | UnsetType | None = UNSET
+    model: ModelName | UnsetType | None = UNSET
     instructions: Instructions | UnsetType | None = UNSET
 
 
 class RoomBody(Struct):
-    """A chatroom. `active_at` is the time of its latest message, or of its making."""
+    """A chatroom."""
 
-    id: UUID
-    name: str
-    model: str | None
-    instructions: str | None
-    created_at: datetime
-    active_at: datetime
+    id: Annotated[UUID, told("The chatroom's id", ROOM_ID)]
+    name: Annotated[str, told("What the chatroom is called", "Holiday plans")]
+    model: Annotated[str | None, told("What writes its replies; null for the default model", None)]
+    instructions: Annotated[
+        str | None, told("What the model is told before the conversation", "Answer in one short paragraph.")
+    ]
+    created_at: Annotated[datetime, told("When it was made", "2026-11-21T09:29:00Z")]
+    active_at: Annotated[datetime, told("When its latest message was, or else its making", "2026-11-21T09:30:00Z")]
 
 
 class RoomPageBody(Struct):
-    """Rooms, latest activity first. `next_cursor` is null on the last page."""
+    """Chatrooms, latest activity first."""
 
-    items: list[RoomBody]
-    next_cursor: str | None
+    items: Annotated[list[RoomBody], told("The chatrooms of this page")]
+    next_cursor: NextCursor
 
 
 class RoomWithMessages(RoomBody):
-    """A chatroom with its latest 50 messages, oldest first; `next_cursor` goes on in its message list."""
+    """A chatroom with its latest messages."""
 
-    messages: list[MessageBody]
-    next_cursor: str | None
+    messages: Annotated[list[MessageBody], told("The latest 50, oldest first", [MESSAGE, REPLY])]
+    next_cursor: Annotated[str | None, told("Leads to older ones in the list of messages; null: there are none", None)]
 
 
 class RoomController(Controller):
@@ -89,8 +96,13 @@ class RoomController(Controller):
     tags = ("Chatrooms",)
     security = BEARER
 
-    @post(operation_id="createChatroom", summary="Make a chatroom", responses=documented(400, 401, 413, 415))
+    @post(
+        operation_id="createChatroom",
+        summary="Make a chatroom",
+        responses=documented(_NAME_WRONG, UnknownModel("none/such"), 401, 413, 415),
+    )
     async def create(self, data: JSONBody[NewRoom], request: Request[Caller, Any, Any], ports: Ports) -> RoomBody:
+        """A place for one conversation: the model sees what was said in it before."""
         room = await create_room(
             uow=ports.chat,
             cache=ports.room_list_cache,
@@ -114,10 +126,14 @@ class RoomController(Controller):
         request: Request[Caller, Any, Any],
         ports: Ports,
         limit: Limit = 50,
-        cursor: Cursor = None,
+        cursor: RoomCursorText = None,
         if_none_match: Annotated[
             str | None,
-            HeaderParameter(name="If-None-Match", description="An ETag that you have; 304 when it still holds"),
+            HeaderParameter(
+                name="If-None-Match",
+                description="An ETag that you have; 304 when it still holds",
+                examples=example('"0f4c1d2b3a5968778695a4b3c2d1e0f1"'),
+            ),
         ] = None,
     ) -> Response[RoomPageBody]:
         """Latest activity first. The first page comes out of a cache that your own writes empty; see `Cache-Status`."""
@@ -151,11 +167,10 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="getChatroom",
         summary="A chatroom with its latest messages",
-        responses=documented(400, 401, 404),
+        responses=documented(400, 401, RoomNotFound()),
     )
-    async def read(
-        self, chatroom_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports
-    ) -> RoomWithMessages:
+    async def read(self, chatroom_id: RoomId, request: Request[Caller, Any, Any], ports: Ports) -> RoomWithMessages:
+        """The latest 50 messages, oldest first; older ones are in its list of messages."""
         room, page = await read_room(uow=ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
         return RoomWithMessages(
             **msgspec.structs.asdict(room_body(room)),
@@ -167,11 +182,12 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="changeChatroom",
         summary="Change a chatroom",
-        responses=documented(400, 401, 404, 413, 415),
+        responses=documented(_NAME_WRONG, UnknownModel("none/such"), 401, RoomNotFound(), 405, 413, 415),
     )
     async def change(
-        self, chatroom_id: FromPath[UUID], data: JSONBody[RoomChange], request: Request[Caller, Any, Any], ports: Ports
+        self, chatroom_id: RoomId, data: JSONBody[RoomChange], request: Request[Caller, Any, Any], ports: Ports
     ) -> RoomBody:
+        """What is left out stays. Replies that are being written go on as they began."""
         room = await change_room(
             uow=ports.chat,
             cache=ports.room_list_cache,
@@ -186,9 +202,10 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="deleteChatroom",
         summary="Delete a chatroom and its messages",
-        responses=documented(400, 401, 404),
+        responses=documented(400, 401, RoomNotFound(), 405),
     )
-    async def erase(self, chatroom_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports) -> None:
+    async def erase(self, chatroom_id: RoomId, request: Request[Caller, Any, Any], ports: Ports) -> None:
+        """At once and for good; a reply that is being written there is not written on."""
         await delete_room(
             uow=ports.chat, cache=ports.room_list_cache, account_id=request.user.account_id, room_id=chatroom_id
         )

@@ -1,37 +1,44 @@
 """The account's sessions over HTTP: one for each sign-in on a device."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Request, delete, get, post
-from litestar.params import FromPath
+from litestar.params import PathParameter
 from msgspec import Struct
 
 from parley.adapters.http.auth import BEARER
-from parley.adapters.http.pages import Cursor, Limit, id_cursor, read_id_cursor
+from parley.adapters.http.pages import Limit, NextCursor, SessionCursor, id_cursor, read_id_cursor
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import SESSION_ID, example, told
 from parley.core.accounts.errors import SessionNotFound
 from parley.core.accounts.model import Caller, Session
 from parley.core.accounts.sessions import end_session, read_sessions
 
+SessionId = Annotated[
+    UUID, PathParameter(description="The session's id, out of GET /auth/sessions", examples=example(SESSION_ID))
+]
+
 
 class SessionBody(Struct):
-    """A sign-in. `user_agent` is what the device called itself then; `current` marks the session that asks."""
+    """A sign-in on a device."""
 
-    id: UUID
-    current: bool
-    opened_by: Literal["code", "password"]
-    user_agent: str | None
-    created_at: datetime
-    last_used_at: datetime
-    expires_at: datetime
+    id: Annotated[UUID, told("The session's id", SESSION_ID)]
+    current: Annotated[bool, told("Whether it is the session that asks", True)]
+    opened_by: Annotated[Literal["code", "password"], told("How the person proved who they are", "code")]
+    user_agent: Annotated[str | None, told("What the device called itself", "Mozilla/5.0 (X11; Linux x86_64)")]
+    created_at: Annotated[datetime, told("When the sign-in was", "2026-11-21T09:28:00Z")]
+    last_used_at: Annotated[datetime, told("When its tokens were last renewed", "2026-11-21T09:28:00Z")]
+    expires_at: Annotated[datetime, told("When it ends unless its tokens are renewed", "2026-12-21T09:28:00Z")]
 
 
 class SessionPageBody(Struct):
-    items: list[SessionBody]
-    next_cursor: str | None
+    """Live sessions, the newest first."""
+
+    items: Annotated[list[SessionBody], told("The sessions of this page")]
+    next_cursor: NextCursor
 
 
 class SessionController(Controller):
@@ -50,7 +57,7 @@ class SessionController(Controller):
 
     @get("/sessions", operation_id="listSessions", summary="Where you are signed in", responses=documented(400, 401))
     async def read_all(
-        self, request: Request[Caller, Any, Any], ports: Ports, limit: Limit = 50, cursor: Cursor = None
+        self, request: Request[Caller, Any, Any], ports: Ports, limit: Limit = 50, cursor: SessionCursor = None
     ) -> SessionPageBody:
         """Live sessions, the newest first."""
         found, older = await read_sessions(
@@ -67,9 +74,9 @@ class SessionController(Controller):
         "/sessions/{session_id:uuid}",
         operation_id="endSession",
         summary="End a session",
-        responses=documented(400, 401, 404),
+        responses=documented(400, 401, SessionNotFound()),
     )
-    async def end(self, session_id: FromPath[UUID], request: Request[Caller, Any, Any], ports: Ports) -> None:
+    async def end(self, session_id: SessionId, request: Request[Caller, Any, Any], ports: Ports) -> None:
         """As logging out on that device. It may be the session that asks."""
         await _end(session_id, request, ports, how="ended")
 

@@ -9,17 +9,35 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.account import AccountBody, Name, account_body
 from parley.adapters.http.auth import PUBLIC
-from parley.adapters.http.identity import GivenPassword, NewPassword, Otp, WhoBody, identity_in
+from parley.adapters.http.identity import (
+    IDENTITY_MISSING,
+    PASSWORD_COMMON,
+    GivenPassword,
+    NewPassword,
+    Otp,
+    WhoBody,
+    identity_in,
+)
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.throttle import one_call_from_address
+from parley.adapters.http.told import told
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
+from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import Purpose, SignedIn, TokenPair
 from parley.core.accounts.passwords import log_in, sign_up
 from parley.core.accounts.sessions import refresh_session
 from parley.core.billing.usage import read_plan
+from parley.core.errors import InvalidInput
 
-Token = Annotated[str, Meta(max_length=1_024)]
+SignupToken = Annotated[
+    str, Meta(max_length=1_024), told("Of the signup with the same identity", "S3dKf0aVbN1qW8zXc5tYhR")
+]
+RefreshToken = Annotated[str, Meta(max_length=1_024), told("Works once, for a new pair", "r1.mJ0vQ2sLk8dTfW5yBn7XcA")]
+Seconds = Annotated[int, told("Seconds that it works", 600)]
+
+
+CODE_SENT = "If the identity can be reached, a code is on its way."
 
 
 class SignupBody(WhoBody, kw_only=True):
@@ -33,47 +51,53 @@ class VerifyBody(WhoBody, kw_only=True):
     """The code that was sent, and the token of a signup if there was one."""
 
     otp: Otp
-    signup_token: Token | None = None
+    signup_token: SignupToken | None = None
 
 
 class LoginBody(WhoBody, kw_only=True):
+    """Exactly one of `mobile_number` and `email`, and the password."""
+
     password: GivenPassword
 
 
 class RefreshBody(Struct, forbid_unknown_fields=True):
-    refresh_token: Token
+    """The refresh token of the latest pair."""
+
+    refresh_token: RefreshToken
 
 
 class SignupAnswer(Struct):
     """Send `signup_token` with the code within `expires_in` seconds."""
 
-    signup_token: str
-    expires_in: int
+    signup_token: SignupToken
+    expires_in: Seconds
 
 
 class CodeAnswer(Struct, omit_defaults=True):
-    """`expires_in` and `resend_in` are seconds. `otp` is here only with OTP_SENDER=response."""
+    """The same for every valid identity, known or not."""
 
-    message: str
-    expires_in: int
-    resend_in: int
-    otp: Annotated[str, Meta(examples=["123456"])] | UnsetType = UNSET
+    message: Annotated[str, told("For a person to read", CODE_SENT)]
+    expires_in: Seconds
+    resend_in: Annotated[int, told("Seconds until another code may be asked for", 60)]
+    otp: Annotated[str, told("The code itself: only with OTP_SENDER=response", "123456")] | UnsetType = UNSET
 
 
 class TokensBody(Struct, kw_only=True):
     """An access token for `expires_in` seconds, and a refresh token that works once."""
 
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105  a scheme (RFC 6750)
-    expires_in: int
-    refresh_token: str
+    access_token: Annotated[
+        str, told("For `Authorization: Bearer …`", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMWExIn0.c2lnbmVk")
+    ]
+    token_type: Annotated[Literal["bearer"], told("How it is sent (RFC 6750)", "bearer")] = "bearer"  # noqa: S105
+    expires_in: Annotated[int, told("Seconds that the access token works", 900)]
+    refresh_token: RefreshToken
 
 
 class SignedInBody(TokensBody, kw_only=True):
-    """`created`: this sign-in made the account."""
+    """The tokens of a new session, and whose it is."""
 
-    created: bool
-    user: AccountBody
+    created: Annotated[bool, told("Whether this sign-in made the account", True)]
+    user: Annotated[AccountBody, told("The account")]
 
 
 class AuthController(Controller):
@@ -86,7 +110,7 @@ class AuthController(Controller):
         "/signup",
         operation_id="signUp",
         summary="Ask for an account with a name and a password",
-        responses=documented(400, 413, 415, 429),
+        responses=documented(PASSWORD_COMMON, 413, 415, 429),
     )
     async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
         """Optional: a code alone makes an account too. The answer is the same for a known identity."""
@@ -109,7 +133,7 @@ class AuthController(Controller):
         status_code=200,
         operation_id="sendOtp",
         summary="Send a one-time code",
-        responses=documented(400, 413, 415, 429),
+        responses=documented(IDENTITY_MISSING, 413, 415, 429),
     )
     async def send_otp(self, data: JSONBody[WhoBody], ports: Ports) -> CodeAnswer:
         """To any valid identity, known or not. A new code voids the one before."""
@@ -133,7 +157,7 @@ class AuthController(Controller):
         status_code=200,
         operation_id="verifyOtp",
         summary="Sign in with a one-time code",
-        responses=documented(400, 401, 413, 415, 429),
+        responses=documented(IDENTITY_MISSING, OtpInvalid(), 413, 415, 429),
     )
     async def verify_otp(
         self, data: JSONBody[VerifyBody], request: Request[Any, Any, Any], ports: Ports
@@ -160,9 +184,10 @@ class AuthController(Controller):
         status_code=200,
         operation_id="logIn",
         summary="Sign in with a password",
-        responses=documented(400, 401, 413, 415, 429),
+        responses=documented(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429),
     )
     async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
+        """A wrong password and an unknown identity get the same answer, 401 `credentials_invalid`."""
         signed_in = await log_in(
             uow=ports.accounts,
             passwords=ports.passwords,
@@ -184,7 +209,7 @@ class AuthController(Controller):
         status_code=200,
         operation_id="refresh",
         summary="Exchange a refresh token for a new pair",
-        responses=documented(400, 401, 413, 415, 429),
+        responses=documented(InvalidInput("refresh_token", "is required"), RefreshTokenInvalid(), 413, 415, 429),
     )
     async def refresh(self, data: JSONBody[RefreshBody], ports: Ports) -> TokensBody:
         """Works once; 10 s long a repeat gets the same pair. Any later use of an old token ends the session."""
@@ -203,7 +228,7 @@ class AuthController(Controller):
 
 def code_answer(sent: CodeSent) -> CodeAnswer:
     return CodeAnswer(
-        message="If the identity can be reached, a code is on its way.",
+        message=CODE_SENT,
         expires_in=sent.expires_in,
         resend_in=sent.resend_in,
         otp=UNSET if sent.shown_code is None else sent.shown_code,

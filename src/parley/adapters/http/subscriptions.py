@@ -1,7 +1,8 @@
 """Subscribing to pro, and where an account stands, over HTTP."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from litestar import Controller, Request, get, post
 from msgspec import Struct
@@ -9,40 +10,45 @@ from msgspec import Struct
 from parley.adapters.http.auth import BEARER
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import told
 from parley.core.accounts.model import Caller, IdentityKind
 from parley.core.accounts.profile import read_account
 from parley.core.billing.checkout import manage_subscription, read_standing, subscribe
+from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import ReturnAddresses, daily_limit
 
 Asking = Request[Caller, Any, Any]
 
 
+_PROVIDER = (PaymentsUnavailable(), PaymentsRefused())
+
+
 class CheckoutBody(Struct):
     """Send the customer to `checkout_url`."""
 
-    checkout_url: str
-    session_id: str
+    checkout_url: Annotated[str, told("The page to pay on", "/sandbox/checkout/cs_sandbox_5f0c8a")]
+    session_id: Annotated[str, told("The checkout by the payment provider's name", "cs_sandbox_5f0c8a")]
 
 
 class PortalBody(Struct):
     """Send the customer to `portal_url`; it is good for a short time."""
 
-    portal_url: str
+    portal_url: Annotated[str, told("The page to manage the subscription on", "/sandbox/portal/b7Qe2")]
 
 
 class SubscriptionBody(Struct):
-    """The plan that counts now, and the subscription behind it: `none` where there never was one.
+    """The plan that counts now, and the subscription behind it."""
 
-    `daily_limit` is null on a plan without one.
-    """
-
-    plan: Literal["basic", "pro"]
-    status: Literal[
-        "none", "trialing", "active", "past_due", "canceled", "unpaid", "incomplete", "incomplete_expired", "paused"
+    plan: Annotated[Literal["basic", "pro"], told("The plan that counts now", "pro")]
+    status: Annotated[
+        Literal[
+            "none", "trialing", "active", "past_due", "canceled", "unpaid", "incomplete", "incomplete_expired", "paused"
+        ],
+        told("As Stripe calls it; `none` where there never was a subscription", "active"),
     ]
-    current_period_end: datetime | None
-    cancel_at_period_end: bool
-    daily_limit: int | None
+    current_period_end: Annotated[datetime | None, told("Until when it is paid", "2026-12-21T09:40:00Z")]
+    cancel_at_period_end: Annotated[bool, told("Whether it ends then", False)]
+    daily_limit: Annotated[int | None, told("Messages that the plan allows a day; null for any number", None)]
 
 
 class SubscriptionController(Controller):
@@ -54,10 +60,10 @@ class SubscriptionController(Controller):
         status_code=200,
         operation_id="subscribe",
         summary="Subscribe to Pro",
-        responses=documented(401, 409),
+        responses=documented(401, AlreadySubscribed(), *_PROVIDER),
     )
     async def subscribe(self, request: Asking, ports: Ports) -> CheckoutBody:
-        """A page to pay on. Asking again within the hour leads to the same page."""
+        """A page to pay on. Asking again on the same day leads to the same page."""
         return await _subscribe(request, ports)
 
     @post(
@@ -66,9 +72,10 @@ class SubscriptionController(Controller):
         operation_id="subscribeAlias",
         summary="As /subscribe/pro",
         deprecated=True,
-        responses=documented(401, 409),
+        responses=documented(401, AlreadySubscribed(), *_PROVIDER),
     )
     async def subscribe_alias(self, request: Asking, ports: Ports) -> CheckoutBody:
+        """For clients that know this spelling."""
         return await _subscribe(request, ports)
 
     @post(
@@ -77,9 +84,10 @@ class SubscriptionController(Controller):
         operation_id="subscribePaymentsAlias",
         summary="As /subscribe/pro",
         deprecated=True,
-        responses=documented(401, 409),
+        responses=documented(401, AlreadySubscribed(), *_PROVIDER),
     )
     async def subscribe_payments_alias(self, request: Asking, ports: Ports) -> CheckoutBody:
+        """For clients that know this spelling."""
         return await _subscribe(request, ports)
 
     @get(
@@ -89,6 +97,7 @@ class SubscriptionController(Controller):
         responses=documented(401),
     )
     async def read(self, request: Asking, ports: Ports) -> SubscriptionBody:
+        """As the payment provider last said, whatever order its events arrived in."""
         return await _standing(request, ports)
 
     @get(
@@ -99,6 +108,7 @@ class SubscriptionController(Controller):
         responses=documented(401),
     )
     async def read_alias(self, request: Asking, ports: Ports) -> SubscriptionBody:
+        """For clients that know this spelling."""
         return await _standing(request, ports)
 
     @get(
@@ -109,6 +119,7 @@ class SubscriptionController(Controller):
         responses=documented(401),
     )
     async def read_payments_alias(self, request: Asking, ports: Ports) -> SubscriptionBody:
+        """For clients that know this spelling."""
         return await _standing(request, ports)
 
     @post(
@@ -116,7 +127,7 @@ class SubscriptionController(Controller):
         status_code=200,
         operation_id="openPortal",
         summary="Manage the subscription",
-        responses=documented(401, 409),
+        responses=documented(401, NotSubscribed(), *_PROVIDER),
     )
     async def portal(self, request: Asking, ports: Ports) -> PortalBody:
         """The payment provider's page: change the card, cancel, see the invoices."""
@@ -162,12 +173,17 @@ def _back(request: Asking, ports: HttpPorts) -> ReturnAddresses:
     """To the frontend where there is one, else to pages of ours."""
     if ports.frontend_url:
         home = ports.frontend_url
-        return ReturnAddresses(f"{home}?checkout=done", f"{home}?checkout=cancelled", home)
+        return ReturnAddresses(_telling(home, "done"), _telling(home, "cancelled"), home)
     return ReturnAddresses(
         _absolute("/checkout/done", request, ports),
         _absolute("/checkout/cancelled", request, ports),
         _absolute("/checkout/back", request, ports),
     )
+
+
+def _telling(address: str, outcome: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(query=f"{parts.query}&checkout={outcome}".lstrip("&")))
 
 
 def _absolute(url: str, request: Asking, ports: HttpPorts) -> str:

@@ -1,44 +1,51 @@
 """What an account has used."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Request, get
 from msgspec import Struct
 
+from parley.adapters.http.account import PlanName
 from parley.adapters.http.auth import BEARER
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import told
 from parley.core.accounts.model import Caller
 from parley.core.billing.model import DayUsage
 from parley.core.billing.usage import read_usage
 
+Day = Annotated[date, told("The UTC day", "2026-11-21")]
+Used = Annotated[int, told("Messages that count", 1)]
 
-class TokensBody(Struct):
+
+class TokenCounts(Struct):
     """Tokens as the models counted them."""
 
-    input: int
-    output: int
+    input: Annotated[int, told("What the models read", 6)]
+    output: Annotated[int, told("What the models wrote", 8)]
 
 
 class DayBody(Struct):
-    day: date
-    used: int
-    tokens: TokensBody
+    """What was used on a UTC day."""
+
+    day: Day
+    used: Used
+    tokens: Annotated[TokenCounts, told("The day's tokens")]
 
 
 class UsageBody(Struct):
-    """The UTC day's messages and tokens, and the last 30 days, this one first. No limit: null."""
+    """What the account has used today, and on the days before."""
 
-    plan: Literal["basic", "pro"]
-    day: date
-    used: int
-    limit: int | None
-    remaining: int | None
-    resets_at: datetime
-    tokens: TokensBody
-    history: list[DayBody]
+    plan: PlanName
+    day: Day
+    used: Used
+    limit: Annotated[int | None, told("Messages that the plan allows a day; null for any number", 5)]
+    remaining: Annotated[int | None, told("Messages that are left today; null for any number", 4)]
+    resets_at: Annotated[datetime, told("When the day ends, and the count begins anew", "2026-11-22T00:00:00Z")]
+    tokens: Annotated[TokenCounts, told("Today's tokens")]
+    history: Annotated[list[DayBody], told("The last 30 days, this one first")]
 
 
 class UsageController(Controller):
@@ -47,10 +54,12 @@ class UsageController(Controller):
 
     @get("/user/usage", operation_id="getUsage", summary="Messages and tokens used", responses=documented(401))
     async def of_user(self, request: Request[Caller, Any, Any], ports: Ports) -> UsageBody:
+        """Today, and the last 30 days. A reply that failed does not count."""
         return await _usage(request.user.account_id, ports)
 
     @get("/chatroom/usage", operation_id="getChatUsage", summary="As /user/usage", responses=documented(401))
     async def of_chat(self, request: Request[Caller, Any, Any], ports: Ports) -> UsageBody:
+        """The same answer, next to the chatrooms."""
         return await _usage(request.user.account_id, ports)
 
 
@@ -68,10 +77,10 @@ async def _usage(account_id: UUID, ports: HttpPorts) -> UsageBody:
         limit=usage.limit,
         remaining=usage.remaining,
         resets_at=usage.resets_at,
-        tokens=TokensBody(usage.today.input_tokens, usage.today.output_tokens),
+        tokens=TokenCounts(usage.today.input_tokens, usage.today.output_tokens),
         history=[day_body(each) for each in usage.history],
     )
 
 
 def day_body(usage: DayUsage) -> DayBody:
-    return DayBody(usage.day, usage.used, TokensBody(usage.input_tokens, usage.output_tokens))
+    return DayBody(usage.day, usage.used, TokenCounts(usage.input_tokens, usage.output_tokens))

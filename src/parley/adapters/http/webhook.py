@@ -10,16 +10,24 @@ from msgspec import Struct
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
+from parley.adapters.http.told import example, told
+from parley.core.billing.errors import EventInvalid
 from parley.core.billing.events import receive_event
 
 Signature = Annotated[
     str,
-    HeaderParameter(name="Stripe-Signature", description="`t=…,v1=…`, an HMAC over the raw body, at most 300 s old"),
+    HeaderParameter(
+        name="Stripe-Signature",
+        description="`t=…,v1=…`, an HMAC over the raw body, at most 300 s old",
+        examples=example("t=1795253400,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"),
+    ),
 ]
 
 
 class ReceivedBody(Struct):
-    received: bool = True
+    """The event is stored."""
+
+    received: Annotated[bool, told("Always", True)] = True
 
 
 class WebhookController(Controller):
@@ -31,7 +39,7 @@ class WebhookController(Controller):
         status_code=200,
         operation_id="receiveEvent",
         summary="For Stripe: something changed",
-        responses=documented(400, 404, 413, 415),
+        responses=documented(EventInvalid(), 404, 413, 415),
     )
     async def receive(self, request: Request[Any, Any, Any], ports: Ports, signature: Signature = "") -> ReceivedBody:
         """Stored once by its id, acknowledged, and followed by a worker. 404 while STRIPE_WEBHOOK_SECRET is not set."""
@@ -43,11 +51,12 @@ class WebhookController(Controller):
         operation_id="receiveEventAlias",
         summary="As /webhook/stripe",
         deprecated=True,
-        responses=documented(400, 404, 413, 415),
+        responses=documented(EventInvalid(), 404, 413, 415),
     )
     async def receive_alias(
         self, request: Request[Any, Any, Any], ports: Ports, signature: Signature = ""
     ) -> ReceivedBody:
+        """For clients that know this spelling."""
         return await _receive(request, ports, signature)
 
 

@@ -135,5 +135,6 @@ class MemoryReplies:
             attempt=message.attempt,
             failures=state.failures,
             charged_on=state.charged_on,
+            created_at=message.created_at,
             stop_requested=state.stop_requested,
         )

@@ -16,7 +16,7 @@ _earlier = messages.alias("earlier")
 _states: BindParameter[list[str]] = bindparam(
     "unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True
 )
-_unfinished = messages.c.status.in_(_states)
+unfinished = messages.c.status.in_(_states)
 # The same of a reply that is found by its id, said so that the index is not seen to serve it: while it is empty it
 # looks cheaper to PostgreSQL than the primary key, and that plan may be kept when it is full.
 _not_ended = messages.c.status.not_in([Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value])
@@ -27,6 +27,7 @@ _first_in_room = ~exists().where(
     _earlier.c.position < messages.c.position,
     _earlier.c.status.in_(_states),
 )
+claimable = and_(unfinished, _due, _first_in_room)
 _claim_columns = (
     messages.c.id,
     messages.c.room_id,
@@ -36,6 +37,7 @@ _claim_columns = (
     messages.c.attempt,
     messages.c.failures,
     messages.c.charged_on,
+    messages.c.created_at,
     messages.c.stop_requested,
 )
 
@@ -99,7 +101,7 @@ class SqlReplies:
         account = select(rooms.c.account_id).where(rooms.c.id == room_id).scalar_subquery()
         found = await self._connection.execute(
             select(messages.c.id)
-            .where(messages.c.account_id == account, messages.c.room_id == room_id, _unfinished)
+            .where(messages.c.account_id == account, messages.c.room_id == room_id, unfinished)
             .order_by(messages.c.position)
             .limit(1)
         )
@@ -109,7 +111,7 @@ class SqlReplies:
         overdue = (
             select(messages.c.id)
             .where(
-                _unfinished,
+                unfinished,
                 _due,
                 or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time(-patience)),
                 _first_in_room,
@@ -130,7 +132,7 @@ class SqlReplies:
 
     async def pending_count(self, account_id: UUID) -> int:
         counted = await self._connection.execute(
-            select(func.count()).select_from(messages).where(messages.c.account_id == account_id, _unfinished)
+            select(func.count()).select_from(messages).where(messages.c.account_id == account_id, unfinished)
         )
         return counted.scalar_one()
 

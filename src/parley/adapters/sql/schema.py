@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from parley.adapters.sql.database import Database
 from parley.adapters.sql.tables import REVISION
+from parley.core.errors import Unavailable
 
 # Any number that nobody else locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
@@ -28,6 +30,19 @@ async def require_current(database: Database) -> None:
     _refuse_newer(revision)
     if revision != REVISION:
         raise SchemaOutdated("The database has an older schema than this version of parley: run «parley migrate».")
+
+
+async def has_current(database: Database) -> bool:
+    """False when the schema is older than this version's.
+
+    A newer one serves this version too, until all processes are of that one. Whether the database answers, and has any
+    schema, is not the question here.
+    """
+    try:
+        revision = await current_revision(database)
+    except (SQLAlchemyError, Unavailable):
+        return True
+    return revision is None or revision >= REVISION
 
 
 async def migrate(database: Database) -> None:

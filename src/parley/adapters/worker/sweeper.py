@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -19,30 +20,40 @@ class Sweep:
     run: Callable[[], Awaitable[int | None]]
 
 
+class SweepMeter(Protocol):
+    """What operators are told of sweeps by name. Raises nothing."""
+
+    def swept(self, sweep: str, found: int) -> None: ...
+
+    def failed(self, sweep: str) -> None: ...
+
+
 class Sweeper:
-    def __init__(self, *sweeps: Sweep) -> None:
+    def __init__(self, *sweeps: Sweep, meter: SweepMeter) -> None:
         self._sweeps = sweeps
+        self._meter = meter
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Sweeps while the context is open, first at once."""
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(_repeat(sweep)) for sweep in self._sweeps]
+            loops = [tasks.create_task(self._repeat(sweep)) for sweep in self._sweeps]
             try:
                 yield
             finally:
                 for loop in loops:
                     loop.cancel()
 
-
-async def _repeat(sweep: Sweep) -> None:
-    while True:
-        try:
-            found = await sweep.run()
-        except Exception:
-            # The next round may find the database back.
-            log.exception("sweep_failed", sweep=sweep.name)
-        else:
-            if found:
-                log.info("swept", sweep=sweep.name, found=found)
-        await asyncio.sleep(sweep.seconds)
+    async def _repeat(self, sweep: Sweep) -> None:
+        while True:
+            try:
+                found = await sweep.run()
+            except Exception:
+                # The next round may find the database back.
+                log.exception("sweep_failed", sweep=sweep.name)
+                self._meter.failed(sweep.name)
+            else:
+                self._meter.swept(sweep.name, found or 0)
+                if found:
+                    log.info("swept", sweep=sweep.name, found=found)
+            await asyncio.sleep(sweep.seconds)

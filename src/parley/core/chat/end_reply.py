@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from parley.core.chat.model import Claim, Ending, Status
-from parley.core.chat.ports import ChatUnit, ReplyQueue, ReplyStream
+from parley.core.chat.ports import ChatUnit, ReplyMeter, ReplyQueue, ReplyStream
 
 
 async def settle(unit: ChatUnit, claim: Claim, ending: Ending) -> UUID | None:
@@ -15,8 +15,11 @@ async def settle(unit: ChatUnit, claim: Claim, ending: Ending) -> UUID | None:
     return await unit.replies.next_in_room(claim.room_id)
 
 
-async def after_the_end(reply_id: UUID, following: UUID | None, *, stream: ReplyStream, queue: ReplyQueue) -> None:
-    """After its commit: tell the readers, and the worker of the next reply."""
-    await stream.end(reply_id)
+async def after_the_end(
+    claim: Claim, ending: Ending, following: UUID | None, *, stream: ReplyStream, queue: ReplyQueue, meter: ReplyMeter
+) -> None:
+    """After its commit: tell the operators, the readers, and the worker of the next reply."""
+    meter.ended(claim, ending)
+    await stream.end(claim.reply_id)
     if following is not None:
         await queue.put(following)

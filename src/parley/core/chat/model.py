@@ -117,7 +117,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write one attempt of a reply, for as long as its lease is renewed."""
+    """The right to write one attempt of a reply, for as long as its lease is renewed. `created_at` is the reply's."""
 
     reply_id: UUID
     room_id: UUID
@@ -127,6 +127,7 @@ class Claim:
     attempt: int
     failures: int
     charged_on: date
+    created_at: datetime
     stop_requested: bool = False
 
 

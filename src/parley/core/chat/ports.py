@@ -185,6 +185,22 @@ class LanguageModel(Protocol):
         """Give up connections, once no reply is under way."""
 
 
+class ReplyMeter(Protocol):
+    """What operators are told of replies, in counts and in log lines; never any text. Raises nothing."""
+
+    def claimed(self, claim: Claim) -> None:
+        """From now on this task, and those that it begins, write for that claim."""
+
+    def first_text(self, claim: Claim, at: datetime) -> None:
+        """The attempt has its first text. Both times, `at` and the claim's, are those of their machines' clocks."""
+
+    def attempt_failed(self, claim: Claim, code: str) -> None:
+        """The model failed; whether there is another attempt is not said. `code` is one of ours."""
+
+    def ended(self, claim: Claim, ending: Ending) -> None:
+        """The reply has ended in the database, once."""
+
+
 class ReplyQueue(Protocol):
     async def put(self, reply_id: UUID) -> None:
         """Tell some worker that this reply may be claimable.

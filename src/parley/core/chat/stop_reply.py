@@ -7,7 +7,7 @@ from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import wait_for_end
 from parley.core.chat.messages import read_message
 from parley.core.chat.model import Ending, Message, Role, Status
-from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue, ReplyStream, StopSignals
+from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter, ReplyQueue, ReplyStream, StopSignals
 from parley.core.ports import Clock
 
 PATIENCE_SECONDS = 2.0
@@ -19,6 +19,7 @@ async def stop_reply(
     stream: ReplyStream,
     queue: ReplyQueue,
     signals: StopSignals,
+    meter: ReplyMeter,
     account_id: UUID,
     room_id: UUID,
     reply_id: UUID,
@@ -35,7 +36,7 @@ async def stop_reply(
         raise NotAReply
     if message.status.ended:
         return message
-    if not await _end_unheld(uow, stream, queue, reply_id, now):
+    if not await _end_unheld(uow, stream, queue, meter, reply_id, now):
         await signals.send(reply_id)
     stopped = await wait_for_end(
         uow=uow, stream=stream, account_id=account_id, room_id=room_id, reply_id=reply_id, seconds=PATIENCE_SECONDS
@@ -45,7 +46,9 @@ async def stop_reply(
     return stopped
 
 
-async def _end_unheld(uow: ChatUnitOfWork, stream: ReplyStream, queue: ReplyQueue, reply_id: UUID, now: Clock) -> bool:
+async def _end_unheld(
+    uow: ChatUnitOfWork, stream: ReplyStream, queue: ReplyQueue, meter: ReplyMeter, reply_id: UUID, now: Clock
+) -> bool:
     """End the reply with the text that readers have seen, unless a worker holds it: then flag it."""
     text = await stream.text_so_far(reply_id)
     ending = Ending(Status.STOPPED, text, now())
@@ -57,5 +60,5 @@ async def _end_unheld(uow: ChatUnitOfWork, stream: ReplyStream, queue: ReplyQueu
             return False
         following = await settle(unit, claim, ending)
         await unit.commit()
-    await after_the_end(reply_id, following, stream=stream, queue=queue)
+    await after_the_end(claim, ending, following, stream=stream, queue=queue, meter=meter)
     return True

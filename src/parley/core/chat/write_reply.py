@@ -17,7 +17,7 @@ from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import after_the_end, settle
 from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
-from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue, ReplyStream, StopSignals
+from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter, ReplyQueue, ReplyStream, StopSignals
 from parley.core.errors import Unavailable
 from parley.core.ports import Clock, Jitter
 
@@ -57,6 +57,7 @@ class ReplyWriter:
     stream: ReplyStream
     queue: ReplyQueue
     signals: StopSignals
+    meter: ReplyMeter
     catalogue: ModelCatalogue
     limits: ReplyLimits
     now: Clock
@@ -78,6 +79,7 @@ class ReplyWriter:
             await self._write_claimed(claim, conversation, nudged)
 
     async def _write_claimed(self, claim: Claim, conversation: Conversation, nudged: asyncio.Event) -> None:
+        self.meter.claimed(claim)
         draft = Draft(stream=self.stream, reply_id=claim.reply_id, attempt=claim.attempt)
         try:
             outcome = await self._attempt(claim, conversation, draft, nudged)
@@ -128,6 +130,8 @@ class ReplyWriter:
             async for piece in pieces:
                 if isinstance(piece, Finished):
                     return piece
+                if not draft.text:
+                    self.meter.first_text(claim, self.now())
                 draft.add(piece)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
@@ -172,6 +176,7 @@ class ReplyWriter:
         return Ending(Status.COMPLETED, draft.text, self.now(), usage=usage)
 
     def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Postponed:
+        self.meter.attempt_failed(claim, failure.code)
         if isinstance(failure, ModelUnavailable) and claim.failures + 1 < self.limits.attempts:
             delay = self._delay(claim, failure)
             if delay <= self.limits.total:
@@ -191,7 +196,7 @@ class ReplyWriter:
         if not ended:
             await self._tidy_after_loss(claim)
             return
-        await after_the_end(claim.reply_id, following, stream=self.stream, queue=self.queue)
+        await after_the_end(claim, ending, following, stream=self.stream, queue=self.queue, meter=self.meter)
 
     async def _put_off(self, claim: Claim, seconds: float) -> None:
         async with self.uow() as unit:

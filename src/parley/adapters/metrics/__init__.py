@@ -1,0 +1,48 @@
+"""What one process counts, for Prometheus. No label holds an id, a path with one, or anything that a client wrote."""
+
+from functools import partial
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# A second series for each, to say when it was made, tells nothing that a scrape does not.
+prometheus_client.disable_created_metrics()
+
+ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+FIRST_TEXT_SECONDS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+REPLY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
+
+
+class Metrics:
+    """The metrics by name. docs/metrics.md says what each means."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self.requests = counter("parley_http_requests", "Requests that were answered", ["method", "route", "status"])
+        self.answers = histogram(
+            "parley_http_answer_seconds",
+            "From a request to the first byte of its answer",
+            ["method", "route"],
+            buckets=ANSWER_SECONDS,
+        )
+        self.refusals = counter("parley_http_refusals", "Problems that were answered", ["code"])
+        self.streams = Gauge(
+            "parley_streams_open", "Reply streams with a reader", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.first_texts = histogram(
+            "parley_reply_first_text_seconds",
+            "From a message to the first text of its reply",
+            ["model"],
+            buckets=FIRST_TEXT_SECONDS,
+        )
+        self.replies = histogram(
+            "parley_reply_seconds", "From a message to the end of its reply", ["model", "end"], buckets=REPLY_SECONDS
+        )
+        self.failed_attempts = counter(
+            "parley_reply_failed_attempts", "Attempts at a reply that its model failed", ["model", "code"]
+        )
+        self.happenings = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
+        self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
+        self.swept = counter("parley_swept", "What a sweep found", ["sweep"])

@@ -1,0 +1,99 @@
+"""The ports through which the rest of parley is counted."""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from parley.adapters.metrics import Metrics
+from parley.core.accounts.model import Happening, Identity
+from parley.core.accounts.ports import AuditTrail
+from parley.core.chat.model import Claim, Ending
+
+log = structlog.get_logger("parley.replies")
+
+
+class HttpMeter:
+    """The HTTP adapter's RequestMeter."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        if seconds is not None:
+            self._metrics.answers.labels(method, route).observe(seconds)
+
+    def refused(self, code: str) -> None:
+        self._metrics.refusals.labels(code).inc()
+
+    def stream_opened(self) -> None:
+        self._metrics.streams.inc()
+
+    def stream_closed(self) -> None:
+        self._metrics.streams.dec()
+
+
+class LoggedReplies:
+    """A ReplyMeter that also puts into every log line of a claim's task which reply it is about."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def claimed(self, claim: Claim) -> None:
+        structlog.contextvars.bind_contextvars(**_names(claim))
+
+    def first_text(self, claim: Claim, at: datetime) -> None:
+        self._metrics.first_texts.labels(claim.model).observe(_seconds(claim, at))
+
+    def attempt_failed(self, claim: Claim, code: str) -> None:
+        self._metrics.failed_attempts.labels(claim.model, code).inc()
+        log.warning("attempt_failed", **_names(claim), model=claim.model, attempt=claim.attempt, code=code)
+
+    def ended(self, claim: Claim, ending: Ending) -> None:
+        seconds = _seconds(claim, ending.at)
+        self._metrics.replies.labels(claim.model, ending.status.value).observe(seconds)
+        log.info("reply_ended", **_names(claim), model=claim.model, end=ending.status.value, seconds=round(seconds, 3))
+
+
+class CountedAudit:
+    """An audit trail that is counted by what happened and to which kind of identity."""
+
+    def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
+        self._audit = audit
+        self._metrics = metrics
+
+    def note(
+        self,
+        happening: Happening,
+        *,
+        identity: Identity | None = None,
+        account_id: UUID | None = None,
+        session_id: UUID | None = None,
+        how: str | None = None,
+    ) -> None:
+        self._metrics.happenings.labels(happening.value, identity.kind.value if identity else "").inc()
+        self._audit.note(happening, identity=identity, account_id=account_id, session_id=session_id, how=how)
+
+
+class SweepMeter:
+    """The sweeper's SweepMeter."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def swept(self, sweep: str, found: int) -> None:
+        self._metrics.sweeps.labels(sweep, "done").inc()
+        self._metrics.swept.labels(sweep).inc(found)
+
+    def failed(self, sweep: str) -> None:
+        self._metrics.sweeps.labels(sweep, "failed").inc()
+
+
+def _names(claim: Claim) -> dict[str, str]:
+    return {"reply_id": str(claim.reply_id), "room_id": str(claim.room_id), "account_id": str(claim.account_id)}
+
+
+def _seconds(claim: Claim, at: datetime) -> float:
+    """Never below 0, whatever two machines' clocks say."""
+    return max(0.0, (at - claim.created_at).total_seconds())

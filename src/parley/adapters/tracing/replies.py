@@ -1,0 +1,104 @@
+"""The steps of a reply, told by the ports that its writer is given."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from datetime import datetime
+from typing import Any, cast
+
+from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
+
+from parley.adapters.tracing import ending
+from parley.core.chat.model import Claim, Conversation, Ending, Finished
+from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, LanguageModel, ReplyMeter
+
+
+class TracedMeter:
+    """A ReplyMeter that also tells the current span, which is that of the work on the reply."""
+
+    def __init__(self, meter: ReplyMeter) -> None:
+        self._meter = meter
+
+    def claimed(self, claim: Claim) -> None:
+        get_current_span().set_attributes({"parley.attempt": claim.attempt, "parley.model": claim.model})
+        self._meter.claimed(claim)
+
+    def first_text(self, claim: Claim, at: datetime) -> None:
+        self._meter.first_text(claim, at)
+
+    def attempt_failed(self, claim: Claim, code: str) -> None:
+        get_current_span().add_event("attempt_failed", {"parley.code": code})
+        self._meter.attempt_failed(claim, code)
+
+    def ended(self, claim: Claim, ending: Ending) -> None:
+        get_current_span().set_attribute("parley.end", ending.status.value)
+        self._meter.ended(claim, ending)
+
+
+class TracedModel:
+    """A LanguageModel whose answers are spans from the call to the last piece."""
+
+    def __init__(self, writer: LanguageModel, tracer: Tracer) -> None:
+        self._writer = writer
+        self._tracer = tracer
+
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+        # Never the current one: a generator's context is that of whoever asks for the next piece.
+        span = self._tracer.start_span("ask_model", kind=SpanKind.CLIENT, attributes={"gen_ai.request.model": model})
+        silent = True
+        with ending(span):
+            async with aclosing(self._writer.reply(model, conversation)) as pieces:
+                async for piece in pieces:
+                    if silent and isinstance(piece, str):
+                        span.add_event("first_text")
+                        silent = False
+                    yield piece
+
+    async def close(self) -> None:
+        await self._writer.close()
+
+
+class TracedChat:
+    """A ChatUnitOfWork whose transactions are spans, each to the end of its commit.
+
+    One is named after the first that it does to a reply: `replies.claim`, `replies.renew`, `replies.end`.
+    """
+
+    def __init__(self, uow: ChatUnitOfWork, tracer: Tracer) -> None:
+        self._uow = uow
+        self._tracer = tracer
+
+    def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
+        return self._open(read_only)
+
+    @asynccontextmanager
+    async def _open(self, read_only: bool) -> AsyncGenerator[ChatUnit, None]:
+        span = self._tracer.start_span("transaction")
+        with ending(span):
+            async with self._uow(read_only=read_only) as unit:
+                yield cast("ChatUnit", _Unit(unit, span))
+
+
+class _Unit:
+    """The same unit, but for `replies`."""
+
+    def __init__(self, unit: ChatUnit, span: Span) -> None:
+        self._unit = unit
+        self.replies = _Naming(unit.replies, span)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._unit, name)
+
+
+class _Naming:
+    """The same port; its first use names the span."""
+
+    def __init__(self, port: object, span: Span) -> None:
+        self._port = port
+        self._span = span
+        self._named = False
+
+    def __getattr__(self, name: str) -> Any:
+        if not self._named:
+            self._named = True
+            self._span.update_name(f"replies.{name}")
+        return getattr(self._port, name)

@@ -1,0 +1,158 @@
+"""What waits in the database is counted right, on SQLite and PostgreSQL alike."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, select, update
+
+from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
+from parley.adapters.sql.backlog import SqlBacklog
+from parley.adapters.sql.billing import SqlBillingUnitOfWork
+from parley.adapters.sql.chat import SqlChatUnitOfWork
+from parley.adapters.sql.database import Database
+from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.tables import messages
+from parley.core.accounts.model import Delivery, Identity, IdentityKind, Purpose
+from parley.core.backlog import Backlog, Waiting
+from parley.core.billing.model import ProviderEvent, StoredEvent
+from parley.core.errors import Unavailable
+from tests.contracts.chat_fixtures import LONG, NOW, Store, new_id
+from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plan, run, scans
+
+NONE = Waiting(0, 0.0)
+# What a slow machine takes for a test at most, in seconds.
+SLACK = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    database: Database
+    store: Store
+    read: SqlBacklog
+
+    async def change(self, *ids: UUID, **values: object) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(update(messages).where(messages.c.id.in_(ids)).values(**values))
+            await connection.commit()
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[Database, None]:
+    database = Database(f"sqlite+aiosqlite:///{folder / 'parley.db'}")
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+@asynccontextmanager
+async def postgresql() -> AsyncGenerator[Database, None]:
+    async with migrated_database() as url:
+        database = Database(url)
+        yield database
+        await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Place, None]:
+    async with sqlite(tmp_path) if request.param == "sqlite" else postgresql() as database:
+        accounts, billing = SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database)
+        store = Store(accounts, billing, lambda limit: SqlChatUnitOfWork(database, basic_limit=limit))
+        yield Place(database, store, SqlBacklog(database))
+
+
+async def test_empty_database_has_no_backlog(place):
+    assert await place.read() == Backlog(pending=0, generating=0, due=NONE, codes=NONE, events=NONE, closures=0)
+
+
+async def test_replies_are_counted_by_status_and_those_that_may_be_taken_apart(place):
+    room = await place.store.new_room()
+    held = await place.store.new_reply(room)
+    await place.store.new_reply(room)
+    await place.store.new_reply()
+    await place.store.claim(held, lease=LONG)
+    backlog = await place.read()
+    assert (backlog.pending, backlog.generating) == (2, 1)
+    assert backlog.due.count == 1
+    assert 0 <= backlog.due.seconds < SLACK
+
+
+async def test_lease_that_ran_out_counts_as_due_and_delay_does_not(place):
+    lost, later = await place.store.new_reply(), await place.store.new_reply()
+    await place.store.claim(lost, lease=0)
+    claim = await place.store.claim(later)
+    await place.store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+    backlog = await place.read()
+    assert (backlog.pending, backlog.generating, backlog.due.count) == (1, 1, 1)
+
+
+async def test_reply_waits_since_the_one_before_it_ended(place):
+    room = await place.store.new_room()
+    first = await place.store.new_reply(room)
+    second = await place.store.new_reply(room)
+    await place.change(first.id, second.id, claimable_at=NOW)
+    assert (await place.read()).due.seconds > LONG
+    await place.store.end(await place.store.claim(first))
+    await place.change(first.id, completed_at=datetime.now(UTC))
+    backlog = await place.read()
+    assert backlog.due.count == 1
+    assert backlog.due.seconds < SLACK
+
+
+async def test_codes_and_events_wait_until_they_are_done(place):
+    identity = Identity(IdentityKind.EMAIL, "mira@example.com")
+    async with place.store.accounts() as unit:
+        await unit.deliveries.put(Delivery(new_id(), identity, Purpose.SIGN_IN, b"sealed", NOW + timedelta(hours=1)))
+        await unit.commit()
+    async with place.store.billing() as unit:
+        waits = StoredEvent(new_id(), ProviderEvent("evt_1", "invoice.paid", None, None))
+        await unit.events.add(waits, handled=False, now=NOW)
+        done = StoredEvent(new_id(), ProviderEvent("evt_2", "invoice.paid", None, None))
+        await unit.events.add(done, handled=True, now=NOW)
+        await unit.commit()
+    backlog = await place.read()
+    assert backlog.codes.count == 1
+    assert 0 <= backlog.codes.seconds < SLACK
+    assert backlog.events.count == 1
+    assert backlog.events.seconds > LONG
+
+
+async def test_database_without_tables_is_unavailable(tmp_path):
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(Unavailable):
+        await SqlBacklog(database)()
+    await database.close()
+
+
+HANDLED = """
+INSERT INTO events (id, provider_id, kind, received_at, handled_at)
+    SELECT gen_random_uuid(), number, 'invoice.paid', now(), now() FROM generate_series(1, 20000) number;
+ANALYZE events;
+"""
+
+
+async def test_scrapes_read_what_waits_and_not_what_is_done():
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    async with filled_database() as database:
+        await run(database, HANDLED)
+        await run(database, BACKLOG)
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        assert (await SqlBacklog(database)()).due.count == 100
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        async with database.transaction() as connection:
+            await connection.execute(select(1))
+            driver = (await connection.get_raw_connection()).driver_connection
+            plans = [scans(await kept_plan(driver, statement)) for statement in statements]
+    indexes = {"ix_messages_unfinished", "uq_messages_room_id_position", "ix_events_claimable_at"}
+    # Nothing but what waits is in these two.
+    assert set().union(*plans) == indexes | {"deliveries", "closures"}

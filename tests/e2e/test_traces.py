@@ -1,0 +1,131 @@
+"""Traces of real processes, sent to a real collector; and their absence where nobody asked for them."""
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.process import PATIENCE, ended, environment, free_port, new_room, say, served, sign_in
+from tests.e2e.scaled_out import ScaledOut, scaled_out, texted_code
+from tests.servers.sms_gateway import SmsGateway
+from tests.servers.trace_collector import TraceCollector, trace_collector
+
+RAVI = {"mobile_number": "+919876543210"}
+SECRET = "a thought of Ravi's"
+# So that only what processes send as they leave can arrive.
+NEVER = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+# As the packages of traces are named. Litestar looks for the names of attributes by itself.
+LOADED = """
+import json, sys
+import parley.asgi
+names = ("opentelemetry.sdk", "opentelemetry.trace", "opentelemetry.exporter", "google.protobuf", "requests",
+         "parley.adapters.tracing", "parley.bootstrap.opentelemetry")
+print(json.dumps([name for name in names if name in sys.modules]))
+"""
+HIDE = """
+import sys
+sys.modules["opentelemetry.sdk"] = None
+"""
+
+
+async def test_one_trace_from_the_post_to_the_last_write_on_another_process(tmp_path: Path) -> None:
+    with trace_collector() as collector:
+        async with scaled_out(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **NEVER) as town:
+            token, code = await _signed_in(town)
+            async with town.visitor(0, token) as ravi:
+                reply = (await say(ravi, await new_room(ravi), SECRET))["reply"]
+                assert (await ended(ravi, reply))["status"] == "completed"
+            await _left(town)
+        _check_message(collector, reply["id"])
+        _check_code(collector)
+        told = b"\n".join(collector.bodies)
+        assert [word for word in (SECRET, token, RAVI["mobile_number"], code) if word.encode() in told] == []
+
+
+@pytest.mark.parametrize("hanging", [False, True])
+async def test_a_collector_that_does_not_answer_holds_up_nothing(tmp_path: Path, hanging: bool) -> None:
+    async with SmsGateway().running() as deaf:
+        deaf.hanging = True
+        address = deaf.url if hanging else f"http://127.0.0.1:{free_port()}"
+        # Longer than anybody's patience here.
+        patient = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
+        async with served(tmp_path, OFFLINE_DELAY_SECONDS="0", **patient) as api:
+            async with aclosing(await sign_in(api.address)) as mira:
+                reply = (await say(mira, await new_room(mira), "Hello"))["reply"]
+                assert (await ended(mira, reply))["status"] == "completed"
+            api.signal(signal.SIGTERM)
+            assert await api.ended() in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize("asked", [{}, {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}])
+async def test_nothing_is_imported_for_traces_that_nobody_wants(tmp_path: Path, asked: dict[str, str]) -> None:
+    loaded, told = await _python(tmp_path, LOADED, asked)
+    assert loaded == []
+    assert "traces_off" not in told
+
+
+async def test_all_is_imported_for_traces_that_somebody_wants(tmp_path: Path) -> None:
+    loaded, _ = await _python(tmp_path, LOADED, {"OTEL_TRACES_EXPORTER": "console"})
+    assert {"opentelemetry.sdk", "parley.adapters.tracing"} <= set(loaded)
+
+
+@pytest.mark.parametrize(("code", "exporter"), [(HIDE + LOADED, "console"), (LOADED, "zipkin")])
+async def test_what_cannot_be_is_said_and_ends_nothing(tmp_path: Path, code: str, exporter: str) -> None:
+    _, told = await _python(tmp_path, code, {"OTEL_TRACES_EXPORTER": exporter})
+    assert "traces_off" in told
+
+
+def _check_message(collector: TraceCollector, reply_id: str) -> None:
+    [post] = collector.named("POST /chatroom/{chatroom_id}/message")
+    [work] = collector.named("write_reply", **{"parley.reply_id": reply_id})
+    steps = {span.name: span for span in collector.spans if span.parent == work.id}
+    assert steps.keys() - {"replies.renew"} == {"replies.claim", "ask_model", "replies.end"}
+    assert {span.trace for span in (post, work, *steps.values())} == {post.trace}
+    assert (post.parent, work.parent) == ("", post.id)
+    assert post.process != work.process == steps["replies.end"].process
+    assert {post.service, work.service} == {"parley"}
+    assert post.attributes["http.response.status_code"] == 202
+    assert work.attributes["parley.end"] == "completed"
+    assert steps["ask_model"].events == ["first_text"]
+
+
+def _check_code(collector: TraceCollector) -> None:
+    [asked] = collector.named("POST /auth/send-otp")
+    [delivered] = collector.named("deliver_code")
+    assert (delivered.trace, delivered.parent) == (asked.trace, asked.id)
+
+
+async def _signed_in(town: ScaledOut) -> tuple[str, str]:
+    """Ravi's access token, and the code that it took."""
+    assert (await town.post(0, "/auth/send-otp", RAVI)).is_success
+    code = await texted_code(town.gateway, RAVI)
+    answer = await town.post(0, "/auth/verify-otp", {**RAVI, "otp": code})
+    return answer.json()["access_token"], code
+
+
+async def _left(town: ScaledOut) -> None:
+    """All processes have ended as their supervisor asked them to."""
+    processes = [*town.apis, *town.workers]
+    for process in processes:
+        process.signal(signal.SIGTERM)
+    await asyncio.gather(*(process.ended() for process in processes))
+
+
+async def _python(folder: Path, code: str, settings: dict[str, str]) -> tuple[Any, str]:
+    """What it printed, as JSON, and what it logged."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code),
+        cwd=folder,
+        env=environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return json.loads(out), err.decode()

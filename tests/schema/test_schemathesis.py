@@ -1,0 +1,43 @@
+"""Schemathesis over the whole document and a real process: every check, in every phase."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from tests.e2e.process import served
+
+ROOT = Path(__file__).parents[2]
+WEBHOOK_SECRET = "whsec_only_for_these_tests"
+SETTINGS = {
+    "OTP_MAX_SENDS_PER_HOUR": "1000000",
+    "BASIC_DAILY_LIMIT": "1000000000",
+    "MAX_PENDING_REPLIES": "1000000",
+    "OFFLINE_DELAY_SECONDS": "0",
+    "ACCESS_TOKEN_EXPIRE_MINUTES": "1000",
+    "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+}
+# `SCHEMA=long` in the environment for the full depth, with another seed each time.
+DEPTH = (
+    ["--max-examples", "100"] if os.environ.get("SCHEMA") == "long" else ["--max-examples", "6", "--seed", "20261121"]
+)
+
+
+async def test_the_server_does_what_its_document_says(tmp_path: Path) -> None:
+    async with served(tmp_path, **SETTINGS) as api:
+        code, said = await schemathesis(api.address, tmp_path)
+    assert code == 0, said
+
+
+async def schemathesis(address: str, folder: Path) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/schema/schemathesis.toml")),
+        *("run", f"{address}/openapi.json", "--no-color", *DEPTH),
+        cwd=folder,
+        env=os.environ
+        | {"SCHEMA_ADDRESS": address, "SCHEMA_WEBHOOK_SECRET": WEBHOOK_SECRET, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
