@@ -147,6 +147,12 @@ async def test_probes_leave_no_spans_and_unknown_addresses_no_name(spans: Spans,
     assert (span.name, span.attributes["http.response.status_code"]) == ("GET", 404)
 
 
+async def test_a_method_of_the_clients_own_is_not_told(spans: Spans, site: Site) -> None:
+    await site.visitor().request("MIRAS-SECRET", "/models")
+    [span] = spans.all()
+    assert "MIRAS" not in span.to_json()
+
+
 async def test_a_server_error_is_an_error(spans: Spans, mira: Person, clock: Clock) -> None:
     clock.fault = RuntimeError(SECRET)
     answer = await mira.post("/auth/send-otp", json={"mobile_number": MIRA})

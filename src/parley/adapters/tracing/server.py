@@ -39,7 +39,7 @@ class TracedApp:
             await self._app(scope, receive, send_traced)
 
     def _begun(self, scope: Any) -> Span:
-        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        method = _method(scope)
         parent = context_of(_header(scope["headers"], b"traceparent"))
         attributes = {"http.request.method": method}
         return self._traces.tracer.start_span(method, context=parent, kind=SpanKind.SERVER, attributes=attributes)
@@ -50,11 +50,15 @@ def _answered(span: Span, scope: Any, start: HTTPResponseStartEvent) -> None:
     # Litestar leaves the template there once it has found the route.
     if route := scope.get("path_template"):
         span.set_attribute("http.route", route)
-        span.update_name(f"{scope['method']} {route}")
+        span.update_name(f"{_method(scope)} {route}")
     if request_id := _header(start["headers"], b"x-request-id"):
         span.set_attribute("parley.request_id", request_id)
     if start["status"] >= 500:  # noqa: PLR2004  an error of the server, RFC 9110, 15.6
         span.set_status(StatusCode.ERROR)
+
+
+def _method(scope: Any) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "_OTHER"
 
 
 def _header(headers: Any, name: bytes) -> str | None:
