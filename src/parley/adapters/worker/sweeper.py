@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 log = structlog.get_logger("parley.sweeper")
+
+# A query that is cut off costs its connection; a question to the payment provider may take longer than leaving may.
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,20 @@ class Sweeper:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Sweeps while the context is open, first at once."""
+        """Sweeps while the context is open, first at once. At its end a sweep has PATIENCE_SECONDS to end by itself."""
+        leaving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(self._repeat(sweep)) for sweep in self._sweeps]
+            loops = [tasks.create_task(self._repeat(sweep, leaving)) for sweep in self._sweeps]
             try:
                 yield
             finally:
+                leaving.set()
+                await asyncio.wait(loops, timeout=PATIENCE_SECONDS)
                 for loop in loops:
                     loop.cancel()
 
-    async def _repeat(self, sweep: Sweep) -> None:
-        while True:
+    async def _repeat(self, sweep: Sweep, leaving: asyncio.Event) -> None:
+        while not leaving.is_set():
             try:
                 found = await sweep.run()
             except Exception:
@@ -56,4 +62,6 @@ class Sweeper:
                 self._meter.swept(sweep.name, found or 0)
                 if found:
                     log.info("swept", sweep=sweep.name, found=found)
-            await asyncio.sleep(sweep.seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(sweep.seconds):
+                    await leaving.wait()
