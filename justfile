@@ -21,7 +21,15 @@ test *arguments:
 
 # The faults at their full dose: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
 faults:
-    FAULTS=long .venv/bin/pytest tests/faults
+    FAULTS=long .venv/bin/pytest tests/faults tests/contracts/test_plans_follow.py
+
+# The tests under every Python that parley supports
+pythons:
+    for version in 3.11 3.12 3.13; do \
+        python$version -m venv .venv-$version \
+        && .venv-$version/bin/pip install --quiet --constraint constraints.txt --editable '.[test]' \
+        && .venv-$version/bin/pytest -n 2 --dist loadfile || exit 1; \
+    done
 
 # The Postman collection against a server that runs
 postman address="http://127.0.0.1:8000": setup
@@ -37,7 +45,7 @@ lint:
 # Pin every version anew, after a change of the dependencies
 pin:
     rm -rf .venv && python3 -m venv .venv
-    .venv/bin/pip install --quiet --editable '.[test]'
+    .venv/bin/pip install --quiet --editable '.[test,ci]'
     .venv/bin/pip freeze --exclude-editable > constraints.txt
 
 # Write the OpenAPI document that docs/ carries
