@@ -13,6 +13,8 @@ import click
 from parley.settings import Settings, SettingsError, read_settings
 
 GRACE_SECONDS = 3
+# Longer than proxies keep a connection that they do not use (nginx: 60 s): whoever closes first may cut a request off.
+KEEP_ALIVE_SECONDS = 75
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,6 +70,7 @@ def run(host: str, port: int, workers: int) -> None:
             # The application itself reads them, so that it does the same under any server.
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
             ws="none",
         )
