@@ -70,7 +70,7 @@ def run(host: str, port: int, workers: int) -> None:
             # The application itself reads them, so that it does the same under any server.
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
             ws="none",
         )
