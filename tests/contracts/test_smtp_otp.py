@@ -113,7 +113,7 @@ async def test_no_identity_becomes_another_address_or_a_header() -> None:
         assert [event["event"] for event in await server.rest()] == []
 
 
-@pytest.mark.parametrize("address", ["o'hara+codes@example.com", "{mira}&#%$*!?^`|~=/@example.com", "mira@[127.0.0.1]"])
+@pytest.mark.parametrize("address", ["o'hara+codes@example.com", "{mira}&#%$*!?^`|~=/@example.com"])
 async def test_an_unusual_address_is_written_as_it_is(address: str) -> None:
     async with mail_server() as server:
         await send(smtp(server), address)
