@@ -18,10 +18,9 @@ from parley.adapters.http.identity import (
 )
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.problems import documented
-from parley.adapters.http.sign_in import CodeAnswer, code_answer
+from parley.adapters.http.sign_in import CodeAnswer, send
 from parley.adapters.http.throttle import one_call_from_address
 from parley.adapters.http.told import told
-from parley.core.accounts.codes import send_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, TokenInvalid
 from parley.core.accounts.model import Caller, Purpose
 from parley.core.accounts.new_password import change_password, reset_password
@@ -62,20 +61,7 @@ class PasswordController(Controller):
     )
     async def forgot(self, data: JSONBody[WhoBody], ports: Ports) -> CodeAnswer:
         """The same answer, after the same time, for any valid identity. A new code voids the one before."""
-        sent = await send_code(
-            uow=ports.accounts,
-            turns=ports.turns,
-            post=ports.post,
-            policy=ports.code_policy,
-            keys=ports.code_keys,
-            identity=identity_in(data, ports),
-            purpose=Purpose.RESET,
-            new_code=ports.new_code,
-            new_id=ports.new_id,
-            audit=ports.audit,
-            now=ports.now(),
-        )
-        return code_answer(sent)
+        return await send(data, Purpose.RESET, ports)
 
     @post(
         "/reset-password",

@@ -22,7 +22,7 @@ from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.problems import documented
 from parley.adapters.http.throttle import one_call_from_address
 from parley.adapters.http.told import told
-from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
+from parley.core.accounts.codes import send_code, sign_in_by_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import Purpose, SignedIn, TokenPair
 from parley.core.accounts.passwords import log_in, sign_up
@@ -137,20 +137,7 @@ class AuthController(Controller):
     )
     async def send_otp(self, data: JSONBody[WhoBody], ports: Ports) -> CodeAnswer:
         """To any valid identity, known or not. A new code voids the one before."""
-        sent = await send_code(
-            uow=ports.accounts,
-            turns=ports.turns,
-            post=ports.post,
-            policy=ports.code_policy,
-            keys=ports.code_keys,
-            identity=identity_in(data, ports),
-            purpose=Purpose.SIGN_IN,
-            new_code=ports.new_code,
-            new_id=ports.new_id,
-            audit=ports.audit,
-            now=ports.now(),
-        )
-        return code_answer(sent)
+        return await send(data, Purpose.SIGN_IN, ports)
 
     @post(
         "/verify-otp",
@@ -226,7 +213,21 @@ class AuthController(Controller):
         return _tokens(pair)
 
 
-def code_answer(sent: CodeSent) -> CodeAnswer:
+async def send(who: WhoBody, purpose: Purpose, ports: HttpPorts) -> CodeAnswer:
+    """A code for either purpose; the answer shows it only where nothing is delivered."""
+    sent = await send_code(
+        uow=ports.accounts,
+        turns=ports.turns,
+        post=ports.post,
+        policy=ports.code_policy,
+        keys=ports.code_keys,
+        identity=identity_in(who, ports),
+        purpose=purpose,
+        new_code=ports.new_code,
+        new_id=ports.new_id,
+        audit=ports.audit,
+        now=ports.now(),
+    )
     return CodeAnswer(
         message=CODE_SENT,
         expires_in=sent.expires_in,
