@@ -31,7 +31,10 @@ async def test_200_streams_cut_at_any_byte_read_on_at_another_process(tmp_path: 
     for reader in readers:
         assert reader.final is not None
         assert reader.text == reader.final.data["message"]["content"]
-        assert [event.name for event in reader.seen].count("start") == 1
+        starts = [event.id for event in reader.seen if event.name == "start"]
+        # One for each attempt: on a machine so busy that a lease runs out there is more than one.
+        assert len(set(starts)) == len(starts)
+        assert starts[-1] == f"{reader.final.id.split('-')[0]}-0"
 
 
 async def test_a_stop_reaches_the_worker_that_writes_and_keeps_the_text(tmp_path: Path) -> None:

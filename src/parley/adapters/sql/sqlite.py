@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from parley.adapters.sql import sqlite_driver
 
-BUSY_MILLISECONDS = 5_000
 CONNECTIONS = 5
 READ_ONLY = {"parley_read_only": True}
 
@@ -27,20 +26,8 @@ def sqlite_engine(url: str) -> AsyncEngine:
         max_overflow=0,
         async_creator=opened,
     )
-    event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    # Python's driver would begin transactions by itself, late and never for SELECT: _begin does it.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-    # A 202 is a promise: FULL keeps it through a power failure too.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
 
 
 def _begin(connection: Any) -> None:

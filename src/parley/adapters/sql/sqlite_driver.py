@@ -2,6 +2,9 @@
 
 SQLAlchemy asks aiosqlite for a cursor, an execution, the rows and a close, each a trip to the connection's thread and
 back: measured, they cost more than SQLite's own work. Here the execution does all four.
+
+A connection is prepared in its thread while it is opened: a task that is cancelled between two such steps would leave a
+connection that nobody closes.
 """
 
 import os
@@ -15,6 +18,7 @@ from typing import Any, Self
 import aiosqlite
 
 OPEN_SECONDS = 5.0
+BUSY_SECONDS = 5.0
 
 Parameters = Sequence[Any]
 
@@ -29,6 +33,9 @@ class Connection(aiosqlite.Connection):
         # The pool rolls back every connection that it gets back, also after a commit.
         if self.in_transaction:
             await super().rollback()
+
+    async def create_function(self, *_: Any, **__: Any) -> None:
+        """SQLAlchemy brings `regexp` and `floor` to every connection; no statement here uses them."""
 
     async def run(self, execute: str, sql: str, parameters: Any) -> tuple[sqlite3.Cursor, list[Any]]:
         """Call that method of sqlite3's connection, in its thread, and fetch every row."""
@@ -91,7 +98,20 @@ def _opened(file: str) -> sqlite3.Connection:
     # A file that is made here is its owner's alone, as what it will hold is. SQLite says what is wrong with a path.
     with suppress(OSError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(Path(file), check_same_thread=True)
+    # Python's driver would begin transactions by itself, late and never for SELECT; without a level it begins none.
+    connection = sqlite3.connect(Path(file), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=True)
+    try:
+        _switch_to_wal(connection)
+        # A 202 is a promise: FULL keeps it through a power failure too.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
     last_try = time.monotonic() + OPEN_SECONDS
     while True:
         try:
@@ -99,8 +119,7 @@ def _opened(file: str) -> sqlite3.Connection:
         except sqlite3.OperationalError:
             # Of processes that open a new file at once one makes the switch, and SQLite does not wait for it by itself.
             if time.monotonic() > last_try:
-                connection.close()
                 raise
             time.sleep(0.01)
         else:
-            return connection
+            return
