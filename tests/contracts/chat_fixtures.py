@@ -41,6 +41,8 @@ def noon(day: date) -> datetime:
 
 LIMIT = 5
 LONG = 3_600.0
+# More than any test has of anything.
+MANY = 1_000
 COMPLETED = Ending(Status.COMPLETED, "An answer", NOW)
 
 _Result = TypeVar("_Result")
@@ -100,9 +102,19 @@ class Store:
             reserved = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
             assert reserved is not None
             question, reply = exchange_at(reserved[1], room, content=content, reply_id=reply_id)
-            await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=charged_on)
+            assert await unit.messages.add_exchange(
+                question, reply, account_id=room.account_id, charged_on=charged_on, most_pending=MANY
+            )
             await unit.commit()
         return question, reply
+
+    async def pending(self, account_id: UUID) -> int:
+        """How many replies of the account have not ended."""
+        async with self.chat(read_only=True) as unit:
+            pages = [
+                await unit.messages.page(room, before=None, limit=MANY) for room in await unit.rooms.ids(account_id)
+            ]
+        return sum(not message.status.ended for page in pages for message in page)
 
     async def claimed(self, reply_id: UUID, *, lease: float = LONG) -> Claim | None:
         return await self.do(lambda unit: unit.replies.claim(reply_id, lease=lease))

@@ -10,7 +10,18 @@ import pytest
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.model import IdempotencyKey, Room, TokenUsage
 from parley.core.chat.ports import ChatUnit
-from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
+from tests.contracts.chat_fixtures import (
+    COMPLETED,
+    LONG,
+    MANY,
+    NOW,
+    TODAY,
+    Store,
+    every_store,
+    exchange_at,
+    new_id,
+    noon,
+)
 
 store = every_store
 KEY = IdempotencyKey("a key", b"f" * 32)
@@ -24,7 +35,7 @@ async def change_everything(unit: ChatUnit, room: Room) -> None:
     question, reply = exchange_at(position, room)
     await unit.quota.take(room.account_id, now=noon(TODAY))
     await unit.quota.add_tokens(room.account_id, day=TODAY, usage=TokenUsage(1, 2))
-    await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
+    await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY)
     await unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)
 
 
@@ -33,7 +44,6 @@ async def read_everything(store: Store, room: Room) -> tuple[Any, ...]:
         return (
             await unit.rooms.page(room.account_id, after=None, limit=100),
             await unit.messages.page(room.id, before=None, limit=100),
-            await unit.replies.pending_count(room.account_id),
             await unit.quota.look(room.account_id, now=noon(TODAY)),
             await store.usage(room.account_id),
         )
@@ -63,10 +73,10 @@ async def test_what_is_committed_stays_whatever_happens_then(store):
 
     with pytest.raises(ZeroDivisionError):
         await fail_after_the_commit()
-    rooms, messages, pending, allowance, usage = await read_everything(store, room)
+    rooms, messages, allowance, usage = await read_everything(store, room)
     assert {found.name for found in rooms} == {"A room", "Another name"}
     assert [message.position for message in messages] == [1, 2]
-    assert (pending, allowance.remaining) == (1, 4)
+    assert allowance.remaining == 4
     assert usage == [DayUsage(TODAY, 1, 1, 2)]
 
 
@@ -142,7 +152,9 @@ async def test_writers_take_turns(store):
             _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
             order.append((name, position))
             question, reply = exchange_at(position, room)
-            await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
+            await unit.messages.add_exchange(
+                question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY
+            )
             await unit.commit()
 
     async with asyncio.timeout(20):
@@ -180,7 +192,7 @@ async def test_chat_and_billing_write_at_once_without_losing_anything(store):
             *(store.put_on(Plan.PRO, account_id) for account_id in accounts),
         )
 
-    assert await store.see(lambda unit: unit.replies.pending_count(room.account_id)) == len(accounts)
+    assert await store.pending(room.account_id) == len(accounts)
     for account_id in accounts:
         async with store.billing(read_only=True) as unit:
             assert await unit.plans.of(account_id, now=noon(TODAY)) is Plan.PRO

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from parley.adapters.sql.schema import current_revision, migrate, migrations_folder
 from parley.adapters.sql.tables import (
@@ -21,6 +21,7 @@ from tests.contracts.migrations_fixtures import applied, every_new_url, moved, o
 
 new_url = every_new_url
 
+VERSION = "alembic_version"
 PROCESSES = 4
 DATABASES = 6
 # Migrates each database that it reads the address of, and says so.
@@ -58,7 +59,7 @@ def described(connection: Connection) -> dict[str, Any]:
             "checks": by_name(found.get_check_constraints(table)),
         }
         for table in found.get_table_names()
-        if table != "alembic_version"
+        if table != VERSION
     }
 
 
@@ -110,13 +111,21 @@ async def test_all_the_way_down_leaves_nothing(new_url):
         assert await current_revision(database) == REVISION
 
 
-async def test_migrated_schema_is_that_of_the_tables(new_url):
-    async with opened(new_url()) as migrated, opened(new_url()) as made:
-        await migrate(migrated)
-        await applied(made, metadata.create_all)
+async def test_what_the_migrations_make_is_what_a_new_database_gets(new_url):
+    async with opened(new_url()) as migrated, opened(new_url()) as new:
+        await moved(migrated, command.upgrade, "head")
+        await migrate(new)
 
         assert await applied(migrated, differences) == []
-        assert await applied(migrated, described) == await applied(made, described)
+        assert await applied(migrated, described) == await applied(new, described)
+        assert await applied(migrated, version) == await applied(new, version)
+
+
+def version(connection: Connection) -> tuple[Any, ...]:
+    found = inspect(connection)
+    columns = [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(VERSION)]
+    rows = connection.execute(text(f"SELECT version_num FROM {VERSION}")).all()
+    return columns, found.get_pk_constraint(VERSION)["constrained_columns"], rows
 
 
 async def test_revision_is_that_of_the_newest_script(new_url):

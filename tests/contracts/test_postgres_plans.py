@@ -135,7 +135,6 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
     "end unheld": (lambda unit: unit.replies.end_unheld(REPLY, COMPLETED), {"pk_messages"}),
     "next in room": (lambda unit: unit.replies.next_in_room(ROOM), {"pk_rooms", "ix_messages_unfinished"}),
-    "pending": (lambda unit: unit.replies.pending_count(ACCOUNT), {"ix_messages_unfinished"}),
     "overdue": (
         lambda unit: unit.replies.take_overdue(patience=30, limit=100),
         {"ix_messages_unfinished", "pk_messages"},

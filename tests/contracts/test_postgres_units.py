@@ -15,7 +15,19 @@ from parley.adapters.sql.database import Database
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Claim, Ending, IdempotencyKey, Room, Status, TokenUsage
-from tests.contracts.chat_fixtures import COMPLETED, LIMIT, LONG, NOW, TODAY, Store, exchange_at, new_id, noon, sql
+from tests.contracts.chat_fixtures import (
+    COMPLETED,
+    LIMIT,
+    LONG,
+    MANY,
+    NOW,
+    TODAY,
+    Store,
+    exchange_at,
+    new_id,
+    noon,
+    sql,
+)
 from tests.contracts.postgres_fixtures import migrated_database
 
 PROCESSES = 4
@@ -46,8 +58,9 @@ async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
             if first is not None:
                 return first[0]
         await unit.quota.take(room.account_id, now=noon(TODAY))
-        await unit.replies.pending_count(room.account_id)
-        await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY)
+        await unit.messages.add_exchange(
+            question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY
+        )
         await unit.commit()
     return reply.id
 

@@ -11,9 +11,8 @@ from uuid import UUID
 from parley.adapters.sql.chat import SqlChatUnitOfWork
 from parley.adapters.sql.database import Database
 from parley.adapters.sql.schema import has_current
-from parley.adapters.worker.about import about
+from parley.adapters.worker.about import Work, about
 from parley.adapters.worker.sweeper import Sweep, Sweeper
-from parley.adapters.worker.taskiq_worker import Work
 from parley.adapters.worker.writing import Writing
 from parley.bootstrap.accounts import SigningIn, signing_in
 from parley.bootstrap.databases import open_database

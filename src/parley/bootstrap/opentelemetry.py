@@ -12,7 +12,7 @@ from parley.adapters.tracing.export import Export
 from parley.adapters.tracing.replies import TracedChat, TracedMeter, TracedModel
 from parley.adapters.tracing.server import TracedApp
 from parley.adapters.tracing.work import TracedQueue, traced_work
-from parley.adapters.worker.taskiq_worker import Work
+from parley.adapters.worker.about import Work
 from parley.bootstrap.tracing import Tracing
 from parley.bootstrap.wires import Wire
 from parley.core.chat.catalogue import Provider

@@ -11,9 +11,9 @@ from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.sql.database import Database
 from parley.adapters.sql.schema import migrate, require_current
+from parley.adapters.worker.about import Work
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.sweeper import Sweeper
-from parley.adapters.worker.taskiq_worker import Work
 from parley.adapters.worker.writing import Writing
 from parley.alone import alone
 from parley.bootstrap.metering import Metering

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import structlog
 from litestar.types import ASGIApp
 
-from parley.adapters.worker.taskiq_worker import Work
+from parley.adapters.worker.about import Work
 from parley.bootstrap.wires import Wire
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter

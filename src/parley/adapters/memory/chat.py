@@ -104,11 +104,17 @@ class MemoryMessages:
         self._tables = tables
         self._clock = clock
 
-    async def add_exchange(self, question: Message, reply: Message, *, account_id: UUID, charged_on: date) -> None:
-        now = self._clock()
+    async def add_exchange(
+        self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
+    ) -> bool:
+        now, replies = self._clock(), self._tables.replies
+        unfinished = (message for message in self._tables.messages.values() if not message.status.ended)
+        if sum(replies[message.id].account_id == account_id for message in unfinished) >= most_pending:
+            return False
         self._tables.messages[question.id] = question
         self._tables.messages[reply.id] = reply
-        self._tables.replies[reply.id] = ReplyState(reply.room_id, account_id, charged_on, now, now)
+        replies[reply.id] = ReplyState(reply.room_id, account_id, charged_on, now, now)
+        return True
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         message = self._tables.messages.get(message_id)

@@ -82,9 +82,6 @@ class MemoryReplies:
             self._tables.replies[reply_id] = replace(self._tables.replies[reply_id], queued_at=now)
         return overdue[:limit]
 
-    async def pending_count(self, account_id: UUID) -> int:
-        return sum(self._tables.replies[message.id].account_id == account_id for message in self._unfinished())
-
     def _unfinished(self) -> list[Message]:
         return [message for message in self._tables.messages.values() if not message.status.ended]
 

@@ -1,16 +1,61 @@
 """Chat's quota and billing's plans, over the same tables."""
 
 from datetime import date, datetime
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, case, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
-from parley.adapters.sql.tables import plans, usage_days
+from parley.adapters.sql.tables import Id, Moment, plans, usage_days
 from parley.core.billing.model import DayUsage, Plan, daily_limit
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
+
+_account = bindparam("account", type_=Id)
+_today = bindparam("today", type_=usage_days.c.day.type)
+# What the operator says, else what was paid for.
+_plan = func.coalesce(
+    select(
+        case(
+            (plans.c.override.is_not(None), plans.c.override),
+            (plans.c.paid_until > bindparam("now", type_=Moment), Plan.PRO.value),
+            else_=Plan.BASIC.value,
+        )
+    )
+    .where(plans.c.account_id == _account)
+    .scalar_subquery(),
+    Plan.BASIC.value,
+)
+_PLAN = select(_plan)
+_unlimited = _plan.in_([plan.value for plan in Plan if daily_limit(plan, basic=0) is None])
+_ADD_TOKENS = (
+    update(usage_days)
+    .where(usage_days.c.account_id == _account, usage_days.c.day == _today)
+    .values(
+        input_tokens=usage_days.c.input_tokens + bindparam("read"),
+        output_tokens=usage_days.c.output_tokens + bindparam("written"),
+    )
+)
+
+
+@cache
+def _counting(dialect: str) -> ReturningInsert[int, str]:
+    """The day's count with one message more and the plan that allows it; nothing where the plan does not."""
+    limit = bindparam("basic", type_=usage_days.c.used.type)
+    first = select(_account, _today, literal(1)).where(or_(limit > 0, _unlimited))
+    return (
+        (postgresql.insert if dialect == "postgresql" else sqlite.insert)(usage_days)
+        .from_select(["account_id", "day", "used"], first)
+        .on_conflict_do_update(
+            index_elements=["account_id", "day"],
+            set_={"used": usage_days.c.used + 1},
+            where=or_(usage_days.c.used < limit, _unlimited),
+        )
+        .returning(usage_days.c.used, _plan)
+    )
 
 
 class SqlQuota:
@@ -19,14 +64,18 @@ class SqlQuota:
     def __init__(self, connection: AsyncConnection, *, basic_limit: int) -> None:
         self._connection = connection
         self._basic_limit = basic_limit
-        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
     async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
-        day, limit = utc_day(now), await self._limit(account_id, now)
-        used = None if limit == 0 else await self._count_one(account_id, day, limit)
-        if used is None:
-            raise QuotaExceeded(_allowance(limit, limit, day))
-        return _allowance(limit, used, day)
+        day, basic = utc_day(now), self._basic_limit
+        counted = await self._connection.execute(
+            _counting(self._connection.dialect.name),
+            {"account": account_id, "today": day, "now": now, "basic": basic},
+        )
+        row = counted.one_or_none()
+        if row is None:
+            raise QuotaExceeded(_allowance(basic, basic, day))
+        used, plan = row
+        return _allowance(daily_limit(Plan(plan), basic=self._basic_limit), used, day)
 
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
         day = utc_day(now)
@@ -44,31 +93,12 @@ class SqlQuota:
 
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
         await self._connection.execute(
-            update(usage_days)
-            .where(usage_days.c.account_id == account_id, usage_days.c.day == day)
-            .values(
-                input_tokens=usage_days.c.input_tokens + usage.input_tokens,
-                output_tokens=usage_days.c.output_tokens + usage.output_tokens,
-            )
+            _ADD_TOKENS,
+            {"account": account_id, "today": day, "read": usage.input_tokens, "written": usage.output_tokens},
         )
 
     async def _limit(self, account_id: UUID, now: datetime) -> int | None:
         return daily_limit(await SqlPlans(self._connection).of(account_id, now=now), basic=self._basic_limit)
-
-    async def _count_one(self, account_id: UUID, day: date, limit: int | None) -> int | None:
-        """The day's count with this message in it; None when there was no room for it."""
-        counted = await self._connection.execute(
-            self._insert(usage_days)
-            .values(account_id=account_id, day=day, used=1)
-            .on_conflict_do_update(
-                index_elements=["account_id", "day"],
-                set_={"used": usage_days.c.used + 1},
-                where=None if limit is None else usage_days.c.used < limit,
-            )
-            .returning(usage_days.c.used)
-        )
-        used: int | None = counted.scalar_one_or_none()
-        return used
 
 
 class SqlPlans:
@@ -77,13 +107,8 @@ class SqlPlans:
         self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
     async def of(self, account_id: UUID, *, now: datetime) -> Plan:
-        found = await self._connection.execute(
-            select(plans.c.override, plans.c.paid_until).where(plans.c.account_id == account_id)
-        )
-        override, paid_until = found.one_or_none() or (None, None)
-        if override is not None:
-            return Plan(override)
-        return Plan.PRO if paid_until is not None and now < paid_until else Plan.BASIC
+        found = await self._connection.execute(_PLAN, {"account": account_id, "now": now})
+        return Plan(found.scalar_one())
 
     async def override(self, account_id: UUID, plan: Plan | None) -> None:
         await self._write(account_id, override=None if plan is None else plan.value)

@@ -1,25 +1,32 @@
-"""The running state of replies in SQL: every step is one conditional UPDATE, timed by the database's clock."""
+"""The running state of replies in SQL: every step is one conditional UPDATE, timed by the database's clock.
+
+Statements of every reply are built once: building one costs as much as running it.
+"""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, bindparam, case, exists, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from parley.adapters.sql.clock import database_time
-from parley.adapters.sql.tables import messages, rooms
-from parley.core.chat.model import Claim, Ending, Lease, Status
+from parley.adapters.sql.tables import Id, messages, rooms
+from parley.core.chat.model import Claim, Ending, Lease, Role, Status
 
 _earlier = messages.alias("earlier")
-# Written out in the statement, and in the order of the partial index: it serves only what is seen to be in it.
-_states: BindParameter[list[str]] = bindparam(
-    "unfinished", [Status.PENDING.value, Status.GENERATING.value], expanding=True, literal_execute=True
-)
+
+
+def written_out(*words: Role | Status) -> list[ColumnElement[str]]:
+    """Constants of ours in the statement's own text: a partial index serves only what is seen to be in it."""
+    return [literal_column(f"'{word.value}'", String()) for word in words]
+
+
+# In the order of the partial index.
+_states = written_out(Status.PENDING, Status.GENERATING)
 unfinished = messages.c.status.in_(_states)
 # The same of a reply that is found by its id, said so that the index is not seen to serve it: while it is empty it
 # looks cheaper to PostgreSQL than the primary key, and that plan may be kept when it is full.
-_not_ended = messages.c.status.not_in([Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value])
+_not_ended = messages.c.status.not_in(written_out(Status.COMPLETED, Status.FAILED, Status.STOPPED))
 _due = messages.c.claimable_at <= database_time()
 _first_in_room = ~exists().where(
     _earlier.c.account_id == messages.c.account_id,
@@ -40,6 +47,44 @@ _claim_columns = (
     messages.c.created_at,
     messages.c.stop_requested,
 )
+_end_columns = (
+    messages.c.status,
+    messages.c.content,
+    messages.c.completed_at,
+    messages.c.input_tokens,
+    messages.c.output_tokens,
+    messages.c.error_code,
+    messages.c.error_detail,
+)
+
+
+# The fence: true only while no other attempt has begun and none has ended.
+_held = and_(
+    messages.c.id == bindparam("reply"),
+    # Not written out: see _not_ended.
+    messages.c.status == Status.GENERATING.value,
+    messages.c.attempt == bindparam("held_attempt"),
+)
+_CLAIM = (
+    update(messages)
+    .where(messages.c.id == bindparam("reply"), _not_ended, _due, _first_in_room)
+    .values(
+        status=written_out(Status.GENERATING)[0],
+        attempt=messages.c.attempt + 1,
+        claimable_at=database_time("lease"),
+    )
+    .returning(*_claim_columns)
+)
+_RENEW = update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
+_END = update(messages).where(_held).values({column.name: bindparam(f"its_{column.name}") for column in _end_columns})
+# The index begins with the account.
+_account_of_room = select(rooms.c.account_id).where(rooms.c.id == bindparam("room", type_=Id)).scalar_subquery()
+_NEXT_IN_ROOM = (
+    select(messages.c.id)
+    .where(messages.c.account_id == _account_of_room, messages.c.room_id == bindparam("room", type_=Id), unfinished)
+    .order_by(messages.c.position)
+    .limit(1)
+)
 
 
 class SqlReplies:
@@ -47,39 +92,32 @@ class SqlReplies:
         self._connection = connection
 
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
-        return await self._take(
-            update(messages)
-            .where(messages.c.id == reply_id, _not_ended, _due, _first_in_room)
-            .values(status=Status.GENERATING.value, attempt=messages.c.attempt + 1, claimable_at=database_time(lease))
-            .returning(*_claim_columns)
-        )
+        taken = await self._connection.execute(_CLAIM, {"reply": reply_id, "lease": lease})
+        row = taken.one_or_none()
+        return None if row is None else Claim(*row)
 
     async def renew(self, claim: Claim, *, lease: float) -> Lease:
-        renewed = await self._connection.execute(
-            update(messages)
-            .where(_held_by(claim))
-            .values(claimable_at=database_time(lease))
-            .returning(messages.c.stop_requested)
-        )
+        renewed = await self._connection.execute(_RENEW, _holder(claim) | {"lease": lease})
         stop_requested = renewed.scalar_one_or_none()
         if stop_requested is None:
             return Lease.LOST
         return Lease.STOP_REQUESTED if stop_requested else Lease.HELD
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        return await self._write(claim, **_ending_values(ending))
+        values = {f"its_{name}": value for name, value in _ending_values(ending).items()}
+        ended = await self._connection.execute(_END, _holder(claim) | values)
+        return ended.rowcount == 1
 
     async def put_off(self, claim: Claim, *, seconds: float) -> bool:
-        return await self._write(
+        return await self._make_pending(
             claim,
-            status=Status.PENDING.value,
             failures=messages.c.failures + 1,
             # Who asked to stop meanwhile does not wait for the delay.
             claimable_at=case((messages.c.stop_requested, database_time()), else_=database_time(seconds)),
         )
 
     async def hand_back(self, claim: Claim) -> bool:
-        return await self._write(claim, status=Status.PENDING.value, claimable_at=database_time())
+        return await self._make_pending(claim, claimable_at=database_time())
 
     async def request_stop(self, reply_id: UUID) -> bool:
         flagged = await self._connection.execute(
@@ -89,22 +127,17 @@ class SqlReplies:
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
         held = and_(messages.c.status == Status.GENERATING.value, messages.c.claimable_at > database_time())
-        return await self._take(
+        ended = await self._connection.execute(
             update(messages)
             .where(messages.c.id == reply_id, _not_ended, ~held)
             .values(attempt=messages.c.attempt + 1, **_ending_values(ending))
             .returning(*_claim_columns)
         )
+        row = ended.one_or_none()
+        return None if row is None else Claim(*row)
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
-        # The index begins with the account.
-        account = select(rooms.c.account_id).where(rooms.c.id == room_id).scalar_subquery()
-        found = await self._connection.execute(
-            select(messages.c.id)
-            .where(messages.c.account_id == account, messages.c.room_id == room_id, unfinished)
-            .order_by(messages.c.position)
-            .limit(1)
-        )
+        found = await self._connection.execute(_NEXT_IN_ROOM, {"room": room_id})
         return found.scalar_one_or_none()
 
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
@@ -130,29 +163,15 @@ class SqlReplies:
         )
         return [reply_id for _, reply_id in sorted(tuple(row) for row in taken)]
 
-    async def pending_count(self, account_id: UUID) -> int:
-        counted = await self._connection.execute(
-            select(func.count()).select_from(messages).where(messages.c.account_id == account_id, unfinished)
+    async def _make_pending(self, claim: Claim, **values: Any) -> bool:
+        made = await self._connection.execute(
+            update(messages).where(_held).values(status=Status.PENDING.value, **values), _holder(claim)
         )
-        return counted.scalar_one()
-
-    async def _take(self, statement: ReturningUpdate[Any]) -> Claim | None:
-        taken = await self._connection.execute(statement)
-        row = taken.one_or_none()
-        return None if row is None else Claim(*row)
-
-    async def _write(self, claim: Claim, **values: Any) -> bool:
-        written = await self._connection.execute(update(messages).where(_held_by(claim)).values(**values))
-        return written.rowcount == 1
+        return made.rowcount == 1
 
 
-def _held_by(claim: Claim) -> ColumnElement[bool]:
-    """The fence: true only while no other attempt has begun and none has ended."""
-    return and_(
-        messages.c.id == claim.reply_id,
-        messages.c.status == Status.GENERATING.value,
-        messages.c.attempt == claim.attempt,
-    )
+def _holder(claim: Claim) -> dict[str, Any]:
+    return {"reply": claim.reply_id, "held_attempt": claim.attempt}
 
 
 def _ending_values(ending: Ending) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from uuid import UUID
 import structlog
 from taskiq import AsyncBroker, TaskiqEvents, TaskiqState
 
-log = structlog.get_logger("parley.worker")
+from parley.adapters.worker.about import Work
 
-Work = Callable[[UUID], Awaitable[None]]
+log = structlog.get_logger("parley.worker")
 
 
 def serve(

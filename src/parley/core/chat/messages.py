@@ -71,9 +71,11 @@ async def post_message(
         chosen = catalogue.choose(model, room.model)
         question, reply = _exchange(question_id, reply_id, room, position, content, chosen, now)
         allowance = await unit.quota.take(account_id, now=now)
-        if await unit.replies.pending_count(account_id) >= max_pending:
+        added = await unit.messages.add_exchange(
+            question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=max_pending
+        )
+        if not added:
             raise TooManyPending(max_pending, allowance.with_one_back)
-        await unit.messages.add_exchange(question, reply, account_id=account_id, charged_on=utc_day(now))
         await unit.commit()
     await cache.drop(account_id)
     await queue.put(reply_id)

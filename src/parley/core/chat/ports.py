@@ -54,8 +54,14 @@ class Rooms(Protocol):
 
 
 class Messages(Protocol):
-    async def add_exchange(self, question: Message, reply: Message, *, account_id: UUID, charged_on: date) -> None:
-        """Write a user's message and its pending reply; `charged_on` is the day whose quota paid."""
+    async def add_exchange(
+        self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
+    ) -> bool:
+        """Write a user's message and its pending reply; `charged_on` is the day whose quota paid.
+
+        False, and nothing written, when the account has `most_pending` unfinished replies already. That is exact in a
+        unit of work that has taken quota.
+        """
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
 
@@ -114,9 +120,6 @@ class Replies(Protocol):
         Overdue is one whose lease ran out, whose delay is over, or that waits for `patience` seconds since it was put
         on the queue; taking it starts that wait anew, so that many sweepers do not queue it over and over.
         """
-
-    async def pending_count(self, account_id: UUID) -> int:
-        """Unfinished replies of the account. Exact inside a unit of work that has taken quota."""
 
 
 class Quota(Protocol):
