@@ -32,6 +32,6 @@ def sqlite_engine(url: str) -> AsyncEngine:
 
 def _begin(connection: Any) -> None:
     # Nothing that is read in one unit of work needs a snapshot: without a transaction a read is one visit to the thread
-    # and not three. One that writes takes the write lock first: it could not get it after it has read.
+    # and not three.
     if not connection.get_execution_options().get("parley_read_only", False):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.connection.driver_connection.begin()

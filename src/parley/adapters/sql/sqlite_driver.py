@@ -26,11 +26,18 @@ Parameters = Sequence[Any]
 class Connection(aiosqlite.Connection):
     """As aiosqlite's, for SQLAlchemy's use alone: of a cursor's methods only those that it calls are here."""
 
+    _to_begin = False
+
+    def begin(self) -> None:
+        """Take the write lock with the next statement, in the same visit to the thread."""
+        self._to_begin = True
+
     def cursor(self) -> "Cursor":  # type: ignore[override]  # a cursor that needs no await
         return Cursor(self)
 
     async def rollback(self) -> None:
         # The pool rolls back every connection that it gets back, also after a commit.
+        self._to_begin = False
         if self.in_transaction:
             await super().rollback()
 
@@ -40,10 +47,14 @@ class Connection(aiosqlite.Connection):
     async def run(self, execute: str, sql: str, parameters: Any) -> tuple[sqlite3.Cursor, list[Any]]:
         """Call that method of sqlite3's connection, in its thread, and fetch every row."""
         done: tuple[sqlite3.Cursor, list[Any]]
-        done = await self._execute(self._run, execute, sql, parameters)  # type: ignore[no-untyped-call]
+        begin, self._to_begin = self._to_begin, False
+        done = await self._execute(self._run, begin, execute, sql, parameters)  # type: ignore[no-untyped-call]
         return done
 
-    def _run(self, execute: str, sql: str, parameters: Any) -> tuple[sqlite3.Cursor, list[Any]]:
+    def _run(self, begin: bool, execute: str, sql: str, parameters: Any) -> tuple[sqlite3.Cursor, list[Any]]:
+        if begin:
+            # One that writes takes the lock first: it could not get it after it has read.
+            self._conn.execute("BEGIN IMMEDIATE")
         cursor = getattr(self._conn, execute)(sql, parameters)
         rows = cursor.fetchall()
         return cursor, rows
