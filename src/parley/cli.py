@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from parley.kept import kept_for_good
 from parley.settings import Settings, SettingsError, read_settings
 
 GRACE_SECONDS = 3
@@ -32,15 +33,17 @@ def run(host: str, port: int, workers: int) -> None:
     settings = read_settings()
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers: several API processes must share Redis: set REDIS_URL, or leave it at 1.")
-    import uvicorn  # noqa: PLC0415  the other commands start without it
+    with kept_for_good():
+        import uvicorn  # noqa: PLC0415  the other commands start without it
 
-    from parley.bootstrap import bootstrap  # noqa: PLC0415
-    from parley.bootstrap.databases import database_name  # noqa: PLC0415
-    from parley.logs import configure_logs  # noqa: PLC0415
-    from parley.operations import check_start  # noqa: PLC0415
+        from parley.bootstrap import bootstrap  # noqa: PLC0415
+        from parley.bootstrap.databases import database_name  # noqa: PLC0415
+        from parley.logs import configure_logs  # noqa: PLC0415
+        from parley.operations import check_start  # noqa: PLC0415
 
-    configure_logs(form=settings.log_format, level=settings.log_level)
-    parley = bootstrap(settings)
+        configure_logs(form=settings.log_format, level=settings.log_level)
+        parley = bootstrap(settings)
+        app = parley.app if workers == 1 else "parley.asgi:app"
     # What would stop the server when it starts is told here, in one line.
     asyncio.run(check_start(settings))
     _tell(
@@ -60,7 +63,7 @@ def run(host: str, port: int, workers: int) -> None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         uvicorn.run(
             # Several processes each wire themselves.
-            parley.app if workers == 1 else "parley.asgi:app",
+            app,
             workers=workers,
             host=host,
             port=port,

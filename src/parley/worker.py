@@ -3,9 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from parley.adapters.worker.taskiq_worker import serve
-from parley.bootstrap import bootstrap
-from parley.logs import configure_logs
+from parley.kept import kept_for_good
 from parley.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -14,6 +12,10 @@ if TYPE_CHECKING:
 
 def worker_broker() -> "AsyncBroker":
     """Raises SettingsError without Redis."""
+    from parley.adapters.worker.taskiq_worker import serve  # noqa: PLC0415  kept for good with the rest
+    from parley.bootstrap import bootstrap  # noqa: PLC0415
+    from parley.logs import configure_logs  # noqa: PLC0415
+
     settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
     parley = bootstrap(settings)
@@ -24,6 +26,7 @@ def worker_broker() -> "AsyncBroker":
 
 
 try:
-    broker = worker_broker()
+    with kept_for_good():
+        broker = worker_broker()
 except SettingsError as error:
     sys.exit(f"parley: {error}")

@@ -17,7 +17,7 @@ from parley.adapters.redis.connection import RedisLink, in_background
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
-from parley.core.chat.follow_reply import Delta, Ended, Quiet, ReplyEvent, Started, follow_reply
+from parley.core.chat.follow_reply import Delta, Ended, Found, Quiet, ReplyEvent, Started, follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from tests.contracts.chat_fixtures import NOW, Store, memory
@@ -143,7 +143,7 @@ class Reader:
                 assert place.offset == len(self.text), "a gap or a repeat"
             case Ended(_, message):
                 self.message = message
-            case Quiet():
+            case Found() | Quiet():
                 pass
 
     async def follow(self, store: Store, stream: ReplyStream, room: Room, reply: Message) -> None:

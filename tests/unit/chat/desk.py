@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -19,7 +19,7 @@ from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.catalogue import ModelCatalogue, Provider
-from parley.core.chat.follow_reply import ReplyEvent, follow_reply
+from parley.core.chat.follow_reply import Found, ReplyEvent, follow_reply
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
 from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyStream
@@ -169,10 +169,11 @@ class Desk:
             now=self.now,
         )
 
-    def follow(
+    async def follow(
         self, reply: Message, after: EventId | None = None, *, stream: ReplyStream | None = None
     ) -> AsyncGenerator[ReplyEvent, None]:
-        return follow_reply(
+        """What a reader is sent."""
+        following = follow_reply(
             uow=self.chat,
             stream=stream or self.stream,
             account_id=self.account_id,
@@ -181,6 +182,10 @@ class Desk:
             after=after,
             quiet=QUIET,
         )
+        async with aclosing(following) as events:
+            assert isinstance(await anext(events), Found)
+            async for event in events:
+                yield event
 
     async def message(self, message: Message) -> Message:
         async with self.chat(read_only=True) as unit:

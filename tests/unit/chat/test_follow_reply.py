@@ -1,6 +1,7 @@
 """Reading a reply while it is written and long after."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID
 
@@ -10,12 +11,13 @@ from parley.core.chat.errors import MessageNotFound, ModelUnavailable, NotAReply
 from parley.core.chat.follow_reply import (
     Delta,
     Ended,
+    Found,
     Quiet,
+    ReplyEvent,
     Started,
-    find_reply,
     follow_reply,
 )
-from parley.core.chat.model import EventId, Status
+from parley.core.chat.model import EventId, Message, Status
 from tests.unit.chat.desk import QUIET
 from tests.unit.chat.reader import Reader
 from tests.unit.chat.scripted_model import Gate, Pause
@@ -184,15 +186,18 @@ async def test_reader_is_told_nothing_of_what_is_not_its_own(desk):
     for account_id, room_id in ((UUID(int=77), reply.room_id), (desk.account_id, other_room.id)):
         place = {"account_id": account_id, "room_id": room_id, "reply_id": reply.id}
         events = follow_reply(uow=desk.chat, stream=desk.stream, after=None, quiet=QUIET, **place)
-        assert (await Reader().read(events)).events == []
         with pytest.raises(MessageNotFound):
-            await find_reply(uow=desk.chat, **place)
+            await anext(events)
 
 
 async def test_question_has_no_stream(desk):
     accepted = await desk.post(await desk.room())
-    place = {"account_id": desk.account_id, "room_id": accepted.reply.room_id}
+    place = {"account_id": desk.account_id, "room_id": accepted.reply.room_id, "after": None, "quiet": QUIET}
 
-    assert await find_reply(uow=desk.chat, reply_id=accepted.reply.id, **place) == accepted.reply
+    def follow(message: Message) -> AsyncGenerator[ReplyEvent, None]:
+        return follow_reply(uow=desk.chat, stream=desk.stream, reply_id=message.id, **place)
+
+    async with aclosing(follow(accepted.reply)) as events:
+        assert await anext(events) == Found(accepted.reply)
     with pytest.raises(NotAReply):
-        await find_reply(uow=desk.chat, reply_id=accepted.question.id, **place)
+        await anext(follow(accepted.question))

@@ -25,11 +25,11 @@ from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import (
     Delta,
     Ended,
+    Found,
     Quiet,
     ReplyEvent,
     Started,
     end_of,
-    find_reply,
     follow_reply,
 )
 from parley.core.chat.model import EventId
@@ -155,9 +155,6 @@ class ReplyController(Controller):
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.revoked.check(session_id)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
-        reply = await find_reply(uow=ports.chat, account_id=account_id, room_id=chatroom_id, reply_id=message_id)
-        if reply.status.ended and after == end_of(reply):
-            return Response(None, status_code=204)
         events = follow_reply(
             uow=ports.chat,
             stream=ports.reply_stream,
@@ -167,6 +164,10 @@ class ReplyController(Controller):
             after=after,
             quiet=PING_SECONDS,
         )
+        match await anext(events):
+            case Found(reply) if reply.status.ended and after == end_of(reply):
+                await events.aclose()
+                return Response(None, status_code=204)
         return Stream(_written(events), media_type="text/event-stream", headers=_HEADERS)
 
 
@@ -209,7 +210,7 @@ def _as_sent(event: ReplyEvent) -> bytes:
         case Ended(place, message):
             name = b"done" if message.status.value == "completed" else message.status.value.encode()
             return _event(place, name, {"message": message_body(message)})
-        case Quiet():
+        case Found() | Quiet():
             return _PING
 
 

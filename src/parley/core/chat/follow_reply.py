@@ -17,6 +17,13 @@ from parley.core.chat.ports import ChatUnitOfWork, ReplyStream, StreamEnd
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The reply as the database has it now. Comes first, and is for whoever asked."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """An attempt began: a reader clears the text of earlier ones."""
 
@@ -44,7 +51,7 @@ class Quiet:
     """Nothing happened for a while: time for a sign of life."""
 
 
-ReplyEvent = Started | Delta | Ended | Quiet
+ReplyEvent = Found | Started | Delta | Ended | Quiet
 BEGINNING = EventId(0, 0)
 # How often one who waits for an end looks for himself: its sign may be lost.
 LOOK_SECONDS = 1.0
@@ -53,14 +60,6 @@ LOOK_SECONDS = 1.0
 def end_of(message: Message) -> EventId:
     """The place after an ended reply's last event, one behind its text."""
     return EventId(message.attempt, len(message.content) + 1)
-
-
-async def find_reply(*, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message:
-    """Raises MessageNotFound, NotAReply."""
-    message = await read_message(uow=uow, account_id=account_id, room_id=room_id, message_id=reply_id)
-    if message.role is not Role.ASSISTANT:
-        raise NotAReply
-    return message
 
 
 async def follow_reply(
@@ -73,15 +72,20 @@ async def follow_reply(
     after: EventId | None,
     quiet: float,
 ) -> AsyncGenerator[ReplyEvent, None]:
-    """Every event behind `after`, ending with Ended; without one when the room was deleted or the stream is closed.
+    """Found, then every event behind `after`, ending with Ended.
 
+    There is no Ended when the room was deleted or the stream is closed. Raises MessageNotFound, NotAReply, at once.
     After `quiet` seconds without an event there is a Quiet, and a look into the database. No unit of work is open
     between events.
     """
     async with stream.follow(reply_id) as pieces:
         # Read after subscribing, so that no end can fall between the two.
-        message = await _reread(uow, account_id, room_id, reply_id)
-        place = _honest(after, message)
+        found = await read_message(uow=uow, account_id=account_id, room_id=room_id, message_id=reply_id)
+        if found.role is not Role.ASSISTANT:
+            raise NotAReply
+        yield Found(found)
+        message: Message | None = found
+        place = _honest(after, found)
         while message is not None and not message.status.ended:
             received = await pieces.receive(within=quiet)
             if isinstance(received, Piece):
@@ -120,9 +124,9 @@ async def _reread(uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, reply_id
         return await unit.messages.get(reply_id, room_id, account_id)
 
 
-def _honest(after: EventId | None, message: Message | None) -> EventId:
+def _honest(after: EventId | None, message: Message) -> EventId:
     """Where to go on: at the beginning for a reader who claims to have seen what was never written."""
-    if after is None or message is None or after.attempt > message.attempt:
+    if after is None or after.attempt > message.attempt:
         return BEGINNING
     return after
 

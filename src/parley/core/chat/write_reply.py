@@ -5,7 +5,7 @@ lease changes nothing, since every write names the attempt.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,9 +13,10 @@ from uuid import UUID
 
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.conversation import read_conversation
+from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import after_the_end, settle
-from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
+from parley.core.chat.errors import ModelFailed, ModelUnavailable
 from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
 from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter, ReplyQueue, ReplyStream, StopSignals
 from parley.core.errors import Unavailable
@@ -126,8 +127,13 @@ class ReplyWriter:
 
     async def _write(self, claim: Claim, conversation: Conversation, draft: Draft) -> Finished:
         writer, model = self.catalogue.writer(claim.model)
-        async with aclosing(_within_deadlines(writer.reply(model, conversation), self.limits)) as pieces:
+        limits = self.limits
+        async with (
+            aclosing(writer.reply(model, conversation)) as pieces,
+            Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines,
+        ):
             async for piece in pieces:
+                deadlines.met()
                 if isinstance(piece, Finished):
                     return piece
                 if not draft.text:
@@ -218,28 +224,6 @@ class ReplyWriter:
             await unit.commit()
         if handed_back:
             await self.queue.put(claim.reply_id)
-
-
-async def _within_deadlines(
-    pieces: AsyncGenerator[str | Finished, None], limits: ReplyLimits
-) -> AsyncGenerator[str | Finished, None]:
-    """The same pieces. Raises ModelUnavailable when one is late, ModelRefused when the whole takes too long."""
-    clock = asyncio.get_running_loop().time
-    end = clock() + limits.total
-    patience = limits.first_token
-    async with aclosing(pieces):
-        while True:
-            try:
-                async with asyncio.timeout_at(min(end, clock() + patience)):
-                    piece = await anext(pieces)
-            except StopAsyncIteration:
-                return
-            except TimeoutError as late:
-                if clock() >= end:
-                    raise ModelRefused("model_timeout", f"The model wrote for over {limits.total:g} s.") from late
-                raise ModelUnavailable("model_timeout", f"The model was silent for {patience:g} s.") from late
-            yield piece
-            patience = limits.idle
 
 
 async def _to_its_end(step: Coroutine[object, object, Result]) -> Result:

@@ -1,0 +1,35 @@
+"""What a process of the embedded mode does not load: each of these is a part of a second, and megabytes, of the start."""
+
+import subprocess
+import sys
+
+from tests.e2e.process import SECRET, environment
+
+HEAVY = {"aiohttp", "alembic", "asyncpg", "google.genai", "mako", "openai", "opentelemetry", "redis", "stripe", "taskiq"}
+START = """
+import asyncio, sys
+from parley.bootstrap import bootstrap
+from parley.settings import read_settings
+
+async def start():
+    parley = bootstrap(read_settings())
+    parley.app
+    async with parley.running():
+        print(*sys.modules, sep="\\n")
+
+asyncio.run(start())
+"""
+
+
+def test_a_first_start_loads_nothing_that_it_does_not_use(tmp_path):
+    started = subprocess.run(
+        [sys.executable, "-c", START],
+        cwd=tmp_path,
+        env=environment({"JWT_SECRET": SECRET}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(started.stdout.split())
+    assert "parley.adapters.sql.schema" in loaded
+    assert loaded & HEAVY == set()
