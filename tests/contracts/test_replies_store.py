@@ -18,7 +18,7 @@ async def kept(store: Store, reply: Message, claim: Claim) -> Message | None:
 
 
 async def test_claim_carries_what_a_worker_needs(store):
-    room = await store.new_room()
+    room = await store.new_room(instructions="Be brief.")
     await store.end(await store.claim(await store.new_reply(room)))
     reply = await store.new_reply(room)
 
@@ -34,6 +34,7 @@ async def test_claim_carries_what_a_worker_needs(store):
         failures=0,
         charged_on=TODAY,
         created_at=reply.created_at,
+        instructions="Be brief.",
     )
     assert await kept(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
 

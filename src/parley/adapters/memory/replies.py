@@ -134,4 +134,5 @@ class MemoryReplies:
             charged_on=state.charged_on,
             created_at=message.created_at,
             stop_requested=state.stop_requested,
+            instructions=self._tables.rooms[message.room_id][0].instructions,
         )

@@ -46,6 +46,7 @@ _claim_columns = (
     messages.c.charged_on,
     messages.c.created_at,
     messages.c.stop_requested,
+    select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
 )
 _end_columns = (
     messages.c.status,

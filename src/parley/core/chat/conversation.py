@@ -11,7 +11,6 @@ async def read_conversation(unit: ChatUnit, claim: Claim, *, characters: int) ->
 
     The message to be answered is always there, even when it alone is longer.
     """
-    room = await unit.rooms.get(claim.room_id, claim.account_id)
     turns: list[Turn] = []
     left = characters
     position = claim.position
@@ -23,5 +22,5 @@ async def read_conversation(unit: ChatUnit, claim: Claim, *, characters: int) ->
                 break
             turns.append(turn)
         if left < 0 or len(page) < PAGE:
-            return Conversation(room.instructions if room else None, tuple(reversed(turns)))
+            return Conversation(claim.instructions, tuple(reversed(turns)))
         position = page[-1][0]

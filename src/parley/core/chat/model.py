@@ -117,7 +117,10 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write one attempt of a reply, for as long as its lease is renewed. `created_at` is the reply's."""
+    """The right to write one attempt of a reply, for as long as its lease is renewed.
+
+    `created_at` is the reply's, `instructions` are its room's.
+    """
 
     reply_id: UUID
     room_id: UUID
@@ -129,6 +132,7 @@ class Claim:
     charged_on: date
     created_at: datetime
     stop_requested: bool = False
+    instructions: str | None = None
 
 
 class Lease(Enum):
