@@ -96,14 +96,15 @@ async def redis_link(url: str | None = None) -> AsyncGenerator[RedisLink, None]:
 @asynccontextmanager
 async def redis_queue() -> AsyncGenerator[tuple[TaskiqQueue, Callable[[], Awaitable[UUID]]], None]:
     """A queue of its own, and the taking end of two workers that listen to it."""
-    brokers = [HintBroker(shared_redis(), queue=f"parley:queue:{uuid4()}") for _ in range(2)]
     taken: asyncio.Queue[UUID] = asyncio.Queue()
-    for broker in brokers:
-        await broker.startup()
-    async with in_background(*(_listen(broker, taken) for broker in brokers)):
-        yield TaskiqQueue(brokers[0], "write_reply", seconds=PATIENCE), taken.get
-    for broker in brokers:
-        await broker.shutdown()
+    async with redis_link() as link:
+        brokers = [HintBroker(shared_redis(), link, queue=f"parley:queue:{uuid4()}") for _ in range(2)]
+        for broker in brokers:
+            await broker.startup()
+        async with in_background(*(_listen(broker, taken) for broker in brokers)):
+            yield TaskiqQueue(brokers[0], "write_reply", seconds=PATIENCE), taken.get
+        for broker in brokers:
+            await broker.shutdown()
 
 
 async def _listen(broker: HintBroker, taken: asyncio.Queue[UUID]) -> None:

@@ -94,6 +94,39 @@ async def test_end_comes_behind_the_pieces_that_were_appended_before(writer):
         assert [await reader.receive(within=PATIENCE) for _ in expected] == expected
 
 
+async def test_refused_piece_keeps_no_other_from_being_sent(writer, capsys):
+    spoiled, *others = replies = [new_id() for _ in range(20)]
+    await writer.link.commands.set(key_of(spoiled), "no stream")
+    for reply_id in replies:
+        await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+        await writer.stream.append(reply_id, Piece(1, 5, "!"))
+    await writer.stream.end(spoiled)
+
+    assert [await writer.stream.text_so_far(reply_id) for reply_id in others] == ["Hello!"] * 19
+    assert writer.stream.waiting == 0
+    assert await writer.link.commands.get(key_of(spoiled)) == b"no stream"
+    assert "code=WRONGTYPE" in capsys.readouterr().out
+
+
+async def test_batch_that_is_refused_as_a_whole_is_given_up():
+    reply_id = new_id()
+    with own_redis() as server:
+        async with process(server.url) as writer:
+            await writer.link.commands.execute_command("ACL", "SETUSER", "default", "-eval")
+            await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+            await becomes_true(lambda: writer.stream.waiting == 0)
+            await writer.link.commands.execute_command("ACL", "SETUSER", "default", "+eval")
+            await writer.stream.append(reply_id, Piece(2, 0, "Bye"))
+            assert await writer.stream.text_so_far(reply_id) == "Bye"
+
+
+async def test_what_is_no_utf_8_costs_only_itself(writer):
+    reply_id = new_id()
+    await writer.stream.append(reply_id, Piece(1, 0, "half: \ud83d, "))
+    await writer.stream.append(reply_id, Piece(1, 9, "whole: \U0001f600 \0"))
+    assert await writer.stream.text_so_far(reply_id) == "half: ?, whole: \U0001f600 \0"
+
+
 async def test_lost_answers_double_no_piece():
     reply_id = new_id()
     with own_redis() as server:

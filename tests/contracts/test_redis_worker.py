@@ -36,10 +36,11 @@ async def worker(url: str, *options: str) -> AsyncGenerator[asyncio.subprocess.P
 
 @asynccontextmanager
 async def queue_to(url: str, *, seconds: float = PATIENCE) -> AsyncGenerator[TaskiqQueue, None]:
-    broker = HintBroker(url)
-    await broker.startup()
-    yield TaskiqQueue(broker, "write_reply", seconds=seconds)
-    await broker.shutdown()
+    async with redis_link(url) as link:
+        broker = HintBroker(url, link)
+        await broker.startup()
+        yield TaskiqQueue(broker, "write_reply", seconds=seconds)
+        await broker.shutdown()
 
 
 @dataclass
@@ -132,7 +133,7 @@ async def test_payload_is_the_id_and_the_queue_is_bounded():
             reply_id = new_id()
             await tasks.queue.put(reply_id)
             [(_, fields)] = await tasks.link.commands.xrange(QUEUE)
-            message = HintBroker(server.url).formatter.loads(fields[b"data"])
+            message = HintBroker(server.url, RedisLink(server.url)).formatter.loads(fields[b"data"])
             assert (message.args, message.kwargs) == ([str(reply_id)], {})
 
             for _ in range(MOST_WAITING // 1_000):

@@ -11,6 +11,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from parley.adapters.redis.broker import HintBroker
+from parley.adapters.redis.connection import RedisLink
 from parley.adapters.redis.queue import TaskiqQueue
 from tests.e2e.process import Served, ended, free_port, new_room, say
 from tests.faults.cluster import Cluster, becomes, cluster
@@ -74,11 +75,13 @@ async def two_processes_count_as_one(folder: Path, town: Cluster) -> None:
 
 
 async def a_task_crashes(town: Cluster) -> None:
-    broker = HintBroker(town.redis.url)
+    link = RedisLink(town.redis.url)
+    broker = HintBroker(town.redis.url, link)
     await broker.startup()
     await TaskiqQueue(broker, "write_reply").put("no id")  # type: ignore[arg-type] # what parley never puts there
     await becomes(lambda: "task_crashed" in town.workers[0].log())
     await broker.shutdown()
+    await link.close()
 
 
 def from_request_to_end(town: Cluster, reply: str) -> None:

@@ -1,4 +1,4 @@
-"""What a process of the embedded mode does not load: each of these is a part of a second, and megabytes, of the start."""
+"""What a process of the embedded mode does not load: a part of a second, and megabytes, of the start each."""
 
 import subprocess
 import sys

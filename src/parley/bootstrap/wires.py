@@ -94,7 +94,7 @@ def redis_wire(settings: Settings) -> Wire:
     stream = RedisReplyStream(link, channels)
     signals = RedisStopSignals(link, channels)
     cache = RedisRoomListCache(link, seconds=settings.chatroom_cache_seconds)
-    broker = HintBroker(settings.redis_url)
+    broker = HintBroker(settings.redis_url, link)
 
     @asynccontextmanager
     async def in_both() -> AsyncGenerator[AsyncExitStack, None]:

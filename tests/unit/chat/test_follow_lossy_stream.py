@@ -124,3 +124,18 @@ async def test_overlapping_pieces_are_cut_to_what_is_new(desk):
         await asyncio.sleep(1)
         assert [event.text for event in reader.events[1:]] == ["A wh", "ole", " ans"]
         await end_silently(desk, claim, "A whole answer.")
+
+
+async def test_piece_of_another_attempt_is_not_joined_to_one_that_waits(desk):
+    reply = await desk.reply()
+    claim = await desk.claim(reply)
+    reader = Reader()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reader.read(desk.follow(reply)))
+        await asyncio.sleep(0)
+        for piece in (Piece(1, 0, "Half"), Piece(2, 4, " of it")):
+            await desk.stream.append(reply.id, piece)
+        await asyncio.sleep(1)
+        assert reader.events == [Started(EventId(1, 0)), Delta(EventId(1, 4), "Half"), Started(EventId(2, 0))]
+        await end_silently(desk, claim, "Half")
+        await desk.stream.end(reply.id)

@@ -123,15 +123,19 @@ def test_reader_who_is_cut_off_again_and_again_ends_with_it_too(case, cuts):
 
 @given(text=st.text(min_size=1, max_size=30), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_pieces_that_arrive_in_order_are_passed_on_as_they_come(text, data):
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(text)), max_size=5)) | {0, len(text)})
-    pieces = [Piece(1, start, text[start:end]) for start, end in pairwise(cuts)]
-    case = Case([text], [Piece(1, 0, ""), *pieces], None)
+def test_pieces_in_order_are_passed_on_as_they_come_and_what_waits_in_one(text, data):
+    waits = st.sets(st.integers(1, len(text)), max_size=5)
+    breaks = data.draw(waits) | {0, len(text)}
+    cuts = sorted(data.draw(waits) | breaks)
+    arrivals: list[Piece | StreamEnd | None] = [Piece(1, 0, ""), None]
+    for start, end in pairwise(cuts):
+        arrivals += [Piece(1, start, text[start:end]), *([None] if end in breaks else [])]
 
     async def read() -> Reader:
         desk = Desk()
+        case = Case([text], arrivals, None)
         reply, claim = await running_reply(desk, case)
         return await Reader().read(desk.follow(reply, stream=ScriptedStream(desk, case, claim)))
 
     deltas = [event for event in run(read()).events if isinstance(event, Delta)]
-    assert deltas == [Delta(EventId(1, piece.end), piece.text) for piece in pieces]
+    assert deltas == [Delta(EventId(1, end), text[start:end]) for start, end in pairwise(sorted(breaks))]

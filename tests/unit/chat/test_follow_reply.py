@@ -49,12 +49,7 @@ async def test_reader_that_comes_late_gets_what_was_written(desk):
     desk.model.will(*WORDS, Pause(1), gate)
     async with desk.writing(reply), aclosing(desk.follow(reply)) as events:
         await gate.reached()
-        assert [await anext(events) for _ in range(4)] == [
-            Started(EventId(1, 0)),
-            Delta(EventId(1, 2), "A "),
-            Delta(EventId(1, 8), "whole "),
-            Delta(EventId(1, 15), "answer."),
-        ]
+        assert [await anext(events) for _ in range(2)] == [Started(EventId(1, 0)), Delta(EventId(1, 15), TEXT)]
         gate.open()
         assert isinstance(await anext(events), Ended)
 

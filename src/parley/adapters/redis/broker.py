@@ -7,9 +7,10 @@ from typing import Any, cast
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
+from taskiq import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
-from parley.adapters.redis.connection import ANSWER_SECONDS, backoff_seconds
+from parley.adapters.redis.connection import ANSWER_SECONDS, RedisLink, backoff_seconds
 
 log = structlog.get_logger("parley.queue")
 
@@ -29,8 +30,11 @@ class HintBroker(RedisStreamBroker):
     again otherwise. In return there is nothing to reclaim, and nothing that runs long is delivered again.
     """
 
-    def __init__(self, url: str, *, queue: str = QUEUE) -> None:
-        """Connects when first used. Raises ValueError for an address that is none of Redis."""
+    def __init__(self, url: str, link: RedisLink, *, queue: str = QUEUE) -> None:
+        """Connects when first used: for what is put by `link`, for the rest by itself.
+
+        Raises ValueError for an address that is none of Redis.
+        """
         super().__init__(
             url,
             queue_name=queue,
@@ -46,7 +50,11 @@ class HintBroker(RedisStreamBroker):
             timeout=ANSWER_SECONDS,
             protocol=2,
         )
+        self._link = link
         self._redis: Redis = Redis(connection_pool=self.connection_pool)
+
+    async def kick(self, message: BrokerMessage) -> None:
+        await self._link.execute("XADD", self.queue_name, "MAXLEN", "~", MOST_WAITING, "*", "data", message.message)
 
     async def listen(self) -> AsyncGenerator[bytes, None]:  # type: ignore[override] # messages without an ack
         """Messages as they come, through any outage. Never ends by itself and raises nothing of Redis."""

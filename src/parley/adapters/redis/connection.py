@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from parley.adapters.redis.batches import Batches
 from parley.core.errors import Unavailable
 
 log = structlog.get_logger("parley.redis")
@@ -50,6 +51,7 @@ class RedisLink:
             protocol=2,
         )
         self.commands: Redis = Redis(connection_pool=self._pool)
+        self._batches = Batches(self.commands)
         self._reachable = True
 
     @contextmanager
@@ -86,6 +88,21 @@ class RedisLink:
             self._reachable = True
             log.info("redis_reachable_again")
 
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection, None]:
+        """One that the caller alone uses, and that is closed after him. Raises RedisError."""
+        pool: Any = self._pool
+        connection: Connection = await pool.get_connection()
+        try:
+            yield connection
+        finally:
+            await connection.disconnect(nowait=True)
+            await pool.release(connection)
+
+    async def execute(self, *command: str | bytes | int) -> Any:
+        """Send the command together with those that others send now. Raises RedisError."""
+        return await self._batches.execute(*command)
+
     async def answers(self) -> bool:
         """Whether Redis answers now."""
         try:
@@ -95,6 +112,7 @@ class RedisLink:
         return True
 
     async def close(self) -> None:
+        await self._batches.close()
         await self._pool.disconnect()
 
 

@@ -3,26 +3,30 @@
 import asyncio
 from collections import deque
 from itertools import islice
+from typing import Any
 
 from redis.exceptions import ResponseError
 
 from parley.adapters.redis.connection import RedisLink
-from parley.adapters.redis.reply_wire import Command
+from parley.adapters.redis.reply_wire import Parcel, send_command
 
 # Some minutes of a busy worker's pieces. What is dropped is the oldest: by then readers look into the database.
 MOST_WAITING = 20_000
-MOST_AT_ONCE = 500
+# Redis does nothing else while it takes a batch in: for some milliseconds at this size.
+MOST_AT_ONCE = 1_000
+# Between two batches, so that a busy process sends a few large ones: nobody reads so fast, and the first does not wait.
+PAUSE_SECONDS = 0.005
 
 
 class Outbox:
-    """Commands are sent in the order in which they were put, none of them waiting for the answer to another.
+    """Parcels are sent in the order in which they were put, many in one command.
 
     Each must be safe to send twice: after a lost answer a whole batch is sent again.
     """
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._waiting: deque[Command] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[Parcel] = deque(maxlen=MOST_WAITING)
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -31,8 +35,8 @@ class Outbox:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def put(self, command: Command) -> None:
-        self._waiting.append(command)
+    def put(self, parcel: Parcel) -> None:
+        self._waiting.append(parcel)
         self._empty.clear()
         self._filled.set()
 
@@ -48,21 +52,23 @@ class Outbox:
         """Wait for something to send, and send it. Raises RedisError, with nothing taken out."""
         await self._filled.wait()
         batch = list(islice(self._waiting, MOST_AT_ONCE))
-        async with self._link.commands.pipeline(transaction=False) as pipeline:
-            for command in batch:
-                pipeline.execute_command(*command)
-            answers = await pipeline.execute(raise_on_error=False)
+        commands: Any = self._link.commands
+        try:
+            refusals: list[ResponseError] = await commands.execute_command(*send_command(batch))
+        except ResponseError as error:
+            refusals = [error]
         self._link.answered()
-        for answer in answers:
-            if isinstance(answer, ResponseError):
-                # Sending it again would be refused again: the piece is lost.
-                self._link.failed(answer)
+        for refusal in refusals:
+            # Sending it again would be refused again: the piece is lost.
+            self._link.failed(refusal)
         self._forget(batch)
+        if len(batch) < MOST_AT_ONCE:
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    def _forget(self, batch: list[Command]) -> None:
+    def _forget(self, batch: list[Parcel]) -> None:
         # By identity, since a full outbox may have dropped some of them meanwhile.
-        for command in batch:
-            if self._waiting and self._waiting[0] is command:
+        for parcel in batch:
+            if self._waiting and self._waiting[0] is parcel:
                 self._waiting.popleft()
         if not self._waiting:
             self._filled.clear()

@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager, suppress
 from typing import cast
 from uuid import UUID
 
+from parley.adapters.redis.arrivals import Arrivals
 from parley.adapters.redis.channels import Channels
 from parley.adapters.redis.connection import PATIENCE_SECONDS, RedisLink, again_and_again, in_background
 from parley.adapters.redis.outbox import Outbox
 from parley.adapters.redis.reply_wire import (
     Entries,
-    append_command,
-    end_command,
+    end_parcel,
     joined_text,
     key_of,
+    piece_parcel,
     read_entries,
     read_message,
 )
@@ -53,10 +54,10 @@ class RedisReplyStream:
                 await self._outbox.emptied(within=PATIENCE_SECONDS)
 
     async def append(self, reply_id: UUID, piece: Piece) -> None:
-        self._outbox.put(append_command(reply_id, piece))
+        self._outbox.put(piece_parcel(reply_id, piece))
 
     async def end(self, reply_id: UUID) -> None:
-        self._outbox.put(end_command(reply_id))
+        self._outbox.put(end_parcel(reply_id))
 
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
@@ -77,6 +78,7 @@ class RedisReplyStream:
             self._channels.leave(key_of(reply_id), reader)
             self._readers.discard(reader)
             self._without_backlog.pop(reader, None)
+            reader.left()
 
     async def text_so_far(self, reply_id: UUID) -> str:
         await self._outbox.emptied(within=PATIENCE_SECONDS)
@@ -121,7 +123,7 @@ class RedisSubscription:
     def __init__(self, reply_id: UUID, *, ask_for_backlog: Callable[["RedisSubscription"], None]) -> None:
         self.reply_id = reply_id
         self._ask_for_backlog = ask_for_backlog
-        self._arrived: asyncio.Queue[Piece | StreamEnd] = asyncio.Queue()
+        self._arrived: Arrivals[Piece | StreamEnd] = Arrivals()
         # What came live while the backlog is on its way; None when that has arrived.
         self._held: list[Piece | StreamEnd] | None = []
         self._place = (-1, 0)
@@ -132,11 +134,7 @@ class RedisSubscription:
     async def receive(self, *, within: float) -> Piece | StreamEnd | None:
         if self._closed:
             return StreamEnd.CLOSED
-        try:
-            async with asyncio.timeout(within):
-                return await self._arrived.get()
-        except TimeoutError:
-            return None
+        return await self._arrived.take(within=within)
 
     async def caught_up(self, *, within: float) -> bool:
         """Whether the backlog arrived in time."""
@@ -147,7 +145,10 @@ class RedisSubscription:
 
     def close(self) -> None:
         self._closed = True
-        self._arrived.put_nowait(StreamEnd.CLOSED)
+        self._arrived.put(StreamEnd.CLOSED)
+
+    def left(self) -> None:
+        self._arrived.close()
 
     def joined(self) -> None:
         self._hold()
@@ -172,7 +173,7 @@ class RedisSubscription:
         if self._missed_something:
             # The end may have been among it. ENDED says no more than: look into the database.
             self._missed_something = False
-            self._arrived.put_nowait(StreamEnd.ENDED)
+            self._arrived.put(StreamEnd.ENDED)
         self._caught_up.set()
 
     def _hold(self) -> None:
@@ -190,4 +191,4 @@ class RedisSubscription:
             if (arrival.attempt, arrival.end) <= self._place:
                 return
             self._place = (arrival.attempt, arrival.end)
-        self._arrived.put_nowait(arrival)
+        self._arrived.put(arrival)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+import msgspec
+
 from parley.core.chat.model import Piece
 from parley.core.chat.ports import StreamEnd
 
@@ -12,29 +14,34 @@ KEPT_AFTER_END = 300
 
 ENDED = b"ended"
 
-# The entry's id is the piece's place, so Redis itself refuses a piece that is sent again or comes too late. One script
-# for entry and message: what is in the stream was published, and what was refused was not.
-APPEND = """
-local id = ARGV[1] .. '-' .. ARGV[2]
-local added = redis.pcall('XADD', KEYS[1], id, 'start', ARGV[3], 'text', ARGV[4])
-if type(added) == 'table' then
-  if string.find(added['err'], 'ID specified', 1, true) then return 0 end
-  return added
+# For each key a piece (attempt, end, start, text), or nothing, which is an end. The entry's id is the piece's place, so
+# Redis itself refuses a piece that is sent again or comes too late. One script for entry and message: what is in the
+# stream was published, and what was refused was not. Its answer are the errors; none keeps the others from being sent.
+SEND = """
+local errors = {}
+local function did(...)
+  local answer = redis.pcall(...)
+  if type(answer) ~= 'table' or not answer['err'] then return true end
+  if not string.find(answer['err'], 'ID specified', 1, true) then table.insert(errors, answer) end
+  return false
 end
-if ARGV[2] == '0' then redis.call('XTRIM', KEYS[1], 'MINID', id) end
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-redis.call('PUBLISH', KEYS[1], ARGV[1] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
-return 1
+for number, piece in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local key, attempt, place, start, text = KEYS[number], unpack(piece)
+  if not attempt then
+    did('XTRIM', key, 'MAXLEN', 0)
+    did('EXPIRE', key, ARGV[3])
+    did('PUBLISH', key, ARGV[4])
+  elseif did('XADD', key, attempt .. '-' .. place, 'start', start, 'text', text) then
+    if place == 0 then did('XTRIM', key, 'MINID', attempt .. '-0') end
+    did('EXPIRE', key, ARGV[2])
+    did('PUBLISH', key, attempt .. ' ' .. start .. ' ' .. text)
+  end
+end
+return errors
 """
 
-END = """
-redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('PUBLISH', KEYS[1], ARGV[2])
-return 1
-"""
-
-Command = tuple[str | bytes | int, ...]
+# A key, and what the script takes for it.
+Parcel = tuple[str, tuple[int, int, int, str] | tuple[()]]
 Entries = Iterable[tuple[bytes, Mapping[bytes, bytes]]]
 
 
@@ -42,13 +49,21 @@ def key_of(reply_id: UUID) -> str:
     return f"parley:reply:{reply_id}"
 
 
-def append_command(reply_id: UUID, piece: Piece) -> Command:
-    text = piece.text.encode("utf-8", "replace")
-    return ("EVAL", APPEND, 1, key_of(reply_id), piece.attempt, piece.end, piece.start, text, KEPT_WHILE_WRITTEN)
+def piece_parcel(reply_id: UUID, piece: Piece) -> Parcel:
+    # What is no UTF-8, half a surrogate pair, is replaced here. Text and not bytes: Redis unpacks none of those.
+    text = piece.text.encode("utf-8", "replace").decode()
+    return key_of(reply_id), (piece.attempt, piece.end, piece.start, text)
 
 
-def end_command(reply_id: UUID) -> Command:
-    return ("EVAL", END, 1, key_of(reply_id), KEPT_AFTER_END, ENDED)
+def end_parcel(reply_id: UUID) -> Parcel:
+    return key_of(reply_id), ()
+
+
+def send_command(parcels: Iterable[Parcel]) -> list[str | bytes | int]:
+    """One for all of them. Few words: redis-py packs them in Python, whatever it parses with; MessagePack is faster."""
+    keys, pieces = zip(*parcels, strict=True)
+    packed = msgspec.msgpack.encode(pieces)
+    return ["EVAL", SEND, len(keys), *keys, packed, KEPT_WHILE_WRITTEN, KEPT_AFTER_END, ENDED]
 
 
 def read_message(data: bytes) -> Piece | StreamEnd:

@@ -4,6 +4,7 @@ import secrets
 from asyncio import Event
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from itertools import count, repeat
 from typing import cast
 from uuid import UUID
 
@@ -54,8 +55,7 @@ class RedisRoomListCache:
     def __init__(self, link: RedisLink, *, seconds: float) -> None:
         self._link = link
         self._seconds = seconds
-        self._look_up = link.commands.register_script(LOOK_UP)
-        self._store = link.commands.register_script(STORE)
+        self._generations = map("{}-{}".format, repeat(secrets.token_hex(16)), count())
         self._owed: dict[UUID, object] = {}
         self._indebted = Event()
 
@@ -74,8 +74,8 @@ class RedisRoomListCache:
             return UNREACHED
         found: list[bytes] = []
         with self._link.hinted():
-            answer = await self._look_up(
-                keys=[_key(account_id)], args=[limit, secrets.token_hex(8), self._life_of_generation()]
+            answer = await self._link.execute(
+                "EVAL", LOOK_UP, 1, _key(account_id), limit, self._new_generation(), self._life_of_generation()
             )
             found = cast("list[bytes]", answer)
         if not found or account_id in self._owed:
@@ -90,10 +90,10 @@ class RedisRoomListCache:
             return
         life = round(self._seconds * 1_000_000)
         with self._link.hinted():
-            await self._store(
-                keys=[_key(account_id)],
-                args=[limit, missed.generation, life, page.etag, page.body, self._life_of_generation()],
-            )
+            await self._link.execute(
+                "EVAL", STORE, 1, _key(account_id), limit, missed.generation, life, page.etag, page.body,
+                self._life_of_generation(),
+            )  # fmt: skip
 
     async def drop(self, account_id: UUID) -> None:
         if account_id in self._owed:
@@ -101,7 +101,7 @@ class RedisRoomListCache:
             self._owe(account_id)
             return
         try:
-            await self._link.commands.delete(_key(account_id))
+            await self._link.execute("DEL", _key(account_id))
         except RedisError as error:
             self._link.failed(error)
             self._owe(account_id)
@@ -118,12 +118,17 @@ class RedisRoomListCache:
         """Wait until drops are owed, and try them. Raises RedisError."""
         await self._indebted.wait()
         for account_id, debt in tuple(self._owed.items()):
+            # Not behind commands that wait for a lost answer.
             await self._link.commands.delete(_key(account_id))
             # A write that came meanwhile may not have been there yet when this was dropped.
             if self._owed[account_id] is debt:
                 del self._owed[account_id]
         if not self._owed:
             self._indebted.clear()
+
+    def _new_generation(self) -> str:
+        """One that no process ever made."""
+        return next(self._generations)
 
     def _life_of_generation(self) -> int:
         return round((self._seconds + READING_SECONDS) * 1_000)

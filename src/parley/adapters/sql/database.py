@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import text
@@ -25,18 +25,23 @@ class Database:
 
     def __init__(self, url: str, *, statement_seconds: float | None = STATEMENT_SECONDS) -> None:
         self.url = url
-        self._writers_turn: asyncio.Lock | None = None
         self._read_only: dict[str, Any] = READ_ONLY
+        # Who waits here is served in order. SQLite's own wait for its one writer polls, and in SQLAlchemy's pool a
+        # newcomer may overtake those who wait, until they have waited for too long.
+        self._turns = asyncio.Semaphore(1)
+        self._patience: float | None = None
+        self._readers_wait = False
         if url.startswith("sqlite"):
             self.engine = sqlite_engine(url)
-            # SQLite has one writer at a time. Waiting for the turn here is fair and quick; its own wait polls.
-            self._writers_turn = asyncio.Lock()
         else:
             # asyncpg takes a tenth of a second to import.
             from parley.adapters.sql import postgresql  # noqa: PLC0415
 
             self.engine = postgresql.postgresql_engine(url, statement_seconds=statement_seconds)
             self._read_only = postgresql.READ_ONLY
+            self._turns = asyncio.Semaphore(postgresql.MOST_CONNECTIONS)
+            self._patience = postgresql.POOL_SECONDS
+            self._readers_wait = True
 
     @asynccontextmanager
     async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[AsyncConnection, None]:
@@ -54,8 +59,17 @@ class Database:
                     if transaction.is_active:
                         await transaction.rollback()
 
-    def _turn(self, read_only: bool) -> AbstractAsyncContextManager[Any]:
-        return nullcontext() if read_only or self._writers_turn is None else self._writers_turn
+    @asynccontextmanager
+    async def _turn(self, read_only: bool) -> AsyncGenerator[None, None]:
+        if read_only and not self._readers_wait:
+            yield
+            return
+        async with asyncio.timeout(self._patience):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def answers(self) -> bool:
         """Whether the database answers now and has its tables: SQLite makes an empty file in place of a lost one."""

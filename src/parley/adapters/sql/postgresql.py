@@ -14,7 +14,7 @@ from parley.adapters.sql.failures import DatabaseUrlInvalid
 # A server takes 100 connections unless told otherwise: so this is right for six processes. More connections would
 # not be quicker: ten keep every core of a common server busy.
 CONNECTIONS = 10
-MORE_CONNECTIONS = 5
+MOST_CONNECTIONS = 15
 # Who waits longer for a connection is better told to come again.
 POOL_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
@@ -52,7 +52,7 @@ def postgresql_engine(url: str, *, statement_seconds: float | None) -> AsyncEngi
         # Parameters are what people wrote: they stay out of errors, and so out of logs.
         hide_parameters=True,
         pool_size=CONNECTIONS,
-        max_overflow=MORE_CONNECTIONS,
+        max_overflow=MOST_CONNECTIONS - CONNECTIONS,
         pool_timeout=POOL_SECONDS,
         pool_recycle=RECYCLE_SECONDS,
         # The last one used again: those that a burst opened grow old and go.

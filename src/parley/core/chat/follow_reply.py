@@ -13,7 +13,7 @@ from uuid import UUID
 from parley.core.chat.errors import NotAReply
 from parley.core.chat.messages import read_message
 from parley.core.chat.model import EventId, Message, Piece, Role
-from parley.core.chat.ports import ChatUnitOfWork, ReplyStream, StreamEnd
+from parley.core.chat.ports import ChatUnitOfWork, ReplyStream, StreamEnd, StreamSubscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,12 @@ async def follow_reply(
         yield Found(found)
         message: Message | None = found
         place = _honest(after, found)
+        following: Piece | StreamEnd | None = None
         while message is not None and not message.status.ended:
-            received = await pieces.receive(within=quiet)
+            received = following or await pieces.receive(within=quiet)
+            following = None
             if isinstance(received, Piece):
+                received, following = await _with_what_waits(received, pieces)
                 for event in _new_in(received, place):
                     place = event.id
                     yield event
@@ -129,6 +132,18 @@ def _honest(after: EventId | None, message: Message) -> EventId:
     if after is None or after.attempt > message.attempt:
         return BEGINNING
     return after
+
+
+async def _with_what_waits(piece: Piece, pieces: StreamSubscription) -> tuple[Piece, Piece | StreamEnd | None]:
+    """The piece joined with those that wait behind it, and what came that does not join.
+
+    Fewer events for a reader who is late: so a process that fell behind catches up.
+    """
+    following = await pieces.receive(within=0)
+    while isinstance(following, Piece) and (following.attempt, following.start) == (piece.attempt, piece.end):
+        piece = Piece(piece.attempt, piece.start, piece.text + following.text)
+        following = await pieces.receive(within=0)
+    return piece, following
 
 
 def _new_in(piece: Piece, place: EventId) -> Iterator[Started | Delta]:

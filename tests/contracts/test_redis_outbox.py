@@ -1,0 +1,63 @@
+"""How a writer's parcels are gathered: in virtual time, with a Redis that answers at once."""
+
+import asyncio
+from contextlib import suppress
+from types import SimpleNamespace
+
+from parley.adapters.redis.outbox import MOST_AT_ONCE, PAUSE_SECONDS, Outbox
+from parley.adapters.redis.reply_wire import end_parcel
+from tests.contracts.chat_fixtures import new_id
+from tests.unit.chat.virtual_time import run
+
+
+class Link:
+    """Notes when each batch came, and how many parcels were in it."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[float, int]] = []
+        self.commands = SimpleNamespace(execute_command=self._take)
+
+    def answered(self) -> None:
+        pass
+
+    async def _take(self, _name: str, _script: str, count: int, *_words: object) -> list[object]:
+        self.batches.append((asyncio.get_running_loop().time(), count))
+        return []
+
+
+async def batches(*, parcels: int, every: float) -> list[tuple[float, int]]:
+    link = Link()
+    outbox = Outbox(link)
+
+    async def send() -> None:
+        while True:
+            await outbox.send_batch()
+
+    sending = asyncio.create_task(send())
+    for _ in range(parcels):
+        outbox.put(end_parcel(new_id()))
+        if every:
+            await asyncio.sleep(every)
+    await outbox.emptied(within=1.0)
+    sending.cancel()
+    with suppress(asyncio.CancelledError):
+        await sending
+    return link.batches
+
+
+def test_first_is_sent_at_once_and_what_follows_soon_is_gathered():
+    sent = run(batches(parcels=1_000, every=0.001))
+
+    assert sent[0] == (0.0, 1)
+    assert sum(count for _, count in sent) == 1_000
+    assert len(sent) <= 1.0 / PAUSE_SECONDS + 2
+
+
+def test_rare_ones_are_never_held_back():
+    assert run(batches(parcels=3, every=1.0)) == [(0.0, 1), (1.0, 1), (2.0, 1)]
+
+
+def test_many_are_sent_in_batches_without_a_pause():
+    sent = run(batches(parcels=2 * MOST_AT_ONCE + 1, every=0))
+
+    assert sent == [(0.0, MOST_AT_ONCE), (0.0, MOST_AT_ONCE), (0.0, 1)]
