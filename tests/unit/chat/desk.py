@@ -170,11 +170,16 @@ class Desk:
         )
 
     async def follow(
-        self, reply: Message, after: EventId | None = None, *, stream: ReplyStream | None = None
+        self,
+        reply: Message,
+        after: EventId | None = None,
+        *,
+        stream: ReplyStream | None = None,
+        uow: ChatUnitOfWork | None = None,
     ) -> AsyncGenerator[ReplyEvent, None]:
         """What a reader is sent."""
         following = follow_reply(
-            uow=self.chat,
+            uow=uow or self.chat,
             stream=stream or self.stream,
             account_id=self.account_id,
             room_id=reply.room_id,

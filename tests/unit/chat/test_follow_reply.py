@@ -21,6 +21,7 @@ from parley.core.chat.model import EventId, Message, Status
 from tests.unit.chat.desk import QUIET
 from tests.unit.chat.reader import Reader
 from tests.unit.chat.scripted_model import Gate, Pause
+from tests.unit.chat.test_write_reply_database_away import AwayUnitOfWork
 
 TEXT = "A whole answer."
 WORDS = ("A ", Pause(1), "whole ", Pause(1), "answer.")
@@ -134,6 +135,23 @@ async def test_silence_is_filled_with_signs_of_life(desk):
         for count in (1, 2, 3):
             assert await anext(events) == Quiet()
             assert asyncio.get_running_loop().time() == count * QUIET
+
+
+async def test_reader_is_told_the_end_though_the_database_was_away_when_it_came(desk):
+    reply = await desk.reply()
+    away, gate = AwayUnitOfWork(desk.chat), Gate()
+    desk.model.will(TEXT, gate)
+    reader = Reader()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reader.read(desk.follow(reply, uow=away)))
+        tasks.create_task(desk.writer().write(reply.id))
+        await gate.reached()
+        away.until = asyncio.get_running_loop().time() + 2.5
+        gate.open()
+
+    assert reader.ended == await desk.message(reply)
+    # Looked for each second, not only after the next silence.
+    assert asyncio.get_running_loop().time() < away.until + 1
 
 
 async def test_reader_of_a_deleted_room_is_let_go(desk):

@@ -14,6 +14,7 @@ from parley.core.chat.errors import NotAReply
 from parley.core.chat.messages import read_message
 from parley.core.chat.model import EventId, Message, Piece, Role
 from parley.core.chat.ports import ChatUnitOfWork, ReplyStream, StreamEnd, StreamSubscription
+from parley.core.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ async def follow_reply(
         message: Message | None = found
         place = _honest(after, found)
         following: Piece | StreamEnd | None = None
+        patience = quiet
         while message is not None and not message.status.ended:
-            received = following or await pieces.receive(within=quiet)
+            received = following or await pieces.receive(within=patience)
             following = None
             if isinstance(received, Piece):
                 received, following = await _with_what_waits(received, pieces)
@@ -100,7 +102,9 @@ async def follow_reply(
                 return
             if received is None:
                 yield Quiet()
-            message = await _reread(uow, account_id, room_id, reply_id)
+            message = await _as_far_as_known(uow, account_id, room_id, message)
+            # An end that the database does not tell yet is looked for again.
+            patience = LOOK_SECONDS if received is StreamEnd.ENDED else patience
     for last_event in _rest_of(message, place):
         yield last_event
 
@@ -125,6 +129,14 @@ async def wait_for_end(
 async def _reread(uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message | None:
     async with uow(read_only=True) as unit:
         return await unit.messages.get(reply_id, room_id, account_id)
+
+
+async def _as_far_as_known(uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, message: Message) -> Message | None:
+    """As it is now, or as it was while the database does not answer: the text goes on without it."""
+    try:
+        return await _reread(uow, account_id, room_id, message.id)
+    except Unavailable:
+        return message
 
 
 def _honest(after: EventId | None, message: Message) -> EventId:
