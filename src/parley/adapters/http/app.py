@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -112,7 +113,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             docs_start,
             docs_files(),
         ],
-        guards=[RequireCaller(tokens=ports.tokens, revoked=ports.revoked, now=ports.now)],
+        middleware=[DefineMiddleware(RequireCaller, tokens=ports.tokens, revoked=ports.revoked, now=ports.now)],
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
@@ -167,7 +168,9 @@ def _options(request: Request[Any, Any, Any]) -> Response[None]:
 
 
 def _require_json(request: Request[Any, Any, Any]) -> None:
-    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    declared = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if has_body and declared != "application/json" and not declared.endswith("+json"):
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
+    declared = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if declared != "application/json" and not declared.endswith("+json"):
         raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)

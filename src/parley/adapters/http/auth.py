@@ -1,10 +1,9 @@
 """Who calls: every route asks for an access token unless it is marked PUBLIC."""
 
 from datetime import datetime
-from typing import Any
 
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.datastructures import Headers
+from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from parley.core.accounts.errors import TokenInvalid
@@ -22,28 +21,31 @@ LONGEST_HEADER = 4_096
 
 
 class RequireCaller:
-    """A guard over the whole application.
+    """A middleware around every route, which no route can take off.
 
-    It leaves the Caller as the connection's `user`, and the account in the request's log lines.
+    It leaves the Caller as the connection's `user`, and the account in the request's log lines. Not a guard: for each
+    that it asks, Litestar copies the handler at every request.
     """
 
-    def __init__(self, *, tokens: AccessTokens, revoked: RevokedSessions, now: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, tokens: AccessTokens, revoked: RevokedSessions, now: Clock) -> None:
+        self._app = app
         self._tokens = tokens
         self._revoked = revoked
         self._now = now
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises TokenInvalid."""
-        if not handler.opt.get("public"):
-            caller = bearer_caller(connection, self._tokens, self._now())
+        if not scope["route_handler"].opt.get("public"):
+            caller = bearer_caller(Headers.from_scope(scope), self._tokens, self._now())
             await self._revoked.check(caller.session_id)
             bind_contextvars(account_id=str(caller.account_id))
-            connection.scope["user"] = caller
+            scope["user"] = caller
+        await self._app(scope, receive, send)
 
 
-def bearer_caller(connection: ASGIConnection[Any, Any, Any, Any], tokens: AccessTokens, now: datetime) -> Caller:
+def bearer_caller(headers: Headers, tokens: AccessTokens, now: datetime) -> Caller:
     """Who the token speaks for; whether its session has ended is still to be checked. Raises TokenInvalid."""
-    header = connection.headers.get("authorization", "")
+    header = headers.get("authorization", "")
     # The scheme's name is case-insensitive (RFC 9110, 11.1).
     if header[: len(SCHEME)].lower() != SCHEME.lower() or len(header) > LONGEST_HEADER:
         raise TokenInvalid

@@ -48,8 +48,13 @@ class Envelope:
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.answered(message)
-                message["headers"] = self._with_ours(list(message["headers"]), request_id)
+                headers = list(message["headers"])
+                given = dict(headers)
+                exchange.answered(message["status"], given)
+                headers.append((b"x-request-id", request_id))
+                headers.extend(self._headers)
+                headers.extend([default for default in _DEFAULTS if default[0] not in given])
+                message["headers"] = headers
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
@@ -59,13 +64,6 @@ class Envelope:
             took = exchange.ended()
             log.info("request", method=scope["method"], path=shown_path(scope), status=exchange.status, ms=took)
             structlog.contextvars.clear_contextvars()
-
-    def _with_ours(self, headers: list[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
-        given = {name.lower() for name, _ in headers}
-        headers.append((b"x-request-id", request_id))
-        headers.extend(self._headers)
-        headers.extend(default for default in _DEFAULTS if default[0] not in given)
-        return headers
 
 
 def _given_request_id(scope: Any) -> bytes | None:

@@ -1,6 +1,7 @@
 """Requests as they are counted, and the address where Prometheus asks for the counts."""
 
 import hmac
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -8,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotAuthorizedException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.types import HTTPResponseStartEvent, Scope
+from litestar.types import Scope
 
 from parley.adapters.http.auth import PUBLIC, SCHEME
 from parley.adapters.http.ports import Ports, RequestMeter
@@ -33,10 +34,9 @@ class Exchange:
         self._streams = False
         self._started = perf_counter()
 
-    def answered(self, start: HTTPResponseStartEvent) -> None:
+    def answered(self, status: int, headers: Mapping[bytes, bytes]) -> None:
         """Its time is that to the first byte, without the length of a stream; a wait that was asked for has none."""
-        self.status = start["status"]
-        headers = dict(start["headers"])
+        self.status = status
         waited = b"preference-applied" in headers
         self._count(None if waited else perf_counter() - self._started)
         if headers.get(b"content-type", b"").startswith(b"text/event-stream"):

@@ -177,7 +177,7 @@ def _reader(
     """The account that may read this reply, and the session that says so. Raises TicketInvalid, TokenInvalid."""
     # A client that comes back with its stored address and a token is not held up by the ticket's age.
     if ticket is None or "authorization" in request.headers:
-        caller = bearer_caller(request, ports.tokens, ports.now())
+        caller = bearer_caller(request.headers, ports.tokens, ports.now())
         return caller.account_id, caller.session_id
     admitted = ports.tickets.read(ticket, ports.now())
     if (admitted.room_id, admitted.reply_id) != (room_id, reply_id):

@@ -1,6 +1,7 @@
 """The ports through which the rest of parley is counted."""
 
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 import structlog
@@ -14,15 +15,17 @@ log = structlog.get_logger("parley.replies")
 
 
 class HttpMeter:
-    """The HTTP adapter's RequestMeter."""
+    """The HTTP adapter's RequestMeter. It keeps the series of requests at hand: they are as few as the routes."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._requests = cache(metrics.requests.labels)
+        self._answers = cache(metrics.answers.labels)
 
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
-        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._requests(method, route, str(status)).inc()
         if seconds is not None:
-            self._metrics.answers.labels(method, route).observe(seconds)
+            self._answers(method, route).observe(seconds)
 
     def refused(self, code: str) -> None:
         self._metrics.refusals.labels(code).inc()

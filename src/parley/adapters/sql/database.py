@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,6 +42,9 @@ class Database:
             self._turns = asyncio.Semaphore(postgresql.MOST_CONNECTIONS)
             self._patience = postgresql.POOL_SECONDS
             self._readers_wait = True
+        self._open: set[Any] = set()
+        event.listen(self.engine.sync_engine, "connect", self._opened)
+        event.listen(self.engine.sync_engine, "close", self._closed)
 
     @asynccontextmanager
     async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[AsyncConnection, None]:
@@ -82,3 +85,13 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        # The pool forgets those still with tasks: a cancelled one gives its connection back later than it ends.
+        for connection in self._open:
+            connection.terminate()
+        self._open.clear()
+
+    def _opened(self, connection: Any, _record: object) -> None:
+        self._open.add(connection.driver_connection)
+
+    def _closed(self, connection: Any, _record: object) -> None:
+        self._open.discard(connection.driver_connection)

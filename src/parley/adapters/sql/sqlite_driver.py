@@ -41,6 +41,10 @@ class Connection(aiosqlite.Connection):
         if self.in_transaction:
             await super().rollback()
 
+    def terminate(self) -> None:
+        """Close without waiting, as asyncpg's does."""
+        self.stop()
+
     async def create_function(self, *_: Any, **__: Any) -> None:
         """SQLAlchemy brings `regexp` and `floor` to every connection; no statement here uses them."""
 
