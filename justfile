@@ -31,6 +31,15 @@ pythons:
         && .venv-$version/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder || exit 1; \
     done
 
+# What is fast and what is not, against limits measured beside it: under 10 minutes; benchmarks/README.md
+bench *arguments:
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --constraint constraints.txt --editable '.[test]'
+    .venv/bin/python -m benchmarks {{arguments}}
+    python3 -m venv .venv-plot
+    .venv-plot/bin/pip install --quiet matplotlib==3.11.2
+    .venv-plot/bin/python -m benchmarks.plot {{arguments}}
+
 # The Postman collection against a server that runs
 postman address="http://127.0.0.1:8000": setup
     .venv/bin/python -m tests.postman.newman {{address}}

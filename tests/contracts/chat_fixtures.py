@@ -112,7 +112,8 @@ class Store:
         """How many replies of the account have not ended."""
         async with self.chat(read_only=True) as unit:
             pages = [
-                await unit.messages.page(room, before=None, limit=MANY) for room in await unit.rooms.ids(account_id)
+                await unit.messages.page(room, account_id, before=None, limit=MANY)
+                for room in await unit.rooms.ids(account_id)
             ]
         return sum(not message.status.ended for page in pages for message in page)
 

@@ -43,7 +43,7 @@ async def read_everything(store: Store, room: Room) -> tuple[Any, ...]:
     async with store.chat(read_only=True) as unit:
         return (
             await unit.rooms.page(room.account_id, after=None, limit=100),
-            await unit.messages.page(room.id, before=None, limit=100),
+            await unit.messages.page(room.id, room.account_id, before=None, limit=100),
             await unit.quota.look(room.account_id, now=noon(TODAY)),
             await store.usage(room.account_id),
         )
@@ -131,7 +131,7 @@ async def test_unit_reads_what_it_has_written(store):
     async with store.chat() as unit:
         await change_everything(unit, room)
         assert (await unit.rooms.get(room.id, room.account_id)).name == "Another name"
-        assert len(await unit.messages.page(room.id, before=None, limit=100)) == 2
+        assert len(await unit.messages.page(room.id, room.account_id, before=None, limit=100)) == 2
         assert (await unit.quota.look(room.account_id, now=noon(TODAY))).remaining == 4
 
 
@@ -161,7 +161,7 @@ async def test_writers_take_turns(store):
         await asyncio.gather(*(write(f"writer {number}") for number in range(30)))
 
     assert [position for _, position in order] == list(range(1, 61, 2))
-    messages = await store.see(lambda unit: unit.messages.page(room.id, before=None, limit=100))
+    messages = await store.see(lambda unit: unit.messages.page(room.id, room.account_id, before=None, limit=100))
     assert [message.position for message in messages] == list(range(1, 61))
 
 

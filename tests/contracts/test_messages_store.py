@@ -39,7 +39,8 @@ async def test_exchange_is_kept_as_it_was_added(store):
         assert await unit.messages.get(question.id, room.id, room.account_id) == question
         assert await unit.messages.get(reply.id, room.id, room.account_id) == reply
         assert await unit.messages.exchange(reply.id) == (question, reply)
-        assert await unit.messages.page(room.id, before=None, limit=10) == [question, reply]
+        assert await unit.messages.page(room.id, room.account_id, before=None, limit=10) == [question, reply]
+        assert await unit.messages.page(room.id, new_id(), before=None, limit=10) == []
 
 
 async def test_message_is_found_only_with_its_room_and_owner(store):
@@ -73,7 +74,9 @@ async def test_page_has_the_highest_positions_below_its_bound_oldest_first(store
     for before in (None, *range(1, 11)):
         for limit in (1, 2, 3, 8, 9):
             below = said if before is None else said[: before - 1]
-            page = await store.see(lambda unit, b=before, n=limit: unit.messages.page(room.id, before=b, limit=n))
+            page = await store.see(
+                lambda unit, b=before, n=limit: unit.messages.page(room.id, room.account_id, before=b, limit=n)
+            )
             assert page == below[-limit:]
 
 
@@ -104,7 +107,7 @@ async def test_ended_reply_is_kept_as_it_ended(store, ending):
     async with store.chat(read_only=True) as unit:
         assert await unit.messages.get(reply.id, room.id, room.account_id) == ended
         assert await unit.messages.exchange(reply.id) == (question, ended)
-        assert await unit.messages.page(room.id, before=None, limit=10) == [question, ended]
+        assert await unit.messages.page(room.id, room.account_id, before=None, limit=10) == [question, ended]
 
 
 async def test_said_are_questions_and_the_replies_that_count_newest_first(store):

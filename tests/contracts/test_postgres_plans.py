@@ -114,11 +114,11 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "reserve": (lambda unit: unit.rooms.reserve(ROOM, ACCOUNT, at=NOW), {"pk_rooms"}),
     "delete room": (lambda unit: unit.rooms.delete(ROOM, ACCOUNT), {"pk_rooms"}),
     "first page of messages": (
-        lambda unit: unit.messages.page(ROOM, before=None, limit=51),
+        lambda unit: unit.messages.page(ROOM, ACCOUNT, before=None, limit=51),
         {"uq_messages_room_id_position"},
     ),
     "next page of messages": (
-        lambda unit: unit.messages.page(ROOM, before=1_000, limit=51),
+        lambda unit: unit.messages.page(ROOM, ACCOUNT, before=1_000, limit=51),
         {"uq_messages_room_id_position"},
     ),
     "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages"}),

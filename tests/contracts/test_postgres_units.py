@@ -125,8 +125,12 @@ async def test_of_100_parallel_messages_of_several_processes_five_are_accepted(s
 
     assert outcomes == {UUID: LIMIT, QuotaExceeded: 100 - LIMIT}
     assert await stores[0].usage(rooms[0].account_id) == [DayUsage(TODAY, LIMIT, 0, 0)]
-    pages = [await stores[0].see(lambda unit, room=room: unit.messages.page(room.id, before=None, limit=100))
-             for room in rooms]  # fmt: skip
+    pages = [
+        await stores[0].see(
+            lambda unit, room=room: unit.messages.page(room.id, room.account_id, before=None, limit=100)
+        )
+        for room in rooms
+    ]
     assert sum(len(page) for page in pages) == 2 * LIMIT
 
 
@@ -136,7 +140,7 @@ async def test_of_50_parallel_uses_of_a_key_by_several_processes_one_counts(stor
 
     assert len(set(replies)) == 1
     assert await stores[0].usage(room.account_id) == [DayUsage(TODAY, 1, 0, 0)]
-    page = await stores[0].see(lambda unit: unit.messages.page(room.id, before=None, limit=100))
+    page = await stores[0].see(lambda unit: unit.messages.page(room.id, room.account_id, before=None, limit=100))
     assert [message.position for message in page] == [1, 2]
 
 
@@ -145,7 +149,7 @@ async def test_parallel_messages_to_one_room_take_its_positions_without_a_gap(st
     await stores[0].put_on(Plan.PRO, room.account_id)
     await asyncio.gather(*(post(stores[number % PROCESSES], room) for number in range(40)))
 
-    page = await stores[0].see(lambda unit: unit.messages.page(room.id, before=None, limit=100))
+    page = await stores[0].see(lambda unit: unit.messages.page(room.id, room.account_id, before=None, limit=100))
     assert [message.position for message in page] == list(range(1, 81))
 
 
@@ -194,6 +198,8 @@ async def test_messages_and_ends_at_once_neither_deadlock_nor_lose_a_count(store
     assert sum(ended.values()) == total
     assert await stores[0].usage(account_id) == [DayUsage(TODAY, total - ended[Status.FAILED], total, 2 * total)]
     for room in rooms:
-        page = await stores[0].see(lambda unit, room=room: unit.messages.page(room.id, before=None, limit=100))
+        page = await stores[0].see(
+            lambda unit, room=room: unit.messages.page(room.id, room.account_id, before=None, limit=100)
+        )
         assert [message.position for message in page] == list(range(1, 17))
         assert all(message.attempt == 1 for message in page[1::2])

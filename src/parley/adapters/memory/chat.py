@@ -128,8 +128,9 @@ class MemoryMessages:
             return None
         return self._tables.messages[reply.reply_to], reply
 
-    async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
-        return self._of_room(room_id, before)[-limit:]
+    async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
+        room = self._tables.rooms.get(room_id)
+        return [] if room is None or room[0].account_id != account_id else self._of_room(room_id, before)[-limit:]
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         return [message for message in self._of_room(room_id, None) if message.position > position][:limit]

@@ -34,14 +34,18 @@ _sayable = or_(
     messages.c.role.in_(written_out(Role.USER)), messages.c.status.in_(written_out(Status.COMPLETED, Status.STOPPED))
 )
 _room = bindparam("room", type_=Id)
+_account = bindparam("account", type_=Id)
 _place = bindparam("place", type_=messages.c.position.type)
 _GET = select(*_columns).where(
     messages.c.id == bindparam("message"),
     messages.c.room_id == _room,
-    messages.c.account_id == bindparam("account"),
+    messages.c.account_id == _account,
 )
 _LAST_PAGE = (
-    select(*_columns).where(messages.c.room_id == _room).order_by(messages.c.position.desc()).limit(bindparam("most"))
+    select(*_columns)
+    .where(messages.c.room_id == _room, messages.c.account_id == _account)
+    .order_by(messages.c.position.desc())
+    .limit(bindparam("most"))
 )
 _PAGE_BEFORE = _LAST_PAGE.where(messages.c.position < _place)
 _PAGE_AFTER = (
@@ -68,7 +72,7 @@ _added = [
 
 
 def _row(name: str) -> Select[Any]:
-    pending = select(func.count()).where(messages.c.account_id == bindparam("account", type_=Id), unfinished)
+    pending = select(func.count()).where(messages.c.account_id == _account, unfinished)
     values = [bindparam(f"{name}_{column.name}", type_=column.type) for column in _added]
     return select(*values, database_time(), database_time()).where(
         pending.scalar_subquery() < bindparam("most_pending")
@@ -111,9 +115,10 @@ class SqlMessages:
         both = [_message(row) for row in found]
         return (both[0], both[1]) if len(both) == 2 else None  # noqa: PLR2004  a pair
 
-    async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
+    async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
         query, place = (_LAST_PAGE, {}) if before is None else (_PAGE_BEFORE, {"place": before})
-        found = await self._connection.execute(query, {"room": room_id, "most": limit} | place)
+        wanted = {"room": room_id, "account": account_id, "most": limit}
+        found = await self._connection.execute(query, wanted | place)
         return [_message(row) for row in reversed(found.all())]
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:

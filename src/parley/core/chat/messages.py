@@ -87,9 +87,9 @@ async def read_messages(
 ) -> MessagePage:
     """The newest page before a position. Raises RoomNotFound."""
     async with uow(read_only=True) as unit:
-        if await unit.rooms.get(room_id, account_id) is None:
+        found = await unit.messages.page(room_id, account_id, before=before, limit=limit + 1)
+        if not found and await unit.rooms.get(room_id, account_id) is None:
             raise RoomNotFound
-        found = await unit.messages.page(room_id, before=before, limit=limit + 1)
     return message_page(found, limit)
 
 

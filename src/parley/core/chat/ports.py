@@ -68,8 +68,8 @@ class Messages(Protocol):
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         """A reply with the user's message before it, that one first. The caller owns the room."""
 
-    async def page(self, room_id: UUID, *, before: int | None, limit: int) -> list[Message]:
-        """The `limit` messages with the highest positions below `before`, oldest first. The caller owns the room."""
+    async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
+        """The `limit` messages with the highest positions below `before`, oldest first; none of another's room."""
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         """The `limit` messages with the lowest positions above that one, oldest first. The caller owns the room."""

@@ -120,7 +120,7 @@ async def read_room(*, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID) -> 
         room = await unit.rooms.get(room_id, account_id)
         if room is None:
             raise RoomNotFound
-        found = await unit.messages.page(room_id, before=None, limit=LATEST_MESSAGES + 1)
+        found = await unit.messages.page(room_id, account_id, before=None, limit=LATEST_MESSAGES + 1)
     return room, message_page(found, LATEST_MESSAGES)
 
 

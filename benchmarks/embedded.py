@@ -1,0 +1,160 @@
+"""The rows about `parley run` with no setting at all: SQLite, worker and offline model in one process.
+
+    async def rows(folder: Path, *, effort: Effort = Effort()) -> list[Row]
+
+It makes a folder for each round in `folder`.
+"""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.processes import resident_mb
+from benchmarks.rounds import Effort
+from benchmarks.row import Goal, Row
+from benchmarks.wire import chat, compiled
+from tests.e2e.process import free_port, new_room, parley, sign_in
+
+FULL = Effort()
+EMAIL = "reader@example.com"
+HELLO = '{"content": "hello"}'
+WARM_UP, ALONE = 20, 100
+# Before memory is looked at: what a start leaves to do has been done.
+IDLE_SECONDS = 2.0
+PATIENCE = 30.0
+LOOK_SECONDS = 0.002
+# Where there is no limit to measure against.
+NOTHING = "–"  # noqa: RUF001 - a dash in a table
+
+
+@dataclass
+class Embedded:
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    async def start(self) -> float:
+        """Seconds from exec to the first 200 of GET /health/ready."""
+        started = time.perf_counter()
+        self.process = await self._run("run", "--port", str(self.port))
+        async with asyncio.timeout(PATIENCE):
+            while not await self._ready():
+                assert self.process.returncode is None, "parley run ended"
+                await asyncio.sleep(LOOK_SECONDS)
+        return time.perf_counter() - started
+
+    async def make_pro(self) -> None:
+        """The account, which is there already: else five messages are all that it may post."""
+        assert await (await self._run("plan", EMAIL, "pro")).wait() == 0
+
+    async def stop(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+
+    async def _run(self, *words: str) -> asyncio.subprocess.Process:
+        bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        nowhere = asyncio.subprocess.DEVNULL
+        return await asyncio.create_subprocess_exec(
+            *parley(*words), cwd=self.folder, env=bare, stdout=nowhere, stderr=nowhere
+        )
+
+    async def _ready(self) -> bool:
+        """By hand: a client's own work would count as parley's."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.write(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        status = await reader.readline()
+        writer.close()
+        return b" 200 " in status
+
+
+async def rows(folder: Path, *, effort: Effort = FULL) -> list[Row]:
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    wire = await compiled(folder)
+    # The first of all reads the code from the disk.
+    await _measured(folder / "warm-up", wire)
+    rounds = [await _measured(folder / f"round{number}", wire) for number in range(effort.rounds)]
+    half = {name: median(each[name] for each in rounds) for name in rounds[0]}
+    return [
+        Row(
+            "cold-start",
+            "embedded: cold start in an empty folder, to the first 200 of GET /health/ready",
+            NOTHING,
+            Goal(at_most=1.5, unit="s"),
+            half["first_start"],
+            f"{half['first_start']:.2f} s, {half['second_start']:.2f} s when the database is there",
+            rounds,
+        ),
+        Row(
+            "idle-memory",
+            f"embedded: resident memory, {IDLE_SECONDS:g} s after the start",
+            NOTHING,
+            Goal(at_most=120.0, unit="MB"),
+            half["idle_mb"],
+            f"{half['idle_mb']:.0f} MB, {half['replied_mb']:.0f} MB after a sign-in and a reply",
+            rounds,
+        ),
+        Row(
+            "embedded-first-delta",
+            f"embedded: POST to first delta, p50 of {ALONE}, offline model",
+            NOTHING,
+            Goal(at_most=8.0, unit="ms"),
+            half["first_p50_ms"],
+            "{first_p50_ms:.1f} ms, p99 {first_p99_ms:.1f} ms; 202 after {accepted_p50_ms:.1f} ms".format(**half),
+            rounds,
+        ),
+    ]
+
+
+async def _measured(folder: Path, wire: Path) -> dict[str, Any]:
+    await asyncio.to_thread(folder.mkdir)
+    embedded = Embedded(folder)
+    try:
+        figures = {"first_start": await embedded.start()}
+        await asyncio.sleep(IDLE_SECONDS)
+        figures["idle_mb"] = resident_mb(embedded.pid)
+        figures |= await _replies(embedded, wire)
+        await embedded.stop()
+        figures["second_start"] = await embedded.start()
+    finally:
+        await embedded.stop()
+    return figures
+
+
+async def _replies(embedded: Embedded, wire: Path) -> dict[str, float]:
+    client = await sign_in(embedded.address, EMAIL)
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    rooms = [await new_room(client) for _ in range(10)]
+    await client.aclose()
+
+    async def said(replies: int) -> dict[str, Any]:
+        return await chat(wire, embedded.address, token, rooms, body=HELLO, replies=replies)
+
+    await said(1)
+    await asyncio.sleep(IDLE_SECONDS)
+    replied_mb = resident_mb(embedded.pid)
+    await embedded.make_pro()
+    await said(WARM_UP)
+    figures = await said(ALONE)
+    return {
+        "replied_mb": replied_mb,
+        "first_p50_ms": figures["first"]["p50"],
+        "first_p99_ms": figures["first"]["p99"],
+        "accepted_p50_ms": figures["accepted"]["p50"],
+    }

@@ -1,0 +1,90 @@
+"""What it costs to know who calls, in this very process: over HTTP it would be lost in the noise."""
+
+import asyncio
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+from uuid import uuid4
+
+from litestar import get
+from litestar.types import Message, Receive, Scope, Send
+
+from benchmarks.rounds import Effort
+from benchmarks.row import Goal, Row
+from parley.adapters.http.auth import RequireCaller
+from parley.bootstrap import bootstrap
+from parley.settings import Settings
+
+TIMES = 20_000
+
+
+@get("/")
+async def anything() -> None:
+    """Not marked as public."""
+
+
+async def rows(effort: Effort) -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(database_url=f"sqlite:///{Path(folder) / 'parley.db'}", jwt_secret=("s" * 32,))
+        parley = bootstrap(settings)
+        # What keeps the list of ended sessions fresh runs beside, as in an API process.
+        async with parley.running():
+            ports = parley.ports
+            checked = RequireCaller(_nothing, tokens=ports.tokens, revoked=ports.revoked, now=ports.now)
+            token = ports.tokens.issue(uuid4(), uuid4(), datetime.now(UTC))
+            await _microseconds(checked, token)
+            rounds = [await _microseconds(checked, token) for _ in range(max(effort.rounds, 3))]
+    value = median(each["checked_us"] - each["bare_us"] for each in rounds)
+    return [
+        Row(
+            "token",
+            "verifying a remembered token: header, token, expiry, revocation, the account bound to log lines",
+            "a handler without it",
+            Goal(at_most=10, unit="µs"),
+            value,
+            f"{value:.1f} µs",
+            rounds,
+        )
+    ]
+
+
+async def _microseconds(checked: RequireCaller, token: str) -> dict[str, float]:
+    """Of one request with the check, and of one without. Every one is new, as its headers are read only once."""
+    scope = _scope(token)
+    # The refresh has its turn before: it would not get one within.
+    await asyncio.sleep(0.4)
+    started = time.perf_counter()
+    for _ in range(TIMES):
+        await _nothing(scope.copy(), _receive, _send)
+    between = time.perf_counter()
+    for _ in range(TIMES):
+        await checked(scope.copy(), _receive, _send)
+    ended = time.perf_counter()
+    return {"bare_us": (between - started) / TIMES * 1e6, "checked_us": (ended - between) / TIMES * 1e6}
+
+
+async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """What a call alone costs."""
+
+
+async def _receive() -> Any:
+    """Never asked."""
+
+
+async def _send(_message: Message) -> None:
+    """Nor this."""
+
+
+def _scope(token: str) -> Any:
+    headers = _headers(token)
+    return {"type": "http", "method": "GET", "path": "/", "headers": headers, "route_handler": anything, "state": {}}
+
+
+def _headers(token: str) -> list[tuple[bytes, bytes]]:
+    """As many as a client of this API sends."""
+    named = {"host": "127.0.0.1:8000", "accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive"}
+    given = named | {"user-agent": "python-httpx/0.28.1", "authorization": f"Bearer {token}"}
+    return [(name.encode(), value.encode()) for name, value in given.items()]
