@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 from benchmarks.limits import POOL
 from benchmarks.town import Town
 from parley.adapters.redis.broker import HintBroker
+from parley.adapters.redis.connection import RedisLink
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.bootstrap.wires import WRITE_REPLY
 
@@ -77,7 +78,8 @@ class Waiting:
 
     async def written_per_second(self) -> float:
         """By the town's worker, from the moment when the first may begin to that when none is left."""
-        broker = HintBroker(self.town.redis_url)
+        link = RedisLink(self.town.redis_url)
+        broker = HintBroker(self.town.redis_url, link)
         queue = TaskiqQueue(broker, WRITE_REPLY)
         await broker.startup()
         with _paused(self.town.worker_pid):
@@ -85,6 +87,7 @@ class Waiting:
                 await queue.put(reply)
         started = time.perf_counter()
         await broker.shutdown()
+        await link.close()
         async with self.town.database() as connection, asyncio.timeout(PATIENCE):
             while await connection.fetchval(UNFINISHED):  # noqa: ASYNC110 - the database tells nobody
                 await asyncio.sleep(LOOK_SECONDS)

@@ -14,7 +14,9 @@ from parley.adapters.redis.reply_wire import Parcel, send_command
 MOST_WAITING = 20_000
 # Redis does nothing else while it takes a batch in: for some milliseconds at this size.
 MOST_AT_ONCE = 1_000
-# Between two batches, so that a busy process sends a few large ones: nobody reads so fast, and the first does not wait.
+# Behind a batch of so many, so that a busy process sends a few large ones: nobody reads so fast. One that is not busy
+# waits for nothing.
+BUSY = 10
 PAUSE_SECONDS = 0.005
 
 
@@ -62,7 +64,7 @@ class Outbox:
             # Sending it again would be refused again: the piece is lost.
             self._link.failed(refusal)
         self._forget(batch)
-        if len(batch) < MOST_AT_ONCE:
+        if BUSY <= len(batch) < MOST_AT_ONCE:
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _forget(self, batch: list[Parcel]) -> None:
