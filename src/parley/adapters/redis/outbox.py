@@ -14,10 +14,10 @@ from parley.adapters.redis.reply_wire import Parcel, send_command
 MOST_WAITING = 20_000
 # Redis does nothing else while it takes a batch in: for some milliseconds at this size.
 MOST_AT_ONCE = 1_000
-# Behind a batch of so many, so that a busy process sends a few large ones: nobody reads so fast. One that is not busy
-# waits for nothing.
-BUSY = 10
+# Between two batches on average, so that a busy process sends a few large ones: nobody reads so fast. One that was not
+# busy sends so many without waiting.
 PAUSE_SECONDS = 0.005
+BATCHES_UNPAUSED = 5
 
 
 class Outbox:
@@ -32,6 +32,8 @@ class Outbox:
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        # When it has paused for all that it sent.
+        self._rested_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -64,8 +66,13 @@ class Outbox:
             # Sending it again would be refused again: the piece is lost.
             self._link.failed(refusal)
         self._forget(batch)
-        if BUSY <= len(batch) < MOST_AT_ONCE:
-            await asyncio.sleep(PAUSE_SECONDS)
+        if len(batch) < MOST_AT_ONCE:
+            await self._pause()
+
+    async def _pause(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._rested_at = max(self._rested_at, now) + PAUSE_SECONDS
+        await asyncio.sleep(max(0.0, self._rested_at - now - BATCHES_UNPAUSED * PAUSE_SECONDS))
 
     def _forget(self, batch: list[Parcel]) -> None:
         # By identity, since a full outbox may have dropped some of them meanwhile.
