@@ -96,10 +96,10 @@ async def test_first_piece_is_sent_at_once_and_later_ones_together(desk):
     )
     clock = asyncio.get_running_loop().time
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
-        assert await received(pieces, 2) == [Piece(1, 0, ""), Piece(1, 0, "The first")]
+        assert await received(pieces, 2) == [Piece(1, 0, ""), Piece(1, 0, "The ")]
         assert clock() == 0
         gates[0].open()
-        assert await received(pieces, 1) == [Piece(1, 9, " and the rest")]
+        assert await received(pieces, 1) == [Piece(1, 4, "first and the rest")]
         assert clock() == pytest.approx(0.04)
         await gates[1].reached()
         await asyncio.sleep(1)

@@ -12,7 +12,7 @@ COALESCE_CHARACTERS = 400
 
 
 class Draft:
-    """Collects what the model writes and sends it on in pieces: the first at once, later ones coalesced."""
+    """Collects what the model writes and sends it on in pieces: at once, unless one was sent a moment ago."""
 
     def __init__(self, *, stream: ReplyStream, reply_id: UUID, attempt: int) -> None:
         self.text = ""
@@ -20,31 +20,32 @@ class Draft:
         self._reply_id = reply_id
         self._attempt = attempt
         self._sent = 0
-        self._grown = asyncio.Event()
-        self._large = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
+        self._next_at = self._clock()
+        self._held = asyncio.Event()
 
-    def add(self, text: str) -> None:
-        self.text += made_storable(text)
-        self._grown.set()
-        if len(self.text) - self._sent >= COALESCE_CHARACTERS:
-            self._large.set()
-
-    async def send_as_it_grows(self) -> None:
-        """Runs until cancelled. Begins with the mark that tells readers to clear what an earlier attempt wrote."""
+    async def begin(self) -> None:
+        """Send the mark that tells readers to clear what an earlier attempt wrote."""
         await self._stream.append(self._reply_id, Piece(self._attempt, 0, ""))
-        while True:
-            await self._grown.wait()
+
+    async def add(self, text: str) -> None:
+        self.text += made_storable(text)
+        if self._clock() >= self._next_at or len(self.text) - self._sent >= COALESCE_CHARACTERS:
             await self._send()
-            try:
-                async with asyncio.timeout(COALESCE_SECONDS):
-                    await self._large.wait()
-            except TimeoutError:
-                continue
+        else:
+            self._held.set()
+
+    async def send_what_is_held(self) -> None:
+        """Runs until cancelled: sends what came too soon after the piece before."""
+        while True:
+            await self._held.wait()
+            await asyncio.sleep(self._next_at - self._clock())
+            self._held.clear()
+            await self._send()
 
     async def _send(self) -> None:
-        self._grown.clear()
-        self._large.clear()
         piece = Piece(self._attempt, self._sent, self.text[self._sent :])
         if piece.text:
             self._sent = piece.end
+            self._next_at = self._clock() + COALESCE_SECONDS
             await self._stream.append(self._reply_id, piece)

@@ -1,6 +1,5 @@
 """Accepting a message and reading what was said."""
 
-import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, replace
@@ -78,8 +77,8 @@ async def post_message(
         if not added:
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
-    # Both at once: over Redis that is one trip.
-    await asyncio.gather(cache.drop(account_id), queue.put(reply_id))
+    await cache.drop(account_id)
+    await queue.put(reply_id)
     return Accepted(question, reply, allowance, replayed=False)
 
 

@@ -112,9 +112,10 @@ class ReplyWriter:
             return Ending(Status.FAILED, "", self.now(), error=error)
         if claim.stop_requested:
             return Ending(Status.STOPPED, await self.stream.text_so_far(claim.reply_id), self.now())
+        await draft.begin()
         writing = asyncio.create_task(self._write(claim, conversation, draft))
         watching = asyncio.create_task(self._watch(claim, nudged))
-        sending = asyncio.create_task(draft.send_as_it_grows())
+        sending = asyncio.create_task(draft.send_what_is_held())
         try:
             await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -138,7 +139,7 @@ class ReplyWriter:
                     return piece
                 if not draft.text:
                     self.meter.first_text(claim, self.now())
-                draft.add(piece)
+                await draft.add(piece)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     async def _watch(self, claim: Claim, nudged: asyncio.Event) -> Lease:
