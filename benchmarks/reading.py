@@ -17,9 +17,9 @@ ALONE = 300
 # Replies of so many deltas at once, read by clients side by side.
 CLIENTS, DELTAS = 32, 20
 # Replies that stream at once, for long enough that they all do for a while.
-STREAMS, EVERY_MS, STREAMED_DELTAS, RAMP_MS = 1_000, 100, 400, 20_000
+STREAMS, EVERY_MS, STREAMED_DELTAS, RAMP_MS = 1_000, 100, 300, 16_000
 # Far more than they take when nothing is late. Whoever has not ended by then counts as late by all of it.
-STREAMING_SECONDS = 75
+STREAMING_SECONDS = 60
 # What a round that was too much for the machine may leave to do.
 PATIENCE = 90.0
 UNFINISHED = "SELECT count(*) FROM messages WHERE status IN ('pending', 'generating')"

@@ -20,7 +20,7 @@ class Effort:
     """How long each figure is measured, and how often. A warm-up comes before."""
 
     rounds: int = 3
-    seconds: float = 3.0
+    seconds: float = 2.0
 
 
 async def in_turn(effort: Effort, measures: dict[str, Measure]) -> list[dict[str, Load]]:

@@ -5,6 +5,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 
+# Python's own are 700, 10 and 10. A thousand open streams hold so many objects that a full collection takes half a
+# second; what is garbage in cycles is little and young.
+THRESHOLDS = (20_000, 20, 50)
+
+
 @contextmanager
 def kept_for_good() -> Generator[None, None, None]:
     """The garbage collector never looks at what is imported and wired in here.
@@ -16,4 +21,5 @@ def kept_for_good() -> Generator[None, None, None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(*THRESHOLDS)
         gc.enable()
