@@ -4,7 +4,6 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
-
 # Python's own are 700, 10 and 10. A thousand open streams hold so many objects that a full collection takes half a
 # second; what is garbage in cycles is little and young.
 THRESHOLDS = (20_000, 20, 50)
