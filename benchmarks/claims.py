@@ -16,9 +16,9 @@ from uuid_utils.compat import uuid7
 from benchmarks.limits import POOL
 from benchmarks.town import Town
 from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.queue import TaskiqQueue
-from parley.bootstrap.wires import WRITE_REPLY
+from parley.bootstrap.transport import WRITE_REPLY
 
 LOOK_SECONDS = 0.05
 PATIENCE = 120.0
@@ -78,7 +78,7 @@ class Waiting:
 
     async def written_per_second(self) -> float:
         """By the town's worker, from the moment when the first may begin to that when none is left."""
-        link = RedisLink(self.town.redis_url)
+        link = RedisClient(self.town.redis_url)
         broker = HintBroker(self.town.redis_url, link)
         queue = TaskiqQueue(broker, WRITE_REPLY)
         await broker.startup()

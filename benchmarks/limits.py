@@ -24,8 +24,8 @@ from litestar import Litestar, MediaType, get
 from uuid_utils.compat import uuid7
 
 from benchmarks.wrk import Load
-from parley.adapters.sql.postgresql import MOST_CONNECTIONS
-from parley.cli import KEEP_ALIVE_SECONDS
+from parley.adapters.sql.engine.postgresql import MOST_CONNECTIONS
+from parley.cli.run import KEEP_ALIVE_SECONDS
 from tests.e2e.process import answers, free_port
 
 PAGE = 50

@@ -16,6 +16,7 @@ from benchmarks.rounds import Effort
 from benchmarks.row import Goal, Row
 from parley.adapters.http.auth import RequireCaller
 from parley.bootstrap import bootstrap
+from parley.bootstrap.processes import api_process
 from parley.settings import Settings
 
 TIMES = 20_000
@@ -31,10 +32,10 @@ async def rows(effort: Effort) -> list[Row]:
         settings = Settings(database_url=f"sqlite:///{Path(folder) / 'parley.db'}", jwt_secret=("s" * 32,))
         parley = bootstrap(settings)
         # What keeps the list of ended sessions fresh runs beside, as in an API process.
-        async with parley.running():
-            ports = parley.ports
-            checked = RequireCaller(_nothing, tokens=ports.tokens, revoked=ports.revoked, now=ports.now)
-            token = ports.tokens.issue(uuid4(), uuid4(), datetime.now(UTC))
+        async with api_process(parley):
+            ports = parley.accounts
+            checked = RequireCaller(_nothing, tokens=ports.access_tokens, revocations=ports.revocations, now=ports.now)
+            token = ports.access_tokens.issue(uuid4(), uuid4(), datetime.now(UTC))
             await _microseconds(checked, token)
             rounds = [await _microseconds(checked, token) for _ in range(max(effort.rounds, 3))]
     value = median(each["checked_us"] - each["bare_us"] for each in rounds)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from parley.adapters.sql.tables import metadata
+from parley.adapters.sql.engine.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

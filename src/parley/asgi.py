@@ -2,16 +2,17 @@
 
 import sys
 
-from parley.kept import kept_for_good
+from parley.runtime.gc_tuning import tuned_garbage_collection
 from parley.settings import SettingsError, read_settings
 
 try:
     settings = read_settings()
-    with kept_for_good():
+    with tuned_garbage_collection():
         from parley.bootstrap import bootstrap
-        from parley.logs import configure_logs
+        from parley.bootstrap.processes import api_application
+        from parley.runtime.logging import configure_logs
 
         configure_logs(form=settings.log_format, level=settings.log_level)
-        app = bootstrap(settings).app
+        app = api_application(bootstrap(settings))
 except SettingsError as error:
     sys.exit(f"parley: {error}")

@@ -1,9 +1,10 @@
 """The entry for workers: `taskiq worker parley.worker:broker`, set by the environment."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from parley.kept import kept_for_good
+from parley.runtime.gc_tuning import tuned_garbage_collection
 from parley.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -14,19 +15,20 @@ def worker_broker() -> "AsyncBroker":
     """Raises SettingsError without Redis."""
     from parley.adapters.worker.taskiq_worker import serve  # noqa: PLC0415  kept for good with the rest
     from parley.bootstrap import bootstrap  # noqa: PLC0415
-    from parley.logs import configure_logs  # noqa: PLC0415
+    from parley.bootstrap.processes import worker_process  # noqa: PLC0415
+    from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
     settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
     parley = bootstrap(settings)
-    if parley.wire.broker is None:
+    if parley.transport.broker is None:
         raise SettingsError("REDIS_URL: is not set; without Redis the worker runs inside «parley run».")
-    serve(parley.wire.broker, parley.tasks, background=parley.working)
-    return parley.wire.broker
+    serve(parley.transport.broker, parley.tasks, background=partial(worker_process, parley))
+    return parley.transport.broker
 
 
 try:
-    with kept_for_good():
+    with tuned_garbage_collection():
         broker = worker_broker()
 except SettingsError as error:
     sys.exit(f"parley: {error}")

@@ -14,14 +14,14 @@ from uuid import UUID
 
 import pytest
 
-from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
-from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrate
-from parley.adapters.sql.tables import deliveries, revoked_sessions
+from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.tables import deliveries, revoked_sessions
 from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy, RefreshToken, Session
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
+from tests.fakes.accounts import FakeAccountsUnitOfWork
 
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
@@ -76,7 +76,7 @@ async def kept_token(uow: AccountsUnitOfWork, session: Session, **changes: objec
 
 @asynccontextmanager
 async def memory(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    yield MemoryAccountsUnitOfWork()
+    yield FakeAccountsUnitOfWork()
 
 
 @asynccontextmanager

@@ -15,21 +15,21 @@ from uuid import UUID
 
 import pytest
 
-from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.transactions import MemoryDatabase
-from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
-from parley.adapters.sql.billing import SqlBillingUnitOfWork
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrate
-from parley.adapters.sql.tables import closures, events, leases, revoked_sessions, sandbox_objects
+from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.tables import customer_erasures, events, leases, revoked_sessions, sandbox_objects
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import Account, Identity, IdentityKind
-from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
+from tests.fakes.accounts import FakeAccountsUnitOfWork
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.transactions import FakeDatabase
 from tests.unit.accounts.outer_world import Notebook
 from tests.unit.billing.desk import erase_from
 
@@ -79,12 +79,12 @@ class Store:
         await self.do(lambda unit: unit.customers.add(customer, now=now))
         return customer
 
-    async def put(self, subscription: Subscription, ticket: int = 1, *, now: datetime = NOW) -> bool:
+    async def put(self, subscription: Subscription, read_number: int = 1, *, now: datetime = NOW) -> bool:
         """For the account that the subscription names."""
         account_id = subscription.account_id
         assert account_id is not None
         return await self.do(
-            lambda unit: unit.subscriptions.put(subscription, account_id=account_id, ticket=ticket, now=now)
+            lambda unit: unit.subscriptions.put(subscription, account_id=account_id, read_number=read_number, now=now)
         )
 
     async def subscriptions(self, account_id: UUID) -> list[Subscription]:
@@ -102,8 +102,10 @@ class Store:
         return await self.do(lambda unit: unit.events.claim(stored.id, lease=lease))
 
     async def erase(self, account_id: UUID) -> None:
-        revoked = RevokedSessions(uow=self.accounts, token_life=SECOND, monotonic=monotonic)
-        await erase_account(uow=self.accounts, revoked=revoked, audit=Notebook(), account_id=account_id, now=NOW)
+        revocations = RevocationList(uow=self.accounts, token_life=SECOND, monotonic=monotonic)
+        await erase_account(
+            uow=self.accounts, revocations=revocations, audit=Notebook(), account_id=account_id, now=NOW
+        )
 
     async def left_behind(self, count: int) -> set[str]:
         """The customers of so many erased accounts."""
@@ -127,11 +129,11 @@ def an_event(customer_id: str | None = "cus_1", subscription_id: str | None = "s
 
 @asynccontextmanager
 async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
-    database = MemoryDatabase()
-    accounts = MemoryAccountsUnitOfWork(
-        belongings=lambda account_id: erase_from(database, account_id, datetime.now(UTC))
+    database = FakeDatabase()
+    accounts = FakeAccountsUnitOfWork(
+        account_erasure=lambda account_id: erase_from(database, account_id, datetime.now(UTC))
     )
-    yield Store(accounts, MemoryBillingUnitOfWork(database))
+    yield Store(accounts, FakeBillingUnitOfWork(database))
 
 
 @asynccontextmanager
@@ -153,7 +155,7 @@ async def _sql(url: str) -> AsyncGenerator[Store, None]:
         await migrate(database)
         async with database.transaction() as connection:
             # These have no account to go with when others empty a database.
-            for table in (events, closures, leases, sandbox_objects, revoked_sessions):
+            for table in (events, customer_erasures, leases, sandbox_objects, revoked_sessions):
                 await connection.execute(table.delete())
             await connection.commit()
         yield Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)

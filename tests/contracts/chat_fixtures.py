@@ -14,22 +14,22 @@ from uuid import UUID
 
 import pytest
 
-from parley.adapters.memory.accounts import MemoryAccountsUnitOfWork
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.chat import MemoryChatUnitOfWork
-from parley.adapters.memory.transactions import MemoryDatabase
-from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
-from parley.adapters.sql.billing import SqlBillingUnitOfWork
-from parley.adapters.sql.chat import SqlChatUnitOfWork
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
-from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
+from tests.fakes.accounts import FakeAccountsUnitOfWork
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.transactions import FakeDatabase
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
@@ -164,11 +164,11 @@ def exchange_at(
 
 @asynccontextmanager
 async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
-    database = MemoryDatabase()
+    database = FakeDatabase()
     yield Store(
-        MemoryAccountsUnitOfWork(),
-        MemoryBillingUnitOfWork(database),
-        lambda limit: MemoryChatUnitOfWork(database, basic_limit=limit, database_clock=lambda: datetime.now(UTC)),
+        FakeAccountsUnitOfWork(),
+        FakeBillingUnitOfWork(database),
+        lambda limit: FakeChatUnitOfWork(database, basic_limit=limit, database_clock=lambda: datetime.now(UTC)),
     )
 
 

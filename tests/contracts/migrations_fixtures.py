@@ -10,8 +10,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrations_folder
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrations_folder
 from tests.contracts.postgres_fixtures import empty_database
 
 

@@ -5,9 +5,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from parley.adapters.gemini import GeminiModel
-from parley.adapters.offline_model import MODEL, OfflineModel
-from parley.adapters.openai_compatible import OpenAICompatibleModel
+from parley.adapters.models.gemini import GeminiModel
+from parley.adapters.models.offline import MODEL, OfflineModel
+from parley.adapters.models.openai_compatible import OpenAICompatibleModel
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.model import Conversation, Finished, Role, Turn
 from parley.core.chat.ports import LanguageModel

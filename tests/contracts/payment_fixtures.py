@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from parley.adapters.stripe_payments import StripePayments
+from parley.adapters.payments.stripe import StripePayments
 from parley.core.billing.model import Checkout, ReturnAddresses, SubscriptionStatus
 from parley.core.billing.ports import PaymentProvider
 from tests.servers.stripe_account import KEY, PRICE, SECRET, StripeAccount

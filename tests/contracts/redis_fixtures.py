@@ -12,12 +12,20 @@ from uuid import UUID, uuid4
 from redis import Redis
 
 from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.channels import PULSE_SECONDS, Channels
-from parley.adapters.redis.connection import RedisLink, in_background
+from parley.adapters.redis.client.connection import RedisClient, running_in_background
+from parley.adapters.redis.pubsub import PULSE_SECONDS, PubSub
 from parley.adapters.redis.queue import TaskiqQueue
-from parley.adapters.redis.reply_stream import RedisReplyStream
+from parley.adapters.redis.reply_stream.stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
-from parley.core.chat.follow_reply import Delta, Ended, Found, Quiet, ReplyEvent, Started, follow_reply
+from parley.core.chat.follow_reply import (
+    AttemptStarted,
+    Delta,
+    KeepAlive,
+    ReplyEnded,
+    ReplyEvent,
+    Snapshot,
+    follow_reply,
+)
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from tests.contracts.chat_fixtures import NOW, Store, memory
@@ -55,14 +63,14 @@ def own_redis(*, append_only: bool = False) -> Iterator[RedisServer]:
 class Process:
     """What one process of parley has of Redis."""
 
-    link: RedisLink
+    link: RedisClient
     pulse: float = PULSE_SECONDS
-    channels: Channels = field(init=False)
+    channels: PubSub = field(init=False)
     stream: RedisReplyStream = field(init=False)
     signals: RedisStopSignals = field(init=False)
 
     def __post_init__(self) -> None:
-        self.channels = Channels(self.link, pulse=self.pulse)
+        self.channels = PubSub(self.link, pulse=self.pulse)
         self.stream = RedisReplyStream(self.link, self.channels)
         self.signals = RedisStopSignals(self.link, self.channels)
 
@@ -70,7 +78,7 @@ class Process:
 @asynccontextmanager
 async def process(url: str, *, pulse: float = PULSE_SECONDS) -> AsyncGenerator[Process, None]:
     async with AsyncExitStack() as stack:
-        made = Process(RedisLink(url), pulse)
+        made = Process(RedisClient(url), pulse)
         stack.push_async_callback(made.link.close)
         for part in (made.channels, made.stream, made.signals):
             await stack.enter_async_context(part.running())
@@ -84,9 +92,9 @@ async def redis_stream() -> AsyncGenerator[RedisReplyStream, None]:
 
 
 @asynccontextmanager
-async def redis_link(url: str | None = None) -> AsyncGenerator[RedisLink, None]:
+async def redis_link(url: str | None = None) -> AsyncGenerator[RedisClient, None]:
     # Patient, since the machine may be busy; outages are made to fail at once.
-    link = RedisLink(url or shared_redis(), answer_seconds=PATIENCE)
+    link = RedisClient(url or shared_redis(), answer_seconds=PATIENCE)
     try:
         yield link
     finally:
@@ -101,7 +109,7 @@ async def redis_queue() -> AsyncGenerator[tuple[TaskiqQueue, Callable[[], Awaita
         brokers = [HintBroker(shared_redis(), link, queue=f"parley:queue:{uuid4()}") for _ in range(2)]
         for broker in brokers:
             await broker.startup()
-        async with in_background(*(_listen(broker, taken) for broker in brokers)):
+        async with running_in_background(*(_listen(broker, taken) for broker in brokers)):
             yield TaskiqQueue(brokers[0], "write_reply", seconds=PATIENCE), taken.get
         for broker in brokers:
             await broker.shutdown()
@@ -136,15 +144,15 @@ class Reader:
     def read(self, event: ReplyEvent) -> None:
         self.events += 1
         match event:
-            case Started(place):
+            case AttemptStarted(place):
                 self.text = ""
                 self.attempts.append(place.attempt)
             case Delta(place, text):
                 self.text += text
                 assert place.offset == len(self.text), "a gap or a repeat"
-            case Ended(_, message):
+            case ReplyEnded(_, message):
                 self.message = message
-            case Found() | Quiet():
+            case Snapshot() | KeepAlive():
                 pass
 
     async def follow(self, store: Store, stream: ReplyStream, room: Room, reply: Message) -> None:

@@ -9,11 +9,11 @@ from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from parley.adapters.sandbox_payments import SandboxPayments
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.sandbox_state import SqlSandboxState
-from parley.adapters.sql.schema import migrate
-from parley.adapters.sql.tables import sandbox_objects
+from parley.adapters.payments.sandbox import SandboxPayments
+from parley.adapters.sql.billing.sandbox_state import SqlSandboxState
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.tables import sandbox_objects
 from parley.core.billing.model import Checkout, SubscriptionStatus
 from tests.contracts.payment_fixtures import BACK, NOW, Signed, Till
 from tests.contracts.postgres_fixtures import migrated_database
@@ -33,7 +33,7 @@ class Clock:
 
 
 @dataclass
-class SandboxTill(Till):
+class SandboxActions(Till):
     sandbox: SandboxPayments
     state: SqlSandboxState
     clock: Clock
@@ -51,7 +51,7 @@ class SandboxTill(Till):
             case {"status": "past_due"}:
                 return list(await self.sandbox.fail_payment(token))
             case {"status": "active"}:
-                return list(await self.sandbox.settle(token))
+                return list(await self.sandbox.pay_open_invoice(token))
             case {"cancel_at_period_end": True}:
                 return list(await self.sandbox.cancel(token, at_once=False))
             case _:
@@ -63,20 +63,20 @@ class SandboxTill(Till):
 
 
 @asynccontextmanager
-async def sandbox_on_sqlite() -> AsyncIterator[SandboxTill]:
+async def sandbox_on_sqlite() -> AsyncIterator[SandboxActions]:
     with TemporaryDirectory() as folder:
         async with _sandbox(f"sqlite+aiosqlite:///{Path(folder) / 'sandbox.db'}") as till:
             yield till
 
 
 @asynccontextmanager
-async def sandbox_on_postgresql() -> AsyncIterator[SandboxTill]:
+async def sandbox_on_postgresql() -> AsyncIterator[SandboxActions]:
     async with migrated_database() as url, _sandbox(url) as till:
         yield till
 
 
 @asynccontextmanager
-async def _sandbox(url: str) -> AsyncIterator[SandboxTill]:
+async def _sandbox(url: str) -> AsyncIterator[SandboxActions]:
     database, clock = Database(url), Clock()
     try:
         await migrate(database)
@@ -89,6 +89,6 @@ async def _sandbox(url: str) -> AsyncIterator[SandboxTill]:
             state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: token_urlsafe(32)
         )
         statuses = {SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED}
-        yield SandboxTill(sandbox, NOW, frozenset(statuses), sandbox, state, clock)
+        yield SandboxActions(sandbox, NOW, frozenset(statuses), sandbox, state, clock)
     finally:
         await database.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parley.adapters.smtp_otp import Security, SmtpOtp
+from parley.adapters.otp.smtp import Security, SmtpOtp
 from parley.core.accounts.model import Identity, IdentityKind, Purpose
 from parley.core.accounts.ports import SenderFailed
 from tests.servers.mail_server import MailServer

@@ -8,7 +8,7 @@ import threading
 import argon2
 import pytest
 
-from parley.adapters.argon2_passwords import NICENESS, Argon2Passwords, decoy_hash
+from parley.adapters.security.argon2_passwords import NICENESS, Argon2Passwords, decoy_hash
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, select, update
 
-from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
+from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.backlog import SqlBacklog
-from parley.adapters.sql.billing import SqlBillingUnitOfWork
-from parley.adapters.sql.chat import SqlChatUnitOfWork
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrate
-from parley.adapters.sql.tables import messages
+from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.tables import messages
 from parley.core.accounts.model import Delivery, Identity, IdentityKind, Purpose
 from parley.core.backlog import Backlog, Waiting
 from parley.core.billing.model import ProviderEvent, StoredEvent
@@ -68,7 +68,9 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
 
 
 async def test_empty_database_has_no_backlog(place):
-    assert await place.read() == Backlog(pending=0, generating=0, due=NONE, codes=NONE, events=NONE, closures=0)
+    assert await place.read() == Backlog(
+        pending=0, generating=0, due=NONE, codes=NONE, events=NONE, customer_erasures=0
+    )
 
 
 async def test_replies_are_counted_by_status_and_those_that_may_be_taken_apart(place):
@@ -87,7 +89,7 @@ async def test_lease_that_ran_out_counts_as_due_and_delay_does_not(place):
     lost, later = await place.store.new_reply(), await place.store.new_reply()
     await place.store.claim(lost, lease=0)
     claim = await place.store.claim(later)
-    await place.store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+    await place.store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
     backlog = await place.read()
     assert (backlog.pending, backlog.generating, backlog.due.count) == (1, 1, 1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from parley.adapters.sql.tables import metadata
+from parley.adapters.sql.engine.tables import metadata
 from parley.core.billing.checkout import subscribe
 from parley.core.billing.events import process_event, receive_event
 from parley.core.billing.model import Customer, Plan, SubscriptionStatus

@@ -28,13 +28,13 @@ async def give_back(store: Store, name: str, holder) -> None:
     await store.do(lambda unit: unit.leases.give_back(name, holder))
 
 
-async def ticket(store: Store, customer: Customer) -> int | None:
-    return await store.do(lambda unit: unit.customers.take_ticket(customer.id))
+async def read_number(store: Store, customer: Customer) -> int | None:
+    return await store.do(lambda unit: unit.customers.next_read_number(customer.id))
 
 
 async def test_customer_is_found_by_its_id_and_by_its_account(store):
     customer, other = await store.new_customer(), await store.new_account()
-    assert await store.see(lambda unit: unit.customers.get(customer.id)) == replace(customer, tickets=0)
+    assert await store.see(lambda unit: unit.customers.get(customer.id)) == replace(customer, reads=0)
     assert await store.see(lambda unit: unit.customers.of(customer.account_id)) == [customer]
     assert await store.see(lambda unit: unit.customers.get("cus_none")) is None
     assert await store.see(lambda unit: unit.customers.of(other)) == []
@@ -42,10 +42,10 @@ async def test_customer_is_found_by_its_id_and_by_its_account(store):
 
 async def test_known_customer_stays_as_it_is(store):
     customer, other = await store.new_customer(), await store.new_account()
-    await ticket(store, customer)
+    await read_number(store, customer)
     again = Customer(customer.id, other)
     await asyncio.gather(*(store.do(lambda unit: unit.customers.add(again, now=NOW + SECOND)) for _ in range(10)))
-    assert await store.see(lambda unit: unit.customers.get(customer.id)) == replace(customer, tickets=1)
+    assert await store.see(lambda unit: unit.customers.get(customer.id)) == replace(customer, reads=1)
     assert await store.see(lambda unit: unit.customers.of(other)) == []
     assert await due(store, NOW + INSTANT) == [customer.id]
 
@@ -60,18 +60,18 @@ async def test_several_customers_of_an_account_come_by_their_ids(store):
 
 async def test_tickets_count_from_one_for_each_customer(store):
     customer, other = await store.new_customer(), await store.new_customer()
-    assert [await ticket(store, customer) for _ in range(3)] == [1, 2, 3]
-    assert await ticket(store, other) == 1
-    assert await ticket(store, Customer("cus_none", customer.account_id)) is None
+    assert [await read_number(store, customer) for _ in range(3)] == [1, 2, 3]
+    assert await read_number(store, other) == 1
+    assert await read_number(store, Customer("cus_none", customer.account_id)) is None
     async with store.billing() as unit:
-        assert await unit.customers.take_ticket(customer.id) == 4
-    assert await ticket(store, customer) == 4
+        assert await unit.customers.next_read_number(customer.id) == 4
+    assert await read_number(store, customer) == 4
 
 
 async def test_parallel_looks_have_tickets_of_their_own(store):
     customer = await store.new_customer()
-    tickets = await asyncio.gather(*(ticket(store, customer) for _ in range(20)))
-    assert sorted(tickets) == list(range(1, 21))
+    reads = await asyncio.gather(*(read_number(store, customer) for _ in range(20)))
+    assert sorted(reads) == list(range(1, 21))
 
 
 async def test_units_of_work_that_lock_the_customers_come_one_after_the_other(store):
@@ -82,7 +82,7 @@ async def test_units_of_work_that_lock_the_customers_come_one_after_the_other(st
             await unit.customers.lock(customer.account_id)
             count = len(await unit.subscriptions.of(customer.account_id))
             one = a_subscription(customer, id=f"sub_{count}")
-            await unit.subscriptions.put(one, account_id=customer.account_id, ticket=1, now=NOW)
+            await unit.subscriptions.put(one, account_id=customer.account_id, read_number=1, now=NOW)
             await unit.commit()
 
     async with asyncio.timeout(30):
@@ -118,7 +118,9 @@ async def test_subscription_is_kept_as_it_was_seen(store):
 async def test_subscription_that_was_not_committed_was_not_put(store):
     customer = await store.new_customer()
     async with store.billing() as unit:
-        assert await unit.subscriptions.put(a_subscription(customer), account_id=customer.account_id, ticket=9, now=NOW)
+        assert await unit.subscriptions.put(
+            a_subscription(customer), account_id=customer.account_id, read_number=9, now=NOW
+        )
     assert await store.subscriptions(customer.account_id) == []
 
 
@@ -130,7 +132,7 @@ async def test_subscription_belongs_to_the_account_that_it_is_put_for(store, wri
         stranger = replace(seen, account_id=written_on_it)
         put = await store.do(
             lambda unit, one=stranger, at=number: unit.subscriptions.put(
-                one, account_id=customer.account_id, ticket=at, now=NOW
+                one, account_id=customer.account_id, read_number=at, now=NOW
             )
         )
         assert put
@@ -141,7 +143,7 @@ async def test_latest_written_comes_first(store):
     customer = await store.new_customer()
     one, two = a_subscription(customer), a_subscription(customer)
     for turn, latest in enumerate((one, two, one), start=1):
-        await store.put(latest, ticket=turn, now=NOW + turn * SECOND)
+        await store.put(latest, read_number=turn, now=NOW + turn * SECOND)
         assert (await store.subscriptions(customer.account_id))[0] == latest
 
 
@@ -162,11 +164,11 @@ async def test_earlier_look_never_overwrites_a_later_one(store):
 
 async def test_of_parallel_writers_the_latest_look_stays(store):
     customer = await store.new_customer()
-    seen, tickets = a_subscription(customer), list(range(1, 21))
-    random.Random(7).shuffle(tickets)
-    looks = [replace(seen, current_period_end=NOW + number * SECOND) for number in tickets]
+    seen, reads = a_subscription(customer), list(range(1, 21))
+    random.Random(7).shuffle(reads)
+    looks = [replace(seen, current_period_end=NOW + number * SECOND) for number in reads]
     async with asyncio.timeout(30):
-        await asyncio.gather(*(store.put(look, number) for look, number in zip(looks, tickets, strict=True)))
+        await asyncio.gather(*(store.put(look, number) for look, number in zip(looks, reads, strict=True)))
     assert await store.subscriptions(customer.account_id) == [replace(seen, current_period_end=NOW + 20 * SECOND)]
 
 

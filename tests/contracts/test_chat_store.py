@@ -9,7 +9,7 @@ import pytest
 
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.model import IdempotencyKey, Room, TokenUsage
-from parley.core.chat.ports import ChatUnit
+from parley.core.chat.stores import ChatUnit
 from tests.contracts.chat_fixtures import (
     COMPLETED,
     LONG,
@@ -104,8 +104,8 @@ async def test_steps_of_a_claim_are_undone_without_a_commit(store):
     assert (claim.attempt, claim.failures) == (1, 0)
     for step in (
         lambda unit: unit.replies.end(claim, COMPLETED),
-        lambda unit: unit.replies.put_off(claim, seconds=LONG),
-        lambda unit: unit.replies.hand_back(claim),
+        lambda unit: unit.replies.postpone(claim, seconds=LONG),
+        lambda unit: unit.replies.release(claim),
         lambda unit: unit.replies.request_stop(reply.id),
         lambda unit: unit.replies.renew(claim, lease=0),
     ):

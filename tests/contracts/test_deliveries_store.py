@@ -25,8 +25,8 @@ async def claim(
     return await do(uow, lambda unit: unit.deliveries.claim(delivery.id, lease=lease, now=now))
 
 
-async def put_off(uow: AccountsUnitOfWork, delivery: Delivery, seconds: float) -> None:
-    await do(uow, lambda unit: unit.deliveries.put_off(delivery.id, seconds=seconds))
+async def postpone(uow: AccountsUnitOfWork, delivery: Delivery, seconds: float) -> None:
+    await do(uow, lambda unit: unit.deliveries.postpone(delivery.id, seconds=seconds))
 
 
 async def overdue(uow: AccountsUnitOfWork, *, seconds: float = 0.0, limit: int = 9) -> list[UUID]:
@@ -35,7 +35,7 @@ async def overdue(uow: AccountsUnitOfWork, *, seconds: float = 0.0, limit: int =
 
 async def test_delivery_is_claimed_at_once_and_as_it_was_put(uow):
     delivery = await kept(uow)
-    other = await kept(uow, identity=RAVI, purpose=Purpose.RESET, sealed_code=b"\x00", failures=3)
+    other = await kept(uow, identity=RAVI, purpose=Purpose.RESET, encrypted_code=b"\x00", failures=3)
 
     assert await claim(uow, delivery) == delivery
     assert await claim(uow, other) == other
@@ -45,7 +45,7 @@ async def test_delivery_is_claimed_at_once_and_as_it_was_put(uow):
 async def test_delivery_takes_the_place_of_an_earlier_codes(uow):
     earlier = await kept(uow)
     assert await claim(uow, earlier) == earlier
-    later = await kept(uow, sealed_code=b"another", expires_at=NOW + 9 * SECOND)
+    later = await kept(uow, encrypted_code=b"another", expires_at=NOW + 9 * SECOND)
 
     assert await claim(uow, earlier, lease=0) is None
     assert await claim(uow, later, lease=0) == later
@@ -54,7 +54,7 @@ async def test_delivery_takes_the_place_of_an_earlier_codes(uow):
 
 async def test_failures_of_an_earlier_code_do_not_count_for_the_next(uow):
     earlier = await kept(uow)
-    await put_off(uow, earlier, LONG)
+    await postpone(uow, earlier, LONG)
     later = await kept(uow)
 
     assert await claim(uow, later) == later
@@ -104,10 +104,10 @@ async def test_what_is_put_off_counts_a_failure_and_is_claimed_when_its_time_has
     delivery = await kept(uow)
     other = await kept(uow, identity=RAVI)
     assert await claim(uow, delivery) == delivery
-    await put_off(uow, delivery, LONG)
+    await postpone(uow, delivery, LONG)
     assert await claim(uow, delivery) is None
-    await put_off(uow, delivery, 0)
-    await do(uow, lambda unit: unit.deliveries.put_off(NOBODY, seconds=0))
+    await postpone(uow, delivery, 0)
+    await do(uow, lambda unit: unit.deliveries.postpone(NOBODY, seconds=0))
 
     assert await claim(uow, delivery) == replace(delivery, failures=2)
     assert await claim(uow, other) == other
@@ -128,7 +128,7 @@ async def test_overdue_are_those_that_nobody_claimed_for_so_long_the_longest_fir
     since = [10, 30, 20, 0, -LONG]
     deliveries = [await kept(uow, identity=identity) for identity in identities]
     for delivery, seconds in zip(deliveries, since, strict=True):
-        await put_off(uow, delivery, -seconds)
+        await postpone(uow, delivery, -seconds)
     longest_first = [deliveries[1].id, deliveries[2].id, deliveries[0].id]
 
     assert await overdue(uow, seconds=5.0) == longest_first
@@ -142,7 +142,7 @@ async def test_claimed_delivery_is_overdue_after_its_lease_and_not_before(uow):
     await claim(uow, delivery)
     assert await overdue(uow) == []
 
-    await put_off(uow, delivery, 0)
+    await postpone(uow, delivery, 0)
     await claim(uow, delivery, lease=0)
     assert await overdue(uow) == [delivery.id]
 

@@ -37,7 +37,7 @@ async def rounds(desk: Desk) -> AsyncGenerator[SignedIn, None]:
 
 async def erase(desk: Desk, signed_in: SignedIn) -> None:
     await erase_account(
-        uow=desk.uow, revoked=desk.revoked, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
+        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
     )
 
 
@@ -49,7 +49,7 @@ async def is_over(desk: Desk, pair: TokenPair) -> None:
     with pytest.raises(RefreshTokenInvalid):
         await desk.refresh(pair.refresh_token)
     with pytest.raises(TokenInvalid):
-        await desk.revoked.check(desk.caller(pair).session_id)
+        await desk.revocations.check(desk.caller(pair).session_id)
     async with desk.uow(read_only=True) as unit:
         assert await unit.revocations.has(desk.caller(pair).session_id)
 

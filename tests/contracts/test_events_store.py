@@ -21,8 +21,8 @@ async def waiting(store: Store):
     return await store.see(lambda unit: unit.events.waiting())
 
 
-async def put_off(store: Store, stored: StoredEvent, seconds: float) -> None:
-    await store.do(lambda unit: unit.events.put_off(stored.id, seconds=seconds))
+async def postpone(store: Store, stored: StoredEvent, seconds: float) -> None:
+    await store.do(lambda unit: unit.events.postpone(stored.id, seconds=seconds))
 
 
 async def handle(store: Store, stored: StoredEvent, at=NOW) -> None:
@@ -33,9 +33,9 @@ async def forget(store: Store, before) -> int:
     return await store.do(lambda unit: unit.events.forget_before(before))
 
 
-async def closures(store: Store, *, lease: float = LONG, limit: int = 100) -> dict[str, int]:
+async def customer_erasures(store: Store, *, lease: float = LONG, limit: int = 100) -> dict[str, int]:
     """Each with its failures."""
-    claimed = await store.do(lambda unit: unit.closures.claim(lease=lease, limit=limit))
+    claimed = await store.do(lambda unit: unit.customer_erasures.claim(lease=lease, limit=limit))
     assert len(dict(claimed)) == len(claimed)
     return dict(claimed)
 
@@ -94,7 +94,7 @@ async def test_claim_runs_out_with_its_lease(store):
 async def test_unknown_event_is_nobodys(store):
     stranger = an_event()
     assert await store.claim(stranger) is None
-    await put_off(store, stranger, 0)
+    await postpone(store, stranger, 0)
     await handle(store, stranger)
     assert await waiting(store) == (0, None)
 
@@ -103,9 +103,9 @@ async def test_event_that_is_put_off_counts_its_failures_and_waits(store):
     stored = await store.new_event()
     for failures in range(1, 4):
         assert await store.claim(stored)
-        await put_off(store, stored, 0)
+        await postpone(store, stored, 0)
         assert await store.claim(stored, lease=0) == replace(stored, failures=failures)
-    await put_off(store, stored, LONG)
+    await postpone(store, stored, LONG)
     assert await store.claim(stored) is None
     assert await overdue(store) == []
     assert (await waiting(store))[0] == 1
@@ -117,7 +117,7 @@ async def test_handled_event_comes_back_in_no_way(store, at_once):
     if not at_once:
         await store.claim(stored)
         await handle(store, stored)
-    await put_off(store, stored, 0)
+    await postpone(store, stored, 0)
     assert await store.claim(stored) is None
     assert await overdue(store) == []
     assert await waiting(store) == (0, None)
@@ -130,11 +130,11 @@ async def test_overdue_are_those_that_nobody_took_the_longest_first(store):
     await store.claim(claimed)
     assert await overdue(store, LONG) == []
     assert sorted(await overdue(store)) == [late.id, fresh.id]
-    await put_off(store, fresh, -2 * LONG)
+    await postpone(store, fresh, -2 * LONG)
     assert await overdue(store) == [fresh.id, late.id]
     assert await overdue(store, limit=1) == [fresh.id]
     assert await overdue(store, LONG) == [fresh.id]
-    await put_off(store, claimed, -LONG - 1)
+    await postpone(store, claimed, -LONG - 1)
     assert await overdue(store, LONG) == [fresh.id, claimed.id]
 
 
@@ -144,7 +144,7 @@ async def test_waiting_are_all_that_are_not_handled_and_the_oldest_by_when_it_ca
     await store.new_event(handled=True, now=NOW - SECOND)
     assert await waiting(store) == (2, NOW)
     await store.claim(first)
-    await put_off(store, later, LONG)
+    await postpone(store, later, LONG)
     assert await waiting(store) == (2, NOW)
     await handle(store, first)
     assert await waiting(store) == (1, NOW + SECOND)
@@ -166,45 +166,45 @@ async def test_forgotten_are_those_that_were_handled_before(store):
 
 async def test_closures_are_claimed_once(store):
     left = await store.left_behind(3)
-    assert await closures(store) == dict.fromkeys(left, 0)
-    assert await closures(store) == {}
+    assert await customer_erasures(store) == dict.fromkeys(left, 0)
+    assert await customer_erasures(store) == {}
 
 
 async def test_closures_can_be_claimed_again_when_the_lease_has_run_out(store):
     left = await store.left_behind(2)
     for _ in range(2):
-        assert await closures(store, lease=0) == dict.fromkeys(left, 0)
+        assert await customer_erasures(store, lease=0) == dict.fromkeys(left, 0)
 
 
 async def test_no_more_closures_are_claimed_than_asked_for(store):
     left = await store.left_behind(5)
-    batches = [await closures(store, limit=2) for _ in range(4)]
+    batches = [await customer_erasures(store, limit=2) for _ in range(4)]
     assert [len(batch) for batch in batches] == [2, 2, 1, 0]
     assert set().union(*batches) == left
 
 
 async def test_parallel_workers_claim_closures_of_their_own(store):
     left = await store.left_behind(10)
-    batches = await asyncio.gather(*(closures(store, limit=1) for _ in range(20)))
+    batches = await asyncio.gather(*(customer_erasures(store, limit=1) for _ in range(20)))
     claimed = [customer_id for batch in batches for customer_id in batch]
     # Whoever met another at the first one may have gone without.
-    claimed += [customer_id for _ in range(10) for customer_id in await closures(store, limit=1)]
+    claimed += [customer_id for _ in range(10) for customer_id in await customer_erasures(store, limit=1)]
     assert sorted(claimed) == sorted(left)
 
 
 async def test_closure_that_is_put_off_counts_its_failures_and_waits(store):
     [customer_id] = await store.left_behind(1)
     for failures in (1, 2):
-        await closures(store)
-        await store.do(lambda unit: unit.closures.put_off(customer_id, seconds=0))
-        assert await closures(store, lease=0) == {customer_id: failures}
-    await store.do(lambda unit: unit.closures.put_off(customer_id, seconds=LONG))
-    assert await closures(store) == {}
+        await customer_erasures(store)
+        await store.do(lambda unit: unit.customer_erasures.postpone(customer_id, seconds=0))
+        assert await customer_erasures(store, lease=0) == {customer_id: failures}
+    await store.do(lambda unit: unit.customer_erasures.postpone(customer_id, seconds=LONG))
+    assert await customer_erasures(store) == {}
 
 
 async def test_closure_that_is_removed_is_done(store):
     kept, gone = sorted(await store.left_behind(2))
     for unknown in (gone, gone, "cus_none"):
-        await store.do(lambda unit, one=unknown: unit.closures.remove(one))
-    await store.do(lambda unit: unit.closures.put_off(gone, seconds=0))
-    assert await closures(store) == {kept: 0}
+        await store.do(lambda unit, one=unknown: unit.customer_erasures.remove(one))
+    await store.do(lambda unit: unit.customer_erasures.postpone(gone, seconds=0))
+    assert await customer_erasures(store) == {kept: 0}

@@ -242,7 +242,7 @@ async def test_google_says_the_wait_and_the_wrong_key_in_the_body() -> None:
 
 def test_no_sdk_is_imported_before_the_first_reply() -> None:
     program = (
-        "import sys, parley.adapters.gemini as g, parley.adapters.openai_compatible as o\n"
+        "import sys, parley.adapters.models.gemini as g, parley.adapters.models.openai_compatible as o\n"
         "g.GeminiModel(api_key='k'), o.OpenAICompatibleModel(api_key='k')\n"
         "sys.exit(bool({'openai', 'google.genai', 'httpx2', 'pydantic'} & set(sys.modules)))"
     )

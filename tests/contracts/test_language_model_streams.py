@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from parley.adapters.openai_compatible import OpenAICompatibleModel
+from parley.adapters.models.openai_compatible import OpenAICompatibleModel
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.model import TokenUsage
 from tests.contracts.model_fixtures import KEY, Heard, Subject

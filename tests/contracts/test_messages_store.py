@@ -133,11 +133,11 @@ async def test_said_are_questions_and_the_replies_that_count_newest_first(store)
 
     newest_first = turns[::-1]
     async with store.chat(read_only=True) as unit:
-        assert await unit.messages.said_before(room.id, 100, limit=100) == newest_first
-        assert await unit.messages.said_before(room.id, 100, limit=3) == newest_first[:3]
+        assert await unit.messages.turns_before(room.id, 100, limit=100) == newest_first
+        assert await unit.messages.turns_before(room.id, 100, limit=3) == newest_first[:3]
         for position in range(1, 15):
             before = [(place, turn) for place, turn in newest_first if place < position]
-            assert await unit.messages.said_before(room.id, position, limit=100) == before
+            assert await unit.messages.turns_before(room.id, position, limit=100) == before
 
 
 async def test_partial_text_of_a_running_reply_is_not_said(store):
@@ -145,7 +145,7 @@ async def test_partial_text_of_a_running_reply_is_not_said(store):
     question, reply = await store.new_exchange(room)
     await store.claim(reply)
 
-    said = await store.see(lambda unit: unit.messages.said_before(room.id, 100, limit=10))
+    said = await store.see(lambda unit: unit.messages.turns_before(room.id, 100, limit=10))
     assert said == [(question.position, Turn(Role.USER, question.content))]
 
 

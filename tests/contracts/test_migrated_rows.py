@@ -8,8 +8,8 @@ from uuid import UUID
 from alembic import command
 from sqlalchemy import Connection, Table, insert, select
 
-from parley.adapters.sql.schema import migrate
-from parley.adapters.sql.tables import (
+from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.tables import (
     accounts,
     challenges,
     deliveries,

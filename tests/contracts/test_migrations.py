@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from parley.adapters.sql.schema import current_revision, migrate, migrations_folder
-from parley.adapters.sql.tables import (
+from parley.adapters.sql.engine.schema import current_revision, migrate, migrations_folder
+from parley.adapters.sql.engine.tables import (
     REVISION,
     metadata,
 )
@@ -28,8 +28,8 @@ DATABASES = 6
 MIGRATOR = """
 import asyncio, sys
 import alembic.command
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrate
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
 
 async def bring_up_to_date(url):
     database = Database(url)

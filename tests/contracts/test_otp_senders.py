@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from parley.adapters.sms_webhook_otp import SmsWebhookOtp
-from parley.adapters.smtp_otp import SmtpOtp
+from parley.adapters.otp.sms_webhook import SmsWebhookOtp
+from parley.adapters.otp.smtp import SmtpOtp
 from parley.core.accounts.model import Identity, IdentityKind, Purpose
 from parley.core.accounts.ports import OtpSender, SenderFailed, SenderRefused, SenderUnavailable
 from tests.servers.mail_server import mail_server

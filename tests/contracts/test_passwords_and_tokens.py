@@ -8,7 +8,7 @@ from uuid import UUID
 import jwt
 import pytest
 
-from parley.adapters.jwt_tokens import JwtAccessTokens, JwtStreamTickets
+from parley.adapters.security.jwt_tokens import JwtAccessTokens, JwtStreamTickets
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import Caller
 from parley.core.chat.tickets import Ticket, TicketInvalid

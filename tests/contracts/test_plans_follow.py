@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.transactions import MemoryDatabase
-from parley.adapters.sandbox_payments import SandboxPayments
-from parley.adapters.sandbox_payments import events as sandbox_events
-from parley.core.billing.checkout import read_standing, subscribe
+from parley.adapters.payments.sandbox import SandboxPayments
+from parley.adapters.payments.sandbox import events as sandbox_events
+from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.events import KINDS, process_event, receive_event
 from parley.core.billing.model import FOREVER, Customer, Plan, ProviderEvent, Subscription, SubscriptionStatus
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
 from tests.contracts.billing_fixtures import new_id, postgresql, sqlite
 from tests.contracts.payment_fixtures import BACK, NOW, Signed, StripeTill, stripe
-from tests.contracts.sandbox_fixtures import SECRET, Clock, SandboxTill
+from tests.contracts.sandbox_fixtures import SECRET, Clock, SandboxActions
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.transactions import FakeDatabase
 from tests.servers.stripe_objects import invoice
 from tests.unit.billing.till import SIGNATURE, Till, body_of
 
@@ -112,7 +112,7 @@ class SandboxCounter:
             state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: str(new_id())
         )
         statuses = frozenset(SubscriptionStatus)
-        self.change = SandboxTill(self.provider, NOW, statuses, self.provider, state, clock).change
+        self.change = SandboxActions(self.provider, NOW, statuses, self.provider, state, clock).change
 
     async def begin(self, session_id: str, customer: Customer) -> str:
         del customer
@@ -179,14 +179,14 @@ class Shop:
             [customer] = await unit.customers.of(account_id)
         subscription_id = await self._counter.begin(page.session_id, customer)
         groups = [kinds[start : start + size] for start in range(0, len(kinds), size)]
-        happening = list(story.changes)
+        event_kind = list(story.changes)
         for number, group in enumerate(groups):
             last = number == len(groups) - 1
             # What is told last is told after it has happened; before, things happen while events are under way.
-            while happening and (last or not between):
-                await self._counter.change(subscription_id, **happening.pop(0))
+            while event_kind and (last or not between):
+                await self._counter.change(subscription_id, **event_kind.pop(0))
             told = [await self._counter.event(kind, subscription_id) for kind in group]
-            now = [self._counter.change(subscription_id, **happening.pop(0))] if happening else []
+            now = [self._counter.change(subscription_id, **event_kind.pop(0))] if event_kind else []
             await asyncio.gather(*(self.deliver(signed) for signed in told * 3), *now)
         await self._check(account_id, subscription_id, story)
 
@@ -194,7 +194,7 @@ class Shop:
         theirs = await self._counter.provider.subscription(subscription_id)
         assert theirs.status is story.status
         until = story.paid_until(theirs)
-        standing = await read_standing(uow=self._uow, account_id=account_id, grace=GRACE, now=NOW)
+        standing = await read_subscription(uow=self._uow, account_id=account_id, grace=GRACE, now=NOW)
         is_late = theirs.status is SubscriptionStatus.PAST_DUE
         assert standing.subscription == replace(theirs, past_due_since=NOW if is_late else None)
         assert standing.plan is (Plan.PRO if until else Plan.BASIC)
@@ -217,13 +217,13 @@ def test_all_orders_are_among_the_cases():
 async def test_plan_follows_in_every_order_over_the_memory_store():
     for order, story, size, _ in cases():
         for between in (False, True):
-            shop = Shop(MemoryBillingUnitOfWork(MemoryDatabase()), ScriptedCounter())
+            shop = Shop(FakeBillingUnitOfWork(FakeDatabase()), ScriptedCounter())
             await shop.follow(new_id(), order, story, size=size, between=between)
 
 
 async def test_plan_follows_the_sandbox_in_every_order_over_the_memory_store():
     for order, story, size, between in cases():
-        shop = Shop(MemoryBillingUnitOfWork(MemoryDatabase()), SandboxCounter())
+        shop = Shop(FakeBillingUnitOfWork(FakeDatabase()), SandboxCounter())
         await shop.follow(new_id(), order, story, size=size, between=between)
 
 

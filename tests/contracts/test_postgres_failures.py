@@ -12,9 +12,9 @@ from sqlalchemy import delete, insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.failures import in_our_words
-from parley.adapters.sql.tables import accounts, signups
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.failures import translated_errors
+from parley.adapters.sql.engine.tables import accounts, signups
 from parley.core.accounts.model import OpenedBy, Session
 from parley.core.billing.model import Plan
 from parley.core.chat.model import Room
@@ -135,7 +135,7 @@ async def test_statement_that_takes_too_long_is_given_up_and_its_connection_kept
 
 
 async def test_connection_that_does_not_come_free_is_unavailable():
-    with pytest.raises(Unavailable) as refused, in_our_words():
+    with pytest.raises(Unavailable) as refused, translated_errors():
         raise NoConnectionFree
     assert isinstance(refused.value.__cause__, NoConnectionFree)
 

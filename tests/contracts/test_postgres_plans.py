@@ -11,8 +11,8 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import event
 
-from parley.adapters.sql.chat import SqlChatUnit
-from parley.adapters.sql.database import Database
+from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
+from parley.adapters.sql.engine.database import Database
 from parley.core.chat.model import Claim, IdempotencyKey, RoomCursor
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
@@ -123,15 +123,15 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     ),
     "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages"}),
     "conversation": (
-        lambda unit: unit.messages.said_before(ROOM, 1_000, limit=100),
+        lambda unit: unit.messages.turns_before(ROOM, 1_000, limit=100),
         {"uq_messages_room_id_position"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
     "renew": (lambda unit: unit.replies.renew(CLAIM, lease=15), {"pk_messages"}),
     "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages"}),
-    "put off": (lambda unit: unit.replies.put_off(CLAIM, seconds=1), {"pk_messages"}),
-    "hand back": (lambda unit: unit.replies.hand_back(CLAIM), {"pk_messages"}),
+    "put off": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
+    "hand back": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
     "end unheld": (lambda unit: unit.replies.end_unheld(REPLY, COMPLETED), {"pk_messages", "pk_rooms"}),
     "next in room": (lambda unit: unit.replies.next_in_room(ROOM), {"pk_rooms", "ix_messages_unfinished"}),

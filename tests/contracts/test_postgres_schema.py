@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import SchemaOutdated, current_revision, migrate, require_current
-from parley.adapters.sql.tables import REVISION
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import SchemaOutdated, current_revision, migrate, require_current
+from parley.adapters.sql.engine.tables import REVISION
 from tests.contracts.postgres_fixtures import empty_database
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from parley.adapters.sql.chat import SqlChatUnitOfWork
-from parley.adapters.sql.database import Database
+from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
+from parley.adapters.sql.engine.database import Database
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Claim, Ending, IdempotencyKey, Room, Status, TokenUsage

@@ -2,9 +2,9 @@
 
 import pytest
 
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.failures import DatabaseUrlInvalid
-from parley.adapters.sql.postgresql import CONNECT_SECONDS, read_url
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.postgresql import CONNECT_SECONDS, read_url
 from tests.contracts.postgres_fixtures import migrated_database
 
 PLAIN = "postgresql://mira:s3cret@db.example.com:5432/parley"

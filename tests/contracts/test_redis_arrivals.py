@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from parley.adapters.redis.arrivals import Arrivals
+from parley.adapters.redis.reply_stream.receive_buffer import ReceiveBuffer
 from tests.unit.chat.virtual_time import run
 
 
 def test_waits_of_any_length_in_any_order_end_in_time():
     async def waits() -> list[float]:
         loop = asyncio.get_running_loop()
-        arrivals: Arrivals[str] = Arrivals()
+        arrivals: ReceiveBuffer[str] = ReceiveBuffer()
         lengths = []
         for within in (2.0, 30.0, 1.0, 15.0, 15.0):
             started = loop.time()
@@ -26,7 +26,7 @@ def test_waits_of_any_length_in_any_order_end_in_time():
 def test_timer_of_an_earlier_wait_ends_no_later_one(within):
     async def later_wait() -> tuple[float, str | None]:
         loop = asyncio.get_running_loop()
-        arrivals: Arrivals[str] = Arrivals()
+        arrivals: ReceiveBuffer[str] = ReceiveBuffer()
         loop.call_later(10.0, arrivals.put, "first")
         assert await arrivals.take(within=15.0) == "first"
         assert await arrivals.take(within=within) is None
@@ -38,7 +38,7 @@ def test_timer_of_an_earlier_wait_ends_no_later_one(within):
 
 def test_what_waits_is_taken_at_once_and_nothing_is_waited_for_without_time():
     async def taken() -> list[int | None]:
-        arrivals: Arrivals[int] = Arrivals()
+        arrivals: ReceiveBuffer[int] = ReceiveBuffer()
         for number in range(3):
             arrivals.put(number)
         taken = [await arrivals.take(within=within) for within in (0, 60, 0)]
@@ -51,7 +51,7 @@ def test_what_waits_is_taken_at_once_and_nothing_is_waited_for_without_time():
 
 def test_what_comes_together_ends_one_wait():
     async def taken() -> list[int | None]:
-        arrivals: Arrivals[int] = Arrivals()
+        arrivals: ReceiveBuffer[int] = ReceiveBuffer()
         waiting = asyncio.create_task(arrivals.take(within=60))
         await asyncio.sleep(1)
         arrivals.put(1)
@@ -63,7 +63,7 @@ def test_what_comes_together_ends_one_wait():
 
 def test_wait_that_is_cancelled_takes_nothing_with_it():
     async def taken() -> str | None:
-        arrivals: Arrivals[str] = Arrivals()
+        arrivals: ReceiveBuffer[str] = ReceiveBuffer()
         waiting = asyncio.create_task(arrivals.take(within=60))
         await asyncio.sleep(1)
         arrivals.put("it")
@@ -78,7 +78,7 @@ def test_wait_that_is_cancelled_takes_nothing_with_it():
 def test_pieces_set_no_timer_each():
     async def timers() -> int:
         loop = asyncio.get_running_loop()
-        arrivals: Arrivals[int] = Arrivals()
+        arrivals: ReceiveBuffer[int] = ReceiveBuffer()
         set_before, count = loop.call_at, 0
 
         def counted(*args, **options):
@@ -97,7 +97,7 @@ def test_pieces_set_no_timer_each():
 
 def test_nothing_keeps_time_once_it_is_closed():
     async def alarms() -> bool:
-        arrivals: Arrivals[int] = Arrivals()
+        arrivals: ReceiveBuffer[int] = ReceiveBuffer()
         asyncio.get_running_loop().call_soon(arrivals.put, 1)
         await arrivals.take(within=15.0)
         arrivals.close()

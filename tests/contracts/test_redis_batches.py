@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import RedisError, ResponseError
 
-from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.client.connection import RedisClient
 from tests.contracts.redis_fixtures import redis_link, shared_redis
 
 
@@ -72,7 +72,7 @@ async def test_a_command_whose_answer_is_late_holds_up_no_other(link):
 
 
 async def test_who_waits_when_the_link_is_closed_is_cancelled():
-    link = RedisLink(shared_redis())
+    link = RedisClient(shared_redis())
     waiting = asyncio.ensure_future(link.execute("BLPOP", new_key(), 0))
     await asyncio.sleep(0)
     await link.close()

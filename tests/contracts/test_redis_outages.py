@@ -2,7 +2,7 @@
 
 import asyncio
 
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import PATIENCE, Reader, becomes_true, own_redis, process, scene
@@ -17,17 +17,17 @@ async def test_reader_misses_nothing_of_what_was_written_while_it_was_cut_off():
             process(server.url) as worker,
             scene(api.stream) as seen,
         ):
-            await worker.stream.append(seen.reply.id, Piece(1, 0, "One, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
             await seen.shows("One, ")
             proxy.swallowing = True
-            await worker.stream.append(seen.reply.id, Piece(1, 5, "two, "))
-            await worker.stream.append(seen.reply.id, Piece(1, 10, "three, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 10, "three, "))
             await worker.stream.text_so_far(seen.reply.id)
             await becomes_true(lambda: proxy.answers_lost >= 1)
             proxy.swallowing = False
             proxy.cut()
             await seen.shows("One, two, three, ")
-            await worker.stream.append(seen.reply.id, Piece(1, 17, "four."))
+            await worker.stream.append(seen.reply.id, Chunk(1, 17, "four."))
             await seen.shows("One, two, three, four.")
             assert not seen.following.done()
 
@@ -40,7 +40,7 @@ async def test_end_that_was_lost_with_the_connection_is_found_in_the_database():
             process(server.url) as worker,
             scene(api.stream) as seen,
         ):
-            await worker.stream.append(seen.reply.id, Piece(1, 0, "One, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
             await seen.shows("One, ")
             proxy.swallowing = True
             await seen.end_in_the_database("One, two.")
@@ -62,33 +62,33 @@ async def test_connection_that_dies_without_a_word_is_noticed():
             process(server.url) as worker,
             scene(api.stream) as seen,
         ):
-            await worker.stream.append(seen.reply.id, Piece(1, 0, "One, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
             await seen.shows("One, ")
             proxy.silence()
-            await worker.stream.append(seen.reply.id, Piece(1, 5, "two."))
+            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two."))
             await seen.shows("One, two.")
 
 
 async def test_reader_survives_a_redis_that_is_killed_and_comes_back_empty():
     with own_redis() as server:
         async with process(server.url) as api, process(server.url) as worker, scene(api.stream) as seen:
-            await worker.stream.append(seen.reply.id, Piece(1, 0, "One, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
             await seen.shows("One, ")
             server.kill()
-            await worker.stream.append(seen.reply.id, Piece(1, 5, "two, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two, "))
             server.start()
             await seen.shows("One, two, ")
-            await worker.stream.append(seen.reply.id, Piece(1, 10, "three."))
+            await worker.stream.append(seen.reply.id, Chunk(1, 10, "three."))
             await seen.shows("One, two, three.")
 
 
 async def test_emptied_redis_costs_present_readers_nothing_and_late_ones_only_time():
     with own_redis() as server:
         async with process(server.url) as api, process(server.url) as worker, scene(api.stream) as seen:
-            await worker.stream.append(seen.reply.id, Piece(1, 0, "One, "))
+            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
             await seen.shows("One, ")
             server.flush()
-            await worker.stream.append(seen.reply.id, Piece(1, 5, "two."))
+            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two."))
             await seen.shows("One, two.")
 
             # The beginning is gone: no text at all is better than one with a hole.
@@ -111,10 +111,10 @@ async def test_redis_that_is_down_is_silence():
                 assert await reader.receive(within=0.05) is None
                 assert await made.stream.text_so_far(reply_id) == ""
                 server.start()
-                await made.stream.append(reply_id, Piece(1, 0, "Hello"))
+                await made.stream.append(reply_id, Chunk(1, 0, "Hello"))
                 heard = [await reader.receive(within=PATIENCE) for _ in range(2)]
                 # ENDED, since an end may have been missed.
-                assert set(heard) == {Piece(1, 0, "Hello"), StreamEnd.ENDED}
+                assert set(heard) == {Chunk(1, 0, "Hello"), StreamEnd.ENDED}
 
 
 async def test_redis_that_answers_late_is_only_late():
@@ -122,11 +122,11 @@ async def test_redis_that_answers_late_is_only_late():
         async with TcpProxy(server.port).running() as proxy, process(proxy.url) as made:
             proxy.delay = 0.1
             reply_id = new_id()
-            await made.stream.append(reply_id, Piece(1, 0, "Hello"))
+            await made.stream.append(reply_id, Chunk(1, 0, "Hello"))
             async with made.stream.follow(reply_id) as reader:
-                assert await reader.receive(within=PATIENCE) == Piece(1, 0, "Hello")
-                await made.stream.append(reply_id, Piece(1, 5, "!"))
-                assert await reader.receive(within=PATIENCE) == Piece(1, 5, "!")
+                assert await reader.receive(within=PATIENCE) == Chunk(1, 0, "Hello")
+                await made.stream.append(reply_id, Chunk(1, 5, "!"))
+                assert await reader.receive(within=PATIENCE) == Chunk(1, 5, "!")
 
 
 async def test_redis_that_goes_silent_keeps_nobody_for_long():

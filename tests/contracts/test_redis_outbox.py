@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 from types import SimpleNamespace
 
-from parley.adapters.redis.outbox import BATCHES_UNPAUSED, MOST_AT_ONCE, PAUSE_SECONDS, Outbox
-from parley.adapters.redis.reply_wire import end_parcel
+from parley.adapters.redis.reply_stream.encoding import end_item
+from parley.adapters.redis.reply_stream.send_buffer import BATCHES_UNPAUSED, MOST_AT_ONCE, PAUSE_SECONDS, SendBuffer
 from tests.contracts.chat_fixtures import new_id
 from tests.unit.chat.virtual_time import run
 
@@ -27,7 +27,7 @@ class Link:
 
 async def batches(*, parcels: int, every: float) -> list[tuple[float, int]]:
     link = Link()
-    outbox = Outbox(link)
+    outbox = SendBuffer(link)
 
     async def send() -> None:
         while True:
@@ -35,7 +35,7 @@ async def batches(*, parcels: int, every: float) -> list[tuple[float, int]]:
 
     sending = asyncio.create_task(send())
     for _ in range(parcels):
-        outbox.put(end_parcel(new_id()))
+        outbox.put(end_item(new_id()))
         if every:
             await asyncio.sleep(every)
     await outbox.emptied(within=1.0)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import ReplyStream
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, process, redis_link, shared_redis
@@ -12,18 +12,18 @@ async def test_missing_message_is_fetched_from_the_stream():
     """A message may be lost with no connection lost: a later one that does not join shows it."""
     reply_id = new_id()
     async with process(shared_redis()) as made, made.stream.follow(reply_id) as reader:
-        await made.stream.append(reply_id, Piece(1, 0, "One, "))
-        assert await reader.receive(within=PATIENCE) == Piece(1, 0, "One, ")
+        await made.stream.append(reply_id, Chunk(1, 0, "One, "))
+        assert await reader.receive(within=PATIENCE) == Chunk(1, 0, "One, ")
         await made.link.commands.xadd(f"parley:reply:{reply_id}", {"start": 5, "text": "two, "}, id="1-10")
-        await made.stream.append(reply_id, Piece(1, 10, "three."))
-        assert await reader.receive(within=PATIENCE) == Piece(1, 5, "two, ")
-        assert await reader.receive(within=PATIENCE) == Piece(1, 10, "three.")
+        await made.stream.append(reply_id, Chunk(1, 10, "three."))
+        assert await reader.receive(within=PATIENCE) == Chunk(1, 5, "two, ")
+        assert await reader.receive(within=PATIENCE) == Chunk(1, 10, "three.")
 
 
 async def test_piece_lost_for_good_holds_nothing_up():
     reply_id = new_id()
     async with process(shared_redis()) as made, made.stream.follow(reply_id) as reader:
-        for piece in (Piece(1, 0, "One, "), Piece(1, 10, "three.")):
+        for piece in (Chunk(1, 0, "One, "), Chunk(1, 10, "three.")):
             await made.stream.append(reply_id, piece)
             assert await reader.receive(within=PATIENCE) == piece
 
@@ -43,8 +43,8 @@ async def test_first_subscriptions_at_the_same_time_all_hear():
             for _ in replies:
                 await opened.acquire()
         for number, reply_id in enumerate(replies):
-            await worker.stream.append(reply_id, Piece(1, 0, f"Text {number}"))
-        assert await asyncio.gather(*reading) == [Piece(1, 0, f"Text {number}") for number in range(50)]
+            await worker.stream.append(reply_id, Chunk(1, 0, f"Text {number}"))
+        assert await asyncio.gather(*reading) == [Chunk(1, 0, f"Text {number}") for number in range(50)]
 
 
 async def test_thousand_readers_use_two_connections():
@@ -63,7 +63,7 @@ async def test_thousand_readers_use_two_connections():
             await becomes_true(lambda: all_subscribed(link, len(replies)))
             for start in range(0, 25, 5):
                 for reply_id in replies:
-                    await worker.stream.append(reply_id, Piece(1, start, "five "))
+                    await worker.stream.append(reply_id, Chunk(1, start, "five "))
                 assert len(await connections()) <= 2
             async with asyncio.timeout(PATIENCE * 3):
                 assert set(await asyncio.gather(*readings)) == {"five " * 5}
@@ -89,9 +89,9 @@ async def test_coming_and_going_leaves_readers_that_hear():
             async with made.stream.follow(reply_id):
                 pass
             async with made.stream.follow(reply_id) as reader:
-                await made.stream.append(reply_id, Piece(1, start, "ab"))
+                await made.stream.append(reply_id, Chunk(1, start, "ab"))
                 heard = [await reader.receive(within=PATIENCE) for _ in range(start // 2 + 1)]
-                assert heard[-1] == Piece(1, start, "ab")
+                assert heard[-1] == Chunk(1, start, "ab")
 
 
 async def read_text(stream: ReplyStream, reply_id, length: int) -> str:
@@ -100,7 +100,7 @@ async def read_text(stream: ReplyStream, reply_id, length: int) -> str:
         while len(text) < length:
             received = await reader.receive(within=PATIENCE * 3)
             # ENDED may come any time: on a busy machine a reader opens before its channel is joined.
-            if isinstance(received, Piece):
+            if isinstance(received, Chunk):
                 assert received.start == len(text)
                 text += received.text
     return text

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from parley.adapters.redis.connection import RedisLink
-from parley.adapters.redis.outbox import MOST_WAITING
-from parley.adapters.redis.reply_wire import KEPT_AFTER_END, KEPT_WHILE_WRITTEN, key_of
-from parley.core.chat.model import Piece
+from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.reply_stream.encoding import KEPT_AFTER_END, KEPT_WHILE_WRITTEN, key_of
+from parley.adapters.redis.reply_stream.send_buffer import MOST_WAITING
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import becomes_true, own_redis, process, redis_link, shared_redis
@@ -16,11 +16,11 @@ from tests.servers.tcp_proxy import TcpProxy
 PATIENCE = 10.0
 
 
-def pieces_of(text: str, attempt: int = 1, size: int = 3) -> list[Piece]:
-    return [Piece(attempt, 0, "")] + [Piece(attempt, at, text[at : at + size]) for at in range(0, len(text), size)]
+def pieces_of(text: str, attempt: int = 1, size: int = 3) -> list[Chunk]:
+    return [Chunk(attempt, 0, "")] + [Chunk(attempt, at, text[at : at + size]) for at in range(0, len(text), size)]
 
 
-async def entry_ids(link: RedisLink, reply_id) -> list[str]:
+async def entry_ids(link: RedisClient, reply_id) -> list[str]:
     return [entry_id.decode() for entry_id, _ in await link.commands.xrange(key_of(reply_id))]
 
 
@@ -32,7 +32,7 @@ async def writer():
 
 async def test_entries_are_named_by_their_place_and_stale_ones_refused(writer):
     reply_id = new_id()
-    for piece in (Piece(2, 0, ""), Piece(2, 0, "Hi"), Piece(1, 0, "from a worker that froze"), Piece(2, 0, "Hi")):
+    for piece in (Chunk(2, 0, ""), Chunk(2, 0, "Hi"), Chunk(1, 0, "from a worker that froze"), Chunk(2, 0, "Hi")):
         await writer.stream.append(reply_id, piece)
 
     assert await writer.stream.text_so_far(reply_id) == "Hi"
@@ -41,7 +41,7 @@ async def test_entries_are_named_by_their_place_and_stale_ones_refused(writer):
 
 async def test_later_attempt_removes_the_entries_of_the_earlier(writer):
     reply_id = new_id()
-    for piece in (*pieces_of("Hello"), Piece(2, 0, "")):
+    for piece in (*pieces_of("Hello"), Chunk(2, 0, "")):
         await writer.stream.append(reply_id, piece)
 
     assert await writer.stream.text_so_far(reply_id) == ""
@@ -50,18 +50,18 @@ async def test_later_attempt_removes_the_entries_of_the_earlier(writer):
 
 async def test_late_piece_is_refused_after_the_end_and_a_new_attempt_is_not(writer):
     reply_id = new_id()
-    await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+    await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
     await writer.stream.end(reply_id)
-    await writer.stream.append(reply_id, Piece(1, 0, "Hell"))
+    await writer.stream.append(reply_id, Chunk(1, 0, "Hell"))
     assert await writer.stream.text_so_far(reply_id) == ""
 
-    await writer.stream.append(reply_id, Piece(2, 0, "Bye"))
+    await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
     assert await writer.stream.text_so_far(reply_id) == "Bye"
 
 
 async def test_keys_expire(writer):
     reply_id = new_id()
-    await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+    await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
     await writer.stream.text_so_far(reply_id)
     assert KEPT_AFTER_END < await writer.link.commands.ttl(key_of(reply_id)) <= KEPT_WHILE_WRITTEN
 
@@ -98,8 +98,8 @@ async def test_refused_piece_keeps_no_other_from_being_sent(writer, capsys):
     spoiled, *others = replies = [new_id() for _ in range(20)]
     await writer.link.commands.set(key_of(spoiled), "no stream")
     for reply_id in replies:
-        await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
-        await writer.stream.append(reply_id, Piece(1, 5, "!"))
+        await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
+        await writer.stream.append(reply_id, Chunk(1, 5, "!"))
     await writer.stream.end(spoiled)
 
     assert [await writer.stream.text_so_far(reply_id) for reply_id in others] == ["Hello!"] * 19
@@ -113,17 +113,17 @@ async def test_batch_that_is_refused_as_a_whole_is_given_up():
     with own_redis() as server:
         async with process(server.url) as writer:
             await writer.link.commands.execute_command("ACL", "SETUSER", "default", "-eval")
-            await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+            await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
             await becomes_true(lambda: writer.stream.waiting == 0)
             await writer.link.commands.execute_command("ACL", "SETUSER", "default", "+eval")
-            await writer.stream.append(reply_id, Piece(2, 0, "Bye"))
+            await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
             assert await writer.stream.text_so_far(reply_id) == "Bye"
 
 
 async def test_what_is_no_utf_8_costs_only_itself(writer):
     reply_id = new_id()
-    await writer.stream.append(reply_id, Piece(1, 0, "half: \ud83d, "))
-    await writer.stream.append(reply_id, Piece(1, 9, "whole: \U0001f600 \0"))
+    await writer.stream.append(reply_id, Chunk(1, 0, "half: \ud83d, "))
+    await writer.stream.append(reply_id, Chunk(1, 9, "whole: \U0001f600 \0"))
     assert await writer.stream.text_so_far(reply_id) == "half: ?, whole: \U0001f600 \0"
 
 
@@ -150,12 +150,12 @@ async def test_what_was_appended_in_an_outage_is_sent_after_it():
     reply_id = new_id()
     with own_redis() as server:
         async with process(server.url) as writer:
-            await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+            await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
             assert await writer.stream.text_so_far(reply_id) == "Hello"
             server.kill()
             async with asyncio.timeout(0.1):
-                await writer.stream.append(reply_id, Piece(1, 5, ", world"))
-                await writer.stream.append(reply_id, Piece(2, 0, "Bye"))
+                await writer.stream.append(reply_id, Chunk(1, 5, ", world"))
+                await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
             assert await writer.stream.text_so_far(reply_id) == ""
             server.start()
 
@@ -169,7 +169,7 @@ async def test_long_outage_costs_no_more_memory_than_the_bound():
         async with process(server.url) as writer:
             server.kill()
             for start in range(MOST_WAITING + 100):
-                await writer.stream.append(reply_id, Piece(1, start, "x"))
+                await writer.stream.append(reply_id, Chunk(1, start, "x"))
             assert writer.stream.waiting == MOST_WAITING
             server.start()
 
@@ -183,5 +183,5 @@ async def test_leaving_sends_what_is_left():
     reply_id = new_id()
     async with redis_link() as link:
         async with process(shared_redis()) as writer:
-            await writer.stream.append(reply_id, Piece(1, 0, "Hello"))
+            await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
         assert await entry_ids(link, reply_id) == ["1-5"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from parley.adapters.redis.broker import MOST_WAITING, QUEUE, HintBroker
-from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.queue import PUT_SECONDS, TaskiqQueue
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_link
@@ -48,7 +48,7 @@ class Tally:
     """Puts replies and waits until the worker wrote them."""
 
     queue: TaskiqQueue
-    link: RedisLink
+    link: RedisClient
 
     async def ran(self, reply_id: UUID) -> int | None:
         """The pid of the process in which the reply's task ran."""
@@ -133,7 +133,7 @@ async def test_payload_is_the_id_and_the_queue_is_bounded():
             reply_id = new_id()
             await tasks.queue.put(reply_id)
             [(_, fields)] = await tasks.link.commands.xrange(QUEUE)
-            message = HintBroker(server.url, RedisLink(server.url)).formatter.loads(fields[b"data"])
+            message = HintBroker(server.url, RedisClient(server.url)).formatter.loads(fields[b"data"])
             assert (message.args, message.kwargs) == ([str(reply_id)], {})
 
             for _ in range(MOST_WAITING // 1_000):

@@ -13,9 +13,9 @@ store = every_store
 STOPPED = Ending(Status.STOPPED, "half an answer", NOW)
 
 
-async def put_off(store: Store, reply: Message, *, seconds: float) -> None:
+async def postpone(store: Store, reply: Message, *, seconds: float) -> None:
     claim = await store.claim(reply)
-    assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=seconds))
+    assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=seconds))
 
 
 async def until_overdue(store: Store) -> list[UUID]:
@@ -32,7 +32,7 @@ async def test_reply_that_nobody_holds_ends_as_a_new_attempt(store, state):
     attempts = 0 if state == "pending" else 1
     overtaken = None
     if state == "put off":
-        await put_off(store, reply, seconds=LONG)
+        await postpone(store, reply, seconds=LONG)
     if state == "lease over":
         overtaken = await store.claim(reply, lease=0)
 
@@ -115,7 +115,7 @@ async def test_what_must_not_be_claimed_is_not_overdue(store):
     await store.claim(held)
     beside = await store.new_room(room.account_id)
     delayed, behind_delayed = [await store.new_reply(beside) for _ in range(2)]
-    await put_off(store, delayed, seconds=LONG)
+    await postpone(store, delayed, seconds=LONG)
     ended = await store.new_reply()
     await store.end(await store.claim(ended, lease=0))
 
@@ -134,7 +134,7 @@ async def test_reply_whose_lease_ran_out_is_overdue_at_once(store):
 
 async def test_reply_whose_delay_is_over_is_overdue_at_once(store):
     reply = await store.new_reply()
-    await put_off(store, reply, seconds=0.05)
+    await postpone(store, reply, seconds=0.05)
 
     assert await until_overdue(store) == [reply.id]
     assert (await store.claim(reply)).failures == 1
@@ -223,7 +223,7 @@ async def test_pending_are_the_unfinished_replies_of_the_account(store):
     assert await count() == 3
     await store.end(claim, Ending(Status.FAILED, "", NOW, error=ReplyError("a_code", "A sentence.")))
     assert await count() == 2
-    await put_off(store, waiting[1], seconds=LONG)
+    await postpone(store, waiting[1], seconds=LONG)
     assert await count() == 2
     await store.do(lambda unit: unit.replies.end_unheld(waiting[2].id, STOPPED))
     assert await count() == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
-from parley.core.chat.ports import ChatUnit
+from parley.core.chat.stores import ChatUnit
 from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, new_id
 
 store = every_store
@@ -86,7 +86,7 @@ async def test_reply_that_waits_for_its_next_attempt_keeps_its_place(store):
     room = await store.new_room()
     first, second = [await store.new_reply(room) for _ in range(2)]
     claim = await store.claim(first)
-    await store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+    await store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
 
     assert await store.claimed(second.id) is None
 
@@ -120,7 +120,7 @@ async def test_claim_whose_lease_ran_out_counts_until_it_is_overtaken(store):
 async def test_reply_put_off_is_due_after_its_delay(store):
     reply = await store.new_reply()
     claim = await store.claim(reply)
-    assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+    assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
     assert await kept(store, reply, claim) == replace(reply, status=Status.PENDING, attempt=1)
     assert await store.claimed(reply.id) is None
 
@@ -130,11 +130,11 @@ async def test_putting_off_counts_a_failure_and_handing_back_does_not(store):
     for attempt, failures in ((1, 0), (2, 1), (3, 2)):
         claim = await store.claim(reply)
         assert (claim.attempt, claim.failures) == (attempt, failures)
-        assert await store.do(lambda unit, claim=claim: unit.replies.put_off(claim, seconds=0))
+        assert await store.do(lambda unit, claim=claim: unit.replies.postpone(claim, seconds=0))
     for attempt in (4, 5):
         claim = await store.claim(reply)
         assert (claim.attempt, claim.failures) == (attempt, 3)
-        assert await store.do(lambda unit, claim=claim: unit.replies.hand_back(claim))
+        assert await store.do(lambda unit, claim=claim: unit.replies.release(claim))
         assert await kept(store, reply, claim) == replace(reply, attempt=attempt)
 
 
@@ -142,8 +142,8 @@ Step = Callable[[ChatUnit, Claim], Awaitable[object]]
 STEPS = [
     pytest.param(lambda unit, claim: unit.replies.renew(claim, lease=0), Lease.LOST, id="renew"),
     pytest.param(lambda unit, claim: unit.replies.end(claim, COMPLETED), False, id="end"),
-    pytest.param(lambda unit, claim: unit.replies.put_off(claim, seconds=0), False, id="put_off"),
-    pytest.param(lambda unit, claim: unit.replies.hand_back(claim), False, id="hand_back"),
+    pytest.param(lambda unit, claim: unit.replies.postpone(claim, seconds=0), False, id="put_off"),
+    pytest.param(lambda unit, claim: unit.replies.release(claim), False, id="hand_back"),
 ]
 
 
@@ -170,8 +170,8 @@ async def test_claim_that_was_given_up_changes_nothing_and_says_so(store, step: 
     claim = await store.claim(reply, lease=0)
     leave = {
         "end": lambda unit: unit.replies.end(claim, Ending(Status.STOPPED, "text", NOW, usage=TokenUsage(1, 2))),
-        "put_off": lambda unit: unit.replies.put_off(claim, seconds=LONG),
-        "hand_back": lambda unit: unit.replies.hand_back(claim),
+        "put_off": lambda unit: unit.replies.postpone(claim, seconds=LONG),
+        "hand_back": lambda unit: unit.replies.release(claim),
         "end_unheld": lambda unit: unit.replies.end_unheld(reply.id, Ending(Status.STOPPED, "", NOW)),
         "delete": lambda unit: unit.rooms.delete(reply.room_id, claim.account_id),
     }
@@ -205,7 +205,7 @@ async def test_steps_of_a_claim_touch_no_other_reply(store):
     reply = await store.new_reply()
     for _ in range(2):
         claim = await store.claim(reply)
-        await store.do(lambda unit, claim=claim: unit.replies.put_off(claim, seconds=0))
+        await store.do(lambda unit, claim=claim: unit.replies.postpone(claim, seconds=0))
     await store.do(lambda unit: unit.replies.request_stop(reply.id))
     await store.end(await store.claim(reply))
 
@@ -234,10 +234,10 @@ async def test_stop_reaches_the_worker_that_takes_the_reply_next(store, after):
         claim = await store.claim(reply, lease=0)
     assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
     if after == "hand_back":
-        assert await store.do(lambda unit: unit.replies.hand_back(claim))
+        assert await store.do(lambda unit: unit.replies.release(claim))
     if after == "put_off":
         # Who asked to stop does not wait for the delay.
-        assert await store.do(lambda unit: unit.replies.put_off(claim, seconds=LONG))
+        assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
 
     assert (await store.claim(reply)).stop_requested
 

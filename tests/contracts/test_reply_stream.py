@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from parley.adapters.memory.reply_stream import MemoryReplyStream
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import redis_stream
 
 PATIENCE = 5.0
-MARK = Piece(1, 0, "")
-HELLO = Piece(1, 0, "Hello")
-WORLD = Piece(1, 5, ", world")
-DOT = Piece(1, 12, ".")
-AGAIN = Piece(2, 0, "")
-BYE = Piece(2, 0, "Bye")
+MARK = Chunk(1, 0, "")
+HELLO = Chunk(1, 0, "Hello")
+WORLD = Chunk(1, 5, ", world")
+DOT = Chunk(1, 12, ".")
+AGAIN = Chunk(2, 0, "")
+BYE = Chunk(2, 0, "Bye")
 
 
 @asynccontextmanager
@@ -32,13 +32,13 @@ async def stream(request):
         yield opened
 
 
-async def received(pieces: StreamSubscription, count: int) -> list[Piece | StreamEnd | None]:
+async def received(pieces: StreamSubscription, count: int) -> list[Chunk | StreamEnd | None]:
     return [await pieces.receive(within=PATIENCE) for _ in range(count)]
 
 
-async def backlog(stream: ReplyStream, reply_id) -> list[Piece]:
+async def backlog(stream: ReplyStream, reply_id) -> list[Chunk]:
     """What a reader that comes now gets before the next piece."""
-    last = Piece(1_000, 1_000, "last")
+    last = Chunk(1_000, 1_000, "last")
     found = []
     async with stream.follow(reply_id) as pieces:
         await stream.append(reply_id, last)
@@ -112,9 +112,9 @@ async def test_replies_do_not_mix(stream):
         pytest.param(WORLD, id="the same again"),
         pytest.param(HELLO, id="an earlier one again"),
         pytest.param(MARK, id="the beginning again"),
-        pytest.param(Piece(1, 5, ", wor"), id="a part of the last"),
-        pytest.param(Piece(1, 3, "lo, world"), id="the last cut otherwise"),
-        pytest.param(Piece(0, 100, "from long ago"), id="an earlier attempt"),
+        pytest.param(Chunk(1, 5, ", wor"), id="a part of the last"),
+        pytest.param(Chunk(1, 3, "lo, world"), id="the last cut otherwise"),
+        pytest.param(Chunk(0, 100, "from long ago"), id="an earlier attempt"),
     ],
 )
 async def test_piece_not_after_the_last_is_dropped(stream, stale):
@@ -157,7 +157,7 @@ async def test_text_so_far_grows_with_the_latest_attempt(stream):
 
 async def test_text_so_far_ends_before_a_gap_and_repeats_nothing(stream):
     reply_id = new_id()
-    for piece in (HELLO, Piece(1, 3, "lo, wo"), DOT):
+    for piece in (HELLO, Chunk(1, 3, "lo, wo"), DOT):
         await stream.append(reply_id, piece)
 
     assert await stream.text_so_far(reply_id) == "Hello, wo"

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from parley.adapters.sandbox_payments import SandboxPayments
+from parley.adapters.payments.sandbox import SandboxPayments
 from parley.core.billing.errors import CheckoutNotFound, EventInvalid, PaymentsRefused
 from parley.core.billing.model import ProviderEvent, SubscriptionStatus
 from parley.core.billing.sandbox import PageState
 from tests.contracts.payment_fixtures import ANOTHER, BACK, NOW
-from tests.contracts.sandbox_fixtures import SECRET, SandboxTill, sandbox_on_postgresql, sandbox_on_sqlite
+from tests.contracts.sandbox_fixtures import SECRET, SandboxActions, sandbox_on_postgresql, sandbox_on_sqlite
 
 ACTIVE, CANCELED = SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELED
 PERIOD = timedelta(days=30)
@@ -23,7 +23,7 @@ EVENT = {"id": "evt_1", "type": "invoice.paid", "data": {"object": {"customer": 
 @pytest.fixture(
     params=[pytest.param(sandbox_on_sqlite, id="sqlite"), pytest.param(sandbox_on_postgresql, id="postgresql")]
 )
-async def till(request) -> AsyncIterator[SandboxTill]:
+async def till(request) -> AsyncIterator[SandboxActions]:
     async with request.param() as opened:
         yield opened
 
@@ -32,7 +32,7 @@ def signed(body: bytes, seconds: str = str(int(NOW.timestamp())), secret: bytes 
     return f"t={seconds},v1={hmac.new(secret, seconds.encode() + b'.' + body, 'sha256').hexdigest()}"
 
 
-def kinds(till: SandboxTill, told: list) -> list[str]:
+def kinds(till: SandboxActions, told: list) -> list[str]:
     return [till.sandbox.read_event(*each, till.clock()).kind for each in told]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.adapters.sms_webhook_otp import SmsWebhookOtp
+from parley.adapters.otp.sms_webhook import SmsWebhookOtp
 from parley.core.accounts.model import Identity, IdentityKind, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 from tests.servers.mail_server import Certificates

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from parley.adapters.smtp_otp import SmtpOtp
+from parley.adapters.otp.smtp import SmtpOtp
 from parley.core.accounts.model import Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 from tests.contracts.smtp_fixtures import ADDRESS, CODE, failure, send, smtp
@@ -146,7 +146,7 @@ async def test_a_server_that_falls_silent_is_unavailable_in_time(command: str) -
 
 
 async def test_a_message_is_sent_even_if_the_server_does_not_say_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parley.adapters.smtp_otp.GOODBYE_SECONDS", 0.1)
+    monkeypatch.setattr("parley.adapters.otp.smtp.GOODBYE_SECONDS", 0.1)
     async with mail_server("--hang", "QUIT") as server:
         await send(smtp(server, seconds=5.0))
         assert CODE in str(await server.mail())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parley.adapters.smtp_otp import Security, protection
+from parley.adapters.otp.smtp import Security, protection
 from parley.core.accounts.ports import SenderUnavailable
 from tests.contracts.smtp_fixtures import PASSWORD, failure, send, smtp
 from tests.servers.mail_server import Certificates, mail_server

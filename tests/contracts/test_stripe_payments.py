@@ -10,7 +10,7 @@ import pytest
 import stripe as sdk
 from structlog.testing import capture_logs
 
-from parley.adapters.stripe_payments import StripePayments
+from parley.adapters.payments.stripe import StripePayments
 from parley.core.billing.errors import PaymentsUnavailable
 from parley.core.billing.model import ReturnAddresses, SubscriptionStatus
 from tests.contracts.payment_fixtures import ACCOUNT, BACK, EMAIL, MOBILE, NOW, StripeTill, stripe

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from parley.adapters.memory.throttle import MemoryThrottle
-from parley.adapters.redis.throttle import RedisThrottle
-from parley.core.ports import Throttle
+from parley.adapters.memory.rate_limit import MemoryRateLimiter
+from parley.adapters.redis.rate_limit import RedisRateLimiter
+from parley.core.ports import RateLimiter
 from tests.contracts.redis_fixtures import redis_link
 
 PER = 0.5
@@ -20,11 +20,11 @@ PER = 0.5
 class Bench:
     """A throttle, and a way to let seconds pass for it."""
 
-    throttle: Throttle
+    rate_limiter: RateLimiter
     let_pass: Callable[[float], Awaitable[None]]
 
     async def take(self, key: str = "key", *, limit: int = 3, per: float = PER) -> float:
-        return await self.throttle.take(key, limit=limit, per=per)
+        return await self.rate_limiter.take(key, limit=limit, per=per)
 
 
 @asynccontextmanager
@@ -35,13 +35,13 @@ async def memory() -> AsyncGenerator[Bench, None]:
         nonlocal now
         now += seconds
 
-    yield Bench(MemoryThrottle(lambda: now), let_pass)
+    yield Bench(MemoryRateLimiter(lambda: now), let_pass)
 
 
 @asynccontextmanager
 async def redis() -> AsyncGenerator[Bench, None]:
     async with redis_link() as link:
-        yield Bench(RedisThrottle(link, prefix=f"{uuid4()}:"), asyncio.sleep)
+        yield Bench(RedisRateLimiter(link, prefix=f"{uuid4()}:"), asyncio.sleep)
 
 
 @pytest.fixture(params=[pytest.param(memory, id="memory"), pytest.param(redis, id="redis")])

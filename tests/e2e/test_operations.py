@@ -11,7 +11,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.queue import TaskiqQueue
 from tests.e2e.process import Served, ended, free_port, new_room, say
 from tests.faults.cluster import Cluster, becomes, cluster
@@ -75,7 +75,7 @@ async def two_processes_count_as_one(folder: Path, town: Cluster) -> None:
 
 
 async def a_task_crashes(town: Cluster) -> None:
-    link = RedisLink(town.redis.url)
+    link = RedisClient(town.redis.url)
     broker = HintBroker(town.redis.url, link)
     await broker.startup()
     await TaskiqQueue(broker, "write_reply").put("no id")  # type: ignore[arg-type] # what parley never puts there

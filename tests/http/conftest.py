@@ -10,9 +10,10 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from parley.adapters.http.document import openapi_document
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import migrate
+from parley.adapters.http.openapi.document import openapi_document
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import migrate
+from parley.bootstrap.processes import litestar_application
 from tests.http.document import Document
 from tests.http.scripted_model import ScriptedModel
 from tests.http.site import RAVI, Clock, Person, Site, opened, wired
@@ -42,7 +43,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def document(empty_database: Path) -> Document:
     """The OpenAPI document."""
     parley = wired(empty_database, Clock(), ScriptedModel())
-    return Document(openapi_document(parley.litestar))
+    return Document(openapi_document(litestar_application(parley)))
 
 
 @pytest.fixture(autouse=True)

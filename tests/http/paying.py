@@ -65,7 +65,7 @@ async def manage(site: Site, person: Person, button: str) -> None:
 
 async def put_on(site: Site, person: Person, plan: Plan | None) -> None:
     account = (await person.get("/user/me")).json()["id"]
-    await override_plan(uow=site.parley.ports.billing, account_id=UUID(account), plan=plan)
+    await override_plan(uow=site.parley.billing.uow, account_id=UUID(account), plan=plan)
 
 
 async def use_up(person: Person, room: str) -> None:

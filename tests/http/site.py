@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 from litestar.types import ASGIApp
 
-from parley.adapters.sql.tables import metadata
+from parley.adapters.sql.engine.tables import metadata
 from parley.bootstrap import Parley, bootstrap
+from parley.bootstrap.processes import api_application, api_process
 from parley.core.chat.catalogue import Provider
 from parley.settings import read_settings
 from tests.http.answers import check_envelope
@@ -138,7 +139,7 @@ class Site:
 @asynccontextmanager
 async def opened(parley: Parley, clock: Clock, model: ScriptedModel, document: Document) -> AsyncGenerator[Site, None]:
     """A site that works while the context is open."""
-    site = Site(parley=parley, app=parley.app, clock=clock, model=model, document=document)
+    site = Site(parley=parley, app=api_application(parley), clock=clock, model=model, document=document)
     async with _running(parley):
         yield site
 
@@ -159,7 +160,7 @@ async def _running(parley: Parley) -> AsyncGenerator[None, None]:
     up, down = asyncio.Event(), asyncio.Event()
 
     async def serve() -> None:
-        async with parley.running():
+        async with api_process(parley):
             up.set()
             await down.wait()
 

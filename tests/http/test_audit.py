@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from parley.core.accounts.model import Happening
+from parley.core.accounts.model import AuditEvent
 from tests.http.answers import refused
 from tests.http.conftest import Logs, OpenSite
 from tests.http.site import Clock, Person, Site
@@ -16,7 +16,7 @@ from tests.http.test_forgotten_password import ADDRESS, NEW, NUMBER, OLD, Who
 from tests.http.test_logs import written
 from tests.http.test_sign_in import other_than
 
-HAPPENINGS = {happening.value for happening in Happening}
+HAPPENINGS = {event_kind.value for event_kind in AuditEvent}
 HERE = "192.0.2.77"
 SECRETS = (
     "mobile_number",

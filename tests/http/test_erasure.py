@@ -124,7 +124,7 @@ async def test_the_cached_list_of_rooms_is_gone(site: Site, mira: Person, clock:
     await erase(mira)
     refused(await mira.get("/chatroom"), 401, "token_invalid")
     # No token of the account is good any more: so one that was never ended looks for what lies about under its id.
-    mira.identify(site.parley.ports.tokens.issue(account, uuid4(), clock.now))
+    mira.identify(site.parley.accounts.access_tokens.issue(account, uuid4(), clock.now))
     answer = await mira.get("/chatroom")
     assert THOUGHT not in answer.text
     assert answer.headers.get("cache-status") != "parley; hit"

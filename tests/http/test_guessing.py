@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from parley.adapters.sql.tables import challenges
+from parley.adapters.sql.engine.tables import challenges
 from tests.http.answers import refused
 from tests.http.conftest import OpenSite
 from tests.http.site import MIRA, RAVI, Clock, Person, Site

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from parley.adapters.sql.database import Database
+from parley.adapters.sql.engine.database import Database
 from tests.http.site import Person, Site, until
 
 

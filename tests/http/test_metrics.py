@@ -90,7 +90,7 @@ async def test_a_retry_is_a_failed_attempt_and_no_end(site: Site, model: Scripte
     model.on("Wait", ModelUnavailable("model_rate_limited", "Later.", retry_after=60))
     await mira.ask(await mira.new_room(), "Wait")
 
-    async def put_off() -> bool:
+    async def postpone() -> bool:
         return await told(site, "parley_reply_failed_attempts_total", code="model_rate_limited") == 1
 
     async def waits() -> bool:
@@ -98,7 +98,7 @@ async def test_a_retry_is_a_failed_attempt_and_no_end(site: Site, model: Scripte
         pending = await told(site, "parley_replies_unfinished", status="pending")
         return pending == 1 and await told(site, "parley_replies_due") == 0
 
-    await until(put_off)
+    await until(postpone)
     await until(waits)
     assert await told(site, "parley_reply_seconds_count") == 0
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from parley.bootstrap.processes import litestar_application
 from tests.http.answers import refused
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Person, Site
@@ -63,7 +64,7 @@ async def miras(mira: Person, running: dict[str, Any]) -> dict[str, str]:
 def test_the_calls_below_are_all_there_are(site: Site) -> None:
     routes = {
         (method, route.path)
-        for route in site.parley.litestar.routes
+        for route in litestar_application(site.parley).routes
         for method in route.methods - {"OPTIONS"}
         if re.search(r"\{\w+_id:", route.path)
     }

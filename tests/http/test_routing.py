@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from parley.bootstrap.processes import litestar_application
 from tests.http.answers import refused
 from tests.http.site import Clock, Person, Site, address
 
@@ -42,7 +43,7 @@ async def test_an_address_that_is_not_there(mira: Person, subtests: pytest.Subte
 
 async def test_a_method_that_an_address_does_not_know(site: Site, mira: Person) -> None:
     """For every route: the answer names exactly the methods that it does know."""
-    routes = [route for route in site.parley.litestar.routes if "file_path" not in route.path]
+    routes = [route for route in litestar_application(site.parley).routes if "file_path" not in route.path]
     for route in routes:
         path = re.sub(r"\{[^}]+\}", str(uuid4()), route.path)
         answer = await mira.put(path, json={})
@@ -51,7 +52,7 @@ async def test_a_method_that_an_address_does_not_know(site: Site, mira: Person) 
 
 
 async def test_an_address_that_is_asked_names_all_of_its_methods(site: Site, mira: Person) -> None:
-    for route in site.parley.litestar.routes:
+    for route in litestar_application(site.parley).routes:
         path = re.sub(r"\{[^}]+\}", str(uuid4()), route.path)
         answer = await mira.options(path)
         if "file_path" not in route.path:

@@ -95,10 +95,10 @@ async def test_a_reply_between_two_attempts_is_stopped_with_the_text_that_was_se
     model.on("Hello", "one ", ModelUnavailable("overloaded", "Busy.", retry_after=300))
     reply = (await mira.ask(room))["reply"]
 
-    async def put_off() -> bool:
+    async def postpone() -> bool:
         return model.times_asked("Hello") == 1 and (await mira.get(address(reply))).json()["status"] == "pending"
 
-    await until(put_off)
+    await until(postpone)
     stopped = await stop(mira, reply)
     assert stopped["status"] == "stopped"
     assert stopped["content"] in {"", "one "}

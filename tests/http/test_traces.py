@@ -170,7 +170,7 @@ async def test_a_failing_model_is_an_error_of_its_call_by_type_alone(
     assert (await mira.ended(reply["reply"]))["status"] == "completed"
     last = await spans.written(reply["reply"], end="completed")
     first = next(span for span in spans.named("write_reply") if span.attributes["parley.attempt"] == 1)
-    assert spans.under(first) == ["replies.claim", "ask_model", "replies.put_off"]
+    assert spans.under(first) == ["replies.claim", "ask_model", "replies.postpone"]
     assert [(event.name, dict(event.attributes)) for event in first.events] == [
         ("attempt_failed", {"parley.code": "model_unavailable"})
     ]

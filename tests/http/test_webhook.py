@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from parley.adapters.sql.tables import events
+from parley.adapters.sql.engine.tables import events
 from tests.http.answers import refused
 from tests.http.conftest import Logs, OpenSite
 from tests.http.paying import PAYING, becomes, checkout, portal, standing
@@ -235,7 +235,7 @@ async def test_kinds_that_change_no_plan_are_acknowledged_and_done_with(site: Si
 @pytest.mark.parametrize("path", PATHS)
 async def test_events_make_the_account_pro_and_basic_again(open_site: OpenSite, path: str) -> None:
     site = await open_site(STRIPE_WEBHOOK_SECRET=SECRET)
-    mira, till = await site.person(), site.parley.ports.sandbox
+    mira, till = await site.person(), site.parley.billing.sandbox
     assert till is not None
     told = await till.pay((await checkout(mira))["session_id"])
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.generation.meta import TestPhase
 
-from parley.adapters.http.pages import id_cursor, position_cursor, room_cursor
+from parley.adapters.http.pagination import id_cursor, position_cursor, room_cursor
 from parley.core.chat.model import RoomCursor
 from tests.schema.people import OWN_EMAIL, PROOFS, owner, visitor
 

@@ -5,9 +5,9 @@ import os
 from redis.asyncio import Redis
 
 from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.connection import RedisLink
+from parley.adapters.redis.client.connection import RedisClient
 
-broker = HintBroker(os.environ["REDIS_URL"], RedisLink(os.environ["REDIS_URL"]))
+broker = HintBroker(os.environ["REDIS_URL"], RedisClient(os.environ["REDIS_URL"]))
 
 
 @broker.task("write_reply")

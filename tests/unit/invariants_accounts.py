@@ -19,7 +19,7 @@ from parley.core.chat.rooms import create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
 from tests.unit.chat.virtual_time import VirtualLoop
 from tests.unit.invariants_readers import Reader
-from tests.unit.invariants_world import BASIC_LIMIT, Wire, WorkerDied, World
+from tests.unit.invariants_world import BASIC_LIMIT, Transport, WorkerDied, World
 
 MAX_PENDING = 6
 FEW = 3
@@ -217,8 +217,8 @@ class AccountsMachine(RuleBasedStateMachine):
     async def _read(self, reply: Message, place: EventId, text: str | None) -> None:
         self.readers.append((reply, Reader(self.world, reply, place, text)))
 
-    @rule(wire=st.sampled_from(Wire))
-    def change_the_wire(self, wire: Wire) -> None:
+    @rule(wire=st.sampled_from(Transport))
+    def change_the_wire(self, wire: Transport) -> None:
         self.world.stream.wire = wire
 
     @rule(seconds=st.sampled_from([0.05, 1.0, 6.0, 16.0, 40.0]), asleep=st.booleans())

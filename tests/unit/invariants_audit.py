@@ -4,10 +4,10 @@ from collections import Counter
 from datetime import date
 from uuid import UUID
 
-from parley.adapters.memory.transactions import MemoryDatabase, Tables
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.model import Conversation, Message, Role, Status, Turn
 from parley.core.ports import Clock
+from tests.fakes.transactions import FakeDatabase, Tables
 
 LEGAL = {
     Status.PENDING: {Status.PENDING, Status.GENERATING, Status.STOPPED},
@@ -124,7 +124,7 @@ class Audit:
             self.expect(found == expected, "used is accepted less failed, and tokens add up", found, expected)
 
 
-class WatchedDatabase(MemoryDatabase):
+class WatchedDatabase(FakeDatabase):
     """Shows every commit to an auditor."""
 
     def __init__(self, audit: Audit) -> None:

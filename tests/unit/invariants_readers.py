@@ -1,6 +1,6 @@
 """Readers of replies, who compare what they were told with what is stored."""
 
-from parley.core.chat.follow_reply import Delta, Ended, Found, Quiet, Started, end_of, follow_reply
+from parley.core.chat.follow_reply import AttemptStarted, Delta, KeepAlive, ReplyEnded, Snapshot, end_of, follow_reply
 from parley.core.chat.model import EventId, Message
 from tests.unit.invariants_world import World
 
@@ -30,21 +30,21 @@ class Reader:
             after=self._place,
             quiet=QUIET,
         ):
-            if not isinstance(event, Found):
+            if not isinstance(event, Snapshot):
                 self._see(event)
 
-    def _see(self, event: Started | Delta | Ended | Quiet) -> None:
+    def _see(self, event: AttemptStarted | Delta | ReplyEnded | KeepAlive) -> None:
         expect = self._world.audit.expect
-        if isinstance(event, Started):
+        if isinstance(event, AttemptStarted):
             self._text, self._blind = "", 0
         elif isinstance(event, Delta):
             self._text += event.text
             expect(event.id.offset == len(self._text), "no gap and no repeat", event, self._text)
-        elif isinstance(event, Ended):
+        elif isinstance(event, ReplyEnded):
             self.told_the_end = True
             stored = self._world.find(self._reply.id)
             expect(event.message == stored and event.id == end_of(event.message), "the end is the stored one", event)
             whole = self._text[self._blind :] == event.message.content[self._blind :]
             expect(whole, "who read to the end has the stored text", self._text, event.message)
-        if not isinstance(event, Quiet) and not self._blind:
+        if not isinstance(event, KeepAlive) and not self._blind:
             self._world.places[self._reply.id].append((event.id, self._text))

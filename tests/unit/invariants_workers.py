@@ -7,11 +7,11 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from parley.core.chat.end_reply import after_the_end, settle
+from parley.core.chat.end_reply import announce_end, record_end
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
-from parley.core.chat.model import Claim, Ending, Finished, Lease, Message, Piece, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Chunk, Claim, Ending, Finished, Lease, Message, ReplyError, Status, TokenUsage
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
-from parley.core.text import made_storable
+from parley.core.text import make_storable
 from tests.unit.invariants_accounts import AccountsMachine, picks
 from tests.unit.invariants_world import LEASE, Step, Worker
 
@@ -145,7 +145,7 @@ class WorkersMachine(AccountsMachine):
     @rule(pick=picks, text=texts)
     def write(self, pick: int, text: str) -> None:
         hand = self.hands[pick % len(self.hands)]
-        piece = Piece(hand.claim.attempt, len(hand.text), made_storable(text))
+        piece = Chunk(hand.claim.attempt, len(hand.text), make_storable(text))
         hand.text += piece.text
         self.do(self.world.stream.append(hand.claim.reply_id, piece))
 
@@ -167,9 +167,9 @@ class WorkersMachine(AccountsMachine):
         async with self.world.chat() as unit:
             if not await unit.replies.end(claim, ending):
                 return False
-            following = await settle(unit, claim, ending)
+            following = await record_end(unit, claim, ending)
             await unit.commit()
-        await after_the_end(
+        await announce_end(
             claim,
             ending,
             following,
@@ -192,9 +192,9 @@ class WorkersMachine(AccountsMachine):
             if way == "renew":
                 changed = await unit.replies.renew(claim, lease=LEASE) is not Lease.LOST
             elif way == "put_off":
-                changed = await unit.replies.put_off(claim, seconds=PUT_OFF_SECONDS)
+                changed = await unit.replies.postpone(claim, seconds=PUT_OFF_SECONDS)
             else:
-                changed = await unit.replies.hand_back(claim)
+                changed = await unit.replies.release(claim)
             await unit.commit()
         return changed
 

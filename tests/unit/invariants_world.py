@@ -10,28 +10,31 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.chat import MemoryChatUnitOfWork
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.core.chat.catalogue import ModelCatalogue, Provider
-from parley.core.chat.model import Conversation, EventId, Finished, Message, Piece
-from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
-from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
-from parley.core.text import made_storable
+from parley.core.chat.limits import ReplyLimits
+from parley.core.chat.model import Chunk, Conversation, EventId, Finished, Message
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
+from parley.core.chat.write_reply import ReplyWriter
+from parley.core.text import make_storable
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.chat import FakeChatUnitOfWork
 from tests.unit.invariants_audit import Audit, WatchedDatabase
 
 BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
 BASIC_LIMIT = 6
 LEASE = 15.0
-LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000)
+LIMITS = ReplyLimits(
+    first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000, max_pending=20
+)
 Step = str | Finished | Exception | None
 
 
-class Wire(Enum):
+class Transport(Enum):
     SOUND = "sound"
     LOSES = "loses"
     REPEATS = "repeats"
@@ -70,23 +73,23 @@ class LossyStream(MemoryReplyStream):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wire = Wire.SOUND
-        self._first: dict[UUID, Piece] = {}
+        self.wire = Transport.SOUND
+        self._first: dict[UUID, Chunk] = {}
 
-    async def append(self, reply_id: UUID, piece: Piece) -> None:
+    async def append(self, reply_id: UUID, piece: Chunk) -> None:
         first = self._first.setdefault(reply_id, piece) if piece.text else piece
         log = self._logs.get(reply_id)
-        if self.wire is Wire.REPEATS and log is not None and log.pieces:
-            so_far = Piece(log.pieces[-1].attempt, 0, await self.text_so_far(reply_id))
+        if self.wire is Transport.REPEATS and log is not None and log.pieces:
+            so_far = Chunk(log.pieces[-1].attempt, 0, await self.text_so_far(reply_id))
             if (piece.attempt, piece.start) == (so_far.attempt, so_far.end):
                 so_far = replace(so_far, text=so_far.text + piece.text)
             for reader, repeated in itertools.product(log.readers, (first, log.pieces[-1], so_far)):
                 reader.bring(repeated)
-        if self.wire is not Wire.LOSES:
+        if self.wire is not Transport.LOSES:
             await super().append(reply_id, piece)
 
     async def end(self, reply_id: UUID) -> None:
-        if self.wire is not Wire.LOSES:
+        if self.wire is not Transport.LOSES:
             await super().end(reply_id)
 
 
@@ -98,8 +101,8 @@ class World:
         self.skipped = 0.0
         self.audit = Audit(clock=self.now, basic_limit=BASIC_LIMIT)
         self.database = WatchedDatabase(self.audit)
-        self.chat = MemoryChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
-        self.billing = MemoryBillingUnitOfWork(self.database)
+        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
+        self.billing = FakeBillingUnitOfWork(self.database)
         self.stream = LossyStream()
         self.queue = LossyQueue()
         self.signals = MemoryStopSignals()
@@ -140,7 +143,7 @@ class SteeredModel:
             if isinstance(step, Exception):
                 raise step
             if isinstance(step, str):
-                self.text += made_storable(step)
+                self.text += make_storable(step)
             yield step
             if isinstance(step, Finished):
                 return
@@ -206,7 +209,7 @@ class _StreamBehind:
         self._door = door
         self._stream = stream
 
-    async def append(self, reply_id: UUID, piece: Piece) -> None:
+    async def append(self, reply_id: UUID, piece: Chunk) -> None:
         await self._door.pass_through()
         await self._stream.append(reply_id, piece)
 

@@ -4,8 +4,8 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from parley.adapters.audit_log import LoggedAudit
-from parley.core.accounts.model import Happening, Identity, IdentityKind
+from parley.adapters.security.audit_log import LoggedAudit
+from parley.core.accounts.model import AuditEvent, Identity, IdentityKind
 
 KEY = b"k" * 32
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
@@ -13,9 +13,9 @@ RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
 ACCOUNT, SESSION = UUID(int=1), UUID(int=2)
 
 
-def noted(happening=Happening.SIGNED_IN, *, key=KEY, **facts):
+def noted(event_kind=AuditEvent.SIGNED_IN, *, key=KEY, **facts):
     with capture_logs() as lines:
-        LoggedAudit(key).note(happening, **facts)
+        LoggedAudit(key).note(event_kind, **facts)
     [line] = lines
     return line
 
@@ -39,7 +39,7 @@ def test_a_line_leaves_out_what_is_not_known():
 
 def test_lines_about_one_person_can_be_joined():
     mark = noted(identity=MIRA)["identity"]
-    assert noted(Happening.SIGN_IN_FAILED, identity=MIRA)["identity"] == mark
+    assert noted(AuditEvent.SIGN_IN_FAILED, identity=MIRA)["identity"] == mark
     assert noted(identity=RAVI)["identity"].startswith("mobile_number:")
     assert noted(identity=RAVI)["identity"].partition(":")[2] != mark.partition(":")[2]
 
@@ -49,11 +49,11 @@ def test_a_mark_leads_to_nobody_without_the_key():
 
 
 WARNINGS = {
-    Happening.SIGN_IN_FAILED, Happening.RESET_FAILED, Happening.CHANGE_FAILED, Happening.REFRESH_FAILED,
-    Happening.TOKEN_REUSED, Happening.THROTTLED, Happening.CODE_NOT_DELIVERED,
+    AuditEvent.SIGN_IN_FAILED, AuditEvent.RESET_FAILED, AuditEvent.CHANGE_FAILED, AuditEvent.REFRESH_FAILED,
+    AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("happening", Happening)
-def test_what_an_operator_may_have_to_look_into_is_a_warning(happening):
-    assert noted(happening)["log_level"] == ("warning" if happening in WARNINGS else "info")
+@pytest.mark.parametrize("event_kind", AuditEvent)
+def test_what_an_operator_may_have_to_look_into_is_a_warning(event_kind):
+    assert noted(event_kind)["log_level"] == ("warning" if event_kind in WARNINGS else "info")

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pytest
 
-from parley.adapters.redis.batches import Batches
+from parley.adapters.redis.client.batches import Batches
 
 
 class Pipeline:

@@ -1,6 +1,6 @@
 import pytest
 
-from parley.adapters.common_passwords import common_passwords
+from parley.adapters.security.common_passwords import common_passwords
 
 COMMON = common_passwords()
 

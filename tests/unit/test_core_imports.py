@@ -44,7 +44,10 @@ def test_core_imports_the_standard_library_and_itself(file):
         ("import msgspec, asyncio", ["msgspec", "asyncio"]),
         ("from sqlalchemy.ext import asyncio as a", ["sqlalchemy.ext.asyncio"]),
         ("from parley import settings", ["parley.settings"]),
-        ("from parley.adapters.sql.chat import SqlRooms", ["parley.adapters.sql.chat.SqlRooms"]),
+        (
+            "from parley.adapters.sql.chat.unit_of_work import SqlRooms",
+            ["parley.adapters.sql.chat.unit_of_work.SqlRooms"],
+        ),
         ("from . import x\nfrom ..y import z", ["..x", "..y.z"]),
         ("def f():\n    if True:\n        import redis", ["redis"]),
     ],

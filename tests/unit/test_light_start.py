@@ -8,13 +8,14 @@ from tests.e2e.process import SECRET, environment
 HEAVY = {"aiohttp", "alembic", "asyncpg", "google.genai", "mako", "openai", "redis", "stripe", "taskiq"}
 START = """
 import asyncio, sys
+from parley.bootstrap.processes import api_application, api_process
 from parley.bootstrap import bootstrap
 from parley.settings import read_settings
 
 async def start():
     parley = bootstrap(read_settings())
-    parley.app
-    async with parley.running():
+    api_application(parley)
+    async with api_process(parley):
         print(*sys.modules, sep="\\n")
 
 asyncio.run(start())
@@ -31,5 +32,5 @@ def test_a_first_start_loads_nothing_that_it_does_not_use(tmp_path):
         check=True,
     )
     loaded = set(started.stdout.split())
-    assert "parley.adapters.sql.schema" in loaded
+    assert "parley.adapters.sql.engine.schema" in loaded
     assert loaded & HEAVY == set()

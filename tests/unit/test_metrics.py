@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import CountedAudit
 from parley.adapters.metrics.scrape import Scrape
-from parley.bootstrap.metering import process_number
-from parley.core.accounts.model import Happening, Identity, IdentityKind
+from parley.bootstrap.telemetry import process_number
+from parley.core.accounts.model import AuditEvent, Identity, IdentityKind
 from parley.core.backlog import Backlog, Waiting
 from parley.core.errors import Unavailable
 from tests.unit.accounts.outer_world import Notebook
@@ -92,8 +92,8 @@ async def test_the_database_is_asked_once_a_second():
 def test_the_audit_is_counted_and_still_written():
     metrics, book = Metrics(), Notebook()
     audit = CountedAudit(book, metrics)
-    audit.note(Happening.CODE_DELIVERED, identity=Identity(IdentityKind.EMAIL, "mira@example.com"), how="sign_in")
-    audit.note(Happening.REFRESH_FAILED)
+    audit.note(AuditEvent.CODE_DELIVERED, identity=Identity(IdentityKind.EMAIL, "mira@example.com"), how="sign_in")
+    audit.note(AuditEvent.REFRESH_FAILED)
     told = samples(generate_latest(metrics.registry))
     assert told["parley_account_events_total{'event': 'code_delivered', 'identity': 'email'}"] == 1
     assert told["parley_account_events_total{'event': 'refresh_failed', 'identity': ''}"] == 1

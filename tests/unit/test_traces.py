@@ -10,7 +10,7 @@ from taskiq import TaskiqMessage
 
 from parley.adapters.tracing import MOST_IDS, Traces, context_of, current, traceparent_of
 from parley.adapters.tracing.labels import TraceLabels
-from parley.bootstrap.tracing import Tracing, chosen_tracing
+from parley.bootstrap.telemetry import Tracing, choose_tracing
 
 ID, OTHER = UUID(int=1), UUID(int=2)
 FIRST = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -97,7 +97,7 @@ def test_what_is_no_traceparent_is_no_context(traceparent):
     ],
 )
 def test_there_are_none_unless_asked_for(environment):
-    assert type(chosen_tracing(environment)) is Tracing
+    assert type(choose_tracing(environment)) is Tracing
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ def test_there_are_none_unless_asked_for(environment):
     ],
 )
 async def test_there_are_some_where_asked_for(environment):
-    tracing = chosen_tracing(environment)
+    tracing = choose_tracing(environment)
     assert type(tracing) is not Tracing
     await tracing.close()

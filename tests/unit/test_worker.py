@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.worker.in_process import MOST_AT_ONCE, InProcessWorker
+from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep, Sweeper
-from parley.adapters.worker.writing import Writing
 
 PATIENCE = 5.0
 
@@ -226,7 +226,7 @@ async def test_sweeper_that_leaves_waits_for_a_sweep_to_clean_up():
     assert cleaned == [True]
 
 
-async def begun_in(writing: Writing, bench: Bench, *numbers: int) -> list[asyncio.Task[None]]:
+async def begun_in(writing: ReplyTasks, bench: Bench, *numbers: int) -> list[asyncio.Task[None]]:
     for number in numbers:
         bench.gates[number] = asyncio.Event()
     tasks = [asyncio.create_task(writing.write(UUID(int=number))) for number in numbers]
@@ -242,7 +242,7 @@ async def finished(tasks: list[asyncio.Task[None]]) -> list[object]:
 
 async def test_writing_ends_with_the_reply_and_raises_what_it_raises(bench):
     bench.crashes[2] = crash = ZeroDivisionError()
-    tasks = await begun_in(Writing(bench.write), bench, 1, 2)
+    tasks = await begun_in(ReplyTasks(bench.write), bench, 1, 2)
     for gate in bench.gates.values():
         gate.set()
 
@@ -250,7 +250,7 @@ async def test_writing_ends_with_the_reply_and_raises_what_it_raises(bench):
 
 
 async def test_leaving_hands_back_what_is_being_written_and_begins_nothing(bench):
-    writing = Writing(bench.write)
+    writing = ReplyTasks(bench.write)
     tasks = await begun_in(writing, bench, 1, 2)
     writing.leave()
     await writing.write(UUID(int=3))
@@ -260,7 +260,7 @@ async def test_leaving_hands_back_what_is_being_written_and_begins_nothing(bench
 
 
 async def test_cancelled_writing_waits_until_the_reply_was_handed_back(bench):
-    writing = Writing(bench.write)
+    writing = ReplyTasks(bench.write)
     (task,) = await begun_in(writing, bench, 1)
     task.cancel()
 

@@ -1,43 +1,29 @@
-"""The composition root: the only place that knows every adapter and chooses among them."""
+"""The composition root: the only package that knows every adapter and chooses among them."""
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from uuid import UUID
+from datetime import UTC, datetime
 
-from parley.adapters.sql.chat import SqlChatUnitOfWork
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.schema import has_current
-from parley.adapters.worker.about import Work, about
-from parley.adapters.worker.sweeper import Sweep, Sweeper
-from parley.adapters.worker.writing import Writing
-from parley.bootstrap.accounts import SigningIn, signing_in
-from parley.bootstrap.databases import open_database
-from parley.bootstrap.http import http_ports
-from parley.bootstrap.metering import Metering, metering
-from parley.bootstrap.models import configured_providers, model_catalogue
-from parley.bootstrap.payments import Paying, paying
-from parley.bootstrap.product import Parley
-from parley.bootstrap.tracing import Tracing, chosen_tracing
-from parley.bootstrap.wires import DELIVER_CODE, PROCESS_EVENT, WRITE_REPLY, Wire, chosen_wire
-from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
-from parley.core.accounts.revoked import REFRESH_SECONDS
-from parley.core.accounts.sessions import forget_expired
-from parley.core.chat.catalogue import ModelCatalogue, Provider
-from parley.core.chat.ports import ChatUnitOfWork
-from parley.core.chat.sweep import forget_old_keys, requeue_overdue
-from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.worker.log_context import Work
+from parley.adapters.worker.sweeper import Sweep
+from parley.bootstrap.accounts import build_accounts
+from parley.bootstrap.billing import build_billing
+from parley.bootstrap.chat import build_chat
+from parley.bootstrap.database import open_database
+from parley.bootstrap.telemetry import Telemetry, Tracing, build_telemetry
+from parley.bootstrap.transport import Transport, choose_transport
+from parley.core.accounts import AccountsPorts
+from parley.core.billing import BillingPorts
+from parley.core.chat import ChatPorts
+from parley.core.chat.catalogue import Provider
 from parley.core.ports import Clock
-from parley.leaving import Leaving
+from parley.runtime.shutdown import Shutdown
 from parley.settings import Settings
 
 __all__ = ["Parley", "bootstrap"]
-
-SWEEP_SECONDS = 1.0
-TIDY_SECONDS = 3_600.0
 
 
 def utc_now() -> datetime:
@@ -45,20 +31,35 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Parts:
-    """What was chosen, before it is put together."""
+class Parley:
+    """The product, wired: the ports of its three modules, and what its processes run.
+
+    `tasks` are what workers do, by the name under which ids are queued. Every API process repeats its `api_sweeps`, every
+    worker its `worker_sweeps`. `close` lists what to close at the end, in reverse order.
+    """
 
     settings: Settings
-    now: Clock
     database: Database
-    wire: Wire
-    meters: Metering
-    tracing: Tracing
-    chat: ChatUnitOfWork
-    signing: SigningIn
-    payments: Paying
-    providers: Mapping[str, Provider]
-    catalogue: ModelCatalogue
+    transport: Transport
+    telemetry: Telemetry
+    accounts: AccountsPorts
+    billing: BillingPorts
+    chat: ChatPorts
+    tasks: Mapping[str, Work]
+    api_sweeps: tuple[Sweep, ...]
+    worker_sweeps: tuple[Sweep, ...]
+    shutdown: Shutdown
+    on_api_shutdown: tuple[Callable[[], None], ...]
+    on_worker_shutdown: tuple[Callable[[], None], ...]
+    close: tuple[Callable[[], Awaitable[None]], ...]
+
+    @asynccontextmanager
+    async def closing(self) -> AsyncGenerator[None, None]:
+        """Close connections, threads and clients at the end."""
+        async with AsyncExitStack() as stack:
+            for close in self.close:
+                stack.push_async_callback(close)
+            yield
 
 
 def bootstrap(
@@ -68,136 +69,31 @@ def bootstrap(
     tracing: Tracing | None = None,
     now: Clock = utc_now,
 ) -> Parley:
-    """Wire parley as `settings` say. `providers` stand in for the models that they would choose.
+    """Wire parley as `settings` say.
 
-    `tracing` stands in for what OpenTelemetry's own variables would choose.
-
-    Raises SettingsError for settings that do not go together.
+    `providers` replace the models that the settings would choose, `tracing` replaces what OpenTelemetry's variables
+    would choose. Raises SettingsError for settings that contradict each other.
     """
-    parts = _parts(settings, providers, tracing or chosen_tracing(), now)
-    writing, leaving = Writing(_writer(parts).write), Leaving()
-    health_checks: dict[str, Callable[[], Awaitable[bool]]] = {
-        "database": parts.database.answers,
-        "schema": partial(has_current, parts.database),
-        **parts.wire.health_checks,
-        "leaving": leaving.not_begun,
-    }
+    database = open_database(settings)
+    telemetry = build_telemetry(database, tracing)
+    transport = telemetry.tracing.transport(choose_transport(settings))
+    accounts = build_accounts(settings, database, transport, telemetry, now=now)
+    billing = build_billing(settings, database, transport, now=now)
+    chat = build_chat(settings, database, transport, telemetry, providers=providers, now=now, jitter=random.random)
+    modules = (accounts, billing, chat)
     return Parley(
         settings=settings,
-        ports=http_ports(
-            settings,
-            parts.chat,
-            parts.signing,
-            parts.payments,
-            parts.wire,
-            parts.meters,
-            health_checks,
-            parts.catalogue,
-            now,
-        ),
-        database=parts.database,
-        wire=parts.wire,
-        metering=parts.meters,
-        tracing=parts.tracing,
-        leaving=leaving,
-        tasks=_tasks(parts, writing),
-        writing=writing,
-        watch=_watch(parts),
-        sweeper=_sweeper(parts),
-        close=_closing(parts),
-    )
-
-
-def _parts(settings: Settings, providers: Mapping[str, Provider] | None, tracing: Tracing, now: Clock) -> _Parts:
-    database = open_database(settings)
-    wire = tracing.wire(chosen_wire(settings))
-    meters = metering(database)
-    signing = signing_in(settings, database, wire, meters)
-    providers = tracing.models(configured_providers(settings) if providers is None else providers)
-    return _Parts(
-        settings=settings,
-        now=now,
         database=database,
-        wire=wire,
-        meters=meters,
-        tracing=tracing,
-        chat=SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit),
-        signing=signing,
-        payments=paying(settings, database, wire, sandbox_key=signing.sandbox_key, now=now),
-        providers=providers,
-        catalogue=model_catalogue(settings, providers),
-    )
-
-
-def _writer(parts: _Parts) -> ReplyWriter:
-    settings = parts.settings
-    limits = ReplyLimits(
-        first_token=settings.model_first_token_seconds,
-        idle=settings.model_idle_seconds,
-        total=settings.model_total_seconds,
-        attempts=settings.model_max_attempts,
-        lease=settings.reply_lease_seconds,
-        context_characters=settings.context_characters,
-    )
-    return ReplyWriter(
-        uow=parts.tracing.chat(parts.chat),
-        stream=parts.wire.stream,
-        queue=parts.wire.queues[WRITE_REPLY],
-        signals=parts.wire.signals,
-        meter=parts.tracing.replies(parts.meters.replies),
-        catalogue=parts.catalogue,
-        limits=limits,
-        now=parts.now,
-        jitter=random.random,
-    )
-
-
-def _tasks(parts: _Parts, writing: Writing) -> dict[str, Work]:
-    """What is done with the ids of each queue, and what those ids are called in logs and traces."""
-    works: tuple[tuple[str, str, Work], ...] = (
-        (WRITE_REPLY, "reply_id", writing.write),
-        (DELIVER_CODE, "delivery_id", partial(_deliver, parts)),
-        (PROCESS_EVENT, "event_id", parts.payments.process),
-    )
-    return {task: parts.tracing.work(task, id_name, about(id_name, work)) for task, id_name, work in works}
-
-
-async def _deliver(parts: _Parts, delivery_id: UUID) -> None:
-    """Nothing where codes are shown: then none waits."""
-    signing = parts.signing
-    if signing.post is not None:
-        await deliver_code(
-            uow=signing.uow, post=signing.post, audit=signing.audit, delivery_id=delivery_id, now=parts.now()
-        )
-
-
-def _watch(parts: _Parts) -> Sweeper:
-    revoked = parts.signing.revoked
-    refresh = Sweep("revoked_sessions", REFRESH_SECONDS, lambda: revoked.refresh(parts.now()))
-    return Sweeper(refresh, meter=parts.meters.sweeps)
-
-
-def _sweeper(parts: _Parts) -> Sweeper:
-    chat, uow, now = parts.chat, parts.signing.uow, parts.now
-    life = timedelta(days=parts.settings.refresh_token_expire_days)
-    replies, codes = parts.wire.queues[WRITE_REPLY], parts.wire.queues[DELIVER_CODE]
-    return Sweeper(
-        Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=chat, queue=replies)),
-        Sweep("overdue_codes", SWEEP_SECONDS, lambda: requeue_deliveries(uow=uow, queue=codes)),
-        Sweep("idempotency_keys", TIDY_SECONDS, lambda: forget_old_keys(uow=chat, now=now())),
-        Sweep("expired_sign_ins", TIDY_SECONDS, lambda: forget_expired(uow=uow, session_life=life, now=now())),
-        *parts.payments.sweeps(),
-        meter=parts.meters.sweeps,
-    )
-
-
-def _closing(parts: _Parts) -> tuple[Callable[[], Awaitable[None]], ...]:
-    post = parts.signing.post
-    return (
-        parts.tracing.close,
-        parts.database.close,
-        partial(asyncio.to_thread, parts.signing.passwords.close),
-        parts.payments.provider.close,
-        *(provider.writer.close for provider in parts.providers.values()),
-        *(sender.close for sender in (post.senders.values() if post else ())),
+        transport=transport,
+        telemetry=telemetry,
+        accounts=accounts.ports,
+        billing=billing.ports,
+        chat=chat.ports,
+        tasks={name: telemetry.task(name, task) for module in modules for name, task in module.tasks.items()},
+        api_sweeps=tuple(sweep for module in modules for sweep in module.api_sweeps),
+        worker_sweeps=tuple(sweep for module in modules for sweep in module.worker_sweeps),
+        shutdown=Shutdown(),
+        on_api_shutdown=tuple(step for module in modules for step in module.on_api_shutdown),
+        on_worker_shutdown=tuple(step for module in modules for step in module.on_worker_shutdown),
+        close=(telemetry.tracing.close, database.close, *(close for module in modules for close in module.close)),
     )

@@ -1,74 +1,110 @@
-"""What signs people in."""
+"""Building the accounts module."""
 
+import asyncio
 import hmac
+import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
-from parley.adapters.argon2_passwords import Argon2Passwords
-from parley.adapters.audit_log import LoggedAudit
-from parley.adapters.jwt_tokens import JwtAccessTokens, JwtStreamTickets
-from parley.adapters.sql.accounts import SqlAccountsUnitOfWork
-from parley.adapters.sql.database import Database
-from parley.bootstrap.metering import Metering
-from parley.bootstrap.wires import DELIVER_CODE, Wire
-from parley.core.accounts.deliveries import Post
+from uuid_utils.compat import uuid7
+
+from parley.adapters.security.argon2_passwords import Argon2Passwords
+from parley.adapters.security.audit_log import LoggedAudit
+from parley.adapters.security.common_passwords import common_passwords
+from parley.adapters.security.jwt_tokens import JwtAccessTokens
+from parley.adapters.security.phone_numbers import PhoneNumbers
+from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.worker.sweeper import Sweep
+from parley.bootstrap.module import Module, Task
+from parley.bootstrap.telemetry import Telemetry
+from parley.bootstrap.transport import DELIVER_CODE, Transport
+from parley.core.accounts import AccountsPorts
+from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
 from parley.core.accounts.model import IdentityKind
-from parley.core.accounts.ports import AccessTokens, AuditTrail, OtpSender
-from parley.core.accounts.revoked import RevokedSessions
-from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.accounts.turns import Turns
-from parley.core.chat.tickets import StreamTickets
-from parley.local_secret import local_secret
+from parley.core.accounts.password_rules import PasswordRules
+from parley.core.accounts.ports import CodeDelivery, OtpSender
+from parley.core.accounts.rate_limits import IdentityRateLimits
+from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
+from parley.core.accounts.sessions import forget_expired
+from parley.core.ports import Clock
+from parley.runtime.local_secret import local_secret
 from parley.settings import Settings, SettingsError
 
-
-@dataclass(frozen=True, kw_only=True)
-class SigningIn:
-    """The accounts module's ports, for API and workers alike. Keys come as lists: the first signs, all verify."""
-
-    uow: AccountsUnitOfWork
-    passwords: Argon2Passwords
-    audit: AuditTrail
-    turns: Turns
-    tokens: AccessTokens
-    tickets: StreamTickets
-    revoked: RevokedSessions
-    post: Post | None
-    code_keys: Sequence[bytes]
-    refresh_keys: Sequence[bytes]
-    sandbox_key: bytes
+SWEEP_SECONDS = 1.0
+TIDY_SECONDS = 3_600.0
 
 
-def signing_in(settings: Settings, database: Database, wire: Wire, meters: Metering) -> SigningIn:
+def build_accounts(
+    settings: Settings, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
+) -> Module[AccountsPorts]:
     """Reads or makes the local secret where JWT_SECRET is not set."""
-    jwt_secrets = settings.jwt_secret or (local_secret(),)
-    uow = SqlAccountsUnitOfWork(database)
-    audit = meters.counted(LoggedAudit(_keys(jwt_secrets, "audit")[0]))
+    secrets_ = signing_secrets(settings)
+    uow, passwords = SqlAccountsUnitOfWork(database), Argon2Passwords()
+    audit = telemetry.counted(LoggedAudit(derived_keys(secrets_, "audit")[0]))
     token_life = timedelta(minutes=settings.access_token_expire_minutes)
-    return SigningIn(
+    code_delivery = _code_delivery(settings, transport, derived_keys(secrets_, "codes on their way"))
+    ports = AccountsPorts(
         uow=uow,
-        passwords=Argon2Passwords(),
-        audit=audit,
-        turns=Turns(
-            throttle=wire.throttle,
-            key=_keys(jwt_secrets, "throttle")[0],
+        passwords=passwords,
+        password_rules=PasswordRules(common_passwords()),
+        mobile_numbers=PhoneNumbers(),
+        access_tokens=JwtAccessTokens(secrets_, life=token_life),
+        revocations=RevocationList(uow=uow, token_life=token_life, monotonic=time.monotonic),
+        rate_limits=IdentityRateLimits(
+            rate_limiter=transport.rate_limiter,
+            key=derived_keys(secrets_, "throttle")[0],
             audit=audit,
             attempts_per_hour=settings.auth_requests_per_minute,
         ),
-        tokens=JwtAccessTokens(jwt_secrets, life=token_life),
-        tickets=JwtStreamTickets(jwt_secrets),
-        revoked=RevokedSessions(uow=uow, token_life=token_life, monotonic=time.monotonic),
-        post=_post(settings, wire, _keys(jwt_secrets, "codes on their way")),
-        code_keys=_keys(jwt_secrets, "one-time codes"),
-        refresh_keys=_keys(jwt_secrets, "refresh tokens"),
-        sandbox_key=_keys(jwt_secrets, "payment sandbox")[0],
+        audit=audit,
+        code_delivery=code_delivery,
+        code_policy=CodePolicy(
+            settings.otp_expire_seconds, settings.otp_resend_seconds, settings.otp_max_sends_per_hour
+        ),
+        code_keys=derived_keys(secrets_, "one-time codes"),
+        refresh_keys=derived_keys(secrets_, "refresh tokens"),
+        session_life=timedelta(days=settings.refresh_token_expire_days),
+        now=now,
+        new_id=uuid7,
+        new_code=new_code,
+        new_token=partial(secrets.token_urlsafe, 32),
+    )
+    queue = transport.queues[DELIVER_CODE]
+    return Module(
+        ports=ports,
+        tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(_deliver, ports))},
+        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
+        worker_sweeps=(
+            Sweep("overdue_codes", SWEEP_SECONDS, lambda: requeue_deliveries(uow=uow, queue=queue)),
+            Sweep(
+                "expired_sign_ins",
+                TIDY_SECONDS,
+                lambda: forget_expired(uow=uow, session_life=ports.session_life, now=now()),
+            ),
+        ),
+        close=(
+            partial(asyncio.to_thread, passwords.close),
+            *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
+        ),
     )
 
 
+def signing_secrets(settings: Settings) -> Sequence[str]:
+    return settings.jwt_secret or (local_secret(),)
+
+
+def derived_keys(secrets_: Sequence[str], use: str) -> list[bytes]:
+    """A key for each use, so that what one of them signs is worth nothing elsewhere. The first one signs."""
+    return [hmac.digest(secret.encode(), f"parley {use}".encode(), "sha256") for secret in secrets_]
+
+
 def otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
-    """Who carries codes to which kind of identity; nobody where the answer shows them.
+    """The senders of codes by kind of identity; empty where the answer shows codes.
 
     Raises SettingsError for an address that a sender cannot use.
     """
@@ -81,7 +117,7 @@ def otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
 def _otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
     senders: dict[IdentityKind, OtpSender] = {}
     if "email" in settings.otp_sender:
-        from parley.adapters.smtp_otp import SmtpOtp  # noqa: PLC0415  only where it is chosen
+        from parley.adapters.otp.smtp import SmtpOtp  # noqa: PLC0415  only where it is chosen
 
         senders[IdentityKind.EMAIL] = SmtpOtp(
             server=settings.smtp_server,
@@ -92,7 +128,7 @@ def _otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
             security=settings.smtp_security,
         )
     if "sms" in settings.otp_sender:
-        from parley.adapters.sms_webhook_otp import SmsWebhookOtp  # noqa: PLC0415  only where it is chosen
+        from parley.adapters.otp.sms_webhook import SmsWebhookOtp  # noqa: PLC0415  only where it is chosen
 
         senders[IdentityKind.MOBILE_NUMBER] = SmsWebhookOtp(
             url=settings.sms_webhook_url, token=settings.sms_webhook_token
@@ -100,15 +136,22 @@ def _otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
     return senders
 
 
-def _post(settings: Settings, wire: Wire, keys: Sequence[bytes]) -> Post | None:
+def _code_delivery(settings: Settings, transport: Transport, keys: Sequence[bytes]) -> CodeDelivery | None:
     senders = otp_senders(settings)
     if not senders:
         return None
-    from parley.adapters.fernet_seal import FernetSeal  # noqa: PLC0415  only where something is sealed
+    from parley.adapters.security.fernet import FernetCipher  # noqa: PLC0415  only where something is encrypted
 
-    return Post(senders=senders, queue=wire.queues[DELIVER_CODE], seal=FernetSeal(keys))
+    return CodeDelivery(senders=senders, queue=transport.queues[DELIVER_CODE], cipher=FernetCipher(keys))
 
 
-def _keys(jwt_secrets: Sequence[str], use: str) -> list[bytes]:
-    """A key of its own for each use, so that what one of them signs is worth nothing elsewhere."""
-    return [hmac.digest(secret.encode(), f"parley {use}".encode(), "sha256") for secret in jwt_secrets]
+def new_code() -> str:
+    return f"{secrets.randbelow(1_000_000):06d}"
+
+
+async def _deliver(ports: AccountsPorts, delivery_id: UUID) -> None:
+    """Does nothing where codes are shown: then no delivery waits."""
+    if ports.code_delivery is not None:
+        await deliver_code(
+            uow=ports.uow, post=ports.code_delivery, audit=ports.audit, delivery_id=delivery_id, now=ports.now()
+        )

@@ -1,4 +1,4 @@
-"""What traces put around the parts of parley. Imported only where there are any."""
+"""Wrapping the parts of parley in OpenTelemetry spans. Imported only where traces are on."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -12,11 +12,12 @@ from parley.adapters.tracing.export import Export
 from parley.adapters.tracing.replies import TracedChat, TracedMeter, TracedModel
 from parley.adapters.tracing.server import TracedApp
 from parley.adapters.tracing.work import TracedQueue, traced_work
-from parley.adapters.worker.about import Work
-from parley.bootstrap.tracing import Tracing
-from parley.bootstrap.wires import Wire
+from parley.adapters.worker.log_context import Work
+from parley.bootstrap.telemetry import Tracing
+from parley.bootstrap.transport import Transport
 from parley.core.chat.catalogue import Provider
-from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter
+from parley.core.chat.ports import ReplyMeter
+from parley.core.chat.stores import ChatUnitOfWork
 
 
 class OpenTelemetry(Tracing):
@@ -29,14 +30,16 @@ class OpenTelemetry(Tracing):
     def app(self, app: ASGIApp) -> ASGIApp:
         return TracedApp(app, self._traces)
 
-    def wire(self, wire: Wire) -> Wire:
-        if wire.broker is None:
-            return replace(wire, queues={task: TracedQueue(queue, self._traces) for task, queue in wire.queues.items()})
+    def transport(self, transport: Transport) -> Transport:
+        if transport.broker is None:
+            return replace(
+                transport, queues={task: TracedQueue(queue, self._traces) for task, queue in transport.queues.items()}
+            )
         # Taskiq is imported where there is a broker, and only there.
         from parley.adapters.tracing.labels import TraceLabels  # noqa: PLC0415
 
-        wire.broker.add_middlewares(TraceLabels(self._traces))
-        return wire
+        transport.broker.add_middlewares(TraceLabels(self._traces))
+        return transport
 
     def work(self, task: str, id_name: str, work: Work) -> Work:
         return traced_work(self._traces, task, id_name, work)

@@ -24,7 +24,7 @@ class Backlog:
     due: Waiting
     codes: Waiting
     events: Waiting
-    closures: int
+    customer_erasures: int
 
 
 class BacklogReader(Protocol):

@@ -20,7 +20,7 @@ class Jitter(Protocol):
         """A random number from 0 up to 1."""
 
 
-class Throttle(Protocol):
+class RateLimiter(Protocol):
     async def take(self, key: str, *, limit: int, per: float) -> float:
         """Count one use of `key` unless `limit` uses fall into the last `per` seconds.
 

@@ -16,7 +16,7 @@ def storable(value: str) -> bool:
     return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def made_storable(value: str) -> str:
+def make_storable(value: str) -> str:
     """The same text without what no database stores: for text that a model wrote, which cannot be refused."""
     if value.isascii() and "\x00" not in value:
         return value

@@ -6,19 +6,21 @@ from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from parley.adapters.jwt_tokens import JwtAccessTokens
-from parley.adapters.memory.throttle import MemoryThrottle
-from parley.core.accounts.codes import CodePolicy, CodeSent, send_code, sign_in_by_code
-from parley.core.accounts.deliveries import Post, deliver_code
+from parley.adapters.memory.rate_limit import MemoryRateLimiter
+from parley.adapters.security.jwt_tokens import JwtAccessTokens
+from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
+from parley.core.accounts.deliveries import deliver_code
 from parley.core.accounts.model import Account, Caller, Identity, IdentityKind, Purpose, SignedIn, TokenPair
-from parley.core.accounts.new_password import change_password, reset_password
+from parley.core.accounts.password_change import change_password, reset_password
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.passwords import log_in, sign_up
-from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.ports import CodeDelivery
+from parley.core.accounts.rate_limits import IdentityRateLimits
+from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import end_session, refresh_session
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.accounts.turns import Turns
-from tests.unit.accounts.outer_world import Envelopes, Hints, Notebook, Outbox, QuickPasswords
+from tests.unit.accounts.outer_world import Envelopes, Hints, Notebook, QuickPasswords, SendBuffer
 
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
@@ -30,19 +32,21 @@ class Desk:
     def __init__(self, uow: AccountsUnitOfWork) -> None:
         self.uow = uow
         self.now = datetime(2026, 3, 14, 12, tzinfo=UTC)
-        self.outbox = Outbox()
+        self.outbox = SendBuffer()
         self.passwords = QuickPasswords()
         self.hints = Hints()
-        self.post: Post | None = Post(
+        self.post: CodeDelivery | None = CodeDelivery(
             senders={IdentityKind.EMAIL: self.outbox, IdentityKind.MOBILE_NUMBER: self.outbox},
             queue=self.hints,
-            seal=Envelopes(),
+            cipher=Envelopes(),
         )
         self.audit = Notebook()
         self.rules = PasswordRules(frozenset({"password1", "iloveyou"}))
-        self.throttle = MemoryThrottle(self._seconds)
-        self.turns = Turns(throttle=self.throttle, key=b"of the throttle", audit=self.audit, attempts_per_hour=10)
-        self.revoked = RevokedSessions(uow=uow, token_life=timedelta(minutes=15), monotonic=self._seconds)
+        self.rate_limiter = MemoryRateLimiter(self._seconds)
+        self.turns = IdentityRateLimits(
+            rate_limiter=self.rate_limiter, key=b"of the throttle", audit=self.audit, attempts_per_hour=10
+        )
+        self.revocations = RevocationList(uow=uow, token_life=timedelta(minutes=15), monotonic=self._seconds)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.policy = CodePolicy()
         self.keys = [b"the key of this test"]
@@ -149,7 +153,7 @@ class Desk:
         return await refresh_session(
             uow=self.uow,
             access_tokens=self.access_tokens,
-            revoked=self.revoked,
+            revocations=self.revocations,
             audit=self.audit,
             keys=self.keys,
             refresh_token=refresh_token,
@@ -162,7 +166,7 @@ class Desk:
             uow=self.uow,
             passwords=self.passwords,
             rules=self.rules,
-            revoked=self.revoked,
+            revocations=self.revocations,
             audit=self.audit,
             keys=self.keys,
             identity=identity,
@@ -177,7 +181,7 @@ class Desk:
             passwords=self.passwords,
             rules=self.rules,
             turns=self.turns,
-            revoked=self.revoked,
+            revocations=self.revocations,
             audit=self.audit,
             caller=self.caller(signed_in),
             current_password=current,
@@ -189,7 +193,7 @@ class Desk:
         """The caller's own session unless another is named."""
         await end_session(
             uow=self.uow,
-            revoked=self.revoked,
+            revocations=self.revocations,
             audit=self.audit,
             account_id=caller.account_id,
             session_id=session_id or caller.session_id,

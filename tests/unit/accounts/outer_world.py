@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from parley.core.accounts.model import Happening, Identity, Purpose
+from parley.core.accounts.model import AuditEvent, Identity, Purpose
 from parley.core.accounts.ports import SenderFailed
 
 
-class Outbox:
+class SendBuffer:
     """An OtpSender that keeps the post. While there are `failures`, each sending raises the next of them."""
 
     def __init__(self) -> None:
@@ -39,10 +39,10 @@ class Hints:
 class Envelopes:
     """A Seal that only turns the text around; what it did not close it cannot open."""
 
-    def close(self, text: str) -> bytes:
+    def encrypt(self, text: str) -> bytes:
         return f"sealed {text[::-1]}".encode()
 
-    def open(self, sealed: bytes) -> str:
+    def decrypt(self, sealed: bytes) -> str:
         if not sealed.startswith(b"sealed "):
             raise ValueError
         return sealed.decode().removeprefix("sealed ")[::-1]
@@ -50,7 +50,7 @@ class Envelopes:
 
 @dataclass(frozen=True)
 class Note:
-    happening: Happening
+    event_kind: AuditEvent
     identity: Identity | None = None
     account_id: UUID | None = None
     session_id: UUID | None = None
@@ -63,12 +63,12 @@ class Notebook:
     def __init__(self) -> None:
         self.notes: list[Note] = []
 
-    def note(self, happening: Happening, **facts) -> None:
-        self.notes.append(Note(happening, **facts))
+    def note(self, event_kind: AuditEvent, **facts) -> None:
+        self.notes.append(Note(event_kind, **facts))
 
     @property
-    def happenings(self) -> list[Happening]:
-        return [note.happening for note in self.notes]
+    def happenings(self) -> list[AuditEvent]:
+        return [note.event_kind for note in self.notes]
 
 
 class QuickPasswords:

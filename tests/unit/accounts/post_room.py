@@ -4,11 +4,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from parley.core.accounts.deliveries import LEASE_SECONDS, deliver_code, requeue_deliveries
-from parley.core.accounts.model import Delivery, Happening, Identity, Purpose
+from parley.core.accounts.model import AuditEvent, Delivery, Identity, Purpose
 from tests.unit.accounts.desk import MIRA, Desk
 
-DELIVERED = [Happening.CODE_REQUESTED, Happening.CODE_DELIVERED]
-NOT_DELIVERED = [Happening.CODE_REQUESTED, Happening.CODE_NOT_DELIVERED]
+DELIVERED = [AuditEvent.CODE_REQUESTED, AuditEvent.CODE_DELIVERED]
+NOT_DELIVERED = [AuditEvent.CODE_REQUESTED, AuditEvent.CODE_NOT_DELIVERED]
 
 
 async def asked(desk: Desk, identity: Identity = MIRA, purpose: Purpose = Purpose.SIGN_IN) -> UUID:

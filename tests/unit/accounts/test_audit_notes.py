@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from parley.core.accounts.erase import erase_account
-from parley.core.accounts.model import Happening, Purpose, SignedIn
+from parley.core.accounts.model import AuditEvent, Purpose, SignedIn
 from parley.core.errors import DomainError
 from tests.unit.accounts.desk import MIRA, PASSWORD, Desk, wrong_code
 from tests.unit.accounts.outer_world import Note
@@ -97,29 +97,31 @@ async def end_again(desk: Desk, owned: SignedIn) -> None:
 
 
 async def erase(desk: Desk, owned: SignedIn) -> None:
-    await erase_account(uow=desk.uow, revoked=desk.revoked, audit=desk.audit, account_id=owned.account.id, now=desk.now)
+    await erase_account(
+        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=owned.account.id, now=desk.now
+    )
 
 
-SENT = [Happening.CODE_REQUESTED, Happening.CODE_DELIVERED]
+SENT = [AuditEvent.CODE_REQUESTED, AuditEvent.CODE_DELIVERED]
 EXPECTED = [
-    (sign_up, [Happening.SIGNED_UP]),
-    (ask, [Happening.CODE_REQUESTED]),
-    (sign_in, [*SENT, Happening.SIGNED_IN]),
-    (sign_in_with_a_wrong_code, [*SENT, Happening.SIGN_IN_FAILED]),
-    (sign_in_with_a_spent_code, [*SENT, Happening.SIGNED_IN, Happening.SIGN_IN_FAILED]),
-    (log_in, [Happening.SIGNED_IN]),
-    (log_in_with_another_password, [Happening.SIGN_IN_FAILED]),
-    (reset, [*SENT, Happening.PASSWORD_RESET]),
-    (reset_with_a_wrong_code, [*SENT, Happening.RESET_FAILED]),
-    (change, [Happening.PASSWORD_CHANGED]),
-    (change_with_another_password, [Happening.CHANGE_FAILED]),
+    (sign_up, [AuditEvent.SIGNED_UP]),
+    (ask, [AuditEvent.CODE_REQUESTED]),
+    (sign_in, [*SENT, AuditEvent.SIGNED_IN]),
+    (sign_in_with_a_wrong_code, [*SENT, AuditEvent.SIGN_IN_FAILED]),
+    (sign_in_with_a_spent_code, [*SENT, AuditEvent.SIGNED_IN, AuditEvent.SIGN_IN_FAILED]),
+    (log_in, [AuditEvent.SIGNED_IN]),
+    (log_in_with_another_password, [AuditEvent.SIGN_IN_FAILED]),
+    (reset, [*SENT, AuditEvent.PASSWORD_RESET]),
+    (reset_with_a_wrong_code, [*SENT, AuditEvent.RESET_FAILED]),
+    (change, [AuditEvent.PASSWORD_CHANGED]),
+    (change_with_another_password, [AuditEvent.CHANGE_FAILED]),
     (refresh, []),
-    (refresh_with_an_unknown_token, [Happening.REFRESH_FAILED]),
-    (reuse, [Happening.TOKEN_REUSED]),
-    (reuse_again, [Happening.TOKEN_REUSED, Happening.REFRESH_FAILED]),
-    (end, [Happening.SESSION_ENDED]),
-    (end_again, [Happening.SESSION_ENDED]),
-    (erase, [Happening.ACCOUNT_ERASED]),
+    (refresh_with_an_unknown_token, [AuditEvent.REFRESH_FAILED]),
+    (reuse, [AuditEvent.TOKEN_REUSED]),
+    (reuse_again, [AuditEvent.TOKEN_REUSED, AuditEvent.REFRESH_FAILED]),
+    (end, [AuditEvent.SESSION_ENDED]),
+    (end_again, [AuditEvent.SESSION_ENDED]),
+    (erase, [AuditEvent.ACCOUNT_ERASED]),
 ]
 
 
@@ -136,7 +138,7 @@ def test_every_happening_is_under_test():
     seen = set(itertools.chain.from_iterable(expected for _, expected in EXPECTED))
 
     # These have tests of their own.
-    assert set(Happening) - seen == {Happening.CODE_PUT_OFF, Happening.CODE_NOT_DELIVERED, Happening.THROTTLED}
+    assert set(AuditEvent) - seen == {AuditEvent.CODE_POSTPONED, AuditEvent.CODE_NOT_DELIVERED, AuditEvent.THROTTLED}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ async def test_note_tells_whose_it_is(desk, owned, deed, fields):
         await deed(desk, owned)
 
     note = desk.audit.notes[-1]
-    told = {name for name in Note.__dataclass_fields__ if getattr(note, name) is not None} - {"happening"}
+    told = {name for name in Note.__dataclass_fields__ if getattr(note, name) is not None} - {"event_kind"}
     assert told == fields
     assert note.identity in {None, MIRA}
     assert note.account_id in {None, owned.account.id}

@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 
 from parley.core.accounts.erase import erase_account
-from parley.core.accounts.model import Happening, IdentityKind, Purpose
+from parley.core.accounts.model import AuditEvent, IdentityKind, Purpose
 from parley.core.accounts.ports import SenderRefused, SenderUnavailable
 from tests.unit.accounts.desk import MIRA, RAVI, outcomes
-from tests.unit.accounts.outer_world import Envelopes, Outbox
+from tests.unit.accounts.outer_world import Envelopes, SendBuffer
 from tests.unit.accounts.post_room import DELIVERED, asked, claimed, hint, requeued, waiting
 
 
@@ -27,9 +27,9 @@ async def test_code_is_delivered_with_the_minutes_that_it_has_left(desk, seconds
 async def test_code_lies_only_sealed_in_the_delivery_and_its_repr_holds_nothing_of_it(desk):
     delivery = await claimed(desk, await asked(desk))
 
-    assert Envelopes().open(delivery.sealed_code) == "000001"
-    assert b"000001" not in delivery.sealed_code
-    assert "sealed" not in repr(delivery)
+    assert Envelopes().open(delivery.encrypted_code) == "000001"
+    assert b"000001" not in delivery.encrypted_code
+    assert "encrypted" not in repr(delivery)
     assert "000001" not in repr(replace(delivery, id=UUID(int=0)))
 
 
@@ -49,7 +49,7 @@ async def test_hint_of_nothing_does_nothing(desk):
 
 
 async def test_no_unit_of_work_is_open_while_a_code_is_sent(desk):
-    class Looking(Outbox):
+    class Looking(SendBuffer):
         async def send(self, *message, minutes: int) -> None:
             async with asyncio.timeout(5), desk.uow():
                 await super().send(*message, minutes=minutes)
@@ -118,7 +118,7 @@ async def test_older_code_is_never_sent_once_there_is_a_newer_one(desk, failed):
 
 @pytest.mark.parametrize("failure", [None, SenderUnavailable("busy"), SenderRefused("no")], ids=str)
 async def test_end_of_an_older_codes_delivery_takes_nothing_of_a_newer_one(desk, failure):
-    class Slow(Outbox):
+    class Slow(SendBuffer):
         async def send(self, *_message, **_minutes) -> None:
             desk.later(minutes=1)
             await desk.ask()
@@ -148,7 +148,7 @@ async def test_reset_of_an_unknown_identity_sends_nothing_and_leaves_nothing_beh
     await hint(desk, await asked(desk, RAVI, Purpose.RESET))
 
     assert len(desk.outbox.sent) == sent
-    assert desk.audit.happenings[notes:] == [Happening.CODE_REQUESTED]
+    assert desk.audit.happenings[notes:] == [AuditEvent.CODE_REQUESTED]
     assert await waiting(desk) == 0
 
 
@@ -156,7 +156,7 @@ async def test_reset_of_an_account_that_was_erased_meanwhile_sends_nothing(desk)
     signed_in = await desk.sign_in()
     delivery_id = await asked(desk, purpose=Purpose.RESET)
     await erase_account(
-        uow=desk.uow, revoked=desk.revoked, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
+        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
     )
     await hint(desk, delivery_id)
 

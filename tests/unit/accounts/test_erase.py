@@ -5,7 +5,7 @@ import pytest
 
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid, TokenInvalid
-from parley.core.accounts.model import Happening, Purpose, SignedIn, token_hash
+from parley.core.accounts.model import AuditEvent, Purpose, SignedIn, token_hash
 from parley.core.accounts.profile import read_account
 from parley.core.errors import InvalidInput
 from tests.unit.accounts.desk import MIRA, RAVI, Desk
@@ -22,7 +22,7 @@ class Asked:
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False):
         async with self._uow(read_only=read_only) as unit:
-            unit.belongings = self
+            unit.account_erasure = self
             unit.accounts.lock = self._noted("lock the account", unit.accounts.lock)
             unit.accounts.remove = self._noted("remove the account", unit.accounts.remove)
             yield unit
@@ -46,13 +46,13 @@ class Asked:
 @pytest.fixture
 async def owned(desk: Desk) -> SignedIn:
     """A session just opened. The list of what ended is fresh."""
-    await desk.revoked.refresh(desk.now)
+    await desk.revocations.refresh(desk.now)
     return await desk.sign_in(signup_token=await desk.sign_up())
 
 
 async def erase(desk: Desk, signed_in: SignedIn) -> None:
     await erase_account(
-        uow=desk.uow, revoked=desk.revoked, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
+        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
     )
 
 
@@ -79,7 +79,7 @@ async def test_access_tokens_of_every_session_are_revoked(desk, owned):
 
     for pair in (owned, other):
         with pytest.raises(TokenInvalid):
-            await desk.revoked.check(desk.caller(pair).session_id)
+            await desk.revocations.check(desk.caller(pair).session_id)
         async with desk.uow(read_only=True) as unit:
             assert await unit.revocations.has(desk.caller(pair).session_id)
 
@@ -138,7 +138,7 @@ async def test_other_accounts_keep_all_they_have(desk, owned):
 
     assert desk.outbox.sent[-1][0] == RAVI
     assert await desk.account(RAVI) == ravi.account
-    await desk.revoked.check(desk.caller(ravi).session_id)
+    await desk.revocations.check(desk.caller(ravi).session_id)
     assert await desk.refresh(ravi.refresh_token)
     assert await desk.verify(code, RAVI)
     async with desk.uow(read_only=True) as unit:
@@ -150,7 +150,7 @@ async def test_second_erasure_finds_nothing(desk, owned):
     with pytest.raises(TokenInvalid):
         await erase(desk, owned)
 
-    assert desk.audit.happenings.count(Happening.ACCOUNT_ERASED) == 1
+    assert desk.audit.happenings.count(AuditEvent.ACCOUNT_ERASED) == 1
 
 
 async def test_belongings_are_locked_before_the_account_and_go_before_it(desk, owned):
@@ -169,6 +169,6 @@ async def test_nothing_goes_when_belongings_cannot(desk, owned):
     desk.uow = real
 
     assert await desk.account() == owned.account
-    await desk.revoked.check(desk.caller(owned).session_id)
+    await desk.revocations.check(desk.caller(owned).session_id)
     assert await desk.refresh(owned.refresh_token)
-    assert Happening.ACCOUNT_ERASED not in desk.audit.happenings
+    assert AuditEvent.ACCOUNT_ERASED not in desk.audit.happenings

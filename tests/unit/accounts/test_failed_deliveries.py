@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from parley.core.accounts.codes import CodePolicy
-from parley.core.accounts.model import Happening, IdentityKind
+from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.model import AuditEvent, IdentityKind
 from parley.core.accounts.ports import SenderRefused, SenderUnavailable
 from tests.unit.accounts.desk import MIRA, RAVI
 from tests.unit.accounts.outer_world import Envelopes
@@ -26,7 +26,7 @@ async def test_unavailable_sender_is_tried_again_after_growing_delays_until_it_i
 
     assert desk.outbox.minutes == [7]
     requested, delivered = DELIVERED
-    assert desk.audit.happenings == [requested, *[Happening.CODE_PUT_OFF] * len(delays), delivered]
+    assert desk.audit.happenings == [requested, *[AuditEvent.CODE_POSTPONED] * len(delays), delivered]
     assert desk.audit.notes[1].how == "busy"
     assert await waiting(desk) == 0
 
@@ -51,7 +51,7 @@ async def test_code_that_would_be_too_late_is_given_up_and_noted(desk, life, tri
 
     assert len(desk.outbox.failures) == 9 - tries
     requested, given_up = NOT_DELIVERED
-    assert desk.audit.happenings == [requested, *[Happening.CODE_PUT_OFF] * (tries - 1), given_up]
+    assert desk.audit.happenings == [requested, *[AuditEvent.CODE_POSTPONED] * (tries - 1), given_up]
     assert (desk.audit.notes[-1].identity, desk.audit.notes[-1].how) == (MIRA, "busy")
     assert await waiting(desk) == 0
 
@@ -79,11 +79,11 @@ async def test_refused_code_is_tried_once_and_noted(desk):
 
 async def test_code_whose_secret_was_rotated_away_is_noted(desk):
     class Rotated(Envelopes):
-        def open(self, _sealed: bytes) -> str:
+        def decrypt(self, _sealed: bytes) -> str:
             raise ValueError
 
     delivery_id = await asked(desk)
-    desk.post = replace(desk.post, seal=Rotated())
+    desk.post = replace(desk.post, cipher=Rotated())
     await hint(desk, delivery_id)
 
     assert desk.audit.happenings == NOT_DELIVERED

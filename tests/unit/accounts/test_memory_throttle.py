@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.adapters.memory.throttle import SWEEP_SECONDS, MemoryThrottle
+from parley.adapters.memory.rate_limit import SWEEP_SECONDS, MemoryRateLimiter
 
 
 class Clock:
@@ -14,26 +14,26 @@ class Clock:
 
 async def test_keys_that_went_quiet_are_forgotten():
     clock = Clock()
-    throttle = MemoryThrottle(clock)
+    rate_limiter = MemoryRateLimiter(clock)
     for number in range(1000):
-        await throttle.take(f"key {number}", limit=1, per=10)
-    await throttle.take("lasting", limit=1, per=3600)
+        await rate_limiter.take(f"key {number}", limit=1, per=10)
+    await rate_limiter.take("lasting", limit=1, per=3600)
 
     clock.now += SWEEP_SECONDS
-    assert await throttle.take("lasting", limit=1, per=3600) == 3600 - SWEEP_SECONDS
+    assert await rate_limiter.take("lasting", limit=1, per=3600) == 3600 - SWEEP_SECONDS
 
-    assert throttle.keys_remembered == 1
+    assert rate_limiter.keys_remembered == 1
 
 
 @given(steps=st.lists(st.integers(0, 8), max_size=60), limit=st.integers(1, 4), per=st.integers(1, 12))
 async def test_no_span_of_time_ever_has_more_uses_than_the_limit(steps, limit, per):
     clock = Clock()
-    throttle = MemoryThrottle(clock)
+    rate_limiter = MemoryRateLimiter(clock)
     uses: list[float] = []
     for step in steps:
         clock.now += step
         inside = [use for use in uses if use > clock.now - per]
-        wait = await throttle.take("key", limit=limit, per=per)
+        wait = await rate_limiter.take("key", limit=limit, per=per)
         if wait == 0:
             uses.append(clock.now)
         assert (wait == 0) == (len(inside) < limit)

@@ -1,6 +1,6 @@
 import pytest
 
-from parley.adapters.phone_numbers import PhoneNumbers
+from parley.adapters.security.phone_numbers import PhoneNumbers
 from parley.core.errors import InvalidInput
 
 

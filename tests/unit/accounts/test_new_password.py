@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid, TokenInvalid
-from parley.core.accounts.model import Happening, Purpose, SignedIn, TokenPair
+from parley.core.accounts.model import AuditEvent, Purpose, SignedIn, TokenPair
 from parley.core.errors import InvalidInput, TooManyRequests
 from tests.unit.accounts.desk import MIRA, PASSWORD, RAVI, SESSION_LIFE, Desk, outcomes, wrong_code
 from tests.unit.accounts.outer_world import QuickPasswords
@@ -14,7 +14,7 @@ NEW = "the new password of Mira"
 @pytest.fixture
 async def owned(desk: Desk) -> SignedIn:
     """A session just opened by a code, of an account with a PASSWORD. The list of what ended is fresh."""
-    await desk.revoked.refresh(desk.now)
+    await desk.revocations.refresh(desk.now)
     return await desk.sign_in(signup_token=await desk.sign_up())
 
 
@@ -26,13 +26,13 @@ async def is_live(desk: Desk, pair: TokenPair) -> bool:
     """Whether its session is; of one that is over nothing is worth anything."""
     session_id = desk.caller(pair).session_id
     async with desk.uow(read_only=True) as unit:
-        revoked = await unit.revocations.has(session_id)
-    if not revoked:
-        await desk.revoked.check(session_id)
+        revocations = await unit.revocations.has(session_id)
+    if not revocations:
+        await desk.revocations.check(session_id)
         await desk.refresh(pair.refresh_token)
         return True
     with pytest.raises(TokenInvalid):
-        await desk.revoked.check(session_id)
+        await desk.revocations.check(session_id)
     with pytest.raises(RefreshTokenInvalid):
         await desk.refresh(pair.refresh_token)
     return False
@@ -75,8 +75,8 @@ async def test_of_50_parallel_resets_with_one_code_one_succeeds(desk, owned):
 
     assert len(done) == 1
     assert {type(refusal) for refusal in refused} == {OtpInvalid}
-    assert desk.audit.happenings.count(Happening.PASSWORD_RESET) == 1
-    assert desk.audit.happenings.count(Happening.RESET_FAILED) == 49
+    assert desk.audit.happenings.count(AuditEvent.PASSWORD_RESET) == 1
+    assert desk.audit.happenings.count(AuditEvent.RESET_FAILED) == 49
 
 
 async def test_wrong_code_resets_nothing_and_counts(desk, owned):
@@ -122,7 +122,7 @@ async def test_reset_of_an_unknown_identity_is_refused_as_a_wrong_code_is(desk):
             await desk.reset(code, NEW)
 
     assert await desk.account() is None
-    assert desk.audit.happenings[1:] == [Happening.RESET_FAILED] * 2
+    assert desk.audit.happenings[1:] == [AuditEvent.RESET_FAILED] * 2
     async with desk.uow() as unit:
         assert await unit.challenges.count_try(MIRA, Purpose.RESET, limit=5, now=desk.now) is None
 
@@ -174,7 +174,7 @@ async def test_wrong_current_password_changes_nothing_and_is_counted_with_the_lo
     with pytest.raises(TooManyRequests):
         await desk.log_in()
 
-    assert desk.audit.happenings.count(Happening.CHANGE_FAILED) == 10
+    assert desk.audit.happenings.count(AuditEvent.CHANGE_FAILED) == 10
     desk.later(hours=1)
     assert await desk.log_in(PASSWORD)
 

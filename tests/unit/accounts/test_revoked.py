@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from parley.core.accounts.errors import TokenInvalid
-from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import forget_expired
 from parley.core.errors import Unavailable
 from tests.unit.accounts.desk import SESSION_LIFE, Desk
@@ -47,14 +47,14 @@ class Process:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.store = Asked(desk.uow)
-        self.revoked = RevokedSessions(uow=self.store, token_life=LIFE, monotonic=desk._seconds)
+        self.revocations = RevocationList(uow=self.store, token_life=LIFE, monotonic=desk._seconds)
 
     async def refresh(self) -> None:
-        await self.revoked.refresh(self._desk.now)
+        await self.revocations.refresh(self._desk.now)
 
     async def lets_in(self, session_id: UUID) -> bool:
         try:
-            await self.revoked.check(session_id)
+            await self.revocations.check(session_id)
         except TokenInvalid:
             return False
         return True
@@ -76,7 +76,7 @@ async def ended(desk: Desk):
     async def end() -> UUID:
         desk.later(hours=1)
         caller = desk.caller(await desk.sign_in())
-        await desk.revoked.refresh(desk.now)
+        await desk.revocations.refresh(desk.now)
         await desk.end(caller)
         return caller.session_id
 
@@ -86,7 +86,7 @@ async def ended(desk: Desk):
 async def test_process_that_ends_a_session_refuses_it_at_once_and_asks_nobody(desk, other):
     await other.refresh()
     other.queries()
-    other.revoked.remember([STRANGER], desk.now)
+    other.revocations.remember([STRANGER], desk.now)
 
     assert not await other.lets_in(STRANGER)
     assert await other.lets_in(UUID(int=405))
@@ -97,7 +97,7 @@ async def test_ended_session_is_refused_by_the_process_that_ended_it(desk, ended
     session_id = await ended()
 
     with pytest.raises(TokenInvalid):
-        await desk.revoked.check(session_id)
+        await desk.revocations.check(session_id)
 
 
 async def test_other_process_learns_of_it_by_refreshing(desk, other, ended):
@@ -169,7 +169,7 @@ async def test_session_whose_end_took_long_to_commit_is_found(desk, other):
 
 async def test_what_is_known_is_kept_by_a_refresh_that_does_not_find_it(desk, other):
     await other.refresh()
-    other.revoked.remember([STRANGER], desk.now)
+    other.revocations.remember([STRANGER], desk.now)
     desk.later(seconds=61)
     await other.refresh()
 
@@ -182,17 +182,17 @@ async def test_session_is_known_as_long_as_a_token_of_it_may_be_taken_for_good(d
     # A token's life, and a minute for a clock that is wrong.
     desk.later(minutes=16, seconds=-1)
     await forget_expired(uow=desk.uow, session_life=SESSION_LIFE, now=desk.now)
-    for process in (other.revoked, desk.revoked):
+    for process in (other.revocations, desk.revocations):
         await process.refresh(desk.now)
         with pytest.raises(TokenInvalid):
             await process.check(session_id)
 
     desk.later(seconds=1)
     await forget_expired(uow=desk.uow, session_life=SESSION_LIFE, now=desk.now)
-    for process in (other.revoked, desk.revoked):
+    for process in (other.revocations, desk.revocations):
         await process.refresh(desk.now)
         await process.check(session_id)
-    assert other.revoked._known == desk.revoked._known == {}
+    assert other.revocations._known == desk.revocations._known == {}
 
 
 async def test_database_that_does_not_answer_leaves_the_list_which_is_then_too_old(desk, other, ended):
@@ -207,7 +207,7 @@ async def test_database_that_does_not_answer_leaves_the_list_which_is_then_too_o
     desk.later(seconds=0.001)
     assert not await other.lets_in(session_id)
     with pytest.raises(Unavailable):
-        await other.revoked.check(STRANGER)
+        await other.revocations.check(STRANGER)
 
 
 async def test_after_an_outage_nothing_was_missed(desk, other, ended):

@@ -2,14 +2,15 @@ import asyncio
 
 import pytest
 
-from parley.core.accounts.codes import CodePolicy, CodeSent
-from parley.core.accounts.deliveries import Post
+from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.codes import CodeSent
 from parley.core.accounts.errors import OtpInvalid
-from parley.core.accounts.model import CODE_TRIES, Happening, IdentityKind, Purpose
-from parley.core.accounts.turns import Turns
+from parley.core.accounts.model import CODE_TRIES, AuditEvent, IdentityKind, Purpose
+from parley.core.accounts.ports import CodeDelivery
+from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.errors import InvalidInput, TooManyRequests
 from tests.unit.accounts.desk import MIRA, RAVI
-from tests.unit.accounts.outer_world import Envelopes, Hints, Outbox
+from tests.unit.accounts.outer_world import Envelopes, Hints, SendBuffer
 
 
 async def test_code_goes_to_the_sender_and_not_into_the_answer(desk):
@@ -58,7 +59,7 @@ async def test_code_and_its_delivery_are_stored_and_no_unit_of_work_open_when_th
             await super().put(delivery_id)
 
     hints = Looking()
-    desk.post = Post(senders=desk.post.senders, queue=hints, seal=desk.post.seal)
+    desk.post = CodeDelivery(senders=desk.post.senders, queue=hints, cipher=desk.post.cipher)
     await desk.ask()
 
     assert None not in hints.stored
@@ -66,7 +67,7 @@ async def test_code_and_its_delivery_are_stored_and_no_unit_of_work_open_when_th
 
 
 async def test_identity_that_no_sender_reaches_is_refused_by_its_field_and_counts_nowhere(desk):
-    desk.post = Post(senders={IdentityKind.EMAIL: Outbox()}, queue=desk.hints, seal=Envelopes())
+    desk.post = CodeDelivery(senders={IdentityKind.EMAIL: SendBuffer()}, queue=desk.hints, cipher=Envelopes())
 
     with pytest.raises(InvalidInput) as refusal:
         await desk.ask(RAVI)
@@ -75,7 +76,7 @@ async def test_identity_that_no_sender_reaches_is_refused_by_its_field_and_count
     assert refusal.value.message == "codes are not sent there: give email"
     assert desk.hints.ids == []
     assert desk.audit.notes == []
-    assert desk.throttle.keys_remembered == 0
+    assert desk.rate_limiter.keys_remembered == 0
     desk.post = None
     assert (await desk.ask(RAVI)).shown_code
 
@@ -186,7 +187,7 @@ async def test_throttle_is_not_told_the_identity(desk):
             return 0.0
 
     noting = Noting()
-    desk.turns = Turns(throttle=noting, key=b"a key", audit=desk.audit)
+    desk.turns = IdentityRateLimits(rate_limiter=noting, key=b"a key", audit=desk.audit)
     await desk.ask()
 
     assert len(set(noting.keys)) == 2
@@ -200,6 +201,6 @@ async def test_refused_code_voids_and_sends_nothing(desk):
         await desk.ask()
 
     assert desk.hints.ids == hints
-    assert desk.audit.happenings == [Happening.CODE_REQUESTED, Happening.THROTTLED]
+    assert desk.audit.happenings == [AuditEvent.CODE_REQUESTED, AuditEvent.THROTTLED]
     await desk.deliver()
     assert len(desk.outbox.sent) == 1

@@ -60,13 +60,13 @@ async def test_parent_whose_child_was_used_ends_the_session(desk, first):
 async def test_reuse_revokes_the_access_tokens_of_its_session_at_once(desk, first):
     session_id = desk.caller(await desk.refresh(first)).session_id
     desk.later(minutes=1)
-    await desk.revoked.refresh(desk.now)
-    await desk.revoked.check(session_id)
+    await desk.revocations.refresh(desk.now)
+    await desk.revocations.check(session_id)
     with pytest.raises(RefreshTokenInvalid):
         await desk.refresh(first)
 
     with pytest.raises(TokenInvalid):
-        await desk.revoked.check(session_id)
+        await desk.revocations.check(session_id)
     async with desk.uow(read_only=True) as unit:
         assert await unit.revocations.has(session_id)
 

@@ -1,8 +1,8 @@
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid
-from parley.core.accounts.model import Happening, Identity, IdentityKind
-from parley.core.accounts.turns import Turns
+from parley.core.accounts.model import AuditEvent, Identity, IdentityKind
+from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.errors import TooManyRequests
 from tests.unit.accounts.desk import MIRA, PASSWORD, RAVI, Desk
 from tests.unit.accounts.outer_world import Note
@@ -19,8 +19,10 @@ class Noting:
         return 0.0
 
 
-def turns(desk: Desk, *, throttle=None, key: bytes = b"a key", attempts: int = 3) -> Turns:
-    return Turns(throttle=throttle or desk.throttle, key=key, audit=desk.audit, attempts_per_hour=attempts)
+def turns(desk: Desk, *, rate_limiter=None, key: bytes = b"a key", attempts: int = 3) -> IdentityRateLimits:
+    return IdentityRateLimits(
+        rate_limiter=rate_limiter or desk.rate_limiter, key=key, audit=desk.audit, attempts_per_hour=attempts
+    )
 
 
 async def test_turn_beyond_the_limit_waits_until_the_first_is_over(desk):
@@ -43,7 +45,7 @@ async def test_refusal_is_noted_with_its_use_and_a_turn_is_not(desk):
     with pytest.raises(TooManyRequests):
         await made.take("a use", MIRA, limit=1, per=60)
 
-    assert desk.audit.notes == [Note(Happening.THROTTLED, identity=MIRA, how="a use")]
+    assert desk.audit.notes == [Note(AuditEvent.THROTTLED, identity=MIRA, how="a use")]
 
 
 async def test_uses_and_identities_wait_each_for_itself(desk):
@@ -55,8 +57,8 @@ async def test_uses_and_identities_wait_each_for_itself(desk):
 
 async def test_throttle_sees_no_identity_and_another_name_under_another_key(desk):
     noting = Noting()
-    await turns(desk, throttle=noting).take("a use", MIRA, limit=1, per=60)
-    await turns(desk, throttle=noting, key=b"another key").take("a use", MIRA, limit=1, per=60)
+    await turns(desk, rate_limiter=noting).take("a use", MIRA, limit=1, per=60)
+    await turns(desk, rate_limiter=noting, key=b"another key").take("a use", MIRA, limit=1, per=60)
 
     keys = [key for key, _, _ in noting.taken]
     assert len(set(keys)) == 2
@@ -80,7 +82,7 @@ async def test_attempts_are_bounded_by_the_hour(desk):
 
 async def test_attempts_without_a_limit_ask_no_throttle(desk):
     noting = Noting()
-    made = turns(desk, throttle=noting, attempts=0)
+    made = turns(desk, rate_limiter=noting, attempts=0)
     for _ in range(200):
         await made.attempt("password", MIRA)
 
@@ -98,7 +100,7 @@ async def test_guesses_at_a_password_are_bounded_and_then_not_even_verified(desk
         await desk.log_in(PASSWORD)
 
     assert len(desk.passwords.verified) == 10
-    assert desk.audit.happenings[-1] is Happening.THROTTLED
+    assert desk.audit.happenings[-1] is AuditEvent.THROTTLED
 
 
 async def test_owner_whose_password_is_being_guessed_still_signs_in_by_code(desk):

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.transactions import MemoryDatabase
 from parley.core.billing import checkout, events, reconcile, usage
 from parley.core.billing.model import (
     Checkout,
@@ -14,10 +12,12 @@ from parley.core.billing.model import (
     Plan,
     ProviderEvent,
     ReturnAddresses,
-    Standing,
     Subscription,
+    SubscriptionOverview,
     SubscriptionStatus,
 )
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.transactions import FakeDatabase
 from tests.unit.billing.till import SIGNATURE, UPDATED, Till, body_of
 
 MIRA, RAVI, ZARA = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -48,8 +48,8 @@ class Desk:
     def __init__(self) -> None:
         self.now = BEGIN
         self.grace = GRACE
-        self.database = MemoryDatabase()
-        self.uow = MemoryBillingUnitOfWork(self.database, clock=lambda: self.now)
+        self.database = FakeDatabase()
+        self.uow = FakeBillingUnitOfWork(self.database, clock=lambda: self.now)
         self.till = Till()
         self.hints = Hints()
         self._count = itertools.count(1)
@@ -78,8 +78,8 @@ class Desk:
     async def manage(self, account_id: UUID = MIRA) -> str:
         return await checkout.manage_subscription(uow=self.uow, provider=self.till, account_id=account_id, back=BACK)
 
-    async def standing(self, account_id: UUID = MIRA) -> Standing:
-        return await checkout.read_standing(uow=self.uow, account_id=account_id, grace=self.grace, now=self.now)
+    async def standing(self, account_id: UUID = MIRA) -> SubscriptionOverview:
+        return await checkout.read_subscription(uow=self.uow, account_id=account_id, grace=self.grace, now=self.now)
 
     async def plan(self, account_id: UUID = MIRA) -> Plan:
         return await usage.read_plan(uow=self.uow, account_id=account_id, now=self.now)
@@ -153,11 +153,11 @@ class Desk:
         erase_from(self.database, account_id, self.now)
 
 
-def erase_from(database: MemoryDatabase, account_id: UUID, now: datetime) -> None:
+def erase_from(database: FakeDatabase, account_id: UUID, now: datetime) -> None:
     """What SQL does with an account's billing when the account is erased."""
     tables = database.committed.copy()
     left = [each.id for each, _ in tables.customers.values() if each.account_id == account_id]
-    tables.closures |= dict.fromkeys(left, (0, now))
+    tables.customer_erasures |= dict.fromkeys(left, (0, now))
     tables.customers = {key: row for key, row in tables.customers.items() if key not in left}
     tables.subscriptions = {key: row for key, row in tables.subscriptions.items() if row[0].account_id != account_id}
     tables.plans.pop(account_id, None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.model import Customer, Plan, Standing, SubscriptionStatus
+from parley.core.billing.model import Customer, Plan, SubscriptionOverview, SubscriptionStatus
 from tests.unit.billing.desk import ACTIVE, BACK, BEGIN, CANCELED, MIRA, MIRAS, PAST_DUE, PERIOD_END, RAVI, UNPAID
 
 RUNNING = [SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE]
@@ -92,7 +92,7 @@ async def test_customer_stays_when_its_page_cannot_be_opened(desk):
     desk.till.refused.clear()
     await desk.subscribe()
     assert desk.till.count("create_customer") == 1
-    assert await desk.standing() == Standing(Plan.BASIC, None)
+    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, None)
 
 
 async def test_managing_leads_to_the_providers_page(desk):
@@ -113,9 +113,9 @@ async def test_managing_fails_with_the_provider(desk, error):
 
 
 async def test_account_that_never_paid_stands_on_basic(desk):
-    assert await desk.standing() == Standing(Plan.BASIC, None)
+    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, None)
     await desk.override(Plan.PRO)
-    assert await desk.standing() == Standing(Plan.PRO, None)
+    assert await desk.standing() == SubscriptionOverview(Plan.PRO, None)
 
 
 async def test_standing_is_pro_while_one_of_two_subscriptions_is_good(desk):
@@ -124,14 +124,14 @@ async def test_standing_is_pro_while_one_of_two_subscriptions_is_good(desk):
     await desk.becomes(ACTIVE)
     desk.later(seconds=1)
     await desk.becomes(other)
-    assert await desk.standing() == Standing(Plan.PRO, ACTIVE)
-    assert await desk.standing(RAVI) == Standing(Plan.BASIC, None)
+    assert await desk.standing() == SubscriptionOverview(Plan.PRO, ACTIVE)
+    assert await desk.standing(RAVI) == SubscriptionOverview(Plan.BASIC, None)
     desk.later(seconds=1)
     await desk.becomes(replace(other, status=SubscriptionStatus.ACTIVE), CANCELED)
-    assert await desk.standing() == Standing(Plan.PRO, replace(other, status=SubscriptionStatus.ACTIVE))
+    assert await desk.standing() == SubscriptionOverview(Plan.PRO, replace(other, status=SubscriptionStatus.ACTIVE))
     desk.later(seconds=1)
     await desk.becomes(other)
-    assert await desk.standing() == Standing(Plan.BASIC, other)
+    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, other)
 
 
 async def test_standing_without_one_that_pays_names_the_latest(desk):
@@ -139,7 +139,7 @@ async def test_standing_without_one_that_pays_names_the_latest(desk):
     for latest in (UNPAID, replace(CANCELED, id="sub_0"), replace(UNPAID, id="sub_2"), CANCELED):
         desk.later(seconds=1)
         await desk.becomes(latest)
-        assert await desk.standing() == Standing(Plan.BASIC, latest)
+        assert await desk.standing() == SubscriptionOverview(Plan.BASIC, latest)
 
 
 async def test_standing_prefers_one_that_pays_to_one_whose_time_is_over(desk):
@@ -150,17 +150,17 @@ async def test_standing_prefers_one_that_pays_to_one_whose_time_is_over(desk):
     late, ending = PAST_DUE, replace(ACTIVE, id="sub_3", cancel_at_period_end=True)
     await desk.becomes(late, ending)
     desk.now = PERIOD_END
-    assert await desk.standing() == Standing(Plan.PRO, good)
+    assert await desk.standing() == SubscriptionOverview(Plan.PRO, good)
 
 
 async def test_standing_shows_the_operators_word_beside_the_subscription(desk):
     await desk.know(MIRA)
     await desk.becomes(ACTIVE)
     await desk.override(Plan.BASIC)
-    assert await desk.standing() == Standing(Plan.BASIC, ACTIVE)
+    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, ACTIVE)
     await desk.override(Plan.PRO)
     await desk.becomes(CANCELED)
-    assert await desk.standing() == Standing(Plan.PRO, CANCELED)
+    assert await desk.standing() == SubscriptionOverview(Plan.PRO, CANCELED)
 
 
 async def test_what_was_subscribed_at_another_provider_keeps_nobody_from_subscribing(desk):
@@ -168,7 +168,7 @@ async def test_what_was_subscribed_at_another_provider_keeps_nobody_from_subscri
     async with desk.uow() as unit:
         await unit.customers.add(Customer("cus_another", MIRA), now=desk.now)
         elsewhere = replace(ACTIVE, id="sub_another", customer_id="cus_another")
-        await unit.subscriptions.put(elsewhere, account_id=MIRA, ticket=1, now=desk.now)
+        await unit.subscriptions.put(elsewhere, account_id=MIRA, read_number=1, now=desk.now)
         await unit.commit()
     await desk.subscribe()
     assert set(desk.tables.customers) == {"cus_another", MIRAS}

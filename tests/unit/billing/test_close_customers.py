@@ -28,7 +28,7 @@ async def test_customer_is_erased_at_the_provider_once(desk):
     assert await desk.close() == 0
     assert desk.till.count("erase_customer") == 1
     assert list(desk.till.kept) == ["sub_2"]
-    assert desk.tables.closures == {}
+    assert desk.tables.customer_erasures == {}
 
 
 async def test_customer_is_erased_once_by_parallel_workers(desk):
@@ -51,19 +51,19 @@ async def test_provider_is_asked_ever_more_rarely_until_it_answers(desk, error):
     desk.till.error = None
     desk.later(hours=1)
     assert await desk.close() == 1
-    assert desk.tables.closures == {}
+    assert desk.tables.customer_erasures == {}
 
 
 async def test_customer_that_is_refused_does_not_keep_the_others(desk):
     desk.erase(RAVI)
     desk.till.refused.add(MIRAS)
     assert await desk.close() == 1
-    assert list(desk.tables.closures) == [MIRAS]
+    assert list(desk.tables.customer_erasures) == [MIRAS]
 
 
 async def test_no_more_than_20_are_taken_at_a_time(desk):
     tables = desk.tables.copy()
-    tables.closures |= {f"cus_{number}": (0, desk.now) for number in range(100, 140)}
+    tables.customer_erasures |= {f"cus_{number}": (0, desk.now) for number in range(100, 140)}
     desk.database.committed = tables
     assert [await desk.close() for _ in range(4)] == [20, 20, 1, 0]
 

@@ -157,5 +157,5 @@ async def test_every_look_takes_a_ticket_of_its_own(desk):
     desk.till.has(ACTIVE)
     waiting = [await desk.received(about) for about in ("sub_1", None) * 10]
     await asyncio.gather(*(desk.process(event_id) for event_id in waiting))
-    assert desk.tables.customers[MIRAS][0].tickets == 20
+    assert desk.tables.customers[MIRAS][0].reads == 20
     assert desk.tables.subscriptions["sub_1"][1] == 20

@@ -131,7 +131,7 @@ async def test_customer_is_adopted_once_by_parallel_workers(desk):
     desk.till.has(ACTIVE, replace(CANCELED, id="sub_2"))
     waiting = [await desk.received(subscription_id) for subscription_id in ("sub_1", "sub_2") * 5]
     await asyncio.gather(*(desk.process(event_id) for event_id in waiting))
-    assert desk.tables.customers[MIRAS][0].tickets == 10
+    assert desk.tables.customers[MIRAS][0].reads == 10
     assert await desk.plan() is Plan.PRO
 
 
@@ -189,7 +189,7 @@ async def test_account_erased_during_the_look_leaves_nothing_behind(desk, about)
     assert await desk.waiting() == (0, None)
     assert is_untouched(desk)
     assert list(desk.tables.customers) == ["cus_2"]
-    assert list(desk.tables.closures) == [MIRAS]
+    assert list(desk.tables.customer_erasures) == [MIRAS]
 
 
 async def test_customer_stays_whose_it_is_whatever_its_subscription_names(desk):

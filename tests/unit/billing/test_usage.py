@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.quota import MemoryQuota
-from parley.adapters.memory.transactions import MemoryDatabase
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Plan, Usage, daily_limit
 from parley.core.billing.usage import override_plan, read_plan, read_usage
 from parley.core.chat.model import TokenUsage
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.quota import FakeQuota
+from tests.fakes.transactions import FakeDatabase
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
@@ -25,25 +25,25 @@ MIRA, RAVI = UUID(int=1), UUID(int=2)
 
 @pytest.fixture
 def database():
-    return MemoryDatabase()
+    return FakeDatabase()
 
 
 @pytest.fixture
 def uow(database):
-    return MemoryBillingUnitOfWork(database)
+    return FakeBillingUnitOfWork(database)
 
 
-async def spend(database: MemoryDatabase, *days: date, account_id: UUID = MIRA) -> None:
+async def spend(database: FakeDatabase, *days: date, account_id: UUID = MIRA) -> None:
     """One message and some tokens for each of the days."""
     async with database.transaction() as transaction:
-        quota = MemoryQuota(transaction.tables, basic_limit=1_000)
+        quota = FakeQuota(transaction.tables, basic_limit=1_000)
         for day in days:
             await quota.take(account_id, now=noon(day))
             await quota.add_tokens(account_id, day=day, usage=TokenUsage(3, 5))
         transaction.commit()
 
 
-async def usage_at(uow: MemoryBillingUnitOfWork, now: datetime = NOW, *, basic_limit: int = 5) -> Usage:
+async def usage_at(uow: FakeBillingUnitOfWork, now: datetime = NOW, *, basic_limit: int = 5) -> Usage:
     return await read_usage(uow=uow, account_id=MIRA, basic_limit=basic_limit, now=now)
 
 

@@ -56,7 +56,7 @@ class Till:
         await self._ask("create_customer", str(email or mobile_number))
         return await self._late(self.customers.setdefault(account_id, f"cus_{account_id.int}"))
 
-    def knows(self, customer_id: str) -> bool:
+    def owns(self, customer_id: str) -> bool:
         return "another" not in customer_id
 
     async def check(self) -> None: ...

@@ -8,24 +8,26 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from parley.adapters.memory.billing import MemoryBillingUnitOfWork
-from parley.adapters.memory.chat import MemoryChatUnitOfWork
 from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
-from parley.adapters.memory.transactions import MemoryDatabase
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.catalogue import ModelCatalogue, Provider
-from parley.core.chat.follow_reply import Found, ReplyEvent, follow_reply
+from parley.core.chat.follow_reply import ReplyEvent, Snapshot, follow_reply
+from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
-from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyStream
+from parley.core.chat.ports import ReplyStream
 from parley.core.chat.rooms import change_room, create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
-from parley.core.chat.write_reply import ReplyLimits, ReplyWriter
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
+from parley.core.chat.write_reply import ReplyWriter
+from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.transactions import FakeDatabase
 from tests.unit.chat.scripted_model import ScriptedModel
 
 BEGINNING = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -33,16 +35,18 @@ TODAY = date(2026, 3, 14)
 
 BASIC_LIMIT = 5
 QUIET = 15.0
-LIMITS = ReplyLimits(first_token=30, idle=20, total=300, attempts=3, lease=15, context_characters=100_000)
+LIMITS = ReplyLimits(
+    first_token=30, idle=20, total=300, attempts=3, lease=15, context_characters=100_000, max_pending=20
+)
 
 
 class Desk:
     """Its time is the event loop's."""
 
     def __init__(self) -> None:
-        self.database = MemoryDatabase()
-        self.chat = MemoryChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
-        self.billing = MemoryBillingUnitOfWork(self.database)
+        self.database = FakeDatabase()
+        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
+        self.billing = FakeBillingUnitOfWork(self.database)
         self.stream = MemoryReplyStream()
         self.queue = MemoryQueue()
         self.signals = MemoryStopSignals()
@@ -188,7 +192,7 @@ class Desk:
             quiet=QUIET,
         )
         async with aclosing(following) as events:
-            assert isinstance(await anext(events), Found)
+            assert isinstance(await anext(events), Snapshot)
             async for event in events:
                 yield event
 
@@ -235,7 +239,7 @@ class SlowUnitOfWork:
     def __init__(self, uow: ChatUnitOfWork) -> None:
         self._uow = uow
         self.seconds = 0.0
-        self.cut_off = 0
+        self.on_disconnect = 0
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
@@ -243,7 +247,7 @@ class SlowUnitOfWork:
             try:
                 await asyncio.sleep(self.seconds)
             except asyncio.CancelledError:
-                self.cut_off += 1
+                self.on_disconnect += 1
                 raise
             yield unit
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
 
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
 
 
@@ -31,9 +31,9 @@ class LossyStream:
 class LossySubscription:
     pieces: StreamSubscription
     random: Random
-    held_back: list[Piece | StreamEnd] = field(default_factory=list)
+    held_back: list[Chunk | StreamEnd] = field(default_factory=list)
 
-    async def receive(self, *, within: float) -> Piece | StreamEnd | None:
+    async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
         while True:
             if self.held_back and self.random.random() < 0.3:
                 return self.held_back.pop(self.random.randrange(len(self.held_back)))

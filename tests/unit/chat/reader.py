@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from parley.core.chat.follow_reply import Delta, Ended, Quiet, ReplyEvent, Started
+from parley.core.chat.follow_reply import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent
 from parley.core.chat.model import EventId, Message
 
 
@@ -19,7 +19,7 @@ class Reader:
         assert self.ended is None, "nothing follows the end"
         self.events.append(event)
         match event:
-            case Started(place):
+            case AttemptStarted(place):
                 assert self.last is None or place.attempt > self.last.attempt
                 assert place.offset == 0
                 self.text = ""
@@ -28,9 +28,9 @@ class Reader:
                 self.text += text
                 assert place.offset == len(self.text)
                 assert self.last is None or place > self.last
-            case Ended(_, message):
+            case ReplyEnded(_, message):
                 self.ended = message
-        if not isinstance(event, Quiet):
+        if not isinstance(event, KeepAlive):
             self.last = event.id
 
     async def read(self, events: AsyncGenerator[ReplyEvent, None]) -> "Reader":

@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from parley.core.chat.errors import ModelUnavailable
-from parley.core.chat.follow_reply import Delta, Ended, Quiet, Started
-from parley.core.chat.model import Claim, Ending, EventId, Piece, Status
+from parley.core.chat.follow_reply import AttemptStarted, Delta, KeepAlive, ReplyEnded
+from parley.core.chat.model import Chunk, Claim, Ending, EventId, Status
 from tests.unit.chat.desk import LIMITS, QUIET, Desk
 from tests.unit.chat.lossy_stream import LossyStream
 from tests.unit.chat.reader import Reader
@@ -62,17 +62,17 @@ async def test_reader_who_missed_the_end_finds_it_after_a_while(desk):
     reader = Reader()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reader.read(desk.follow(reply)))
-        await desk.stream.append(reply.id, Piece(1, 0, "A whole"))
+        await desk.stream.append(reply.id, Chunk(1, 0, "A whole"))
         await asyncio.sleep(1)
         await end_silently(desk, claim, "A whole answer.")
 
     assert asyncio.get_running_loop().time() == QUIET
     assert reader.events == [
-        Started(EventId(1, 0)),
+        AttemptStarted(EventId(1, 0)),
         Delta(EventId(1, 7), "A whole"),
-        Quiet(),
+        KeepAlive(),
         Delta(EventId(1, 15), " answer."),
-        Ended(EventId(1, 16), await desk.message(reply)),
+        ReplyEnded(EventId(1, 16), await desk.message(reply)),
     ]
 
 
@@ -82,7 +82,7 @@ async def test_what_follows_a_lost_piece_waits_for_the_end(desk):
     reader = Reader()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reader.read(desk.follow(reply)))
-        for piece in (Piece(1, 0, "A "), Piece(1, 8, "answer"), Piece(1, 14, ".")):
+        for piece in (Chunk(1, 0, "A "), Chunk(1, 8, "answer"), Chunk(1, 14, ".")):
             await desk.stream.append(reply.id, piece)
         await asyncio.sleep(1)
         assert reader.text == "A "
@@ -91,7 +91,7 @@ async def test_what_follows_a_lost_piece_waits_for_the_end(desk):
 
     assert reader.events[-2:] == [
         Delta(EventId(1, 15), "whole answer."),
-        Ended(EventId(1, 16), await desk.message(reply)),
+        ReplyEnded(EventId(1, 16), await desk.message(reply)),
     ]
 
 
@@ -119,7 +119,7 @@ async def test_overlapping_pieces_are_cut_to_what_is_new(desk):
     reader = Reader()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reader.read(desk.follow(reply)))
-        for piece in (Piece(1, 0, "A wh"), Piece(1, 2, "whole"), Piece(1, 0, "A whole ans")):
+        for piece in (Chunk(1, 0, "A wh"), Chunk(1, 2, "whole"), Chunk(1, 0, "A whole ans")):
             await desk.stream.append(reply.id, piece)
         await asyncio.sleep(1)
         assert [event.text for event in reader.events[1:]] == ["A wh", "ole", " ans"]
@@ -133,9 +133,13 @@ async def test_piece_of_another_attempt_is_not_joined_to_one_that_waits(desk):
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reader.read(desk.follow(reply)))
         await asyncio.sleep(0)
-        for piece in (Piece(1, 0, "Half"), Piece(2, 4, " of it")):
+        for piece in (Chunk(1, 0, "Half"), Chunk(2, 4, " of it")):
             await desk.stream.append(reply.id, piece)
         await asyncio.sleep(1)
-        assert reader.events == [Started(EventId(1, 0)), Delta(EventId(1, 4), "Half"), Started(EventId(2, 0))]
+        assert reader.events == [
+            AttemptStarted(EventId(1, 0)),
+            Delta(EventId(1, 4), "Half"),
+            AttemptStarted(EventId(2, 0)),
+        ]
         await end_silently(desk, claim, "Half")
         await desk.stream.end(reply.id)

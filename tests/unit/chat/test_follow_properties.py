@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.core.chat.follow_reply import Delta, Started
-from parley.core.chat.model import Claim, Ending, EventId, Message, Piece, Status
+from parley.core.chat.follow_reply import AttemptStarted, Delta
+from parley.core.chat.model import Chunk, Claim, Ending, EventId, Message, Status
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 from tests.unit.chat.desk import Desk
 from tests.unit.chat.reader import Reader
@@ -23,7 +23,7 @@ class Case:
     """The texts of all attempts, the last being the reply's; what the wire brings; and the reader's place."""
 
     attempts: list[str]
-    arrivals: list[Piece | StreamEnd | None]
+    arrivals: list[Chunk | StreamEnd | None]
     after: EventId | None
 
     @property
@@ -38,12 +38,12 @@ def cases(draw: st.DrawFn) -> Case:
     numbers = st.integers(1, len(attempts))
 
     @st.composite
-    def pieces(draw: st.DrawFn) -> Piece:
+    def pieces(draw: st.DrawFn) -> Chunk:
         """Any part of any attempt: cut anywhere, as often and in whatever order."""
         number = draw(numbers)
         text = attempts[number - 1]
         start = draw(st.integers(0, len(text)))
-        return Piece(number, start, text[start : draw(st.integers(start, len(text)))])
+        return Chunk(number, start, text[start : draw(st.integers(start, len(text)))])
 
     @st.composite
     def places(draw: st.DrawFn) -> EventId:
@@ -67,7 +67,7 @@ class ScriptedStream:
     async def follow(self, _reply_id: object) -> AsyncGenerator[StreamSubscription, None]:
         yield self
 
-    async def receive(self, *, within: float) -> Piece | StreamEnd | None:  # noqa: ARG002  the port's
+    async def receive(self, *, within: float) -> Chunk | StreamEnd | None:  # noqa: ARG002  the port's
         try:
             return next(self._arrivals)
         except StopIteration:
@@ -98,7 +98,7 @@ def test_reader_ends_with_the_text_of_the_database(case):
     reader = run(read())
     assert reader.ended is not None
     assert reader.text == reader.ended.content == case.attempts[-1]
-    assert len([event for event in reader.events if isinstance(event, Started)]) <= len(case.attempts)
+    assert len([event for event in reader.events if isinstance(event, AttemptStarted)]) <= len(case.attempts)
 
 
 @given(case=cases(), cuts=st.lists(st.integers(0, 4), max_size=4))
@@ -127,9 +127,9 @@ def test_pieces_in_order_are_passed_on_as_they_come_and_what_waits_in_one(text, 
     waits = st.sets(st.integers(1, len(text)), max_size=5)
     breaks = data.draw(waits) | {0, len(text)}
     cuts = sorted(data.draw(waits) | breaks)
-    arrivals: list[Piece | StreamEnd | None] = [Piece(1, 0, ""), None]
+    arrivals: list[Chunk | StreamEnd | None] = [Chunk(1, 0, ""), None]
     for start, end in pairwise(cuts):
-        arrivals += [Piece(1, start, text[start:end]), *([None] if end in breaks else [])]
+        arrivals += [Chunk(1, start, text[start:end]), *([None] if end in breaks else [])]
 
     async def read() -> Reader:
         desk = Desk()

@@ -9,12 +9,12 @@ import pytest
 
 from parley.core.chat.errors import MessageNotFound, ModelUnavailable, NotAReply
 from parley.core.chat.follow_reply import (
+    AttemptStarted,
     Delta,
-    Ended,
-    Found,
-    Quiet,
+    KeepAlive,
+    ReplyEnded,
     ReplyEvent,
-    Started,
+    Snapshot,
     follow_reply,
 )
 from parley.core.chat.model import EventId, Message, Status
@@ -36,11 +36,11 @@ async def test_reader_sees_the_reply_grow(desk):
         await desk.writer().write(reply.id)
 
     assert reader.events == [
-        Started(EventId(1, 0)),
+        AttemptStarted(EventId(1, 0)),
         Delta(EventId(1, 2), "A "),
         Delta(EventId(1, 8), "whole "),
         Delta(EventId(1, 15), "answer."),
-        Ended(EventId(1, 16), await desk.message(reply)),
+        ReplyEnded(EventId(1, 16), await desk.message(reply)),
     ]
 
 
@@ -50,9 +50,9 @@ async def test_reader_that_comes_late_gets_what_was_written(desk):
     desk.model.will(*WORDS, Pause(1), gate)
     async with desk.writing(reply), aclosing(desk.follow(reply)) as events:
         await gate.reached()
-        assert [await anext(events) for _ in range(2)] == [Started(EventId(1, 0)), Delta(EventId(1, 15), TEXT)]
+        assert [await anext(events) for _ in range(2)] == [AttemptStarted(EventId(1, 0)), Delta(EventId(1, 15), TEXT)]
         gate.open()
-        assert isinstance(await anext(events), Ended)
+        assert isinstance(await anext(events), ReplyEnded)
 
 
 async def test_reader_that_comes_after_the_end_gets_all_from_the_database(desk):
@@ -62,9 +62,9 @@ async def test_reader_that_comes_after_the_end_gets_all_from_the_database(desk):
 
     reader = await Reader().read(desk.follow(reply))
     assert reader.events == [
-        Started(EventId(1, 0)),
+        AttemptStarted(EventId(1, 0)),
         Delta(EventId(1, 15), TEXT),
-        Ended(EventId(1, 16), written),
+        ReplyEnded(EventId(1, 16), written),
     ]
 
 
@@ -80,12 +80,12 @@ async def test_later_attempt_clears_what_the_reader_has(desk):
         await desk.writer().write(reply.id)
 
     assert reader.events == [
-        Started(EventId(1, 0)),
+        AttemptStarted(EventId(1, 0)),
         Delta(EventId(1, 7), "Half an"),
-        Started(EventId(2, 0)),
+        AttemptStarted(EventId(2, 0)),
         Delta(EventId(2, 7), "A whole"),
         Delta(EventId(2, 15), " answer."),
-        Ended(EventId(2, 16), await desk.message(reply)),
+        ReplyEnded(EventId(2, 16), await desk.message(reply)),
     ]
 
 
@@ -126,14 +126,14 @@ async def test_reply_stopped_before_its_first_word_just_ends(desk):
         await asyncio.sleep(1)
         stopped = await desk.stop(reply)
 
-    assert reader.events == [Started(EventId(1, 0)), Ended(EventId(1, 1), stopped)]
+    assert reader.events == [AttemptStarted(EventId(1, 0)), ReplyEnded(EventId(1, 1), stopped)]
 
 
 async def test_silence_is_filled_with_signs_of_life(desk):
     reply = await desk.reply()
     async with aclosing(desk.follow(reply)) as events:
         for count in (1, 2, 3):
-            assert await anext(events) == Quiet()
+            assert await anext(events) == KeepAlive()
             assert asyncio.get_running_loop().time() == count * QUIET
 
 
@@ -163,7 +163,7 @@ async def test_reader_of_a_deleted_room_is_let_go(desk):
         await asyncio.sleep(1)
         await desk.delete(room)
 
-    assert reader.events == [Quiet()]
+    assert reader.events == [KeepAlive()]
     assert asyncio.get_running_loop().time() == QUIET
 
 
@@ -211,6 +211,6 @@ async def test_question_has_no_stream(desk):
         return follow_reply(uow=desk.chat, stream=desk.stream, reply_id=message.id, **place)
 
     async with aclosing(follow(accepted.reply)) as events:
-        assert await anext(events) == Found(accepted.reply)
+        assert await anext(events) == Snapshot(accepted.reply)
     with pytest.raises(NotAReply):
         await anext(follow(accepted.question))

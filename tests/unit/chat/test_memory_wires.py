@@ -6,7 +6,7 @@ from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MOST_ACCOUNTS, MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import CachedPage, CacheMiss
 
 PAGE = CachedPage(b"", "")
@@ -53,9 +53,9 @@ async def test_stream_keeps_nothing_of_replies_that_have_ended(desk):
     for _ in range(3):
         reply_id = desk.new_id()
         async with stream.follow(reply_id):
-            await stream.append(reply_id, Piece(1, 0, "text"))
+            await stream.append(reply_id, Chunk(1, 0, "text"))
             await stream.end(reply_id)
-        await stream.append(desk.new_id(), Piece(1, 0, "text"))
+        await stream.append(desk.new_id(), Chunk(1, 0, "text"))
         async with stream.follow(desk.new_id()):
             await stream.end(desk.new_id())
     assert len(stream._logs) == 3

@@ -6,8 +6,8 @@ import pytest
 
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.follow_reply import (
-    Ended,
-    Started,
+    AttemptStarted,
+    ReplyEnded,
     end_of,
 )
 from parley.core.chat.model import EventId
@@ -37,7 +37,7 @@ async def test_reader_resumes_at_every_place(desk, when, offset):
     assert reader.text == TEXT
     assert reader.ended == await desk.message(reply)
     assert reader.last == EventId(1, 16)
-    assert Started(EventId(1, 0)) not in reader.events
+    assert AttemptStarted(EventId(1, 0)) not in reader.events
 
 
 async def test_reader_that_has_it_all_only_hears_that_it_has_ended(desk):
@@ -46,7 +46,7 @@ async def test_reader_that_has_it_all_only_hears_that_it_has_ended(desk):
     written = await desk.write(reply)
 
     reader = await Reader(TEXT).read(desk.follow(reply, end_of(written)))
-    assert reader.events == [Ended(end_of(written), written)]
+    assert reader.events == [ReplyEnded(end_of(written), written)]
 
 
 @pytest.mark.parametrize("offset", [0, 3, 7, 8, 1_000])
@@ -59,7 +59,7 @@ async def test_reader_of_an_earlier_attempt_starts_anew(desk, offset):
     await desk.write(reply)
 
     reader = await Reader("Half an"[:offset], EventId(1, offset)).read(desk.follow(reply, EventId(1, offset)))
-    assert reader.events[0] == Started(EventId(2, 0))
+    assert reader.events[0] == AttemptStarted(EventId(2, 0))
     assert reader.text == TEXT
 
 
@@ -78,7 +78,7 @@ async def test_reader_that_claims_a_later_attempt_starts_at_the_beginning(desk, 
         await reader.read(desk.follow(reply, claimed))
 
     assert reader.text == TEXT
-    assert reader.events[0] == Started(EventId(1, 0))
+    assert reader.events[0] == AttemptStarted(EventId(1, 0))
 
 
 async def test_reader_that_claims_too_much_of_the_text_gets_no_repeat(desk):
@@ -93,4 +93,4 @@ async def test_reader_that_claims_too_much_of_the_text_gets_no_repeat(desk):
             reader.events.append(event)
         await writing
 
-    assert reader.events == [Ended(EventId(1, 16), await desk.message(reply))]
+    assert reader.events == [ReplyEnded(EventId(1, 16), await desk.message(reply))]

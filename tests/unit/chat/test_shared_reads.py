@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from parley.core.chat.ports import CachedPage, CacheMiss
-from parley.core.chat.rooms import SharedReads
+from parley.core.chat.shared_reads import SharedReads
 from tests.unit.chat.desk import Desk
 
 PAGE = CachedPage(b"rooms", '"tag"')

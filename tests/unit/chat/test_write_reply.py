@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from parley.core.billing.model import DayUsage
-from parley.core.chat.model import Piece, Role, Status, TokenUsage, Turn
+from parley.core.chat.model import Chunk, Role, Status, TokenUsage, Turn
 from parley.core.chat.ports import StreamEnd
 from tests.unit.chat.desk import TODAY
 from tests.unit.chat.scripted_model import USAGE, Gate, Pause
 
 
-async def received(pieces, count: int) -> list[Piece | StreamEnd | None]:
+async def received(pieces, count: int) -> list[Chunk | StreamEnd | None]:
     return [await pieces.receive(within=5) for _ in range(count)]
 
 
@@ -96,15 +96,15 @@ async def test_first_piece_is_sent_at_once_and_later_ones_together(desk):
     )
     clock = asyncio.get_running_loop().time
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
-        assert await received(pieces, 2) == [Piece(1, 0, ""), Piece(1, 0, "The ")]
+        assert await received(pieces, 2) == [Chunk(1, 0, ""), Chunk(1, 0, "The ")]
         assert clock() == 0
         gates[0].open()
-        assert await received(pieces, 1) == [Piece(1, 4, "first and the rest")]
+        assert await received(pieces, 1) == [Chunk(1, 4, "first and the rest")]
         assert clock() == pytest.approx(0.04)
         await gates[1].reached()
         await asyncio.sleep(1)
         gates[1].open()
-        assert await received(pieces, 1) == [Piece(1, 22, ".")]
+        assert await received(pieces, 1) == [Chunk(1, 22, ".")]
         assert clock() == pytest.approx(1.04)
         gates[2].open()
         assert await received(pieces, 1) == [StreamEnd.ENDED]
@@ -117,11 +117,11 @@ async def test_long_text_is_sent_without_waiting_for_more(desk):
     async with desk.writing(reply), desk.stream.follow(reply.id) as pieces:
         await received(pieces, 2)
         gates[0].open()
-        assert await received(pieces, 1) == [Piece(1, 1, "b" * 399 + "c")]
+        assert await received(pieces, 1) == [Chunk(1, 1, "b" * 399 + "c")]
         assert asyncio.get_running_loop().time() == 0
         gates[1].open()
         # What follows is short again, and waits for more.
-        assert await received(pieces, 1) == [Piece(1, 401, "de")]
+        assert await received(pieces, 1) == [Chunk(1, 401, "de")]
         assert asyncio.get_running_loop().time() == pytest.approx(0.04)
 
 

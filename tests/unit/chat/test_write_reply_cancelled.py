@@ -91,7 +91,7 @@ async def test_cancelling_cuts_no_transaction_off(desk, while_it):
     await asyncio.wait([task])
 
     assert task.cancelled()
-    assert uow.cut_off == 0
+    assert uow.on_disconnect == 0
     assert (await desk.message(reply)).status is (Status.PENDING if while_it == "renews" else Status.COMPLETED)
 
 
@@ -106,7 +106,7 @@ async def test_model_that_ends_cuts_no_renewal_off(desk):
         await asyncio.sleep(RENEWAL + 0.5)
         gate.open()
 
-    assert uow.cut_off == 0
+    assert uow.on_disconnect == 0
     assert (await desk.message(reply)).content == "An answer."
 
 
@@ -124,7 +124,7 @@ async def test_worker_that_is_cancelled_twice_hands_the_reply_back(desk):
     await asyncio.sleep(1)
 
     assert task.cancelled()
-    assert uow.cut_off == 0
+    assert uow.on_disconnect == 0
     assert await desk.queued() == [reply.id]
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from parley.core.chat.model import Status
-from parley.core.chat.ports import ChatUnit, ChatUnitOfWork
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.errors import Unavailable
 from tests.unit.chat.desk import LIMITS, Desk
 from tests.unit.chat.scripted_model import Gate

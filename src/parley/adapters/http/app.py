@@ -17,26 +17,26 @@ from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from parley.adapters.http.account import AccountController
+from parley.adapters.http.accounts.account import AccountController
+from parley.adapters.http.accounts.export import export_account
+from parley.adapters.http.accounts.passwords import PasswordController
+from parley.adapters.http.accounts.sessions import SessionController
+from parley.adapters.http.accounts.sign_in import AuthController
 from parley.adapters.http.auth import RequireCaller
-from parley.adapters.http.docs import docs_files, docs_page, docs_start, openapi_config, openapi_json
+from parley.adapters.http.billing.sandbox_pages import CheckoutPages, SandboxPages
+from parley.adapters.http.billing.subscriptions import SubscriptionController
+from parley.adapters.http.billing.usage import UsageController
+from parley.adapters.http.billing.webhook import WebhookController
+from parley.adapters.http.chat.messages import MessageController
+from parley.adapters.http.chat.models import list_models
+from parley.adapters.http.chat.reply_stream import ReplyController
+from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.envelope import Envelope
-from parley.adapters.http.export import export_account
+from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
-from parley.adapters.http.messages import MessageController
-from parley.adapters.http.metering import read_metrics
-from parley.adapters.http.models import list_models
-from parley.adapters.http.passwords import PasswordController
+from parley.adapters.http.metrics import read_metrics
+from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_start, openapi_config, openapi_json
 from parley.adapters.http.ports import HttpPorts
-from parley.adapters.http.problems import exception_handlers
-from parley.adapters.http.replies import ReplyController
-from parley.adapters.http.rooms import RoomController
-from parley.adapters.http.sandbox_pages import CheckoutPages, SandboxPages
-from parley.adapters.http.sessions import SessionController
-from parley.adapters.http.sign_in import AuthController
-from parley.adapters.http.subscriptions import SubscriptionController
-from parley.adapters.http.usage import UsageController
-from parley.adapters.http.webhook import WebhookController
 
 LARGEST_BODY = 1_000_000
 _EXPOSED = (
@@ -73,7 +73,9 @@ def create_app(
     """
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
     https = ports.public_url.startswith("https://")
-    app: ASGIApp = Envelope(litestar, new_request_id=lambda: str(ports.new_id()), meter=ports.meter, https=https)
+    app: ASGIApp = Envelope(
+        litestar, new_request_id=lambda: str(ports.accounts.new_id()), meter=ports.meter, https=https
+    )
     if not trusted_proxies:
         return app
     # Outermost, so that all within see one and the same client. uvicorn types ASGI in its own words: hence Any.
@@ -100,7 +102,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             SubscriptionController,
             WebhookController,
             CheckoutPages,
-            *((SandboxPages,) if ports.sandbox else ()),
+            *((SandboxPages,) if ports.billing.sandbox else ()),
             list_models,
             RoomController,
             MessageController,
@@ -113,11 +115,18 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             docs_start,
             docs_files(),
         ],
-        middleware=[DefineMiddleware(RequireCaller, tokens=ports.tokens, revoked=ports.revoked, now=ports.now)],
+        middleware=[
+            DefineMiddleware(
+                RequireCaller,
+                tokens=ports.accounts.access_tokens,
+                revocations=ports.accounts.revocations,
+                now=ports.accounts.now,
+            )
+        ],
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports.now, ports.meter.refused),
+        exception_handlers=exception_handlers(ports.accounts.now, ports.meter.refused),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),

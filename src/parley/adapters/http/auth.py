@@ -9,7 +9,7 @@ from structlog.contextvars import bind_contextvars
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import Caller
 from parley.core.accounts.ports import AccessTokens
-from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.revocations import RevocationList
 from parley.core.ports import Clock
 
 PUBLIC = {"public": True}
@@ -27,10 +27,10 @@ class RequireCaller:
     that it asks, Litestar copies the handler at every request.
     """
 
-    def __init__(self, app: ASGIApp, *, tokens: AccessTokens, revoked: RevokedSessions, now: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, tokens: AccessTokens, revocations: RevocationList, now: Clock) -> None:
         self._app = app
         self._tokens = tokens
-        self._revoked = revoked
+        self._revoked = revocations
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

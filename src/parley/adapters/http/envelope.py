@@ -11,9 +11,9 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley.adapters.http.metering import Exchange
+from parley.adapters.http.loggable_path import loggable_path
+from parley.adapters.http.metrics import RequestObservation
 from parley.adapters.http.ports import RequestMeter
-from parley.adapters.http.shown_path import shown_path
 
 log = structlog.get_logger("parley.access")
 
@@ -44,7 +44,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = _given_request_id(scope) or self._new_request_id().encode()
-        exchange = Exchange(scope, self._meter)
+        exchange = RequestObservation(scope, self._meter)
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -62,7 +62,7 @@ class Envelope:
             await self._app(scope, receive, send_wrapped)
         finally:
             took = exchange.ended()
-            log.info("request", method=scope["method"], path=shown_path(scope), status=exchange.status, ms=took)
+            log.info("request", method=scope["method"], path=loggable_path(scope), status=exchange.status, ms=took)
             structlog.contextvars.clear_contextvars()
 
 

@@ -10,8 +10,8 @@ from litestar.openapi.spec import Example
 from msgspec import Struct
 
 from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.ports import Ports
-from parley.adapters.http.told import told
 
 # Probes give up soon after: they should hear what is down.
 CHECK_SECONDS = 2.0
@@ -20,14 +20,14 @@ CHECK_SECONDS = 2.0
 class LiveBody(Struct):
     """It answers, so it lives."""
 
-    status: Annotated[Literal["ok"], told("Always", "ok")] = "ok"
+    status: Annotated[Literal["ok"], described("Always", "ok")] = "ok"
 
 
 class ReadyBody(Struct):
     """Whether the process can work."""
 
-    status: Annotated[Literal["ok", "unavailable"], told("Whether requests are of use now", "ok")]
-    down: Annotated[list[str], told("The parts that do not answer", [])]
+    status: Annotated[Literal["ok", "unavailable"], described("Whether requests are of use now", "ok")]
+    down: Annotated[list[str], described("The parts that do not answer", [])]
 
 
 @get("/health/live", operation_id="isLive", summary="The process lives", tags=("Operations",), opt=PUBLIC)

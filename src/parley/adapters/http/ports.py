@@ -1,31 +1,19 @@
-"""What the HTTP adapter is given: the ports and settings that its handlers pass on to use cases."""
+"""What the HTTP adapter needs: the ports of the core's modules, and its own settings."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 from litestar.di import NamedDependency
 
-from parley.core.accounts.codes import CodePolicy
-from parley.core.accounts.deliveries import Post
-from parley.core.accounts.password_rules import PasswordRules
-from parley.core.accounts.ports import AccessTokens, AuditTrail, MobileNumbers, NewCode, NewToken, Passwords
-from parley.core.accounts.revoked import RevokedSessions
-from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.accounts.turns import Turns
-from parley.core.billing.ports import EventQueue, PaymentProvider
-from parley.core.billing.sandbox import SandboxTill
-from parley.core.billing.stores import BillingUnitOfWork
-from parley.core.chat.catalogue import ModelCatalogue
-from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
-from parley.core.chat.rooms import SharedReads
-from parley.core.chat.tickets import StreamTickets
-from parley.core.ports import Clock, NewId, Throttle
+from parley.core.accounts import AccountsPorts
+from parley.core.billing import BillingPorts
+from parley.core.chat import ChatPorts
+from parley.core.ports import RateLimiter
 
 
 class RequestMeter(Protocol):
-    """What operators are told of requests. Raises nothing."""
+    """Counts requests for operators. Raises nothing."""
 
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """An answer began. `route` is the template; without `seconds` the time is not worth counting."""
@@ -36,62 +24,29 @@ class RequestMeter(Protocol):
     def stream_opened(self) -> None: ...
 
     def stream_closed(self) -> None:
-        """One that was opened."""
+        """A stream that was opened has ended."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HttpPorts:
-    """Keys come as lists: the first signs, all verify. `public_url` is empty where answers name paths alone.
+    """`sandbox_billing` processes events at once: whoever paid in the sandbox comes back to a changed plan.
 
-    `scrape` makes what Prometheus reads, for everybody without a `metrics_token`. Without `post` the answer shows
-    one-time codes; without `sandbox` there are no pages of it. `webhook_open` says that events may come from outside.
+    `public_url` is empty where answers name paths without a host. `scrape` makes what Prometheus reads, for everybody
+    without a `metrics_token`. `webhook_open` says that events may come from outside.
     """
 
-    now: Clock
-    new_id: NewId
-    new_code: NewCode
-    new_token: NewToken
-    throttle: Throttle
+    accounts: AccountsPorts
+    billing: BillingPorts
+    chat: ChatPorts
+    sandbox_billing: BillingPorts
+    rate_limiter: RateLimiter
     health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
     public_url: str
+    frontend_url: str
     meter: RequestMeter
     scrape: Callable[[], Awaitable[bytes]]
     metrics_token: str
-
-    accounts: AccountsUnitOfWork
-    passwords: Passwords
-    password_rules: PasswordRules
-    mobile_numbers: MobileNumbers
-    post: Post | None
-    turns: Turns
-    audit: AuditTrail
-    tokens: AccessTokens
-    revoked: RevokedSessions
-    code_keys: Sequence[bytes]
-    refresh_keys: Sequence[bytes]
-    code_policy: CodePolicy
-    session_life: timedelta
     auth_requests_per_minute: int
-
-    chat: ChatUnitOfWork
-    catalogue: ModelCatalogue
-    reply_queue: ReplyQueue
-    reply_stream: ReplyStream
-    stop_signals: StopSignals
-    reply_meter: ReplyMeter
-    room_list_cache: RoomListCache
-    room_list_reads: SharedReads
-    tickets: StreamTickets
-    max_pending: int
-
-    billing: BillingUnitOfWork
-    basic_daily_limit: int
-    payments: PaymentProvider
-    sandbox: SandboxTill | None
-    event_queue: EventQueue
-    sandbox_events: EventQueue
-    subscription_grace: timedelta
-    frontend_url: str
     webhook_open: bool
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 
 
@@ -14,7 +14,7 @@ from parley.core.chat.ports import StreamEnd, StreamSubscription
 class _Log:
     """The latest attempt's pieces, and who listens. Earlier attempts are text that every reader clears."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Chunk] = field(default_factory=list)
     readers: set["MemorySubscription"] = field(default_factory=set)
 
 
@@ -25,7 +25,7 @@ class MemoryReplyStream:
         self._logs: dict[UUID, _Log] = {}
         self._closed = False
 
-    async def append(self, reply_id: UUID, piece: Piece) -> None:
+    async def append(self, reply_id: UUID, piece: Chunk) -> None:
         log = self._logs.setdefault(reply_id, _Log())
         if log.pieces and (piece.attempt, piece.end) <= (log.pieces[-1].attempt, log.pieces[-1].end):
             return
@@ -75,15 +75,15 @@ class MemoryReplyStream:
 
 
 class MemorySubscription:
-    def __init__(self, backlog: list[Piece]) -> None:
-        self._arrived: asyncio.Queue[Piece | StreamEnd] = asyncio.Queue()
+    def __init__(self, backlog: list[Chunk]) -> None:
+        self._arrived: asyncio.Queue[Chunk | StreamEnd] = asyncio.Queue()
         for piece in backlog:
             self.bring(piece)
 
-    def bring(self, arrival: Piece | StreamEnd) -> None:
+    def bring(self, arrival: Chunk | StreamEnd) -> None:
         self._arrived.put_nowait(arrival)
 
-    async def receive(self, *, within: float) -> Piece | StreamEnd | None:
+    async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
         if within <= 0 or not self._arrived.empty():
             return None if self._arrived.empty() else self._arrived.get_nowait()
         try:

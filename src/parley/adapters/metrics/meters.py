@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from parley.adapters.metrics import Metrics
-from parley.core.accounts.model import Happening, Identity
+from parley.core.accounts.model import AuditEvent, Identity
 from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.model import Claim, Ending
 
@@ -68,15 +68,15 @@ class CountedAudit:
 
     def note(
         self,
-        happening: Happening,
+        event_kind: AuditEvent,
         *,
         identity: Identity | None = None,
         account_id: UUID | None = None,
         session_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
-        self._metrics.happenings.labels(happening.value, identity.kind.value if identity else "").inc()
-        self._audit.note(happening, identity=identity, account_id=account_id, session_id=session_id, how=how)
+        self._metrics.happenings.labels(event_kind.value, identity.kind.value if identity else "").inc()
+        self._audit.note(event_kind, identity=identity, account_id=account_id, session_id=session_id, how=how)
 
 
 class SweepMeter:

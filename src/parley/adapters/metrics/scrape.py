@@ -68,7 +68,9 @@ class _BacklogGauges(Collector):
         yield from _waiting("parley_replies_due", "Replies that a worker may take now", backlog.due)
         yield from _waiting("parley_codes_waiting", "Codes that have not been handed over", backlog.codes)
         yield from _waiting("parley_webhooks_waiting", "Webhook events that have not been followed", backlog.events)
-        yield _gauge("parley_closures_waiting", "Customers of erased accounts still to be closed", backlog.closures)
+        yield _gauge(
+            "parley_closures_waiting", "Customers of erased accounts still to be closed", backlog.customer_erasures
+        )
 
 
 def _text(metrics: Metrics, backlog: Backlog | None) -> bytes:

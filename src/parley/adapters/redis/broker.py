@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 from taskiq import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
-from parley.adapters.redis.connection import ANSWER_SECONDS, RedisLink, backoff_seconds
+from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient, backoff_seconds
 
 log = structlog.get_logger("parley.queue")
 
@@ -30,7 +30,7 @@ class HintBroker(RedisStreamBroker):
     again otherwise. In return there is nothing to reclaim, and nothing that runs long is delivered again.
     """
 
-    def __init__(self, url: str, link: RedisLink, *, queue: str = QUEUE) -> None:
+    def __init__(self, url: str, link: RedisClient, *, queue: str = QUEUE) -> None:
         """Connects when first used: for what is put by `link`, for the rest by itself.
 
         Raises ValueError for an address that is none of Redis.

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from parley.adapters.redis.connection import RedisLink, again_and_again, in_background
+from parley.adapters.redis.client.connection import RedisClient, repeat_with_backoff, running_in_background
 from parley.core.chat.ports import CachedPage, CacheMiss
 
 # A hash for each account: its generation, and of each size of page the body, the ETag and the end of its life, in
@@ -52,7 +52,7 @@ class RedisRoomListCache:
     `running`, until it succeeds, and until then this process does not look up the account's pages.
     """
 
-    def __init__(self, link: RedisLink, *, seconds: float) -> None:
+    def __init__(self, link: RedisClient, *, seconds: float) -> None:
         self._link = link
         self._seconds = seconds
         self._generations = map("{}-{}".format, repeat(secrets.token_hex(16)), count())
@@ -66,14 +66,14 @@ class RedisRoomListCache:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        async with in_background(again_and_again(self._link, self._drop_owed)):
+        async with running_in_background(repeat_with_backoff(self._link, self._drop_owed)):
             yield
 
     async def look_up(self, account_id: UUID, *, limit: int) -> CachedPage | CacheMiss:
         if account_id in self._owed:
             return UNREACHED
         found: list[bytes] = []
-        with self._link.hinted():
+        with self._link.best_effort():
             answer = await self._link.execute(
                 "EVAL", LOOK_UP, 1, _key(account_id), limit, self._new_generation(), self._life_of_generation()
             )
@@ -89,7 +89,7 @@ class RedisRoomListCache:
         if missed == UNREACHED or account_id in self._owed:
             return
         life = round(self._seconds * 1_000_000)
-        with self._link.hinted():
+        with self._link.best_effort():
             await self._link.execute(
                 "EVAL", STORE, 1, _key(account_id), limit, missed.generation, life, page.etag, page.body,
                 self._life_of_generation(),

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from parley.adapters.redis.channels import Channels
-from parley.adapters.redis.connection import PATIENCE_SECONDS, RedisLink
+from parley.adapters.redis.client.connection import PATIENCE_SECONDS, RedisClient
+from parley.adapters.redis.pubsub import PubSub
 
 CHANNEL = "parley:stop"
 
@@ -17,7 +17,7 @@ class RedisStopSignals:
     `send` needs nothing else; `listen` hears signals only inside of `running`.
     """
 
-    def __init__(self, link: RedisLink, channels: Channels) -> None:
+    def __init__(self, link: RedisClient, channels: PubSub) -> None:
         self._link = link
         self._channels = channels
         self._listeners: dict[bytes, set[asyncio.Event]] = {}
@@ -38,7 +38,7 @@ class RedisStopSignals:
             self._channels.leave(CHANNEL, self)
 
     async def send(self, reply_id: UUID) -> None:
-        with self._link.hinted():
+        with self._link.best_effort():
             await self._link.commands.publish(CHANNEL, reply_id.bytes)
 
     @asynccontextmanager
@@ -53,14 +53,14 @@ class RedisStopSignals:
             if not listeners and self._listeners.get(reply_id.bytes) is listeners:
                 del self._listeners[reply_id.bytes]
 
-    def heard(self, data: bytes) -> None:
+    def on_message(self, data: bytes) -> None:
         for nudged in self._listeners.get(data, ()):
             nudged.set()
 
-    def cut_off(self) -> None:
+    def on_disconnect(self) -> None:
         self._was_cut_off = True
 
-    def joined(self) -> None:
+    def on_subscribed(self) -> None:
         """Signals may have been lost before: a nudge to everyone costs one look into the database each."""
         self._joined.set()
         if self._was_cut_off:

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from parley.adapters.sql.clock import database_time
-from parley.adapters.sql.database import Database
-from parley.adapters.sql.events import SqlEvents
-from parley.adapters.sql.replies import claimable, unfinished
-from parley.adapters.sql.tables import closures, deliveries, messages
+from parley.adapters.sql.billing.events import SqlEvents
+from parley.adapters.sql.chat.replies import claimable, unfinished
+from parley.adapters.sql.engine.clock import database_time
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.tables import customer_erasures, deliveries, messages
 from parley.core.backlog import Backlog, Waiting
 from parley.core.chat.model import Status
 from parley.core.errors import Unavailable
@@ -42,7 +42,7 @@ class SqlBacklog:
                 due=_waiting((await connection.execute(_DUE)).one(), now),
                 codes=_waiting((await connection.execute(_CODES)).one(), now),
                 events=_waiting(await SqlEvents(connection).waiting(), now),
-                closures=(await connection.execute(_CLOSURES)).scalar_one(),
+                customer_erasures=(await connection.execute(_CLOSURES)).scalar_one(),
             )
 
 
@@ -58,7 +58,7 @@ def _due() -> Select[int, datetime]:
 _BY_STATUS = select(messages.c.status, func.count().label("replies")).where(unfinished).group_by(messages.c.status)
 _DUE = _due()
 _CODES = select(func.count(), func.min(deliveries.c.claimable_at))
-_CLOSURES = select(func.count()).select_from(closures)
+_CLOSURES = select(func.count()).select_from(customer_erasures)
 
 
 def _waiting(found: Iterable[Any], now: datetime) -> Waiting:

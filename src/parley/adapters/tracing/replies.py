@@ -9,7 +9,8 @@ from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 
 from parley.adapters.tracing import ending
 from parley.core.chat.model import Claim, Conversation, Ending, Finished
-from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, LanguageModel, ReplyMeter
+from parley.core.chat.ports import LanguageModel, ReplyMeter
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 
 
 class TracedMeter:

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from taskiq import AsyncBroker, TaskiqEvents, TaskiqState
 
-from parley.adapters.worker.about import Work
+from parley.adapters.worker.log_context import Work
 
 log = structlog.get_logger("parley.worker")
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from parley.core.accounts.deliveries import Post
+from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.errors import OtpInvalid
 from parley.core.accounts.model import (
     CODE_TRIES,
     Account,
+    AuditEvent,
     Challenge,
     Delivery,
-    Happening,
     Identity,
     OpenedBy,
     Purpose,
@@ -24,23 +24,14 @@ from parley.core.accounts.model import (
     keyed_hash,
     token_hash,
 )
-from parley.core.accounts.ports import AccessTokens, AuditTrail, NewCode, NewToken
+from parley.core.accounts.ports import AccessTokens, AuditTrail, CodeDelivery, NewCode, NewToken
+from parley.core.accounts.rate_limits import HOUR_SECONDS, IdentityRateLimits
 from parley.core.accounts.sessions import open_session
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
-from parley.core.accounts.turns import HOUR_SECONDS, Turns
 from parley.core.errors import InvalidInput, TooManyRequests
 from parley.core.ports import NewId
 
-_FAILED = {Purpose.SIGN_IN: Happening.SIGN_IN_FAILED, Purpose.RESET: Happening.RESET_FAILED}
-
-
-@dataclass(frozen=True, slots=True)
-class CodePolicy:
-    """How long a code lives (NIST SP 800-63B and ASVS 6.5.5: at most ten minutes), and how often one is sent."""
-
-    expire_seconds: int = 600
-    resend_seconds: int = 60
-    max_sends_per_hour: int = 5
+_FAILED = {Purpose.SIGN_IN: AuditEvent.SIGN_IN_FAILED, Purpose.RESET: AuditEvent.RESET_FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +46,8 @@ class CodeSent:
 async def send_code(
     *,
     uow: AccountsUnitOfWork,
-    turns: Turns,
-    post: Post | None,
+    turns: IdentityRateLimits,
+    post: CodeDelivery | None,
     policy: CodePolicy,
     keys: Sequence[bytes],
     identity: Identity,
@@ -83,12 +74,12 @@ async def send_code(
     async with uow() as unit:
         await unit.challenges.put(challenge)
         if post is not None:
-            sealed = post.seal.close(code)
-            await unit.deliveries.put(Delivery(delivery_id, identity, purpose, sealed, expires_at))
+            encrypted = post.cipher.encrypt(code)
+            await unit.deliveries.put(Delivery(delivery_id, identity, purpose, encrypted, expires_at))
         await unit.commit()
     if post is not None:
         await post.queue.put(delivery_id)
-    audit.note(Happening.CODE_REQUESTED, identity=identity, how=purpose.value)
+    audit.note(AuditEvent.CODE_REQUESTED, identity=identity, how=purpose.value)
     return CodeSent(policy.expire_seconds, policy.resend_seconds, code if post is None else None)
 
 
@@ -166,12 +157,12 @@ async def sign_in_by_code(
             now=now,
         )
         await unit.commit()
-    audit.note(Happening.SIGNED_IN, identity=identity, account_id=account.id, session_id=session_id, how="code")
+    audit.note(AuditEvent.SIGNED_IN, identity=identity, account_id=account.id, session_id=session_id, how="code")
     access_token = access_tokens.issue(account.id, session_id, now)
     return SignedIn(access_token, access_tokens.expires_in, refresh_token, created=created, account=account)
 
 
-async def _take_turn(turns: Turns, policy: CodePolicy, identity: Identity, purpose: Purpose) -> None:
+async def _take_turn(turns: IdentityRateLimits, policy: CodePolicy, identity: Identity, purpose: Purpose) -> None:
     await turns.take(f"code:{purpose.value}", identity, limit=1, per=policy.resend_seconds)
     try:
         await turns.take("code:hour", identity, limit=policy.max_sends_per_hour, per=HOUR_SECONDS)

@@ -4,14 +4,12 @@ A code waits in the database, sealed, until it was handed over. The queue only s
 what it loses, and what a worker that died had taken, the sweep finds again. So a code may arrive twice, but not never.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
 
-from parley.core.accounts.model import Delivery, Happening, IdentityKind, Purpose
-from parley.core.accounts.ports import AuditTrail, DeliveryQueue, OtpSender, Seal, SenderRefused, SenderUnavailable
+from parley.core.accounts.model import AuditEvent, Delivery, Purpose
+from parley.core.accounts.ports import AuditTrail, CodeDelivery, DeliveryQueue, SenderRefused, SenderUnavailable
 from parley.core.accounts.stores import AccountsUnitOfWork
 
 # Longer than any sender takes to give up.
@@ -22,17 +20,8 @@ OVERDUE_SECONDS = 2.0
 SWEEP_LIMIT = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """How codes reach people: who carries them to which kind of identity, and how the carriers hear of them."""
-
-    senders: Mapping[IdentityKind, OtpSender]
-    queue: DeliveryQueue
-    seal: Seal
-
-
 async def deliver_code(
-    *, uow: AccountsUnitOfWork, post: Post, audit: AuditTrail, delivery_id: UUID, now: datetime
+    *, uow: AccountsUnitOfWork, post: CodeDelivery, audit: AuditTrail, delivery_id: UUID, now: datetime
 ) -> None:
     """Send the code unless it was sent, voided, or is being sent by another worker. Failures are put off, or noted."""
     async with uow() as unit:
@@ -47,17 +36,17 @@ async def deliver_code(
         delay = min(FIRST_DELAY_SECONDS * 3.0**delivery.failures, LONGEST_DELAY_SECONDS)
         if now + timedelta(seconds=delay) < delivery.expires_at:
             async with uow() as unit:
-                await unit.deliveries.put_off(delivery_id, seconds=delay)
+                await unit.deliveries.postpone(delivery_id, seconds=delay)
                 await unit.commit()
-            audit.note(Happening.CODE_PUT_OFF, identity=delivery.identity, how=str(failure))
+            audit.note(AuditEvent.CODE_POSTPONED, identity=delivery.identity, how=str(failure))
             return
     async with uow() as unit:
         await unit.deliveries.remove(delivery_id)
         await unit.commit()
     if failure is not None:
-        audit.note(Happening.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
+        audit.note(AuditEvent.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
     elif not unwanted:
-        audit.note(Happening.CODE_DELIVERED, identity=delivery.identity, how=delivery.purpose.value)
+        audit.note(AuditEvent.CODE_DELIVERED, identity=delivery.identity, how=delivery.purpose.value)
 
 
 async def requeue_deliveries(*, uow: AccountsUnitOfWork, queue: DeliveryQueue) -> int:
@@ -69,12 +58,12 @@ async def requeue_deliveries(*, uow: AccountsUnitOfWork, queue: DeliveryQueue) -
     return len(overdue)
 
 
-async def _failure(post: Post, delivery: Delivery, now: datetime) -> SenderUnavailable | SenderRefused | None:
+async def _failure(post: CodeDelivery, delivery: Delivery, now: datetime) -> SenderUnavailable | SenderRefused | None:
     sender = post.senders.get(delivery.identity.kind)
     if sender is None:
         return SenderRefused("no sender of today's settings reaches this kind of identity")
     try:
-        code = post.seal.open(delivery.sealed_code)
+        code = post.cipher.decrypt(delivery.encrypted_code)
     except ValueError:
         return SenderRefused("the secret that sealed the code is not in JWT_SECRET any more")
     minutes = max(1, ceil((delivery.expires_at - now) / timedelta(minutes=1)))

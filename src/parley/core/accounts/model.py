@@ -59,12 +59,12 @@ class OpenedBy(str, Enum):
     PASSWORD = "password"  # noqa: S105  the word, not one
 
 
-class Happening(str, Enum):
+class AuditEvent(str, Enum):
     """What the audit trail tells of."""
 
     CODE_REQUESTED = "code_requested"
     CODE_DELIVERED = "code_delivered"
-    CODE_PUT_OFF = "code_put_off"
+    CODE_POSTPONED = "code_put_off"
     CODE_NOT_DELIVERED = "code_not_delivered"
     SIGNED_UP = "signed_up"
     SIGNED_IN = "signed_in"
@@ -105,12 +105,12 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A code on its way to its owner. `sealed_code` can be opened with the server's key alone."""
+    """A code on its way to its owner. `encrypted_code` can be opened with the server's key alone."""
 
     id: UUID
     identity: Identity
     purpose: Purpose
-    sealed_code: bytes = field(repr=False)
+    encrypted_code: bytes = field(repr=False)
     expires_at: datetime
     failures: int = 0
 

@@ -10,7 +10,7 @@ from parley.core.accounts.errors import CredentialsInvalid
 from parley.core.accounts.model import (
     SIGNUP_LIFE,
     Account,
-    Happening,
+    AuditEvent,
     Identity,
     OpenedBy,
     SignedIn,
@@ -20,9 +20,9 @@ from parley.core.accounts.model import (
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import AccessTokens, AuditTrail, NewToken, Passwords
 from parley.core.accounts.profile import check_name
+from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.sessions import open_session
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.accounts.turns import Turns
 from parley.core.ports import NewId
 
 
@@ -39,7 +39,7 @@ async def sign_up(
     uow: AccountsUnitOfWork,
     passwords: Passwords,
     rules: PasswordRules,
-    turns: Turns,
+    turns: IdentityRateLimits,
     audit: AuditTrail,
     identity: Identity,
     name: str | None,
@@ -63,7 +63,7 @@ async def sign_up(
             Signup(token_hash(signup_token), identity, name, password_hash, expires_at=now + SIGNUP_LIFE)
         )
         await unit.commit()
-    audit.note(Happening.SIGNED_UP, identity=identity)
+    audit.note(AuditEvent.SIGNED_UP, identity=identity)
     return SignupStarted(signup_token, int(SIGNUP_LIFE.total_seconds()))
 
 
@@ -72,7 +72,7 @@ async def log_in(
     uow: AccountsUnitOfWork,
     passwords: Passwords,
     access_tokens: AccessTokens,
-    turns: Turns,
+    turns: IdentityRateLimits,
     audit: AuditTrail,
     identity: Identity,
     password: str,
@@ -107,7 +107,7 @@ async def log_in(
             )
             await unit.commit()
             break
-    audit.note(Happening.SIGNED_IN, identity=identity, account_id=account.id, session_id=session_id, how="password")
+    audit.note(AuditEvent.SIGNED_IN, identity=identity, account_id=account.id, session_id=session_id, how="password")
     access_token = access_tokens.issue(account.id, session_id, now)
     return SignedIn(access_token, access_tokens.expires_in, refresh_token, created=False, account=account)
 
@@ -121,6 +121,6 @@ async def _verify(
     password_hash = None if account is None else account.password_hash
     fits = await passwords.verify(password, password_hash)
     if account is None or password_hash is None or not fits:
-        audit.note(Happening.SIGN_IN_FAILED, identity=identity, how="password")
+        audit.note(AuditEvent.SIGN_IN_FAILED, identity=identity, how="password")
         raise CredentialsInvalid
     return account, password_hash

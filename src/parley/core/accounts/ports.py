@@ -1,10 +1,12 @@
 """What the accounts module needs of the world outside, named by role. Times are aware and UTC."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.accounts.model import Caller, Happening, Identity, Purpose
+from parley.core.accounts.model import AuditEvent, Caller, Identity, IdentityKind, Purpose
 
 
 class NewToken(Protocol):
@@ -55,19 +57,28 @@ class DeliveryQueue(Protocol):
         """A hint to deliver that code. It may be lost or repeated; raises nothing when it cannot be put."""
 
 
-class Seal(Protocol):
+class Cipher(Protocol):
     """Encryption for what a worker must be able to read and nobody else."""
 
-    def close(self, text: str) -> bytes: ...
+    def encrypt(self, text: str) -> bytes: ...
 
-    def open(self, sealed: bytes) -> str:
-        """Raises ValueError for what was not sealed with one of today's keys."""
+    def decrypt(self, encrypted: bytes) -> str:
+        """Raises ValueError for what was not encrypted with one of today's keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDelivery:
+    """How codes reach people: who carries them to which kind of identity, and how the carriers hear of them."""
+
+    senders: Mapping[IdentityKind, OtpSender]
+    queue: DeliveryQueue
+    cipher: Cipher
 
 
 class AuditTrail(Protocol):
     def note(
         self,
-        happening: Happening,
+        event_kind: AuditEvent,
         *,
         identity: Identity | None = None,
         account_id: UUID | None = None,

@@ -15,7 +15,7 @@ from parley.core.accounts.model import (
     REFRESH_GRACE,
     SESSION_MEMORY,
     USER_AGENT_CHARACTERS,
-    Happening,
+    AuditEvent,
     OpenedBy,
     RefreshToken,
     Session,
@@ -24,9 +24,9 @@ from parley.core.accounts.model import (
     token_hash,
 )
 from parley.core.accounts.ports import AccessTokens, AuditTrail
-from parley.core.accounts.revoked import RevokedSessions
+from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
-from parley.core.text import made_storable
+from parley.core.text import make_storable
 
 
 async def open_session(
@@ -41,7 +41,7 @@ async def open_session(
     now: datetime,
 ) -> None:
     """Part of the unit of work of every sign-in. The session expires when it was not refreshed for `life`."""
-    device = None if user_agent is None else made_storable(user_agent)[:USER_AGENT_CHARACTERS]
+    device = None if user_agent is None else make_storable(user_agent)[:USER_AGENT_CHARACTERS]
     await unit.sessions.add(Session(session_id, account_id, opened_by, now, now, now + life, device))
     await unit.sessions.add_token(RefreshToken(token_hash(refresh_token), session_id, issued_at=now))
 
@@ -50,7 +50,7 @@ async def refresh_session(
     *,
     uow: AccountsUnitOfWork,
     access_tokens: AccessTokens,
-    revoked: RevokedSessions,
+    revocations: RevocationList,
     audit: AuditTrail,
     keys: Sequence[bytes],
     refresh_token: str,
@@ -68,7 +68,7 @@ async def refresh_session(
         # The session before the token, as everything that ends or removes sessions: nobody waits in a circle.
         session = None if token is None else await unit.sessions.extend(token.session_id, at=now, until=now + life)
         if session is None:
-            audit.note(Happening.REFRESH_FAILED)
+            audit.note(AuditEvent.REFRESH_FAILED)
             raise RefreshTokenInvalid
         if await unit.sessions.use_token(hashed, at=now):
             child = _child_of(refresh_token, keys[0])
@@ -82,12 +82,12 @@ async def refresh_session(
     # locked by its erasure, and that waits for this session.
     async with uow() as unit:
         if not await unit.sessions.end(session.id, at=now):
-            audit.note(Happening.REFRESH_FAILED)
+            audit.note(AuditEvent.REFRESH_FAILED)
             raise RefreshTokenInvalid
-        await revoked.write(unit, [session.id], now)
+        await revocations.write(unit, [session.id], now)
         await unit.commit()
-    revoked.remember([session.id], now)
-    audit.note(Happening.TOKEN_REUSED, account_id=session.account_id, session_id=session.id)
+    revocations.remember([session.id], now)
+    audit.note(AuditEvent.TOKEN_REUSED, account_id=session.account_id, session_id=session.id)
     raise RefreshTokenInvalid
 
 
@@ -103,7 +103,7 @@ async def read_sessions(
 async def end_session(
     *,
     uow: AccountsUnitOfWork,
-    revoked: RevokedSessions,
+    revocations: RevocationList,
     audit: AuditTrail,
     account_id: UUID,
     session_id: UUID,
@@ -117,10 +117,10 @@ async def end_session(
             raise SessionNotFound
         if not await unit.sessions.end(session_id, at=now):
             raise SessionNotFound
-        await revoked.write(unit, [session_id], now)
+        await revocations.write(unit, [session_id], now)
         await unit.commit()
-    revoked.remember([session_id], now)
-    audit.note(Happening.SESSION_ENDED, account_id=account_id, session_id=session_id, how=how)
+    revocations.remember([session_id], now)
+    audit.note(AuditEvent.SESSION_ENDED, account_id=account_id, session_id=session_id, how=how)
 
 
 async def forget_expired(*, uow: AccountsUnitOfWork, session_life: timedelta, now: datetime) -> int:

@@ -85,7 +85,7 @@ class Deliveries(Protocol):
         None, with nothing changed, when it is gone, expired by `now`, claimed, or put off to a later time.
         """
 
-    async def put_off(self, delivery_id: UUID, *, seconds: float) -> None:
+    async def postpone(self, delivery_id: UUID, *, seconds: float) -> None:
         """Count a failure; it may be claimed again in so many seconds. A no-op when it is gone."""
 
     async def remove(self, delivery_id: UUID) -> None:
@@ -169,7 +169,7 @@ class Revocations(Protocol):
         """Remove those whose `until` is past; returns how many."""
 
 
-class Belongings(Protocol):
+class AccountErasure(Protocol):
     """What other modules keep of an account."""
 
     async def lock(self, account_id: UUID) -> None:
@@ -198,7 +198,7 @@ class AccountsUnit(Protocol):
     @property
     def revocations(self) -> Revocations: ...
     @property
-    def belongings(self) -> Belongings: ...
+    def account_erasure(self) -> AccountErasure: ...
 
     async def commit(self) -> None: ...
 

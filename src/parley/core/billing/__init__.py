@@ -1,0 +1,30 @@
+"""The billing module: plans, usage, and subscriptions as the payment provider reports them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from parley.core.billing.ports import EventQueue, PaymentProvider
+from parley.core.billing.sandbox import SandboxActions
+from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.ports import Clock, NewId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BillingPorts:
+    """Everything that the billing module needs from outside; the first argument of each of its use cases.
+
+    `grace` is how long a subscription whose payment failed still counts, `basic_daily_limit` the messages of a UTC day
+    on the basic plan. `sandbox` is the provider itself where no money moves. `worker_id` names this process where one
+    worker at a time does something.
+    """
+
+    uow: BillingUnitOfWork
+    provider: PaymentProvider
+    sandbox: SandboxActions | None
+    event_queue: EventQueue
+    grace: timedelta
+    basic_daily_limit: int
+    worker_id: UUID
+    now: Clock
+    new_id: NewId

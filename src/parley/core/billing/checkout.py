@@ -8,8 +8,8 @@ from parley.core.billing.model import (
     Checkout,
     Customer,
     ReturnAddresses,
-    Standing,
     Subscription,
+    SubscriptionOverview,
     SubscriptionStatus,
 )
 from parley.core.billing.ports import PaymentProvider
@@ -44,7 +44,7 @@ async def subscribe(
         customer_id = await provider.create_customer(account_id, email=email, mobile_number=mobile_number)
         customer = Customer(customer_id, account_id)
         await _keep(uow, customer, now)
-    once = f"parley-checkout-{customer.id}-{customer.tickets}-{now:%Y%m%d}"
+    once = f"parley-checkout-{customer.id}-{customer.reads}-{now:%Y%m%d}"
     return await provider.open_checkout(customer.id, account_id=account_id, back=back, once=once, now=now)
 
 
@@ -59,23 +59,25 @@ async def manage_subscription(
     return await provider.open_portal(customer.id, back=back)
 
 
-async def read_standing(*, uow: BillingUnitOfWork, account_id: UUID, grace: timedelta, now: datetime) -> Standing:
+async def read_subscription(
+    *, uow: BillingUnitOfWork, account_id: UUID, grace: timedelta, now: datetime
+) -> SubscriptionOverview:
     """`grace` is for how long a subscription that is past due still counts."""
     async with uow(read_only=True) as unit:
         plan = await unit.plans.of(account_id, now=now)
         subscriptions = await unit.subscriptions.of(account_id)
     paying = [each for each in subscriptions if _pays(each, grace, now)]
-    return Standing(plan, next(iter(paying or subscriptions), None))
+    return SubscriptionOverview(plan, next(iter(paying or subscriptions), None))
 
 
 def _known(provider: PaymentProvider, customers: list[Customer]) -> Customer | None:
-    return next((customer for customer in customers if provider.knows(customer.id)), None)
+    return next((customer for customer in customers if provider.owns(customer.id)), None)
 
 
 def _runs(provider: PaymentProvider, subscription: Subscription, now: datetime) -> bool:
     """What was subscribed at another provider, such as the sandbox, does not keep anybody from subscribing here."""
     running = subscription.status in _RUNNING and not subscription.has_run_out(now)
-    return running and provider.knows(subscription.customer_id)
+    return running and provider.owns(subscription.customer_id)
 
 
 async def _keep(uow: BillingUnitOfWork, customer: Customer, now: datetime) -> None:
@@ -86,7 +88,7 @@ async def _keep(uow: BillingUnitOfWork, customer: Customer, now: datetime) -> No
             await unit.commit()
     except AccountGone:
         async with uow() as unit:
-            await unit.closures.add(customer.id)
+            await unit.customer_erasures.add(customer.id)
             await unit.commit()
         raise
 

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.follow import follow_customer, follow_subscription
 from parley.core.billing.model import Customer, ProviderEvent, StoredEvent
 from parley.core.billing.ports import EventQueue, PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.billing.synchronize import synchronize_customer, synchronize_subscription
 from parley.core.errors import AccountGone
 from parley.core.ports import NewId
 
@@ -63,11 +63,11 @@ async def process_event(
     if stored is None:
         return
     try:
-        await _follow(uow, provider, stored, grace, now)
+        await _synchronize(uow, provider, stored, grace, now)
     except (PaymentsUnavailable, PaymentsRefused):
         delay = min(FIRST_DELAY_SECONDS * 3.0 ** min(stored.failures, 10), LONGEST_DELAY_SECONDS)
         async with uow() as unit:
-            await unit.events.put_off(event_id, seconds=delay)
+            await unit.events.postpone(event_id, seconds=delay)
             await unit.commit()
 
 
@@ -94,7 +94,7 @@ async def forget_events(*, uow: BillingUnitOfWork, now: datetime) -> int:
     return forgotten
 
 
-async def _follow(
+async def _synchronize(
     uow: BillingUnitOfWork, provider: PaymentProvider, stored: StoredEvent, grace: timedelta, now: datetime
 ) -> None:
     customer = await _customer(uow, provider, stored.event, now)
@@ -104,9 +104,11 @@ async def _follow(
             await unit.events.handled(stored.id, at=now)
             await unit.commit()
     elif stored.event.subscription_id is None:
-        await follow_customer(uow=uow, provider=provider, customer=customer, grace=grace, now=now, event_id=stored.id)
+        await synchronize_customer(
+            uow=uow, provider=provider, customer=customer, grace=grace, now=now, event_id=stored.id
+        )
     else:
-        await follow_subscription(
+        await synchronize_subscription(
             uow=uow,
             provider=provider,
             customer=customer,

@@ -69,12 +69,12 @@ class Subscription:
 class Customer:
     """The account as the payment provider knows it. `id` is the provider's.
 
-    `tickets` counts the looks at what it has subscribed: it grows with everything that happens there.
+    `reads` counts the looks at what it has subscribed: it grows with everything that happens there.
     """
 
     id: str
     account_id: UUID
-    tickets: int = 0
+    reads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class ReturnAddresses:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SubscriptionOverview:
     """The plan that counts now, and the subscription behind it or, without one that pays, the latest there was."""
 
     plan: Plan

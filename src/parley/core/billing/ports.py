@@ -17,7 +17,7 @@ class PaymentProvider(Protocol):
     async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
         """A new customer's id. Calls for one account within a day of each other get the same."""
 
-    def knows(self, customer_id: str) -> bool:
+    def owns(self, customer_id: str) -> bool:
         """Whether the id is of the sort that this provider gives: a database may hold those of another."""
 
     async def open_checkout(

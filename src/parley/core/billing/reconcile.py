@@ -4,9 +4,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.follow import follow_customer
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.billing.synchronize import synchronize_customer
 from parley.core.ports import Clock
 
 RECONCILE_EVERY = timedelta(days=1)
@@ -33,7 +33,7 @@ async def reconcile(
         if customer is None:
             break
         try:
-            await follow_customer(uow=uow, provider=provider, customer=customer, grace=grace, now=now())
+            await synchronize_customer(uow=uow, provider=provider, customer=customer, grace=grace, now=now())
         except PaymentsUnavailable:
             break
         except PaymentsRefused:
@@ -52,7 +52,7 @@ async def reconcile(
 async def close_customers(*, uow: BillingUnitOfWork, provider: PaymentProvider) -> int:
     """Erase customers of erased accounts at the provider, which cancels what they subscribed; returns how many."""
     async with uow() as unit:
-        due = await unit.closures.claim(lease=LEASE_SECONDS * BATCH, limit=BATCH)
+        due = await unit.customer_erasures.claim(lease=LEASE_SECONDS * BATCH, limit=BATCH)
         await unit.commit()
     closed = 0
     for customer_id, failures in due:
@@ -61,11 +61,11 @@ async def close_customers(*, uow: BillingUnitOfWork, provider: PaymentProvider) 
         except (PaymentsUnavailable, PaymentsRefused):
             delay = min(FIRST_DELAY_SECONDS * 3.0 ** min(failures, 10), LONGEST_DELAY_SECONDS)
             async with uow() as unit:
-                await unit.closures.put_off(customer_id, seconds=delay)
+                await unit.customer_erasures.postpone(customer_id, seconds=delay)
                 await unit.commit()
         else:
             async with uow() as unit:
-                await unit.closures.remove(customer_id)
+                await unit.customer_erasures.remove(customer_id)
                 await unit.commit()
             closed += 1
     return closed

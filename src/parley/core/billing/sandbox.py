@@ -37,7 +37,7 @@ class SignedEvent(NamedTuple):
     signature: str
 
 
-class SandboxTill(Protocol):
+class SandboxActions(Protocol):
     """The buttons, each with the events of what it changed. A repeat changes nothing and gives the same events again.
 
     All raise CheckoutNotFound for a page that is not there, or not any more.
@@ -62,5 +62,5 @@ class SandboxTill(Protocol):
     async def fail_payment(self, token: str) -> list[SignedEvent]:
         """As if the card had been declined: the subscription is past due."""
 
-    async def settle(self, token: str) -> list[SignedEvent]:
+    async def pay_open_invoice(self, token: str) -> list[SignedEvent]:
         """Pay what is past due."""

@@ -33,7 +33,7 @@ class Customers(Protocol):
     async def add(self, customer: Customer, *, now: datetime) -> None:
         """As reconciled now; a no-op when the id is known. Raises AccountGone for an account that is not there."""
 
-    async def take_ticket(self, customer_id: str) -> int | None:
+    async def next_read_number(self, customer_id: str) -> int | None:
         """The next number of the customer's row of looks at the provider, from 1; None for an unknown customer."""
 
     async def lock(self, account_id: UUID) -> None:
@@ -49,7 +49,7 @@ class Subscriptions(Protocol):
     async def of(self, account_id: UUID) -> list[Subscription]:
         """All of the account, the latest first."""
 
-    async def put(self, subscription: Subscription, *, account_id: UUID, ticket: int, now: datetime) -> bool:
+    async def put(self, subscription: Subscription, *, account_id: UUID, read_number: int, now: datetime) -> bool:
         """Write it as it was looked at under that ticket, in one conditional statement.
 
         False, with nothing changed, when a look with a later ticket has been written. `past_due_since` stays as it is
@@ -66,7 +66,7 @@ class Events(Protocol):
     async def claim(self, event_id: UUID, *, lease: float) -> StoredEvent | None:
         """Keep it from others for `lease` seconds; None when it is handled, claimed, put off or unknown."""
 
-    async def put_off(self, event_id: UUID, *, seconds: float) -> None:
+    async def postpone(self, event_id: UUID, *, seconds: float) -> None:
         """Count a failure; it may be claimed again in so many seconds."""
 
     async def handled(self, event_id: UUID, *, at: datetime) -> None: ...
@@ -81,7 +81,7 @@ class Events(Protocol):
         """Remove those that were handled before `moment`; returns how many."""
 
 
-class Closures(Protocol):
+class CustomerErasures(Protocol):
     """Customers of erased accounts, still to be erased at the provider. Leases are by the database's clock."""
 
     async def add(self, customer_id: str) -> None:
@@ -90,7 +90,7 @@ class Closures(Protocol):
     async def claim(self, *, lease: float, limit: int) -> list[tuple[str, int]]:
         """Due ones, kept from others for `lease` seconds, each with how often it has failed."""
 
-    async def put_off(self, customer_id: str, *, seconds: float) -> None:
+    async def postpone(self, customer_id: str, *, seconds: float) -> None:
         """Count a failure; it may be claimed again in so many seconds."""
 
     async def remove(self, customer_id: str) -> None: ...
@@ -120,7 +120,7 @@ class BillingUnit(Protocol):
     @property
     def events(self) -> Events: ...
     @property
-    def closures(self) -> Closures: ...
+    def customer_erasures(self) -> CustomerErasures: ...
     @property
     def leases(self) -> Leases: ...
 

@@ -1,0 +1,30 @@
+"""The chat module: rooms, messages, and the life of a reply."""
+
+from dataclasses import dataclass
+
+from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.limits import ReplyLimits
+from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.shared_reads import SharedReads
+from parley.core.chat.stores import ChatUnitOfWork
+from parley.core.chat.tickets import StreamTickets
+from parley.core.ports import Clock, Jitter, NewId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatPorts:
+    """Everything that the chat module needs from outside; the first argument of each of its use cases."""
+
+    uow: ChatUnitOfWork
+    catalogue: ModelCatalogue
+    queue: ReplyQueue
+    stream: ReplyStream
+    stop_signals: StopSignals
+    room_list_cache: RoomListCache
+    shared_reads: SharedReads
+    meter: ReplyMeter
+    tickets: StreamTickets
+    limits: ReplyLimits
+    now: Clock
+    new_id: NewId
+    jitter: Jitter

@@ -1,7 +1,7 @@
 """What a model is told of a room."""
 
 from parley.core.chat.model import Claim, Conversation, Turn
-from parley.core.chat.ports import ChatUnit
+from parley.core.chat.stores import ChatUnit
 
 PAGE = 100
 
@@ -15,7 +15,7 @@ async def read_conversation(unit: ChatUnit, claim: Claim, *, characters: int) ->
     left = characters
     position = claim.position
     while True:
-        page = await unit.messages.said_before(claim.room_id, position, limit=PAGE)
+        page = await unit.messages.turns_before(claim.room_id, position, limit=PAGE)
         for _, turn in page:
             left -= len(turn.content)
             if left < 0 and turns:

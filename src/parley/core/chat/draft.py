@@ -3,9 +3,9 @@
 import asyncio
 from uuid import UUID
 
-from parley.core.chat.model import Piece
+from parley.core.chat.model import Chunk
 from parley.core.chat.ports import ReplyStream
-from parley.core.text import made_storable
+from parley.core.text import make_storable
 
 COALESCE_SECONDS = 0.04
 COALESCE_CHARACTERS = 400
@@ -26,10 +26,10 @@ class Draft:
 
     async def begin(self) -> None:
         """Send the mark that tells readers to clear what an earlier attempt wrote."""
-        await self._stream.append(self._reply_id, Piece(self._attempt, 0, ""))
+        await self._stream.append(self._reply_id, Chunk(self._attempt, 0, ""))
 
     async def add(self, text: str) -> None:
-        self.text += made_storable(text)
+        self.text += make_storable(text)
         if self._clock() >= self._next_at or len(self.text) - self._sent >= COALESCE_CHARACTERS:
             await self._send()
         else:
@@ -44,7 +44,7 @@ class Draft:
             await self._send()
 
     async def _send(self) -> None:
-        piece = Piece(self._attempt, self._sent, self.text[self._sent :])
+        piece = Chunk(self._attempt, self._sent, self.text[self._sent :])
         if piece.text:
             self._sent = piece.end
             self._next_at = self._clock() + COALESCE_SECONDS

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from uuid import UUID
 
 from parley.core.chat.model import Message, Room
-from parley.core.chat.ports import ChatUnitOfWork
+from parley.core.chat.stores import ChatUnitOfWork
 
 PAGE = 50
 

@@ -12,20 +12,21 @@ from uuid import UUID
 
 from parley.core.chat.errors import NotAReply
 from parley.core.chat.messages import read_message
-from parley.core.chat.model import EventId, Message, Piece, Role
-from parley.core.chat.ports import ChatUnitOfWork, ReplyStream, StreamEnd, StreamSubscription
+from parley.core.chat.model import Chunk, EventId, Message, Role
+from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
+from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Snapshot:
     """The reply as the database has it now. Comes first, and is for whoever asked."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class AttemptStarted:
     """An attempt began: a reader clears the text of earlier ones."""
 
     id: EventId
@@ -40,7 +41,7 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ReplyEnded:
     """The reply as the database has it. Nothing follows."""
 
     id: EventId
@@ -48,11 +49,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class KeepAlive:
     """Nothing happened for a while: time for a sign of life."""
 
 
-ReplyEvent = Found | Started | Delta | Ended | Quiet
+ReplyEvent = Snapshot | AttemptStarted | Delta | ReplyEnded | KeepAlive
 BEGINNING = EventId(0, 0)
 # How often one who waits for an end looks for himself: its sign may be lost.
 LOOK_SECONDS = 1.0
@@ -84,15 +85,15 @@ async def follow_reply(
         found = await read_message(uow=uow, account_id=account_id, room_id=room_id, message_id=reply_id)
         if found.role is not Role.ASSISTANT:
             raise NotAReply
-        yield Found(found)
+        yield Snapshot(found)
         message: Message | None = found
         place = _honest(after, found)
-        following: Piece | StreamEnd | None = None
+        following: Chunk | StreamEnd | None = None
         patience = quiet
         while message is not None and not message.status.ended:
             received = following or await pieces.receive(within=patience)
             following = None
-            if isinstance(received, Piece):
+            if isinstance(received, Chunk):
                 received, following = await _with_what_waits(received, pieces)
                 for event in _new_in(received, place):
                     place = event.id
@@ -101,7 +102,7 @@ async def follow_reply(
             if received is StreamEnd.CLOSED:
                 return
             if received is None:
-                yield Quiet()
+                yield KeepAlive()
             message = await _as_far_as_known(uow, account_id, room_id, message)
             # An end that the database does not tell yet is looked for again.
             patience = LOOK_SECONDS if received is StreamEnd.ENDED else patience
@@ -121,7 +122,7 @@ async def wait_for_end(
             received = await pieces.receive(within=min(LOOK_SECONDS, end - clock()))
             if received is StreamEnd.CLOSED:
                 break
-            if not isinstance(received, Piece):
+            if not isinstance(received, Chunk):
                 message = await _reread(uow, account_id, room_id, reply_id)
     return message
 
@@ -146,22 +147,22 @@ def _honest(after: EventId | None, message: Message) -> EventId:
     return after
 
 
-async def _with_what_waits(piece: Piece, pieces: StreamSubscription) -> tuple[Piece, Piece | StreamEnd | None]:
+async def _with_what_waits(piece: Chunk, pieces: StreamSubscription) -> tuple[Chunk, Chunk | StreamEnd | None]:
     """The piece joined with those that wait behind it, and what came that does not join.
 
     Fewer events for a reader who is late: so a process that fell behind catches up.
     """
     following = await pieces.receive(within=0)
-    while isinstance(following, Piece) and (following.attempt, following.start) == (piece.attempt, piece.end):
-        piece = Piece(piece.attempt, piece.start, piece.text + following.text)
+    while isinstance(following, Chunk) and (following.attempt, following.start) == (piece.attempt, piece.end):
+        piece = Chunk(piece.attempt, piece.start, piece.text + following.text)
         following = await pieces.receive(within=0)
     return piece, following
 
 
-def _new_in(piece: Piece, place: EventId) -> Iterator[Started | Delta]:
+def _new_in(piece: Chunk, place: EventId) -> Iterator[AttemptStarted | Delta]:
     if piece.attempt > place.attempt:
         place = EventId(piece.attempt, 0)
-        yield Started(place)
+        yield AttemptStarted(place)
     joins = piece.attempt == place.attempt and piece.start <= place.offset < piece.end
     if joins:
         yield Delta(EventId(piece.attempt, piece.end), piece.text[place.offset - piece.start :])
@@ -172,8 +173,8 @@ def _rest_of(message: Message | None, place: EventId) -> Iterator[ReplyEvent]:
         return
     if message.attempt > place.attempt:
         place = EventId(message.attempt, 0)
-        yield Started(place)
+        yield AttemptStarted(place)
     rest = message.content[place.offset :] if message.attempt == place.attempt else ""
     if rest:
         yield Delta(EventId(message.attempt, len(message.content)), rest)
-    yield Ended(end_of(message), message)
+    yield ReplyEnded(end_of(message), message)

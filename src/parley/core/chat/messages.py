@@ -19,8 +19,9 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
-from parley.core.chat.ports import ChatUnit, ChatUnitOfWork, ReplyQueue, RoomListCache
+from parley.core.chat.ports import ReplyQueue, RoomListCache
 from parley.core.chat.rooms import MessagePage, message_page
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.ports import NewId
 from parley.core.text import check_text
 

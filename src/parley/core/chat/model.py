@@ -193,7 +193,7 @@ class EventId:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Chunk:
     """Some text of one attempt, and the number of characters that came before it. Empty at 0: the attempt began."""
 
     attempt: int

@@ -1,7 +1,6 @@
 """Making, listing and changing rooms."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +8,9 @@ from uuid import UUID
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.errors import RoomNotFound
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Message, Room, RoomCursor
-from parley.core.chat.ports import CachedPage, CacheMiss, ChatUnitOfWork, RoomListCache
+from parley.core.chat.ports import CachedPage, RoomListCache
+from parley.core.chat.shared_reads import SharedReads
+from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.text import check_text
 
 INSTRUCTIONS_CHARACTERS = 32_000
@@ -63,30 +64,6 @@ async def list_rooms(*, uow: ChatUnitOfWork, account_id: UUID, after: RoomCursor
     items = found[:limit]
     more = len(found) > limit
     return RoomPage(items, RoomCursor(items[-1].active_at, items[-1].id) if more else None)
-
-
-class SharedReads:
-    """Of readers that miss the same page at once in this process, one asks the database and all get its answer.
-
-    A page is the same as long as its generation is: a reader that comes after a write never gets a read from before.
-    """
-
-    def __init__(self) -> None:
-        self._running: dict[tuple[UUID, int, str], asyncio.Task[CachedPage]] = {}
-
-    async def page(
-        self, account_id: UUID, limit: int, missed: CacheMiss, read: Callable[[], Coroutine[None, None, CachedPage]]
-    ) -> CachedPage:
-        if not missed.generation:
-            return await read()
-        key = (account_id, limit, missed.generation)
-        reading = self._running.get(key)
-        if reading is None:
-            reading = asyncio.create_task(read())
-            self._running[key] = reading
-            reading.add_done_callback(lambda _: self._running.pop(key))
-        # One reader that leaves takes nobody's answer away.
-        return await asyncio.shield(reading)
 
 
 async def first_rooms(

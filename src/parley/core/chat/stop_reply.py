@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from parley.core.chat.end_reply import after_the_end, settle
+from parley.core.chat.end_reply import announce_end, record_end
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import wait_for_end
 from parley.core.chat.messages import read_message
 from parley.core.chat.model import Ending, Message, Role, Status
-from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter, ReplyQueue, ReplyStream, StopSignals
+from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, StopSignals
+from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.ports import Clock
 
 PATIENCE_SECONDS = 2.0
@@ -58,7 +59,7 @@ async def _end_unheld(
             await unit.replies.request_stop(reply_id)
             await unit.commit()
             return False
-        following = await settle(unit, claim, ending)
+        following = await record_end(unit, claim, ending)
         await unit.commit()
-    await after_the_end(claim, ending, following, stream=stream, queue=queue, meter=meter)
+    await announce_end(claim, ending, following, stream=stream, queue=queue, meter=meter)
     return True

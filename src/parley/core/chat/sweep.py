@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE
-from parley.core.chat.ports import ChatUnitOfWork, ReplyQueue
+from parley.core.chat.ports import ReplyQueue
+from parley.core.chat.stores import ChatUnitOfWork
 
 # How long a reply may wait on the queue before it is put there again, in seconds.
 PATIENCE_SECONDS = 5.0

@@ -15,10 +15,12 @@ from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.conversation import read_conversation
 from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
-from parley.core.chat.end_reply import after_the_end, settle
+from parley.core.chat.end_reply import announce_end, record_end
 from parley.core.chat.errors import ModelFailed, ModelUnavailable
+from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
-from parley.core.chat.ports import ChatUnitOfWork, ReplyMeter, ReplyQueue, ReplyStream, StopSignals
+from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, StopSignals
+from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.errors import Unavailable
 from parley.core.ports import Clock, Jitter
 
@@ -32,19 +34,7 @@ DATABASE_RETRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyLimits:
-    """All durations in seconds. `attempts` counts the model's failures, not the deaths of workers."""
-
-    first_token: float
-    idle: float
-    total: float
-    attempts: int
-    lease: float
-    context_characters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
+class Retry:
     """The attempt failed in a way that another may not; `seconds` until then."""
 
     seconds: float
@@ -85,7 +75,7 @@ class ReplyWriter:
         try:
             outcome = await self._attempt(claim, conversation, draft, nudged)
         except asyncio.CancelledError:
-            await asyncio.shield(self._hand_back(claim))
+            await asyncio.shield(self._release(claim))
             raise
         except Exception:
             # Nobody foresaw this: it counts as a failure of the attempt, and the worker's log gets it.
@@ -94,18 +84,18 @@ class ReplyWriter:
             raise
         await _to_its_end(self._conclude(claim, outcome))
 
-    async def _conclude(self, claim: Claim, outcome: Ending | Postponed | None) -> None:
+    async def _conclude(self, claim: Claim, outcome: Ending | Retry | None) -> None:
         match outcome:
             case Ending():
                 await self._insist(lambda: self._end(claim, outcome))
-            case Postponed(seconds):
-                await self._insist(lambda: self._put_off(claim, seconds))
+            case Retry(seconds):
+                await self._insist(lambda: self._postpone(claim, seconds))
             case None:
                 await self._tidy_after_loss(claim)
 
     async def _attempt(
         self, claim: Claim, conversation: Conversation, draft: Draft, nudged: asyncio.Event
-    ) -> Ending | Postponed | None:
+    ) -> Ending | Retry | None:
         """How the attempt ended; None when the lease was lost, and with it the right to say anything."""
         if claim.attempt - claim.failures > MOST_LOST_WORKERS:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
@@ -174,7 +164,7 @@ class ReplyWriter:
                     raise
                 await asyncio.sleep(DATABASE_RETRY_SECONDS)
 
-    def _outcome(self, claim: Claim, draft: Draft, writing: asyncio.Task[Finished]) -> Ending | Postponed:
+    def _outcome(self, claim: Claim, draft: Draft, writing: asyncio.Task[Finished]) -> Ending | Retry:
         try:
             finished = writing.result()
         except ModelFailed as failure:
@@ -182,12 +172,12 @@ class ReplyWriter:
         usage = finished.usage if finished.usage is not None and finished.usage.believable else None
         return Ending(Status.COMPLETED, draft.text, self.now(), usage=usage)
 
-    def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Postponed:
+    def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Retry:
         self.meter.attempt_failed(claim, failure.code)
         if isinstance(failure, ModelUnavailable) and claim.failures + 1 < self.limits.attempts:
             delay = self._delay(claim, failure)
             if delay <= self.limits.total:
-                return Postponed(delay)
+                return Retry(delay)
         return Ending(Status.FAILED, text, self.now(), error=ReplyError(failure.code, failure.detail))
 
     def _delay(self, claim: Claim, failure: ModelUnavailable) -> float:
@@ -198,18 +188,18 @@ class ReplyWriter:
     async def _end(self, claim: Claim, ending: Ending) -> None:
         async with self.uow() as unit:
             ended = await unit.replies.end(claim, ending)
-            following = await settle(unit, claim, ending) if ended else None
+            following = await record_end(unit, claim, ending) if ended else None
             await unit.commit()
         if not ended:
             await self._tidy_after_loss(claim)
             return
-        await after_the_end(claim, ending, following, stream=self.stream, queue=self.queue, meter=self.meter)
+        await announce_end(claim, ending, following, stream=self.stream, queue=self.queue, meter=self.meter)
 
-    async def _put_off(self, claim: Claim, seconds: float) -> None:
+    async def _postpone(self, claim: Claim, seconds: float) -> None:
         async with self.uow() as unit:
-            put_off = await unit.replies.put_off(claim, seconds=seconds)
+            postpone = await unit.replies.postpone(claim, seconds=seconds)
             await unit.commit()
-        if not put_off:
+        if not postpone:
             await self._tidy_after_loss(claim)
 
     async def _tidy_after_loss(self, claim: Claim) -> None:
@@ -219,9 +209,9 @@ class ReplyWriter:
         if deleted:
             await self.stream.end(claim.reply_id)
 
-    async def _hand_back(self, claim: Claim) -> None:
+    async def _release(self, claim: Claim) -> None:
         async with self.uow() as unit:
-            handed_back = await unit.replies.hand_back(claim)
+            handed_back = await unit.replies.release(claim)
             await unit.commit()
         if handed_back:
             await self.queue.put(claim.reply_id)

@@ -1,0 +1,62 @@
+"""Who a request is about: the fields that several bodies share."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from parley.adapters.http.openapi.fields import STORABLE, described
+from parley.adapters.http.ports import HttpPorts
+from parley.core.accounts.model import EMAIL_CHARACTERS, PASSWORD_LONGEST, PASSWORD_SHORTEST, Identity
+from parley.core.accounts.profile import read_identity
+from parley.core.errors import InvalidInput
+
+MobileNumber = Annotated[
+    str, Meta(max_length=64), described("In any readable form with its country code", "+91 98765 43210", format="phone")
+]
+Email = Annotated[
+    str,
+    Meta(max_length=EMAIL_CHARACTERS),
+    described("In any case; a domain of other letters in its xn-- form", "mira@example.com", format="email"),
+]
+Otp = Annotated[str, Meta(max_length=64), described("The one-time code", "123456")]
+NewPassword = Annotated[
+    str,
+    Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST),
+    described(
+        "Anything but the most common ones and what the account is known by",
+        "correct horse battery staple",
+        format="password",
+        pattern=STORABLE,
+    ),
+]
+# Longer than any that can be chosen: a wrong one is refused by its hash, and not for its length.
+GivenPassword = Annotated[
+    str, Meta(max_length=1_024), described("The password of now", "correct horse battery staple", format="password")
+]
+
+
+IDENTITY_MISSING = InvalidInput("mobile_number", "is missing: give either mobile_number or email")
+PASSWORD_COMMON = InvalidInput(
+    "new_password", "is among the most common passwords, which are tried first: choose another"
+)
+
+
+class IdentityBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Exactly one of `mobile_number` and `email`."""
+
+    mobile_number: MobileNumber | None = None
+    email: Email | None = None
+
+
+# As the document says it; a field that is null counts as left out.
+EXACTLY_ONE: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["mobile_number"], "properties": {"mobile_number": {"type": "string"}, "email": {"type": "null"}}},
+        {"required": ["email"], "properties": {"email": {"type": "string"}, "mobile_number": {"type": "null"}}},
+    ]
+}
+
+
+def identity_in(who: IdentityBody, ports: HttpPorts) -> Identity:
+    """Raises InvalidInput."""
+    return read_identity(who.mobile_number, who.email, ports.accounts.mobile_numbers)

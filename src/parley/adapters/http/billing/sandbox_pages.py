@@ -1,0 +1,195 @@
+"""The payment sandbox's pages, and those of ours that customers come back to where there is no frontend.
+
+They are whole without a script. Who knows the address of a sandbox page may press its buttons.
+"""
+
+import base64
+from hashlib import sha256
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.params import FromPath
+
+from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.ports import HttpPorts, Ports
+from parley.core.billing.errors import CheckoutNotFound
+from parley.core.billing.events import receive_event
+from parley.core.billing.model import Subscription
+from parley.core.billing.sandbox import CheckoutPage, PageState, SandboxActions, SignedEvent
+
+_STYLE = """
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto; padding: 0 1rem; color: #222 }
+button { font: inherit; padding: .5rem 1.5rem; margin: .25rem 0 }
+.sandbox { border: 1px solid #b80; background: #fff6dd; padding: .5rem 1rem }
+"""
+_STYLE_HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
+_NOTE = '<p class="sandbox">Sandbox: no money moves.</p>'
+_ACTIONS = {
+    "cancel": "Cancel at period end",
+    "cancel-now": "Cancel now",
+    "resume": "Resume",
+    "fail": "Let a payment fail",
+    "settle": "Pay the open invoice",
+}
+
+
+def _page_not_found(_: Request[Any, Any, Any], error: CheckoutNotFound) -> Response[str]:
+    return _page("No such page", f"{_NOTE}<p>{escape(error.detail)}</p>", status=404)
+
+
+class SandboxPages(Controller):
+    path = "/sandbox"
+    opt = PUBLIC
+    include_in_schema = False
+    exception_handlers = {CheckoutNotFound: _page_not_found}  # noqa: RUF012 - Litestar's
+
+    @get("/checkout/{session:str}")
+    async def read_checkout(self, session: FromPath[str], ports: Ports) -> Response[str]:
+        return _checkout(await _till(ports).read_checkout(session), ports)
+
+    @post("/checkout/{session:str}/pay")
+    async def pay(self, session: FromPath[str], ports: Ports) -> Response[str]:
+        """Of a page that is paid it sends the events again: those of the first time may not have arrived."""
+        page = await _till(ports).read_checkout(session)
+        if page.state is PageState.EXPIRED:
+            return _checkout(page, ports)
+        await _receive(await _till(ports).pay(session), ports)
+        return _see_other(page.back.paid)
+
+    @post("/checkout/{session:str}/cancel")
+    async def leave(self, session: FromPath[str], ports: Ports) -> Response[str]:
+        page = await _till(ports).read_checkout(session)
+        if page.state is not PageState.OPEN:
+            return _checkout(page, ports)
+        return _see_other(await _till(ports).leave(session))
+
+    @get("/portal/{token:str}")
+    async def read_portal(self, token: FromPath[str], ports: Ports) -> Response[str]:
+        page = await _till(ports).read_portal(token)
+        place = _place(ports, f"portal/{token}")
+        buttons = "".join(_button(f"{place}/{action}", label) for action, label in _ACTIONS.items())
+        body = (
+            f"{_NOTE}{_standing(page.subscription)}{buttons if page.subscription else ''}"
+            f'<p><a href="{escape(page.back)}">Back</a></p>'
+        )
+        return _page("Your subscription", body)
+
+    @post("/portal/{token:str}/{action:str}")
+    async def manage(self, token: FromPath[str], action: FromPath[str], ports: Ports) -> Response[str]:
+        till = _till(ports)
+        match action:
+            case "cancel":
+                sent = await till.cancel(token, at_once=False)
+            case "cancel-now":
+                sent = await till.cancel(token, at_once=True)
+            case "resume":
+                sent = await till.resume(token)
+            case "fail":
+                sent = await till.fail_payment(token)
+            case "settle":
+                sent = await till.pay_open_invoice(token)
+            case _:
+                raise CheckoutNotFound
+        await _receive(sent, ports)
+        return _see_other(_place(ports, f"portal/{token}"))
+
+
+class CheckoutPages(Controller):
+    """Where any payment provider sends customers back to."""
+
+    path = "/checkout"
+    opt = PUBLIC
+    include_in_schema = False
+
+    @get("/done")
+    async def done(self) -> Response[str]:
+        return _page("Thank you", "<p>Your plan changes in a moment. You can close this page.</p>")
+
+    @get("/cancelled")
+    async def cancelled(self) -> Response[str]:
+        return _page("Nothing was paid", "<p>Your plan is what it was. You can close this page.</p>")
+
+    @get("/back")
+    async def back(self) -> Response[str]:
+        return _page("That is all", "<p>What you changed counts in a moment. You can close this page.</p>")
+
+
+def _till(ports: HttpPorts) -> SandboxActions:
+    if ports.billing.sandbox is None:
+        raise CheckoutNotFound
+    return ports.billing.sandbox
+
+
+async def _receive(sent: list[SignedEvent], ports: HttpPorts) -> None:
+    """The way that a webhook takes, up to its end: who comes back from here finds the plan changed."""
+    for body, signature in sent:
+        await receive_event(
+            uow=ports.billing.uow,
+            provider=ports.billing.provider,
+            queue=ports.sandbox_billing.event_queue,
+            body=body,
+            signature=signature,
+            new_id=ports.billing.new_id,
+            now=ports.billing.now(),
+        )
+
+
+def _checkout(page: CheckoutPage, ports: HttpPorts) -> Response[str]:
+    place = _place(ports, f"checkout/{page.session_id}")
+    targets = (page.back.paid, page.back.cancelled)
+    match page.state:
+        case PageState.OPEN:
+            facts = "<p>Plan: <strong>Pro</strong><br>Price: a sandbox price, which nobody is charged</p>"
+            buttons = _button(f"{place}/pay", "Pay") + _button(f"{place}/cancel", "Cancel")
+            return _page("Subscribe to Pro", _NOTE + facts + buttons, targets=targets)
+        case PageState.PAID:
+            body = f"{_NOTE}<p>It cannot be paid again.</p>{_button(f'{place}/pay', 'Continue')}"
+            return _page("This is paid", body, status=410, targets=targets)
+        case PageState.EXPIRED:
+            link = f'<p><a href="{escape(page.back.cancelled)}">Back</a></p>'
+            return _page("This page has expired", f"{_NOTE}<p>Nothing was paid.</p>{link}", status=410)
+
+
+def _standing(subscription: Subscription | None) -> str:
+    if subscription is None:
+        return "<p>There is no subscription.</p>"
+    facts = [f"Plan: <strong>Pro</strong><br>Status: <strong>{escape(subscription.status.value)}</strong>"]
+    if subscription.current_period_end is not None:
+        facts.append(f"Period end: {subscription.current_period_end:%Y-%m-%d %H:%M} UTC")
+    if subscription.cancel_at_period_end:
+        facts.append("It ends with this period.")
+    return f"<p>{'<br>'.join(facts)}</p>"
+
+
+def _button(action: str, label: str) -> str:
+    return f'<form method="post" action="{escape(action)}"><button>{escape(label)}</button></form>'
+
+
+def _place(ports: HttpPorts, path: str) -> str:
+    """Without a host, which may be another than the one that the browser knows; a proxy may have put a path before."""
+    return f"{urlsplit(ports.public_url).path.rstrip('/')}/sandbox/{path}"
+
+
+def _page(title: str, body: str, *, status: int = 200, targets: tuple[str, ...] = ()) -> Response[str]:
+    """`body` is HTML. Forms in it lead to this server, or by way of it to the origins of `targets`."""
+    html = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+    )
+    # Browsers hold a redirect after a form against form-action too.
+    origins = {f"{urlsplit(target).scheme}://{urlsplit(target).netloc}" for target in targets}
+    sources = " ".join(["'self'", *sorted(origins)])
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+        f"form-action {sources}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = {"Content-Security-Policy": policy}
+    return Response(html, status_code=status, media_type=MediaType.HTML, headers=headers)
+
+
+def _see_other(address: str) -> Response[str]:
+    return Response("", status_code=303, media_type=MediaType.HTML, headers={"Location": address})

@@ -1,0 +1,214 @@
+"""Messages over HTTP."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.params import HeaderParameter, JSONBody
+from structlog.contextvars import bind_contextvars
+
+from parley.adapters.http.auth import BEARER
+from parley.adapters.http.chat.message_bodies import (
+    AcceptedBody,
+    MessageBody,
+    MessageId,
+    MessagePageBody,
+    NewMessage,
+    RoomId,
+    message_body,
+)
+from parley.adapters.http.chat.prefer import wait_seconds
+from parley.adapters.http.errors import documented
+from parley.adapters.http.openapi.fields import example
+from parley.adapters.http.pagination import Limit, MessageCursor, position_cursor, read_position_cursor
+from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.quota_headers import quota_headers
+from parley.core.accounts.model import Caller
+from parley.core.chat.errors import (
+    IdempotencyMismatch,
+    MessageNotFound,
+    NotAReply,
+    QuotaExceeded,
+    RoomNotFound,
+    TooManyPending,
+    UnknownModel,
+)
+from parley.core.chat.follow_reply import wait_for_end
+from parley.core.chat.messages import Accepted, post_message, read_message, read_messages
+from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance, Role
+from parley.core.chat.stop_reply import stop_reply
+from parley.core.chat.tickets import TICKET_SECONDS, Ticket
+from parley.core.errors import InvalidInput
+
+# Of a refusal, for the document.
+_SPENT = Allowance(limit=5, remaining=0, resets_at=datetime(2026, 11, 22, tzinfo=UTC))
+
+
+class MessageController(Controller):
+    path = "/chatroom/{chatroom_id:uuid}"
+    tags = ("Messages",)
+    security = BEARER
+
+    @post(
+        "/message",
+        status_code=202,
+        operation_id="postMessage",
+        summary="Say something and get a reply",
+        responses=documented(
+            InvalidInput("content", "must have 1 to 32,000 characters"),
+            UnknownModel("none/such"),
+            401,
+            RoomNotFound(),
+            413,
+            415,
+            IdempotencyMismatch(),
+            QuotaExceeded(_SPENT),
+            TooManyPending(20, _SPENT),
+        ),
+    )
+    async def say(
+        self,
+        chatroom_id: RoomId,
+        data: JSONBody[NewMessage],
+        request: Request[Caller, Any, Any],
+        ports: Ports,
+        idempotency_key: Annotated[
+            str | None,
+            HeaderParameter(
+                name="Idempotency-Key",
+                min_length=1,
+                max_length=IDEMPOTENCY_KEY_CHARACTERS,
+                description="Makes a repeat within 24 hours answer the same and change nothing",
+                examples=example("6f1b0c9e-say-it-once"),
+            ),
+        ] = None,
+    ) -> Response[AcceptedBody]:
+        """202 is a promise: the reply ends completed, stopped, or failed with its quota returned."""
+        now = ports.chat.now()
+        accepted = await post_message(
+            uow=ports.chat.uow,
+            queue=ports.chat.queue,
+            cache=ports.chat.room_list_cache,
+            catalogue=ports.chat.catalogue,
+            max_pending=ports.chat.limits.max_pending,
+            account_id=request.user.account_id,
+            room_id=chatroom_id,
+            content=data.content,
+            model=data.model,
+            key=idempotency_key,
+            new_id=ports.chat.new_id,
+            now=now,
+        )
+        # By it the lines of the worker are found.
+        bind_contextvars(reply_id=str(accepted.reply.id))
+        return _accepted(accepted, request.user, ports, now)
+
+    @get(
+        "/messages",
+        operation_id="listMessages",
+        summary="What was said",
+        responses=documented(400, 401, RoomNotFound()),
+    )
+    async def read_all(
+        self,
+        chatroom_id: RoomId,
+        request: Request[Caller, Any, Any],
+        ports: Ports,
+        limit: Limit = 50,
+        cursor: MessageCursor = None,
+    ) -> MessagePageBody:
+        """The newest page first, each page oldest first."""
+        page = await read_messages(
+            uow=ports.chat.uow,
+            account_id=request.user.account_id,
+            room_id=chatroom_id,
+            before=read_position_cursor(cursor),
+            limit=limit,
+        )
+        return MessagePageBody([message_body(message) for message in page.items], position_cursor(page.next_cursor))
+
+    @get(
+        "/messages/{message_id:uuid}",
+        operation_id="getMessage",
+        summary="One message",
+        responses=documented(400, 401, MessageNotFound()),
+    )
+    async def read(
+        self,
+        chatroom_id: RoomId,
+        message_id: MessageId,
+        request: Request[Caller, Any, Any],
+        ports: Ports,
+        prefer: Annotated[
+            str | None,
+            HeaderParameter(
+                name="Prefer",
+                description="wait=N: answer when the reply has ended, after N ≤ 30 s at most",
+                examples=example("wait=10"),
+            ),
+        ] = None,
+    ) -> Response[MessageBody]:
+        """The text so far of a reply that is being written, or with `Prefer: wait=N` all of it."""
+        found = await read_message(
+            uow=ports.chat.uow, account_id=request.user.account_id, room_id=chatroom_id, message_id=message_id
+        )
+        seconds = wait_seconds(prefer)
+        if seconds is None:
+            return Response(message_body(found))
+        if seconds > 0 and found.role is Role.ASSISTANT and not found.status.ended:
+            ended = await wait_for_end(
+                uow=ports.chat.uow,
+                stream=ports.chat.stream,
+                account_id=request.user.account_id,
+                room_id=chatroom_id,
+                reply_id=message_id,
+                seconds=seconds,
+            )
+            found = ended or found
+        return Response(message_body(found), headers={"Preference-Applied": f"wait={seconds}"})
+
+    @post(
+        "/messages/{message_id:uuid}/stop",
+        status_code=200,
+        operation_id="stopReply",
+        summary="Stop a reply",
+        responses=documented(400, 401, MessageNotFound(), NotAReply()),
+    )
+    async def stop(
+        self,
+        chatroom_id: RoomId,
+        message_id: MessageId,
+        request: Request[Caller, Any, Any],
+        ports: Ports,
+    ) -> MessageBody:
+        """Keeps the text so far. A reply that has ended stays as it is."""
+        stopped = await stop_reply(
+            uow=ports.chat.uow,
+            stream=ports.chat.stream,
+            queue=ports.chat.queue,
+            signals=ports.chat.stop_signals,
+            meter=ports.chat.meter,
+            account_id=request.user.account_id,
+            room_id=chatroom_id,
+            reply_id=message_id,
+            now=ports.chat.now,
+        )
+        return message_body(stopped)
+
+
+def _accepted(accepted: Accepted, caller: Caller, ports: HttpPorts, now: datetime) -> Response[AcceptedBody]:
+    reply = accepted.reply
+    address = f"{ports.public_url}/chatroom/{reply.room_id}/messages/{reply.id}"
+    # A repeat carries the very ticket of the first answer while that one lasts.
+    fresh = now - reply.created_at < timedelta(seconds=TICKET_SECONDS)
+    right = Ticket(caller.account_id, caller.session_id, reply.room_id, reply.id)
+    ticket = ports.chat.tickets.issue(right, reply.created_at if fresh else now)
+    return Response(
+        AcceptedBody(message_body(accepted.question), message_body(reply), f"{address}/stream?ticket={ticket}"),
+        status_code=202,
+        headers={
+            "Location": address,
+            **quota_headers(accepted.allowance, now),
+            **({"Idempotent-Replayed": "true"} if accepted.replayed else {}),
+        },
+    )

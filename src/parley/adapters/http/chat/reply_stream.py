@@ -1,0 +1,220 @@
+"""A reply as server-sent events."""
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
+from litestar.response import Stream
+from msgspec import Struct
+from structlog.contextvars import bind_contextvars
+
+from parley.adapters.http.auth import BEARER_OR_TICKET, PUBLIC, bearer_caller
+from parley.adapters.http.chat.message_bodies import RoomId, message_body
+from parley.adapters.http.errors import documented
+from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
+from parley.adapters.http.ports import HttpPorts, Ports
+from parley.core.chat.errors import MessageNotFound, NotAReply
+from parley.core.chat.follow_reply import (
+    AttemptStarted,
+    Delta,
+    KeepAlive,
+    ReplyEnded,
+    ReplyEvent,
+    Snapshot,
+    end_of,
+    follow_reply,
+)
+from parley.core.chat.model import EventId
+from parley.core.chat.tickets import TicketInvalid
+from parley.core.errors import InvalidInput
+
+PING_SECONDS = 15.0
+# Sent at once, so that the headers are: and how soon a browser comes back after a cut.
+_OPENING = b"retry: 1000\n\n"
+_PING = b": ping\n\n"
+_EVENT_ID = re.compile("([0-9]{1,9})-([0-9]{1,9})")
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+# Empty as well: browsers send it so before they have any. ASCII digits: the pattern stands in the document.
+EVENT_ID = "^([0-9]{1,9}-[0-9]{1,9})?$"
+
+_EXAMPLE = f"""\
+retry: 1000
+
+id: 1-0
+event: start
+data: {{"attempt":1}}
+
+id: 1-10
+event: delta
+data: {{"text":"You said: "}}
+
+id: 1-34
+event: delta
+data: {{"text":"Where is it warm in May?"}}
+
+id: 1-35
+event: done
+data: {{"message":{json.dumps(REPLY, separators=(",", ":"))}}}
+"""
+
+
+class StreamEvent(Struct):
+    """One event of a stream."""
+
+    id: Annotated[
+        str, described("Send it as Last-Event-ID to go on after this event", "1-10", pattern="^[0-9]+-[0-9]+$")
+    ]
+    event: Annotated[
+        Literal["start", "delta", "done", "failed", "stopped"],
+        described("A later `start` means: clear the text. The last three end the stream", "delta"),
+    ]
+    data: Annotated[
+        str,
+        described(
+            "`{attempt}` of a start, `{text}` of a delta, `{message}` of an end",
+            '{"text":"You said: "}',
+            contentMediaType="application/json",
+        ),
+    ]
+
+
+_EVENTS = ResponseSpec(
+    StreamEvent,
+    generate_examples=False,
+    media_type="text/event-stream",
+    description="`start {attempt}` (a later attempt: clear the text), `delta {text}`, and at the end one of "
+    "`done {message}`, `failed {message}`, `stopped {message}`, which the database has by then",
+    examples=[Example(summary="a reply", value=_EXAMPLE)],
+)
+
+
+class ReplyController(Controller):
+    path = "/chatroom/{chatroom_id:uuid}/messages/{message_id:uuid}"
+    tags = ("Messages",)
+    security = BEARER_OR_TICKET
+
+    @get(
+        "/stream",
+        operation_id="streamReply",
+        summary="Watch a reply being written",
+        opt=PUBLIC,
+        responses={
+            200: _EVENTS,
+            204: ResponseSpec(None, description="You have it all: a browser's EventSource stops coming back"),
+            **documented(
+                InvalidInput("Last-Event-ID", "is not an id of this stream, such as 1-42"),
+                401,
+                TicketInvalid(),
+                MessageNotFound(),
+                NotAReply(),
+            ),
+        },
+    )
+    async def stream(
+        self,
+        chatroom_id: RoomId,
+        message_id: Annotated[UUID, PathParameter(description="The reply's id", examples=example(REPLY_ID))],
+        request: Request[Any, Any, Any],
+        ports: Ports,
+        ticket: Annotated[
+            str | None,
+            QueryParameter(
+                max_length=4_096,
+                description="Out of `stream_url`; else send the access token",
+                examples=example(TICKET),
+            ),
+        ] = None,
+        last_event_id: Annotated[
+            str | None,
+            HeaderParameter(
+                name="Last-Event-ID",
+                description="The last event you have: go on after it",
+                examples=example("1-6"),
+                schema_extra={"pattern": EVENT_ID},
+            ),
+        ] = None,
+        last_event_id_parameter: Annotated[
+            str | None,
+            QueryParameter(
+                name="last_event_id",
+                description="The same for a client that sends no headers",
+                examples=example("1-6"),
+                schema_extra={"pattern": EVENT_ID},
+            ),
+        ] = None,
+    ) -> Response[Any]:
+        """Server-sent events. Resumes with no gap and no repeat, on any API process, also after the end."""
+        account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
+        bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
+        await ports.accounts.revocations.check(session_id)
+        after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
+        events = follow_reply(
+            uow=ports.chat.uow,
+            stream=ports.chat.stream,
+            account_id=account_id,
+            room_id=chatroom_id,
+            reply_id=message_id,
+            after=after,
+            quiet=PING_SECONDS,
+        )
+        match await anext(events):
+            case Snapshot(reply) if reply.status.ended and after == end_of(reply):
+                await events.aclose()
+                return Response(None, status_code=204)
+        return Stream(_written(events), media_type="text/event-stream", headers=_HEADERS)
+
+
+def _reader(
+    request: Request[Any, Any, Any], ports: HttpPorts, room_id: UUID, reply_id: UUID, ticket: str | None
+) -> tuple[UUID, UUID]:
+    """The account that may read this reply, and the session that says so. Raises TicketInvalid, TokenInvalid."""
+    # A client that comes back with its stored address and a token is not held up by the ticket's age.
+    if ticket is None or "authorization" in request.headers:
+        caller = bearer_caller(request.headers, ports.accounts.access_tokens, ports.chat.now())
+        return caller.account_id, caller.session_id
+    admitted = ports.chat.tickets.read(ticket, ports.chat.now())
+    if (admitted.room_id, admitted.reply_id) != (room_id, reply_id):
+        raise TicketInvalid
+    return admitted.account_id, admitted.session_id
+
+
+def _event_id(text: str | None, field: str) -> EventId | None:
+    if not text:
+        return None
+    parts = _EVENT_ID.fullmatch(text)
+    if parts is None:
+        raise InvalidInput(field, "is not an id of this stream, such as 1-42")
+    return EventId(int(parts[1]), int(parts[2]))
+
+
+async def _written(events: AsyncGenerator[ReplyEvent, None]) -> AsyncGenerator[bytes, None]:
+    yield _OPENING
+    async with aclosing(events):
+        async for event in events:
+            yield _as_sent(event)
+
+
+def _as_sent(event: ReplyEvent) -> bytes:
+    match event:
+        case AttemptStarted(place):
+            return _event(place, b"start", {"attempt": place.attempt})
+        case Delta(place, text):
+            return _event(place, b"delta", {"text": text})
+        case ReplyEnded(place, message):
+            name = b"done" if message.status.value == "completed" else message.status.value.encode()
+            return _event(place, name, {"message": message_body(message)})
+        case Snapshot() | KeepAlive():
+            return _PING
+
+
+def _event(place: EventId, name: bytes, data: object) -> bytes:
+    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (place.attempt, place.offset, name, msgspec.json.encode(data))

@@ -1,0 +1,238 @@
+"""Rooms over HTTP."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, MediaType, Request, Response, delete, get, patch, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, JSONBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from parley.adapters.http.auth import BEARER
+from parley.adapters.http.chat.message_bodies import MessageBody, ModelName, RoomId, message_body
+from parley.adapters.http.errors import documented
+from parley.adapters.http.openapi.fields import MESSAGE, REPLY, ROOM_ID, STORABLE, described, example
+from parley.adapters.http.pagination import (
+    Limit,
+    NextCursor,
+    RoomCursorText,
+    position_cursor,
+    read_room_cursor,
+    room_cursor,
+)
+from parley.adapters.http.ports import Ports
+from parley.core.accounts.model import Caller
+from parley.core.chat.errors import RoomNotFound, UnknownModel
+from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
+from parley.core.chat.ports import CachedPage
+from parley.core.chat.rooms import (
+    INSTRUCTIONS_CHARACTERS,
+    RoomPage,
+    change_room,
+    create_room,
+    delete_room,
+    first_rooms,
+    list_rooms,
+    read_room,
+)
+from parley.core.errors import InvalidInput
+
+Name = Annotated[
+    str,
+    Meta(min_length=1, max_length=ROOM_NAME_CHARACTERS),
+    described("What the chatroom is called", "Holiday plans", pattern=STORABLE),
+]
+Instructions = Annotated[
+    str,
+    Meta(min_length=1, max_length=INSTRUCTIONS_CHARACTERS),
+    described("What the model is told before the conversation", "Answer in one short paragraph.", pattern=STORABLE),
+]
+
+
+_NAME_WRONG = InvalidInput("name", "must have 1 to 200 characters")
+
+
+class NewRoom(Struct, forbid_unknown_fields=True):
+    """A room to make. Without `model` its replies come from the default model."""
+
+    name: Name
+    model: ModelName | None = None
+    instructions: Instructions | None = None
+
+
+class RoomChange(Struct, forbid_unknown_fields=True):
+    """What to change; a field that is left out stays, null clears `model` or `instructions`."""
+
+    name: Name | UnsetType = UNSET
+    model: ModelName | UnsetType | None = UNSET
+    instructions: Instructions | UnsetType | None = UNSET
+
+
+class RoomBody(Struct):
+    """A chatroom."""
+
+    id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
+    name: Annotated[str, described("What the chatroom is called", "Holiday plans")]
+    model: Annotated[str | None, described("What writes its replies; null for the default model", None)]
+    instructions: Annotated[
+        str | None, described("What the model is told before the conversation", "Answer in one short paragraph.")
+    ]
+    created_at: Annotated[datetime, described("When it was made", "2026-11-21T09:29:00Z")]
+    active_at: Annotated[datetime, described("When its latest message was, or else its making", "2026-11-21T09:30:00Z")]
+
+
+class RoomPageBody(Struct):
+    """Chatrooms, latest activity first."""
+
+    items: Annotated[list[RoomBody], described("The chatrooms of this page")]
+    next_cursor: NextCursor
+
+
+class RoomWithMessages(RoomBody):
+    """A chatroom with its latest messages."""
+
+    messages: Annotated[list[MessageBody], described("The latest 50, oldest first", [MESSAGE, REPLY])]
+    next_cursor: Annotated[
+        str | None, described("Leads to older ones in the list of messages; null: there are none", None)
+    ]
+
+
+class RoomController(Controller):
+    path = "/chatroom"
+    tags = ("Chatrooms",)
+    security = BEARER
+
+    @post(
+        operation_id="createChatroom",
+        summary="Make a chatroom",
+        responses=documented(_NAME_WRONG, UnknownModel("none/such"), 401, 413, 415),
+    )
+    async def create(self, data: JSONBody[NewRoom], request: Request[Caller, Any, Any], ports: Ports) -> RoomBody:
+        """A place for one conversation: the model sees what was said in it before."""
+        room = await create_room(
+            uow=ports.chat.uow,
+            cache=ports.chat.room_list_cache,
+            catalogue=ports.chat.catalogue,
+            account_id=request.user.account_id,
+            name=data.name,
+            model=data.model,
+            instructions=data.instructions,
+            room_id=ports.chat.new_id(),
+            now=ports.chat.now(),
+        )
+        return room_body(room)
+
+    @get(
+        operation_id="listChatrooms",
+        summary="The account's chatrooms",
+        responses={304: ResponseSpec(None, description="You have it"), **documented(400, 401)},
+    )
+    async def read_all(
+        self,
+        request: Request[Caller, Any, Any],
+        ports: Ports,
+        limit: Limit = 50,
+        cursor: RoomCursorText = None,
+        if_none_match: Annotated[
+            str | None,
+            HeaderParameter(
+                name="If-None-Match",
+                description="An ETag that you have; 304 when it still holds",
+                examples=example('"0f4c1d2b3a5968778695a4b3c2d1e0f1"'),
+            ),
+        ] = None,
+    ) -> Response[RoomPageBody]:
+        """Latest activity first. The first page comes out of a cache that your own writes empty; see `Cache-Status`."""
+        account_id = request.user.account_id
+        if cursor is not None:
+            after = read_room_cursor(cursor)
+            page = await list_rooms(uow=ports.chat.uow, account_id=account_id, after=after, limit=limit)
+            rendered, hit = _render(page), False
+        else:
+            rendered, hit = await first_rooms(
+                uow=ports.chat.uow,
+                cache=ports.chat.room_list_cache,
+                reads=ports.chat.shared_reads,
+                account_id=account_id,
+                limit=limit,
+                render=_render,
+            )
+        # Bytes go out as they are: the declared type is for the document.
+        as_stored: Any = rendered.body
+        nothing: Any = b""
+        headers = {
+            "ETag": rendered.etag,
+            "Cache-Status": "parley; hit" if hit else "parley; fwd=miss",
+            "Cache-Control": "private, no-cache",
+        }
+        if if_none_match is not None and _matches(if_none_match, rendered.etag):
+            return Response(nothing, status_code=304, headers=headers)
+        return Response(as_stored, headers=headers, media_type=MediaType.JSON)
+
+    @get(
+        "/{chatroom_id:uuid}",
+        operation_id="getChatroom",
+        summary="A chatroom with its latest messages",
+        responses=documented(400, 401, RoomNotFound()),
+    )
+    async def read(self, chatroom_id: RoomId, request: Request[Caller, Any, Any], ports: Ports) -> RoomWithMessages:
+        """The latest 50 messages, oldest first; older ones are in its list of messages."""
+        room, page = await read_room(uow=ports.chat.uow, account_id=request.user.account_id, room_id=chatroom_id)
+        return RoomWithMessages(
+            **msgspec.structs.asdict(room_body(room)),
+            messages=[message_body(message) for message in page.items],
+            next_cursor=position_cursor(page.next_cursor),
+        )
+
+    @patch(
+        "/{chatroom_id:uuid}",
+        operation_id="changeChatroom",
+        summary="Change a chatroom",
+        responses=documented(_NAME_WRONG, UnknownModel("none/such"), 401, RoomNotFound(), 405, 413, 415),
+    )
+    async def change(
+        self, chatroom_id: RoomId, data: JSONBody[RoomChange], request: Request[Caller, Any, Any], ports: Ports
+    ) -> RoomBody:
+        """What is left out stays. Replies that are being written go on as they began."""
+        room = await change_room(
+            uow=ports.chat.uow,
+            cache=ports.chat.room_list_cache,
+            catalogue=ports.chat.catalogue,
+            account_id=request.user.account_id,
+            room_id=chatroom_id,
+            changes={field: value for field, value in msgspec.structs.asdict(data).items() if value is not UNSET},
+        )
+        return room_body(room)
+
+    @delete(
+        "/{chatroom_id:uuid}",
+        operation_id="deleteChatroom",
+        summary="Delete a chatroom and its messages",
+        responses=documented(400, 401, RoomNotFound(), 405),
+    )
+    async def erase(self, chatroom_id: RoomId, request: Request[Caller, Any, Any], ports: Ports) -> None:
+        """At once and for good; a reply that is being written there is not written on."""
+        await delete_room(
+            uow=ports.chat.uow,
+            cache=ports.chat.room_list_cache,
+            account_id=request.user.account_id,
+            room_id=chatroom_id,
+        )
+
+
+def room_body(room: Room) -> RoomBody:
+    return RoomBody(room.id, room.name, room.model, room.instructions, room.created_at, room.active_at)
+
+
+def _render(page: RoomPage) -> CachedPage:
+    body = msgspec.json.encode(RoomPageBody([room_body(room) for room in page.items], room_cursor(page.next_cursor)))
+    return CachedPage(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """RFC 9110, 13.1.2: a list of tags or *, compared weakly."""
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return "*" in tags or etag in tags

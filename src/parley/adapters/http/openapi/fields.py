@@ -1,0 +1,57 @@
+"""How a field is told of in the OpenAPI document, and the one conversation that all its examples are taken from."""
+
+from typing import Any
+
+from litestar.openapi.spec import Example
+from msgspec import Meta
+
+ACCOUNT_ID = "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a01"
+SESSION_ID = "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a02"
+ROOM_ID = "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a03"
+MESSAGE_ID = "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a04"
+REPLY_ID = "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a05"
+MODEL = "offline/echo"
+TICKET = "AaH-MFwAejGNUm8LHJ5KBGmu3Q.4q1ZrV8c"
+STREAM_URL = f"/chatroom/{ROOM_ID}/messages/{REPLY_ID}/stream?ticket={TICKET}"
+
+MESSAGE = {
+    "id": MESSAGE_ID,
+    "chatroom_id": ROOM_ID,
+    "role": "user",
+    "content": "Where is it warm in May?",
+    "status": "completed",
+    "model": None,
+    "reply_to": None,
+    "usage": None,
+    "error": None,
+    "created_at": "2026-11-21T09:30:00Z",
+    "completed_at": "2026-11-21T09:30:00Z",
+}
+PENDING_REPLY = MESSAGE | {
+    "id": REPLY_ID,
+    "role": "assistant",
+    "content": "",
+    "status": "pending",
+    "model": MODEL,
+    "reply_to": MESSAGE_ID,
+    "completed_at": None,
+}
+REPLY = PENDING_REPLY | {
+    "content": "You said: Where is it warm in May?",
+    "status": "completed",
+    "usage": {"input_tokens": 6, "output_tokens": 8},
+    "completed_at": "2026-11-21T09:30:01Z",
+}
+
+# No NUL: what the document says of every text that is stored.
+STORABLE = r"^[^\u0000]*$"
+
+
+def described(description: str, *examples: object, **schema: Any) -> Meta:
+    """`schema` holds further keywords of JSON Schema, for the document alone."""
+    return Meta(description=description, examples=list(examples) or None, extra_json_schema=schema or None)
+
+
+def example(value: Any) -> list[Example]:
+    """Of a parameter."""
+    return [Example(value=value)]

@@ -1,0 +1,237 @@
+"""One-time codes by mail, over SMTP."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import getaddresses, make_msgid, parseaddr
+from html import escape
+from ipaddress import ip_address
+from typing import Literal
+
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
+
+from parley.core.accounts.model import Identity, IdentityKind, Purpose
+from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
+
+Security = Literal["auto", "tls", "starttls", "none"]
+Protection = Literal["tls", "starttls", "starttls if offered", "none"]
+
+TLS_PORT = 465
+GOODBYE_SECONDS = 1.0
+
+_NAMES = {Purpose.SIGN_IN: "sign-in code", Purpose.RESET: "password reset code"}
+_LOG_IN_FIRST = 530
+_HTML = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+</head>
+<body style="margin:0;padding:24px;background:#ffffff;color:#1a1a1a;font:16px/1.5 sans-serif">
+<p style="margin:0">{opening}</p>
+<p style="margin:16px 0;font:bold 32px/1.2 monospace;letter-spacing:4px;user-select:all">{code}</p>
+<p style="margin:0">{rest}</p>
+</body>
+</html>
+"""
+
+
+class SmtpOtp:
+    """The `OtpSender` for e-mail addresses.
+
+    `sender` is an ASCII address or `Name <address>`, where the name is the product's; an empty `username` logs in
+    nowhere. Sending or checking takes at most `seconds`, and one more to take leave. Each message has a connection of
+    its own: codes are rare, and a connection that was kept would have gone stale by the next. Raises ValueError for a
+    `sender` that is no such address.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        port: int,
+        username: str,
+        password: str,
+        sender: str,
+        security: Security,
+        seconds: float = 10.0,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._server = server
+        self._port = port
+        self._username = username
+        self._password = password
+        self._sender = _sender(sender)
+        self._protection = protection(security, server, port)
+        self._seconds = seconds
+        self._tls_context = tls_context or ssl.create_default_context()
+
+    async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
+        recipient = _recipient(identity)
+        message = _message(self._sender, recipient, code, _NAMES[purpose], minutes)
+        async with self._connection() as connection:
+            await connection.send_message(message, sender=self._sender.addr_spec, recipients=[recipient.addr_spec])
+
+    async def check(self) -> None:
+        """Connect, log in and leave, as before a message. Raises SenderUnavailable."""
+        async with self._connection():
+            pass
+
+    async def close(self) -> None:
+        """Nothing: no connection outlives its message."""
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[SMTP, None]:
+        """A connection that is protected and logged in. The body is part of the deadline and of the translation."""
+        connection = SMTP(
+            hostname=self._server,
+            port=self._port,
+            # The default is this machine's name, which takes a look-up, and outside of it no one knows.
+            local_hostname=self._sender.domain,
+            # The one deadline is `seconds`.
+            timeout=None,
+            use_tls=self._protection == "tls",
+            start_tls=None if self._protection == "starttls if offered" else False,
+            tls_context=self._tls_context,
+        )
+        try:
+            with _translated_errors():
+                async with asyncio.timeout(self._seconds):
+                    await connection.connect()
+                    await self._prepare(connection)
+                    yield connection
+            # The message is on its way: a server that does not say goodbye must not have it sent again.
+            with suppress(SMTPException):
+                await connection.quit(timeout=GOODBYE_SECONDS)
+        finally:
+            connection.close()
+
+    async def _prepare(self, connection: SMTP) -> None:
+        if self._protection == "starttls":
+            await connection.ehlo()
+            if not connection.supports_extension("starttls"):
+                raise SenderUnavailable("The mail server offers no STARTTLS, which SMTP_SECURITY asks for.")
+            await connection.starttls()
+        if self._username:
+            await connection.ehlo()
+            if not connection.supported_auth_methods:
+                raise SenderUnavailable(
+                    "The mail server offers no way to log in with SMTP_USERNAME and SMTP_PASSWORD; another "
+                    "SMTP_SECURITY may."
+                )
+            await connection.login(self._username, self._password)
+
+
+def protection(security: Security, server: str, port: int) -> Protection:
+    """What `security` means for this server. Only on the way to this very machine may TLS depend on what is offered.
+
+    Elsewhere whoever sits on the line could take the offer away, and read along.
+    """
+    if security != "auto":
+        return security
+    if port == TLS_PORT:
+        return "tls"
+    return "starttls if offered" if _is_this_machine(server) else "starttls"
+
+
+def _is_this_machine(server: str) -> bool:
+    try:
+        return ip_address(server).is_loopback
+    except ValueError:
+        return server.lower() == "localhost"
+
+
+def _sender(text: str) -> Address:
+    try:
+        [(name, address)] = getaddresses([text])
+        sender = Address(name, addr_spec=address)
+    except (ValueError, MessageError, IndexError) as error:
+        raise ValueError("SMTP_FROM: must be one address, or a name and one: Acme <codes@acme.example>.") from error
+    if not (sender.domain and address.isascii()):
+        raise ValueError("SMTP_FROM: must have an ASCII address such as codes@acme.example.")
+    return sender
+
+
+def _recipient(identity: Identity) -> Address:
+    """The identity's address, in which nothing is left that a header or a command could take for something else."""
+    if identity.kind is not IdentityKind.EMAIL:
+        raise SenderRefused("Mail reaches e-mail addresses alone.")
+    value = identity.value
+    name, _, domain = value.rpartition("@")
+    # Checked first: the standard library's parser of addresses fails in its own ways over odd ones.
+    plain = value.isascii() and value.isprintable() and parseaddr(value) == ("", value)
+    if not (plain and name and domain) or Address(username=name, domain=domain).addr_spec != value:
+        raise SenderRefused("The address cannot be written into a mail.")
+    return Address(username=name, domain=domain)
+
+
+def _message(sender: Address, recipient: Address, code: str, name: str, minutes: int) -> EmailMessage:
+    """The mail. Its subject is without the code: locked screens show it, and mail servers log it."""
+    product = sender.display_name
+    opening = f"Your {name} for {product} is" if product else f"Your {name} is"
+    life = f"{minutes} minute" if minutes == 1 else f"{minutes} minutes"
+    nobody = f"Nobody of {product}" if product else "Nobody"
+    rest = (
+        f"It works once, for {life}. {nobody} will ever ask for it. "
+        "If you did not ask for it, you can ignore this mail."
+    )
+    message = EmailMessage()
+    message["Subject"] = f"{name.capitalize()} for {product}" if product else name.capitalize()
+    message["From"] = sender
+    message["To"] = recipient
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = make_msgid(domain=sender.domain)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(f"{opening} {code}. {rest}\n")
+    html = _HTML.format(title=escape(message["Subject"]), opening=escape(opening), code=escape(code), rest=escape(rest))
+    message.add_alternative(html, subtype="html")
+    return message
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Replies are translated without their cause: its text quotes the recipient, and whoever logs ours logs it too."""
+    try:
+        yield
+    except SMTPRecipientsRefused as error:
+        raise _by_reply(error.recipients[0]) from None
+    except SMTPResponseException as error:
+        raise _by_reply(error) from None
+    except TimeoutError as error:
+        raise SenderUnavailable("The mail server did not answer in time.") from error
+    except (SMTPException, OSError) as error:
+        if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+            raise SenderUnavailable(
+                "TLS with the mail server failed: its certificate must be valid for SMTP_SERVER, and SMTP_SECURITY fit "
+                "its port."
+            ) from error
+        raise SenderUnavailable("The connection to the mail server failed.") from error
+
+
+def _by_reply(error: SMTPResponseException) -> SenderFailed:
+    """A reply that says no for ever counts as such where it is about this message, and not about us as its client."""
+    said = f"The mail server answered {error.code}"
+    if not 500 <= error.code < 600:  # noqa: PLR2004 - the final replies of SMTP
+        return SenderUnavailable(f"{said}.")
+    if isinstance(error, SMTPAuthenticationError):
+        return SenderUnavailable(f"{said} to SMTP_USERNAME and SMTP_PASSWORD.")
+    if error.code == _LOG_IN_FIRST:
+        return SenderUnavailable(f"{said}: it wants SMTP_USERNAME and SMTP_PASSWORD, or another SMTP_SECURITY.")
+    if isinstance(error, SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError):
+        return SenderRefused(f"{said}.")
+    return SenderUnavailable(f"{said}.")

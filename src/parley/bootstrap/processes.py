@@ -1,0 +1,118 @@
+"""The processes of parley: the HTTP application, and what runs beside it or in a worker."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from parley.adapters.http.app import create_app, create_litestar
+from parley.adapters.http.ports import HttpPorts
+from parley.adapters.sql.engine.schema import has_current, migrate, require_current
+from parley.adapters.worker.in_process import InProcessWorker
+from parley.adapters.worker.log_context import Work
+from parley.adapters.worker.sweeper import Sweeper
+from parley.bootstrap import Parley
+from parley.bootstrap.transport import PROCESS_EVENT
+from parley.runtime.shutdown import on_shutdown_signal
+from parley.runtime.single_instance import single_instance
+
+
+def api_application(parley: Parley) -> ASGIApp:
+    """The whole HTTP application; its lifespan is `api_process`."""
+    settings = parley.settings
+    app = create_app(
+        http_ports(parley),
+        cors_origins=settings.cors_origins,
+        trusted_proxies=settings.trusted_proxies,
+        background=partial(api_process, parley),
+    )
+    return parley.telemetry.tracing.app(app)
+
+
+def litestar_application(parley: Parley) -> Litestar:
+    """Only the routes, which have the OpenAPI document."""
+    return create_litestar(
+        http_ports(parley), cors_origins=parley.settings.cors_origins, background=partial(api_process, parley)
+    )
+
+
+def http_ports(parley: Parley) -> HttpPorts:
+    settings, billing = parley.settings, parley.billing
+    return HttpPorts(
+        accounts=parley.accounts,
+        billing=billing,
+        chat=parley.chat,
+        sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
+        rate_limiter=parley.transport.rate_limiter,
+        health_checks={
+            "database": parley.database.answers,
+            "schema": partial(has_current, parley.database),
+            **parley.transport.health_checks,
+            "leaving": parley.shutdown.not_requested,
+        },
+        public_url=settings.public_url.rstrip("/"),
+        frontend_url=settings.frontend_url,
+        meter=parley.telemetry.requests,
+        scrape=parley.telemetry.scrape,
+        metrics_token=settings.metrics_token,
+        auth_requests_per_minute=settings.auth_requests_per_minute,
+        webhook_open=bool(settings.stripe_webhook_secret),
+    )
+
+
+class _ImmediateQueue:
+    """An EventQueue that processes the event before it returns, for the sandbox: whoever paid sees the plan at once."""
+
+    def __init__(self, process: Work) -> None:
+        self._process = process
+
+    async def put(self, event_id: UUID, /) -> None:
+        await self._process(event_id)
+
+
+@asynccontextmanager
+async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
+    """What runs beside the API; without Redis a worker too. Raises SchemaOutdated on PostgreSQL."""
+    transport = parley.transport
+    async with _opened(parley) as stack:
+        await stack.enter_async_context(transport.in_api())
+        stack.enter_context(single_instance(parley.settings))
+        await stack.enter_async_context(Sweeper(*parley.api_sweeps, meter=parley.telemetry.sweeps).running())
+        for task, queue in transport.inside.items():
+            await stack.enter_async_context(InProcessWorker(ids=queue, work=parley.tasks[task]).running())
+        if transport.inside:
+            await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
+        for step in (*parley.on_api_shutdown, parley.shutdown.begin):
+            stack.enter_context(on_shutdown_signal(step))
+        yield
+
+
+@asynccontextmanager
+async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
+    """What runs in a worker besides its tasks. On a signal it releases its replies. Raises SchemaOutdated."""
+    async with _opened(parley) as stack:
+        stack.enter_context(parley.telemetry.worker_listener(parley.settings))
+        await stack.enter_async_context(parley.transport.in_worker())
+        await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
+        for step in parley.on_worker_shutdown:
+            stack.enter_context(on_shutdown_signal(step))
+        yield
+
+
+@asynccontextmanager
+async def _opened(parley: Parley) -> AsyncGenerator[AsyncExitStack, None]:
+    async with parley.closing(), AsyncExitStack() as stack:
+        await prepare_schema(parley)
+        yield stack
+
+
+async def prepare_schema(parley: Parley) -> None:
+    """Give SQLite the schema of this version; raise SchemaOutdated where PostgreSQL does not have it."""
+    if parley.database.url.startswith("sqlite"):
+        await migrate(parley.database)
+    else:
+        await require_current(parley.database)

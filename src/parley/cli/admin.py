@@ -1,0 +1,60 @@
+"""`parley migrate`, `openapi` and `plan`: what an operator does besides running and checking parley."""
+
+import secrets
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from parley.adapters.http.openapi.document import openapi_document
+from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.schema import SchemaOutdated, migrate
+from parley.bootstrap import Parley, bootstrap
+from parley.bootstrap.database import database_name, open_database
+from parley.bootstrap.processes import litestar_application, prepare_schema
+from parley.core.accounts.profile import read_identity
+from parley.core.billing.model import Plan
+from parley.core.billing.usage import override_plan
+from parley.core.errors import DomainError
+from parley.settings import Settings, SettingsError, read_settings
+
+
+async def migrate_database(settings: Settings) -> None:
+    """Raises SettingsError when there is no database at DATABASE_URL."""
+    database = open_database(settings)
+    try:
+        await migrate(database)
+    except (SchemaOutdated, DatabaseUrlInvalid) as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from error
+    except (DomainError, SQLAlchemyError) as error:
+        raise SettingsError(f"DATABASE_URL: {database_name(settings)} cannot be opened.") from error
+    finally:
+        await database.close()
+
+
+def api_document() -> dict[str, Any]:
+    """The document of the API, the same for any settings."""
+    settings = read_settings({"JWT_SECRET": secrets.token_urlsafe(48)})
+    return openapi_document(litestar_application(bootstrap(settings)))
+
+
+async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:
+    """`plan` is basic, pro, or auto for what payments say. Raises SettingsError when there is no such account."""
+    parley = bootstrap(settings)
+    try:
+        async with parley.closing():
+            await prepare_schema(parley)
+            await _set_plan(parley, number_or_email, None if plan == "auto" else Plan(plan))
+    except DomainError as error:
+        raise SettingsError(str(error)) from error
+
+
+async def _set_plan(parley: Parley, number_or_email: str, plan: Plan | None) -> None:
+    by_email = "@" in number_or_email
+    identity = read_identity(
+        None if by_email else number_or_email, number_or_email if by_email else None, parley.accounts.mobile_numbers
+    )
+    async with parley.accounts.uow(read_only=True) as unit:
+        account = await unit.accounts.find(identity)
+    if account is None:
+        raise SettingsError(f"There is no account of {number_or_email}.")
+    await override_plan(uow=parley.billing.uow, account_id=account.id, plan=plan)

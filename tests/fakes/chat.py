@@ -1,0 +1,174 @@
+"""Rooms and messages in memory, with the same edges as in SQL: for tests of the core."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date, datetime
+from uuid import UUID
+
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, IdempotencyKey, Message, Role, Room, RoomCursor, Status, Turn
+from parley.core.chat.stores import ChatUnit
+from parley.core.ports import Clock
+from tests.fakes.quota import FakeQuota
+from tests.fakes.replies import FakeReplies
+from tests.fakes.transactions import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables
+
+SAYABLE = {Status.COMPLETED, Status.STOPPED}
+
+
+class FakeChatUnitOfWork:
+    """Transactions over one MemoryDatabase. `database_clock` is what leases are timed by."""
+
+    def __init__(self, database: FakeDatabase, *, basic_limit: int, database_clock: Clock) -> None:
+        self._database = database
+        self._basic_limit = basic_limit
+        self._clock = database_clock
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._database.transaction(read_only=read_only) as transaction:
+            yield FakeChatUnit(transaction, basic_limit=self._basic_limit, clock=self._clock)
+
+
+class FakeChatUnit:
+    """The repositories of one transaction."""
+
+    def __init__(self, transaction: FakeTransaction, *, basic_limit: int, clock: Clock) -> None:
+        self._transaction = transaction
+        tables = transaction.tables
+        self.rooms = FakeRooms(tables)
+        self.messages = FakeMessages(tables, clock)
+        self.replies = FakeReplies(tables, clock)
+        self.quota = FakeQuota(tables, basic_limit=basic_limit)
+        self.idempotency_keys = FakeIdempotencyKeys(tables)
+
+    async def commit(self) -> None:
+        self._transaction.commit()
+
+
+class FakeRooms:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, room: Room) -> None:
+        self._tables.rooms[room.id] = (room, 0)
+
+    async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
+        found = self._tables.rooms.get(room_id)
+        return found[0] if found is not None and found[0].account_id == account_id else None
+
+    async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
+        own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
+        if after is not None:
+            own = [room for room in own if (room.active_at, room.id) < (after.active_at, after.room_id)]
+        return sorted(own, key=lambda room: (room.active_at, room.id), reverse=True)[:limit]
+
+    async def ids(self, account_id: UUID) -> list[UUID]:
+        return sorted(room.id for room, _ in self._tables.rooms.values() if room.account_id == account_id)
+
+    async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
+        found = await self.get(room.id, room.account_id)
+        if found is None:
+            return False
+        changed = replace(
+            found,
+            name=room.name if "name" in fields else found.name,
+            model=room.model if "model" in fields else found.model,
+            instructions=room.instructions if "instructions" in fields else found.instructions,
+        )
+        self._tables.rooms[room.id] = (changed, self._tables.rooms[room.id][1])
+        return True
+
+    async def delete(self, room_id: UUID, account_id: UUID) -> bool:
+        if await self.get(room_id, account_id) is None:
+            return False
+        del self._tables.rooms[room_id]
+        tables = self._tables
+        tables.messages = {key: row for key, row in tables.messages.items() if row.room_id != room_id}
+        tables.replies = {key: row for key, row in tables.replies.items() if row.room_id != room_id}
+        tables.idempotency_keys = {key: row for key, row in tables.idempotency_keys.items() if row.room_id != room_id}
+        return True
+
+    async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
+        found = await self.get(room_id, account_id)
+        if found is None:
+            return None
+        room = replace(found, active_at=max(found.active_at, at))
+        last_position = self._tables.rooms[room_id][1]
+        self._tables.rooms[room_id] = (room, last_position + 2)
+        return room, last_position + 1
+
+
+class FakeMessages:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def add_exchange(
+        self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
+    ) -> bool:
+        now, replies = self._clock(), self._tables.replies
+        unfinished = (message for message in self._tables.messages.values() if not message.status.ended)
+        if sum(replies[message.id].account_id == account_id for message in unfinished) >= most_pending:
+            return False
+        self._tables.messages[question.id] = question
+        self._tables.messages[reply.id] = reply
+        replies[reply.id] = ReplyState(reply.room_id, account_id, charged_on, now, now)
+        return True
+
+    async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
+        message = self._tables.messages.get(message_id)
+        if message is None or message.room_id != room_id:
+            return None
+        return message if self._tables.rooms[room_id][0].account_id == account_id else None
+
+    async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
+        reply = self._tables.messages.get(reply_id)
+        if reply is None or reply.reply_to is None:
+            return None
+        return self._tables.messages[reply.reply_to], reply
+
+    async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
+        room = self._tables.rooms.get(room_id)
+        return [] if room is None or room[0].account_id != account_id else self._of_room(room_id, before)[-limit:]
+
+    async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
+        return [message for message in self._of_room(room_id, None) if message.position > position][:limit]
+
+    async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
+        said = [
+            (message.position, Turn(message.role, message.content))
+            for message in self._of_room(room_id, position)
+            if message.content and (message.role is Role.USER or message.status in SAYABLE)
+        ]
+        return said[::-1][:limit]
+
+    def _of_room(self, room_id: UUID, before: int | None) -> list[Message]:
+        return sorted(
+            (
+                message
+                for message in self._tables.messages.values()
+                if message.room_id == room_id and (before is None or message.position < before)
+            ),
+            key=lambda message: message.position,
+        )
+
+
+class FakeIdempotencyKeys:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def remember(
+        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
+    ) -> tuple[UUID, bytes] | None:
+        first_use = self._tables.idempotency_keys.get((room_id, key.value))
+        if first_use is not None and first_use.used_at >= at - IDEMPOTENCY_KEY_LIFE:
+            return first_use.reply_id, first_use.fingerprint
+        self._tables.idempotency_keys[room_id, key.value] = KeyUse(room_id, reply_id, key.fingerprint, at)
+        return None
+
+    async def forget_before(self, moment: datetime) -> int:
+        old = [key for key, use in self._tables.idempotency_keys.items() if use.used_at < moment]
+        for key in old:
+            del self._tables.idempotency_keys[key]
+        return len(old)

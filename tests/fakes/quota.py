@@ -1,0 +1,78 @@
+"""Chat's quota and billing's plans in memory."""
+
+from dataclasses import replace
+from datetime import date, datetime
+from uuid import UUID
+
+from parley.core.billing.model import DayUsage, Plan, daily_limit
+from parley.core.chat.errors import QuotaExceeded
+from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
+from tests.fakes.transactions import Tables
+
+
+class FakePlans:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def of(self, account_id: UUID, *, now: datetime) -> Plan:
+        paid_until = self._tables.paid_until.get(account_id)
+        paid = Plan.PRO if paid_until is not None and now < paid_until else Plan.BASIC
+        return self._tables.plans.get(account_id, paid)
+
+    async def set_paid_until(self, account_id: UUID, moment: datetime | None) -> None:
+        if moment is None:
+            self._tables.paid_until.pop(account_id, None)
+        else:
+            self._tables.paid_until[account_id] = moment
+
+    async def override(self, account_id: UUID, plan: Plan | None) -> None:
+        if plan is None:
+            self._tables.plans.pop(account_id, None)
+        else:
+            self._tables.plans[account_id] = plan
+
+
+class FakeUsageDays:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def since(self, account_id: UUID, first: date) -> list[DayUsage]:
+        days = self._tables.usage_days.items()
+        return [usage for (owner, day), usage in days if owner == account_id and day >= first]
+
+
+class FakeQuota:
+    """Billing's rule applied in chat's transaction."""
+
+    def __init__(self, tables: Tables, *, basic_limit: int) -> None:
+        self._tables = tables
+        self._basic_limit = basic_limit
+
+    async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
+        allowance, day = await self.look(account_id, now=now), utc_day(now)
+        if allowance.remaining == 0:
+            raise QuotaExceeded(allowance)
+        usage = self._usage(account_id, day)
+        self._tables.usage_days[account_id, day] = replace(usage, used=usage.used + 1)
+        return await self.look(account_id, now=now)
+
+    async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
+        day, plan = utc_day(now), await FakePlans(self._tables).of(account_id, now=now)
+        limit = daily_limit(plan, basic=self._basic_limit)
+        remaining = None if limit is None else max(0, limit - self._usage(account_id, day).used)
+        return Allowance(limit, remaining, next_midnight(day))
+
+    async def give_back(self, account_id: UUID, *, day: date) -> None:
+        usage = self._usage(account_id, day)
+        self._tables.usage_days[account_id, day] = replace(usage, used=max(0, usage.used - 1))
+
+    async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
+        before = self._usage(account_id, day)
+        self._tables.usage_days[account_id, day] = replace(
+            before,
+            input_tokens=before.input_tokens + usage.input_tokens,
+            output_tokens=before.output_tokens + usage.output_tokens,
+        )
+
+    def _usage(self, account_id: UUID, day: date) -> DayUsage:
+        return self._tables.usage_days.get((account_id, day), DayUsage(day, 0, 0, 0))
