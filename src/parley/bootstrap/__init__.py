@@ -34,8 +34,8 @@ def utc_now() -> datetime:
 class Parley:
     """The product, wired: the ports of its three modules, and what its processes run.
 
-    `tasks` are what workers do, by the name under which ids are queued. Every API process repeats its `api_sweeps`, every
-    worker its `worker_sweeps`. `close` lists what to close at the end, in reverse order.
+    `tasks` are what workers do, by the name under which ids are queued. Every API process repeats its `api_sweeps`, and
+    every worker its `worker_sweeps`. `close` lists what to close at the end, in reverse order.
     """
 
     settings: Settings

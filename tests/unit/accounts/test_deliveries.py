@@ -27,7 +27,7 @@ async def test_code_is_delivered_with_the_minutes_that_it_has_left(desk, seconds
 async def test_code_lies_only_sealed_in_the_delivery_and_its_repr_holds_nothing_of_it(desk):
     delivery = await claimed(desk, await asked(desk))
 
-    assert Envelopes().open(delivery.encrypted_code) == "000001"
+    assert Envelopes().decrypt(delivery.encrypted_code) == "000001"
     assert b"000001" not in delivery.encrypted_code
     assert "encrypted" not in repr(delivery)
     assert "000001" not in repr(replace(delivery, id=UUID(int=0)))
