@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -42,7 +41,7 @@ TIDY_SECONDS = 3_600.0
 def build_accounts(
     settings: Settings, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
 ) -> Module[AccountsPorts]:
-    """Reads or makes the local secret where JWT_SECRET is not set."""
+    """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
     uow, passwords = SqlAccountsUnitOfWork(database), Argon2Passwords()
     audit = telemetry.counted(LoggedAudit(derived_keys(secrets_, "audit")[0]))
@@ -74,18 +73,13 @@ def build_accounts(
         new_code=new_code,
         new_token=partial(secrets.token_urlsafe, 32),
     )
-    queue = transport.queues[DELIVER_CODE]
     return Module(
         ports=ports,
-        tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(_deliver, ports))},
+        tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
         api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
         worker_sweeps=(
-            Sweep("overdue_codes", SWEEP_SECONDS, lambda: requeue_deliveries(uow=uow, queue=queue)),
-            Sweep(
-                "expired_sign_ins",
-                TIDY_SECONDS,
-                lambda: forget_expired(uow=uow, session_life=ports.session_life, now=now()),
-            ),
+            Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, ports)),
+            Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, ports)),
         ),
         close=(
             partial(asyncio.to_thread, passwords.close),
@@ -99,12 +93,12 @@ def signing_secrets(settings: Settings) -> Sequence[str]:
 
 
 def derived_keys(secrets_: Sequence[str], use: str) -> list[bytes]:
-    """A key for each use, so that what one of them signs is worth nothing elsewhere. The first one signs."""
+    """One key for each secret, derived for this use only, so that a signature for one use is void for another."""
     return [hmac.digest(secret.encode(), f"parley {use}".encode(), "sha256") for secret in secrets_]
 
 
 def otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
-    """The senders of codes by kind of identity; empty where the answer shows codes.
+    """The senders of codes by kind of identity; empty with OTP_SENDER=response.
 
     Raises SettingsError for an address that a sender cannot use.
     """
@@ -117,7 +111,7 @@ def otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
 def _otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
     senders: dict[IdentityKind, OtpSender] = {}
     if "email" in settings.otp_sender:
-        from parley.adapters.otp.smtp import SmtpOtp  # noqa: PLC0415  only where it is chosen
+        from parley.adapters.otp.smtp import SmtpOtp  # noqa: PLC0415  imported only if chosen
 
         senders[IdentityKind.EMAIL] = SmtpOtp(
             server=settings.smtp_server,
@@ -128,7 +122,7 @@ def _otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:
             security=settings.smtp_security,
         )
     if "sms" in settings.otp_sender:
-        from parley.adapters.otp.sms_webhook import SmsWebhookOtp  # noqa: PLC0415  only where it is chosen
+        from parley.adapters.otp.sms_webhook import SmsWebhookOtp  # noqa: PLC0415  imported only if chosen
 
         senders[IdentityKind.MOBILE_NUMBER] = SmsWebhookOtp(
             url=settings.sms_webhook_url, token=settings.sms_webhook_token
@@ -140,18 +134,10 @@ def _code_delivery(settings: Settings, transport: Transport, keys: Sequence[byte
     senders = otp_senders(settings)
     if not senders:
         return None
-    from parley.adapters.security.fernet import FernetCipher  # noqa: PLC0415  only where something is encrypted
+    from parley.adapters.security.fernet import FernetCipher  # noqa: PLC0415  imported only if needed
 
     return CodeDelivery(senders=senders, queue=transport.queues[DELIVER_CODE], cipher=FernetCipher(keys))
 
 
 def new_code() -> str:
     return f"{secrets.randbelow(1_000_000):06d}"
-
-
-async def _deliver(ports: AccountsPorts, delivery_id: UUID) -> None:
-    """Does nothing where codes are shown: then no delivery waits."""
-    if ports.code_delivery is not None:
-        await deliver_code(
-            uow=ports.uow, post=ports.code_delivery, audit=ports.audit, delivery_id=delivery_id, now=ports.now()
-        )

@@ -11,7 +11,7 @@ from parley.adapters.sql.engine.schema import SchemaOutdated, migrate
 from parley.bootstrap import Parley, bootstrap
 from parley.bootstrap.database import database_name, open_database
 from parley.bootstrap.processes import litestar_application, prepare_schema
-from parley.core.accounts.profile import read_identity
+from parley.core.accounts.profile import find_account, read_identity
 from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
 from parley.core.errors import DomainError
@@ -53,8 +53,7 @@ async def _set_plan(parley: Parley, number_or_email: str, plan: Plan | None) -> 
     identity = read_identity(
         None if by_email else number_or_email, number_or_email if by_email else None, parley.accounts.mobile_numbers
     )
-    async with parley.accounts.uow(read_only=True) as unit:
-        account = await unit.accounts.find(identity)
+    account = await find_account(parley.accounts, identity)
     if account is None:
         raise SettingsError(f"There is no account of {number_or_email}.")
     await override_plan(uow=parley.billing.uow, account_id=account.id, plan=plan)

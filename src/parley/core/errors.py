@@ -1,11 +1,11 @@
-"""What the core raises when a request cannot be honoured."""
+"""The domain errors: what the core raises when it refuses a request."""
 
 from enum import Enum
 from typing import ClassVar
 
 
 class Kind(Enum):
-    """What sort of refusal an error is; the HTTP adapter maps each to one status."""
+    """The category of an error; the HTTP adapter maps each to one status."""
 
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
@@ -17,10 +17,10 @@ class Kind(Enum):
 
 
 class DomainError(Exception):
-    """A refusal that a client can read and act on.
+    """An error that a client can read and act on.
 
-    `code` is stable and machine-readable; the message is one sentence for a person. Neither ever holds a secret,
-    another account's data or a vendor's or a database's words.
+    `code` is stable and machine-readable; the message is one sentence for a person. Neither contains a secret, another
+    account's data, or text of a vendor or database.
     """
 
     code: ClassVar[str]
@@ -32,7 +32,7 @@ class DomainError(Exception):
 
 
 class InvalidInput(DomainError):
-    """A value that only the core can judge is wrong; `field` names it as the client does."""
+    """A value breaks a rule of the core; `field` is its name in the request."""
 
     code = "invalid_input"
     kind = Kind.INVALID
@@ -44,7 +44,7 @@ class InvalidInput(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """A throttle said no; `retry_after` is in seconds."""
+    """A rate limit is exhausted for another `retry_after` seconds."""
 
     code = "rate_limited"
     kind = Kind.TOO_MANY
@@ -55,7 +55,7 @@ class TooManyRequests(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something that this needs does not answer now."""
+    """A dependency, such as the database, does not answer."""
 
     code = "unavailable"
     kind = Kind.UNAVAILABLE
@@ -65,7 +65,7 @@ class Unavailable(DomainError):
 
 
 class AccountGone(DomainError):
-    """The account was erased while the request ran."""
+    """The account was erased during the request."""
 
     code = "account_gone"
     kind = Kind.UNAUTHENTICATED

@@ -1,4 +1,4 @@
-"""What every module is given instead of reaching for it: the time, new ids, chance, and a throttle."""
+"""Ports of all core modules: time, new ids, random numbers, and a rate limiter."""
 
 from datetime import datetime
 from typing import Protocol
@@ -7,7 +7,7 @@ from uuid import UUID
 
 class Clock(Protocol):
     def __call__(self) -> datetime:
-        """Now, aware and UTC."""
+        """The current time, aware and UTC."""
 
 
 class NewId(Protocol):
@@ -22,7 +22,7 @@ class Jitter(Protocol):
 
 class RateLimiter(Protocol):
     async def take(self, key: str, *, limit: int, per: float) -> float:
-        """Count one use of `key` unless `limit` uses fall into the last `per` seconds.
+        """Count one use of `key` unless the last `per` seconds have `limit` uses already.
 
-        Returns 0.0 when it was counted, else the seconds until the next use would be. Exact under concurrent calls.
+        Returns 0.0 if it was counted, otherwise the seconds until the next use would be. Exact under concurrent calls.
         """

@@ -1,6 +1,5 @@
 """One-time codes by mail, over SMTP."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,6 +23,8 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
+from parley.adapters.otp.deadline import delivery_deadline
+from parley.adapters.otp.texts import MailText, mail_text
 from parley.core.accounts.model import Identity, IdentityKind, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 
@@ -33,7 +34,6 @@ Protection = Literal["tls", "starttls", "starttls if offered", "none"]
 TLS_PORT = 465
 GOODBYE_SECONDS = 1.0
 
-_NAMES = {Purpose.SIGN_IN: "sign-in code", Purpose.RESET: "password reset code"}
 _LOG_IN_FIRST = 530
 _HTML = """\
 <!doctype html>
@@ -55,10 +55,10 @@ _HTML = """\
 class SmtpOtp:
     """The `OtpSender` for e-mail addresses.
 
-    `sender` is an ASCII address or `Name <address>`, where the name is the product's; an empty `username` logs in
-    nowhere. Sending or checking takes at most `seconds`, and one more to take leave. Each message has a connection of
-    its own: codes are rare, and a connection that was kept would have gone stale by the next. Raises ValueError for a
-    `sender` that is no such address.
+    `sender` is an ASCII address or `Name <address>`, where the name is the product's. With an empty `username` there is
+    no login. Sending or checking takes at most `seconds`, plus GOODBYE_SECONDS to disconnect. Each message has its own
+    connection: codes are rare, so a pooled connection would be stale by the next one. Raises ValueError for an invalid
+    `sender`.
     """
 
     def __init__(
@@ -83,39 +83,39 @@ class SmtpOtp:
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         recipient = _recipient(identity)
-        message = _message(self._sender, recipient, code, _NAMES[purpose], minutes)
+        message = _message(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
         async with self._connection() as connection:
             await connection.send_message(message, sender=self._sender.addr_spec, recipients=[recipient.addr_spec])
 
     async def check(self) -> None:
-        """Connect, log in and leave, as before a message. Raises SenderUnavailable."""
+        """Connect, log in and disconnect, without a message. Raises SenderUnavailable."""
         async with self._connection():
             pass
 
     async def close(self) -> None:
-        """Nothing: no connection outlives its message."""
+        """A no-op: no connection outlives its message."""
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[SMTP, None]:
-        """A connection that is protected and logged in. The body is part of the deadline and of the translation."""
+        """An encrypted and logged-in connection. The deadline and the translation of errors include the body."""
         connection = SMTP(
             hostname=self._server,
             port=self._port,
-            # The default is this machine's name, which takes a look-up, and outside of it no one knows.
+            # The default, this machine's name, takes a DNS lookup and means nothing to the server.
             local_hostname=self._sender.domain,
-            # The one deadline is `seconds`.
+            # `seconds` is the only deadline.
             timeout=None,
             use_tls=self._protection == "tls",
             start_tls=None if self._protection == "starttls if offered" else False,
             tls_context=self._tls_context,
         )
         try:
-            with _translated_errors():
-                async with asyncio.timeout(self._seconds):
+            async with delivery_deadline(self._seconds, "mail server", SMTPException):
+                with _translated_errors():
                     await connection.connect()
                     await self._prepare(connection)
                     yield connection
-            # The message is on its way: a server that does not say goodbye must not have it sent again.
+            # The server has accepted the message: an error while closing must not cause it to be sent again.
             with suppress(SMTPException):
                 await connection.quit(timeout=GOODBYE_SECONDS)
         finally:
@@ -138,9 +138,10 @@ class SmtpOtp:
 
 
 def protection(security: Security, server: str, port: int) -> Protection:
-    """What `security` means for this server. Only on the way to this very machine may TLS depend on what is offered.
+    """The protection that `security` means for this server.
 
-    Elsewhere whoever sits on the line could take the offer away, and read along.
+    Opportunistic STARTTLS is only for a server on this machine: elsewhere an attacker on the network could strip the
+    offer and read the mail.
     """
     if security != "auto":
         return security
@@ -168,70 +169,64 @@ def _sender(text: str) -> Address:
 
 
 def _recipient(identity: Identity) -> Address:
-    """The identity's address, in which nothing is left that a header or a command could take for something else."""
+    """The identity's address, checked to be safe in headers and SMTP commands. Raises SenderRefused."""
     if identity.kind is not IdentityKind.EMAIL:
         raise SenderRefused("Mail reaches e-mail addresses alone.")
     value = identity.value
     name, _, domain = value.rpartition("@")
-    # Checked first: the standard library's parser of addresses fails in its own ways over odd ones.
+    # Checked first, because Address raises various errors for unusual addresses.
     plain = value.isascii() and value.isprintable() and parseaddr(value) == ("", value)
     if not (plain and name and domain) or Address(username=name, domain=domain).addr_spec != value:
         raise SenderRefused("The address cannot be written into a mail.")
     return Address(username=name, domain=domain)
 
 
-def _message(sender: Address, recipient: Address, code: str, name: str, minutes: int) -> EmailMessage:
-    """The mail. Its subject is without the code: locked screens show it, and mail servers log it."""
-    product = sender.display_name
-    opening = f"Your {name} for {product} is" if product else f"Your {name} is"
-    life = f"{minutes} minute" if minutes == 1 else f"{minutes} minutes"
-    nobody = f"Nobody of {product}" if product else "Nobody"
-    rest = (
-        f"It works once, for {life}. {nobody} will ever ask for it. "
-        "If you did not ask for it, you can ignore this mail."
-    )
+def _message(sender: Address, recipient: Address, code: str, text: MailText) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"] = f"{name.capitalize()} for {product}" if product else name.capitalize()
+    message["Subject"] = text.subject
     message["From"] = sender
     message["To"] = recipient
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = make_msgid(domain=sender.domain)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(f"{opening} {code}. {rest}\n")
-    html = _HTML.format(title=escape(message["Subject"]), opening=escape(opening), code=escape(code), rest=escape(rest))
+    message.set_content(f"{text.opening} {code}. {text.rest}\n")
+    html = _HTML.format(
+        title=escape(text.subject), opening=escape(text.opening), code=escape(code), rest=escape(text.rest)
+    )
     message.add_alternative(html, subtype="html")
     return message
 
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """Replies are translated without their cause: its text quotes the recipient, and whoever logs ours logs it too."""
+    """Translate SMTP replies and TLS errors; `delivery_deadline` translates the rest.
+
+    Replies are translated without their cause, because its text quotes the recipient and may be logged.
+    """
     try:
         yield
     except SMTPRecipientsRefused as error:
         raise _by_reply(error.recipients[0]) from None
     except SMTPResponseException as error:
         raise _by_reply(error) from None
-    except TimeoutError as error:
-        raise SenderUnavailable("The mail server did not answer in time.") from error
     except (SMTPException, OSError) as error:
-        if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-            raise SenderUnavailable(
-                "TLS with the mail server failed: its certificate must be valid for SMTP_SERVER, and SMTP_SECURITY fit "
-                "its port."
-            ) from error
-        raise SenderUnavailable("The connection to the mail server failed.") from error
+        if not isinstance(error, ssl.SSLError) and not isinstance(error.__cause__, ssl.SSLError):
+            raise
+        raise SenderUnavailable(
+            "TLS with the mail server failed: its certificate must be valid for SMTP_SERVER, and SMTP_SECURITY fit "
+            "its port."
+        ) from error
 
 
 def _by_reply(error: SMTPResponseException) -> SenderFailed:
-    """A reply that says no for ever counts as such where it is about this message, and not about us as its client."""
-    said = f"The mail server answered {error.code}"
+    """A permanent reply is final only if it is about this message, and not about this client."""
+    answer = f"The mail server answered {error.code}"
     if not 500 <= error.code < 600:  # noqa: PLR2004 - the final replies of SMTP
-        return SenderUnavailable(f"{said}.")
+        return SenderUnavailable(f"{answer}.")
     if isinstance(error, SMTPAuthenticationError):
-        return SenderUnavailable(f"{said} to SMTP_USERNAME and SMTP_PASSWORD.")
+        return SenderUnavailable(f"{answer} to SMTP_USERNAME and SMTP_PASSWORD.")
     if error.code == _LOG_IN_FIRST:
-        return SenderUnavailable(f"{said}: it wants SMTP_USERNAME and SMTP_PASSWORD, or another SMTP_SECURITY.")
+        return SenderUnavailable(f"{answer}: it wants SMTP_USERNAME and SMTP_PASSWORD, or another SMTP_SECURITY.")
     if isinstance(error, SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError):
-        return SenderRefused(f"{said}.")
-    return SenderUnavailable(f"{said}.")
+        return SenderRefused(f"{answer}.")
+    return SenderUnavailable(f"{answer}.")

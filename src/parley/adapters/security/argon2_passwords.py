@@ -1,4 +1,4 @@
-"""Argon2id hashes of passwords, at the library's defaults (RFC 9106, the low-memory profile)."""
+"""Argon2id password hashes with the library's defaults (RFC 9106, the low-memory profile)."""
 
 import asyncio
 import os
@@ -11,27 +11,27 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from argon2.low_level import ARGON2_VERSION
 
-# A hash takes 64 MiB: the number of threads bounds the memory, and leaves the other cores to requests.
+# A hash takes 64 MiB, so the number of threads bounds the memory; it also leaves cores to requests.
 THREADS = 2
 NICENESS = 10
 
 
 class Argon2Passwords:
-    """Hashes in threads of its own. `close` it when no call is under way."""
+    """The `Passwords` port, in threads of its own. Call `close` when no call is running."""
 
     def __init__(self, *, threads: int = THREADS) -> None:
         self._hasher = PasswordHasher()
         self._decoy = decoy_hash(self._hasher)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_step_back)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_lower_priority)
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, _bytes(password))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        fits = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._fits, password_hash or self._decoy, _bytes(password)
+        matches = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._matches, password_hash or self._decoy, _bytes(password)
         )
-        return fits and password_hash is not None
+        return matches and password_hash is not None
 
     def needs_rehash(self, password_hash: str) -> bool:
         return self._hasher.check_needs_rehash(password_hash)
@@ -39,27 +39,27 @@ class Argon2Passwords:
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def _fits(self, password_hash: str, password: bytes) -> bool:
+    def _matches(self, password_hash: str, password: bytes) -> bool:
         try:
             return self._hasher.verify(password_hash, password)
         except VerifyMismatchError:
             return False
 
 
-def _step_back() -> None:
-    """Let the event loop's thread go first: a burst of logins is to be slow, and not everybody else with it."""
+def _lower_priority() -> None:
+    """Give the event loop's thread priority, so that a burst of logins does not slow down other requests."""
     if sys.platform == "linux":
-        # Threads have priorities of their own there, and those that argon2 starts inherit this one's.
+        # On Linux each thread has a priority, which the threads that argon2 starts inherit.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def decoy_hash(hasher: PasswordHasher) -> str:
-    """A hash that costs as much to verify as any that the hasher makes now. Nobody has found a password for it."""
+    """A hash that no known password matches and that takes as much work to verify as the hasher's own."""
     salt, digest = (b64encode(bytes(length)).decode().rstrip("=") for length in (hasher.salt_len, hasher.hash_len))
     costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
 def _bytes(password: str) -> bytes:
-    # At a login anything may come: an unpaired surrogate is a wrong password, not an error.
+    # A login may contain anything: an unpaired surrogate is a wrong password, not an error.
     return password.encode("utf-8", "surrogatepass")

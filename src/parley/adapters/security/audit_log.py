@@ -1,4 +1,4 @@
-"""The audit trail as log lines, in which nobody is named."""
+"""The audit trail as log lines that contain no identities."""
 
 from uuid import UUID
 
@@ -6,10 +6,10 @@ import structlog
 
 from parley.core.accounts.model import AuditEvent, Identity, keyed_hash
 
-MARK_DIGITS = 12
+PSEUDONYM_DIGITS = 12
 
-# What an operator may have to look into; the rest is everyday life.
-_ALARMING = frozenset({AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED}) | frozenset(
+# Logged as warnings, because an operator may have to investigate them.
+_WARNINGS = frozenset({AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED}) | frozenset(
     event_kind for event_kind in AuditEvent if event_kind.value.endswith("_failed")
 )
 
@@ -17,7 +17,7 @@ log = structlog.get_logger("parley.audit")
 
 
 class LoggedAudit:
-    """One line for each happening. Lines about one person bear the same mark, which only `key` leads back to them."""
+    """Logs one line for each event. An identity appears as a pseudonym, the same in every line, that `key` derives."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -32,14 +32,14 @@ class LoggedAudit:
         how: str | None = None,
     ) -> None:
         facts = {
-            "identity": self._mark(identity) if identity else None,
+            "identity": self._pseudonym(identity) if identity else None,
             "account_id": str(account_id) if account_id else None,
             "session_id": str(session_id) if session_id else None,
             "how": how,
         }
-        write = log.warning if event_kind in _ALARMING else log.info
+        write = log.warning if event_kind in _WARNINGS else log.info
         write(event_kind.value, **{name: fact for name, fact in facts.items() if fact is not None})
 
-    def _mark(self, identity: Identity) -> str:
-        digits = keyed_hash(self._key, "audit", str(identity)).hex()[:MARK_DIGITS]
+    def _pseudonym(self, identity: Identity) -> str:
+        digits = keyed_hash(self._key, "audit", str(identity)).hex()[:PSEUDONYM_DIGITS]
         return f"{identity.kind.value}:{digits}"

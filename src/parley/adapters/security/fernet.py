@@ -1,4 +1,4 @@
-"""Sealed texts: AES-128 in CBC mode with an HMAC, in the Fernet format."""
+"""Authenticated encryption in the Fernet format: AES-128 in CBC mode with an HMAC."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class FernetCipher:
-    """The first of `keys` seals, all of them open: so a key is changed by putting the new one in front.
+    """The `Cipher` port. The first of `keys` encrypts, all of them decrypt: to rotate keys, put the new one first.
 
-    Each key is 32 random bytes. Raises ValueError for other lengths and for no key at all.
+    Each key is 32 random bytes. Raises ValueError for another length and for an empty list.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -22,4 +22,4 @@ class FernetCipher:
         try:
             return self._fernet.decrypt(encrypted).decode()
         except InvalidToken as error:
-            raise ValueError("This was not encrypted with one of today's keys.") from error
+            raise ValueError("This was not encrypted with one of the current keys.") from error

@@ -17,16 +17,16 @@ ACCESS = "parley:access"
 STREAM = "parley:stream"
 ALGORITHM = "HS256"
 SECRET_BYTES = 32  # RFC 7518, 3.2: a key as long as the hash
-# How far the clock of the machine that signed may be ahead of this one's.
+# How far the signing machine's clock may be ahead of this one's.
 CLOCK_SKEW = timedelta(seconds=60)
 REMEMBERED_TOKENS = 10_000
 
 
 class JwtAccessTokens:
-    """Tokens for `life`, in whole seconds. The first of `secrets` signs, all verify.
+    """The `AccessTokens` port. Tokens are valid for `life`, in whole seconds; the first of `secrets` signs, all verify.
 
-    The latest `remember` tokens that were verified, at least one, cost no signature check again. Raises ValueError
-    for a secret under 32 bytes.
+    The last `remember` verified tokens are cached, at least one, and skip the signature check. Raises ValueError for a
+    secret under 32 bytes.
     """
 
     def __init__(self, secrets: Sequence[str], *, life: timedelta, remember: int = REMEMBERED_TOKENS) -> None:
@@ -63,7 +63,7 @@ class JwtAccessTokens:
 
 
 class JwtStreamTickets:
-    """Tickets for ten minutes. The first of `secrets` signs, all verify. Raises ValueError as JwtAccessTokens does."""
+    """The `StreamTickets` port. Tickets are valid for TICKET_SECONDS; `secrets` are used as in JwtAccessTokens."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._signed = _SignedClaims(
@@ -85,7 +85,7 @@ class JwtStreamTickets:
 
 
 class _SignedClaims:
-    """Tokens for one audience whose claims `names` are ids. The caller judges whether one has expired."""
+    """Tokens for one audience, with an id in each of the claims `names`. The caller checks the expiry."""
 
     def __init__(self, secrets: Sequence[str], *, audience: str, life: timedelta, names: tuple[str, ...]) -> None:
         keys = [secret.encode() for secret in secrets]
@@ -100,7 +100,7 @@ class _SignedClaims:
             "require": ["iss", "aud", "iat", "exp", *names],
             "enforce_minimum_key_length": True,
             "strict_aud": True,
-            # These two would ask the machine's clock.
+            # These two checks would use the machine's clock.
             "verify_exp": False,
             "verify_iat": False,
         }

@@ -1,4 +1,4 @@
-"""Mobile numbers in E.164, by Google's metadata."""
+"""Mobile numbers in E.164, parsed with Google's metadata."""
 
 import re
 
@@ -6,14 +6,14 @@ import phonenumbers
 
 from parley.core.errors import InvalidInput
 
-# Digits of any script and what people put between them; letters, extensions and short codes are not for a text message.
+# Digits of any script and the usual separators. Letters, extensions and short codes cannot receive an SMS.
 _WRITTEN = re.compile(r"\(?\+?\d[\d\s().\-/\u2010-\u2015]*")
 _LONGEST_WRITTEN = 64
-_LONGEST_E164 = 16  # ITU-T E.164: fifteen digits after the plus sign, though some national plans go beyond
+_LONGEST_E164 = 16  # ITU-T E.164: fifteen digits after the plus sign, although some national plans have more
 
 
 class PhoneNumbers:
-    """Any readable international form. `00` in place of the plus sign is taken as the ITU recommends it."""
+    """The `MobileNumbers` port. Accepts every readable international form, also with `00` in place of the plus sign."""
 
     def e164(self, text: str) -> str:
         written = re.sub(r"^(\(?)00", r"\1+", text.strip())
@@ -26,7 +26,7 @@ class PhoneNumbers:
         except phonenumbers.NumberParseException as error:
             raise _unreadable() from error
         e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        # Possible, not valid: plans change faster than metadata, and the code that is sent there is the real check.
+        # Possible is enough: numbering plans change faster than metadata, and the code sent there is the real check.
         possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
         if not possible or len(e164) > _LONGEST_E164:
             raise _unreadable()

@@ -1,4 +1,4 @@
-"""The accounts module: who somebody is. Codes and their delivery, passwords, sessions, erasure."""
+"""The accounts module: one-time codes, passwords, sessions, and the account itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,8 +25,9 @@ from parley.core.ports import Clock, NewId
 class AccountsPorts:
     """Everything that the accounts module needs from outside; the first argument of each of its use cases.
 
-    Keys come as lists: the first one signs, all of them verify. Without `code_delivery` nothing is sent and the answer
-    to whoever asks for a code shows it, which is for development only.
+    The first of `code_keys` and of `refresh_keys` signs, all of them verify. Without `code_delivery` no code is sent
+    and the caller of `send_code` gets the code itself, which is for development only. A session ends after
+    `session_life` without a refresh.
     """
 
     uow: AccountsUnitOfWork

@@ -1,16 +1,16 @@
-"""Bringing codes to their owners, after the answer to whoever asked for one.
+"""Delivering one-time codes in the background, after the request that asked for them was answered.
 
-A code waits in the database, sealed, until it was handed over. The queue only says that there is something to do:
-what it loses, and what a worker that died had taken, the sweep finds again. So a code may arrive twice, but not never.
+A code waits in the database, encrypted, until a sender has accepted it. The queue only carries hints: the sweep finds
+deliveries whose hint was lost or whose worker died. So a code may be sent twice, but is not lost.
 """
 
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
 
+from parley.core.accounts import AccountsPorts
 from parley.core.accounts.model import AuditEvent, Delivery, Purpose
-from parley.core.accounts.ports import AuditTrail, CodeDelivery, DeliveryQueue, SenderRefused, SenderUnavailable
-from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.accounts.ports import CodeDelivery, SenderRefused, SenderUnavailable
 
 # Longer than any sender takes to give up.
 LEASE_SECONDS = 30.0
@@ -20,55 +20,70 @@ OVERDUE_SECONDS = 2.0
 SWEEP_LIMIT = 1_000
 
 
-async def deliver_code(
-    *, uow: AccountsUnitOfWork, post: CodeDelivery, audit: AuditTrail, delivery_id: UUID, now: datetime
-) -> None:
-    """Send the code unless it was sent, voided, or is being sent by another worker. Failures are put off, or noted."""
-    async with uow() as unit:
+async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
+    """Send the code unless it was sent or voided, or another worker has it. Without `code_delivery` a no-op.
+
+    A temporary failure postpones the delivery while the code is still valid; a final one ends it. Both are noted in the
+    audit trail.
+    """
+    if accounts.code_delivery is None:
+        return
+    now = accounts.now()
+    async with accounts.uow() as unit:
         delivery = await unit.deliveries.claim(delivery_id, lease=LEASE_SECONDS, now=now)
         if delivery is None:
             return
-        # Decided here and not by the request: that one takes the same time for every identity.
+        # Decided here and not in the request, which takes the same time for every identity.
         unwanted = delivery.purpose is Purpose.RESET and await unit.accounts.find(delivery.identity) is None
         await unit.commit()
-    failure = None if unwanted else await _failure(post, delivery, now)
-    if isinstance(failure, SenderUnavailable):
-        delay = min(FIRST_DELAY_SECONDS * 3.0**delivery.failures, LONGEST_DELAY_SECONDS)
-        if now + timedelta(seconds=delay) < delivery.expires_at:
-            async with uow() as unit:
-                await unit.deliveries.postpone(delivery_id, seconds=delay)
-                await unit.commit()
-            audit.note(AuditEvent.CODE_POSTPONED, identity=delivery.identity, how=str(failure))
-            return
-    async with uow() as unit:
+    failure = None if unwanted else await _send(accounts.code_delivery, delivery, now)
+    if isinstance(failure, SenderUnavailable) and await _postpone(accounts, delivery, now):
+        accounts.audit.note(AuditEvent.CODE_POSTPONED, identity=delivery.identity, how=str(failure))
+        return
+    async with accounts.uow() as unit:
         await unit.deliveries.remove(delivery_id)
         await unit.commit()
     if failure is not None:
-        audit.note(AuditEvent.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
+        accounts.audit.note(AuditEvent.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
     elif not unwanted:
-        audit.note(AuditEvent.CODE_DELIVERED, identity=delivery.identity, how=delivery.purpose.value)
+        accounts.audit.note(AuditEvent.CODE_DELIVERED, identity=delivery.identity, how=delivery.purpose.value)
 
 
-async def requeue_deliveries(*, uow: AccountsUnitOfWork, queue: DeliveryQueue) -> int:
-    """Put codes that nobody has taken back on the queue; returns how many."""
-    async with uow(read_only=True) as unit:
+async def requeue_deliveries(accounts: AccountsPorts) -> int:
+    """Put overdue deliveries back on the queue; returns how many."""
+    if accounts.code_delivery is None:
+        return 0
+    async with accounts.uow(read_only=True) as unit:
         overdue = await unit.deliveries.overdue(seconds=OVERDUE_SECONDS, limit=SWEEP_LIMIT)
     for delivery_id in overdue:
-        await queue.put(delivery_id)
+        await accounts.code_delivery.queue.put(delivery_id)
     return len(overdue)
 
 
-async def _failure(post: CodeDelivery, delivery: Delivery, now: datetime) -> SenderUnavailable | SenderRefused | None:
-    sender = post.senders.get(delivery.identity.kind)
+async def _send(
+    code_delivery: CodeDelivery, delivery: Delivery, now: datetime
+) -> SenderUnavailable | SenderRefused | None:
+    sender = code_delivery.senders.get(delivery.identity.kind)
     if sender is None:
-        return SenderRefused("no sender of today's settings reaches this kind of identity")
+        return SenderRefused("no configured sender reaches this kind of identity")
     try:
-        code = post.cipher.decrypt(delivery.encrypted_code)
+        code = code_delivery.cipher.decrypt(delivery.encrypted_code)
     except ValueError:
-        return SenderRefused("the secret that sealed the code is not in JWT_SECRET any more")
+        return SenderRefused("the secret that encrypted the code is not in JWT_SECRET any more")
     minutes = max(1, ceil((delivery.expires_at - now) / timedelta(minutes=1)))
     try:
         await sender.send(delivery.identity, code, delivery.purpose, minutes=minutes)
     except (SenderUnavailable, SenderRefused) as error:
         return error
     return None
+
+
+async def _postpone(accounts: AccountsPorts, delivery: Delivery, now: datetime) -> bool:
+    """Schedule the next try; False when the code expires before it."""
+    delay = min(FIRST_DELAY_SECONDS * 3.0**delivery.failures, LONGEST_DELAY_SECONDS)
+    if now + timedelta(seconds=delay) >= delivery.expires_at:
+        return False
+    async with accounts.uow() as unit:
+        await unit.deliveries.postpone(delivery.id, seconds=delay)
+        await unit.commit()
+    return True

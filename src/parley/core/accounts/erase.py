@@ -1,28 +1,24 @@
 """Erasing an account."""
 
-from datetime import datetime
 from uuid import UUID
 
+from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import AuditEvent
-from parley.core.accounts.ports import AuditTrail
-from parley.core.accounts.revocations import RevocationList
-from parley.core.accounts.stores import AccountsUnitOfWork
 
 
-async def erase_account(
-    *, uow: AccountsUnitOfWork, revocations: RevocationList, audit: AuditTrail, account_id: UUID, now: datetime
-) -> None:
-    """Remove the account with all that is its own, here and in other modules. Its identity is free again.
+async def erase_account(accounts: AccountsPorts, *, account_id: UUID) -> None:
+    """Remove the account with everything it owns, here and in the other modules, which frees its identity.
 
-    Raises TokenInvalid when it is gone already.
+    Raises TokenInvalid when the account is gone already.
     """
-    async with uow() as unit:
+    now = accounts.now()
+    async with accounts.uow() as unit:
         await unit.account_erasure.lock(account_id)
         account = await unit.accounts.get(account_id)
         if account is None:
             raise TokenInvalid
-        # Codes before the account and its sessions, as whoever spends a code takes them, and the sweep.
+        # Codes before the account and its sessions: the lock order of signing in by code and of the sweep.
         await unit.challenges.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)
@@ -30,8 +26,8 @@ async def erase_account(
             raise TokenInvalid
         await unit.account_erasure.erase(account_id)
         ended = await unit.sessions.end_all(account_id, at=now)
-        await revocations.write(unit, ended, now)
+        await accounts.revocations.write(unit, ended, now)
         await unit.accounts.remove(account_id)
         await unit.commit()
-    revocations.remember(ended, now)
-    audit.note(AuditEvent.ACCOUNT_ERASED, account_id=account_id)
+    accounts.revocations.remember(ended, now)
+    accounts.audit.note(AuditEvent.ACCOUNT_ERASED, account_id=account_id)

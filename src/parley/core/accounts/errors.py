@@ -1,10 +1,10 @@
-"""Refusals of the accounts module. None tells whether an identity is known here."""
+"""Errors of the accounts module. None of them reveals whether an identity has an account."""
 
 from parley.core.errors import DomainError, Kind
 
 
 class OtpInvalid(DomainError):
-    """The code is wrong, spent, expired, tried too often, or was never sent: the answer does not tell which."""
+    """The code is wrong, spent, expired, tried too often, or was never sent. The error does not say which."""
 
     code = "otp_invalid"
     kind = Kind.UNAUTHENTICATED
@@ -14,7 +14,7 @@ class OtpInvalid(DomainError):
 
 
 class CredentialsInvalid(DomainError):
-    """No such account, one without a password, or another password: the answer does not tell which."""
+    """There is no such account, it has no password, or the password is wrong. The error does not say which."""
 
     code = "credentials_invalid"
     kind = Kind.UNAUTHENTICATED
@@ -24,7 +24,7 @@ class CredentialsInvalid(DomainError):
 
 
 class RefreshTokenInvalid(DomainError):
-    """The refresh token is unknown, was used before, or its session is over."""
+    """The refresh token is unknown, was used before, or its session has ended."""
 
     code = "refresh_token_invalid"
     kind = Kind.UNAUTHENTICATED
@@ -44,7 +44,7 @@ class TokenInvalid(DomainError):
 
 
 class SessionNotFound(DomainError):
-    """The account has no live session of that id."""
+    """The account has no live session with that id."""
 
     code = "session_not_found"
     kind = Kind.NOT_FOUND

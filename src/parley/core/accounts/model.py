@@ -1,6 +1,6 @@
-"""The nouns of an account: who it is, how it proves that, and its sessions.
+"""The data types of the accounts module: identities, accounts, codes, sessions and tokens.
 
-Sources of the numbers: NIST SP 800-63B (codes, passwords, throttling) and OWASP ASVS 5, chapter 6.
+Sources of the numbers: NIST SP 800-63B (codes, passwords, rate limits) and OWASP ASVS 5, chapter 6.
 """
 
 import hashlib
@@ -12,19 +12,19 @@ from uuid import UUID
 
 EMAIL_CHARACTERS = 254  # RFC 5321: a path has 256, its angle brackets included
 NAME_CHARACTERS = 200
-# ASVS 6.2.1 and 6.2.9; the upper end bounds the work of hashing, and no composition rule stands beside it (6.2.5).
+# ASVS 6.2.1 and 6.2.9. The maximum bounds the work of hashing; there are no composition rules (6.2.5).
 PASSWORD_SHORTEST = 8
 PASSWORD_LONGEST = 128
-# Five of a million codes: with the throttle on sending, a guesser has 25 in a million an hour.
+# Five of a million codes: with five codes an hour, guessing succeeds with a probability of 25 in a million an hour.
 CODE_TRIES = 5
 SIGNUP_LIFE = timedelta(hours=1)
-# Two tabs that refresh at once must not log each other out; a thief has no more time than they need.
+# Two tabs that refresh at once must not log each other out; a thief gets no more time than they need.
 REFRESH_GRACE = timedelta(seconds=10)
-# How long an ended session stays known.
+# How long an ended or expired session stays in the database.
 SESSION_MEMORY = timedelta(days=1)
-# A session as young as this, opened by a code, stands for the current password where one is changed.
+# A session that a code opened within this time proves as much as the current password, when that is changed.
 PROOF_LIFE = timedelta(minutes=10)
-# How far apart the clocks of two machines may be.
+# How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(seconds=60)
 USER_AGENT_CHARACTERS = 300
 
@@ -36,7 +36,7 @@ class IdentityKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an account is known by: a mobile number in E.164, or an e-mail address in lower case."""
+    """What identifies an account: a mobile number in E.164, or an e-mail address in lower case."""
 
     kind: IdentityKind
     value: str
@@ -46,7 +46,7 @@ class Identity:
 
 
 class Purpose(str, Enum):
-    """What a one-time code is for. A code for one purpose is worth nothing for another."""
+    """What a one-time code is for. A code for one purpose is not valid for another."""
 
     SIGN_IN = "sign_in"
     RESET = "reset"
@@ -60,7 +60,7 @@ class OpenedBy(str, Enum):
 
 
 class AuditEvent(str, Enum):
-    """What the audit trail tells of."""
+    """The kinds of events in the audit trail."""
 
     CODE_REQUESTED = "code_requested"
     CODE_DELIVERED = "code_delivered"
@@ -82,7 +82,7 @@ class AuditEvent(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's account. `password_hash` is None where they sign in by code alone."""
+    """One person's account. `password_hash` is None if they sign in by code only."""
 
     id: UUID
     identity: Identity
@@ -93,7 +93,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A one-time code that was sent. `code_mac` is all that is kept of it; `tries` counts the guesses."""
+    """A one-time code that was sent. Only its MAC is stored; `tries` counts the guesses."""
 
     identity: Identity
     purpose: Purpose
@@ -105,7 +105,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A code on its way to its owner. `encrypted_code` can be opened with the server's key alone."""
+    """A code that is still to be sent. `failures` counts the failed attempts."""
 
     id: UUID
     identity: Identity
@@ -117,7 +117,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Signup:
-    """What somebody asked an account to have. In force only together with a code for the same identity."""
+    """The name and password for a new account. They apply only together with a code for the same identity."""
 
     token_hash: bytes = field(repr=False)
     identity: Identity
@@ -128,7 +128,7 @@ class Signup:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in on one device. Each refresh moves `expires_at` on. `user_agent` is what the device said it is."""
+    """One sign-in on one device. Each refresh extends `expires_at`. `user_agent` comes from the device, unverified."""
 
     id: UUID
     account_id: UUID
@@ -145,7 +145,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """One of the tokens that a session has had. `used_at` is when it was exchanged for the next one."""
+    """One of a session's refresh tokens. `used_at` is when it was exchanged for the next one."""
 
     token_hash: bytes = field(repr=False)
     session_id: UUID
@@ -155,7 +155,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A session whose access tokens, the last of which expires by `until`, count no more."""
+    """A session whose access tokens are revoked. The last of them expires before `until`."""
 
     session_id: UUID
     until: datetime
@@ -163,7 +163,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a verified access token speaks for, and until when."""
+    """The account and session of a verified access token, and when the token expires."""
 
     account_id: UUID
     session_id: UUID
@@ -172,7 +172,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a client needs to act for an account; `expires_in` is the access token's life in seconds."""
+    """The tokens of a session; `expires_in` is the access token's life in seconds."""
 
     access_token: str = field(repr=False)
     expires_in: int
@@ -181,22 +181,22 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn(TokenPair):
-    """The tokens of a new session and its account; `created` says that the account is as new."""
+    """The tokens of a new session, and its account; `created` says that the sign-in created the account."""
 
     created: bool
     account: Account
 
 
 def token_hash(token: str) -> bytes:
-    """What is kept of an opaque token. It is random enough that a plain SHA-256 cannot be searched back."""
+    """The hash that is stored of an opaque token. Tokens are random enough for a plain SHA-256."""
     return hashlib.sha256(as_bytes(token)).digest()
 
 
 def keyed_hash(key: bytes, use: str, *parts: str) -> bytes:
-    """HMAC-SHA256 over parts that hold no NUL. `use` keeps one key's hashes for different ends apart."""
+    """HMAC-SHA256 over parts that contain no NUL. `use` separates the hashes that one key makes for different uses."""
     return hmac.digest(key, as_bytes("\x00".join((use, *parts))), "sha256")
 
 
 def as_bytes(text: str) -> bytes:
-    """UTF-8, also of text that a client sent and nobody has checked: unpaired surrogates raise nothing."""
+    """UTF-8, also of unchecked text from a client: unpaired surrogates raise nothing."""
     return text.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What a password must not be. No rule asks for kinds of characters (OWASP ASVS 5, 6.2.5)."""
+"""Which passwords are refused. There are no composition rules (OWASP ASVS 5, 6.2.5)."""
 
 import re
 from dataclasses import dataclass
@@ -14,39 +14,39 @@ _TRUNK_PREFIXES = ("", "0", "00")
 
 @dataclass(frozen=True, slots=True)
 class PasswordRules:
-    """What nobody may choose as a password."""
+    """Refuses passwords that are easy to guess. `common` holds the most common ones, casefolded."""
 
-    common: frozenset[str]  # casefolded
+    common: frozenset[str]
 
     def check(self, field: str, password: str, identity: Identity) -> None:
-        """Raises InvalidInput for a password of a wrong length, a common one, and one that the account gives away.
+        """Raises InvalidInput for a password of a wrong length, a common one, and one derived from its context.
 
-        Those are the words of this context (ASVS 6.1.2 and 6.2.11): the e-mail address, its local part, the mobile
-        number with or without its country code, each also twice, and the product's name with digits. Neither case
-        nor punctuation makes a difference to them.
+        The context-specific words (ASVS 6.1.2 and 6.2.11) are the e-mail address, its local part, the mobile number
+        with or without its country code, each also repeated once, and the product's name with digits. They are compared
+        without case and punctuation.
         """
         check_text(field, password, shortest=PASSWORD_SHORTEST, longest=PASSWORD_LONGEST)
         if password.casefold() in self.common:
             raise InvalidInput(field, "is among the most common passwords, which are tried first: choose another")
-        bare = _bare(password)
-        if bare in _names(identity):
+        letters = _alphanumeric(password)
+        if letters in _identity_words(identity):
             raise InvalidInput(field, "is what the account is known by: choose another")
-        if _PRODUCT.fullmatch(bare):
+        if _PRODUCT.fullmatch(letters):
             raise InvalidInput(field, "is little more than the name of this product: choose another")
 
 
-def _names(identity: Identity) -> set[str]:
-    whole = _bare(identity.value)
+def _identity_words(identity: Identity) -> set[str]:
+    whole = _alphanumeric(identity.value)
     if identity.kind is IdentityKind.EMAIL:
-        once = {whole, _bare(identity.value.rpartition("@")[0])}
+        once = {whole, _alphanumeric(identity.value.rpartition("@")[0])}
     else:
-        # Which digits are the country code only a numbering plan tells: every length that it can have is tried.
+        # Every possible length of the country code is tried, because only a numbering plan says how long it is.
         tails = [whole[skipped:] for skipped in range(_COUNTRY_CODE_LONGEST + 1)]
         once = {prefix + tail for prefix in _TRUNK_PREFIXES for tail in tails}
-    # A local part may be punctuation alone, which must not stand for every password of punctuation.
+    # A local part of punctuation only would otherwise refuse every password of punctuation.
     once.discard("")
-    return once | {name * 2 for name in once}
+    return once | {word * 2 for word in once}
 
 
-def _bare(text: str) -> str:
+def _alphanumeric(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())

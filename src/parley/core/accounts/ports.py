@@ -1,4 +1,4 @@
-"""What the accounts module needs of the world outside, named by role. Times are aware and UTC."""
+"""What the accounts module needs from outside, apart from storage. Times are aware and UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,64 +11,64 @@ from parley.core.accounts.model import AuditEvent, Caller, Identity, IdentityKin
 
 class NewToken(Protocol):
     def __call__(self) -> str:
-        """An opaque token of at least 128 random bits, from a generator fit for secrets, safe in a URL."""
+        """An opaque, URL-safe token of at least 128 random bits from a cryptographic generator."""
 
 
 class NewCode(Protocol):
     def __call__(self) -> str:
-        """Six decimal digits, from a generator fit for secrets."""
+        """Six decimal digits from a cryptographic generator."""
 
 
 class MobileNumbers(Protocol):
     def e164(self, text: str) -> str:
-        """The number in E.164, the same for every way of writing it down.
+        """The number in E.164, the same for every spelling of it.
 
         Raises InvalidInput for the field mobile_number, also for a number without its country code.
         """
 
 
 class SenderFailed(Exception):
-    """A code did not reach its owner; the message says why and holds neither the code nor an identity."""
+    """A code was not delivered. The message says why and contains neither the code nor an identity."""
 
 
 class SenderUnavailable(SenderFailed):
-    """Not now: a later try may succeed."""
+    """A temporary failure: a later attempt may succeed."""
 
 
 class SenderRefused(SenderFailed):
-    """Not ever: whoever was to carry the message refused it, or the recipient."""
+    """A final failure: the message or its recipient was refused."""
 
 
 class OtpSender(Protocol):
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
-        """Bring the code to the owner of the identity and tell them that it is good for `minutes`.
+        """Send the code to the owner of the identity, with the note that it is valid for `minutes`.
 
-        Ends in time by itself. Raises SenderUnavailable, SenderRefused.
+        Has its own deadline, shorter than the lease of a delivery. Raises SenderUnavailable, SenderRefused.
         """
 
     async def check(self) -> None:
-        """Reach whoever carries the message, as `send` would, and send nothing. Raises SenderFailed."""
+        """Connect to the mail server or gateway as `send` would, and send nothing. Raises SenderFailed."""
 
     async def close(self) -> None: ...
 
 
 class DeliveryQueue(Protocol):
     async def put(self, delivery_id: UUID) -> None:
-        """A hint to deliver that code. It may be lost or repeated; raises nothing when it cannot be put."""
+        """Queue a hint to deliver that code. Hints may be lost or repeated; a failure raises nothing."""
 
 
 class Cipher(Protocol):
-    """Encryption for what a worker must be able to read and nobody else."""
+    """Authenticated encryption of codes in the database, which only workers need to read."""
 
     def encrypt(self, text: str) -> bytes: ...
 
     def decrypt(self, encrypted: bytes) -> str:
-        """Raises ValueError for what was not encrypted with one of today's keys."""
+        """Raises ValueError for text that was not encrypted with one of the current keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeDelivery:
-    """How codes reach people: who carries them to which kind of identity, and how the carriers hear of them."""
+    """How codes are delivered: the sender for each kind of identity, the queue to workers, and the cipher."""
 
     senders: Mapping[IdentityKind, OtpSender]
     queue: DeliveryQueue
@@ -85,23 +85,23 @@ class AuditTrail(Protocol):
         session_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
-        """Write down what happened, without the identity itself. `how` is a word of ours, such as `password`."""
+        """Record an event, without the identity itself. `how` is a fixed word such as `password`, never input."""
 
 
 class Passwords(Protocol):
-    """Slow hashes of passwords, never computed on the event loop."""
+    """Slow password hashes, computed outside of the event loop."""
 
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the hash is of this password. Without a hash: False, after the same work."""
+        """Whether the hash is of this password. Without a hash: False, after the same work and time."""
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made with other costs than `hash` takes today."""
+        """Whether the hash was made with other cost parameters than `hash` uses now."""
 
 
 class AccessTokens(Protocol):
-    """Signed proof of a session, for as long as one token lives. Whether the session has ended is not in it."""
+    """Signed tokens that name an account and a session. They do not say whether the session has ended."""
 
     @property
     def expires_in(self) -> int:
@@ -110,4 +110,4 @@ class AccessTokens(Protocol):
     def issue(self, account_id: UUID, session_id: UUID, now: datetime) -> str: ...
 
     def read(self, token: str, now: datetime) -> Caller:
-        """Raises TokenInvalid for whatever `issue` did not make, and for what has expired."""
+        """The caller that the token names. Raises TokenInvalid for a foreign, malformed or expired token."""

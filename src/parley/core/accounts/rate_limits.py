@@ -1,4 +1,4 @@
-"""How often somebody may try something, whatever address they come from."""
+"""Rate limits by identity, whatever address the requests come from."""
 
 from dataclasses import dataclass, field
 
@@ -12,10 +12,10 @@ HOUR_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityRateLimits:
-    """Counts what is done in the name of an identity. A refusal tells nothing of whether it has an account.
+    """Counts what is done with an identity. A refusal does not reveal whether the identity has an account.
 
-    `attempts_per_hour` bounds the guesses at one password from however many addresses (NIST SP 800-63B, 5.2.2: no
-    more than 100 in a row); 0 is without limit.
+    `attempts_per_hour` bounds the guesses at one password over all addresses (NIST SP 800-63B, 5.2.2: no more than 100
+    in a row); 0 is no limit.
     """
 
     rate_limiter: RateLimiter
@@ -24,8 +24,8 @@ class IdentityRateLimits:
     attempts_per_hour: int = 60
 
     async def take(self, use: str, identity: Identity, *, limit: int, per: float) -> None:
-        """Raises TooManyRequests when `limit` turns fall into the last `per` seconds already."""
-        # A throttle's keys may be seen by others than the database's: they do not spell out who is here.
+        """Count one use. Raises TooManyRequests when the last `per` seconds have `limit` uses already."""
+        # Hashed, because the rate limiter's keys may be readable by others than the database is.
         name = keyed_hash(self.key, "throttle", str(identity)).hex()
         wait = await self.rate_limiter.take(f"{use}:{name}", limit=limit, per=per)
         if wait > 0:
@@ -33,6 +33,6 @@ class IdentityRateLimits:
             raise TooManyRequests(wait)
 
     async def attempt(self, use: str, identity: Identity) -> None:
-        """Raises TooManyRequests after `attempts_per_hour` within an hour."""
+        """Count one attempt. Raises TooManyRequests after `attempts_per_hour` within an hour."""
         if self.attempts_per_hour:
             await self.take(use, identity, limit=self.attempts_per_hour, per=HOUR_SECONDS)

@@ -1,8 +1,7 @@
-"""Which access tokens count no more although they have not expired.
+"""The list of sessions whose access tokens are revoked before they expire.
 
-A token is only proof of a session that once was. The database knows which sessions have ended since; every API
-process keeps the list of those in memory and brings it up to date several times a second, so that a request costs a
-look into a set and no query.
+The database knows which sessions have ended. Every API process holds those of the last minutes in memory and refreshes
+the list several times a second, so a request costs a set lookup and no query.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,16 +14,17 @@ from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
 from parley.core.errors import Unavailable
 
 REFRESH_SECONDS = 0.3
-# The promise: an ended session is refused everywhere within this time.
+# The guarantee: every process refuses an ended session within this time.
 FRESH_SECONDS = 1.0
-# A transaction that took this long to commit is still found: no statement may take longer than half of it.
+# A revocation is still found when its transaction took this long to commit; no statement may take more than half of it.
 OVERLAP_SECONDS = 60.0
 
 
 class RevocationList:
-    """The ended sessions that this process knows of. `monotonic` is a clock in seconds that never goes back.
+    """The ended sessions that this process knows of.
 
-    `token_life` is that of an access token: for so long, and a bit for wrong clocks, an ended session is remembered.
+    `monotonic` is a clock in seconds that never goes back. `token_life` is the life of an access token: an ended
+    session stays in the list for that long plus CLOCK_SKEW.
     """
 
     def __init__(self, *, uow: AccountsUnitOfWork, token_life: timedelta, monotonic: Callable[[], float]) -> None:
@@ -34,18 +34,21 @@ class RevocationList:
         self._known: dict[UUID, datetime] = {}
         self._read_at: float | None = None
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     async def write(self, unit: AccountsUnit, session_ids: Iterable[UUID], now: datetime) -> None:
-        """Part of the unit of work that ends the sessions."""
+        """Revoke the sessions as part of the unit of work that ends them."""
         await unit.revocations.add(session_ids, until=self._until(now))
 
     def remember(self, session_ids: Iterable[UUID], now: datetime) -> None:
-        """After that unit's commit, so that this process knows at once."""
+        """Add the sessions to this process's list, after that unit's commit."""
         self._known |= dict.fromkeys(session_ids, self._until(now))
 
     async def check(self, session_id: UUID) -> None:
         """Raises TokenInvalid for a session that ended more than FRESH_SECONDS ago, or in this process.
 
-        Asks the database only while the list is older than that. Raises Unavailable when it does not answer then.
+        Queries the database only while the list is older than that, and raises Unavailable when that query fails.
         """
         if session_id in self._known:
             raise TokenInvalid
@@ -55,7 +58,7 @@ class RevocationList:
                     raise TokenInvalid
 
     async def refresh(self, now: datetime) -> None:
-        """Learn of what other processes ended. A database that does not answer leaves the list to grow old."""
+        """Read what other processes revoked, and drop what has expired. The list stays as it is during an outage."""
         started = self._monotonic()
         window = None if self._read_at is None else started - self._read_at + OVERLAP_SECONDS
         try:

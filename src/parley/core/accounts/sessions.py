@@ -1,147 +1,153 @@
-"""Opening sessions, keeping them alive, and ending them.
+"""Opening, refreshing, listing and ending sessions.
 
-A refresh token is good for one use. Its child is derived from it with a key, so a repeat within REFRESH_GRACE can be
-given the very same child although only hashes are stored. Any later use of a used token means that two parties hold
-it: the session ends for both.
+A refresh token works once. The next token is derived from it with a key, so a repeat within REFRESH_GRACE gets the same
+next token although only hashes are stored. Any later use of a used token means that two parties have it: the session
+ends for both.
 """
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
+from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound
 from parley.core.accounts.model import (
     REFRESH_GRACE,
     SESSION_MEMORY,
     USER_AGENT_CHARACTERS,
+    Account,
     AuditEvent,
     OpenedBy,
     RefreshToken,
     Session,
+    SignedIn,
     TokenPair,
     keyed_hash,
     token_hash,
 )
-from parley.core.accounts.ports import AccessTokens, AuditTrail
-from parley.core.accounts.revocations import RevocationList
-from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
+from parley.core.accounts.ports import AccessTokens
+from parley.core.accounts.stores import AccountsUnit
 from parley.core.text import make_storable
 
 
 async def open_session(
+    accounts: AccountsPorts,
     unit: AccountsUnit,
     *,
     account_id: UUID,
     opened_by: OpenedBy,
-    session_id: UUID,
-    refresh_token: str,
     user_agent: str | None,
-    life: timedelta,
     now: datetime,
-) -> None:
-    """Part of the unit of work of every sign-in. The session expires when it was not refreshed for `life`."""
+) -> tuple[Session, str]:
+    """Add a session in the unit of work of a sign-in; returns it and its first refresh token."""
     device = None if user_agent is None else make_storable(user_agent)[:USER_AGENT_CHARACTERS]
-    await unit.sessions.add(Session(session_id, account_id, opened_by, now, now, now + life, device))
-    await unit.sessions.add_token(RefreshToken(token_hash(refresh_token), session_id, issued_at=now))
+    session = Session(accounts.new_id(), account_id, opened_by, now, now, now + accounts.session_life, device)
+    refresh_token = accounts.new_token()
+    await unit.sessions.add(session)
+    await unit.sessions.add_token(RefreshToken(token_hash(refresh_token), session.id, issued_at=now))
+    return session, refresh_token
 
 
-async def refresh_session(
-    *,
-    uow: AccountsUnitOfWork,
-    access_tokens: AccessTokens,
-    revocations: RevocationList,
-    audit: AuditTrail,
-    keys: Sequence[bytes],
-    refresh_token: str,
-    life: timedelta,
-    now: datetime,
-) -> TokenPair:
-    """Exchange a refresh token for the next pair; of parallel exchanges of one token all get the same next token.
+def signed_in(
+    accounts: AccountsPorts, account: Account, session: Session, refresh_token: str, *, created: bool
+) -> SignedIn:
+    """Note the sign-in in the audit trail, after its commit, and issue its tokens."""
+    accounts.audit.note(
+        AuditEvent.SIGNED_IN,
+        identity=account.identity,
+        account_id=account.id,
+        session_id=session.id,
+        how=session.opened_by.value,
+    )
+    access_token = accounts.access_tokens.issue(account.id, session.id, session.opened_at)
+    return SignedIn(access_token, accounts.access_tokens.expires_in, refresh_token, created=created, account=account)
 
-    The first of `keys` derives, all are tried for a repeat. Raises RefreshTokenInvalid; where that was a used token
-    outside its grace, the session has ended.
+
+async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> TokenPair:
+    """Exchange a refresh token for the next pair. Parallel exchanges of one token all get the same next token.
+
+    The first of `refresh_keys` derives, all are tried for a repeat. Raises RefreshTokenInvalid; if that was for a used
+    token outside its grace period, the session has ended.
     """
-    hashed = token_hash(refresh_token)
-    async with uow() as unit:
+    now, keys, hashed = accounts.now(), accounts.refresh_keys, token_hash(refresh_token)
+    until = now + accounts.session_life
+    async with accounts.uow() as unit:
         token = await unit.sessions.token(hashed)
-        # The session before the token, as everything that ends or removes sessions: nobody waits in a circle.
-        session = None if token is None else await unit.sessions.extend(token.session_id, at=now, until=now + life)
+        # The session is locked before the token, as in everything that ends or removes sessions, to avoid deadlocks.
+        session = None if token is None else await unit.sessions.extend(token.session_id, at=now, until=until)
         if session is None:
-            audit.note(AuditEvent.REFRESH_FAILED)
+            accounts.audit.note(AuditEvent.REFRESH_FAILED)
             raise RefreshTokenInvalid
         if await unit.sessions.use_token(hashed, at=now):
             child = _child_of(refresh_token, keys[0])
             await unit.sessions.add_token(RefreshToken(token_hash(child), session.id, issued_at=now))
             await unit.commit()
-            return _pair(access_tokens, session, child, now)
+            return _pair(accounts.access_tokens, session, child, now)
         repeated = await _unused_child(unit, refresh_token, keys, now)
         if repeated is not None:
-            return _pair(access_tokens, session, repeated, now)
-    # In a unit of its own: PostgreSQL checks the account behind a row that one transaction writes twice, which may be
-    # locked by its erasure, and that waits for this session.
-    async with uow() as unit:
-        if not await unit.sessions.end(session.id, at=now):
-            audit.note(AuditEvent.REFRESH_FAILED)
-            raise RefreshTokenInvalid
-        await revocations.write(unit, [session.id], now)
-        await unit.commit()
-    revocations.remember([session.id], now)
-    audit.note(AuditEvent.TOKEN_REUSED, account_id=session.account_id, session_id=session.id)
+            return _pair(accounts.access_tokens, session, repeated, now)
+    await _end_reused_session(accounts, session, now)
     raise RefreshTokenInvalid
 
 
 async def read_sessions(
-    *, uow: AccountsUnitOfWork, account_id: UUID, before: UUID | None, limit: int, now: datetime
+    accounts: AccountsPorts, *, account_id: UUID, before: UUID | None, limit: int
 ) -> tuple[list[Session], UUID | None]:
-    """A page of the account's live sessions, the newest first, and what `before` is for the next page, if any."""
-    async with uow(read_only=True) as unit:
-        found = await unit.sessions.page(account_id, now=now, before=before, limit=limit + 1)
+    """A page of the account's live sessions, newest first, and the `before` of the next page, if there is one."""
+    async with accounts.uow(read_only=True) as unit:
+        found = await unit.sessions.page(account_id, now=accounts.now(), before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-async def end_session(
-    *,
-    uow: AccountsUnitOfWork,
-    revocations: RevocationList,
-    audit: AuditTrail,
-    account_id: UUID,
-    session_id: UUID,
-    how: str,
-    now: datetime,
-) -> None:
-    """End one session of the account; its tokens are refused everywhere within a second. Raises SessionNotFound."""
-    async with uow() as unit:
+async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: UUID, how: str) -> None:
+    """End one session of the account. Every process refuses its tokens within a second. Raises SessionNotFound."""
+    now = accounts.now()
+    async with accounts.uow() as unit:
         session = await unit.sessions.get(session_id)
         if session is None or session.account_id != account_id or session.expires_at <= now:
             raise SessionNotFound
         if not await unit.sessions.end(session_id, at=now):
             raise SessionNotFound
-        await revocations.write(unit, [session_id], now)
+        await accounts.revocations.write(unit, [session_id], now)
         await unit.commit()
-    revocations.remember([session_id], now)
-    audit.note(AuditEvent.SESSION_ENDED, account_id=account_id, session_id=session_id, how=how)
+    accounts.revocations.remember([session_id], now)
+    accounts.audit.note(AuditEvent.SESSION_ENDED, account_id=account_id, session_id=session_id, how=how)
 
 
-async def forget_expired(*, uow: AccountsUnitOfWork, session_life: timedelta, now: datetime) -> int:
-    """Remove what has had its time; returns how many of all.
+async def forget_expired(accounts: AccountsPorts) -> int:
+    """Remove expired rows; returns how many.
 
-    Codes, signups and revocations when they expire; sessions a day after they were over; used refresh tokens after
-    `session_life`: by then a thief's token would be as dead as any, so its use need not end the session.
+    Codes, signups and revocations go when they expire; sessions SESSION_MEMORY after they ended; used refresh tokens
+    after `session_life`, when a stolen token could no longer work and its use need not end the session.
     """
-    async with uow() as unit:
+    now = accounts.now()
+    async with accounts.uow() as unit:
         forgotten = await unit.challenges.forget_expired(now)
         forgotten += await unit.deliveries.forget_expired(now)
         forgotten += await unit.signups.forget_expired(now)
         forgotten += await unit.revocations.forget_expired(now)
         forgotten += await unit.sessions.forget_before(now - SESSION_MEMORY)
-        forgotten += await unit.sessions.forget_tokens(now - session_life)
+        forgotten += await unit.sessions.forget_tokens(now - accounts.session_life)
         await unit.commit()
     return forgotten
 
 
+async def _end_reused_session(accounts: AccountsPorts, session: Session, now: datetime) -> None:
+    # In a unit of work of its own: PostgreSQL checks the account behind a row that one transaction writes twice, and an
+    # erasure that holds the account's lock waits for this session.
+    async with accounts.uow() as unit:
+        if not await unit.sessions.end(session.id, at=now):
+            accounts.audit.note(AuditEvent.REFRESH_FAILED)
+            return
+        await accounts.revocations.write(unit, [session.id], now)
+        await unit.commit()
+    accounts.revocations.remember([session.id], now)
+    accounts.audit.note(AuditEvent.TOKEN_REUSED, account_id=session.account_id, session_id=session.id)
+
+
 async def _unused_child(unit: AccountsUnit, refresh_token: str, keys: Sequence[bytes], now: datetime) -> str | None:
-    """The successor of a token that was used just now, unless that was used too."""
+    """The unused successor of a token that was used within REFRESH_GRACE."""
     used = await unit.sessions.token(token_hash(refresh_token))
     if used is None or used.used_at is None or now - used.used_at > REFRESH_GRACE:
         return None

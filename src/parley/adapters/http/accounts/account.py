@@ -1,4 +1,4 @@
-"""The account itself, over HTTP."""
+"""HTTP endpoints of the account itself."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -28,7 +28,7 @@ PlanName = Annotated[Literal["basic", "pro"], described("The plan that counts no
 
 
 class AccountBody(Struct):
-    """An account; it has either a mobile number or an e-mail address."""
+    """An account. It has either a mobile number or an e-mail address."""
 
     id: Annotated[UUID, described("The account's id", ACCOUNT_ID)]
     mobile_number: Annotated[str | None, described("In E.164; null where there is an e-mail address", None)]
@@ -51,12 +51,12 @@ class AccountController(Controller):
 
     @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
     async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
-        """Who the token speaks for."""
+        """The account that the access token belongs to."""
         return await _read(request.user.account_id, ports)
 
     @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
     async def read_alias(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
-        """For clients that know this spelling."""
+        """An alias of GET /user/me."""
         return await _read(request.user.account_id, ports)
 
     @patch(
@@ -68,8 +68,8 @@ class AccountController(Controller):
     async def change(
         self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
     ) -> AccountBody:
-        """The mobile number or e-mail address stays what it is: it is what the account is known by."""
-        account = await change_name(uow=ports.accounts.uow, account_id=request.user.account_id, name=data.name)
+        """The mobile number or e-mail address, which identifies the account, cannot be changed."""
+        account = await change_name(ports.accounts, account_id=request.user.account_id, name=data.name)
         return account_body(
             account, await read_plan(uow=ports.billing.uow, account_id=account.id, now=ports.accounts.now())
         )
@@ -81,15 +81,9 @@ class AccountController(Controller):
         responses=documented(401),
     )
     async def erase(self, request: Request[Caller, Any, Any], ports: Ports) -> None:
-        """With its rooms, messages, sessions and codes, at once and for good. Its identity is free again."""
+        """Erases it permanently, with its rooms, messages, sessions and codes. Its identity is free again."""
         account_id = request.user.account_id
-        await erase_account(
-            uow=ports.accounts.uow,
-            revocations=ports.accounts.revocations,
-            audit=ports.accounts.audit,
-            account_id=account_id,
-            now=ports.accounts.now(),
-        )
+        await erase_account(ports.accounts, account_id=account_id)
         await ports.chat.room_list_cache.drop(account_id)
 
 
@@ -107,7 +101,7 @@ def account_body(account: Account, plan: Plan) -> AccountBody:
 
 
 async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
-    account = await read_account(uow=ports.accounts.uow, account_id=account_id)
+    account = await read_account(ports.accounts, account_id=account_id)
     return account_body(
         account, await read_plan(uow=ports.billing.uow, account_id=account_id, now=ports.accounts.now())
     )

@@ -1,4 +1,4 @@
-"""Everything that an account owns as one JSON document, written while it is read."""
+"""HTTP endpoint for exporting everything that an account owns, as one streamed JSON document."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -60,20 +60,18 @@ class ExportBody(Struct):
     },
 )
 async def export_account(request: Request[Caller, Any, Any], ports: Ports) -> Response[Any]:
-    """One JSON document of any size. A connection that is cut leaves it incomplete, and so not valid JSON."""
-    # Read before the answer begins, so that what goes wrong here is still a problem with its status.
-    account = await read_account(uow=ports.accounts.uow, account_id=request.user.account_id)
+    """One JSON document of any size. If the connection breaks, the document is incomplete and so not valid JSON."""
+    # Read before the response begins, so that an error here still gets its own status.
+    account = await read_account(ports.accounts, account_id=request.user.account_id)
     head = await _head(account, request.user, ports)
     return Stream(_document(head, account, ports), media_type=MediaType.JSON, headers=_HEADERS)
 
 
 async def _head(account: Account, caller: Caller, ports: HttpPorts) -> bytes:
-    """All but the rooms, without the closing brace."""
+    """Everything except the rooms, without the closing brace."""
     now = ports.accounts.now()
     plan = await read_plan(uow=ports.billing.uow, account_id=account.id, now=ports.accounts.now())
-    sessions, _ = await read_sessions(
-        uow=ports.accounts.uow, account_id=account.id, before=None, limit=MOST_SESSIONS, now=now
-    )
+    sessions, _ = await read_sessions(ports.accounts, account_id=account.id, before=None, limit=MOST_SESSIONS)
     days = await read_days(uow=ports.billing.uow, account_id=account.id, first=date.min)
     return msgspec.json.encode(
         {

@@ -1,4 +1,4 @@
-"""Who a request is about: the fields that several bodies share."""
+"""Request fields that identify an account or prove an identity, shared by several bodies."""
 
 from typing import Annotated, Any
 
@@ -29,7 +29,7 @@ NewPassword = Annotated[
         pattern=STORABLE,
     ),
 ]
-# Longer than any that can be chosen: a wrong one is refused by its hash, and not for its length.
+# Longer than a password may be: a wrong one of any length gets the same answer.
 GivenPassword = Annotated[
     str, Meta(max_length=1_024), described("The password of now", "correct horse battery staple", format="password")
 ]
@@ -48,7 +48,7 @@ class IdentityBody(Struct, forbid_unknown_fields=True, kw_only=True):
     email: Email | None = None
 
 
-# As the document says it; a field that is null counts as left out.
+# The same rule as JSON Schema. A field that is null counts as missing.
 EXACTLY_ONE: dict[str, Any] = {
     "oneOf": [
         {"required": ["mobile_number"], "properties": {"mobile_number": {"type": "string"}, "email": {"type": "null"}}},
@@ -57,6 +57,6 @@ EXACTLY_ONE: dict[str, Any] = {
 }
 
 
-def identity_in(who: IdentityBody, ports: HttpPorts) -> Identity:
+def identity_in(body: IdentityBody, ports: HttpPorts) -> Identity:
     """Raises InvalidInput."""
-    return read_identity(who.mobile_number, who.email, ports.accounts.mobile_numbers)
+    return read_identity(body.mobile_number, body.email, ports.accounts.mobile_numbers)

@@ -1,4 +1,4 @@
-"""A forgotten password, and one that is to be another, over HTTP."""
+"""HTTP endpoints for resetting and changing a password."""
 
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ from parley.core.accounts.password_change import change_password, reset_password
 
 
 class ResetBody(IdentityBody, kw_only=True):
-    """The code that was sent, and the password that is to be."""
+    """The code that was sent, and the new password."""
 
     otp: Otp
     new_password: NewPassword
@@ -41,7 +41,7 @@ class ChangePasswordBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DoneAnswer(Struct):
-    """It is done."""
+    """A confirmation."""
 
     message: Annotated[str, described("For a person to read", "The password is set. Sign in with it.")]
 
@@ -60,7 +60,7 @@ class PasswordController(Controller):
         responses=documented(IDENTITY_MISSING, 413, 415, 429),
     )
     async def forgot(self, data: JSONBody[IdentityBody], ports: Ports) -> CodeAnswer:
-        """The same answer, after the same time, for any valid identity. A new code voids the one before."""
+        """Answers the same, after the same time, for every valid identity. A new code voids the one before."""
         return await send(data, Purpose.RESET, ports)
 
     @post(
@@ -73,18 +73,9 @@ class PasswordController(Controller):
         responses=documented(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429),
     )
     async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
-        """Ends every session of the account. A password that is refused (400) leaves the code good."""
+        """Ends all sessions of the account. If the password is refused (400), the code stays valid."""
         await reset_password(
-            uow=ports.accounts.uow,
-            passwords=ports.accounts.passwords,
-            rules=ports.accounts.password_rules,
-            revocations=ports.accounts.revocations,
-            audit=ports.accounts.audit,
-            keys=ports.accounts.code_keys,
-            identity=identity_in(data, ports),
-            code=data.otp,
-            new_password=data.new_password,
-            now=ports.accounts.now(),
+            ports.accounts, identity=identity_in(data, ports), code=data.otp, new_password=data.new_password
         )
         return DoneAnswer("The password is set, and every session has ended. Sign in with it.")
 
@@ -99,17 +90,11 @@ class PasswordController(Controller):
     async def change(
         self, data: JSONBody[ChangePasswordBody], request: Request[Caller, Any, Any], ports: Ports
     ) -> DoneAnswer:
-        """Ends every other session of the account. A wrong `current_password` is 401 `credentials_invalid`."""
+        """Ends all other sessions of the account. A wrong `current_password` is 401 `credentials_invalid`."""
         await change_password(
-            uow=ports.accounts.uow,
-            passwords=ports.accounts.passwords,
-            rules=ports.accounts.password_rules,
-            turns=ports.accounts.rate_limits,
-            revocations=ports.accounts.revocations,
-            audit=ports.accounts.audit,
+            ports.accounts,
             caller=request.user,
             current_password=data.current_password,
             new_password=data.new_password,
-            now=ports.accounts.now(),
         )
         return DoneAnswer("The password is changed, and every other session has ended.")

@@ -1,4 +1,4 @@
-"""The account's sessions over HTTP: one for each sign-in on a device."""
+"""HTTP endpoints for listing and ending sessions; every sign-in on a device has one."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -35,7 +35,7 @@ class SessionBody(Struct):
 
 
 class SessionPageBody(Struct):
-    """Live sessions, the newest first."""
+    """Live sessions, newest first."""
 
     items: Annotated[list[SessionBody], described("The sessions of this page")]
     next_cursor: NextCursor
@@ -48,24 +48,20 @@ class SessionController(Controller):
 
     @post("/logout", status_code=204, operation_id="logOut", summary="End this session", responses=documented(401))
     async def log_out(self, request: Request[Caller, Any, Any], ports: Ports) -> None:
-        """Its access and refresh tokens are refused from now on; other API processes know within a second."""
+        """Revokes its access and refresh tokens. Other API processes refuse them within a second."""
         try:
             await _end(request.user.session_id, request, ports, how="logout")
         except SessionNotFound:
-            # Ended meanwhile, or expired: which is what was asked for.
+            # It has ended or expired meanwhile, so there is nothing left to do.
             return
 
     @get("/sessions", operation_id="listSessions", summary="Where you are signed in", responses=documented(400, 401))
     async def read_all(
         self, request: Request[Caller, Any, Any], ports: Ports, limit: Limit = 50, cursor: SessionCursor = None
     ) -> SessionPageBody:
-        """Live sessions, the newest first."""
+        """Live sessions, newest first."""
         found, older = await read_sessions(
-            uow=ports.accounts.uow,
-            account_id=request.user.account_id,
-            before=read_id_cursor(cursor),
-            limit=limit,
-            now=ports.accounts.now(),
+            ports.accounts, account_id=request.user.account_id, before=read_id_cursor(cursor), limit=limit
         )
         items = [session_body(session, current=request.user.session_id) for session in found]
         return SessionPageBody(items, id_cursor(older))
@@ -77,7 +73,7 @@ class SessionController(Controller):
         responses=documented(400, 401, SessionNotFound()),
     )
     async def end(self, session_id: SessionId, request: Request[Caller, Any, Any], ports: Ports) -> None:
-        """As logging out on that device. It may be the session that asks."""
+        """Logs that device out. It may be the session of this request."""
         await _end(session_id, request, ports, how="ended")
 
 
@@ -94,12 +90,4 @@ def session_body(session: Session, *, current: UUID) -> SessionBody:
 
 
 async def _end(session_id: UUID, request: Request[Caller, Any, Any], ports: Ports, *, how: str) -> None:
-    await end_session(
-        uow=ports.accounts.uow,
-        revocations=ports.accounts.revocations,
-        audit=ports.accounts.audit,
-        account_id=request.user.account_id,
-        session_id=session_id,
-        how=how,
-        now=ports.accounts.now(),
-    )
+    await end_session(ports.accounts, account_id=request.user.account_id, session_id=session_id, how=how)

@@ -1,4 +1,4 @@
-"""Signing in, over HTTP."""
+"""HTTP endpoints for signing up, signing in, and refreshing tokens."""
 
 from typing import Annotated, Any, Literal
 
@@ -43,14 +43,14 @@ CODE_SENT = "If the identity can be reached, a code is on its way."
 
 
 class SignupBody(IdentityBody, kw_only=True):
-    """What the account is to have; in force only with a one-time code for the same identity."""
+    """The name and password of the new account. They apply only with a one-time code for the same identity."""
 
     name: Name | None = None
     password: NewPassword | None = None
 
 
 class VerifyBody(IdentityBody, kw_only=True):
-    """The code that was sent, and the token of a signup if there was one."""
+    """The code that was sent, and the token of the signup if there was one."""
 
     otp: Otp
     signup_token: SignupToken | None = None
@@ -76,7 +76,7 @@ class SignupAnswer(Struct):
 
 
 class CodeAnswer(Struct, omit_defaults=True):
-    """The same for every valid identity, known or not."""
+    """The same for every valid identity, with or without an account."""
 
     message: Annotated[str, described("For a person to read", CODE_SENT)]
     expires_in: Seconds
@@ -96,7 +96,7 @@ class TokensBody(Struct, kw_only=True):
 
 
 class SignedInBody(TokensBody, kw_only=True):
-    """The tokens of a new session, and whose it is."""
+    """The tokens of a new session, and its account."""
 
     created: Annotated[bool, described("Whether this sign-in made the account", True)]
     user: Annotated[AccountBody, described("The account")]
@@ -115,18 +115,9 @@ class AuthController(Controller):
         responses=documented(PASSWORD_COMMON, 413, 415, 429),
     )
     async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
-        """Optional: a code alone makes an account too. The answer is the same for a known identity."""
+        """Optional: a code alone creates an account too. The answer is the same if the identity has an account."""
         started = await sign_up(
-            uow=ports.accounts.uow,
-            passwords=ports.accounts.passwords,
-            rules=ports.accounts.password_rules,
-            turns=ports.accounts.rate_limits,
-            audit=ports.accounts.audit,
-            identity=identity_in(data, ports),
-            name=data.name,
-            password=data.password,
-            new_token=ports.accounts.new_token,
-            now=ports.accounts.now(),
+            ports.accounts, identity=identity_in(data, ports), name=data.name, password=data.password
         )
         return SignupAnswer(started.signup_token, started.expires_in)
 
@@ -138,7 +129,7 @@ class AuthController(Controller):
         responses=documented(IDENTITY_MISSING, 413, 415, 429),
     )
     async def send_otp(self, data: JSONBody[IdentityBody], ports: Ports) -> CodeAnswer:
-        """To any valid identity, known or not. A new code voids the one before."""
+        """Works for every valid identity, with or without an account. A new code voids the one before."""
         return await send(data, Purpose.SIGN_IN, ports)
 
     @post(
@@ -151,20 +142,13 @@ class AuthController(Controller):
     async def verify_otp(
         self, data: JSONBody[VerifyBody], request: Request[Any, Any, Any], ports: Ports
     ) -> SignedInBody:
-        """An unknown identity becomes an account, with the name and password of its `signup_token` if it has one."""
+        """Creates the identity's account if it has none, with the name and password of the `signup_token` if given."""
         signed_in = await sign_in_by_code(
-            uow=ports.accounts.uow,
-            access_tokens=ports.accounts.access_tokens,
-            audit=ports.accounts.audit,
-            keys=ports.accounts.code_keys,
+            ports.accounts,
             identity=identity_in(data, ports),
             code=data.otp,
             signup_token=data.signup_token,
             user_agent=request.headers.get("user-agent"),
-            session_life=ports.accounts.session_life,
-            new_id=ports.accounts.new_id,
-            new_token=ports.accounts.new_token,
-            now=ports.accounts.now(),
         )
         return await _signed_in(signed_in, ports)
 
@@ -176,20 +160,12 @@ class AuthController(Controller):
         responses=documented(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429),
     )
     async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
-        """A wrong password and an unknown identity get the same answer, 401 `credentials_invalid`."""
+        """A wrong password and an identity without an account get the same answer, 401 `credentials_invalid`."""
         signed_in = await log_in(
-            uow=ports.accounts.uow,
-            passwords=ports.accounts.passwords,
-            access_tokens=ports.accounts.access_tokens,
-            turns=ports.accounts.rate_limits,
-            audit=ports.accounts.audit,
+            ports.accounts,
             identity=identity_in(data, ports),
             password=data.password,
             user_agent=request.headers.get("user-agent"),
-            session_life=ports.accounts.session_life,
-            new_id=ports.accounts.new_id,
-            new_token=ports.accounts.new_token,
-            now=ports.accounts.now(),
         )
         return await _signed_in(signed_in, ports)
 
@@ -201,35 +177,13 @@ class AuthController(Controller):
         responses=documented(InvalidInput("refresh_token", "is required"), RefreshTokenInvalid(), 413, 415, 429),
     )
     async def refresh(self, data: JSONBody[RefreshBody], ports: Ports) -> TokensBody:
-        """Works once; 10 s long a repeat gets the same pair. Any later use of an old token ends the session."""
-        pair = await refresh_session(
-            uow=ports.accounts.uow,
-            access_tokens=ports.accounts.access_tokens,
-            revocations=ports.accounts.revocations,
-            audit=ports.accounts.audit,
-            keys=ports.accounts.refresh_keys,
-            refresh_token=data.refresh_token,
-            life=ports.accounts.session_life,
-            now=ports.accounts.now(),
-        )
-        return _tokens(pair)
+        """Works once. A repeat within 10 s gets the same pair; any later use of an old token ends the session."""
+        return _tokens(await refresh_session(ports.accounts, refresh_token=data.refresh_token))
 
 
-async def send(who: IdentityBody, purpose: Purpose, ports: HttpPorts) -> CodeAnswer:
-    """A code for either purpose; the answer shows it only where nothing is delivered."""
-    sent = await send_code(
-        uow=ports.accounts.uow,
-        turns=ports.accounts.rate_limits,
-        post=ports.accounts.code_delivery,
-        policy=ports.accounts.code_policy,
-        keys=ports.accounts.code_keys,
-        identity=identity_in(who, ports),
-        purpose=purpose,
-        new_code=ports.accounts.new_code,
-        new_id=ports.accounts.new_id,
-        audit=ports.accounts.audit,
-        now=ports.accounts.now(),
-    )
+async def send(body: IdentityBody, purpose: Purpose, ports: HttpPorts) -> CodeAnswer:
+    """Send a code for either purpose. The answer contains it only if no sender is configured."""
+    sent = await send_code(ports.accounts, identity=identity_in(body, ports), purpose=purpose)
     return CodeAnswer(
         message=CODE_SENT,
         expires_in=sent.expires_in,

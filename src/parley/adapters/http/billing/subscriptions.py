@@ -141,7 +141,7 @@ class SubscriptionController(Controller):
 
 
 async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts) -> CheckoutBody:
-    account = await read_account(uow=ports.accounts.uow, account_id=request.user.account_id)
+    account = await read_account(ports.accounts, account_id=request.user.account_id)
     kind, value = account.identity.kind, account.identity.value
     checkout = await subscribe(
         uow=ports.billing.uow,

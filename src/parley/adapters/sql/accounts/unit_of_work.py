@@ -57,9 +57,9 @@ class SqlAccounts:
     async def get(self, account_id: UUID) -> Account | None:
         return _one_account(await self._connection.execute(select(accounts).where(accounts.c.id == account_id)))
 
-    async def find(self, identity: Identity, *, keep: bool = False) -> Account | None:
+    async def find(self, identity: Identity, *, prevent_erasure: bool = False) -> Account | None:
         query = select(accounts).where(_identity_columns[identity.kind] == identity.value)
-        if keep:
+        if prevent_erasure:
             # FOR KEY SHARE: other sign-ins go on, an erasure waits. SQLite has one writer anyway.
             query = query.with_for_update(read=True, key_share=True)
         return _one_account(await self._connection.execute(query))
@@ -81,7 +81,7 @@ class SqlAccounts:
             added = await self._connection.execute(adding)
             if added.rowcount == 1:
                 return account, True
-            found = await self.find(account.identity, keep=True)
+            found = await self.find(account.identity, prevent_erasure=True)
             # None: erased between the two statements, so the identity is free again.
             if found is not None:
                 return found, False
