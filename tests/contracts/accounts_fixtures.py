@@ -22,6 +22,7 @@ from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.accounts import FakeAccountsUnitOfWork
+from tests.fakes.database import FakeDatabase
 
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
@@ -76,7 +77,7 @@ async def kept_token(uow: AccountsUnitOfWork, session: Session, **changes: objec
 
 @asynccontextmanager
 async def memory(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    yield FakeAccountsUnitOfWork()
+    yield FakeAccountsUnitOfWork(FakeDatabase())
 
 
 @asynccontextmanager

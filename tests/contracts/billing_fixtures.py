@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,16 +21,14 @@ from parley.adapters.sql.engine.schema import migrate
 from parley.adapters.sql.engine.tables import customer_erasures, events, leases, revoked_sessions, sandbox_objects
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import Account, Identity, IdentityKind
-from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.transactions import FakeDatabase
-from tests.unit.accounts.outer_world import Notebook
-from tests.unit.billing.desk import erase_from
+from tests.fakes.database import FakeDatabase
+from tests.unit.accounts.environment import AccountsEnvironment
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 PERIOD_END = datetime(2026, 4, 14, 12, tzinfo=UTC)
@@ -102,10 +99,7 @@ class Store:
         return await self.do(lambda unit: unit.events.claim(stored.id, lease=lease))
 
     async def erase(self, account_id: UUID) -> None:
-        revocations = RevocationList(uow=self.accounts, token_life=SECOND, monotonic=monotonic)
-        await erase_account(
-            uow=self.accounts, revocations=revocations, audit=Notebook(), account_id=account_id, now=NOW
-        )
+        await erase_account(AccountsEnvironment(self.accounts).ports, account_id=account_id)
 
     async def left_behind(self, count: int) -> set[str]:
         """The customers of so many erased accounts."""
@@ -130,10 +124,7 @@ def an_event(customer_id: str | None = "cus_1", subscription_id: str | None = "s
 @asynccontextmanager
 async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
     database = FakeDatabase()
-    accounts = FakeAccountsUnitOfWork(
-        account_erasure=lambda account_id: erase_from(database, account_id, datetime.now(UTC))
-    )
-    yield Store(accounts, FakeBillingUnitOfWork(database))
+    yield Store(FakeAccountsUnitOfWork(database), FakeBillingUnitOfWork(database))
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeChatUnitOfWork
-from tests.fakes.transactions import FakeDatabase
+from tests.fakes.database import FakeDatabase
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
@@ -166,9 +166,9 @@ def exchange_at(
 async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
     database = FakeDatabase()
     yield Store(
-        FakeAccountsUnitOfWork(),
+        FakeAccountsUnitOfWork(database),
         FakeBillingUnitOfWork(database),
-        lambda limit: FakeChatUnitOfWork(database, basic_limit=limit, database_clock=lambda: datetime.now(UTC)),
+        lambda limit: FakeChatUnitOfWork(database, basic_limit=limit),
     )
 
 

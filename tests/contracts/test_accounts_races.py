@@ -5,57 +5,57 @@ import pytest
 from parley.core.accounts.errors import OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import TokenPair
 from tests.contracts.accounts_fixtures import every_store
-from tests.unit.accounts.desk import Desk, outcomes, wrong_code
+from tests.unit.accounts.environment import AccountsEnvironment, outcomes, wrong_code
 
 uow = every_store
 
 
 async def test_200_parallel_wrong_guesses_leave_nothing_to_guess(uow):
-    desk = Desk(uow)
-    code = await desk.send()
+    env = AccountsEnvironment(uow)
+    code = await env.send()
     # The right code is among them, behind the five that count.
     guesses = [wrong_code(code)] * 199 + [code]
 
-    signed_in, refused = await outcomes(desk.verify(guess) for guess in guesses)
+    signed_in, refused = await outcomes(env.verify(guess) for guess in guesses)
 
     assert signed_in == []
     assert {type(refusal) for refusal in refused} == {OtpInvalid}
     with pytest.raises(OtpInvalid):
-        await desk.verify(code)
-    assert await desk.account() is None
+        await env.verify(code)
+    assert await env.account() is None
 
 
 async def test_200_parallel_right_codes_open_one_session(uow):
-    desk = Desk(uow)
-    code = await desk.send()
+    env = AccountsEnvironment(uow)
+    code = await env.send()
 
-    signed_in, refused = await outcomes(desk.verify(code) for _ in range(200))
+    signed_in, refused = await outcomes(env.verify(code) for _ in range(200))
 
     assert len(signed_in) == 1
     assert [type(refusal) for refusal in refused] == [OtpInvalid] * 199
 
 
 async def test_50_parallel_refreshes_of_one_token_have_one_successor(uow):
-    desk = Desk(uow)
-    first = (await desk.sign_in()).refresh_token
+    env = AccountsEnvironment(uow)
+    first = (await env.sign_in()).refresh_token
 
-    pairs, refused = await outcomes(desk.refresh(first) for _ in range(50))
+    pairs, refused = await outcomes(env.refresh(first) for _ in range(50))
 
     assert refused == []
     successors = {pair.refresh_token for pair in pairs if isinstance(pair, TokenPair)}
     assert len(successors) == 1
-    assert await desk.refresh(successors.pop())
+    assert await env.refresh(successors.pop())
 
 
 async def test_parallel_uses_of_a_stolen_token_end_the_session_for_all(uow):
-    desk = Desk(uow)
-    first = (await desk.sign_in()).refresh_token
-    child = (await desk.refresh(first)).refresh_token
-    desk.later(minutes=1)
+    env = AccountsEnvironment(uow)
+    first = (await env.sign_in()).refresh_token
+    child = (await env.refresh(first)).refresh_token
+    env.advance(minutes=1)
 
-    pairs, refused = await outcomes(desk.refresh(first) for _ in range(20))
+    pairs, refused = await outcomes(env.refresh(first) for _ in range(20))
 
     assert pairs == []
     assert {type(refusal) for refusal in refused} == {RefreshTokenInvalid}
     with pytest.raises(RefreshTokenInvalid):
-        await desk.refresh(child)
+        await env.refresh(child)

@@ -25,7 +25,7 @@ from tests.contracts.billing_fixtures import new_id, postgresql, sqlite
 from tests.contracts.payment_fixtures import BACK, NOW, Signed, StripeTill, stripe
 from tests.contracts.sandbox_fixtures import SECRET, Clock, SandboxActions
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.transactions import FakeDatabase
+from tests.fakes.database import FakeDatabase
 from tests.servers.stripe_objects import invoice
 from tests.unit.billing.till import SIGNATURE, Till, body_of
 

@@ -1,93 +1,56 @@
-"""The accounts module's storage in memory.
+"""The accounts module's storage over the in-memory database."""
 
-A unit of work changes copies and swaps them in on commit: what is not saved or not committed is lost, as in SQL.
-"""
-
-import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from parley.core.accounts.model import Account, Identity
 from parley.core.accounts.stores import AccountsUnit
-from tests.fakes.account_tables import AccountTables, add, drop
+from parley.core.ports import Clock
 from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
+from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
 from tests.fakes.sessions import FakeRevocations, FakeSessions
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _nothing(_: UUID) -> None:
-    pass
-
-
 class FakeAccountsUnitOfWork:
-    """Transactions over dictionaries of this process: one writer at a time, readers never wait."""
-
-    def __init__(
-        self, *, clock: Callable[[], datetime] = _utc_now, account_erasure: Callable[[UUID], None] = _nothing
-    ) -> None:
-        """`clock` is the database's own, for leases; `account_erasure` erases what other modules keep of an account."""
-        self._tables = AccountTables()
-        self._clock = clock
-        self._belongings = account_erasure
-        self._writers_turn = asyncio.Lock()
+    def __init__(self, database: FakeDatabase) -> None:
+        self._database = database
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[AccountsUnit, None]:
-        turn: AbstractAsyncContextManager[Any] = nullcontext() if read_only else self._writers_turn
-        async with turn:
-            # A database lets others go on while it works: without that here, no two tasks would ever meet.
-            await asyncio.sleep(0)
-            keep = None if read_only else self._keep
-            yield FakeAccountsUnit(self._tables.copy(), clock=self._clock, erase=self._belongings, keep=keep)
-
-    def _keep(self, tables: AccountTables) -> None:
-        self._tables = tables
+        async with self._database.transaction(read_only=read_only) as transaction:
+            yield FakeAccountsUnit(transaction)
 
 
 class FakeAccountsUnit:
-    """The repositories of one transaction. `keep` is None in one that must not write."""
+    """The repositories of one transaction."""
 
-    def __init__(
-        self,
-        tables: AccountTables,
-        *,
-        clock: Callable[[], datetime],
-        erase: Callable[[UUID], None],
-        keep: Callable[[AccountTables], None] | None,
-    ) -> None:
-        self._tables = tables
-        self._keep = keep
+    def __init__(self, transaction: FakeTransaction) -> None:
+        self._transaction = transaction
+        tables, clock = transaction.tables, transaction.clock
         self.accounts = FakeAccounts(tables)
         self.challenges = FakeChallenges(tables.challenges)
         self.deliveries = FakeDeliveries(tables.deliveries, clock)
         self.signups = FakeSignups(tables.signups)
         self.sessions = FakeSessions(tables)
         self.revocations = FakeRevocations(tables.revocations, clock)
-        self.account_erasure = FakeAccountErasure(erase)
+        self.account_erasure = FakeAccountErasure(tables, clock)
 
     async def commit(self) -> None:
-        if self._keep is None:
-            raise RuntimeError("a read-only unit of work was to commit")
-        await asyncio.sleep(0)
-        self._keep(self._tables.copy())
+        self._transaction.commit()
 
 
 class FakeAccounts:
-    def __init__(self, tables: AccountTables) -> None:
+    def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._accounts = tables.accounts
 
     async def get(self, account_id: UUID) -> Account | None:
         return self._accounts.get(account_id)
 
-    async def find(self, identity: Identity, *, keep: bool = False) -> Account | None:  # noqa: ARG002  one writer
+    async def find(self, identity: Identity, *, prevent_erasure: bool = False) -> Account | None:  # noqa: ARG002
         return next((account for account in self._accounts.values() if account.identity == identity), None)
 
     async def find_or_add(self, account: Account) -> tuple[Account, bool]:
@@ -117,8 +80,8 @@ class FakeAccounts:
     async def remove(self, account_id: UUID) -> bool:
         if self._accounts.pop(account_id, None) is None:
             return False
-        drop(self._tables.sessions, lambda session: session.account_id == account_id)
-        drop(self._tables.refresh_tokens, lambda token: token.session_id not in self._tables.sessions)
+        delete_where(self._tables.sessions, lambda session: session.account_id == account_id)
+        delete_where(self._tables.refresh_tokens, lambda token: token.session_id not in self._tables.sessions)
         return True
 
     async def replace_password(self, account_id: UUID, *, old: str | None, new: str) -> bool:
@@ -130,12 +93,28 @@ class FakeAccounts:
 
 
 class FakeAccountErasure:
-    """What other modules keep goes at once: a rollback does not bring it back."""
+    """Removes an account's rows of chat and billing in its transaction, and leaves customer erasures, as SQL does."""
 
-    def __init__(self, erase: Callable[[UUID], None]) -> None:
-        self._erase = erase
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
 
     async def lock(self, account_id: UUID) -> None: ...
 
     async def erase(self, account_id: UUID) -> None:
-        self._erase(account_id)
+        erase_from_other_modules(self._tables, account_id, self._clock())
+
+
+def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) -> None:
+    delete_where(tables.rooms, lambda row: row[0].account_id == account_id)
+    delete_where(tables.messages, lambda message: message.room_id not in tables.rooms)
+    delete_where(tables.replies, lambda reply: reply.room_id not in tables.rooms)
+    delete_where(tables.idempotency_keys, lambda use: use.room_id not in tables.rooms)
+    for account_day in [key for key in tables.usage_days if key[0] == account_id]:
+        del tables.usage_days[account_day]
+    tables.plans.pop(account_id, None)
+    tables.paid_until.pop(account_id, None)
+    orphaned = [customer.id for customer, _ in tables.customers.values() if customer.account_id == account_id]
+    tables.customer_erasures.update(dict.fromkeys(orphaned, (0, now)))
+    delete_where(tables.customers, lambda row: row[0].account_id == account_id)
+    delete_where(tables.subscriptions, lambda row: row[0].account_id == account_id)

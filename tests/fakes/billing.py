@@ -1,40 +1,34 @@
-"""Customers, subscriptions, the inbox of webhooks and leases in memory."""
+"""The billing module's storage over the in-memory database."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.billing.model import Customer, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit
+from parley.core.ports import Clock
+from tests.fakes.database import FakeDatabase, FakeTransaction, InboxState, Tables, delete_where
 from tests.fakes.quota import FakePlans, FakeUsageDays
-from tests.fakes.transactions import FakeDatabase, FakeTransaction, InboxState, Tables
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class FakeBillingUnitOfWork:
-    """`clock` is the database's own, for leases."""
-
-    def __init__(self, database: FakeDatabase, *, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, database: FakeDatabase) -> None:
         self._database = database
-        self._clock = clock
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[BillingUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
-            yield FakeBillingUnit(transaction, self._clock)
+            yield FakeBillingUnit(transaction)
 
 
 class FakeBillingUnit:
     """The repositories of one transaction."""
 
-    def __init__(self, transaction: FakeTransaction, clock: Callable[[], datetime]) -> None:
+    def __init__(self, transaction: FakeTransaction) -> None:
         self._transaction = transaction
-        tables = transaction.tables
+        tables, clock = transaction.tables, transaction.clock
         self.plans = FakePlans(tables)
         self.usage_days = FakeUsageDays(tables)
         self.customers = FakeCustomers(tables)
@@ -103,7 +97,7 @@ class FakeSubscriptions:
 
 
 class FakeEvents:
-    def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
         self._rows = tables.events
         self._clock = clock
 
@@ -143,15 +137,11 @@ class FakeEvents:
         return len(came), min(came, default=None)
 
     async def forget_before(self, moment: datetime) -> int:
-        rows = self._rows.items()
-        old = [event_id for event_id, (_, state) in rows if state.handled_at is not None and state.handled_at < moment]
-        for event_id in old:
-            del self._rows[event_id]
-        return len(old)
+        return delete_where(self._rows, lambda row: row[1].handled_at is not None and row[1].handled_at < moment)
 
 
 class FakeCustomerErasures:
-    def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
         self._rows = tables.customer_erasures
         self._clock = clock
 
@@ -174,7 +164,7 @@ class FakeCustomerErasures:
 
 
 class FakeLeases:
-    def __init__(self, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
         self._rows = tables.leases
         self._clock = clock
 

@@ -1,4 +1,4 @@
-"""Rooms and messages in memory, with the same edges as in SQL: for tests of the core."""
+"""The chat module's storage over the in-memory database."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -9,33 +9,30 @@ from uuid import UUID
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, IdempotencyKey, Message, Role, Room, RoomCursor, Status, Turn
 from parley.core.chat.stores import ChatUnit
 from parley.core.ports import Clock
+from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables, delete_where
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
-from tests.fakes.transactions import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables
 
 SAYABLE = {Status.COMPLETED, Status.STOPPED}
 
 
 class FakeChatUnitOfWork:
-    """Transactions over one MemoryDatabase. `database_clock` is what leases are timed by."""
-
-    def __init__(self, database: FakeDatabase, *, basic_limit: int, database_clock: Clock) -> None:
+    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
         self._database = database
         self._basic_limit = basic_limit
-        self._clock = database_clock
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
-            yield FakeChatUnit(transaction, basic_limit=self._basic_limit, clock=self._clock)
+            yield FakeChatUnit(transaction, basic_limit=self._basic_limit)
 
 
 class FakeChatUnit:
     """The repositories of one transaction."""
 
-    def __init__(self, transaction: FakeTransaction, *, basic_limit: int, clock: Clock) -> None:
+    def __init__(self, transaction: FakeTransaction, *, basic_limit: int) -> None:
         self._transaction = transaction
-        tables = transaction.tables
+        tables, clock = transaction.tables, transaction.clock
         self.rooms = FakeRooms(tables)
         self.messages = FakeMessages(tables, clock)
         self.replies = FakeReplies(tables, clock)
@@ -83,10 +80,8 @@ class FakeRooms:
         if await self.get(room_id, account_id) is None:
             return False
         del self._tables.rooms[room_id]
-        tables = self._tables
-        tables.messages = {key: row for key, row in tables.messages.items() if row.room_id != room_id}
-        tables.replies = {key: row for key, row in tables.replies.items() if row.room_id != room_id}
-        tables.idempotency_keys = {key: row for key, row in tables.idempotency_keys.items() if row.room_id != room_id}
+        for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
+            delete_where(table, lambda row: row.room_id == room_id)
         return True
 
     async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
@@ -168,7 +163,4 @@ class FakeIdempotencyKeys:
         return None
 
     async def forget_before(self, moment: datetime) -> int:
-        old = [key for key, use in self._tables.idempotency_keys.items() if use.used_at < moment]
-        for key in old:
-            del self._tables.idempotency_keys[key]
-        return len(old)
+        return delete_where(self._tables.idempotency_keys, lambda use: use.used_at < moment)

@@ -1,12 +1,12 @@
-"""Codes, their deliveries, and what signups asked for, in memory."""
+"""Codes, deliveries and signups in memory."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.accounts.model import Challenge, Delivery, Identity, Purpose, Signup
-from tests.fakes.account_tables import add, drop
+from parley.core.ports import Clock
+from tests.fakes.database import add, delete_where
 
 
 class FakeChallenges:
@@ -33,19 +33,21 @@ class FakeChallenges:
         return True
 
     async def forget_expired(self, now: datetime) -> int:
-        return drop(self._challenges, lambda challenge: challenge.expires_at <= now)
+        return delete_where(self._challenges, lambda challenge: challenge.expires_at <= now)
 
     async def forget(self, identity: Identity) -> None:
-        drop(self._challenges, lambda challenge: challenge.identity == identity)
+        delete_where(self._challenges, lambda challenge: challenge.identity == identity)
 
 
 class FakeDeliveries:
-    def __init__(self, deliveries: dict[UUID, tuple[Delivery, datetime]], clock: Callable[[], datetime]) -> None:
+    def __init__(self, deliveries: dict[UUID, tuple[Delivery, datetime]], clock: Clock) -> None:
         self._deliveries = deliveries
         self._clock = clock
 
     async def put(self, delivery: Delivery) -> None:
-        drop(self._deliveries, lambda row: (row[0].identity, row[0].purpose) == (delivery.identity, delivery.purpose))
+        delete_where(
+            self._deliveries, lambda row: (row[0].identity, row[0].purpose) == (delivery.identity, delivery.purpose)
+        )
         add(self._deliveries, delivery.id, (delivery, self._clock()))
 
     async def claim(self, delivery_id: UUID, *, lease: float, now: datetime) -> Delivery | None:
@@ -70,10 +72,10 @@ class FakeDeliveries:
         return [delivery_id for _, delivery_id in found[:limit]]
 
     async def forget_expired(self, now: datetime) -> int:
-        return drop(self._deliveries, lambda row: row[0].expires_at <= now)
+        return delete_where(self._deliveries, lambda row: row[0].expires_at <= now)
 
     async def forget(self, identity: Identity) -> None:
-        drop(self._deliveries, lambda row: row[0].identity == identity)
+        delete_where(self._deliveries, lambda row: row[0].identity == identity)
 
 
 class FakeSignups:
@@ -90,7 +92,7 @@ class FakeSignups:
         self._signups.pop(token_hash, None)
 
     async def forget_expired(self, now: datetime) -> int:
-        return drop(self._signups, lambda signup: signup.expires_at <= now)
+        return delete_where(self._signups, lambda signup: signup.expires_at <= now)
 
     async def forget(self, identity: Identity) -> None:
-        drop(self._signups, lambda signup: signup.identity == identity)
+        delete_where(self._signups, lambda signup: signup.identity == identity)

@@ -1,4 +1,4 @@
-"""Chat's quota and billing's plans in memory."""
+"""Quota, usage and plans in memory."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 from parley.core.billing.model import DayUsage, Plan, daily_limit
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
-from tests.fakes.transactions import Tables
+from tests.fakes.database import Tables
 
 
 class FakePlans:
@@ -42,7 +42,7 @@ class FakeUsageDays:
 
 
 class FakeQuota:
-    """Billing's rule applied in chat's transaction."""
+    """The daily quota, in the chat module's transaction."""
 
     def __init__(self, tables: Tables, *, basic_limit: int) -> None:
         self._tables = tables

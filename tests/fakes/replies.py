@@ -1,4 +1,4 @@
-"""The running state of replies in memory."""
+"""Claims and leases of replies in memory."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status
 from parley.core.ports import Clock
-from tests.fakes.transactions import ReplyState, Tables
+from tests.fakes.database import ReplyState, Tables
 
 
 class FakeReplies:

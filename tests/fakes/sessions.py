@@ -1,23 +1,24 @@
-"""Sessions, their refresh tokens, and which of them were revoked, in memory."""
+"""Sessions, refresh tokens and revocations in memory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.accounts.model import RefreshToken, Revocation, Session
-from tests.fakes.account_tables import AccountTables, add, drop
+from parley.core.ports import Clock
+from tests.fakes.database import Tables, add, delete_where
 
 
 class FakeSessions:
-    def __init__(self, tables: AccountTables) -> None:
+    def __init__(self, tables: Tables) -> None:
         self._accounts = tables.accounts
         self._sessions = tables.sessions
         self._tokens = tables.refresh_tokens
 
     async def add(self, session: Session) -> None:
         if session.account_id not in self._accounts:
-            raise LookupError("a session was to be added without its account")
+            raise LookupError("a session without its account")
         add(self._sessions, session.id, session)
 
     async def get(self, session_id: UUID) -> Session | None:
@@ -50,19 +51,19 @@ class FakeSessions:
         return [session_id for session_id in mine if session_id != but and await self.end(session_id, at=at)]
 
     async def forget_tokens(self, moment: datetime) -> int:
-        return drop(self._tokens, lambda token: token.used_at is not None and token.used_at < moment)
+        return delete_where(self._tokens, lambda token: token.used_at is not None and token.used_at < moment)
 
     async def forget_before(self, moment: datetime) -> int:
-        forgotten = drop(
+        forgotten = delete_where(
             self._sessions,
             lambda session: session.expires_at < moment or (session.ended_at is not None and session.ended_at < moment),
         )
-        drop(self._tokens, lambda token: token.session_id not in self._sessions)
+        delete_where(self._tokens, lambda token: token.session_id not in self._sessions)
         return forgotten
 
     async def add_token(self, token: RefreshToken) -> None:
         if token.session_id not in self._sessions:
-            raise LookupError("a refresh token was to be added without its session")
+            raise LookupError("a refresh token without its session")
         add(self._tokens, token.token_hash, token)
 
     async def token(self, token_hash: bytes) -> RefreshToken | None:
@@ -77,7 +78,7 @@ class FakeSessions:
 
 
 class FakeRevocations:
-    def __init__(self, revocations: dict[UUID, tuple[datetime, datetime]], clock: Callable[[], datetime]) -> None:
+    def __init__(self, revocations: dict[UUID, tuple[datetime, datetime]], clock: Clock) -> None:
         self._revocations = revocations
         self._clock = clock
 
@@ -94,4 +95,4 @@ class FakeRevocations:
         return session_id in self._revocations
 
     async def forget_expired(self, now: datetime) -> int:
-        return drop(self._revocations, lambda row: row[0] <= now)
+        return delete_where(self._revocations, lambda row: row[0] <= now)

@@ -7,7 +7,7 @@ from uuid import UUID
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.model import Conversation, Message, Role, Status, Turn
 from parley.core.ports import Clock
-from tests.fakes.transactions import FakeDatabase, Tables
+from tests.fakes.database import FakeDatabase, Tables
 
 LEGAL = {
     Status.PENDING: {Status.PENDING, Status.GENERATING, Status.STOPPED},
@@ -127,10 +127,10 @@ class Audit:
 class WatchedDatabase(FakeDatabase):
     """Shows every commit to an auditor."""
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: Audit, clock: Clock) -> None:
         self._audit = audit
         self._tables = Tables()
-        super().__init__()
+        super().__init__(clock)
 
     @property
     def committed(self) -> Tables:

@@ -100,8 +100,8 @@ class World:
         self.loop = loop
         self.skipped = 0.0
         self.audit = Audit(clock=self.now, basic_limit=BASIC_LIMIT)
-        self.database = WatchedDatabase(self.audit)
-        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
+        self.database = WatchedDatabase(self.audit, self.now)
+        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.billing = FakeBillingUnitOfWork(self.database)
         self.stream = LossyStream()
         self.queue = LossyQueue()

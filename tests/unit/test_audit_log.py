@@ -20,9 +20,9 @@ def noted(event_kind=AuditEvent.SIGNED_IN, *, key=KEY, **facts):
     return line
 
 
-def test_a_line_says_what_is_known_and_names_nobody():
+def test_line_has_the_given_facts_and_no_identity():
     line = noted(identity=MIRA, account_id=ACCOUNT, session_id=SESSION, how="password")
-    mark = line.pop("identity")
+    pseudonym = line.pop("identity")
     assert line == {
         "event": "signed_in",
         "log_level": "info",
@@ -30,21 +30,21 @@ def test_a_line_says_what_is_known_and_names_nobody():
         "session_id": str(SESSION),
         "how": "password",
     }
-    assert re.fullmatch(r"email:[0-9a-f]{12}", mark)
+    assert re.fullmatch(r"email:[0-9a-f]{12}", pseudonym)
 
 
-def test_a_line_leaves_out_what_is_not_known():
+def test_line_leaves_out_facts_that_are_not_given():
     assert noted() == {"event": "signed_in", "log_level": "info"}
 
 
-def test_lines_about_one_person_can_be_joined():
-    mark = noted(identity=MIRA)["identity"]
-    assert noted(AuditEvent.SIGN_IN_FAILED, identity=MIRA)["identity"] == mark
+def test_lines_about_one_identity_have_the_same_pseudonym():
+    pseudonym = noted(identity=MIRA)["identity"]
+    assert noted(AuditEvent.SIGN_IN_FAILED, identity=MIRA)["identity"] == pseudonym
     assert noted(identity=RAVI)["identity"].startswith("mobile_number:")
-    assert noted(identity=RAVI)["identity"].partition(":")[2] != mark.partition(":")[2]
+    assert noted(identity=RAVI)["identity"].partition(":")[2] != pseudonym.partition(":")[2]
 
 
-def test_a_mark_leads_to_nobody_without_the_key():
+def test_pseudonym_depends_on_the_key():
     assert noted(identity=MIRA, key=b"x" * 32)["identity"] != noted(identity=MIRA)["identity"]
 
 
@@ -55,5 +55,5 @@ WARNINGS = {
 
 
 @pytest.mark.parametrize("event_kind", AuditEvent)
-def test_what_an_operator_may_have_to_look_into_is_a_warning(event_kind):
+def test_failures_and_reuse_are_warnings(event_kind):
     assert noted(event_kind)["log_level"] == ("warning" if event_kind in WARNINGS else "info")

@@ -14,7 +14,7 @@ from parley.bootstrap.telemetry import process_number
 from parley.core.accounts.model import AuditEvent, Identity, IdentityKind
 from parley.core.backlog import Backlog, Waiting
 from parley.core.errors import Unavailable
-from tests.unit.accounts.outer_world import Notebook
+from tests.fakes.account_ports import FakeAuditTrail
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 BACKLOG = Backlog(3, 2, Waiting(1, 4.5), Waiting(0, 0.0), Waiting(6, 70.0), 8)
@@ -90,7 +90,7 @@ async def test_the_database_is_asked_once_a_second():
 
 
 def test_the_audit_is_counted_and_still_written():
-    metrics, book = Metrics(), Notebook()
+    metrics, book = Metrics(), FakeAuditTrail()
     audit = CountedAudit(book, metrics)
     audit.note(AuditEvent.CODE_DELIVERED, identity=Identity(IdentityKind.EMAIL, "mira@example.com"), how="sign_in")
     audit.note(AuditEvent.REFRESH_FAILED)

@@ -1,11 +1,12 @@
 import pytest
 
 from tests.fakes.accounts import FakeAccountsUnitOfWork
-from tests.unit.accounts.desk import Desk
+from tests.fakes.database import FakeDatabase
+from tests.unit.accounts.environment import AccountsEnvironment
 
 
 @pytest.fixture
-def desk() -> Desk:
-    """Its database has the clock of the test as well."""
-    desk = Desk(FakeAccountsUnitOfWork(clock=lambda: desk.now))
-    return desk
+def env() -> AccountsEnvironment:
+    """Its database uses the test's clock too."""
+    env = AccountsEnvironment(FakeAccountsUnitOfWork(FakeDatabase(lambda: env.now)))
+    return env

@@ -8,98 +8,96 @@ import pytest
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import AuditEvent, Purpose, SignedIn
 from parley.core.errors import DomainError
-from tests.unit.accounts.desk import MIRA, PASSWORD, Desk, wrong_code
-from tests.unit.accounts.outer_world import Note
+from tests.fakes.account_ports import AuditNote
+from tests.unit.accounts.environment import MIRA, PASSWORD, AccountsEnvironment, wrong_code
 
 NEW = "the new password of Mira"
 
 
 @pytest.fixture
-async def owned(desk: Desk) -> SignedIn:
-    signed_in = await desk.sign_in(signup_token=await desk.sign_up())
-    desk.later(minutes=2)
+async def owned(env: AccountsEnvironment) -> SignedIn:
+    signed_in = await env.sign_in(signup_token=await env.sign_up())
+    env.advance(minutes=2)
     return signed_in
 
 
-async def sign_up(desk: Desk, _owned: SignedIn) -> None:
-    await desk.sign_up()
+async def sign_up(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.sign_up()
 
 
-async def ask(desk: Desk, _owned: SignedIn) -> None:
-    await desk.ask()
+async def ask(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.request_code()
 
 
-async def sign_in(desk: Desk, _owned: SignedIn) -> None:
-    await desk.sign_in()
+async def sign_in(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.sign_in()
 
 
-async def sign_in_with_a_wrong_code(desk: Desk, _owned: SignedIn) -> None:
-    await desk.verify(wrong_code(await desk.send()))
+async def sign_in_with_a_wrong_code(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.verify(wrong_code(await env.send()))
 
 
-async def sign_in_with_a_spent_code(desk: Desk, _owned: SignedIn) -> None:
-    code = await desk.send()
-    await desk.verify(code)
-    await desk.verify(code)
+async def sign_in_with_a_spent_code(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    code = await env.send()
+    await env.verify(code)
+    await env.verify(code)
 
 
-async def log_in(desk: Desk, _owned: SignedIn) -> None:
-    await desk.log_in()
+async def log_in(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.log_in()
 
 
-async def log_in_with_another_password(desk: Desk, _owned: SignedIn) -> None:
-    await desk.log_in(NEW)
+async def log_in_with_another_password(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.log_in(NEW)
 
 
-async def reset(desk: Desk, _owned: SignedIn) -> None:
-    await desk.reset(await desk.send(MIRA, Purpose.RESET), NEW)
+async def reset(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.reset(await env.send(MIRA, Purpose.RESET), NEW)
 
 
-async def reset_with_a_wrong_code(desk: Desk, _owned: SignedIn) -> None:
-    await desk.reset(wrong_code(await desk.send(MIRA, Purpose.RESET)), NEW)
+async def reset_with_a_wrong_code(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.reset(wrong_code(await env.send(MIRA, Purpose.RESET)), NEW)
 
 
-async def change(desk: Desk, owned: SignedIn) -> None:
-    await desk.change(owned, NEW, current=PASSWORD)
+async def change(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await env.change(owned, NEW, current=PASSWORD)
 
 
-async def change_with_another_password(desk: Desk, owned: SignedIn) -> None:
-    await desk.change(owned, NEW, current=NEW)
+async def change_with_another_password(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await env.change(owned, NEW, current=NEW)
 
 
-async def refresh(desk: Desk, owned: SignedIn) -> None:
-    await desk.refresh(owned.refresh_token)
+async def refresh(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await env.refresh(owned.refresh_token)
 
 
-async def refresh_with_an_unknown_token(desk: Desk, _owned: SignedIn) -> None:
-    await desk.refresh("unknown")
+async def refresh_with_an_unknown_token(env: AccountsEnvironment, _owned: SignedIn) -> None:
+    await env.refresh("unknown")
 
 
-async def reuse(desk: Desk, owned: SignedIn) -> None:
-    await desk.refresh(owned.refresh_token)
-    desk.later(minutes=1)
-    await desk.refresh(owned.refresh_token)
+async def reuse(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await env.refresh(owned.refresh_token)
+    env.advance(minutes=1)
+    await env.refresh(owned.refresh_token)
 
 
-async def reuse_again(desk: Desk, owned: SignedIn) -> None:
+async def reuse_again(env: AccountsEnvironment, owned: SignedIn) -> None:
     with suppress(DomainError):
-        await reuse(desk, owned)
-    await desk.refresh(owned.refresh_token)
+        await reuse(env, owned)
+    await env.refresh(owned.refresh_token)
 
 
-async def end(desk: Desk, owned: SignedIn) -> None:
-    await desk.end(desk.caller(owned))
+async def end(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await env.end(env.caller(owned))
 
 
-async def end_again(desk: Desk, owned: SignedIn) -> None:
-    await end(desk, owned)
-    await end(desk, owned)
+async def end_again(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await end(env, owned)
+    await end(env, owned)
 
 
-async def erase(desk: Desk, owned: SignedIn) -> None:
-    await erase_account(
-        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=owned.account.id, now=desk.now
-    )
+async def erase(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await erase_account(env.ports, account_id=owned.account.id)
 
 
 SENT = [AuditEvent.CODE_REQUESTED, AuditEvent.CODE_DELIVERED]
@@ -126,12 +124,12 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize(("deed", "expected"), EXPECTED)
-async def test_every_deed_leaves_exactly_its_notes(desk, owned, deed, expected):
-    before = len(desk.audit.notes)
+async def test_every_deed_leaves_exactly_its_notes(env, owned, deed, expected):
+    before = len(env.audit.notes)
     with suppress(DomainError):
-        await deed(desk, owned)
+        await deed(env, owned)
 
-    assert desk.audit.happenings[before:] == expected
+    assert env.audit.events[before:] == expected
 
 
 def test_every_happening_is_under_test():
@@ -154,31 +152,31 @@ def test_every_happening_is_under_test():
         (erase, {"account_id"}),
     ],
 )
-async def test_note_tells_whose_it_is(desk, owned, deed, fields):
+async def test_note_tells_whose_it_is(env, owned, deed, fields):
     with suppress(DomainError):
-        await deed(desk, owned)
+        await deed(env, owned)
 
-    note = desk.audit.notes[-1]
-    told = {name for name in Note.__dataclass_fields__ if getattr(note, name) is not None} - {"event_kind"}
+    note = env.audit.notes[-1]
+    told = {name for name in AuditNote.__dataclass_fields__ if getattr(note, name) is not None} - {"event_kind"}
     assert told == fields
     assert note.identity in {None, MIRA}
     assert note.account_id in {None, owned.account.id}
 
 
-async def test_no_note_holds_a_secret(desk):
+async def test_no_note_holds_a_secret(env):
     codes, tokens = (itertools.count(start) for start in (314159, 1))
-    desk.new_code = lambda: f"{next(codes)}"
-    desk.new_token = lambda: f"token-{next(tokens)}"
+    env.new_code = lambda: f"{next(codes)}"
+    env.new_token = lambda: f"token-{next(tokens)}"
     for deed, _ in EXPECTED:
-        desk.later(hours=2)
-        owned = await desk.sign_in(signup_token=await desk.sign_up())
-        desk.later(minutes=2)
+        env.advance(hours=2)
+        owned = await env.sign_in(signup_token=await env.sign_up())
+        env.advance(minutes=2)
         with suppress(DomainError):
-            await deed(desk, owned)
+            await deed(env, owned)
         with suppress(DomainError):
-            await erase(desk, owned)
+            await erase(env, owned)
 
-    told = repr(desk.audit.notes)
-    assert len(desk.audit.notes) > len(EXPECTED)
+    told = repr(env.audit.notes)
+    assert len(env.audit.notes) > len(EXPECTED)
     for secret in ("3141", "token-", PASSWORD, NEW, "eyJ"):
         assert secret not in told

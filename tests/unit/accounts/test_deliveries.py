@@ -7,157 +7,155 @@ import pytest
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import AuditEvent, IdentityKind, Purpose
 from parley.core.accounts.ports import SenderRefused, SenderUnavailable
-from tests.unit.accounts.desk import MIRA, RAVI, outcomes
-from tests.unit.accounts.outer_world import Envelopes, SendBuffer
-from tests.unit.accounts.post_room import DELIVERED, asked, claimed, hint, requeued, waiting
+from tests.fakes.account_ports import FakeCipher, FakeOtpSender
+from tests.unit.accounts.delivery_steps import DELIVERED, claim, deliver, requested, requeue, waiting
+from tests.unit.accounts.environment import MIRA, RAVI, outcomes
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(0, 10), (1, 10), (60, 9), (61, 9), (539, 2), (540, 1), (599.9, 1)])
-async def test_code_is_delivered_with_the_minutes_that_it_has_left(desk, seconds, minutes):
-    delivery_id = await asked(desk)
-    desk.later(seconds=seconds)
-    await hint(desk, delivery_id)
+async def test_code_is_delivered_with_the_minutes_that_it_has_left(env, seconds, minutes):
+    delivery_id = await requested(env)
+    env.advance(seconds=seconds)
+    await deliver(env, delivery_id)
 
-    assert desk.outbox.sent == [(MIRA, "000001", Purpose.SIGN_IN)]
-    assert desk.outbox.minutes == [minutes]
-    assert desk.audit.happenings == DELIVERED
-    assert await waiting(desk) == 0
+    assert env.sender.sent == [(MIRA, "000001", Purpose.SIGN_IN)]
+    assert env.sender.minutes == [minutes]
+    assert env.audit.events == DELIVERED
+    assert await waiting(env) == 0
 
 
-async def test_code_lies_only_sealed_in_the_delivery_and_its_repr_holds_nothing_of_it(desk):
-    delivery = await claimed(desk, await asked(desk))
+async def test_code_lies_only_sealed_in_the_delivery_and_its_repr_holds_nothing_of_it(env):
+    delivery = await claim(env, await requested(env))
 
-    assert Envelopes().decrypt(delivery.encrypted_code) == "000001"
+    assert FakeCipher().decrypt(delivery.encrypted_code) == "000001"
     assert b"000001" not in delivery.encrypted_code
     assert "encrypted" not in repr(delivery)
     assert "000001" not in repr(replace(delivery, id=UUID(int=0)))
 
 
-async def test_repeated_hint_sends_nothing_twice(desk):
-    delivery_id = await asked(desk)
-    await outcomes(hint(desk, delivery_id) for _ in range(20))
-    await hint(desk, delivery_id)
+async def test_repeated_hint_sends_nothing_twice(env):
+    delivery_id = await requested(env)
+    await outcomes(deliver(env, delivery_id) for _ in range(20))
+    await deliver(env, delivery_id)
 
-    assert len(desk.outbox.sent) == 1
-    assert desk.audit.happenings == DELIVERED
-
-
-async def test_hint_of_nothing_does_nothing(desk):
-    await hint(desk, UUID(int=404))
-
-    assert desk.audit.notes == []
+    assert len(env.sender.sent) == 1
+    assert env.audit.events == DELIVERED
 
 
-async def test_no_unit_of_work_is_open_while_a_code_is_sent(desk):
-    class Looking(SendBuffer):
+async def test_hint_of_nothing_does_nothing(env):
+    await deliver(env, UUID(int=404))
+
+    assert env.audit.notes == []
+
+
+async def test_no_unit_of_work_is_open_while_a_code_is_sent(env):
+    class Looking(FakeOtpSender):
         async def send(self, *message, minutes: int) -> None:
-            async with asyncio.timeout(5), desk.uow():
+            async with asyncio.timeout(5), env.uow():
                 await super().send(*message, minutes=minutes)
 
     sender = Looking()
-    desk.post = replace(desk.post, senders={IdentityKind.EMAIL: sender})
-    await hint(desk, await asked(desk))
+    env.code_delivery = replace(env.code_delivery, senders={IdentityKind.EMAIL: sender})
+    await deliver(env, await requested(env))
 
     assert len(sender.sent) == 1
 
 
-async def test_lost_hint_is_found_again_after_two_seconds(desk):
-    delivery_id = await asked(desk)
-    desk.later(seconds=1.9)
-    assert await requeued(desk) == 0
-    desk.later(seconds=0.1)
+async def test_lost_hint_is_found_again_after_two_seconds(env):
+    delivery_id = await requested(env)
+    env.advance(seconds=1.9)
+    assert await requeue(env) == 0
+    env.advance(seconds=0.1)
 
-    assert await requeued(desk) == 1
-    assert desk.hints.ids == [delivery_id]
-    await desk.deliver()
-    assert len(desk.outbox.sent) == 1
-    assert await requeued(desk) == 0
+    assert await requeue(env) == 1
+    assert env.queue.ids == [delivery_id]
+    await env.deliver_codes()
+    assert len(env.sender.sent) == 1
+    assert await requeue(env) == 0
 
 
-async def test_code_of_a_worker_that_died_is_sent_once_its_lease_is_over(desk):
-    delivery_id = await asked(desk)
-    desk.outbox.failures = [asyncio.CancelledError()]
+async def test_code_of_a_worker_that_died_is_sent_once_its_lease_is_over(env):
+    delivery_id = await requested(env)
+    env.sender.failures = [asyncio.CancelledError()]
     with pytest.raises(asyncio.CancelledError):
-        await hint(desk, delivery_id)
-    desk.later(seconds=29.9)
-    await hint(desk, delivery_id)
-    assert desk.outbox.sent == []
-    assert await requeued(desk) == 0
+        await deliver(env, delivery_id)
+    env.advance(seconds=29.9)
+    await deliver(env, delivery_id)
+    assert env.sender.sent == []
+    assert await requeue(env) == 0
 
-    desk.later(seconds=2.1)
-    assert await requeued(desk) == 1
-    await desk.deliver()
-    assert len(desk.outbox.sent) == 1
-    assert desk.audit.happenings == DELIVERED
+    env.advance(seconds=2.1)
+    assert await requeue(env) == 1
+    await env.deliver_codes()
+    assert len(env.sender.sent) == 1
+    assert env.audit.events == DELIVERED
 
 
-async def test_code_stays_when_a_sender_breaks(desk):
-    delivery_id = await asked(desk)
-    desk.outbox.failures = [ZeroDivisionError()]
+async def test_code_stays_when_a_sender_breaks(env):
+    delivery_id = await requested(env)
+    env.sender.failures = [ZeroDivisionError()]
     with pytest.raises(ZeroDivisionError):
-        await hint(desk, delivery_id)
+        await deliver(env, delivery_id)
 
-    desk.later(seconds=30)
-    await hint(desk, delivery_id)
-    assert len(desk.outbox.sent) == 1
+    env.advance(seconds=30)
+    await deliver(env, delivery_id)
+    assert len(env.sender.sent) == 1
 
 
 @pytest.mark.parametrize("failed", [True, False], ids=["put off", "never tried"])
-async def test_older_code_is_never_sent_once_there_is_a_newer_one(desk, failed):
-    older = await asked(desk)
+async def test_older_code_is_never_sent_once_there_is_a_newer_one(env, failed):
+    older = await requested(env)
     if failed:
-        desk.outbox.failures = [SenderUnavailable("busy")]
-        await hint(desk, older)
-    desk.later(minutes=1)
-    newer = await asked(desk)
+        env.sender.failures = [SenderUnavailable("busy")]
+        await deliver(env, older)
+    env.advance(minutes=1)
+    newer = await requested(env)
     for delivery_id in (older, newer, older):
-        await hint(desk, delivery_id)
+        await deliver(env, delivery_id)
 
-    assert [code for _, code, _ in desk.outbox.sent] == ["000003"]
+    assert [code for _, code, _ in env.sender.sent] == ["000003"]
 
 
 @pytest.mark.parametrize("failure", [None, SenderUnavailable("busy"), SenderRefused("no")], ids=str)
-async def test_end_of_an_older_codes_delivery_takes_nothing_of_a_newer_one(desk, failure):
-    class Slow(SendBuffer):
+async def test_end_of_an_older_codes_delivery_takes_nothing_of_a_newer_one(env, failure):
+    class Slow(FakeOtpSender):
         async def send(self, *_message, **_minutes) -> None:
-            desk.later(minutes=1)
-            await desk.ask()
+            env.advance(minutes=1)
+            await env.request_code()
             if failure:
                 raise failure
 
-    outbox = desk.outbox
-    desk.post = replace(desk.post, senders={IdentityKind.EMAIL: Slow()})
-    await hint(desk, await asked(desk))
-    desk.post = replace(desk.post, senders={IdentityKind.EMAIL: outbox})
-    await desk.deliver()
+    outbox = env.sender
+    env.code_delivery = replace(env.code_delivery, senders={IdentityKind.EMAIL: Slow()})
+    await deliver(env, await requested(env))
+    env.code_delivery = replace(env.code_delivery, senders={IdentityKind.EMAIL: outbox})
+    await env.deliver_codes()
 
     assert [code for _, code, _ in outbox.sent] == ["000003"]
 
 
-async def test_reset_of_an_account_is_delivered(desk):
-    await desk.sign_in()
-    await hint(desk, await asked(desk, purpose=Purpose.RESET))
+async def test_reset_of_an_account_is_delivered(env):
+    await env.sign_in()
+    await deliver(env, await requested(env, purpose=Purpose.RESET))
 
-    assert desk.outbox.sent[-1][2] is Purpose.RESET
-
-
-async def test_reset_of_an_unknown_identity_sends_nothing_and_leaves_nothing_behind(desk):
-    await desk.sign_in(MIRA)
-    await desk.deliver()
-    sent, notes = len(desk.outbox.sent), len(desk.audit.notes)
-    await hint(desk, await asked(desk, RAVI, Purpose.RESET))
-
-    assert len(desk.outbox.sent) == sent
-    assert desk.audit.happenings[notes:] == [AuditEvent.CODE_REQUESTED]
-    assert await waiting(desk) == 0
+    assert env.sender.sent[-1][2] is Purpose.RESET
 
 
-async def test_reset_of_an_account_that_was_erased_meanwhile_sends_nothing(desk):
-    signed_in = await desk.sign_in()
-    delivery_id = await asked(desk, purpose=Purpose.RESET)
-    await erase_account(
-        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
-    )
-    await hint(desk, delivery_id)
+async def test_reset_of_an_unknown_identity_sends_nothing_and_leaves_nothing_behind(env):
+    await env.sign_in(MIRA)
+    await env.deliver_codes()
+    sent, notes = len(env.sender.sent), len(env.audit.notes)
+    await deliver(env, await requested(env, RAVI, Purpose.RESET))
 
-    assert len(desk.outbox.sent) == 1
+    assert len(env.sender.sent) == sent
+    assert env.audit.events[notes:] == [AuditEvent.CODE_REQUESTED]
+    assert await waiting(env) == 0
+
+
+async def test_reset_of_an_account_that_was_erased_meanwhile_sends_nothing(env):
+    signed_in = await env.sign_in()
+    delivery_id = await requested(env, purpose=Purpose.RESET)
+    await erase_account(env.ports, account_id=signed_in.account.id)
+    await deliver(env, delivery_id)
+
+    assert len(env.sender.sent) == 1

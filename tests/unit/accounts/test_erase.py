@@ -8,7 +8,7 @@ from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshT
 from parley.core.accounts.model import AuditEvent, Purpose, SignedIn, token_hash
 from parley.core.accounts.profile import read_account
 from parley.core.errors import InvalidInput
-from tests.unit.accounts.desk import MIRA, RAVI, Desk
+from tests.unit.accounts.environment import MIRA, RAVI, AccountsEnvironment
 
 
 class Asked:
@@ -44,131 +44,129 @@ class Asked:
 
 
 @pytest.fixture
-async def owned(desk: Desk) -> SignedIn:
+async def owned(env: AccountsEnvironment) -> SignedIn:
     """A session just opened. The list of what ended is fresh."""
-    await desk.revocations.refresh(desk.now)
-    return await desk.sign_in(signup_token=await desk.sign_up())
+    await env.revocations.refresh(env.now)
+    return await env.sign_in(signup_token=await env.sign_up())
 
 
-async def erase(desk: Desk, signed_in: SignedIn) -> None:
-    await erase_account(
-        uow=desk.uow, revocations=desk.revocations, audit=desk.audit, account_id=signed_in.account.id, now=desk.now
-    )
+async def erase(env: AccountsEnvironment, signed_in: SignedIn) -> None:
+    await erase_account(env.ports, account_id=signed_in.account.id)
 
 
-async def test_account_is_gone_with_its_sessions_and_their_tokens(desk, owned):
-    other, caller = await desk.log_in(), desk.caller(owned)
-    await erase(desk, owned)
+async def test_account_is_gone_with_its_sessions_and_their_tokens(env, owned):
+    other, caller = await env.log_in(), env.caller(owned)
+    await erase(env, owned)
 
-    assert await desk.account() is None
+    assert await env.account() is None
     with pytest.raises(TokenInvalid):
-        await read_account(uow=desk.uow, account_id=owned.account.id)
+        await read_account(env.ports, account_id=owned.account.id)
     with pytest.raises(CredentialsInvalid):
-        await desk.log_in()
+        await env.log_in()
     for pair in (owned, other):
         with pytest.raises(RefreshTokenInvalid):
-            await desk.refresh(pair.refresh_token)
-    async with desk.uow(read_only=True) as unit:
+            await env.refresh(pair.refresh_token)
+    async with env.uow(read_only=True) as unit:
         assert await unit.sessions.get(caller.session_id) is None
         assert await unit.sessions.token(token_hash(owned.refresh_token)) is None
 
 
-async def test_access_tokens_of_every_session_are_revoked(desk, owned):
-    other = await desk.log_in()
-    await erase(desk, owned)
+async def test_access_tokens_of_every_session_are_revoked(env, owned):
+    other = await env.log_in()
+    await erase(env, owned)
 
     for pair in (owned, other):
         with pytest.raises(TokenInvalid):
-            await desk.revocations.check(desk.caller(pair).session_id)
-        async with desk.uow(read_only=True) as unit:
-            assert await unit.revocations.has(desk.caller(pair).session_id)
+            await env.revocations.check(env.caller(pair).session_id)
+        async with env.uow(read_only=True) as unit:
+            assert await unit.revocations.has(env.caller(pair).session_id)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-async def test_codes_that_were_sent_are_worth_nothing(desk, owned, purpose):
-    desk.later(minutes=2)
-    code = await desk.send(MIRA, purpose)
-    await erase(desk, owned)
+async def test_codes_that_were_sent_are_worth_nothing(env, owned, purpose):
+    env.advance(minutes=2)
+    code = await env.send(MIRA, purpose)
+    await erase(env, owned)
 
     with pytest.raises(OtpInvalid):
-        await (desk.verify(code) if purpose is Purpose.SIGN_IN else desk.reset(code, "the new password of Mira"))
-    assert await desk.account() is None
+        await (env.verify(code) if purpose is Purpose.SIGN_IN else env.reset(code, "the new password of Mira"))
+    assert await env.account() is None
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-async def test_code_on_its_way_is_not_sent(desk, owned, purpose):
-    desk.later(minutes=2)
-    await desk.ask(MIRA, purpose)
-    await erase(desk, owned)
-    await desk.deliver()
+async def test_code_on_its_way_is_not_sent(env, owned, purpose):
+    env.advance(minutes=2)
+    await env.request_code(MIRA, purpose)
+    await erase(env, owned)
+    await env.deliver_codes()
 
-    assert len(desk.outbox.sent) == 1
-    async with desk.uow(read_only=True) as unit:
+    assert len(env.sender.sent) == 1
+    async with env.uow(read_only=True) as unit:
         assert await unit.deliveries.overdue(seconds=0, limit=9) == []
 
 
-async def test_signups_are_gone(desk, owned):
-    desk.later(minutes=2)
-    signup_token = await desk.sign_up(name="Mallory")
-    await erase(desk, owned)
+async def test_signups_are_gone(env, owned):
+    env.advance(minutes=2)
+    signup_token = await env.sign_up(name="Mallory")
+    await erase(env, owned)
 
     with pytest.raises(InvalidInput):
-        await desk.sign_in(signup_token=signup_token)
+        await env.sign_in(signup_token=signup_token)
 
 
-async def test_identity_is_free_again(desk, owned):
-    await erase(desk, owned)
-    desk.later(minutes=2)
-    again = await desk.sign_in()
+async def test_identity_is_free_again(env, owned):
+    await erase(env, owned)
+    env.advance(minutes=2)
+    again = await env.sign_in()
 
     assert again.created
     assert again.account.id != owned.account.id
     assert (again.account.name, again.account.password_hash) == (None, None)
-    assert await desk.refresh(again.refresh_token)
+    assert await env.refresh(again.refresh_token)
 
 
-async def test_other_accounts_keep_all_they_have(desk, owned):
-    ravi = await desk.sign_in(RAVI)
-    desk.later(minutes=2)
-    code = await desk.send(RAVI)
-    signup_token = await desk.sign_up(RAVI)
-    await desk.ask(RAVI, Purpose.RESET)
-    await erase(desk, owned)
-    await desk.deliver()
+async def test_other_accounts_keep_all_they_have(env, owned):
+    ravi = await env.sign_in(RAVI)
+    env.advance(minutes=2)
+    code = await env.send(RAVI)
+    signup_token = await env.sign_up(RAVI)
+    await env.request_code(RAVI, Purpose.RESET)
+    await erase(env, owned)
+    await env.deliver_codes()
 
-    assert desk.outbox.sent[-1][0] == RAVI
-    assert await desk.account(RAVI) == ravi.account
-    await desk.revocations.check(desk.caller(ravi).session_id)
-    assert await desk.refresh(ravi.refresh_token)
-    assert await desk.verify(code, RAVI)
-    async with desk.uow(read_only=True) as unit:
+    assert env.sender.sent[-1][0] == RAVI
+    assert await env.account(RAVI) == ravi.account
+    await env.revocations.check(env.caller(ravi).session_id)
+    assert await env.refresh(ravi.refresh_token)
+    assert await env.verify(code, RAVI)
+    async with env.uow(read_only=True) as unit:
         assert await unit.signups.get(token_hash(signup_token)) is not None
 
 
-async def test_second_erasure_finds_nothing(desk, owned):
-    await erase(desk, owned)
+async def test_second_erasure_finds_nothing(env, owned):
+    await erase(env, owned)
     with pytest.raises(TokenInvalid):
-        await erase(desk, owned)
+        await erase(env, owned)
 
-    assert desk.audit.happenings.count(AuditEvent.ACCOUNT_ERASED) == 1
+    assert env.audit.events.count(AuditEvent.ACCOUNT_ERASED) == 1
 
 
-async def test_belongings_are_locked_before_the_account_and_go_before_it(desk, owned):
-    desk.uow = asked = Asked(desk.uow)
-    await erase(desk, owned)
+async def test_belongings_are_locked_before_the_account_and_go_before_it(env, owned):
+    env.uow = asked = Asked(env.uow)
+    await erase(env, owned)
 
     assert asked.asked == ["lock belongings", "lock the account", "erase belongings", "remove the account"]
 
 
-async def test_nothing_goes_when_belongings_cannot(desk, owned):
-    real = desk.uow
-    desk.uow = asked = Asked(real)
+async def test_nothing_goes_when_belongings_cannot(env, owned):
+    real = env.uow
+    env.uow = asked = Asked(real)
     asked.error = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
-        await erase(desk, owned)
-    desk.uow = real
+        await erase(env, owned)
+    env.uow = real
 
-    assert await desk.account() == owned.account
-    await desk.revocations.check(desk.caller(owned).session_id)
-    assert await desk.refresh(owned.refresh_token)
-    assert AuditEvent.ACCOUNT_ERASED not in desk.audit.happenings
+    assert await env.account() == owned.account
+    await env.revocations.check(env.caller(owned).session_id)
+    assert await env.refresh(owned.refresh_token)
+    assert AuditEvent.ACCOUNT_ERASED not in env.audit.events

@@ -5,40 +5,48 @@ import pytest
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid, TokenInvalid
 from parley.core.accounts.model import AuditEvent, Purpose, SignedIn, TokenPair
 from parley.core.errors import InvalidInput, TooManyRequests
-from tests.unit.accounts.desk import MIRA, PASSWORD, RAVI, SESSION_LIFE, Desk, outcomes, wrong_code
-from tests.unit.accounts.outer_world import QuickPasswords
+from tests.fakes.account_ports import FakePasswords
+from tests.unit.accounts.environment import (
+    MIRA,
+    PASSWORD,
+    RAVI,
+    SESSION_LIFE,
+    AccountsEnvironment,
+    outcomes,
+    wrong_code,
+)
 
 NEW = "the new password of Mira"
 
 
 @pytest.fixture
-async def owned(desk: Desk) -> SignedIn:
+async def owned(env: AccountsEnvironment) -> SignedIn:
     """A session just opened by a code, of an account with a PASSWORD. The list of what ended is fresh."""
-    await desk.revocations.refresh(desk.now)
-    return await desk.sign_in(signup_token=await desk.sign_up())
+    await env.revocations.refresh(env.now)
+    return await env.sign_in(signup_token=await env.sign_up())
 
 
-async def reset_code(desk: Desk) -> str:
-    return await desk.send(MIRA, Purpose.RESET)
+async def reset_code(env: AccountsEnvironment) -> str:
+    return await env.send(MIRA, Purpose.RESET)
 
 
-async def is_live(desk: Desk, pair: TokenPair) -> bool:
+async def is_live(env: AccountsEnvironment, pair: TokenPair) -> bool:
     """Whether its session is; of one that is over nothing is worth anything."""
-    session_id = desk.caller(pair).session_id
-    async with desk.uow(read_only=True) as unit:
+    session_id = env.caller(pair).session_id
+    async with env.uow(read_only=True) as unit:
         revocations = await unit.revocations.has(session_id)
     if not revocations:
-        await desk.revocations.check(session_id)
-        await desk.refresh(pair.refresh_token)
+        await env.revocations.check(session_id)
+        await env.refresh(pair.refresh_token)
         return True
     with pytest.raises(TokenInvalid):
-        await desk.revocations.check(session_id)
+        await env.revocations.check(session_id)
     with pytest.raises(RefreshTokenInvalid):
-        await desk.refresh(pair.refresh_token)
+        await env.refresh(pair.refresh_token)
     return False
 
 
-class Meanwhile(QuickPasswords):
+class Meanwhile(FakePasswords):
     """While the first password is hashed, something happens."""
 
     def __init__(self, happen) -> None:
@@ -52,179 +60,179 @@ class Meanwhile(QuickPasswords):
         return await super().hash(password)
 
 
-async def test_reset_sets_the_password_and_ends_every_session(desk, owned):
-    others = [await desk.log_in(), await desk.sign_in(RAVI)]
-    await desk.reset(await reset_code(desk), NEW)
+async def test_reset_sets_the_password_and_ends_every_session(env, owned):
+    others = [await env.log_in(), await env.sign_in(RAVI)]
+    await env.reset(await reset_code(env), NEW)
 
-    assert [await is_live(desk, pair) for pair in (owned, *others)] == [False, False, True]
+    assert [await is_live(env, pair) for pair in (owned, *others)] == [False, False, True]
     with pytest.raises(CredentialsInvalid):
-        await desk.log_in(PASSWORD)
-    assert (await desk.log_in(NEW)).account.id == owned.account.id
+        await env.log_in(PASSWORD)
+    assert (await env.log_in(NEW)).account.id == owned.account.id
 
 
-async def test_reset_gives_a_password_to_an_account_without_one(desk):
-    await desk.sign_in()
-    await desk.reset(await reset_code(desk), NEW)
+async def test_reset_gives_a_password_to_an_account_without_one(env):
+    await env.sign_in()
+    await env.reset(await reset_code(env), NEW)
 
-    assert await desk.log_in(NEW)
+    assert await env.log_in(NEW)
 
 
-async def test_of_50_parallel_resets_with_one_code_one_succeeds(desk, owned):
-    code = await reset_code(desk)
-    done, refused = await outcomes(desk.reset(code, f"{NEW} {number}") for number in range(50))
+async def test_of_50_parallel_resets_with_one_code_one_succeeds(env, owned):
+    code = await reset_code(env)
+    done, refused = await outcomes(env.reset(code, f"{NEW} {number}") for number in range(50))
 
     assert len(done) == 1
     assert {type(refusal) for refusal in refused} == {OtpInvalid}
-    assert desk.audit.happenings.count(AuditEvent.PASSWORD_RESET) == 1
-    assert desk.audit.happenings.count(AuditEvent.RESET_FAILED) == 49
+    assert env.audit.events.count(AuditEvent.PASSWORD_RESET) == 1
+    assert env.audit.events.count(AuditEvent.RESET_FAILED) == 49
 
 
-async def test_wrong_code_resets_nothing_and_counts(desk, owned):
-    code = await reset_code(desk)
+async def test_wrong_code_resets_nothing_and_counts(env, owned):
+    code = await reset_code(env)
     for _ in range(5):
         with pytest.raises(OtpInvalid):
-            await desk.reset(wrong_code(code), NEW)
+            await env.reset(wrong_code(code), NEW)
     with pytest.raises(OtpInvalid):
-        await desk.reset(code, NEW)
+        await env.reset(code, NEW)
 
-    assert await desk.log_in(PASSWORD)
-    assert await is_live(desk, owned)
+    assert await env.log_in(PASSWORD)
+    assert await is_live(env, owned)
 
 
-async def test_sign_in_code_is_worth_nothing_for_a_reset_and_the_other_way_round(desk, owned):
-    desk.later(minutes=2)
-    sign_in, reset = await desk.send(), await reset_code(desk)
+async def test_sign_in_code_is_worth_nothing_for_a_reset_and_the_other_way_round(env, owned):
+    env.advance(minutes=2)
+    sign_in, reset = await env.send(), await reset_code(env)
     with pytest.raises(OtpInvalid):
-        await desk.reset(sign_in, NEW)
+        await env.reset(sign_in, NEW)
     with pytest.raises(OtpInvalid):
-        await desk.verify(reset)
+        await env.verify(reset)
 
-    assert await desk.verify(sign_in)
-    await desk.reset(reset, NEW)
+    assert await env.verify(sign_in)
+    await env.reset(reset, NEW)
 
 
 @pytest.mark.parametrize("password", ["short", "password1", "mira@example.com", "p" * 129])
-async def test_refused_password_leaves_the_code_good(desk, owned, password):
-    code = await reset_code(desk)
+async def test_refused_password_leaves_the_code_good(env, owned, password):
+    code = await reset_code(env)
     for _ in range(9):
         with pytest.raises(InvalidInput) as refusal:
-            await desk.reset(code, password)
+            await env.reset(code, password)
         assert refusal.value.field == "new_password"
 
-    await desk.reset(code, NEW)
+    await env.reset(code, NEW)
 
 
-async def test_reset_of_an_unknown_identity_is_refused_as_a_wrong_code_is(desk):
-    desk.post = None
-    code = (await desk.ask(MIRA, Purpose.RESET)).shown_code
+async def test_reset_of_an_unknown_identity_is_refused_as_a_wrong_code_is(env):
+    env.code_delivery = None
+    code = (await env.request_code(MIRA, Purpose.RESET)).shown_code
     for _ in range(2):
         with pytest.raises(OtpInvalid):
-            await desk.reset(code, NEW)
+            await env.reset(code, NEW)
 
-    assert await desk.account() is None
-    assert desk.audit.happenings[1:] == [AuditEvent.RESET_FAILED] * 2
-    async with desk.uow() as unit:
-        assert await unit.challenges.count_try(MIRA, Purpose.RESET, limit=5, now=desk.now) is None
+    assert await env.account() is None
+    assert env.audit.events[1:] == [AuditEvent.RESET_FAILED] * 2
+    async with env.uow() as unit:
+        assert await unit.challenges.count_try(MIRA, Purpose.RESET, limit=5, now=env.now) is None
 
 
-async def test_change_with_the_current_password_ends_the_other_sessions(desk, owned):
-    this, other, ravis = await desk.log_in(), await desk.log_in(), await desk.sign_in(RAVI)
-    await desk.change(this, NEW, current=PASSWORD)
+async def test_change_with_the_current_password_ends_the_other_sessions(env, owned):
+    this, other, ravis = await env.log_in(), await env.log_in(), await env.sign_in(RAVI)
+    await env.change(this, NEW, current=PASSWORD)
 
-    assert [await is_live(desk, pair) for pair in (this, owned, other, ravis)] == [True, False, False, True]
+    assert [await is_live(env, pair) for pair in (this, owned, other, ravis)] == [True, False, False, True]
     with pytest.raises(CredentialsInvalid):
-        await desk.log_in(PASSWORD)
-    assert await desk.log_in(NEW)
+        await env.log_in(PASSWORD)
+    assert await env.log_in(NEW)
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=9, seconds=59), timedelta(minutes=10)])
-async def test_session_that_a_code_opened_just_now_needs_no_current_password(desk, owned, age):
-    desk.now += age
-    await desk.change(owned, NEW)
+async def test_session_that_a_code_opened_just_now_needs_no_current_password(env, owned, age):
+    env.now += age
+    await env.change(owned, NEW)
 
-    assert await desk.log_in(NEW)
+    assert await env.log_in(NEW)
 
 
-async def test_session_that_a_code_opened_longer_ago_needs_the_current_password(desk, owned):
-    desk.later(minutes=9)
-    refreshed = await desk.refresh(owned.refresh_token)
-    desk.later(minutes=1, seconds=1)
+async def test_session_that_a_code_opened_longer_ago_needs_the_current_password(env, owned):
+    env.advance(minutes=9)
+    refreshed = await env.refresh(owned.refresh_token)
+    env.advance(minutes=1, seconds=1)
     with pytest.raises(InvalidInput) as refusal:
-        await desk.change(refreshed, NEW)
+        await env.change(refreshed, NEW)
 
     assert refusal.value.field == "current_password"
-    assert await desk.log_in(PASSWORD)
-    await desk.change(refreshed, NEW, current=PASSWORD)
+    assert await env.log_in(PASSWORD)
+    await env.change(refreshed, NEW, current=PASSWORD)
 
 
-async def test_session_that_a_password_opened_needs_the_current_password(desk, owned):
+async def test_session_that_a_password_opened_needs_the_current_password(env, owned):
     with pytest.raises(InvalidInput) as refusal:
-        await desk.change(await desk.log_in(), NEW)
+        await env.change(await env.log_in(), NEW)
 
     assert refusal.value.field == "current_password"
-    assert await desk.log_in(PASSWORD)
+    assert await env.log_in(PASSWORD)
 
 
-async def test_wrong_current_password_changes_nothing_and_is_counted_with_the_logins(desk, owned):
+async def test_wrong_current_password_changes_nothing_and_is_counted_with_the_logins(env, owned):
     for _ in range(10):
         with pytest.raises(CredentialsInvalid):
-            await desk.change(owned, NEW, current=PASSWORD + "r")
+            await env.change(owned, NEW, current=PASSWORD + "r")
     with pytest.raises(TooManyRequests):
-        await desk.change(owned, NEW, current=PASSWORD)
+        await env.change(owned, NEW, current=PASSWORD)
     with pytest.raises(TooManyRequests):
-        await desk.log_in()
+        await env.log_in()
 
-    assert desk.audit.happenings.count(AuditEvent.CHANGE_FAILED) == 10
-    desk.later(hours=1)
-    assert await desk.log_in(PASSWORD)
+    assert env.audit.events.count(AuditEvent.CHANGE_FAILED) == 10
+    env.advance(hours=1)
+    assert await env.log_in(PASSWORD)
 
 
-async def test_account_without_a_password_gets_its_first_one(desk):
-    signed_in = await desk.sign_in()
+async def test_account_without_a_password_gets_its_first_one(env):
+    signed_in = await env.sign_in()
     with pytest.raises(CredentialsInvalid):
-        await desk.change(signed_in, NEW, current="")
-    await desk.change(signed_in, NEW)
+        await env.change(signed_in, NEW, current="")
+    await env.change(signed_in, NEW)
 
-    assert await desk.log_in(NEW)
-    assert await is_live(desk, signed_in)
+    assert await env.log_in(NEW)
+    assert await is_live(env, signed_in)
 
 
 @pytest.mark.parametrize("password", ["short", "iloveyou", "mira@example.com"])
-async def test_refused_password_changes_nothing_and_no_current_one_is_tried(desk, owned, password):
+async def test_refused_password_changes_nothing_and_no_current_one_is_tried(env, owned, password):
     with pytest.raises(InvalidInput) as refusal:
-        await desk.change(owned, password, current="a guess")
+        await env.change(owned, password, current="a guess")
 
     assert refusal.value.field == "new_password"
-    assert desk.passwords.verified == []
+    assert env.passwords.verified == []
 
 
-async def test_session_that_ended_meanwhile_changes_nothing(desk, owned):
-    desk.passwords = Meanwhile(lambda: desk.end(desk.caller(owned)))
-    other = await desk.log_in()
+async def test_session_that_ended_meanwhile_changes_nothing(env, owned):
+    env.passwords = Meanwhile(lambda: env.end(env.caller(owned)))
+    other = await env.log_in()
     with pytest.raises(TokenInvalid):
-        await desk.change(owned, NEW)
+        await env.change(owned, NEW)
 
-    assert await desk.log_in(PASSWORD)
-    assert await is_live(desk, other)
+    assert await env.log_in(PASSWORD)
+    assert await is_live(env, other)
 
 
 @pytest.mark.parametrize("how", ["ended", "expired"])
-async def test_session_that_is_over_changes_nothing(desk, owned, how):
-    caller = desk.caller(owned)
+async def test_session_that_is_over_changes_nothing(env, owned, how):
+    caller = env.caller(owned)
     if how == "ended":
-        await desk.end(caller)
+        await env.end(caller)
     else:
-        desk.now += SESSION_LIFE
-    desk.caller = lambda _: caller
+        env.now += SESSION_LIFE
+    env.caller = lambda _: caller
     with pytest.raises(TokenInvalid):
-        await desk.change(owned, NEW, current=PASSWORD)
+        await env.change(owned, NEW, current=PASSWORD)
 
-    assert await desk.log_in(PASSWORD)
+    assert await env.log_in(PASSWORD)
 
 
-async def test_password_that_was_changed_meanwhile_is_not_changed_again(desk, owned):
-    desk.passwords = Meanwhile(lambda: desk.change(owned, NEW))
+async def test_password_that_was_changed_meanwhile_is_not_changed_again(env, owned):
+    env.passwords = Meanwhile(lambda: env.change(owned, NEW))
     with pytest.raises(CredentialsInvalid):
-        await desk.change(owned, "another new password")
+        await env.change(owned, "another new password")
 
-    assert await desk.log_in(NEW)
+    assert await env.log_in(NEW)

@@ -3,61 +3,62 @@ import pytest
 from parley.core.accounts.errors import CredentialsInvalid
 from parley.core.accounts.passwords import sign_up
 from parley.core.errors import InvalidInput
-from tests.unit.accounts.desk import MIRA, PASSWORD, RAVI, Desk, QuickPasswords
+from tests.fakes.account_ports import FakePasswords
+from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnvironment
 
 
 @pytest.fixture
-async def owned(desk: Desk) -> Desk:
-    """A desk that knows MIRA with her PASSWORD."""
-    await desk.sign_in(signup_token=await desk.sign_up())
-    desk.passwords.verified.clear()
-    return desk
+async def owned(env: AccountsEnvironment) -> AccountsEnvironment:
+    """A env that knows MIRA with her PASSWORD."""
+    await env.sign_in(signup_token=await env.sign_up())
+    env.passwords.verified.clear()
+    return env
 
 
-async def _swap_password(desk: Desk, new: str) -> None:
-    account = await desk.account()
-    async with desk.uow() as unit:
+async def _swap_password(env: AccountsEnvironment, new: str) -> None:
+    account = await env.account()
+    async with env.uow() as unit:
         assert await unit.accounts.replace_password(account.id, old=account.password_hash, new=new)
         await unit.commit()
 
 
-class Interrupted(QuickPasswords):
+class Interrupted(FakePasswords):
     """The stored hash is replaced by `new` while the first verification is under way."""
 
-    def __init__(self, desk: Desk, new: str) -> None:
+    def __init__(self, env: AccountsEnvironment, new: str) -> None:
         super().__init__()
-        self._desk = desk
+        self._env = env
         self._new = new
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         if not self.verified:
-            await _swap_password(self._desk, self._new)
+            await _swap_password(self._env, self._new)
         return await super().verify(password, password_hash)
 
 
 @pytest.mark.parametrize("password", ["p" * 8, "p" * 128, "ପାସୱାର୍ଡ ୧୨", " " * 8], ids=["8", "128", "odia", "spaces"])
-async def test_password_of_any_characters_may_be_chosen(desk, password):
-    await desk.sign_in(signup_token=await desk.sign_up(password=password))
+async def test_password_of_any_characters_may_be_chosen(env, password):
+    await env.sign_in(signup_token=await env.sign_up(password=password))
 
-    assert (await desk.log_in(password)).account.name == "Mira"
+    assert (await env.log_in(password)).account.name == "Mira"
 
 
 @pytest.mark.parametrize(
     "password", ["p" * 7, "p" * 129, "", "password\x00", "password\ud800"], ids=["7", "129", "0", "nul", "surrogate"]
 )
-async def test_password_that_cannot_be_chosen_names_its_field(desk, password):
+async def test_password_that_cannot_be_chosen_names_its_field(env, password):
     with pytest.raises(InvalidInput) as refusal:
-        await desk.sign_up(password=password)
+        await env.sign_up(password=password)
 
     assert refusal.value.field == "password"
     assert password == "" or password not in refusal.value.detail
-    assert desk.passwords.hashed == 0
+    assert env.passwords.hashed == 0
 
 
 @pytest.mark.parametrize("name", ["", "n" * 201, "n\x00"], ids=["0", "201", "nul"])
-async def test_name_that_cannot_be_had_names_its_field(desk, name):
+async def test_name_that_cannot_be_had_names_its_field(env, name):
     with pytest.raises(InvalidInput) as refusal:
-        await desk.sign_up(name=name)
+        await env.sign_up(name=name)
 
     assert refusal.value.field == "name"
 
@@ -65,27 +66,16 @@ async def test_name_that_cannot_be_had_names_its_field(desk, name):
 async def test_signup_for_a_known_identity_answers_alike_after_the_same_work(owned):
     async def answer(identity):
         before = owned.passwords.hashed
-        started = await sign_up(
-            uow=owned.uow,
-            passwords=owned.passwords,
-            rules=owned.rules,
-            turns=owned.turns,
-            audit=owned.audit,
-            identity=identity,
-            name="Mallory",
-            password="the password of Mallory",
-            new_token=lambda: f"a token for {identity}",
-            now=owned.now,
-        )
+        started = await sign_up(owned.ports, identity=identity, name="Mallory", password="the password of Mallory")
         return started.expires_in, owned.passwords.hashed - before
 
     assert await answer(MIRA) == await answer(RAVI) == (3600, 1)
 
 
-async def test_signup_without_a_password_hashes_nothing(desk):
-    signed_in = await desk.sign_in(signup_token=await desk.sign_up(password=None))
+async def test_signup_without_a_password_hashes_nothing(env):
+    signed_in = await env.sign_in(signup_token=await env.sign_up(password=None))
 
-    assert desk.passwords.hashed == 0
+    assert env.passwords.hashed == 0
     assert (signed_in.account.name, signed_in.account.password_hash) == ("Mira", None)
 
 

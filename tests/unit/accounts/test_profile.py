@@ -101,35 +101,35 @@ def test_exactly_one_identity_must_be_given(mobile_number, email, field):
     assert refusal.value.field == field
 
 
-async def test_account_is_read_as_it_is(desk):
-    signed_in = await desk.sign_in()
+async def test_account_is_read_as_it_is(env):
+    signed_in = await env.sign_in()
 
-    assert await read_account(uow=desk.uow, account_id=signed_in.account.id) == signed_in.account
+    assert await read_account(env.ports, account_id=signed_in.account.id) == signed_in.account
 
 
-async def test_token_of_an_account_that_is_gone_is_refused(desk):
+async def test_token_of_an_account_that_is_gone_is_refused(env):
     with pytest.raises(TokenInvalid):
-        await read_account(uow=desk.uow, account_id=uuid.UUID(int=404))
+        await read_account(env.ports, account_id=uuid.UUID(int=404))
     with pytest.raises(TokenInvalid):
-        await change_name(uow=desk.uow, account_id=uuid.UUID(int=404), name="Nobody")
+        await change_name(env.ports, account_id=uuid.UUID(int=404), name="Nobody")
 
 
 @pytest.mark.parametrize("name", ["Mira Rao", "n" * 200, "ମୀରା", None], ids=["plain", "200", "odia", "none"])
-async def test_changed_name_stays(desk, name):
-    account = (await desk.sign_in(signup_token=await desk.sign_up(name="Before"))).account
+async def test_changed_name_stays(env, name):
+    account = (await env.sign_in(signup_token=await env.sign_up(name="Before"))).account
 
-    changed = await change_name(uow=desk.uow, account_id=account.id, name=name)
+    changed = await change_name(env.ports, account_id=account.id, name=name)
 
     assert changed.name == name
-    assert await read_account(uow=desk.uow, account_id=account.id) == changed
+    assert await read_account(env.ports, account_id=account.id) == changed
 
 
 @pytest.mark.parametrize("name", ["", "n" * 201, "n\x00"], ids=["0", "201", "nul"])
-async def test_name_that_cannot_be_had_changes_nothing(desk, name):
-    account = (await desk.sign_in()).account
+async def test_name_that_cannot_be_had_changes_nothing(env, name):
+    account = (await env.sign_in()).account
 
     with pytest.raises(InvalidInput) as refusal:
-        await change_name(uow=desk.uow, account_id=account.id, name=name)
+        await change_name(env.ports, account_id=account.id, name=name)
 
     assert refusal.value.field == "name"
-    assert await read_account(uow=desk.uow, account_id=account.id) == account
+    assert await read_account(env.ports, account_id=account.id) == account

@@ -16,8 +16,9 @@ from parley.core.billing.model import (
     SubscriptionOverview,
     SubscriptionStatus,
 )
+from tests.fakes.accounts import erase_from_other_modules
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.transactions import FakeDatabase
+from tests.fakes.database import FakeDatabase
 from tests.unit.billing.till import SIGNATURE, UPDATED, Till, body_of
 
 MIRA, RAVI, ZARA = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -48,8 +49,8 @@ class Desk:
     def __init__(self) -> None:
         self.now = BEGIN
         self.grace = GRACE
-        self.database = FakeDatabase()
-        self.uow = FakeBillingUnitOfWork(self.database, clock=lambda: self.now)
+        self.database = FakeDatabase(lambda: self.now)
+        self.uow = FakeBillingUnitOfWork(self.database)
         self.till = Till()
         self.hints = Hints()
         self._count = itertools.count(1)
@@ -150,16 +151,6 @@ class Desk:
         return await reconcile.close_customers(uow=self.uow, provider=self.till)
 
     def erase(self, account_id: UUID = MIRA) -> None:
-        erase_from(self.database, account_id, self.now)
-
-
-def erase_from(database: FakeDatabase, account_id: UUID, now: datetime) -> None:
-    """What SQL does with an account's billing when the account is erased."""
-    tables = database.committed.copy()
-    left = [each.id for each, _ in tables.customers.values() if each.account_id == account_id]
-    tables.customer_erasures |= dict.fromkeys(left, (0, now))
-    tables.customers = {key: row for key, row in tables.customers.items() if key not in left}
-    tables.subscriptions = {key: row for key, row in tables.subscriptions.items() if row[0].account_id != account_id}
-    tables.plans.pop(account_id, None)
-    tables.paid_until.pop(account_id, None)
-    database.committed = tables
+        tables = self.database.committed.copy()
+        erase_from_other_modules(tables, account_id, self.now)
+        self.database.committed = tables

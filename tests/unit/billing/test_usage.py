@@ -9,8 +9,8 @@ from parley.core.billing.model import HISTORY_DAYS, DayUsage, Plan, Usage, daily
 from parley.core.billing.usage import override_plan, read_plan, read_usage
 from parley.core.chat.model import TokenUsage
 from tests.fakes.billing import FakeBillingUnitOfWork
+from tests.fakes.database import FakeDatabase
 from tests.fakes.quota import FakeQuota
-from tests.fakes.transactions import FakeDatabase
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 TODAY = date(2026, 3, 14)

@@ -27,7 +27,7 @@ from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import ReplyWriter
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeChatUnitOfWork
-from tests.fakes.transactions import FakeDatabase
+from tests.fakes.database import FakeDatabase
 from tests.unit.chat.scripted_model import ScriptedModel
 
 BEGINNING = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -44,8 +44,8 @@ class Desk:
     """Its time is the event loop's."""
 
     def __init__(self) -> None:
-        self.database = FakeDatabase()
-        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
+        self.database = FakeDatabase(self.now)
+        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.billing = FakeBillingUnitOfWork(self.database)
         self.stream = MemoryReplyStream()
         self.queue = MemoryQueue()

@@ -9,7 +9,7 @@ from parley.core.accounts.ports import SenderUnavailable
 
 @asynccontextmanager
 async def delivery_deadline(seconds: float, peer: str, connection_error: type[Exception]) -> AsyncGenerator[None, None]:
-    """Run the body for at most `seconds`. Raises SenderUnavailable for a timeout, an OSError or a `connection_error`."""
+    """Run the body for at most `seconds`. Raises SenderUnavailable for a timeout, OSError or `connection_error`."""
     try:
         async with asyncio.timeout(seconds):
             yield

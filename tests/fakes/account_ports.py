@@ -1,4 +1,4 @@
-"""The outer world of the accounts module, as a test can foresee it and look into it."""
+"""Fakes of the accounts module's ports to senders, audit trail, cipher and password hashing."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,8 +7,8 @@ from parley.core.accounts.model import AuditEvent, Identity, Purpose
 from parley.core.accounts.ports import SenderFailed
 
 
-class SendBuffer:
-    """An OtpSender that keeps the post. While there are `failures`, each sending raises the next of them."""
+class FakeOtpSender:
+    """Records what was sent. While there are `failures`, each call of `send` raises the next of them."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Identity, str, Purpose]] = []
@@ -26,9 +26,7 @@ class SendBuffer:
     async def close(self) -> None: ...
 
 
-class Hints:
-    """A DeliveryQueue that keeps what was put."""
-
+class FakeDeliveryQueue:
     def __init__(self) -> None:
         self.ids: list[UUID] = []
 
@@ -36,20 +34,20 @@ class Hints:
         self.ids.append(delivery_id)
 
 
-class Envelopes:
-    """A Seal that only turns the text around; what it did not close it cannot open."""
+class FakeCipher:
+    """Reverses the text behind a prefix, without which it refuses to decrypt."""
 
     def encrypt(self, text: str) -> bytes:
-        return f"sealed {text[::-1]}".encode()
+        return f"encrypted {text[::-1]}".encode()
 
-    def decrypt(self, sealed: bytes) -> str:
-        if not sealed.startswith(b"sealed "):
+    def decrypt(self, encrypted: bytes) -> str:
+        if not encrypted.startswith(b"encrypted "):
             raise ValueError
-        return sealed.decode().removeprefix("sealed ")[::-1]
+        return encrypted.decode().removeprefix("encrypted ")[::-1]
 
 
 @dataclass(frozen=True)
-class Note:
+class AuditNote:
     event_kind: AuditEvent
     identity: Identity | None = None
     account_id: UUID | None = None
@@ -57,22 +55,20 @@ class Note:
     how: str | None = None
 
 
-class Notebook:
-    """An AuditTrail in a list."""
-
+class FakeAuditTrail:
     def __init__(self) -> None:
-        self.notes: list[Note] = []
+        self.notes: list[AuditNote] = []
 
     def note(self, event_kind: AuditEvent, **facts) -> None:
-        self.notes.append(Note(event_kind, **facts))
+        self.notes.append(AuditNote(event_kind, **facts))
 
     @property
-    def happenings(self) -> list[AuditEvent]:
+    def events(self) -> list[AuditEvent]:
         return [note.event_kind for note in self.notes]
 
 
-class QuickPasswords:
-    """Passwords with reversible hashes of a `cost`, which notes what it was made to do."""
+class FakePasswords:
+    """Reversible hashes with a `cost`; counts hashes and records which hashes were verified."""
 
     def __init__(self) -> None:
         self.cost = 1
