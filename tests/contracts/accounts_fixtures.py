@@ -1,6 +1,6 @@
-"""The stores of accounts under contract, each empty and open, and short ways to fill them.
+"""Every implementation of AccountsUnitOfWork, empty, for contract tests, and functions that fill it.
 
-Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+Leases use the store's own clock, so tests use leases and delays of 0 seconds instead of waiting.
 """
 
 import itertools
@@ -35,12 +35,12 @@ _numbers = itertools.count(1)
 
 
 def new_id() -> UUID:
-    """Each is greater than the one before it."""
+    """Greater than every id before."""
     return UUID(int=next(_numbers))
 
 
 async def do(uow: AccountsUnitOfWork, step: Callable[[AccountsUnit], Awaitable[_Result]]) -> _Result:
-    """One step in a transaction of its own, committed."""
+    """Run one step in its own transaction and commit."""
     async with uow() as unit:
         result = await step(unit)
         await unit.commit()
@@ -56,20 +56,20 @@ def new_account(identity: Identity = MIRA, **changes: object) -> Account:
     return replace(Account(new_id(), identity, "Mira", "a hash", NOW), **changes)
 
 
-async def kept_account(uow: AccountsUnitOfWork, identity: Identity = MIRA) -> Account:
-    """The account of the identity, made unless it is there."""
+async def stored_account(uow: AccountsUnitOfWork, identity: Identity = MIRA) -> Account:
+    """The account of the identity, created if necessary."""
     account, _ = await do(uow, lambda unit: unit.accounts.find_or_add(new_account(identity)))
     return account
 
 
-async def kept_session(uow: AccountsUnitOfWork, identity: Identity = MIRA, **changes: object) -> Session:
-    account = await kept_account(uow, identity)
+async def stored_session(uow: AccountsUnitOfWork, identity: Identity = MIRA, **changes: object) -> Session:
+    account = await stored_account(uow, identity)
     session = replace(Session(new_id(), account.id, OpenedBy.CODE, NOW, NOW, NOW + SECOND), **changes)
     await do(uow, lambda unit: unit.sessions.add(session))
     return session
 
 
-async def kept_token(uow: AccountsUnitOfWork, session: Session, **changes: object) -> RefreshToken:
+async def stored_token(uow: AccountsUnitOfWork, session: Session, **changes: object) -> RefreshToken:
     token = replace(RefreshToken(new_id().bytes * 2, session.id, NOW), **changes)
     await do(uow, lambda unit: unit.sessions.add_token(token))
     return token
@@ -98,7 +98,7 @@ async def sql(url: str) -> AsyncGenerator[AccountsUnitOfWork, None]:
     try:
         await migrate(database)
         async with database.transaction() as connection:
-            # These have no account to go with when others empty a database.
+            # These tables do not refer to accounts, so emptying a database for the next test keeps their rows.
             for table in (deliveries, revoked_sessions):
                 await connection.execute(table.delete())
             await connection.commit()

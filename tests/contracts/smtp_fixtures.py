@@ -1,4 +1,4 @@
-"""A mail sender for the tests' own server, and what becomes of a code that it is given."""
+"""An SmtpOtp for a local mail server, and functions that send a code with it."""
 
 import asyncio
 import traceback

@@ -1,4 +1,4 @@
-"""What the use cases of accounts keep to when many are under way at once, over every store."""
+"""Concurrent calls of the accounts use cases, over every store."""
 
 import pytest
 
@@ -10,10 +10,10 @@ from tests.unit.accounts.environment import AccountsEnvironment, outcomes, wrong
 uow = every_store
 
 
-async def test_200_parallel_wrong_guesses_leave_nothing_to_guess(uow):
+async def test_200_parallel_guesses_use_the_code_up(uow):
     env = AccountsEnvironment(uow)
     code = await env.send()
-    # The right code is among them, behind the five that count.
+    # The right code comes after the five tries that count.
     guesses = [wrong_code(code)] * 199 + [code]
 
     signed_in, refused = await outcomes(env.verify(guess) for guess in guesses)

@@ -1,4 +1,4 @@
-"""What every store of accounts keeps to, and every unit of work over it."""
+"""The contract of the unit of work and its Accounts repository, for every store."""
 
 import asyncio
 from dataclasses import replace
@@ -15,17 +15,17 @@ from tests.contracts.accounts_fixtures import (
     SECOND,
     do,
     every_store,
-    kept_account,
-    kept_session,
-    kept_token,
     new_account,
     see,
+    stored_account,
+    stored_session,
+    stored_token,
 )
 
 uow = every_store
 
 
-async def test_what_is_not_committed_is_lost(uow):
+async def test_uncommitted_changes_are_rolled_back(uow):
     account = new_account()
     async with uow() as unit:
         await unit.accounts.find_or_add(account)
@@ -40,8 +40,8 @@ async def test_what_is_not_committed_is_lost(uow):
     assert tried is None
 
 
-async def test_what_was_changed_before_an_error_is_lost(uow):
-    account = await kept_account(uow)
+async def test_changes_before_an_error_are_rolled_back(uow):
+    account = await stored_account(uow)
 
     async def fail_half_way() -> None:
         async with uow() as unit:
@@ -54,8 +54,8 @@ async def test_what_was_changed_before_an_error_is_lost(uow):
         assert await unit.accounts.get(account.id) == account
 
 
-async def test_reader_does_not_wait_for_a_writer_nor_see_what_it_has_not_committed(uow):
-    account = await kept_account(uow)
+async def test_reader_neither_waits_for_a_writer_nor_sees_uncommitted_changes(uow):
+    account = await stored_account(uow)
     async with asyncio.timeout(5), uow() as writing:
         await writing.accounts.rename(account.id, "Mallory")
         async with uow(read_only=True) as reading:
@@ -63,18 +63,18 @@ async def test_reader_does_not_wait_for_a_writer_nor_see_what_it_has_not_committ
 
 
 @pytest.mark.parametrize("identity", [MIRA, RAVI], ids=["email", "mobile_number"])
-@pytest.mark.parametrize("keep", [True, False], ids=["kept", "read"])
-async def test_account_is_found_by_its_identity_and_its_id(uow, identity, keep):
-    account = await kept_account(uow, identity)
+@pytest.mark.parametrize("prevent_erasure", [True, False])
+async def test_account_is_found_by_its_identity_and_its_id(uow, identity, prevent_erasure):
+    account = await stored_account(uow, identity)
 
     async with uow() as unit:
-        assert await unit.accounts.find(identity, keep=keep) == account
+        assert await unit.accounts.find(identity, prevent_erasure=prevent_erasure) == account
         assert await unit.accounts.get(account.id) == account
-        assert await unit.accounts.find(Identity(identity.kind, "another"), keep=keep) is None
+        assert await unit.accounts.find(Identity(identity.kind, "another"), prevent_erasure=prevent_erasure) is None
         assert await unit.accounts.get(UUID(int=0)) is None
 
 
-async def test_account_of_a_known_identity_is_found_and_not_added(uow):
+async def test_existing_account_is_found_and_not_added(uow):
     first = new_account(name=None, password_hash=None)
     async with uow() as unit:
         assert await unit.accounts.find_or_add(first) == (first, True)
@@ -99,8 +99,8 @@ async def test_of_parallel_sign_ins_one_adds_the_account_and_all_get_it(uow):
 
 @pytest.mark.parametrize("name", ["Mira Rao", None])
 async def test_name_is_written(uow, name):
-    account = await kept_account(uow)
-    other = await kept_account(uow, RAVI)
+    account = await stored_account(uow)
+    other = await stored_account(uow, RAVI)
     async with uow() as unit:
         assert await unit.accounts.rename(account.id, name) == replace(account, name=name)
         await unit.commit()
@@ -112,7 +112,7 @@ async def test_name_is_written(uow, name):
 
 
 async def test_password_is_replaced_only_where_it_is_still_the_old_one(uow):
-    account = await kept_account(uow)
+    account = await stored_account(uow)
     async with uow() as unit:
         assert not await unit.accounts.replace_password(account.id, old="another hash", new="a new hash")
         assert not await unit.accounts.replace_password(UUID(int=0), old="a hash", new="a new hash")
@@ -136,9 +136,9 @@ async def test_missing_password_is_replaced_only_where_there_is_still_none(uow):
 
 
 @pytest.mark.parametrize("old", ["a hash", None])
-async def test_password_is_set_whatever_there_was(uow, old):
+async def test_password_is_set_unconditionally(uow, old):
     account = (await do(uow, lambda unit: unit.accounts.find_or_add(new_account(password_hash=old))))[0]
-    other = await kept_account(uow, RAVI)
+    other = await stored_account(uow, RAVI)
 
     assert await do(uow, lambda unit: unit.accounts.set_password(account.id, "a new hash"))
     assert not await do(uow, lambda unit: unit.accounts.set_password(NOBODY, "a new hash"))
@@ -147,50 +147,52 @@ async def test_password_is_set_whatever_there_was(uow, old):
     assert await see(uow, lambda unit: unit.accounts.get(other.id)) == other
 
 
-async def test_locked_account_is_the_account(uow):
-    account = await kept_account(uow)
-    await kept_account(uow, RAVI)
+async def test_lock_returns_the_account(uow):
+    account = await stored_account(uow)
+    await stored_account(uow, RAVI)
 
     assert await do(uow, lambda unit: unit.accounts.lock(account.id)) == account
     assert await do(uow, lambda unit: unit.accounts.lock(NOBODY)) is None
 
 
-@pytest.mark.parametrize("way_in", ["found", "its password replaced", "its password set", "found or added", "locked"])
-async def test_locked_account_keeps_others_waiting_until_the_unit_ends(uow, way_in):
-    account = await kept_account(uow)
+@pytest.mark.parametrize(
+    "operation", ["found", "its password replaced", "its password set", "found or added", "locked"]
+)
+async def test_lock_makes_others_wait_until_the_unit_of_work_ends(uow, operation):
+    account = await stored_account(uow)
     happened = []
 
-    async def come_in() -> None:
+    async def operate() -> None:
         async with uow() as unit:
             steps = {
-                "found": lambda: unit.accounts.find(MIRA, keep=True),
+                "found": lambda: unit.accounts.find(MIRA, prevent_erasure=True),
                 "its password replaced": lambda: unit.accounts.replace_password(account.id, old="a hash", new="b"),
                 "its password set": lambda: unit.accounts.set_password(account.id, "b"),
                 "found or added": lambda: unit.accounts.find_or_add(new_account()),
                 "locked": lambda: unit.accounts.lock(account.id),
             }
-            await steps[way_in]()
+            await steps[operation]()
             happened.append("in")
             await unit.commit()
 
     async with asyncio.timeout(5):
         async with uow() as unit:
             await unit.accounts.lock(account.id)
-            coming = asyncio.create_task(come_in())
-            # Enough turns and statements for another connection to get its answer, if it were not waiting.
+            operating = asyncio.create_task(operate())
+            # Enough statements for the other connection to get its answer if it did not wait.
             for _ in range(20):
                 await see(uow, lambda unit: unit.accounts.get(account.id))
             happened.append("unlocked")
             await unit.commit()
-        await coming
+        await operating
 
     assert happened == ["unlocked", "in"]
 
 
 async def test_account_is_removed_once_with_its_sessions_and_their_tokens(uow):
-    session = await kept_session(uow)
-    other = await kept_session(uow, RAVI)
-    tokens = [await kept_token(uow, each) for each in (session, other)]
+    session = await stored_session(uow)
+    other = await stored_session(uow, RAVI)
+    tokens = [await stored_token(uow, each) for each in (session, other)]
 
     assert await do(uow, lambda unit: unit.accounts.remove(session.account_id))
     assert not await do(uow, lambda unit: unit.accounts.remove(session.account_id))
@@ -205,7 +207,7 @@ async def test_account_is_removed_once_with_its_sessions_and_their_tokens(uow):
 
 
 async def test_identity_of_a_removed_account_is_free_again(uow):
-    before = await kept_account(uow)
+    before = await stored_account(uow)
     await do(uow, lambda unit: unit.accounts.remove(before.id))
 
-    assert (await kept_account(uow)).id != before.id
+    assert (await stored_account(uow)).id != before.id

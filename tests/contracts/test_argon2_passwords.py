@@ -1,4 +1,4 @@
-"""The adapter for passwords."""
+"""Argon2Passwords, the adapter for password hashes."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ def passwords():
 
 
 @pytest.mark.parametrize("password", ["correct horse", "ପାସୱାର୍ଡ ୧୨", "p" * 128])
-async def test_hash_fits_its_password_alone(passwords, password):
+async def test_hash_matches_only_its_password(passwords, password):
     password_hash = await passwords.hash(password)
 
     assert password_hash.startswith("$argon2id$")
@@ -34,11 +34,11 @@ async def test_hashes_of_one_password_differ(passwords):
 
 
 @pytest.mark.parametrize("password", ["", "correct horse", "\ud800"], ids=["empty", "plain", "surrogate"])
-async def test_without_a_hash_nothing_fits(passwords, password):
+async def test_without_a_hash_nothing_matches(passwords, password):
     assert await passwords.verify(password, None) is False
 
 
-def test_verification_without_a_hash_does_the_work_of_one_with(passwords):
+def test_verification_without_a_hash_costs_the_same(passwords):
     hasher = argon2.PasswordHasher()
 
     assert argon2.extract_parameters(decoy_hash(hasher)) == argon2.extract_parameters(hasher.hash("correct horse"))
@@ -46,7 +46,7 @@ def test_verification_without_a_hash_does_the_work_of_one_with(passwords):
         hasher.verify(decoy_hash(hasher), "correct horse")
 
 
-async def test_only_hashes_of_other_costs_need_another(passwords):
+async def test_only_hashes_with_other_costs_need_a_rehash(passwords):
     cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
 
     assert passwords.needs_rehash(cheap)
@@ -54,7 +54,7 @@ async def test_only_hashes_of_other_costs_need_another(passwords):
     assert not passwords.needs_rehash(await passwords.hash("correct horse"))
 
 
-async def test_event_loop_goes_on_while_a_password_is_hashed(passwords):
+async def test_event_loop_runs_while_a_password_is_hashed(passwords):
     hashing = asyncio.create_task(passwords.hash("correct horse"))
     verifying = asyncio.create_task(passwords.verify("correct horse", None))
     await asyncio.sleep(0)
@@ -65,8 +65,8 @@ async def test_event_loop_goes_on_while_a_password_is_hashed(passwords):
     assert await hashing
 
 
-async def test_hashing_steps_back_behind_the_event_loop(passwords):
-    """Threads have priorities of their own on Linux alone; elsewhere the one of the process is left as it is."""
+async def test_hashing_threads_have_a_lower_priority(passwords):
+    """Only Linux has priorities of threads; elsewhere the priority of the process stays unchanged."""
     mine = os.getpriority(os.PRIO_PROCESS, 0)
     await passwords.hash("correct horse")
 

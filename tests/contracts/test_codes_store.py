@@ -1,4 +1,4 @@
-"""What every store of codes and signups keeps to."""
+"""The contract of the Challenges and Signups repositories, for every store."""
 
 import asyncio
 from dataclasses import replace
@@ -19,7 +19,7 @@ def new_challenge(**changes) -> Challenge:
     return replace(Challenge(MIRA, Purpose.SIGN_IN, MAC, NOW + SECOND), **changes)
 
 
-async def keep(uow: AccountsUnitOfWork, challenge: Challenge) -> None:
+async def put(uow: AccountsUnitOfWork, challenge: Challenge) -> None:
     async with uow() as unit:
         await unit.challenges.put(challenge)
         await unit.commit()
@@ -39,15 +39,15 @@ async def spend(uow: AccountsUnitOfWork, code_mac: bytes = MAC) -> bool:
     return spent
 
 
-async def test_try_gives_the_mac_as_often_as_the_limit_says(uow):
-    await keep(uow, new_challenge())
+async def test_tries_return_the_mac_up_to_the_limit(uow):
+    await put(uow, new_challenge())
 
     assert [await try_once(uow) for _ in range(7)] == [MAC] * 5 + [None] * 2
 
 
-async def test_try_of_what_is_not_live_gives_nothing(uow):
+async def test_try_of_a_missing_spent_or_expired_challenge_returns_none(uow):
     assert await try_once(uow) is None
-    await keep(uow, new_challenge())
+    await put(uow, new_challenge())
     assert await try_once(uow, Purpose.RESET) is None
     assert await try_once(uow, now=NOW + SECOND) is None
     assert await try_once(uow, now=NOW + SECOND / 2) == MAC
@@ -56,43 +56,43 @@ async def test_try_of_what_is_not_live_gives_nothing(uow):
 
 
 async def test_new_challenge_voids_the_one_before_it(uow):
-    await keep(uow, new_challenge(tries=5))
-    await keep(uow, new_challenge(code_mac=b"n" * 32))
+    await put(uow, new_challenge(tries=5))
+    await put(uow, new_challenge(code_mac=b"n" * 32))
 
     assert await try_once(uow) == b"n" * 32
     assert not await spend(uow, MAC)
     assert await spend(uow, b"n" * 32)
 
 
-async def test_new_challenge_takes_the_place_of_a_spent_one(uow):
-    await keep(uow, new_challenge())
+async def test_new_challenge_replaces_a_spent_one(uow):
+    await put(uow, new_challenge())
     assert await spend(uow)
-    await keep(uow, new_challenge())
+    await put(uow, new_challenge())
 
     assert await spend(uow)
     assert not await spend(uow)
 
 
 async def test_challenges_of_other_purposes_and_identities_stay(uow):
-    await keep(uow, new_challenge())
-    await keep(uow, new_challenge(purpose=Purpose.RESET, code_mac=b"r" * 32))
-    await keep(uow, new_challenge(identity=RAVI, code_mac=b"o" * 32))
-    await keep(uow, new_challenge(identity=Identity(IdentityKind.MOBILE_NUMBER, MIRA.value), code_mac=b"k" * 32))
+    await put(uow, new_challenge())
+    await put(uow, new_challenge(purpose=Purpose.RESET, code_mac=b"r" * 32))
+    await put(uow, new_challenge(identity=RAVI, code_mac=b"o" * 32))
+    await put(uow, new_challenge(identity=Identity(IdentityKind.MOBILE_NUMBER, MIRA.value), code_mac=b"k" * 32))
 
     assert await spend(uow)
     assert await try_once(uow, Purpose.RESET) == b"r" * 32
 
 
 async def test_of_200_parallel_tries_five_get_the_mac(uow):
-    await keep(uow, new_challenge())
+    await put(uow, new_challenge())
 
     tried = await asyncio.gather(*(try_once(uow) for _ in range(200)))
 
     assert tried.count(MAC) == 5
 
 
-async def test_of_parallel_spenders_one_succeeds(uow):
-    await keep(uow, new_challenge())
+async def test_one_of_several_parallel_spenders_succeeds(uow):
+    await put(uow, new_challenge())
 
     spent = await asyncio.gather(*(spend(uow) for _ in range(50)))
 
@@ -100,7 +100,7 @@ async def test_of_parallel_spenders_one_succeeds(uow):
 
 
 @pytest.mark.parametrize("identity", [MIRA, RAVI], ids=["email", "mobile_number"])
-async def test_signup_is_kept_until_it_is_removed(uow, identity):
+async def test_signup_is_stored_until_it_is_removed(uow, identity):
     signup = Signup(TOKEN, identity, None, "a hash", NOW)
     async with uow() as unit:
         await unit.signups.add(signup)
@@ -116,9 +116,9 @@ async def test_signup_is_kept_until_it_is_removed(uow, identity):
         assert (await unit.signups.get(b"o" * 32)).name == "Mira"
 
 
-async def test_only_what_has_expired_is_forgotten(uow):
-    await keep(uow, new_challenge(expires_at=NOW))
-    await keep(uow, new_challenge(purpose=Purpose.RESET))
+async def test_only_expired_codes_and_signups_are_forgotten(uow):
+    await put(uow, new_challenge(expires_at=NOW))
+    await put(uow, new_challenge(purpose=Purpose.RESET))
     async with uow() as unit:
         await unit.signups.add(Signup(TOKEN, MIRA, None, None, NOW))
         await unit.signups.add(Signup(b"o" * 32, MIRA, None, None, NOW + SECOND))
@@ -134,9 +134,9 @@ async def test_only_what_has_expired_is_forgotten(uow):
 
 
 async def test_challenges_of_an_identity_are_forgotten(uow):
-    await keep(uow, new_challenge())
-    await keep(uow, new_challenge(purpose=Purpose.RESET))
-    await keep(uow, new_challenge(identity=RAVI))
+    await put(uow, new_challenge())
+    await put(uow, new_challenge(purpose=Purpose.RESET))
+    await put(uow, new_challenge(identity=RAVI))
 
     await do(uow, lambda unit: unit.challenges.forget(MIRA))
 

@@ -1,4 +1,4 @@
-"""What every store of codes on their way keeps to."""
+"""The contract of the Deliveries repository, for every store."""
 
 import asyncio
 from dataclasses import replace
@@ -13,7 +13,7 @@ uow = every_store
 LONG = 3_600.0
 
 
-async def kept(uow: AccountsUnitOfWork, **changes: object) -> Delivery:
+async def stored(uow: AccountsUnitOfWork, **changes: object) -> Delivery:
     delivery = replace(Delivery(new_id(), MIRA, Purpose.SIGN_IN, b"sealed" * 80, NOW + SECOND), **changes)
     await do(uow, lambda unit: unit.deliveries.put(delivery))
     return delivery
@@ -33,19 +33,19 @@ async def overdue(uow: AccountsUnitOfWork, *, seconds: float = 0.0, limit: int =
     return await see(uow, lambda unit: unit.deliveries.overdue(seconds=seconds, limit=limit))
 
 
-async def test_delivery_is_claimed_at_once_and_as_it_was_put(uow):
-    delivery = await kept(uow)
-    other = await kept(uow, identity=RAVI, purpose=Purpose.RESET, encrypted_code=b"\x00", failures=3)
+async def test_delivery_is_claimable_at_once_and_unchanged(uow):
+    delivery = await stored(uow)
+    other = await stored(uow, identity=RAVI, purpose=Purpose.RESET, encrypted_code=b"\x00", failures=3)
 
     assert await claim(uow, delivery) == delivery
     assert await claim(uow, other) == other
     assert await claim(uow, replace(delivery, id=NOBODY)) is None
 
 
-async def test_delivery_takes_the_place_of_an_earlier_codes(uow):
-    earlier = await kept(uow)
+async def test_delivery_replaces_that_of_an_earlier_code(uow):
+    earlier = await stored(uow)
     assert await claim(uow, earlier) == earlier
-    later = await kept(uow, encrypted_code=b"another", expires_at=NOW + 9 * SECOND)
+    later = await stored(uow, encrypted_code=b"another", expires_at=NOW + 9 * SECOND)
 
     assert await claim(uow, earlier, lease=0) is None
     assert await claim(uow, later, lease=0) == later
@@ -53,23 +53,23 @@ async def test_delivery_takes_the_place_of_an_earlier_codes(uow):
 
 
 async def test_failures_of_an_earlier_code_do_not_count_for_the_next(uow):
-    earlier = await kept(uow)
+    earlier = await stored(uow)
     await postpone(uow, earlier, LONG)
-    later = await kept(uow)
+    later = await stored(uow)
 
     assert await claim(uow, later) == later
 
 
 async def test_deliveries_of_other_purposes_and_identities_stay(uow):
-    others = [await kept(uow, purpose=Purpose.RESET), await kept(uow, identity=RAVI)]
-    await kept(uow)
-    await kept(uow)
+    others = [await stored(uow, purpose=Purpose.RESET), await stored(uow, identity=RAVI)]
+    await stored(uow)
+    await stored(uow)
 
     assert [await claim(uow, other) for other in others] == others
 
 
 async def test_of_20_parallel_claims_one_succeeds(uow):
-    delivery = await kept(uow)
+    delivery = await stored(uow)
 
     claims = await asyncio.gather(*(claim(uow, delivery) for _ in range(20)))
 
@@ -78,7 +78,7 @@ async def test_of_20_parallel_claims_one_succeeds(uow):
 
 
 async def test_claim_holds_until_its_lease_is_over(uow):
-    delivery = await kept(uow)
+    delivery = await stored(uow)
 
     assert await claim(uow, delivery, lease=0) == delivery
     assert await claim(uow, delivery, lease=LONG) == delivery
@@ -86,7 +86,7 @@ async def test_claim_holds_until_its_lease_is_over(uow):
 
 
 async def test_lease_is_by_the_databases_clock_and_the_expiry_by_the_one_given(uow):
-    delivery = await kept(uow)
+    delivery = await stored(uow)
     assert await claim(uow, delivery, now=NOW + SECOND) is None
     assert await claim(uow, delivery, now=NOW + SECOND / 2) == delivery
 
@@ -94,15 +94,15 @@ async def test_lease_is_by_the_databases_clock_and_the_expiry_by_the_one_given(u
 
 
 async def test_expired_claim_changes_nothing(uow):
-    delivery = await kept(uow)
+    delivery = await stored(uow)
     assert await claim(uow, delivery, now=NOW + SECOND) is None
 
     assert await claim(uow, delivery) == delivery
 
 
-async def test_what_is_put_off_counts_a_failure_and_is_claimed_when_its_time_has_come(uow):
-    delivery = await kept(uow)
-    other = await kept(uow, identity=RAVI)
+async def test_postponed_delivery_counts_a_failure_and_is_claimable_later(uow):
+    delivery = await stored(uow)
+    other = await stored(uow, identity=RAVI)
     assert await claim(uow, delivery) == delivery
     await postpone(uow, delivery, LONG)
     assert await claim(uow, delivery) is None
@@ -114,8 +114,8 @@ async def test_what_is_put_off_counts_a_failure_and_is_claimed_when_its_time_has
 
 
 async def test_removed_delivery_is_gone(uow):
-    delivery = await kept(uow)
-    other = await kept(uow, identity=RAVI)
+    delivery = await stored(uow)
+    other = await stored(uow, identity=RAVI)
     for _ in range(2):
         await do(uow, lambda unit: unit.deliveries.remove(delivery.id))
 
@@ -123,10 +123,10 @@ async def test_removed_delivery_is_gone(uow):
     assert await overdue(uow) == [other.id]
 
 
-async def test_overdue_are_those_that_nobody_claimed_for_so_long_the_longest_first(uow):
+async def test_overdue_deliveries_come_longest_first(uow):
     identities = [replace(MIRA, value=f"{number}@example.com") for number in range(5)]
     since = [10, 30, 20, 0, -LONG]
-    deliveries = [await kept(uow, identity=identity) for identity in identities]
+    deliveries = [await stored(uow, identity=identity) for identity in identities]
     for delivery, seconds in zip(deliveries, since, strict=True):
         await postpone(uow, delivery, -seconds)
     longest_first = [deliveries[1].id, deliveries[2].id, deliveries[0].id]
@@ -137,8 +137,8 @@ async def test_overdue_are_those_that_nobody_claimed_for_so_long_the_longest_fir
     assert await overdue(uow, seconds=40.0) == []
 
 
-async def test_claimed_delivery_is_overdue_after_its_lease_and_not_before(uow):
-    delivery = await kept(uow)
+async def test_claimed_delivery_is_overdue_only_after_its_lease(uow):
+    delivery = await stored(uow)
     await claim(uow, delivery)
     assert await overdue(uow) == []
 
@@ -148,8 +148,8 @@ async def test_claimed_delivery_is_overdue_after_its_lease_and_not_before(uow):
 
 
 async def test_only_expired_deliveries_are_forgotten(uow):
-    expired = await kept(uow, expires_at=NOW)
-    live = await kept(uow, purpose=Purpose.RESET)
+    expired = await stored(uow, expires_at=NOW)
+    live = await stored(uow, purpose=Purpose.RESET)
 
     assert await do(uow, lambda unit: unit.deliveries.forget_expired(NOW)) == 1
 
@@ -158,8 +158,8 @@ async def test_only_expired_deliveries_are_forgotten(uow):
 
 
 async def test_deliveries_of_an_identity_are_forgotten(uow):
-    gone = [await kept(uow, purpose=purpose) for purpose in Purpose]
-    stays = await kept(uow, identity=RAVI)
+    gone = [await stored(uow, purpose=purpose) for purpose in Purpose]
+    stays = await stored(uow, identity=RAVI)
 
     await do(uow, lambda unit: unit.deliveries.forget(MIRA))
 

@@ -22,10 +22,7 @@ MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 
 @dataclass(frozen=True)
 class Subject:
-    """A sender and what it delivers to. `arrived` waits for a message: to whom, and what it says.
-
-    `check` is the adapter's own, for the operator.
-    """
+    """A sender and its server. `arrived` waits for a message and returns its recipient and text."""
 
     sender: OtpSender
     check: Callable[[], Awaitable[None]]
@@ -38,8 +35,8 @@ Opened = AbstractAsyncContextManager[Subject]
 
 MAIL_COURSES = {
     "deliver": (),
-    "not now": ("--reply", "RCPT", "451", "<{recipient}> has too much mail"),
-    "never": ("--reply", "RCPT", "550", "<{recipient}> is unknown here"),
+    "temporary failure": ("--reply", "RCPT", "451", "<{recipient}> has too much mail"),
+    "permanent failure": ("--reply", "RCPT", "550", "<{recipient}> is unknown here"),
     "hang": ("--hang", "CONNECT"),
 }
 
@@ -60,7 +57,7 @@ async def smtp(course: str = "deliver", *, seconds: float = 10.0) -> AsyncGenera
 @asynccontextmanager
 async def sms(course: str = "deliver", *, seconds: float = 10.0) -> AsyncGenerator[Subject, None]:
     async with SmsGateway().running() as gateway:
-        gateway.status = {"not now": 503, "never": 422}.get(course, 200)
+        gateway.status = {"temporary failure": 503, "permanent failure": 422}.get(course, 200)
         gateway.hanging = course == "hang"
 
         async def arrived() -> tuple[str, str]:
@@ -78,7 +75,7 @@ def opened(request: pytest.FixtureRequest) -> Callable[..., Opened]:
 
 
 async def failure(subject: Subject) -> SenderFailed:
-    """What becomes of a code that cannot be delivered. It ends in time, and what a log would show of it is clean."""
+    """The error of a failed delivery. It must come in time, and its traceback must not contain the code or identity."""
     with pytest.raises(SenderFailed) as caught:
         async with asyncio.timeout(5):
             await subject.sender.send(subject.identity, CODE, Purpose.SIGN_IN, minutes=10)
@@ -92,7 +89,7 @@ async def failure(subject: Subject) -> SenderFailed:
     ("purpose", "words"), [(Purpose.SIGN_IN, "your sign-in code"), (Purpose.RESET, "your password reset code")]
 )
 @pytest.mark.parametrize(("minutes", "life"), [(10, "for 10 minutes."), (1, "for 1 minute.")])
-async def test_a_code_arrives_with_its_purpose_and_its_life(
+async def test_a_code_arrives_with_its_purpose_and_validity(
     opened: Callable[..., Opened], purpose: Purpose, words: str, minutes: int, life: str
 ) -> None:
     async with opened() as subject:
@@ -114,13 +111,13 @@ async def test_codes_sent_at_once_reach_their_owners(opened: Callable[..., Opene
     assert sorted(code for text in texts for code in codes if code in text) == codes
 
 
-async def test_a_refusal_for_now_is_unavailable(opened: Callable[..., Opened]) -> None:
-    async with opened("not now") as subject:
+async def test_a_temporary_refusal_is_unavailable(opened: Callable[..., Opened]) -> None:
+    async with opened("temporary failure") as subject:
         assert isinstance(await failure(subject), SenderUnavailable)
 
 
-async def test_a_refusal_for_ever_is_refused(opened: Callable[..., Opened]) -> None:
-    async with opened("never") as subject:
+async def test_a_permanent_refusal_is_refused(opened: Callable[..., Opened]) -> None:
+    async with opened("permanent failure") as subject:
         assert isinstance(await failure(subject), SenderRefused)
 
 

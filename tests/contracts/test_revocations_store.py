@@ -1,11 +1,11 @@
-"""What every store of revoked sessions keeps to."""
+"""The contract of the Revocations repository, for every store."""
 
 from datetime import datetime
 from uuid import UUID
 
 from parley.core.accounts.model import Revocation
 from parley.core.accounts.stores import AccountsUnitOfWork
-from tests.contracts.accounts_fixtures import NOW, SECOND, do, every_store, kept_session, new_id, see
+from tests.contracts.accounts_fixtures import NOW, SECOND, do, every_store, new_id, see, stored_session
 
 uow = every_store
 LONG = 3_600.0
@@ -36,7 +36,7 @@ async def test_revoked_sessions_are_known(uow):
     assert await latest(uow) == {Revocation(one, NOW), Revocation(two, NOW)}
 
 
-async def test_none_may_be_revoked(uow):
+async def test_revoking_no_sessions_is_allowed(uow):
     await revoke(uow)
 
     assert await latest(uow) == set()
@@ -50,11 +50,11 @@ async def test_session_may_be_revoked_again(uow):
     assert {each.session_id for each in await latest(uow)} == {one, two}
 
 
-async def test_latest_are_those_within_the_window(uow):
+async def test_latest_returns_those_within_the_window(uow):
     one = new_id()
     await revoke(uow, one)
 
-    # By the database's clock, which is far from NOW; a window that ends in the future holds nothing.
+    # By the database's clock, which is far from NOW; a negative window contains nothing.
     assert await latest(uow, LONG) == {Revocation(one, NOW)}
     assert await latest(uow, -LONG) == set()
     assert await latest(uow, None) == {Revocation(one, NOW)}
@@ -72,7 +72,7 @@ async def test_only_expired_revocations_are_forgotten(uow):
 
 
 async def test_revocation_outlives_its_session_and_account(uow):
-    session = await kept_session(uow)
+    session = await stored_session(uow)
     await revoke(uow, session.id)
     await do(uow, lambda unit: unit.accounts.remove(session.account_id))
 
@@ -80,7 +80,7 @@ async def test_revocation_outlives_its_session_and_account(uow):
     assert await has(uow, session.id)
 
 
-async def test_what_is_not_committed_is_not_revoked(uow):
+async def test_uncommitted_revocation_is_rolled_back(uow):
     one = new_id()
     async with uow() as unit:
         await unit.revocations.add([one], until=NOW)

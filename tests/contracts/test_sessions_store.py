@@ -1,4 +1,4 @@
-"""What every store of sessions and their refresh tokens keeps to."""
+"""The contract of the Sessions repository, for every store."""
 
 import asyncio
 from dataclasses import replace
@@ -13,17 +13,17 @@ from tests.contracts.accounts_fixtures import (
     SECOND,
     do,
     every_store,
-    kept_session,
-    kept_token,
     see,
+    stored_session,
+    stored_token,
 )
 
 uow = every_store
 TOKEN = b"t" * 32
 
 
-async def test_session_is_kept_as_it_was_added(uow):
-    session = await kept_session(uow, opened_by=OpenedBy.PASSWORD)
+async def test_session_is_stored_unchanged(uow):
+    session = await stored_session(uow, opened_by=OpenedBy.PASSWORD)
 
     async with uow(read_only=True) as unit:
         assert await unit.sessions.get(session.id) == session
@@ -31,8 +31,8 @@ async def test_session_is_kept_as_it_was_added(uow):
 
 
 async def test_live_session_is_extended(uow):
-    session = await kept_session(uow)
-    other = await kept_session(uow)
+    session = await stored_session(uow)
+    other = await stored_session(uow)
     until = NOW + 9 * SECOND
     extended = replace(session, last_used_at=NOW + SECOND / 2, expires_at=until)
     async with uow() as unit:
@@ -44,9 +44,9 @@ async def test_live_session_is_extended(uow):
         assert await unit.sessions.get(other.id) == other
 
 
-async def test_session_that_is_over_is_not_extended(uow):
-    expired = await kept_session(uow)
-    ended = await kept_session(uow, ended_at=NOW)
+async def test_ended_or_expired_session_is_not_extended(uow):
+    expired = await stored_session(uow)
+    ended = await stored_session(uow, ended_at=NOW)
     async with uow() as unit:
         for session_id in (expired.id, ended.id, UUID(int=0)):
             assert await unit.sessions.extend(session_id, at=NOW + SECOND, until=NOW + 9 * SECOND) is None
@@ -57,7 +57,7 @@ async def test_session_that_is_over_is_not_extended(uow):
 
 
 async def test_session_ends_once(uow):
-    session = await kept_session(uow)
+    session = await stored_session(uow)
     async with uow() as unit:
         assert await unit.sessions.end(session.id, at=NOW)
         assert not await unit.sessions.end(session.id, at=NOW + SECOND)
@@ -68,8 +68,8 @@ async def test_session_ends_once(uow):
         assert await unit.sessions.get(session.id) == replace(session, ended_at=NOW)
 
 
-async def test_of_parallel_users_of_a_token_one_gets_the_session(uow):
-    session = await kept_session(uow)
+async def test_one_of_several_parallel_uses_of_a_token_succeeds(uow):
+    session = await stored_session(uow)
     token = RefreshToken(TOKEN, session.id, NOW)
     async with uow() as unit:
         await unit.sessions.add_token(token)
@@ -90,11 +90,11 @@ async def test_of_parallel_users_of_a_token_one_gets_the_session(uow):
         assert await unit.sessions.token(b"never added") is None
 
 
-async def test_only_sessions_that_were_over_are_forgotten_and_their_tokens_with_them(uow):
-    live = await kept_session(uow)
-    expired = await kept_session(uow, expires_at=NOW - SECOND)
-    ended = await kept_session(uow, ended_at=NOW - SECOND)
-    just_over = await kept_session(uow, expires_at=NOW, ended_at=NOW)
+async def test_only_old_ended_sessions_are_forgotten_with_their_tokens(uow):
+    live = await stored_session(uow)
+    expired = await stored_session(uow, expires_at=NOW - SECOND)
+    ended = await stored_session(uow, ended_at=NOW - SECOND)
+    just_over = await stored_session(uow, expires_at=NOW, ended_at=NOW)
     async with uow() as unit:
         for session in (live, expired, ended, just_over):
             await unit.sessions.add_token(RefreshToken(session.id.bytes * 2, session.id, NOW))
@@ -111,18 +111,18 @@ async def test_only_sessions_that_were_over_are_forgotten_and_their_tokens_with_
 
 
 @pytest.mark.parametrize("user_agent", ["Firefox on a phone " + "x" * 281, None])
-async def test_device_of_a_session_is_kept(uow, user_agent):
-    session = await kept_session(uow, user_agent=user_agent)
+async def test_user_agent_of_a_session_is_stored(uow, user_agent):
+    session = await stored_session(uow, user_agent=user_agent)
 
     assert await see(uow, lambda unit: unit.sessions.get(session.id)) == session
 
 
 async def test_page_has_the_live_sessions_of_the_account_newest_first(uow):
-    first = await kept_session(uow)
-    await kept_session(uow, ended_at=NOW)
-    await kept_session(uow, expires_at=NOW)
-    await kept_session(uow, RAVI)
-    last = await kept_session(uow, expires_at=NOW + SECOND / 1000)
+    first = await stored_session(uow)
+    await stored_session(uow, ended_at=NOW)
+    await stored_session(uow, expires_at=NOW)
+    await stored_session(uow, RAVI)
+    last = await stored_session(uow, expires_at=NOW + SECOND / 1000)
 
     page = await see(uow, lambda unit: unit.sessions.page(first.account_id, now=NOW, before=None, limit=9))
 
@@ -130,7 +130,7 @@ async def test_page_has_the_live_sessions_of_the_account_newest_first(uow):
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat(uow):
-    sessions = [await kept_session(uow) for _ in range(5)]
+    sessions = [await stored_session(uow) for _ in range(5)]
     account_id, found, before = sessions[0].account_id, [], None
     for _ in range(3):
         page = await see(
@@ -144,8 +144,8 @@ async def test_pages_follow_each_other_without_gap_or_repeat(uow):
     assert await see(uow, lambda unit: unit.sessions.page(account_id, now=NOW, before=before, limit=2)) == []
 
 
-async def test_page_goes_on_behind_a_session_that_ended_meanwhile(uow):
-    sessions = [await kept_session(uow) for _ in range(3)]
+async def test_page_continues_after_a_session_that_ended_meanwhile(uow):
+    sessions = [await stored_session(uow) for _ in range(3)]
     await do(uow, lambda unit: unit.sessions.end(sessions[1].id, at=NOW))
 
     page = await see(
@@ -155,10 +155,10 @@ async def test_page_goes_on_behind_a_session_that_ended_meanwhile(uow):
     assert page == sessions[:1]
 
 
-async def test_all_sessions_of_an_account_end_but_those_that_had(uow):
-    live, expired = await kept_session(uow), await kept_session(uow, expires_at=NOW)
-    ended = await kept_session(uow, ended_at=NOW - SECOND)
-    other = await kept_session(uow, RAVI)
+async def test_end_all_returns_only_sessions_that_had_not_ended(uow):
+    live, expired = await stored_session(uow), await stored_session(uow, expires_at=NOW)
+    ended = await stored_session(uow, ended_at=NOW - SECOND)
+    other = await stored_session(uow, RAVI)
 
     assert set(await do(uow, lambda unit: unit.sessions.end_all(live.account_id, at=NOW))) == {live.id, expired.id}
     assert await do(uow, lambda unit: unit.sessions.end_all(live.account_id, at=NOW + SECOND)) == []
@@ -169,18 +169,18 @@ async def test_all_sessions_of_an_account_end_but_those_that_had(uow):
         assert await unit.sessions.get(other.id) == other
 
 
-async def test_one_session_may_be_spared_when_all_end(uow):
-    spared, ended = await kept_session(uow), await kept_session(uow)
+async def test_end_all_can_except_one_session(uow):
+    spared, ended = await stored_session(uow), await stored_session(uow)
 
     assert await do(uow, lambda unit: unit.sessions.end_all(spared.account_id, at=NOW, but=spared.id)) == [ended.id]
     assert await see(uow, lambda unit: unit.sessions.get(spared.id)) == spared
 
 
 async def test_only_tokens_that_were_used_long_ago_are_forgotten(uow):
-    session = await kept_session(uow)
-    unused = await kept_token(uow, session, issued_at=NOW - SECOND)
-    long_ago = await kept_token(uow, session, used_at=NOW - SECOND / 1000)
-    since = await kept_token(uow, session, used_at=NOW)
+    session = await stored_session(uow)
+    unused = await stored_token(uow, session, issued_at=NOW - SECOND)
+    long_ago = await stored_token(uow, session, used_at=NOW - SECOND / 1000)
+    since = await stored_token(uow, session, used_at=NOW)
 
     assert await do(uow, lambda unit: unit.sessions.forget_tokens(NOW)) == 1
 

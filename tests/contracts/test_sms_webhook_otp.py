@@ -1,4 +1,4 @@
-"""What text messages owe besides the contract: the very request, and what the gateway's answers mean."""
+"""SmsWebhookOtp beyond the contract: the exact request, and the meaning of the gateway's answers."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ STATUSES = {SenderUnavailable: (408, 429, 500, 502, 503, 504), SenderRefused: (3
 @pytest.mark.parametrize(
     ("status", "expected"), [(status, error) for error, statuses in STATUSES.items() for status in statuses]
 )
-async def test_other_statuses_are_told_as_such_and_once(status: int, expected: type[SenderFailed]) -> None:
+async def test_other_statuses_are_errors_and_not_retried(status: int, expected: type[SenderFailed]) -> None:
     async with SmsGateway().running() as gateway:
         gateway.status = status
         with pytest.raises(expected, match=f"status {status}"):
@@ -85,7 +85,7 @@ async def test_an_answer_that_breaks_off_after_its_status_counts() -> None:
         await send(SmsWebhookOtp(gateway.url, ""))
 
 
-async def test_no_log_holds_what_is_secret(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_contains_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with SmsGateway().running() as gateway:
         address = gateway.url.replace("http://", "http://user-of-the-url:password-of-the-url@")
@@ -97,12 +97,12 @@ async def test_no_log_holds_what_is_secret(caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.parametrize("url", ["", "sms.example.com/send", "ftp://sms.example.com", "https://", "http://[::1"])
-def test_what_is_no_address_of_the_web_is_an_error(url: str) -> None:
+def test_an_invalid_url_is_an_error(url: str) -> None:
     with pytest.raises(ValueError, match="SMS_WEBHOOK_URL"):
         SmsWebhookOtp(url, "")
 
 
-async def test_a_gateway_is_believed_by_its_certificate(tmp_path: Path) -> None:
+async def test_the_certificate_of_the_gateway_is_verified(tmp_path: Path) -> None:
     certificates = Certificates(tmp_path, "127.0.0.1")
     async with SmsGateway(context=certificates.serving()).running() as gateway:
         trusting = SmsWebhookOtp(gateway.url, "the-token", tls_context=certificates.trusting())

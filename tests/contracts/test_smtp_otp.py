@@ -1,4 +1,4 @@
-"""What mail owes besides the contract: its words, its addresses, and what it makes of a server's replies."""
+"""SmtpOtp beyond the contract: the texts, the addresses, and the meaning of the server's replies."""
 
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ from tests.servers.mail_server import mail_server
 
 
 class Shown(HTMLParser):
-    """What a person sees of a page, and what it would load."""
+    """The visible text of a page, and the resources that it would load."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ async def test_both_parts_say_the_same() -> None:
     ("purpose", "subject"),
     [(Purpose.SIGN_IN, "Sign-in code for Acme Chat"), (Purpose.RESET, "Password reset code for Acme Chat")],
 )
-async def test_no_header_holds_the_code(purpose: Purpose, subject: str) -> None:
+async def test_no_header_contains_the_code(purpose: Purpose, subject: str) -> None:
     async with mail_server() as server:
         await send(smtp(server), purpose=purpose)
         mail = await server.mail()
@@ -61,7 +61,7 @@ async def test_no_header_holds_the_code(purpose: Purpose, subject: str) -> None:
     assert not [name for name, value in mail.items() if CODE in value]
 
 
-async def test_a_name_is_written_as_it_is() -> None:
+async def test_a_product_name_with_special_characters_is_written_unchanged() -> None:
     async with mail_server() as server:
         await send(smtp(server, sender='"Müller & <b>Söhne</b>, {code} 日本" <codes@acme.example>'))
         mail = await server.mail()
@@ -71,7 +71,7 @@ async def test_a_name_is_written_as_it_is() -> None:
     assert f"Your sign-in code for {name} is" in Shown(mail.get_body(("html",)).get_content()).texts
 
 
-async def test_without_a_name_no_product_is_named() -> None:
+async def test_without_a_product_name_none_is_mentioned() -> None:
     async with mail_server() as server:
         await send(smtp(server, sender="codes@acme.example"))
         mail = await server.mail()
@@ -114,7 +114,7 @@ async def test_no_identity_becomes_another_address_or_a_header() -> None:
 
 
 @pytest.mark.parametrize("address", ["o'hara+codes@example.com", "{mira}&#%$*!?^`|~=/@example.com"])
-async def test_an_unusual_address_is_written_as_it_is(address: str) -> None:
+async def test_an_unusual_address_is_written_unchanged(address: str) -> None:
     async with mail_server() as server:
         await send(smtp(server), address)
         [message] = [event for event in await server.rest() if event["event"] == "message"]
@@ -140,12 +140,12 @@ async def test_replies(command: str, reply: int, expected: type[SenderFailed] | 
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-async def test_a_server_that_falls_silent_is_unavailable_in_time(command: str) -> None:
+async def test_a_server_that_stops_answering_is_unavailable_in_time(command: str) -> None:
     async with mail_server("--hang", command) as server:
         assert isinstance(await failure(smtp(server, seconds=0.3)), SenderUnavailable)
 
 
-async def test_a_message_is_sent_even_if_the_server_does_not_say_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_message_counts_as_sent_if_the_server_does_not_answer_quit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parley.adapters.otp.smtp.GOODBYE_SECONDS", 0.1)
     async with mail_server("--hang", "QUIT") as server:
         await send(smtp(server, seconds=5.0))

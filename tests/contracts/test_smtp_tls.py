@@ -1,4 +1,4 @@
-"""How mail gets to its server: under TLS, and logged in."""
+"""TLS and login of SmtpOtp."""
 
 import ssl
 import traceback
@@ -40,9 +40,7 @@ def tls(certificates: Certificates) -> Callable[[str], tuple[str | Path, ...]]:
         ("none", "mail.example.com", 465, "none"),
     ],
 )
-def test_only_this_machine_is_trusted_with_plain_text(
-    security: Security, server: str, port: int, expected: str
-) -> None:
+def test_plain_text_is_allowed_only_to_this_machine(security: Security, server: str, port: int, expected: str) -> None:
     assert protection(security, server, port) == expected
 
 
@@ -70,7 +68,7 @@ async def test_a_server_that_asks_for_tls_and_gets_none_is_unavailable(tls: Call
 
 
 @pytest.mark.parametrize(("options", "credentials"), [((), {}), (LOGIN, LOGGED_IN)], ids=["mail", "credentials"])
-async def test_a_stripped_starttls_is_never_passed_over(options: tuple[str, ...], credentials: dict[str, str]) -> None:
+async def test_a_stripped_starttls_is_never_accepted(options: tuple[str, ...], credentials: dict[str, str]) -> None:
     async with mail_server(*options) as server:
         error = await failure(smtp(server, "starttls", **credentials))
         assert [event["event"] for event in await server.rest()] == []
@@ -79,7 +77,7 @@ async def test_a_stripped_starttls_is_never_passed_over(options: tuple[str, ...]
 
 
 @pytest.mark.parametrize(("offered", "security"), [("offered", "auto"), ("offered", "starttls"), ("implicit", "tls")])
-async def test_a_certificate_of_nobody_known_is_refused(
+async def test_a_certificate_of_an_unknown_authority_is_refused(
     tls: Callable[..., Any], offered: str, security: Security
 ) -> None:
     async with mail_server(*tls(offered), *LOGIN) as server:
@@ -96,7 +94,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("offered", "security"), [("offered", "auto"), ("required", "starttls"), ("implicit", "tls")])
-async def test_credentials_go_under_tls(
+async def test_credentials_are_sent_under_tls(
     certificates: Certificates, tls: Callable[..., Any], offered: str, security: Security
 ) -> None:
     async with mail_server(*tls(offered), *LOGIN) as server:
@@ -114,21 +112,21 @@ async def test_a_wrong_password_names_the_settings(action: str) -> None:
     assert "not-the-password" not in "".join(traceback.format_exception(caught.value))
 
 
-async def test_a_server_that_wants_a_login_and_gets_none_is_unavailable() -> None:
+async def test_a_server_that_requires_a_login_is_unavailable_without_one() -> None:
     async with mail_server(*LOGIN) as server:
         error = await failure(smtp(server))
     assert isinstance(error, SenderUnavailable)
     assert "SMTP_USERNAME" in str(error)
 
 
-async def test_a_server_without_logins_is_unavailable_to_who_has_one(tls: Callable[..., Any]) -> None:
+async def test_a_server_without_logins_is_unavailable_with_credentials(tls: Callable[..., Any]) -> None:
     async with mail_server(*tls("offered"), *LOGIN) as server:
         error = await failure(smtp(server, "none", **LOGGED_IN))
     assert isinstance(error, SenderUnavailable)
     assert "SMTP_SECURITY" in str(error)
 
 
-async def test_a_check_logs_in_and_leaves(certificates: Certificates, tls: Callable[..., Any]) -> None:
+async def test_a_check_logs_in_and_disconnects(certificates: Certificates, tls: Callable[..., Any]) -> None:
     async with mail_server(*tls("required"), *LOGIN) as server:
         await smtp(server, tls_context=certificates.trusting(), **LOGGED_IN).check()
         events = await server.rest()

@@ -1,4 +1,4 @@
-"""The audit trail: every sign-in, failure and ending leaves its line, and no line names anybody or tells a secret."""
+"""The audit trail in the logs: every event has its line, without identities and secrets."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tests.http.test_forgotten_password import ADDRESS, NEW, NUMBER, OLD, Who
 from tests.http.test_logs import written
 from tests.http.test_sign_in import other_than
 
-HAPPENINGS = {event_kind.value for event_kind in AuditEvent}
+EVENTS = {event_kind.value for event_kind in AuditEvent}
 HERE = "192.0.2.77"
 SECRETS = (
     "mobile_number",
@@ -29,20 +29,20 @@ SECRETS = (
     "access_token",
     "refresh_token",
 )
-ALARMING = {"sign_in_failed", "reset_failed", "change_failed", "token_reused", "refresh_failed", "throttled"}
+WARNINGS = {"sign_in_failed", "reset_failed", "change_failed", "token_reused", "refresh_failed", "throttled"}
 
 
-class Watch:
-    """Makes calls, holds what the trail says of each against what it must, and remembers every secret that it saw."""
+class AuditedCaller:
+    """Makes requests, compares their audit lines with the expected ones, and collects the secrets and pseudonyms."""
 
     def __init__(self, person: Person, logs: Logs) -> None:
         self.person = person
         self._logs = logs
         self.secrets: set[str] = set()
-        self.marks: set[str] = set()
+        self.pseudonyms: set[str] = set()
 
     async def call(self, method: str, path: str, body: Any, *expected: Mapping[str, Any]) -> httpx.Response:
-        """The answer; `expected` are the lines, without what every line has."""
+        """The response. `expected` are the lines, without the fields that every line has."""
         answer, lines = await self._called(method, path, body)
         assert lines == list(expected)
         return answer
@@ -51,7 +51,7 @@ class Watch:
         return await self.call("POST", path, body, *expected)
 
     async def opened(self, path: str, body: Mapping[str, Any], how: str) -> dict[str, Any]:
-        """A sign-in, with its line, and the ids in that, which are known only afterwards."""
+        """Sign in, and check the line with the ids of the new session."""
         answer, lines = await self._called("POST", path, body)
         assert answer.status_code == 200, answer.text
         session = answer.json()
@@ -65,16 +65,16 @@ class Watch:
         self._remember(body)
         if answer.content:
             self._remember(answer.json())
-        entries = [entry for entry in self._logs[before:] if entry["event"] in HAPPENINGS]
+        entries = [entry for entry in self._logs[before:] if entry["event"] in EVENTS]
         return answer, [self._read(dict(entry), answer) for entry in entries]
 
     def _read(self, entry: dict[str, Any], answer: httpx.Response) -> dict[str, Any]:
-        """What is particular in the line."""
+        """The fields of the line that not every line has."""
         assert entry.pop("request_id") == answer.headers["x-request-id"]
-        assert entry.pop("log_level") == ("warning" if entry["event"] in ALARMING else "info")
+        assert entry.pop("log_level") == ("warning" if entry["event"] in WARNINGS else "info")
         public = "Authorization" not in self.person.headers
         assert entry.pop("address", None) == (HERE if public else None)
-        self.marks |= {entry.pop("identity")} if "identity" in entry else set()
+        self.pseudonyms |= {entry.pop("identity")} if "identity" in entry else set()
         return entry
 
     def _remember(self, body: Any) -> None:
@@ -86,97 +86,97 @@ def line(event: str, how: str | None = None, **facts: str) -> dict[str, str]:
 
 
 def of(session: Mapping[str, Any]) -> dict[str, str]:
-    """Whose session it is, as a line says it and as the access token does."""
+    """The account and session of the access token, as in an audit line."""
     claims = jwt.decode(session["access_token"], options={"verify_signature": False})
     return {"account_id": claims["sub"], "session_id": claims["sid"]}
 
 
 @pytest.mark.parametrize("who", [NUMBER, ADDRESS], ids=lambda who: next(iter(who)))
-async def test_all_that_happens_to_an_account_is_a_line_and_none_tells_a_secret(
+async def test_every_event_of_an_account_is_a_line_without_secrets(
     site: Site, logs: Logs, clock: Clock, who: Who
 ) -> None:
-    watch, code_requested = Watch(site.visitor(HERE), logs), line("code_requested", "sign_in")
-    signup = await watch.post("/auth/signup", who | {"password": OLD}, line("signed_up"))
+    caller, code_requested = AuditedCaller(site.visitor(HERE), logs), line("code_requested", "sign_in")
+    signup = await caller.post("/auth/signup", who | {"password": OLD}, line("signed_up"))
     token = signup.json()["signup_token"]
-    code = (await watch.post("/auth/send-otp", who, code_requested)).json()["otp"]
-    await watch.post("/auth/verify-otp", who | {"otp": other_than(code)}, line("sign_in_failed", "code"))
-    by_code = await watch.opened("/auth/verify-otp", who | {"otp": code, "signup_token": token}, "code")
-    await watch.post("/auth/verify-otp", who | {"otp": code}, line("sign_in_failed", "code"))
+    code = (await caller.post("/auth/send-otp", who, code_requested)).json()["otp"]
+    await caller.post("/auth/verify-otp", who | {"otp": other_than(code)}, line("sign_in_failed", "code"))
+    by_code = await caller.opened("/auth/verify-otp", who | {"otp": code, "signup_token": token}, "code")
+    await caller.post("/auth/verify-otp", who | {"otp": code}, line("sign_in_failed", "code"))
 
-    await watch.post("/auth/login", who | {"password": NEW}, line("sign_in_failed", "password"))
-    by_password = await watch.opened("/auth/login", who | {"password": OLD}, "password")
+    await caller.post("/auth/login", who | {"password": NEW}, line("sign_in_failed", "password"))
+    by_password = await caller.opened("/auth/login", who | {"password": OLD}, "password")
 
-    await watch.post("/auth/refresh", {"refresh_token": "no such token"}, line("refresh_failed"))
-    await watch.post("/auth/refresh", {"refresh_token": by_code["refresh_token"]})
+    await caller.post("/auth/refresh", {"refresh_token": "no such token"}, line("refresh_failed"))
+    await caller.post("/auth/refresh", {"refresh_token": by_code["refresh_token"]})
     clock.forward(seconds=11)
     reused = line("token_reused", **of(by_code))
-    await watch.post("/auth/refresh", {"refresh_token": by_code["refresh_token"]}, reused)
-    await watch.post("/auth/refresh", {"refresh_token": by_code["refresh_token"]}, line("refresh_failed"))
+    await caller.post("/auth/refresh", {"refresh_token": by_code["refresh_token"]}, reused)
+    await caller.post("/auth/refresh", {"refresh_token": by_code["refresh_token"]}, line("refresh_failed"))
 
-    code = (await watch.post("/auth/forgot-password", who, line("code_requested", "reset"))).json()["otp"]
+    code = (await caller.post("/auth/forgot-password", who, line("code_requested", "reset"))).json()["otp"]
     wrong = who | {"otp": other_than(code), "new_password": NEW}
-    await watch.post("/auth/reset-password", wrong, line("reset_failed", "code"))
+    await caller.post("/auth/reset-password", wrong, line("reset_failed", "code"))
     account = {"account_id": by_code["user"]["id"]}
-    await watch.post(
+    await caller.post(
         "/auth/reset-password", who | {"otp": code, "new_password": NEW}, line("password_reset", **account)
     )
 
-    first = await watch.opened("/auth/login", who | {"password": NEW}, "password")
-    second = await watch.opened("/auth/login", who | {"password": NEW}, "password")
-    watch.person.identify(first["access_token"])
+    first = await caller.opened("/auth/login", who | {"password": NEW}, "password")
+    second = await caller.opened("/auth/login", who | {"password": NEW}, "password")
+    caller.person.identify(first["access_token"])
     change = {"current_password": OLD, "new_password": OLD}
-    await watch.post("/auth/change-password", change, line("change_failed", **of(first)))
+    await caller.post("/auth/change-password", change, line("change_failed", **of(first)))
     right = change | {"current_password": NEW}
-    await watch.post("/auth/change-password", right, line("password_changed", **of(first)))
-    del watch.person.headers["Authorization"]
-    third = await watch.opened("/auth/login", who | {"password": OLD}, "password")
-    watch.person.identify(first["access_token"])
+    await caller.post("/auth/change-password", right, line("password_changed", **of(first)))
+    del caller.person.headers["Authorization"]
+    third = await caller.opened("/auth/login", who | {"password": OLD}, "password")
+    caller.person.identify(first["access_token"])
     address = f"/auth/sessions/{of(third)['session_id']}"
-    await watch.call("DELETE", address, None, line("session_ended", "ended", **of(third)))
-    refused(await watch.call("DELETE", address, None), 404, "session_not_found")
-    await watch.call("POST", "/auth/logout", None, line("session_ended", "logout", **of(first)))
-    refused(await watch.call("POST", "/auth/logout", None), 401, "token_invalid")
-    del watch.person.headers["Authorization"]
-    last = await watch.opened("/auth/login", who | {"password": OLD}, "password")
-    watch.person.identify(last["access_token"])
-    await watch.call("DELETE", "/user/me", None, line("account_erased", **account))
+    await caller.call("DELETE", address, None, line("session_ended", "ended", **of(third)))
+    refused(await caller.call("DELETE", address, None), 404, "session_not_found")
+    await caller.call("POST", "/auth/logout", None, line("session_ended", "logout", **of(first)))
+    refused(await caller.call("POST", "/auth/logout", None), 401, "token_invalid")
+    del caller.person.headers["Authorization"]
+    last = await caller.opened("/auth/login", who | {"password": OLD}, "password")
+    caller.person.identify(last["access_token"])
+    await caller.call("DELETE", "/user/me", None, line("account_erased", **account))
 
-    # All about one person bears one mark, which does not name them.
-    [mark] = watch.marks
-    assert re.fullmatch(rf"{next(iter(who))}:[0-9a-f]{{12}}", mark)
-    assert {OLD, NEW, *who.values(), token, by_password["access_token"], second["refresh_token"]} <= watch.secrets
+    # All lines about one person have the same pseudonym.
+    [pseudonym] = caller.pseudonyms
+    assert re.fullmatch(rf"{next(iter(who))}:[0-9a-f]{{12}}", pseudonym)
+    assert {OLD, NEW, *who.values(), token, by_password["access_token"], second["refresh_token"]} <= caller.secrets
     log = written(logs)
-    for secret in watch.secrets:
-        # Six digits may stand within an id or a mark.
+    for secret in caller.secrets:
+        # Six digits may be a part of an id or a pseudonym.
         assert not re.search(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", log), secret
         assert len(secret) == 6 or secret.strip("+") not in log
 
 
-async def test_what_happens_to_two_people_bears_two_marks(site: Site, logs: Logs) -> None:
-    watch = Watch(site.visitor(HERE), logs)
+async def test_two_people_have_two_pseudonyms(site: Site, logs: Logs) -> None:
+    caller = AuditedCaller(site.visitor(HERE), logs)
     for who in (NUMBER, ADDRESS):
-        await watch.post("/auth/send-otp", who, line("code_requested", "sign_in"))
-        await watch.post("/auth/login", who | {"password": OLD}, line("sign_in_failed", "password"))
-    assert len(watch.marks) == 2
+        await caller.post("/auth/send-otp", who, line("code_requested", "sign_in"))
+        await caller.post("/auth/login", who | {"password": OLD}, line("sign_in_failed", "password"))
+    assert len(caller.pseudonyms) == 2
 
 
-async def test_who_is_held_up_is_a_line_too(open_site: OpenSite, logs: Logs) -> None:
+async def test_a_rate_limited_request_is_a_line_too(open_site: OpenSite, logs: Logs) -> None:
     site = await open_site(OTP_MAX_SENDS_PER_HOUR="1", AUTH_REQUESTS_PER_MINUTE="3")
-    watch = Watch(site.visitor(HERE), logs)
-    await watch.post("/auth/send-otp", NUMBER, line("code_requested", "sign_in"))
-    answer = await watch.post("/auth/forgot-password", NUMBER, line("throttled", "code:hour"))
+    caller = AuditedCaller(site.visitor(HERE), logs)
+    await caller.post("/auth/send-otp", NUMBER, line("code_requested", "sign_in"))
+    answer = await caller.post("/auth/forgot-password", NUMBER, line("throttled", "code:hour"))
     refused(answer, 429, "rate_limited")
-    for turn in range(4):
-        there = site.visitor(f"192.0.2.{turn}")
+    for number in range(4):
+        there = site.visitor(f"192.0.2.{number}")
         answer = await there.post("/auth/login", json=NUMBER | {"password": OLD})
-        assert answer.status_code == (429 if turn == 3 else 401)
+        assert answer.status_code == (429 if number == 3 else 401)
     throttled = [entry for entry in logs if entry["event"] == "throttled"][-1]
     assert (throttled["how"], throttled["address"]) == ("password", "192.0.2.3")
 
 
-async def test_what_is_refused_before_it_begins_is_no_line(site: Site, logs: Logs) -> None:
-    watch = Watch(site.visitor(HERE), logs)
-    await watch.post("/auth/signup", NUMBER | {"password": "password123"})
-    await watch.post("/auth/reset-password", NUMBER | {"otp": "123456", "new_password": "password123"})
-    await watch.post("/auth/login", {"password": OLD})
-    await watch.call("DELETE", "/user/me", None)
+async def test_a_request_refused_by_its_form_is_no_line(site: Site, logs: Logs) -> None:
+    caller = AuditedCaller(site.visitor(HERE), logs)
+    await caller.post("/auth/signup", NUMBER | {"password": "password123"})
+    await caller.post("/auth/reset-password", NUMBER | {"otp": "123456", "new_password": "password123"})
+    await caller.post("/auth/login", {"password": OLD})
+    await caller.call("DELETE", "/user/me", None)

@@ -1,4 +1,4 @@
-"""Another password on purpose: what proves that one may, and that everybody else is out."""
+"""Changing the password: the required proof, and the end of all other sessions."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ async def change(person: Person, new: str = NEW, **current: Any) -> httpx.Respon
 
 
 async def owner(site: Site) -> Person:
-    """Mira, in a session that a code opened just now; her account has the old password."""
+    """Mira, whose account has the old password, in a session that a code has just opened."""
     session = await with_password(site, NUMBER)
     person = site.visitor()
     person.identify(session["access_token"])
@@ -35,7 +35,7 @@ async def signed_in(site: Site, password: str = OLD) -> Person:
     return person
 
 
-async def test_the_current_password_is_good_for_another(site: Site, clock: Clock) -> None:
+async def test_the_current_password_permits_a_change(site: Site, clock: Clock) -> None:
     mira = await owner(site)
     clock.forward(minutes=14)
     assert (await change(mira, current_password=OLD)).status_code == 200
@@ -44,7 +44,7 @@ async def test_the_current_password_is_good_for_another(site: Site, clock: Clock
 
 
 @pytest.mark.parametrize("left_out", [{}, {"current_password": None}], ids=["left out", "null"])
-async def test_a_code_of_the_last_ten_minutes_stands_for_it(
+async def test_a_code_of_the_last_ten_minutes_replaces_the_current_password(
     site: Site, clock: Clock, left_out: dict[str, None]
 ) -> None:
     mira = await owner(site)
@@ -53,7 +53,7 @@ async def test_a_code_of_the_last_ten_minutes_stands_for_it(
     assert (await log_in(site.visitor(), NUMBER, NEW)).status_code == 200
 
 
-async def test_a_code_of_eleven_minutes_ago_does_not(site: Site, clock: Clock) -> None:
+async def test_a_code_of_eleven_minutes_ago_does_not_replace_it(site: Site, clock: Clock) -> None:
     mira = await owner(site)
     clock.forward(minutes=10, seconds=1)
     before = await site.rows()
@@ -61,7 +61,7 @@ async def test_a_code_of_eleven_minutes_ago_does_not(site: Site, clock: Clock) -
     assert await site.rows() == before
 
 
-async def test_a_refresh_makes_no_session_younger(site: Site, clock: Clock) -> None:
+async def test_a_refresh_does_not_renew_the_proof_by_code(site: Site, clock: Clock) -> None:
     session = await with_password(site, NUMBER)
     clock.forward(minutes=10, seconds=1)
     visitor = site.visitor()
@@ -77,7 +77,7 @@ async def test_a_session_that_the_password_opened_needs_it_again(site: Site) -> 
     assert (await change(mira, current_password=OLD)).status_code == 200
 
 
-async def test_who_has_none_sets_the_first_by_a_code(site: Site, mira: Person, clock: Clock) -> None:
+async def test_an_account_without_password_sets_its_first_by_a_code(site: Site, mira: Person, clock: Clock) -> None:
     refused(await change(mira, current_password=""), 401, "credentials_invalid")
     refused(await change(mira, current_password=OLD), 401, "credentials_invalid")
     assert (await mira.get("/user/me")).json()["password_set"] is False
@@ -108,7 +108,7 @@ async def test_every_other_session_ends_and_this_one_stays(site: Site, ravi: Per
 
 
 @pytest.mark.parametrize("new", ["seven77", "x" * 129, "iloveyou", "PassWord123", MIRA, "(987) 654-3210", "parley1"])
-async def test_a_password_that_nobody_may_choose_changes_nothing(site: Site, new: str) -> None:
+async def test_a_refused_password_changes_nothing(site: Site, new: str) -> None:
     mira = await owner(site)
     before = await site.rows()
     for current in ({}, {"current_password": OLD}, {"current_password": WRONG}):
@@ -126,11 +126,11 @@ async def test_a_password_that_nobody_may_choose_changes_nothing(site: Site, new
         ({"new_password": NEW, "mobile_number": MIRA}, "mobile_number"),
     ],
 )
-async def test_what_is_no_change_is_bad_input(mira: Person, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_body_is_bad_input(mira: Person, body: dict[str, Any], field: str) -> None:
     refused(await mira.post("/auth/change-password", json=body), 400, "invalid_input", field)
 
 
-async def test_guesses_at_the_current_password_are_throttled(open_site: OpenSite, clock: Clock) -> None:
+async def test_guesses_at_the_current_password_are_rate_limited(open_site: OpenSite, clock: Clock) -> None:
     site = await open_site(AUTH_REQUESTS_PER_MINUTE="10")
     mira, ravi = await owner(site), await site.person(RAVI)
     for _ in range(10):
@@ -139,18 +139,18 @@ async def test_guesses_at_the_current_password_are_throttled(open_site: OpenSite
         answer = await change(mira, current_password=current)
         refused(answer, 429, "rate_limited")
         assert 3_500 < int(answer.headers["retry-after"]) <= 3_600
-    # Nor are there any left at the front door; another account has its own.
+    # Logins share the limit; other accounts have their own.
     refused(await log_in(site.visitor("192.0.2.9"), NUMBER, OLD), 429, "rate_limited")
     refused(await change(ravi, current_password=WRONG), 401, "credentials_invalid")
 
 
-async def test_zero_is_without_limit(open_site: OpenSite) -> None:
+async def test_zero_means_no_limit(open_site: OpenSite) -> None:
     mira = await owner(await open_site(AUTH_REQUESTS_PER_MINUTE="0"))
     for _ in range(12):
         refused(await change(mira, current_password=WRONG), 401, "credentials_invalid")
 
 
-async def test_of_changes_at_once_with_one_password_one_succeeds(site: Site) -> None:
+async def test_one_of_several_concurrent_changes_succeeds(site: Site) -> None:
     await owner(site)
     devices = [await signed_in(site) for _ in range(5)]
     passwords = [f"{NEW} {number}" for number in range(5)]
@@ -163,7 +163,7 @@ async def test_of_changes_at_once_with_one_password_one_succeeds(site: Site) -> 
     assert [(await device.get("/user/me")).status_code == 200 for device in devices].count(True) == 1
 
 
-async def test_after_a_reset_no_session_of_before_changes_anything(site: Site) -> None:
+async def test_sessions_from_before_a_reset_change_nothing(site: Site) -> None:
     mira = await owner(site)
     visitor = site.visitor()
     assert (await reset(visitor, NUMBER, await reset_code(visitor, NUMBER))).status_code == 200

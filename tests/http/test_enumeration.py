@@ -1,4 +1,4 @@
-"""Whether somebody has an account here is told to nobody who does not have their code or their password."""
+"""No response reveals whether an identity has an account, without its code or password."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.http.test_forgotten_password import NEW, with_password
 
 Who = dict[str, str]
 WRONG = "a wrong password"
-# Where the code or the password is wrong, where one is asked for, and where what is sent is refused anyway.
+# Requests with a wrong code or password, requests for a code, and invalid requests.
 CALLS: list[tuple[str, dict[str, str], int]] = [
     ("/auth/signup", {}, 201),
     ("/auth/signup", {"name": "Not Mira", "password": NEW}, 201),
@@ -35,35 +35,35 @@ PAIRS = [
 ]
 KINDS = pytest.mark.parametrize(("known", "unknown"), PAIRS, ids=["mobile_number", "email"])
 SECRETS = {"signup_token", "otp"}
-# Ids, and how long a moment ago something was.
-OF_ONE_ANSWER = {"x-request-id", "retry-after"}
+# Headers that differ in every response.
+VARYING_HEADERS = {"x-request-id", "retry-after"}
 ATTEMPTS = 9
 
 
-def told(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], Any]:
-    """All of an answer but what is new in each: of a secret only its length stays."""
+def observable(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], Any]:
+    """Everything observable in a response, except varying headers; of a secret only the length."""
     body = answer.json()
     assert 0 < int(answer.headers.get("retry-after", 1)) <= 3_600
     return (
         answer.status_code,
-        [header for header in answer.headers.items() if header[0] not in OF_ONE_ANSWER],
+        [header for header in answer.headers.items() if header[0] not in VARYING_HEADERS],
         {name: len(value) if name in SECRETS else value for name, value in body.items()},
     )
 
 
 @KINDS
-async def test_a_known_and_an_unknown_identity_get_the_same_answers(
+async def test_identities_with_and_without_account_get_the_same_answers(
     site: Site, known: Who, unknown: Who, subtests: pytest.Subtests
 ) -> None:
     await with_password(site, known)
     visitor = site.visitor()
     for path, rest, status in CALLS:
         with subtests.test(path=path, rest=rest):
-            # Twice: what the first call leaves behind makes no difference either.
+            # Twice, because the first call may change the state.
             for _ in range(2):
                 answers = [await visitor.post(path, json=who | rest) for who in (known, unknown)]
                 assert answers[0].status_code == status
-                assert told(answers[0]) == told(answers[1])
+                assert observable(answers[0]) == observable(answers[1])
 
 
 @KINDS
@@ -74,11 +74,11 @@ async def test_an_account_without_a_password_looks_the_same(site: Site, known: W
     for path, rest, status in CALLS:
         answers = [await visitor.post(path, json=who | rest) for who in (known, unknown)]
         assert answers[0].status_code == status
-        assert told(answers[0]) == told(answers[1])
+        assert observable(answers[0]) == observable(answers[1])
 
 
 @KINDS
-async def test_the_right_code_resets_nothing_for_the_unknown_as_a_wrong_one_for_the_known(
+async def test_right_reset_code_without_account_looks_like_a_wrong_code_with_one(
     site: Site, known: Who, unknown: Who
 ) -> None:
     await with_password(site, known)
@@ -89,14 +89,14 @@ async def test_the_right_code_resets_nothing_for_the_unknown_as_a_wrong_one_for_
         for who, code in ((known, "no code"), (unknown, codes[1]))
     ]
     assert answers[0].status_code == 401
-    assert told(answers[0]) == told(answers[1])
+    assert observable(answers[0]) == observable(answers[1])
 
 
 @KINDS
 @pytest.mark.parametrize(
     ("path", "rest", "status", "times"),
     [
-        # One of seven signups and one of four codes went before.
+        # One of the seven signups and one of the four codes are used up by the setup.
         ("/auth/signup", {}, 201, 6),
         ("/auth/signup", {"password": "password123"}, 400, ATTEMPTS),
         ("/auth/login", {"password": WRONG}, 401, 7),
@@ -106,7 +106,7 @@ async def test_the_right_code_resets_nothing_for_the_unknown_as_a_wrong_one_for_
         ("/auth/reset-password", {"otp": "no code", "new_password": NEW}, 401, ATTEMPTS),
     ],
 )
-async def test_both_are_held_up_after_the_same_number_of_calls(
+async def test_both_are_rate_limited_after_the_same_number_of_calls(
     open_site: OpenSite, known: Who, unknown: Who, path: str, rest: dict[str, str], status: int, times: int
 ) -> None:
     site = await open_site(AUTH_REQUESTS_PER_MINUTE="7", OTP_MAX_SENDS_PER_HOUR="4")
@@ -114,16 +114,16 @@ async def test_both_are_held_up_after_the_same_number_of_calls(
     elsewhere = site.visitor("198.51.100.1")
     for spent in ("/auth/signup", "/auth/send-otp"):
         assert (await elsewhere.post(spent, json=unknown)).is_success
-    # Each call comes from another address: what is counted here is the identity.
+    # Each call comes from another address, so that only the limits of the identity count.
     answers = [
-        [await site.visitor(f"192.0.2.{turn}").post(path, json=who | rest) for turn in range(ATTEMPTS)]
+        [await site.visitor(f"192.0.2.{number}").post(path, json=who | rest) for number in range(ATTEMPTS)]
         for who in (known, unknown)
     ]
     assert [answer.status_code for answer in answers[0]] == [status] * times + [429] * (ATTEMPTS - times)
-    assert [told(answer) for answer in answers[0]] == [told(answer) for answer in answers[1]]
+    assert [observable(answer) for answer in answers[0]] == [observable(answer) for answer in answers[1]]
 
 
-async def test_where_codes_go_by_mail_no_answer_shows_one_and_both_are_the_same(
+async def test_with_codes_by_mail_both_get_the_same_answer_without_a_code(
     empty_database: Path, tmp_path: Path, clock: Clock, model: ScriptedModel, document: Document
 ) -> None:
     file = Path(shutil.copy(empty_database, tmp_path / "restarted.db"))
@@ -138,4 +138,4 @@ async def test_where_codes_go_by_mail_no_answer_shows_one_and_both_are_the_same(
                 answers = [await visitor.post(path, json=who) for who in (known, unknown)]
                 assert answers[0].status_code == (200 if "email" in known else 400)
                 assert "otp" not in answers[0].json()
-                assert told(answers[0]) == told(answers[1])
+                assert observable(answers[0]) == observable(answers[1])

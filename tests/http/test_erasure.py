@@ -1,4 +1,4 @@
-"""Erasing an account: nothing of it is left, and nothing of another is touched."""
+"""Erasing an account removes everything of it and nothing of other accounts."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,15 +13,15 @@ from tests.http.test_forgotten_password import ADDRESS, NUMBER, OLD, Who, log_in
 from tests.http.test_sign_in import code_for
 
 THOUGHT = "a thought of Mira's"
-# They hold random ids that lead nowhere any more, and the machinery's own.
-OF_NOBODY = {"revoked_sessions", "leases"}
+# Tables without personal data.
+IMPERSONAL = {"revoked_sessions", "leases"}
 
 
 async def everything(site: Site, who: Who) -> tuple[Person, dict[str, Any]]:
-    """An account that has left something wherever an account can, and its last session."""
+    """An account with rows in every table that can have some, and its last session."""
     person = site.visitor()
     session = await with_password(site, who)
-    # A used refresh token, two sessions, and what lies about of codes and signups.
+    # A used refresh token, two sessions, and unused codes and signups.
     await person.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
     session = (await log_in(person, who, OLD)).json()
     person.identify(session["access_token"])
@@ -39,20 +39,18 @@ async def erase(person: Person) -> None:
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-async def rows_of_somebody(site: Site) -> dict[str, list[Any]]:
-    return {name: rows for name, rows in (await site.rows()).items() if name not in OF_NOBODY}
+async def personal_rows(site: Site) -> dict[str, list[Any]]:
+    return {name: rows for name, rows in (await site.rows()).items() if name not in IMPERSONAL}
 
 
 @pytest.mark.parametrize("who", [NUMBER, ADDRESS], ids=lambda who: next(iter(who)))
-async def test_no_table_holds_anything_of_the_account_and_another_is_as_it_was(
-    site: Site, ravi: Person, who: Who
-) -> None:
+async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site: Site, ravi: Person, who: Who) -> None:
     room = await ravi.new_room("Ravi's")
     await ravi.hear(room)
     await code_for(ravi, {"mobile_number": RAVI})
-    before = await rows_of_somebody(site)
+    before = await personal_rows(site)
     person, session = await everything(site, who)
-    filled = {name for name, rows in (await rows_of_somebody(site)).items() if rows != before[name]}
+    filled = {name for name, rows in (await personal_rows(site)).items() if rows != before[name]}
     assert filled >= {
         "accounts",
         "challenges",
@@ -65,14 +63,14 @@ async def test_no_table_holds_anything_of_the_account_and_another_is_as_it_was(
         "idempotency_keys",
     }
     await erase(person)
-    assert await rows_of_somebody(site) == before
+    assert await personal_rows(site) == before
     left = repr(await site.rows())
     assert not [word for word in (session["user"]["id"], THOUGHT, *who.values()) if word in left]
     assert (await ravi.get(f"/chatroom/{room}")).status_code == 200
     assert (await ravi.get("/user/usage")).json()["used"] == 1
 
 
-async def test_the_identity_begins_anew_and_finds_nothing_of_before(site: Site) -> None:
+async def test_a_new_account_of_the_identity_is_empty(site: Site) -> None:
     person, session = await everything(site, NUMBER)
     await erase(person)
     refused(await log_in(site.visitor(), NUMBER, OLD), 401, "credentials_invalid")
@@ -86,7 +84,7 @@ async def test_the_identity_begins_anew_and_finds_nothing_of_before(site: Site) 
     assert len((await anew.get("/auth/sessions")).json()["items"]) == 1
 
 
-async def test_every_token_of_before_is_refused_also_after_the_identity_came_back(site: Site) -> None:
+async def test_old_tokens_are_refused_even_after_the_identity_signs_up_again(site: Site) -> None:
     first = await with_password(site, NUMBER)
     person, last = await everything(site, NUMBER)
     stream_url = (await person.ask(await person.new_room()))["stream_url"]
@@ -105,7 +103,7 @@ async def test_every_token_of_before_is_refused_also_after_the_identity_came_bac
     assert len((await site.rows())["accounts"]) == 1
 
 
-async def test_codes_and_signups_of_before_are_worth_nothing(site: Site, mira: Person) -> None:
+async def test_old_codes_and_signups_are_void(site: Site, mira: Person) -> None:
     visitor = site.visitor()
     signup = (await visitor.post("/auth/signup", json=NUMBER | {"password": OLD})).json()["signup_token"]
     code, for_reset = await code_for(visitor, NUMBER), await reset_code(visitor, NUMBER)
@@ -116,14 +114,14 @@ async def test_codes_and_signups_of_before_are_worth_nothing(site: Site, mira: P
     refused(await visitor.post("/auth/verify-otp", json=body), 400, "invalid_input", "signup_token")
 
 
-async def test_the_cached_list_of_rooms_is_gone(site: Site, mira: Person, clock: Clock) -> None:
+async def test_the_cached_list_of_rooms_is_dropped(site: Site, mira: Person, clock: Clock) -> None:
     account = UUID((await mira.get("/user/me")).json()["id"])
     await mira.new_room(THOUGHT)
     for status in ("parley; fwd=miss", "parley; hit"):
         assert (await mira.get("/chatroom")).headers["cache-status"] == status
     await erase(mira)
     refused(await mira.get("/chatroom"), 401, "token_invalid")
-    # No token of the account is good any more: so one that was never ended looks for what lies about under its id.
+    # All tokens of the account are revoked, so a token of a session that never existed reads the cache under its id.
     mira.identify(site.parley.accounts.access_tokens.issue(account, uuid4(), clock.now))
     answer = await mira.get("/chatroom")
     assert THOUGHT not in answer.text
@@ -144,9 +142,7 @@ async def test_the_stream_of_a_running_reply_ends(site: Site, mira: Person, mode
     assert (await site.rows())["messages"] == []
 
 
-async def test_what_waited_to_be_answered_is_never_asked_of_the_model(
-    site: Site, mira: Person, model: ScriptedModel
-) -> None:
+async def test_pending_replies_are_never_generated(site: Site, mira: Person, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "one ", gate)
     room = await mira.new_room()
@@ -160,7 +156,7 @@ async def test_what_waited_to_be_answered_is_never_asked_of_the_model(
     assert model.times_asked("And then?") == 0
 
 
-async def test_erasing_takes_a_token_and_no_more(site: Site, mira: Person) -> None:
+async def test_erasing_requires_only_a_token(site: Site, mira: Person) -> None:
     refused(await site.visitor().delete("/user/me"), 401, "token_invalid")
     await erase(mira)
     refused(await mira.delete("/user/me"), 401, "token_invalid")

@@ -1,4 +1,4 @@
-"""A forgotten password: a code for the identity sets another, and everybody who was signed in is out."""
+"""Resetting a forgotten password with a code, which ends all sessions."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ Who = dict[str, str]
 
 
 async def with_password(site: Site, who: Who) -> dict[str, Any]:
-    """The session in which an account was made that has the old password."""
+    """Create an account with the old password; returns its first session."""
     visitor = site.visitor()
     signup = await visitor.post("/auth/signup", json=who | {"password": OLD})
     body = who | {"otp": await code_for(visitor, who), "signup_token": signup.json()["signup_token"]}
@@ -42,7 +42,7 @@ async def log_in(person: Person, who: Who, password: str) -> httpx.Response:
 
 
 @IDENTITIES
-async def test_whoever_forgot_their_password_sets_another_and_signs_in_with_it(site: Site, who: Who) -> None:
+async def test_a_reset_sets_a_new_password_that_works(site: Site, who: Who) -> None:
     account = (await with_password(site, who))["user"]
     visitor = site.visitor()
     answer = await reset(visitor, who, await reset_code(visitor, who))
@@ -69,7 +69,7 @@ async def test_a_reset_ends_every_session_of_the_account_and_no_other(site: Site
     assert (await ravi.get("/user/me")).status_code == 200
 
 
-async def test_who_never_had_a_password_may_set_one_so(site: Site, mira: Person) -> None:
+async def test_a_reset_sets_the_first_password_of_an_account(site: Site, mira: Person) -> None:
     visitor = site.visitor()
     assert (await reset(visitor, NUMBER, await reset_code(visitor, NUMBER))).status_code == 200
     signed_in = await log_in(visitor, NUMBER, NEW)
@@ -85,7 +85,7 @@ async def test_a_code_resets_once(site: Site) -> None:
     assert (await log_in(visitor, NUMBER, NEW)).status_code == 200
 
 
-async def test_of_thirty_resets_at_once_with_the_right_code_one_succeeds(site: Site) -> None:
+async def test_one_of_thirty_concurrent_resets_succeeds(site: Site) -> None:
     await with_password(site, NUMBER)
     visitor = site.visitor()
     code = await reset_code(visitor, NUMBER)
@@ -100,7 +100,7 @@ async def test_of_thirty_resets_at_once_with_the_right_code_one_succeeds(site: S
     refused(await log_in(visitor, NUMBER, loser), 401, "credentials_invalid")
 
 
-async def test_a_code_for_one_purpose_is_worth_nothing_for_the_other(site: Site) -> None:
+async def test_a_code_is_valid_for_its_own_purpose_only(site: Site) -> None:
     await with_password(site, NUMBER)
     visitor = site.visitor()
     for_sign_in, for_reset = await code_for(visitor, NUMBER), await reset_code(visitor, NUMBER)
@@ -145,11 +145,11 @@ async def never_sent(visitor: Person, clock: Clock) -> str:
     return "123456"
 
 
-async def test_whatever_is_wrong_with_a_code_the_answer_is_one_and_nothing_changes(site: Site, clock: Clock) -> None:
+async def test_every_invalid_code_gets_the_same_answer_and_changes_nothing(site: Site, clock: Clock) -> None:
     await with_password(site, NUMBER)
     visitor = site.visitor()
     answers = {}
-    # «spent» sets the new password, so what is refused would set another.
+    # `spent` sets the password NEW, so the refused requests try to set another one.
     for fault in (never_sent, wrong, expired, exhausted, voided, spent):
         code = await fault(visitor, clock)
         answers[fault.__name__] = await reset(visitor, NUMBER, code, "a password of somebody else")
@@ -159,7 +159,7 @@ async def test_whatever_is_wrong_with_a_code_the_answer_is_one_and_nothing_chang
     assert len({answer.content for answer in answers.values()}) == 1
 
 
-async def test_a_code_is_good_until_its_last_second_and_its_fifth_try(site: Site, clock: Clock) -> None:
+async def test_a_code_is_valid_until_its_last_second_and_fifth_try(site: Site, clock: Clock) -> None:
     await with_password(site, NUMBER)
     visitor = site.visitor()
     code = await reset_code(visitor, NUMBER)
@@ -169,7 +169,7 @@ async def test_a_code_is_good_until_its_last_second_and_its_fifth_try(site: Site
     assert (await reset(visitor, NUMBER, code)).status_code == 200
 
 
-async def test_nobody_becomes_an_account_by_a_reset(site: Site) -> None:
+async def test_a_reset_creates_no_account(site: Site) -> None:
     visitor = site.visitor()
     code = await reset_code(visitor, NUMBER)
     refused(await reset(visitor, NUMBER, code), 401, "otp_invalid")
@@ -177,7 +177,7 @@ async def test_nobody_becomes_an_account_by_a_reset(site: Site) -> None:
     refused(await log_in(visitor, NUMBER, NEW), 401, "credentials_invalid")
 
 
-NOT_TO_BE_CHOSEN = [
+REFUSED_PASSWORDS = [
     (NUMBER, "seven77"),
     (NUMBER, "x" * 129),
     (NUMBER, "eight888\x00"),
@@ -194,12 +194,12 @@ NOT_TO_BE_CHOSEN = [
 ]
 
 
-async def test_a_password_that_is_refused_leaves_the_code_good(site: Site, subtests: pytest.Subtests) -> None:
+async def test_a_refused_password_leaves_the_code_valid(site: Site, subtests: pytest.Subtests) -> None:
     for who in (NUMBER, ADDRESS):
         await with_password(site, who)
     visitor = site.visitor()
     codes = {str(who): await reset_code(visitor, who) for who in (NUMBER, ADDRESS)}
-    for who, password in NOT_TO_BE_CHOSEN:
+    for who, password in REFUSED_PASSWORDS:
         with subtests.test(who=who, password=password[:20]):
             before = await site.rows()
             refused(await reset(visitor, who, codes[str(who)], password), 400, "invalid_input", "new_password")
@@ -209,13 +209,13 @@ async def test_a_password_that_is_refused_leaves_the_code_good(site: Site, subte
 
 
 async def test_the_same_passwords_are_refused_at_signup(site: Site, subtests: pytest.Subtests) -> None:
-    for who, password in NOT_TO_BE_CHOSEN:
+    for who, password in REFUSED_PASSWORDS:
         with subtests.test(who=who, password=password[:20]):
             answer = await site.visitor().post("/auth/signup", json=who | {"password": password})
             refused(answer, 400, "invalid_input", "password")
 
 
-async def test_a_password_that_is_refused_tells_nothing_of_the_code(site: Site) -> None:
+async def test_a_refused_password_reveals_nothing_about_the_code(site: Site) -> None:
     await with_password(site, NUMBER)
     visitor = site.visitor()
     code = await reset_code(visitor, NUMBER)

@@ -1,4 +1,4 @@
-"""Guesses in bulk, and the use of stolen tokens: what many calls at once may and may not gain."""
+"""Many concurrent guesses and uses of stolen tokens."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ async def is_out(person: Person, access_token: str) -> None:
     refused(await person.get("/user/me"), 401, "token_invalid")
 
 
-async def test_of_200_guesses_at_once_five_are_compared(site: Site) -> None:
+async def test_five_of_200_concurrent_guesses_are_compared(site: Site) -> None:
     visitor = site.visitor()
     code = await code_for(visitor, NUMBER)
     assert await tries(site) == [0]
@@ -47,7 +47,7 @@ async def test_of_200_guesses_at_once_five_are_compared(site: Site) -> None:
     assert (await site.rows())["accounts"] == []
 
 
-async def test_of_200_guesses_at_a_reset_code_at_once_five_are_compared(site: Site) -> None:
+async def test_five_of_200_concurrent_guesses_at_a_reset_code_are_compared(site: Site) -> None:
     await with_password(site, NUMBER)
     visitor = site.visitor()
     code = await reset_code(visitor, NUMBER)
@@ -59,7 +59,7 @@ async def test_of_200_guesses_at_a_reset_code_at_once_five_are_compared(site: Si
     assert (await log_in(visitor, NUMBER, OLD)).status_code == 200
 
 
-async def test_the_right_code_among_the_wrong_ones_gets_in_only_within_the_first_five(site: Site) -> None:
+async def test_the_right_code_works_only_within_the_first_five_tries(site: Site) -> None:
     visitor = site.visitor()
     code = await code_for(visitor, NUMBER)
     for guess in wrong_codes(code, 4):
@@ -68,7 +68,7 @@ async def test_the_right_code_among_the_wrong_ones_gets_in_only_within_the_first
     assert await tries(site) == [5]
 
 
-async def test_of_200_sign_ins_at_once_with_the_right_code_one_succeeds(site: Site) -> None:
+async def test_one_of_200_concurrent_sign_ins_with_the_right_code_succeeds(site: Site) -> None:
     visitor = site.visitor()
     code = await code_for(visitor, NUMBER)
     answers = await asyncio.gather(*(verify(visitor, code) for _ in range(200)))
@@ -77,7 +77,7 @@ async def test_of_200_sign_ins_at_once_with_the_right_code_one_succeeds(site: Si
     assert (len(rows["accounts"]), len(rows["sessions"]), len(rows["refresh_tokens"])) == (1, 1, 1)
 
 
-async def test_new_codes_give_a_guesser_five_tries_each_and_come_to_an_end(open_site: OpenSite) -> None:
+async def test_new_codes_give_five_tries_each_up_to_the_hourly_limit(open_site: OpenSite) -> None:
     site = await open_site(OTP_MAX_SENDS_PER_HOUR="3")
     visitor, compared = site.visitor(), 0
     while (sent := await visitor.post("/auth/send-otp", json=NUMBER)).status_code == 200:
@@ -88,7 +88,7 @@ async def test_new_codes_give_a_guesser_five_tries_each_and_come_to_an_end(open_
     assert compared == 15
 
 
-async def test_of_guesses_at_a_password_from_anywhere_so_many_an_hour_are_compared(open_site: OpenSite) -> None:
+async def test_password_guesses_from_all_addresses_are_limited_per_hour(open_site: OpenSite) -> None:
     site = await open_site(AUTH_REQUESTS_PER_MINUTE="7")
     await with_password(site, NUMBER)
     spellings = (MIRA, "+91 98765 43210", "(+91) 98765-43210", "00919876543210")
@@ -101,7 +101,7 @@ async def test_of_guesses_at_a_password_from_anywhere_so_many_an_hour_are_compar
     assert sorted(answer.status_code for answer in answers) == [401] * 7 + [429] * 53
     for answer in answers:
         refused(answer, answer.status_code, "credentials_invalid" if answer.status_code == 401 else "rate_limited")
-    # Then the right one is as good as any, and a code still opens the door.
+    # Then even the right password is refused, but a code still works.
     answer = await log_in(site.visitor(), NUMBER, OLD)
     refused(answer, 429, "rate_limited")
     assert 3_500 < int(answer.headers["retry-after"]) <= 3_600
@@ -109,7 +109,7 @@ async def test_of_guesses_at_a_password_from_anywhere_so_many_an_hour_are_compar
     refused(await log_in(site.visitor("198.51.100.2"), {"mobile_number": RAVI}, OLD), 401, "credentials_invalid")
 
 
-async def test_fifty_refreshes_of_one_token_at_once_have_one_successor(site: Site) -> None:
+async def test_fifty_concurrent_refreshes_of_one_token_return_the_same_token(site: Site) -> None:
     visitor = site.visitor()
     session = await visitor.sign_in(MIRA)
     answers = await asyncio.gather(*(refresh(visitor, session["refresh_token"]) for _ in range(50)))
@@ -137,7 +137,7 @@ async def thief_once_the_successor_was_used(visitor: Person, session: dict[str, 
 @pytest.mark.parametrize(
     "theft", [thief_after_the_grace, thief_once_the_successor_was_used], ids=lambda theft: theft.__name__
 )
-async def test_a_token_used_again_ends_the_session_at_once_and_no_other(site: Site, clock: Clock, theft: Any) -> None:
+async def test_a_reused_token_ends_only_its_session_at_once(site: Site, clock: Clock, theft: Any) -> None:
     visitor, elsewhere = site.visitor(), await site.person()
     session = await visitor.sign_in(MIRA)
     later = await theft(visitor, session, clock)
@@ -147,7 +147,7 @@ async def test_a_token_used_again_ends_the_session_at_once_and_no_other(site: Si
     assert len((await elsewhere.get("/auth/sessions")).json()["items"]) == 1
 
 
-async def test_a_repeat_in_the_last_moment_of_the_grace_ends_nothing(site: Site, clock: Clock) -> None:
+async def test_a_repeat_at_the_end_of_the_grace_ends_nothing(site: Site, clock: Clock) -> None:
     visitor = site.visitor()
     session = await visitor.sign_in(MIRA)
     first = (await refresh(visitor, session["refresh_token"])).json()
@@ -158,7 +158,7 @@ async def test_a_repeat_in_the_last_moment_of_the_grace_ends_nothing(site: Site,
     assert (await visitor.get("/user/me")).status_code == 200
 
 
-async def test_fifty_thieves_at_once_end_the_session_once(site: Site, clock: Clock) -> None:
+async def test_fifty_concurrent_reuses_end_the_session_once(site: Site, clock: Clock) -> None:
     visitor = site.visitor()
     session = await visitor.sign_in(MIRA)
     pair = (await refresh(visitor, session["refresh_token"])).json()
@@ -170,7 +170,7 @@ async def test_fifty_thieves_at_once_end_the_session_once(site: Site, clock: Clo
     assert len((await site.rows())["revoked_sessions"]) == 1
 
 
-async def test_a_flood_of_guesses_at_one_identity_leaves_another_alone(site: Site) -> None:
+async def test_guesses_at_one_identity_do_not_affect_another(site: Site) -> None:
     visitor = site.visitor()
     code = await code_for(visitor, NUMBER)
     guesses = asyncio.gather(*(verify(visitor, guess) for guess in wrong_codes(code, 200)))

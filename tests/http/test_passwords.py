@@ -29,7 +29,7 @@ async def log_in(person: Person, password: str = PASSWORD, who: dict[str, str] =
     return await person.post("/auth/login", json=who | {"password": password})
 
 
-async def test_signup_and_a_code_make_an_account_that_signs_in_by_password(site: Site) -> None:
+async def test_signup_and_code_create_an_account_with_a_password(site: Site) -> None:
     visitor = site.visitor()
     verified = await verify(visitor, await sign_up(visitor, name="Mira", password=PASSWORD))
     assert verified.status_code == 200
@@ -44,13 +44,13 @@ async def test_signup_and_a_code_make_an_account_that_signs_in_by_password(site:
     assert (await visitor.get("/user/me")).json() == verified.json()["user"]
 
 
-async def test_signup_alone_makes_no_account(site: Site) -> None:
+async def test_signup_alone_creates_no_account(site: Site) -> None:
     visitor = site.visitor()
     await sign_up(visitor, password=PASSWORD)
     refused(await log_in(visitor), 401, "credentials_invalid")
 
 
-async def test_wrong_credentials_are_all_alike(site: Site) -> None:
+async def test_all_wrong_credentials_get_the_same_answer(site: Site) -> None:
     visitor = site.visitor()
     await verify(visitor, await sign_up(visitor, password=PASSWORD))
     await verify(visitor, None, {"email": "no-password@example.com"})
@@ -65,7 +65,7 @@ async def test_wrong_credentials_are_all_alike(site: Site) -> None:
     assert len({answer.content for answer in wrong}) == 1
 
 
-async def test_nobody_plants_a_password_in_an_account_that_exists(site: Site, mira: Person) -> None:
+async def test_a_signup_cannot_set_the_password_of_an_existing_account(site: Site, mira: Person) -> None:
     visitor = site.visitor()
     token = await sign_up(visitor, name="Not Mira", password=PASSWORD)
     verified = await verify(mira, token)
@@ -75,7 +75,7 @@ async def test_nobody_plants_a_password_in_an_account_that_exists(site: Site, mi
 
 
 @pytest.mark.parametrize("case", ["unknown", "of another identity", "expired"])
-async def test_a_signup_token_that_does_not_fit_leaves_the_code_unspent(site: Site, clock: Clock, case: str) -> None:
+async def test_an_invalid_signup_token_leaves_the_code_unspent(site: Site, clock: Clock, case: str) -> None:
     visitor = site.visitor()
     token = await sign_up(visitor, password=PASSWORD)
     who = {"mobile_number": RAVI} if case == "of another identity" else WHO
@@ -103,7 +103,7 @@ NOT_FOR_ACCOUNTS = [
 ]
 
 
-async def test_what_no_account_may_have_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+async def test_invalid_names_and_passwords_are_refused(site: Site, subtests: pytest.Subtests) -> None:
     for field, value in NOT_FOR_ACCOUNTS:
         with subtests.test(field=field, value=str(value)[:20]):
             before = await site.rows()
@@ -112,14 +112,14 @@ async def test_what_no_account_may_have_is_refused(site: Site, subtests: pytest.
 
 
 @pytest.mark.parametrize("password", ["8 chars!", "  密码 mit Leerzeichen ", "😀" * 128])
-async def test_any_password_of_8_to_128_characters_is_taken_as_it_is(site: Site, password: str) -> None:
+async def test_any_password_of_8_to_128_characters_is_accepted_unchanged(site: Site, password: str) -> None:
     visitor = site.visitor()
     await verify(visitor, await sign_up(visitor, password=password))
     assert (await log_in(visitor, password)).status_code == 200
     refused(await log_in(visitor, password + " "), 401, "credentials_invalid")
 
 
-async def test_the_name_changes_and_goes(mira: Person) -> None:
+async def test_the_name_can_be_changed_and_removed(mira: Person) -> None:
     named = await mira.patch("/user/me", json={"name": "Mira 😀"})
     assert named.status_code == 200
     assert named.json()["name"] == "Mira 😀"
@@ -138,7 +138,7 @@ BAD_CHANGES = [
 ]
 
 
-async def test_a_bad_change_changes_nothing(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_change_changes_nothing(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in BAD_CHANGES:
         with subtests.test(body=str(body)[:60]):
             before = await site.rows()

@@ -70,15 +70,15 @@ async def test_a_session_lasts_thirty_days_from_its_last_refresh(
 NO_REFRESH_TOKENS = ["", "x", "é", "\x00", "a" * 1_024]
 
 
-async def test_what_is_no_refresh_token_is_refused(visitor: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_refresh_token_is_refused(visitor: Person, subtests: pytest.Subtests) -> None:
     for token in NO_REFRESH_TOKENS:
         with subtests.test(token=token[:20]):
             refused(await refresh(visitor, token), 401, "refresh_token_invalid")
 
 
-async def test_an_access_token_refreshes_nothing(visitor: Person, session: dict[str, Any]) -> None:
+async def test_an_access_token_is_no_refresh_token(visitor: Person, session: dict[str, Any]) -> None:
     refused(await refresh(visitor, session["access_token"]), 401, "refresh_token_invalid")
 
 
-async def test_an_endless_refresh_token_is_bad_input(visitor: Person) -> None:
+async def test_an_overlong_refresh_token_is_bad_input(visitor: Person) -> None:
     refused(await refresh(visitor, "a" * 1_025), 400, "invalid_input", "refresh_token")

@@ -1,4 +1,4 @@
-"""Where an account is signed in, and ending that."""
+"""Listing and ending the sessions of an account."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ FIELDS = {"id", "current", "opened_by", "user_agent", "created_at", "last_used_a
 
 @dataclass(frozen=True)
 class Device:
-    """A sign-in of Mira's and everything that it gave her."""
+    """A device on which Mira is signed in, with its tokens."""
 
     person: Person
     visitor: Person
@@ -28,7 +28,7 @@ class Device:
     stream_url: str
 
     async def calls(self) -> list[httpx.Response]:
-        """By the access token, by the ticket of a stream, and by the refresh token, which is then used."""
+        """One call each with the access token, a stream ticket, and the refresh token, which is used up by that."""
         return [
             await self.person.get("/user/me"),
             await self.visitor.get(self.stream_url),
@@ -98,7 +98,7 @@ async def test_a_device_may_end_its_own_session_by_its_id(phone: Device, laptop:
     await laptop.works()
 
 
-async def test_who_has_logged_out_cannot_do_so_again(phone: Device) -> None:
+async def test_logging_out_twice_is_refused(phone: Device) -> None:
     assert (await phone.person.post("/auth/logout")).status_code == 204
     refused(await phone.person.post("/auth/logout"), 401, "token_invalid")
 
@@ -115,7 +115,7 @@ async def test_an_ended_session_is_neither_listed_nor_ended_again(phone: Device,
     refused(await laptop.person.delete(f"/auth/sessions/{phone.id}"), 404, "session_not_found")
 
 
-async def test_a_session_stays_ended_over_a_restart(
+async def test_a_session_stays_ended_after_a_restart(
     empty_database: Path, tmp_path: Path, clock: Clock, model: ScriptedModel, document: Document
 ) -> None:
     file = Path(shutil.copy(empty_database, tmp_path / "restarted.db"))
@@ -176,7 +176,7 @@ async def test_pages_of_one_hold_every_session_once(site: Site) -> None:
         page = answer.json()
         assert len(page["items"]) == 1
         found += page["items"]
-        # Who signs in between two pages stands on none that is still to come.
+        # A sign-in between two pages appears on none of the following pages.
         await site.person()
         if (cursor := page["next_cursor"]) is None:
             break
@@ -188,12 +188,12 @@ async def test_pages_of_one_hold_every_session_once(site: Site) -> None:
     ("parameters", "field"),
     [({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"cursor": "x"}, "cursor"), ({"cursor": "%00"}, "cursor")],
 )
-async def test_what_is_no_page_is_bad_input(mira: Person, parameters: dict[str, Any], field: str) -> None:
+async def test_invalid_page_parameters_are_bad_input(mira: Person, parameters: dict[str, Any], field: str) -> None:
     refused(await mira.get("/auth/sessions", params=parameters), 400, "invalid_input", field)
 
 
 @pytest.mark.parametrize("session_id", ["x", "1", "00000000-0000-0000-0000-00000000000g"])
-async def test_what_is_no_session_is_not_found(mira: Person, session_id: str) -> None:
+async def test_an_unknown_session_is_not_found(mira: Person, session_id: str) -> None:
     assert (await mira.delete(f"/auth/sessions/{session_id}")).status_code == 404
 
 
@@ -210,12 +210,12 @@ async def test_what_is_no_session_is_not_found(mira: Person, session_id: str) ->
         (b"\xed\xa0\x80", "\xed\xa0\x80"),
     ],
 )
-async def test_a_device_is_shown_as_it_called_itself_and_harmless(site: Site, sent: bytes, shown: str) -> None:
+async def test_the_user_agent_is_shown_sanitised(site: Site, sent: bytes, shown: str) -> None:
     [session] = await listed((await device(site, sent)).person)
     assert session["user_agent"] == shown
 
 
-async def test_a_device_without_a_name_has_none(site: Site) -> None:
+async def test_a_missing_user_agent_is_null(site: Site) -> None:
     person = site.visitor()
     del person.headers["User-Agent"]
     await person.sign_in(MIRA)

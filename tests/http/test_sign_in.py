@@ -45,7 +45,7 @@ async def test_an_identity_is_exactly_one_readable_number_or_address(site: Site,
                 refused(await visitor.post(path, json=identity | rest), 400, "invalid_input", field)
 
 
-async def test_one_number_is_one_account_however_it_is_written(site: Site) -> None:
+async def test_all_spellings_of_a_number_are_one_account(site: Site) -> None:
     visitor = site.visitor()
     ids = {
         (await visitor.sign_in(written))["user"]["id"]
@@ -54,7 +54,7 @@ async def test_one_number_is_one_account_however_it_is_written(site: Site) -> No
     assert len(ids) == 1
 
 
-async def test_one_address_is_one_account_however_it_is_written(site: Site) -> None:
+async def test_all_spellings_of_an_address_are_one_account(site: Site) -> None:
     visitor = site.visitor()
     users = []
     for email in ("Mira@Example.com", " mira@example.com"):
@@ -67,14 +67,14 @@ async def test_one_address_is_one_account_however_it_is_written(site: Site) -> N
     assert users[0]["mobile_number"] is None
 
 
-async def test_only_the_first_sign_in_makes_the_account(site: Site) -> None:
+async def test_only_the_first_sign_in_creates_the_account(site: Site) -> None:
     visitor = site.visitor()
     first, second = await visitor.sign_in(MIRA), await visitor.sign_in(MIRA)
     assert (first["created"], second["created"]) == (True, False)
     assert first["user"] == second["user"]
 
 
-async def test_a_known_and_an_unknown_identity_get_the_same_answers(site: Site, mira: Person) -> None:
+async def test_identities_with_and_without_account_get_the_same_answers(site: Site, mira: Person) -> None:
     visitor = site.visitor()
     known, unknown = {"mobile_number": MIRA}, {"mobile_number": RAVI}
     sent = [(await visitor.post("/auth/send-otp", json=who)).json() for who in (known, unknown)]
@@ -132,7 +132,7 @@ async def test_a_code_is_for_one_identity(site: Site) -> None:
 NO_CODES = ["", "x", "12345", "1234567", "१२३४५६", "\x00", "x" * 64]
 
 
-async def test_what_is_no_code_is_as_wrong_as_any(site: Site, subtests: pytest.Subtests) -> None:
+async def test_a_malformed_code_is_a_wrong_code(site: Site, subtests: pytest.Subtests) -> None:
     for otp in NO_CODES:
         with subtests.test(otp=otp):
             visitor = site.visitor()
@@ -151,7 +151,7 @@ async def test_the_next_code_waits_a_minute(open_site: OpenSite) -> None:
     assert (await visitor.post("/auth/send-otp", json={"mobile_number": RAVI})).status_code == 200
 
 
-async def test_one_identity_gets_so_many_codes_an_hour(open_site: OpenSite) -> None:
+async def test_codes_of_one_identity_are_limited_per_hour(open_site: OpenSite) -> None:
     visitor = (await open_site(OTP_MAX_SENDS_PER_HOUR="2")).visitor()
     for _ in range(2):
         await code_for(visitor, {"mobile_number": MIRA})

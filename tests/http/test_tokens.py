@@ -1,4 +1,4 @@
-"""Access tokens: what is refused, and that nothing but the public routes answers without one."""
+"""Access tokens: which are refused, and which routes work without one."""
 
 import hashlib
 import re
@@ -42,7 +42,7 @@ PUBLIC = {
 }
 
 
-async def test_nothing_but_the_public_routes_answers_without_a_token(site: Site) -> None:
+async def test_only_public_routes_answer_without_a_token(site: Site) -> None:
     visitor = site.visitor()
     answered = set()
     for route in litestar_application(site.parley).routes:
@@ -70,7 +70,7 @@ NO_TOKENS = [
 ]
 
 
-async def test_what_is_no_token_is_refused(site: Site, subtests: pytest.Subtests) -> None:
+async def test_malformed_token_is_refused(site: Site, subtests: pytest.Subtests) -> None:
     for header in NO_TOKENS:
         with subtests.test(header=header[:40]):
             answer = await site.visitor().get("/user/me", headers={"Authorization": header.encode("latin-1")})
@@ -78,20 +78,20 @@ async def test_what_is_no_token_is_refused(site: Site, subtests: pytest.Subtests
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_token_of_ours_is_taken_whatever_the_case_of_its_scheme(site: Site, mira: Person) -> None:
+async def test_the_scheme_is_case_insensitive(site: Site, mira: Person) -> None:
     for scheme in ("bearer", "BEARER", "Bearer"):
         answer = await site.visitor().get("/user/me", headers={"Authorization": f"{scheme} {mira.token}"})
         assert answer.status_code == 200
 
 
-async def test_the_very_token_changed_is_refused(mira: Person) -> None:
+async def test_a_changed_token_is_refused(mira: Person) -> None:
     claims, signature = mira.token.rsplit(".", 1)
     mira.identify(f"{claims}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}")
     refused(await mira.get("/user/me"), 401, "token_invalid")
 
 
-async def test_a_token_written_anew_with_our_secret_and_claims_is_taken(mira: Person) -> None:
-    """So the refusals below are for what each of them changes."""
+async def test_a_rebuilt_token_with_the_same_claims_is_accepted(mira: Person) -> None:
+    """Shows that the refusals below are due to their changes."""
     mira.identify(forged(mira.token))
     assert (await mira.get("/user/me")).status_code == 200
 
@@ -114,7 +114,7 @@ OTHER_CLAIMS = [
 ]
 
 
-async def test_a_token_signed_here_with_other_claims_is_refused(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_a_token_with_other_claims_is_refused(mira: Person, subtests: pytest.Subtests) -> None:
     token = mira.token
     for changes in OTHER_CLAIMS:
         with subtests.test(changes=changes):
@@ -123,7 +123,9 @@ async def test_a_token_signed_here_with_other_claims_is_refused(mira: Person, su
 
 
 @pytest.mark.parametrize(("secret", "algorithm"), [("another secret " * 3, "HS256"), (None, "none"), (None, "HS512")])
-async def test_a_token_signed_otherwise_is_refused(mira: Person, secret: str | None, algorithm: str) -> None:
+async def test_a_token_with_another_secret_or_algorithm_is_refused(
+    mira: Person, secret: str | None, algorithm: str
+) -> None:
     mira.identify(forged(mira.token, secret=secret or SETTINGS["JWT_SECRET"], algorithm=algorithm))
     refused(await mira.get("/user/me"), 401, "token_invalid")
 
@@ -140,12 +142,12 @@ async def test_a_token_from_the_future_is_refused(clock: Clock, mira: Person) ->
     refused(await mira.get("/user/me"), 401, "token_invalid")
 
 
-async def test_a_token_of_an_account_that_is_not_there_is_refused(mira: Person) -> None:
+async def test_a_token_of_a_missing_account_is_refused(mira: Person) -> None:
     mira.identify(forged(mira.token, sub=str(uuid4())))
     refused(await mira.get("/user/me"), 401, "token_invalid")
 
 
-async def test_a_secret_that_signs_no_more_still_verifies(open_site: OpenSite) -> None:
+async def test_an_older_secret_still_verifies(open_site: OpenSite) -> None:
     older = SETTINGS["JWT_SECRET"]
     site = await open_site(JWT_SECRET=f"a newer secret that has at least as many bytes,{older}")
     person = await site.person()
@@ -154,7 +156,7 @@ async def test_a_secret_that_signs_no_more_still_verifies(open_site: OpenSite) -
 
 
 def forged(token: str, *, secret: str | None = None, algorithm: str = "HS256", **changes: Any) -> str:
-    """The token written anew; a claim of None is left out."""
+    """The token rebuilt with `changes`; a claim of None is left out."""
     secret = secret or SETTINGS["JWT_SECRET"]
     claims = jwt.decode(token, options={"verify_signature": False}) | changes
     kid = hashlib.sha256(SETTINGS["JWT_SECRET"].encode()).hexdigest()[:8]

@@ -24,7 +24,7 @@ async def test_code_is_delivered_with_the_minutes_that_it_has_left(env, seconds,
     assert await waiting(env) == 0
 
 
-async def test_code_lies_only_sealed_in_the_delivery_and_its_repr_holds_nothing_of_it(env):
+async def test_delivery_stores_the_code_encrypted_and_hides_it_in_its_repr(env):
     delivery = await claim(env, await requested(env))
 
     assert FakeCipher().decrypt(delivery.encrypted_code) == "000001"
@@ -33,7 +33,7 @@ async def test_code_lies_only_sealed_in_the_delivery_and_its_repr_holds_nothing_
     assert "000001" not in repr(replace(delivery, id=UUID(int=0)))
 
 
-async def test_repeated_hint_sends_nothing_twice(env):
+async def test_repeated_hint_sends_the_code_once(env):
     delivery_id = await requested(env)
     await outcomes(deliver(env, delivery_id) for _ in range(20))
     await deliver(env, delivery_id)
@@ -42,26 +42,26 @@ async def test_repeated_hint_sends_nothing_twice(env):
     assert env.audit.events == DELIVERED
 
 
-async def test_hint_of_nothing_does_nothing(env):
+async def test_hint_of_an_unknown_delivery_does_nothing(env):
     await deliver(env, UUID(int=404))
 
     assert env.audit.notes == []
 
 
 async def test_no_unit_of_work_is_open_while_a_code_is_sent(env):
-    class Looking(FakeOtpSender):
+    class SenderThatOpensATransaction(FakeOtpSender):
         async def send(self, *message, minutes: int) -> None:
             async with asyncio.timeout(5), env.uow():
                 await super().send(*message, minutes=minutes)
 
-    sender = Looking()
+    sender = SenderThatOpensATransaction()
     env.code_delivery = replace(env.code_delivery, senders={IdentityKind.EMAIL: sender})
     await deliver(env, await requested(env))
 
     assert len(sender.sent) == 1
 
 
-async def test_lost_hint_is_found_again_after_two_seconds(env):
+async def test_delivery_whose_hint_was_lost_is_requeued_after_two_seconds(env):
     delivery_id = await requested(env)
     env.advance(seconds=1.9)
     assert await requeue(env) == 0
@@ -91,7 +91,7 @@ async def test_code_of_a_worker_that_died_is_sent_once_its_lease_is_over(env):
     assert env.audit.events == DELIVERED
 
 
-async def test_code_stays_when_a_sender_breaks(env):
+async def test_delivery_survives_an_unexpected_error_of_the_sender(env):
     delivery_id = await requested(env)
     env.sender.failures = [ZeroDivisionError()]
     with pytest.raises(ZeroDivisionError):
@@ -102,8 +102,8 @@ async def test_code_stays_when_a_sender_breaks(env):
     assert len(env.sender.sent) == 1
 
 
-@pytest.mark.parametrize("failed", [True, False], ids=["put off", "never tried"])
-async def test_older_code_is_never_sent_once_there_is_a_newer_one(env, failed):
+@pytest.mark.parametrize("failed", [True, False], ids=["postponed", "never tried"])
+async def test_older_code_is_not_sent_once_there_is_a_newer_one(env, failed):
     older = await requested(env)
     if failed:
         env.sender.failures = [SenderUnavailable("busy")]
@@ -117,7 +117,7 @@ async def test_older_code_is_never_sent_once_there_is_a_newer_one(env, failed):
 
 
 @pytest.mark.parametrize("failure", [None, SenderUnavailable("busy"), SenderRefused("no")], ids=str)
-async def test_end_of_an_older_codes_delivery_takes_nothing_of_a_newer_one(env, failure):
+async def test_end_of_an_older_delivery_leaves_the_newer_one(env, failure):
     class Slow(FakeOtpSender):
         async def send(self, *_message, **_minutes) -> None:
             env.advance(minutes=1)
@@ -134,14 +134,14 @@ async def test_end_of_an_older_codes_delivery_takes_nothing_of_a_newer_one(env, 
     assert [code for _, code, _ in outbox.sent] == ["000003"]
 
 
-async def test_reset_of_an_account_is_delivered(env):
+async def test_reset_code_of_an_account_is_delivered(env):
     await env.sign_in()
     await deliver(env, await requested(env, purpose=Purpose.RESET))
 
     assert env.sender.sent[-1][2] is Purpose.RESET
 
 
-async def test_reset_of_an_unknown_identity_sends_nothing_and_leaves_nothing_behind(env):
+async def test_reset_code_of_an_identity_without_account_is_dropped(env):
     await env.sign_in(MIRA)
     await env.deliver_codes()
     sent, notes = len(env.sender.sent), len(env.audit.notes)
@@ -152,7 +152,7 @@ async def test_reset_of_an_unknown_identity_sends_nothing_and_leaves_nothing_beh
     assert await waiting(env) == 0
 
 
-async def test_reset_of_an_account_that_was_erased_meanwhile_sends_nothing(env):
+async def test_reset_code_of_an_account_erased_meanwhile_is_not_sent(env):
     signed_in = await env.sign_in()
     delivery_id = await requested(env, purpose=Purpose.RESET)
     await erase_account(env.ports, account_id=signed_in.account.id)

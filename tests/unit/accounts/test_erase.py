@@ -11,41 +11,41 @@ from parley.core.errors import InvalidInput
 from tests.unit.accounts.environment import MIRA, RAVI, AccountsEnvironment
 
 
-class Asked:
-    """Units of work whose accounts and belongings note in what order they are asked. With an `error` they fail."""
+class RecordingUnitOfWork:
+    """Records the order of locks and erasures. The erasure of other modules' rows raises `error` if it is set."""
 
     def __init__(self, uow) -> None:
         self._uow = uow
         self.error: Exception | None = None
-        self.asked: list[str] = []
+        self.steps: list[str] = []
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False):
         async with self._uow(read_only=read_only) as unit:
             unit.account_erasure = self
-            unit.accounts.lock = self._noted("lock the account", unit.accounts.lock)
-            unit.accounts.remove = self._noted("remove the account", unit.accounts.remove)
+            unit.accounts.lock = self._recorded("lock the account", unit.accounts.lock)
+            unit.accounts.remove = self._recorded("remove the account", unit.accounts.remove)
             yield unit
 
-    def _noted(self, name: str, step):
-        async def noted(account_id: UUID):
-            self.asked.append(name)
+    def _recorded(self, name: str, step):
+        async def recorded(account_id: UUID):
+            self.steps.append(name)
             return await step(account_id)
 
-        return noted
+        return recorded
 
     async def lock(self, _account_id: UUID) -> None:
-        self.asked.append("lock belongings")
+        self.steps.append("lock other modules")
 
     async def erase(self, _account_id: UUID) -> None:
-        self.asked.append("erase belongings")
+        self.steps.append("erase other modules")
         if self.error:
             raise self.error
 
 
 @pytest.fixture
 async def owned(env: AccountsEnvironment) -> SignedIn:
-    """A session just opened. The list of what ended is fresh."""
+    """A new session. The revocation list is fresh."""
     await env.revocations.refresh(env.now)
     return await env.sign_in(signup_token=await env.sign_up())
 
@@ -54,7 +54,7 @@ async def erase(env: AccountsEnvironment, signed_in: SignedIn) -> None:
     await erase_account(env.ports, account_id=signed_in.account.id)
 
 
-async def test_account_is_gone_with_its_sessions_and_their_tokens(env, owned):
+async def test_erasure_removes_the_account_with_its_sessions_and_their_tokens(env, owned):
     other, caller = await env.log_in(), env.caller(owned)
     await erase(env, owned)
 
@@ -83,7 +83,7 @@ async def test_access_tokens_of_every_session_are_revoked(env, owned):
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-async def test_codes_that_were_sent_are_worth_nothing(env, owned, purpose):
+async def test_codes_that_were_sent_are_void(env, owned, purpose):
     env.advance(minutes=2)
     code = await env.send(MIRA, purpose)
     await erase(env, owned)
@@ -94,7 +94,7 @@ async def test_codes_that_were_sent_are_worth_nothing(env, owned, purpose):
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-async def test_code_on_its_way_is_not_sent(env, owned, purpose):
+async def test_queued_code_is_not_sent(env, owned, purpose):
     env.advance(minutes=2)
     await env.request_code(MIRA, purpose)
     await erase(env, owned)
@@ -105,7 +105,7 @@ async def test_code_on_its_way_is_not_sent(env, owned, purpose):
         assert await unit.deliveries.overdue(seconds=0, limit=9) == []
 
 
-async def test_signups_are_gone(env, owned):
+async def test_signups_are_removed(env, owned):
     env.advance(minutes=2)
     signup_token = await env.sign_up(name="Mallory")
     await erase(env, owned)
@@ -125,7 +125,7 @@ async def test_identity_is_free_again(env, owned):
     assert await env.refresh(again.refresh_token)
 
 
-async def test_other_accounts_keep_all_they_have(env, owned):
+async def test_other_accounts_are_untouched(env, owned):
     ravi = await env.sign_in(RAVI)
     env.advance(minutes=2)
     code = await env.send(RAVI)
@@ -143,7 +143,7 @@ async def test_other_accounts_keep_all_they_have(env, owned):
         assert await unit.signups.get(token_hash(signup_token)) is not None
 
 
-async def test_second_erasure_finds_nothing(env, owned):
+async def test_second_erasure_is_refused(env, owned):
     await erase(env, owned)
     with pytest.raises(TokenInvalid):
         await erase(env, owned)
@@ -151,17 +151,17 @@ async def test_second_erasure_finds_nothing(env, owned):
     assert env.audit.events.count(AuditEvent.ACCOUNT_ERASED) == 1
 
 
-async def test_belongings_are_locked_before_the_account_and_go_before_it(env, owned):
-    env.uow = asked = Asked(env.uow)
+async def test_rows_of_other_modules_are_locked_and_erased_before_the_account(env, owned):
+    env.uow = recording = RecordingUnitOfWork(env.uow)
     await erase(env, owned)
 
-    assert asked.asked == ["lock belongings", "lock the account", "erase belongings", "remove the account"]
+    assert recording.steps == ["lock other modules", "lock the account", "erase other modules", "remove the account"]
 
 
-async def test_nothing_goes_when_belongings_cannot(env, owned):
+async def test_failed_erasure_of_other_modules_changes_nothing(env, owned):
     real = env.uow
-    env.uow = asked = Asked(real)
-    asked.error = ZeroDivisionError()
+    env.uow = recording = RecordingUnitOfWork(real)
+    recording.error = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
         await erase(env, owned)
     env.uow = real

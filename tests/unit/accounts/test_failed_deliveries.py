@@ -1,4 +1,4 @@
-"""Codes that their sender does not take, or not at once."""
+"""Deliveries that fail for now or for good."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.unit.accounts.delivery_steps import DELIVERED, NOT_DELIVERED, deliver
 from tests.unit.accounts.environment import MIRA, RAVI
 
 
-async def test_unavailable_sender_is_tried_again_after_growing_delays_until_it_is_back(env):
+async def test_unavailable_sender_is_retried_after_growing_delays(env):
     delivery_id = await requested(env)
     delays = [2, 6, 18, 54, 60, 60]
     env.sender.failures = [SenderUnavailable("busy") for _ in delays]
@@ -31,7 +31,7 @@ async def test_unavailable_sender_is_tried_again_after_growing_delays_until_it_i
     assert await waiting(env) == 0
 
 
-async def test_what_was_put_off_is_found_by_the_sweep(env):
+async def test_postponed_delivery_is_requeued_by_the_sweep(env):
     delivery_id = await requested(env)
     env.sender.failures = [SenderUnavailable("busy")]
     await deliver(env, delivery_id)
@@ -41,7 +41,7 @@ async def test_what_was_put_off_is_found_by_the_sweep(env):
 
 
 @pytest.mark.parametrize(("life", "tries"), [(2, 1), (3, 2), (8, 2), (9, 3)])
-async def test_code_that_would_be_too_late_is_given_up_and_noted(env, life, tries):
+async def test_delivery_is_given_up_when_the_code_would_expire_before_the_next_try(env, life, tries):
     env.code_policy = CodePolicy(expire_seconds=life)
     delivery_id = await requested(env)
     env.sender.failures = [SenderUnavailable("busy") for _ in range(9)]
@@ -77,13 +77,13 @@ async def test_refused_code_is_tried_once_and_noted(env):
     assert await requeue(env) == 0
 
 
-async def test_code_whose_secret_was_rotated_away_is_noted(env):
-    class Rotated(FakeCipher):
-        def decrypt(self, _sealed: bytes) -> str:
+async def test_code_whose_encryption_key_was_removed_is_noted(env):
+    class RotatedCipher(FakeCipher):
+        def decrypt(self, _encrypted: bytes) -> str:
             raise ValueError
 
     delivery_id = await requested(env)
-    env.code_delivery = replace(env.code_delivery, cipher=Rotated())
+    env.code_delivery = replace(env.code_delivery, cipher=RotatedCipher())
     await deliver(env, delivery_id)
 
     assert env.audit.events == NOT_DELIVERED
@@ -91,7 +91,7 @@ async def test_code_whose_secret_was_rotated_away_is_noted(env):
     assert await waiting(env) == 0
 
 
-async def test_code_for_a_kind_of_identity_without_a_sender_any_more_is_noted(env):
+async def test_code_for_a_kind_of_identity_without_sender_is_noted(env):
     delivery_id = await requested(env, RAVI)
     env.code_delivery = replace(env.code_delivery, senders={IdentityKind.EMAIL: env.sender})
     await deliver(env, delivery_id)

@@ -26,7 +26,7 @@ def test_length_is_bounded(password):
     assert refusal(password) == "must have 8 to 128 characters"
 
 
-def test_what_no_database_stores_is_refused():
+def test_unstorable_characters_are_refused():
     assert "NUL" in refusal("eight888\x00")
 
 
@@ -52,7 +52,7 @@ def test_the_email_address_is_refused(password):
     assert refusal(password) == KNOWN
 
 
-def test_a_local_part_too_short_for_a_password_is_refused_twice_written():
+def test_a_short_local_part_is_refused_when_repeated():
     assert refusal("miramira", SHORT_EMAIL) == KNOWN
 
 
@@ -106,14 +106,14 @@ def test_the_name_of_the_product_is_refused(password, identity):
         "sparley1",
     ],
 )
-def test_anything_else_may_be_chosen(password, identity):
+def test_other_passwords_are_accepted(password, identity):
     RULES.check("password", password, identity)
 
 
-def test_an_address_of_punctuation_does_not_stand_for_every_password_of_punctuation():
+def test_a_local_part_of_punctuation_refuses_no_other_password():
     RULES.check("password", "?!?!?!?!", Identity(IdentityKind.EMAIL, "+_-@example.com"))
 
 
-def test_the_account_of_somebody_else_is_nothing_to_this_one():
+def test_other_identities_are_not_compared():
     RULES.check("password", "mira.sharma", MOBILE)
     RULES.check("password", "9876543210", EMAIL)

@@ -9,21 +9,21 @@ from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnviro
 
 @pytest.fixture
 async def owned(env: AccountsEnvironment) -> AccountsEnvironment:
-    """A env that knows MIRA with her PASSWORD."""
+    """An environment where MIRA has an account with PASSWORD."""
     await env.sign_in(signup_token=await env.sign_up())
     env.passwords.verified.clear()
     return env
 
 
-async def _swap_password(env: AccountsEnvironment, new: str) -> None:
+async def _replace_password(env: AccountsEnvironment, new: str) -> None:
     account = await env.account()
     async with env.uow() as unit:
         assert await unit.accounts.replace_password(account.id, old=account.password_hash, new=new)
         await unit.commit()
 
 
-class Interrupted(FakePasswords):
-    """The stored hash is replaced by `new` while the first verification is under way."""
+class InterruptedPasswords(FakePasswords):
+    """Replaces the stored hash by `new` during the first verification."""
 
     def __init__(self, env: AccountsEnvironment, new: str) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class Interrupted(FakePasswords):
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         if not self.verified:
-            await _swap_password(self._env, self._new)
+            await _replace_password(self._env, self._new)
         return await super().verify(password, password_hash)
 
 
 @pytest.mark.parametrize("password", ["p" * 8, "p" * 128, "ପାସୱାର୍ଡ ୧୨", " " * 8], ids=["8", "128", "odia", "spaces"])
-async def test_password_of_any_characters_may_be_chosen(env, password):
+async def test_password_of_any_characters_is_accepted(env, password):
     await env.sign_in(signup_token=await env.sign_up(password=password))
 
     assert (await env.log_in(password)).account.name == "Mira"
@@ -46,7 +46,7 @@ async def test_password_of_any_characters_may_be_chosen(env, password):
 @pytest.mark.parametrize(
     "password", ["p" * 7, "p" * 129, "", "password\x00", "password\ud800"], ids=["7", "129", "0", "nul", "surrogate"]
 )
-async def test_password_that_cannot_be_chosen_names_its_field(env, password):
+async def test_refused_password_names_its_field(env, password):
     with pytest.raises(InvalidInput) as refusal:
         await env.sign_up(password=password)
 
@@ -56,14 +56,14 @@ async def test_password_that_cannot_be_chosen_names_its_field(env, password):
 
 
 @pytest.mark.parametrize("name", ["", "n" * 201, "n\x00"], ids=["0", "201", "nul"])
-async def test_name_that_cannot_be_had_names_its_field(env, name):
+async def test_refused_name_names_its_field(env, name):
     with pytest.raises(InvalidInput) as refusal:
         await env.sign_up(name=name)
 
     assert refusal.value.field == "name"
 
 
-async def test_signup_for_a_known_identity_answers_alike_after_the_same_work(owned):
+async def test_signup_does_the_same_work_with_and_without_an_account(owned):
     async def answer(identity):
         before = owned.passwords.hashed
         started = await sign_up(owned.ports, identity=identity, name="Mallory", password="the password of Mallory")
@@ -99,7 +99,7 @@ async def test_wrong_password_is_refused_after_one_verification(owned, password)
     assert owned.passwords.verified == [f"1:{PASSWORD}"]
 
 
-async def test_unknown_identity_is_refused_alike_after_the_same_work(owned):
+async def test_identity_without_account_is_refused_after_the_same_work(owned):
     with pytest.raises(CredentialsInvalid) as refusal:
         await owned.log_in(PASSWORD, RAVI)
 
@@ -116,7 +116,7 @@ async def test_account_without_a_password_is_refused_after_the_same_work(owned):
     assert owned.passwords.verified == [None]
 
 
-async def test_hash_of_other_costs_is_replaced_at_login(owned):
+async def test_login_replaces_a_hash_with_other_costs(owned):
     owned.passwords.cost = 2
     await owned.log_in()
 
@@ -124,8 +124,8 @@ async def test_hash_of_other_costs_is_replaced_at_login(owned):
     assert (await owned.log_in()).account.name == "Mira"
 
 
-async def test_password_changed_while_it_was_verified_opens_nothing(owned):
-    owned.passwords = Interrupted(owned, "1:another password")
+async def test_password_changed_during_its_verification_opens_no_session(owned):
+    owned.passwords = InterruptedPasswords(owned, "1:another password")
 
     with pytest.raises(CredentialsInvalid):
         await owned.log_in()
@@ -133,8 +133,8 @@ async def test_password_changed_while_it_was_verified_opens_nothing(owned):
     assert owned.passwords.verified == [f"1:{PASSWORD}", "1:another password"]
 
 
-async def test_hash_replaced_while_it_was_verified_still_lets_its_owner_in(owned):
-    owned.passwords = Interrupted(owned, f"2:{PASSWORD}")
+async def test_hash_replaced_during_its_verification_does_not_fail_the_login(owned):
+    owned.passwords = InterruptedPasswords(owned, f"2:{PASSWORD}")
     owned.passwords.cost = 2
 
     assert (await owned.log_in()).account.name == "Mira"

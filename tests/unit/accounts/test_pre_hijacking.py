@@ -1,7 +1,6 @@
-"""Who knows an identity and has none of its codes plants nothing in its account, whenever they try.
+"""An attacker who knows an identity but has none of its codes cannot set a password for its account in advance.
 
-Between any two steps of the owner, and before and after them all, the attacker may act or not: every such order is
-gone through.
+The attacker may or may not act before, between and after the owner's steps: every such order is tested.
 """
 
 import itertools
@@ -15,12 +14,12 @@ from parley.core.accounts.model import OpenedBy, SignedIn
 from parley.core.errors import InvalidInput
 from tests.unit.accounts.environment import MIRA, PASSWORD, AccountsEnvironment
 
-PLANTED = "the password of Mallory"
+ATTACKERS = "the password of Mallory"
 
 
 @dataclass
 class Owner:
-    """Signs in for the first time, and for the second."""
+    """The owner of the identity, signing in once or twice."""
 
     env: AccountsEnvironment
     signup_token: str | None = None
@@ -30,10 +29,10 @@ class Owner:
     async def sign_up(self) -> None:
         self.signup_token = await self.env.sign_up(MIRA, name="Mira", password=PASSWORD)
 
-    async def forget_the_token(self) -> None:
+    async def lose_the_token(self) -> None:
         self.signup_token = None
 
-    async def ask(self) -> None:
+    async def request_code(self) -> None:
         self.code = await self.env.send(MIRA)
 
     async def verify(self) -> None:
@@ -50,12 +49,12 @@ def step(name: str) -> Callable[[Owner], Awaitable[None]]:
 
 
 STORIES = {
-    "without a signup": ["ask", "verify", "ask", "verify"],
-    "with a signup": ["sign_up", "ask", "verify", "ask", "verify"],
-    "with a signup after the code": ["ask", "sign_up", "verify"],
-    "with a signup for nothing": ["sign_up", "forget_the_token", "ask", "verify"],
-    "with a signup for an account that exists": ["ask", "verify", "sign_up", "ask", "verify"],
-    "with a password of later": ["ask", "verify", "set_a_password"],
+    "without a signup": ["request_code", "verify", "request_code", "verify"],
+    "with a signup": ["sign_up", "request_code", "verify", "request_code", "verify"],
+    "with a signup after the code": ["request_code", "sign_up", "verify"],
+    "with an unused signup": ["sign_up", "lose_the_token", "request_code", "verify"],
+    "with a signup for an account that exists": ["request_code", "verify", "sign_up", "request_code", "verify"],
+    "with a password set later": ["request_code", "verify", "set_a_password"],
 }
 ORDERS = [
     (story, attacks)
@@ -66,37 +65,37 @@ ORDERS = [
 
 
 async def attack(env: AccountsEnvironment) -> str:
-    """All that can be tried without a code. The signup's token is all it yields."""
-    signup_token = await env.sign_up(MIRA, name="Mallory", password=PLANTED)
+    """Try everything that needs no code; returns the signup token, the only thing that it yields."""
+    signup_token = await env.sign_up(MIRA, name="Mallory", password=ATTACKERS)
     with pytest.raises(OtpInvalid):
         await env.verify("a guess", MIRA, signup_token=signup_token)
     with pytest.raises(OtpInvalid):
-        await env.reset("a guess", PLANTED)
-    await gets_in_nowhere(env)
+        await env.reset("a guess", ATTACKERS)
+    await cannot_log_in(env)
     return signup_token
 
 
-async def gets_in_nowhere(env: AccountsEnvironment) -> None:
+async def cannot_log_in(env: AccountsEnvironment) -> None:
     with pytest.raises(CredentialsInvalid):
-        await env.log_in(PLANTED, MIRA)
+        await env.log_in(ATTACKERS, MIRA)
 
 
 @pytest.fixture
 def env(env: AccountsEnvironment) -> AccountsEnvironment:
-    # The limits stand in nobody's way here: what is shown does not rest on them.
+    # Without rate limits, on which the protection must not depend.
     env.rate_limits = replace(env.rate_limits, attempts_per_hour=0)
     return env
 
 
 @pytest.mark.parametrize(("story", "attacks"), ORDERS)
-async def test_planted_password_opens_nothing_in_any_order(env, story, attacks):
+async def test_attackers_password_never_works_in_any_order(env, story, attacks):
     owner = Owner(env)
     for attacked, name in zip(attacks, [*STORIES[story], None], strict=True):
         if attacked:
             await attack(env)
         if name:
             await step(name)(owner)
-        await gets_in_nowhere(env)
+        await cannot_log_in(env)
 
     account = await env.account()
     has_signup = story in {"with a signup", "with a signup after the code"}
@@ -108,39 +107,39 @@ async def test_planted_password_opens_nothing_in_any_order(env, story, attacks):
 
 
 @pytest.mark.parametrize("first", ["the owner", "the attacker"])
-async def test_of_two_signups_only_the_owners_comes_into_force(env, first):
+async def test_only_the_owners_signup_applies(env, first):
     owner = Owner(env)
     for who in sorted(["the owner", "the attacker"], reverse=first == "the owner"):
         await (owner.sign_up() if who == "the owner" else attack(env))
-    await owner.ask()
+    await owner.request_code()
     await owner.verify()
 
     assert await env.log_in(PASSWORD)
-    await gets_in_nowhere(env)
+    await cannot_log_in(env)
 
 
-async def test_attackers_signup_is_worth_nothing_to_them_once_the_account_is_there(env):
+async def test_attackers_signup_changes_nothing_once_the_account_exists(env):
     planted = await attack(env)
     owner = Owner(env)
-    await owner.ask()
+    await owner.request_code()
     await owner.verify()
     before = await env.account()
 
-    # Even a code that is used with that token changes nothing any more.
+    # Even together with a valid code that token changes nothing.
     await env.sign_in(signup_token=planted)
     assert await env.account() == before
-    await gets_in_nowhere(env)
+    await cannot_log_in(env)
 
 
-async def test_attackers_session_does_not_outlive_the_owners_reset(env):
-    """The attacker had a code once, as somebody does whose number was given to another."""
-    planted = await env.sign_in(signup_token=await env.sign_up(password=PLANTED))
-    logged_in = await env.log_in(PLANTED)
+async def test_attackers_sessions_end_when_the_owner_sets_a_password(env):
+    """The attacker once had a valid code, for instance as the former holder of a reassigned number."""
+    planted = await env.sign_in(signup_token=await env.sign_up(password=ATTACKERS))
+    logged_in = await env.log_in(ATTACKERS)
     env.advance(minutes=2)
     owners = await env.sign_in()
     await env.change(owners, PASSWORD)
 
-    await gets_in_nowhere(env)
+    await cannot_log_in(env)
     async with env.uow(read_only=True) as unit:
         live = await unit.sessions.page(owners.account.id, now=env.now, before=None, limit=9)
         for pair in (planted, logged_in):
@@ -148,8 +147,8 @@ async def test_attackers_session_does_not_outlive_the_owners_reset(env):
     assert [session.opened_by for session in live] == [OpenedBy.CODE]
 
 
-async def test_attackers_token_does_not_pass_for_another_identity(env):
-    planted = await env.sign_up(replace(MIRA, value="mallory@example.com"), password=PLANTED)
+async def test_attackers_signup_token_of_another_identity_is_refused(env):
+    planted = await env.sign_up(replace(MIRA, value="mallory@example.com"), password=ATTACKERS)
     code = await env.send()
     with pytest.raises(InvalidInput):
         await env.verify(code, MIRA, signup_token=planted)

@@ -8,17 +8,17 @@ from parley.core.accounts.profile import change_name, read_account, read_identit
 from parley.core.errors import InvalidInput
 
 
-class SpokenNumbers:
+class FakeMobileNumbers:
     def e164(self, text: str) -> str:
         if not text.startswith("+"):
             raise InvalidInput("mobile_number", "has no plus")
         return text.replace(" ", "")
 
 
-NUMBERS = SpokenNumbers()
+NUMBERS = FakeMobileNumbers()
 
 
-def test_mobile_number_is_kept_as_the_port_writes_it():
+def test_mobile_number_is_normalised_by_the_port():
     identity = read_identity("+91 98765", None, NUMBERS)
 
     assert identity == Identity(IdentityKind.MOBILE_NUMBER, "+9198765")
@@ -33,7 +33,7 @@ def test_unreadable_mobile_number_names_its_field():
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "stored"),
     [
         ("mira@example.com", "mira@example.com"),
         ("  Mira.Rao+chat@Mail.Example.COM\n", "mira.rao+chat@mail.example.com"),
@@ -43,11 +43,11 @@ def test_unreadable_mobile_number_names_its_field():
         ("m@" + "d" * 63 + "." + "d" * 63 + "." + "d" * 63 + "." + "d" * 60, None),
     ],
 )
-def test_email_is_kept_trimmed_and_in_lower_case(written, kept):
+def test_email_is_trimmed_and_lowered(written, stored):
     identity = read_identity(None, written, NUMBERS)
 
-    assert identity == Identity(IdentityKind.EMAIL, kept or written)
-    assert str(identity) == f"email:{kept or written}"
+    assert identity == Identity(IdentityKind.EMAIL, stored or written)
+    assert str(identity) == f"email:{stored or written}"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_email_is_kept_trimmed_and_in_lower_case(written, kept):
         "m@" + "a." * 100_000 + "!",
     ],
 )
-def test_what_is_no_email_names_its_field(email):
+def test_invalid_email_is_refused(email):
     with pytest.raises(InvalidInput) as refusal:
         read_identity(None, email, NUMBERS)
 
@@ -101,13 +101,13 @@ def test_exactly_one_identity_must_be_given(mobile_number, email, field):
     assert refusal.value.field == field
 
 
-async def test_account_is_read_as_it_is(env):
+async def test_account_is_read(env):
     signed_in = await env.sign_in()
 
     assert await read_account(env.ports, account_id=signed_in.account.id) == signed_in.account
 
 
-async def test_token_of_an_account_that_is_gone_is_refused(env):
+async def test_missing_account_voids_the_token(env):
     with pytest.raises(TokenInvalid):
         await read_account(env.ports, account_id=uuid.UUID(int=404))
     with pytest.raises(TokenInvalid):
@@ -115,7 +115,7 @@ async def test_token_of_an_account_that_is_gone_is_refused(env):
 
 
 @pytest.mark.parametrize("name", ["Mira Rao", "n" * 200, "ମୀରା", None], ids=["plain", "200", "odia", "none"])
-async def test_changed_name_stays(env, name):
+async def test_name_is_changed(env, name):
     account = (await env.sign_in(signup_token=await env.sign_up(name="Before"))).account
 
     changed = await change_name(env.ports, account_id=account.id, name=name)
@@ -125,7 +125,7 @@ async def test_changed_name_stays(env, name):
 
 
 @pytest.mark.parametrize("name", ["", "n" * 201, "n\x00"], ids=["0", "201", "nul"])
-async def test_name_that_cannot_be_had_changes_nothing(env, name):
+async def test_refused_name_changes_nothing(env, name):
     account = (await env.sign_in()).account
 
     with pytest.raises(InvalidInput) as refusal:

@@ -13,7 +13,7 @@ from tests.fakes.account_ports import FakeCipher, FakeDeliveryQueue, FakeOtpSend
 from tests.unit.accounts.environment import MIRA, RAVI
 
 
-async def test_code_goes_to_the_sender_and_not_into_the_answer(env):
+async def test_code_goes_to_the_sender_and_not_into_the_result(env):
     env.code_policy = CodePolicy(expire_seconds=300, resend_seconds=30)
     sent = await env.request_code()
     await env.deliver_codes()
@@ -22,7 +22,7 @@ async def test_code_goes_to_the_sender_and_not_into_the_answer(env):
     assert env.sender.sent == [(MIRA, "000001", Purpose.SIGN_IN)]
 
 
-async def test_without_a_post_the_answer_shows_the_code(env):
+async def test_without_code_delivery_the_result_has_the_code(env):
     env.code_delivery = None
     sent = await env.request_code()
 
@@ -33,7 +33,7 @@ async def test_without_a_post_the_answer_shows_the_code(env):
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-async def test_known_identity_gets_the_same_answer_as_an_unknown_one_and_leaves_as_much(env, purpose):
+async def test_result_and_stored_rows_are_the_same_with_and_without_an_account(env, purpose):
     await env.sign_in(MIRA)
     env.advance(minutes=2)
 
@@ -47,26 +47,26 @@ async def test_known_identity_gets_the_same_answer_as_an_unknown_one_and_leaves_
             assert await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=env.now) is not None
 
 
-async def test_code_and_its_delivery_are_stored_and_no_unit_of_work_open_when_the_hint_is_put(env):
-    class Looking(FakeDeliveryQueue):
+async def test_hint_is_queued_after_the_commit(env):
+    class QueueThatReadsTheDatabase(FakeDeliveryQueue):
         stored = None
 
         async def put(self, delivery_id) -> None:
-            # An open unit of work would keep this one waiting for ever.
+            # An open writing transaction would block this one.
             async with asyncio.timeout(5), env.uow() as unit:
                 mac = await unit.challenges.count_try(MIRA, Purpose.SIGN_IN, limit=CODE_TRIES, now=env.now)
                 self.stored = mac, await unit.deliveries.claim(delivery_id, lease=1, now=env.now)
             await super().put(delivery_id)
 
-    hints = Looking()
-    env.code_delivery = CodeDelivery(senders=env.code_delivery.senders, queue=hints, cipher=env.code_delivery.cipher)
+    queue = QueueThatReadsTheDatabase()
+    env.code_delivery = CodeDelivery(senders=env.code_delivery.senders, queue=queue, cipher=env.code_delivery.cipher)
     await env.request_code()
 
-    assert None not in hints.stored
-    assert len(hints.ids) == 1
+    assert None not in queue.stored
+    assert len(queue.ids) == 1
 
 
-async def test_identity_that_no_sender_reaches_is_refused_by_its_field_and_counts_nowhere(env):
+async def test_identity_that_no_sender_reaches_is_refused_and_not_counted(env):
     env.code_delivery = CodeDelivery(
         senders={IdentityKind.EMAIL: FakeOtpSender()}, queue=env.queue, cipher=FakeCipher()
     )
@@ -83,7 +83,7 @@ async def test_identity_that_no_sender_reaches_is_refused_by_its_field_and_count
     assert (await env.request_code(RAVI)).shown_code
 
 
-async def test_second_code_waits_for_the_resend_time_and_the_first_stays_good(env):
+async def test_second_code_waits_for_the_resend_time_and_the_first_stays_valid(env):
     code = await env.send()
     env.advance(seconds=20)
 
@@ -119,7 +119,7 @@ async def test_sixth_code_of_an_hour_waits_until_the_first_is_an_hour_old(env):
     assert len(env.sender.sent) == 6
 
 
-async def test_refusal_by_the_hour_names_a_wait_after_which_the_resend_time_is_over_too(env):
+async def test_hourly_refusal_waits_at_least_the_resend_time(env):
     for _ in range(5):
         await env.send()
         env.advance(seconds=60)
@@ -144,7 +144,7 @@ async def test_refused_send_does_not_count_against_the_hour(env):
     assert len(env.sender.sent) == 5
 
 
-async def test_purposes_wait_each_for_itself(env):
+async def test_resend_times_of_purposes_are_separate(env):
     await env.request_code(MIRA, Purpose.SIGN_IN)
     await env.request_code(MIRA, Purpose.RESET)
 
@@ -153,7 +153,7 @@ async def test_purposes_wait_each_for_itself(env):
             await env.request_code(MIRA, purpose)
 
 
-async def test_purposes_share_the_hour_of_their_identity(env):
+async def test_purposes_share_the_hourly_limit_of_their_identity(env):
     for purpose in (Purpose.SIGN_IN, Purpose.RESET, Purpose.SIGN_IN, Purpose.RESET, Purpose.SIGN_IN):
         await env.request_code(MIRA, purpose)
         env.advance(minutes=2)
@@ -163,14 +163,14 @@ async def test_purposes_share_the_hour_of_their_identity(env):
     assert refusal.value.retry_after == 50 * 60
 
 
-async def test_identities_do_not_wait_for_each_other(env):
+async def test_limits_of_identities_are_separate(env):
     await env.send(MIRA)
     await env.send(RAVI)
 
     assert [identity for identity, _, _ in env.sender.sent] == [MIRA, RAVI]
 
 
-async def test_without_a_resend_time_codes_may_follow_at_once(env):
+async def test_without_a_resend_time_codes_may_be_sent_at_once(env):
     env.code_policy = CodePolicy(resend_seconds=0)
 
     await env.send()
@@ -179,8 +179,8 @@ async def test_without_a_resend_time_codes_may_follow_at_once(env):
     assert len(env.sender.sent) == 2
 
 
-async def test_throttle_is_not_told_the_identity(env):
-    class Noting:
+async def test_keys_of_the_rate_limiter_do_not_contain_the_identity(env):
+    class RecordingRateLimiter:
         def __init__(self) -> None:
             self.keys: list[str] = []
 
@@ -188,21 +188,21 @@ async def test_throttle_is_not_told_the_identity(env):
             self.keys.append(key)
             return 0.0
 
-    noting = Noting()
-    env.rate_limits = IdentityRateLimits(rate_limiter=noting, key=b"a key", audit=env.audit)
+    recording = RecordingRateLimiter()
+    env.rate_limits = IdentityRateLimits(rate_limiter=recording, key=b"a key", audit=env.audit)
     await env.request_code()
 
-    assert len(set(noting.keys)) == 2
-    assert not [key for key in noting.keys if "mira" in key or "example" in key]
+    assert len(set(recording.keys)) == 2
+    assert not [key for key in recording.keys if "mira" in key or "example" in key]
 
 
-async def test_refused_code_voids_and_sends_nothing(env):
+async def test_refused_request_voids_and_sends_nothing(env):
     await env.request_code()
-    hints = list(env.queue.ids)
+    queued = list(env.queue.ids)
     with pytest.raises(TooManyRequests):
         await env.request_code()
 
-    assert env.queue.ids == hints
+    assert env.queue.ids == queued
     assert env.audit.events == [AuditEvent.CODE_REQUESTED, AuditEvent.THROTTLED]
     await env.deliver_codes()
     assert len(env.sender.sent) == 1

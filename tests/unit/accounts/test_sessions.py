@@ -9,11 +9,11 @@ from tests.unit.accounts.environment import RAVI, SESSION_LIFE, AccountsEnvironm
 
 @pytest.fixture
 async def first(env: AccountsEnvironment) -> str:
-    """The refresh token of a session just opened."""
+    """The refresh token of a new session."""
     return (await env.sign_in()).refresh_token
 
 
-async def test_refresh_gives_the_next_pair_of_the_same_session(env, first):
+async def test_refresh_returns_the_next_pair_of_the_same_session(env, first):
     env.advance(minutes=10)
     second = await env.refresh(first)
     third = await env.refresh(second.refresh_token)
@@ -24,12 +24,12 @@ async def test_refresh_gives_the_next_pair_of_the_same_session(env, first):
     assert env.access_tokens.read(second.access_token, env.now) == env.access_tokens.read(third.access_token, env.now)
 
 
-async def test_refresh_tokens_have_enough_random_bits_for_their_length(env, first):
-    # 256 bits in the URL-safe alphabet; the first token's are the injected generator's business.
+async def test_derived_refresh_token_has_256_bits(env, first):
+    # 43 characters of the URL-safe alphabet. The first token comes from the `new_token` port.
     assert len((await env.refresh(first)).refresh_token) == 43
 
 
-async def test_parent_within_the_grace_gets_the_very_same_child(env, first):
+async def test_repeat_within_the_grace_returns_the_same_token(env, first):
     child = (await env.refresh(first)).refresh_token
     env.advance(seconds=10)
 
@@ -37,7 +37,7 @@ async def test_parent_within_the_grace_gets_the_very_same_child(env, first):
     assert (await env.refresh(child)).refresh_token != child
 
 
-async def test_parent_after_the_grace_ends_the_session(env, first):
+async def test_reuse_after_the_grace_ends_the_session(env, first):
     child = (await env.refresh(first)).refresh_token
     env.advance(seconds=10.001)
 
@@ -46,7 +46,7 @@ async def test_parent_after_the_grace_ends_the_session(env, first):
             await env.refresh(token)
 
 
-async def test_parent_whose_child_was_used_ends_the_session(env, first):
+async def test_reuse_after_the_next_token_was_used_ends_the_session(env, first):
     child = (await env.refresh(first)).refresh_token
     grandchild = (await env.refresh(child)).refresh_token
 
@@ -80,7 +80,7 @@ async def test_reuse_ends_no_other_session(env, first):
     assert await env.refresh(other)
 
 
-async def test_grace_outlives_a_change_of_keys(env, first):
+async def test_repeat_works_after_a_key_rotation(env, first):
     child = (await env.refresh(first)).refresh_token
     env.keys = [b"a newer key", *env.keys]
 
@@ -102,7 +102,7 @@ async def test_session_expires_when_it_is_not_refreshed(env, first):
         await env.refresh(first)
 
 
-async def test_each_refresh_puts_the_expiry_off(env, first):
+async def test_each_refresh_extends_the_expiry(env, first):
     env.advance(days=29)
     second = await env.refresh(first)
     env.advance(days=29)
@@ -125,7 +125,7 @@ async def test_session_is_ended_once_and_only_by_its_own_account(env, first):
         await env.refresh(first)
 
 
-async def test_expired_session_is_not_there_to_be_ended(env, first):
+async def test_expired_session_is_not_found(env, first):
     caller = env.caller(await env.refresh(first))
     env.now += SESSION_LIFE
     with pytest.raises(SessionNotFound):
@@ -149,7 +149,7 @@ async def test_sessions_are_read_page_by_page_newest_first(env):
     assert await page(None, 3) == ([ids[3], ids[2], ids[0]], None)
 
 
-async def test_device_of_a_session_is_cut_and_made_storable(env):
+async def test_user_agent_is_truncated_and_made_storable(env):
     env.user_agent = "a phone\x00" + "x" * 400
     caller = env.caller(await env.sign_in())
 

@@ -8,7 +8,7 @@ from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnviro
 
 
 @pytest.mark.parametrize("identity", [MIRA, RAVI], ids=["email", "mobile_number"])
-async def test_unknown_identity_becomes_an_account(env, identity):
+async def test_identity_without_account_gets_one(env, identity):
     signed_in = await env.sign_in(identity)
 
     assert signed_in.created
@@ -17,7 +17,7 @@ async def test_unknown_identity_becomes_an_account(env, identity):
     assert signed_in.account.created_at == env.now
 
 
-async def test_known_identity_is_signed_in_to_its_account(env):
+async def test_identity_with_account_is_signed_in_to_it(env):
     first = await env.sign_in()
     env.advance(minutes=2)
     second = await env.sign_in()
@@ -27,7 +27,7 @@ async def test_known_identity_is_signed_in_to_its_account(env):
     assert second.refresh_token != first.refresh_token
 
 
-async def test_tokens_speak_for_the_account_and_the_session(env):
+async def test_tokens_name_the_account_and_the_session(env):
     signed_in = await env.sign_in()
     caller = env.access_tokens.read(signed_in.access_token, env.now)
 
@@ -100,7 +100,7 @@ async def _empty(env: AccountsEnvironment) -> str:
         _empty,
     ],
 )
-async def test_every_bad_code_is_refused_alike(env, prepare):
+async def test_every_invalid_code_gets_the_same_error(env, prepare):
     code = await prepare(env)
 
     with pytest.raises(OtpInvalid) as refusal:
@@ -109,14 +109,14 @@ async def test_every_bad_code_is_refused_alike(env, prepare):
     assert refusal.value.detail == OtpInvalid().detail
 
 
-async def test_code_is_good_until_it_expires(env):
+async def test_code_is_valid_until_it_expires(env):
     code = await env.send()
     env.advance(seconds=599)
 
     assert (await env.verify(code)).created
 
 
-async def test_four_wrong_guesses_leave_the_code_good(env):
+async def test_four_wrong_guesses_leave_the_code_valid(env):
     code = await env.send()
     for _ in range(4):
         with pytest.raises(OtpInvalid):
@@ -125,7 +125,7 @@ async def test_four_wrong_guesses_leave_the_code_good(env):
     assert (await env.verify(code)).created
 
 
-async def test_new_code_has_its_tries_anew(env):
+async def test_new_code_starts_with_no_tries(env):
     await _exhausted(env)
     env.advance(seconds=60)
 
@@ -135,7 +135,7 @@ async def test_new_code_has_its_tries_anew(env):
 @pytest.mark.parametrize(
     ("identity", "purpose"), [(RAVI, Purpose.SIGN_IN), (MIRA, Purpose.RESET)], ids=["identity", "purpose"]
 )
-async def test_what_is_stored_of_a_code_is_bound_to_its_identity_and_purpose(env, identity, purpose):
+async def test_stored_mac_is_bound_to_its_identity_and_purpose(env, identity, purpose):
     env.code_delivery = None
     code = (await env.request_code(identity, purpose)).shown_code
     async with env.uow() as unit:
@@ -147,7 +147,7 @@ async def test_what_is_stored_of_a_code_is_bound_to_its_identity_and_purpose(env
         await env.verify(code, MIRA)
 
 
-async def test_code_of_an_older_key_is_good_while_that_key_is_listed(env):
+async def test_code_of_an_older_key_is_valid_while_that_key_is_listed(env):
     code = await env.send()
     env.keys = [b"a newer key", *env.keys]
 
@@ -162,7 +162,7 @@ async def test_code_of_a_key_no_longer_listed_is_refused(env):
         await env.verify(code)
 
 
-async def test_secrets_are_not_in_the_repr_of_what_is_passed_around(env):
+async def test_secrets_are_not_in_the_repr(env):
     signed_in = await env.sign_in(signup_token=await env.sign_up())
 
     for secret in (signed_in.access_token, signed_in.refresh_token, PASSWORD):

@@ -1,4 +1,4 @@
-"""What was typed at signup, together with a code and without."""
+"""Signups, with and without a code."""
 
 import pytest
 
@@ -24,7 +24,7 @@ async def test_used_signup_is_forgotten(env):
         assert await unit.signups.get(token_hash(signup_token)) is None
 
 
-async def test_password_from_a_strangers_signup_never_comes_into_force(env):
+async def test_password_of_a_strangers_signup_never_applies(env):
     await env.sign_up(MIRA, name="Mallory", password="the password of Mallory")
     signed_in = await env.sign_in(MIRA)
 
@@ -33,7 +33,7 @@ async def test_password_from_a_strangers_signup_never_comes_into_force(env):
         await env.log_in("the password of Mallory")
 
 
-async def test_signup_changes_nothing_of_an_account_that_exists(env):
+async def test_signup_changes_nothing_in_an_existing_account(env):
     owned = await env.sign_in(signup_token=await env.sign_up(name="Mira", password=PASSWORD))
     env.advance(minutes=2)
     signup_token = await env.sign_up(name="Mallory", password="the password of Mallory")
@@ -62,11 +62,11 @@ async def _expired_signup(env: AccountsEnvironment) -> str:
     return signup_token
 
 
-_bad_signups = pytest.mark.parametrize("prepare", [_unknown_signup, _foreign_signup, _expired_signup])
+_invalid_signups = pytest.mark.parametrize("prepare", [_unknown_signup, _foreign_signup, _expired_signup])
 
 
-@_bad_signups
-async def test_bad_signup_makes_no_account_and_leaves_the_code_good(env, prepare):
+@_invalid_signups
+async def test_invalid_signup_token_creates_no_account_and_leaves_the_code_valid(env, prepare):
     signup_token = await prepare(env)
     code = await env.send()
 
@@ -78,17 +78,17 @@ async def test_bad_signup_makes_no_account_and_leaves_the_code_good(env, prepare
     assert (await env.verify(code)).created
 
 
-@_bad_signups
-async def test_bad_signup_does_not_keep_a_known_identity_out(env, prepare):
+@_invalid_signups
+async def test_invalid_signup_token_is_ignored_for_an_existing_account(env, prepare):
     owned = await env.sign_in()
     env.advance(minutes=2)
 
     assert (await env.sign_in(signup_token=await prepare(env))).account == owned.account
 
 
-@_bad_signups
+@_invalid_signups
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
-async def test_bad_signup_tells_nothing_to_who_has_no_code(env, prepare, known):
+async def test_invalid_signup_token_reveals_nothing_without_the_code(env, prepare, known):
     if known:
         await env.sign_in()
         env.advance(minutes=2)
@@ -99,7 +99,7 @@ async def test_bad_signup_tells_nothing_to_who_has_no_code(env, prepare, known):
         await env.verify(wrong_code(code), signup_token=signup_token)
 
 
-async def test_signup_is_good_for_an_hour(env):
+async def test_signup_is_valid_for_an_hour(env):
     signup_token = await env.sign_up()
     env.advance(minutes=59)
 

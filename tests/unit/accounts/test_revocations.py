@@ -12,16 +12,16 @@ from parley.core.errors import Unavailable
 from tests.unit.accounts.environment import AccountsEnvironment
 
 LIFE = timedelta(minutes=15)
-STRANGER = UUID(int=404)
+OTHER_SESSION = UUID(int=404)
 
 
-class Asked:
-    """A unit of work that notes what is asked of its revocations. While `down` it does not answer."""
+class RecordingUnitOfWork:
+    """Records the queries of revocations. While `down` it raises Unavailable."""
 
     def __init__(self, uow) -> None:
         self._uow = uow
         self.down = False
-        self.asked: list[str | float | None] = []
+        self.queries: list[str | float | None] = []
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool):
@@ -33,11 +33,11 @@ class Asked:
             yield SimpleNamespace(revocations=self)
 
     async def has(self, session_id: UUID) -> bool:
-        self.asked.append("has")
+        self.queries.append("has")
         return await self._revocations.has(session_id)
 
     async def latest(self, seconds: float | None):
-        self.asked.append(seconds)
+        self.queries.append(seconds)
         return await self._revocations.latest(seconds)
 
 
@@ -46,22 +46,22 @@ class Process:
 
     def __init__(self, env: AccountsEnvironment) -> None:
         self._env = env
-        self.store = Asked(env.uow)
-        self.revocations = RevocationList(uow=self.store, token_life=LIFE, monotonic=env.monotonic)
+        self.uow = RecordingUnitOfWork(env.uow)
+        self.revocations = RevocationList(uow=self.uow, token_life=LIFE, monotonic=env.monotonic)
 
     async def refresh(self) -> None:
         await self.revocations.refresh(self._env.now)
 
-    async def lets_in(self, session_id: UUID) -> bool:
+    async def accepts(self, session_id: UUID) -> bool:
         try:
             await self.revocations.check(session_id)
         except TokenInvalid:
             return False
         return True
 
-    def queries(self) -> list[str | float | None]:
-        asked, self.store.asked = self.store.asked, []
-        return asked
+    def take_queries(self) -> list[str | float | None]:
+        queries, self.uow.queries = self.uow.queries, []
+        return queries
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def other(env: AccountsEnvironment) -> Process:
 
 @pytest.fixture
 async def ended(env: AccountsEnvironment):
-    """Ends a session of its own, in the env's process, and gives its id."""
+    """A function that opens and ends a session in the first process, and returns its id."""
 
     async def end() -> UUID:
         env.advance(hours=1)
@@ -83,14 +83,14 @@ async def ended(env: AccountsEnvironment):
     return end
 
 
-async def test_process_that_ends_a_session_refuses_it_at_once_and_asks_nobody(env, other):
+async def test_process_that_ends_a_session_refuses_it_at_once_without_a_query(env, other):
     await other.refresh()
-    other.queries()
-    other.revocations.remember([STRANGER], env.now)
+    other.take_queries()
+    other.revocations.remember([OTHER_SESSION], env.now)
 
-    assert not await other.lets_in(STRANGER)
-    assert await other.lets_in(UUID(int=405))
-    assert other.queries() == []
+    assert not await other.accepts(OTHER_SESSION)
+    assert await other.accepts(UUID(int=405))
+    assert other.take_queries() == []
 
 
 async def test_ended_session_is_refused_by_the_process_that_ended_it(env, ended):
@@ -100,86 +100,86 @@ async def test_ended_session_is_refused_by_the_process_that_ended_it(env, ended)
         await env.revocations.check(session_id)
 
 
-async def test_other_process_learns_of_it_by_refreshing(env, other, ended):
+async def test_other_process_learns_of_an_ended_session_by_refreshing(env, other, ended):
     await other.refresh()
     session_id = await ended()
     env.advance(seconds=0.3)
     await other.refresh()
-    other.queries()
+    other.take_queries()
 
-    assert not await other.lets_in(session_id)
-    assert other.queries() == []
+    assert not await other.accepts(session_id)
+    assert other.take_queries() == []
 
 
-async def test_process_that_has_just_started_asks_and_learns_of_all(other, ended):
+async def test_new_process_queries_until_its_first_refresh_reads_all(other, ended):
     session_id = await ended()
-    assert not await other.lets_in(session_id)
-    assert await other.lets_in(STRANGER)
-    assert other.queries() == ["has", "has"]
+    assert not await other.accepts(session_id)
+    assert await other.accepts(OTHER_SESSION)
+    assert other.take_queries() == ["has", "has"]
 
     await other.refresh()
-    assert not await other.lets_in(session_id)
-    assert await other.lets_in(STRANGER)
-    assert other.queries() == [None]
+    assert not await other.accepts(session_id)
+    assert await other.accepts(OTHER_SESSION)
+    assert other.take_queries() == [None]
 
 
-async def test_list_is_trusted_for_a_second_and_then_the_store_is_asked(env, other):
+async def test_list_is_fresh_for_a_second_and_then_the_store_is_queried(env, other):
     await other.refresh()
-    other.queries()
+    other.take_queries()
     env.advance(seconds=1)
-    assert await other.lets_in(STRANGER)
-    assert other.queries() == []
+    assert await other.accepts(OTHER_SESSION)
+    assert other.take_queries() == []
 
     env.advance(seconds=0.001)
-    assert await other.lets_in(STRANGER)
-    assert other.queries() == ["has"]
+    assert await other.accepts(OTHER_SESSION)
+    assert other.take_queries() == ["has"]
 
 
-async def test_session_that_ended_since_is_refused_when_the_list_is_old(env, other):
+async def test_stale_list_finds_a_session_that_ended_since(env, other):
     caller = env.caller(await env.sign_in())
     await other.refresh()
     await env.end(caller)
-    assert await other.lets_in(caller.session_id)
+    assert await other.accepts(caller.session_id)
 
     env.advance(seconds=1.001)
-    assert not await other.lets_in(caller.session_id)
+    assert not await other.accepts(caller.session_id)
 
 
-async def test_refresh_asks_for_what_is_new_and_a_minute_before(env, other):
+async def test_refresh_reads_a_minute_more_than_the_time_since_the_last(env, other):
     await other.refresh()
     env.advance(seconds=5)
     await other.refresh()
 
-    assert other.queries() == [None, pytest.approx(65)]
+    assert other.take_queries() == [None, pytest.approx(65)]
 
 
-async def test_session_whose_end_took_long_to_commit_is_found(env, other):
+async def test_revocation_that_took_long_to_commit_is_found(env, other):
     await other.refresh()
     async with env.uow() as unit:
-        await unit.revocations.add([STRANGER], until=env.now + LIFE)
+        await unit.revocations.add([OTHER_SESSION], until=env.now + LIFE)
         for _ in range(59):
             env.advance(seconds=1)
             await other.refresh()
-        assert await other.lets_in(STRANGER)
+        assert await other.accepts(OTHER_SESSION)
         await unit.commit()
     await other.refresh()
 
-    assert not await other.lets_in(STRANGER)
+    assert not await other.accepts(OTHER_SESSION)
 
 
-async def test_what_is_known_is_kept_by_a_refresh_that_does_not_find_it(env, other):
+async def test_refresh_keeps_known_sessions_that_it_does_not_read_again(env, other):
     await other.refresh()
-    other.revocations.remember([STRANGER], env.now)
+    other.revocations.remember([OTHER_SESSION], env.now)
     env.advance(seconds=61)
     await other.refresh()
 
-    assert not await other.lets_in(STRANGER)
+    assert not await other.accepts(OTHER_SESSION)
 
 
-async def test_session_is_known_as_long_as_a_token_of_it_may_be_taken_for_good(env, other, ended):
+async def test_session_stays_in_the_list_until_its_last_token_has_expired(env, other, ended):
     session_id = await ended()
     await other.refresh()
-    # A token's life, and a minute for a clock that is wrong.
+    # The life of a token and CLOCK_SKEW.
     env.advance(minutes=16, seconds=-1)
     await forget_expired(env.ports)
     for process in (other.revocations, env.revocations):
@@ -195,31 +195,31 @@ async def test_session_is_known_as_long_as_a_token_of_it_may_be_taken_for_good(e
     assert len(other.revocations) == len(env.revocations) == 0
 
 
-async def test_database_that_does_not_answer_leaves_the_list_which_is_then_too_old(env, other, ended):
+async def test_database_outage_keeps_the_list_until_it_is_stale(env, other, ended):
     session_id = await ended()
     await other.refresh()
-    other.store.down = True
+    other.uow.down = True
     env.advance(seconds=1)
     await other.refresh()
-    assert not await other.lets_in(session_id)
-    assert await other.lets_in(STRANGER)
+    assert not await other.accepts(session_id)
+    assert await other.accepts(OTHER_SESSION)
 
     env.advance(seconds=0.001)
-    assert not await other.lets_in(session_id)
+    assert not await other.accepts(session_id)
     with pytest.raises(Unavailable):
-        await other.revocations.check(STRANGER)
+        await other.revocations.check(OTHER_SESSION)
 
 
-async def test_after_an_outage_nothing_was_missed(env, other, ended):
+async def test_refresh_after_an_outage_reads_everything_since(env, other, ended):
     await other.refresh()
-    other.store.down = True
+    other.uow.down = True
     session_id = await ended()
     await other.refresh()
-    other.store.down = False
-    assert not await other.lets_in(session_id)
-    other.queries()
+    other.uow.down = False
+    assert not await other.accepts(session_id)
+    other.take_queries()
     env.advance(minutes=5)
     await other.refresh()
 
-    assert not await other.lets_in(session_id)
-    assert len(other.queries()) == 1
+    assert not await other.accepts(session_id)
+    assert len(other.take_queries()) == 1

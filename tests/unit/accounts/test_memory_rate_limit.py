@@ -12,7 +12,7 @@ class Clock:
         return self.now
 
 
-async def test_keys_that_went_quiet_are_forgotten():
+async def test_unused_keys_are_forgotten():
     clock = Clock()
     rate_limiter = MemoryRateLimiter(clock)
     for number in range(1000):
@@ -26,7 +26,7 @@ async def test_keys_that_went_quiet_are_forgotten():
 
 
 @given(steps=st.lists(st.integers(0, 8), max_size=60), limit=st.integers(1, 4), per=st.integers(1, 12))
-async def test_no_span_of_time_ever_has_more_uses_than_the_limit(steps, limit, per):
+async def test_no_period_has_more_uses_than_the_limit(steps, limit, per):
     clock = Clock()
     rate_limiter = MemoryRateLimiter(clock)
     uses: list[float] = []

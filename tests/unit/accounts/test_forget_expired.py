@@ -1,4 +1,4 @@
-"""What is removed once it has had its time."""
+"""The removal of expired rows."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from tests.unit.accounts.environment import SESSION_LIFE, AccountsEnvironment
 
 @pytest.fixture
 async def first(env: AccountsEnvironment) -> str:
-    """The refresh token of a session just opened."""
+    """The refresh token of a new session."""
     return (await env.sign_in()).refresh_token
 
 
@@ -73,7 +73,7 @@ async def test_code_that_was_never_delivered_is_forgotten_when_it_expires(env):
     assert env.sender.sent == []
 
 
-async def test_revocation_is_forgotten_once_no_token_of_its_session_can_be_good(env, first):
+async def test_revocation_is_forgotten_once_every_token_of_its_session_has_expired(env, first):
     pair = await env.refresh(first)
     await env.end(env.caller(pair))
     await forgotten(env, env.now.replace(minute=11))  # the code
@@ -84,7 +84,7 @@ async def test_revocation_is_forgotten_once_no_token_of_its_session_can_be_good(
     assert await forgotten(env) == 1
 
 
-async def test_used_token_is_forgotten_after_a_sessions_life_and_then_ends_nothing(env, first):
+async def test_used_token_is_forgotten_after_a_sessions_life(env, first):
     second = (await env.refresh(first)).refresh_token
     env.advance(days=29)
     third = (await env.refresh(second)).refresh_token

@@ -21,7 +21,7 @@ NEW = "the new password of Mira"
 
 @pytest.fixture
 async def owned(env: AccountsEnvironment) -> SignedIn:
-    """A session just opened by a code, of an account with a PASSWORD. The list of what ended is fresh."""
+    """A new session, opened by a code, of an account with PASSWORD. The revocation list is fresh."""
     await env.revocations.refresh(env.now)
     return await env.sign_in(signup_token=await env.sign_up())
 
@@ -31,7 +31,7 @@ async def reset_code(env: AccountsEnvironment) -> str:
 
 
 async def is_live(env: AccountsEnvironment, pair: TokenPair) -> bool:
-    """Whether its session is; of one that is over nothing is worth anything."""
+    """Whether the session is live. If it is not, all its tokens must be refused."""
     session_id = env.caller(pair).session_id
     async with env.uow(read_only=True) as unit:
         revocations = await unit.revocations.has(session_id)
@@ -46,17 +46,17 @@ async def is_live(env: AccountsEnvironment, pair: TokenPair) -> bool:
     return False
 
 
-class Meanwhile(FakePasswords):
-    """While the first password is hashed, something happens."""
+class InterruptedPasswords(FakePasswords):
+    """Calls `interrupt` while the first password is hashed."""
 
-    def __init__(self, happen) -> None:
+    def __init__(self, interrupt) -> None:
         super().__init__()
-        self._happen = happen
+        self._interrupt = interrupt
 
     async def hash(self, password: str) -> str:
-        happen, self._happen = self._happen, None
-        if happen:
-            await happen()
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt:
+            await interrupt()
         return await super().hash(password)
 
 
@@ -87,7 +87,7 @@ async def test_of_50_parallel_resets_with_one_code_one_succeeds(env, owned):
     assert env.audit.events.count(AuditEvent.RESET_FAILED) == 49
 
 
-async def test_wrong_code_resets_nothing_and_counts(env, owned):
+async def test_wrong_reset_codes_are_counted_and_change_nothing(env, owned):
     code = await reset_code(env)
     for _ in range(5):
         with pytest.raises(OtpInvalid):
@@ -99,7 +99,7 @@ async def test_wrong_code_resets_nothing_and_counts(env, owned):
     assert await is_live(env, owned)
 
 
-async def test_sign_in_code_is_worth_nothing_for_a_reset_and_the_other_way_round(env, owned):
+async def test_codes_are_valid_for_their_own_purpose_only(env, owned):
     env.advance(minutes=2)
     sign_in, reset = await env.send(), await reset_code(env)
     with pytest.raises(OtpInvalid):
@@ -112,7 +112,7 @@ async def test_sign_in_code_is_worth_nothing_for_a_reset_and_the_other_way_round
 
 
 @pytest.mark.parametrize("password", ["short", "password1", "mira@example.com", "p" * 129])
-async def test_refused_password_leaves_the_code_good(env, owned, password):
+async def test_refused_password_leaves_the_code_valid(env, owned, password):
     code = await reset_code(env)
     for _ in range(9):
         with pytest.raises(InvalidInput) as refusal:
@@ -122,7 +122,7 @@ async def test_refused_password_leaves_the_code_good(env, owned, password):
     await env.reset(code, NEW)
 
 
-async def test_reset_of_an_unknown_identity_is_refused_as_a_wrong_code_is(env):
+async def test_reset_for_an_identity_without_account_is_refused_like_a_wrong_code(env):
     env.code_delivery = None
     code = (await env.request_code(MIRA, Purpose.RESET)).shown_code
     for _ in range(2):
@@ -146,14 +146,14 @@ async def test_change_with_the_current_password_ends_the_other_sessions(env, own
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=9, seconds=59), timedelta(minutes=10)])
-async def test_session_that_a_code_opened_just_now_needs_no_current_password(env, owned, age):
+async def test_session_opened_by_a_recent_code_needs_no_current_password(env, owned, age):
     env.now += age
     await env.change(owned, NEW)
 
     assert await env.log_in(NEW)
 
 
-async def test_session_that_a_code_opened_longer_ago_needs_the_current_password(env, owned):
+async def test_session_opened_by_an_older_code_needs_the_current_password(env, owned):
     env.advance(minutes=9)
     refreshed = await env.refresh(owned.refresh_token)
     env.advance(minutes=1, seconds=1)
@@ -165,7 +165,7 @@ async def test_session_that_a_code_opened_longer_ago_needs_the_current_password(
     await env.change(refreshed, NEW, current=PASSWORD)
 
 
-async def test_session_that_a_password_opened_needs_the_current_password(env, owned):
+async def test_session_opened_by_a_password_needs_the_current_password(env, owned):
     with pytest.raises(InvalidInput) as refusal:
         await env.change(await env.log_in(), NEW)
 
@@ -187,7 +187,7 @@ async def test_wrong_current_password_changes_nothing_and_is_counted_with_the_lo
     assert await env.log_in(PASSWORD)
 
 
-async def test_account_without_a_password_gets_its_first_one(env):
+async def test_account_without_a_password_can_set_its_first_one(env):
     signed_in = await env.sign_in()
     with pytest.raises(CredentialsInvalid):
         await env.change(signed_in, NEW, current="")
@@ -198,7 +198,7 @@ async def test_account_without_a_password_gets_its_first_one(env):
 
 
 @pytest.mark.parametrize("password", ["short", "iloveyou", "mira@example.com"])
-async def test_refused_password_changes_nothing_and_no_current_one_is_tried(env, owned, password):
+async def test_refused_password_changes_nothing_and_skips_the_verification(env, owned, password):
     with pytest.raises(InvalidInput) as refusal:
         await env.change(owned, password, current="a guess")
 
@@ -206,8 +206,8 @@ async def test_refused_password_changes_nothing_and_no_current_one_is_tried(env,
     assert env.passwords.verified == []
 
 
-async def test_session_that_ended_meanwhile_changes_nothing(env, owned):
-    env.passwords = Meanwhile(lambda: env.end(env.caller(owned)))
+async def test_session_that_ended_meanwhile_cannot_change_the_password(env, owned):
+    env.passwords = InterruptedPasswords(lambda: env.end(env.caller(owned)))
     other = await env.log_in()
     with pytest.raises(TokenInvalid):
         await env.change(owned, NEW)
@@ -217,7 +217,7 @@ async def test_session_that_ended_meanwhile_changes_nothing(env, owned):
 
 
 @pytest.mark.parametrize("how", ["ended", "expired"])
-async def test_session_that_is_over_changes_nothing(env, owned, how):
+async def test_ended_or_expired_session_cannot_change_the_password(env, owned, how):
     caller = env.caller(owned)
     if how == "ended":
         await env.end(caller)
@@ -230,8 +230,8 @@ async def test_session_that_is_over_changes_nothing(env, owned, how):
     assert await env.log_in(PASSWORD)
 
 
-async def test_password_that_was_changed_meanwhile_is_not_changed_again(env, owned):
-    env.passwords = Meanwhile(lambda: env.change(owned, NEW))
+async def test_concurrent_change_refuses_the_later_one(env, owned):
+    env.passwords = InterruptedPasswords(lambda: env.change(owned, NEW))
     with pytest.raises(CredentialsInvalid):
         await env.change(owned, "another new password")
 

@@ -16,7 +16,7 @@ from parley.core.errors import InvalidInput
         "+٩١ ٩٨٧٦٥ ٤٣٢١٠",
     ],
 )
-def test_every_way_of_writing_a_number_is_one_number(written):
+def test_every_spelling_of_a_number_gives_the_same_number(written):
     assert PhoneNumbers().e164(written) == "+919876543210"
 
 
@@ -35,7 +35,7 @@ def test_numbers_of_other_countries(written, e164):
 
 
 @pytest.mark.parametrize("written", ["9876543210", "09876543210", "098765 43210"])
-def test_number_without_a_country_code_is_told_so(written):
+def test_number_without_country_code_is_refused_with_a_hint(written):
     with pytest.raises(InvalidInput, match="country code") as refusal:
         PhoneNumbers().e164(written)
 
@@ -67,7 +67,7 @@ def test_number_without_a_country_code_is_told_so(written):
         "+" + "9" * 100_000,
     ],
 )
-def test_what_is_no_number_names_its_field(written):
+def test_unreadable_number_is_refused(written):
     with pytest.raises(InvalidInput) as refusal:
         PhoneNumbers().e164(written)
 

@@ -1,4 +1,4 @@
-"""What the use cases leave in the audit trail: one note each, and in no note a secret."""
+"""The audit notes of every use case."""
 
 import itertools
 from contextlib import suppress
@@ -25,7 +25,7 @@ async def sign_up(env: AccountsEnvironment, _owned: SignedIn) -> None:
     await env.sign_up()
 
 
-async def ask(env: AccountsEnvironment, _owned: SignedIn) -> None:
+async def request_code(env: AccountsEnvironment, _owned: SignedIn) -> None:
     await env.request_code()
 
 
@@ -103,7 +103,7 @@ async def erase(env: AccountsEnvironment, owned: SignedIn) -> None:
 SENT = [AuditEvent.CODE_REQUESTED, AuditEvent.CODE_DELIVERED]
 EXPECTED = [
     (sign_up, [AuditEvent.SIGNED_UP]),
-    (ask, [AuditEvent.CODE_REQUESTED]),
+    (request_code, [AuditEvent.CODE_REQUESTED]),
     (sign_in, [*SENT, AuditEvent.SIGNED_IN]),
     (sign_in_with_a_wrong_code, [*SENT, AuditEvent.SIGN_IN_FAILED]),
     (sign_in_with_a_spent_code, [*SENT, AuditEvent.SIGNED_IN, AuditEvent.SIGN_IN_FAILED]),
@@ -123,24 +123,24 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize(("deed", "expected"), EXPECTED)
-async def test_every_deed_leaves_exactly_its_notes(env, owned, deed, expected):
+@pytest.mark.parametrize(("action", "expected"), EXPECTED)
+async def test_every_action_leaves_exactly_its_notes(env, owned, action, expected):
     before = len(env.audit.notes)
     with suppress(DomainError):
-        await deed(env, owned)
+        await action(env, owned)
 
     assert env.audit.events[before:] == expected
 
 
-def test_every_happening_is_under_test():
+def test_every_event_is_tested():
     seen = set(itertools.chain.from_iterable(expected for _, expected in EXPECTED))
 
-    # These have tests of their own.
+    # These are tested elsewhere.
     assert set(AuditEvent) - seen == {AuditEvent.CODE_POSTPONED, AuditEvent.CODE_NOT_DELIVERED, AuditEvent.THROTTLED}
 
 
 @pytest.mark.parametrize(
-    ("deed", "fields"),
+    ("action", "fields"),
     [
         (log_in, {"identity", "account_id", "session_id", "how"}),
         (log_in_with_another_password, {"identity", "how"}),
@@ -152,31 +152,31 @@ def test_every_happening_is_under_test():
         (erase, {"account_id"}),
     ],
 )
-async def test_note_tells_whose_it_is(env, owned, deed, fields):
+async def test_note_names_the_account_and_session(env, owned, action, fields):
     with suppress(DomainError):
-        await deed(env, owned)
+        await action(env, owned)
 
     note = env.audit.notes[-1]
-    told = {name for name in AuditNote.__dataclass_fields__ if getattr(note, name) is not None} - {"event_kind"}
-    assert told == fields
+    given = {name for name in AuditNote.__dataclass_fields__ if getattr(note, name) is not None} - {"event_kind"}
+    assert given == fields
     assert note.identity in {None, MIRA}
     assert note.account_id in {None, owned.account.id}
 
 
-async def test_no_note_holds_a_secret(env):
+async def test_no_note_contains_a_secret(env):
     codes, tokens = (itertools.count(start) for start in (314159, 1))
     env.new_code = lambda: f"{next(codes)}"
     env.new_token = lambda: f"token-{next(tokens)}"
-    for deed, _ in EXPECTED:
+    for action, _ in EXPECTED:
         env.advance(hours=2)
         owned = await env.sign_in(signup_token=await env.sign_up())
         env.advance(minutes=2)
         with suppress(DomainError):
-            await deed(env, owned)
+            await action(env, owned)
         with suppress(DomainError):
             await erase(env, owned)
 
-    told = repr(env.audit.notes)
+    written = repr(env.audit.notes)
     assert len(env.audit.notes) > len(EXPECTED)
     for secret in ("3141", "token-", PASSWORD, NEW, "eyJ"):
-        assert secret not in told
+        assert secret not in written

@@ -1,4 +1,4 @@
-"""The adapters for access tokens and stream tickets."""
+"""JwtAccessTokens and JwtStreamTickets, the adapters for access tokens and stream tickets."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ def access_tokens(*secrets: str, remember: int = 10) -> JwtAccessTokens:
 
 
 def forged(key: str = SECRET, algorithm: str = "HS256", kid: object = None, **changes: object) -> str:
-    """A token like those of JwtAccessTokens but for `changes`; a claim that is None is left out."""
+    """A token like those of JwtAccessTokens, with `changes`; a claim of None is left out."""
     real = access_tokens().issue(ACCOUNT, SESSION, NOW)
     claims = jwt.decode(real, options={"verify_signature": False}) | changes
     headers = {"kid": kid or jwt.get_unverified_header(real)["kid"]}
@@ -55,7 +55,7 @@ def test_token_names_its_caller_until_it_expires():
 
 
 @pytest.mark.parametrize("year", [2001, 2150])
-def test_time_that_is_given_counts_and_no_other(year):
+def test_only_the_given_time_counts(year):
     now = NOW.replace(year=year)
 
     assert access_tokens().read(access_tokens().issue(ACCOUNT, SESSION, now), now).account_id == ACCOUNT
@@ -91,8 +91,8 @@ def test_first_secret_signs_and_all_verify():
         access_tokens(NEW_SECRET).read(old, NOW)
 
 
-def test_forgery_that_only_copies_is_read():
-    # Otherwise the refusals below would prove nothing.
+def test_unchanged_forgery_is_accepted():
+    # Shows that the refusals below are due to their changes.
     assert access_tokens().read(forged(), NOW).account_id == ACCOUNT
 
 
@@ -149,7 +149,7 @@ def test_forged_token_is_refused(changes):
     ],
     ids=range(15),
 )
-def test_what_is_no_token_is_refused(token):
+def test_malformed_token_is_refused(token):
     with pytest.raises(TokenInvalid):
         access_tokens().read(token, NOW)
     with pytest.raises(TicketInvalid):
@@ -170,14 +170,14 @@ def test_clock_of_the_signing_machine_may_be_a_minute_ahead():
     assert access_tokens().read(token, NOW).account_id == ACCOUNT
 
 
-def test_verified_token_is_remembered():
+def test_verified_token_is_cached():
     tokens = access_tokens()
     token = tokens.issue(ACCOUNT, SESSION, NOW)
 
     assert tokens.read(token, NOW) is tokens.read(token, NOW)
 
 
-def test_no_more_tokens_are_remembered_than_allowed():
+def test_cache_of_verified_tokens_is_bounded():
     tokens = access_tokens(remember=2)
     issued = [tokens.issue(ACCOUNT, SESSION, NOW + number * SECOND) for number in range(3)]
     callers = [tokens.read(token, NOW) for token in issued]
@@ -197,7 +197,7 @@ def test_secret_that_is_too_short_is_refused_and_not_shown(secrets):
         JwtStreamTickets(secrets)
 
 
-def test_ticket_is_good_for_ten_minutes():
+def test_ticket_is_valid_for_ten_minutes():
     tickets = JwtStreamTickets([NEW_SECRET, SECRET])
     ticket = tickets.issue(TICKET, NOW)
     expires_at = NOW.replace(microsecond=0) + timedelta(minutes=10)
@@ -210,14 +210,14 @@ def test_ticket_is_good_for_ten_minutes():
         tickets.read(ticket, expires_at)
 
 
-def test_ticket_of_one_moment_is_one_ticket():
+def test_tickets_issued_at_the_same_time_are_equal():
     first, second = JwtStreamTickets([SECRET]), JwtStreamTickets([SECRET])
 
     assert first.issue(TICKET, NOW) == second.issue(TICKET, NOW)
     assert first.issue(TICKET, NOW) != first.issue(TICKET, NOW + SECOND)
 
 
-def test_ticket_of_an_older_secret_is_good_while_that_secret_is_listed():
+def test_ticket_of_an_older_secret_is_valid_while_that_secret_is_listed():
     ticket = JwtStreamTickets([SECRET]).issue(TICKET, NOW)
 
     assert JwtStreamTickets([NEW_SECRET, SECRET]).read(ticket, NOW).reply_id == REPLY
@@ -225,7 +225,7 @@ def test_ticket_of_an_older_secret_is_good_while_that_secret_is_listed():
         JwtStreamTickets([NEW_SECRET]).read(ticket, NOW)
 
 
-def test_neither_stands_in_for_the_other():
+def test_tokens_and_tickets_are_not_interchangeable():
     tokens, tickets = access_tokens(), JwtStreamTickets([SECRET])
 
     with pytest.raises(TokenInvalid):
