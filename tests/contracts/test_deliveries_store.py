@@ -14,7 +14,7 @@ LONG = 3_600.0
 
 
 async def stored(uow: AccountsUnitOfWork, **changes: object) -> Delivery:
-    delivery = replace(Delivery(new_id(), MIRA, Purpose.SIGN_IN, b"sealed" * 80, NOW + SECOND), **changes)
+    delivery = replace(Delivery(new_id(), MIRA, Purpose.SIGN_IN, b"hidden" * 80, NOW + SECOND), **changes)
     await do(uow, lambda unit: unit.deliveries.put(delivery))
     return delivery
 

@@ -31,8 +31,8 @@ def forged(key: str = SECRET, algorithm: str = "HS256", kid: object = None, **ch
     real = access_tokens().issue(ACCOUNT, SESSION, NOW)
     claims = jwt.decode(real, options={"verify_signature": False}) | changes
     headers = {"kid": kid or jwt.get_unverified_header(real)["kid"]}
-    kept = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(kept, None if algorithm == "none" else key, algorithm, headers=headers)
+    present = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(present, None if algorithm == "none" else key, algorithm, headers=headers)
 
 
 def raw(header: bytes, payload: bytes = b"{}") -> str:

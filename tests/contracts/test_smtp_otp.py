@@ -145,8 +145,7 @@ async def test_a_server_that_stops_answering_is_unavailable_in_time(command: str
         assert isinstance(await failure(smtp(server, seconds=0.3)), SenderUnavailable)
 
 
-async def test_a_message_counts_as_sent_if_the_server_does_not_answer_quit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parley.adapters.otp.smtp.GOODBYE_SECONDS", 0.1)
+async def test_a_message_counts_as_sent_if_the_server_does_not_answer_quit() -> None:
     async with mail_server("--hang", "QUIT") as server:
-        await send(smtp(server, seconds=5.0))
+        await send(smtp(server, seconds=5.0, quit_seconds=0.1))
         assert CODE in str(await server.mail())

@@ -102,8 +102,8 @@ async def test_every_other_session_ends_and_this_one_stays(site: Site, ravi: Per
         refused(await other.get("/user/me"), 401, "token_invalid")
     answer = await this.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
     refused(answer, 401, "refresh_token_invalid")
-    [kept] = (await this.get("/auth/sessions")).json()["items"]
-    assert (kept["current"], kept["opened_by"]) == (True, "password")
+    [remaining] = (await this.get("/auth/sessions")).json()["items"]
+    assert (remaining["current"], remaining["opened_by"]) == (True, "password")
     assert (await this.get("/user/me")).status_code == (await ravi.get("/user/me")).status_code == 200
 
 

@@ -39,7 +39,7 @@ class SmsWebhookOtp:
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         if identity.kind is not IdentityKind.MOBILE_NUMBER:
-            raise SenderRefused("Text messages reach mobile numbers alone.")
+            raise SenderRefused("An SMS can only be sent to mobile numbers.")
         message = {"to": identity.value, "text": sms_text(code, purpose, minutes)}
         # Only the status is read: a body that breaks off must not cause the message to be sent again.
         async with self._deadline(), self._client.stream("POST", self._url, json=message) as response:

@@ -32,7 +32,6 @@ Security = Literal["auto", "tls", "starttls", "none"]
 Protection = Literal["tls", "starttls", "starttls if offered", "none"]
 
 TLS_PORT = 465
-GOODBYE_SECONDS = 1.0
 
 _LOG_IN_FIRST = 530
 _HTML = """\
@@ -56,7 +55,7 @@ class SmtpOtp:
     """The `OtpSender` for e-mail addresses.
 
     `sender` is an ASCII address or `Name <address>`, where the name is the product's. With an empty `username` there is
-    no login. Sending or checking takes at most `seconds`, plus GOODBYE_SECONDS to disconnect. Each message has its own
+    no login. Sending or checking takes at most `seconds`, plus `quit_seconds` to disconnect. Each message has its own
     connection: codes are rare, so a pooled connection would be stale by the next one. Raises ValueError for an invalid
     `sender`.
     """
@@ -71,6 +70,7 @@ class SmtpOtp:
         security: Security,
         seconds: float = 10.0,
         tls_context: ssl.SSLContext | None = None,
+        quit_seconds: float = 1.0,
     ) -> None:
         self._server = server
         self._port = port
@@ -80,6 +80,7 @@ class SmtpOtp:
         self._protection = protection(security, server, port)
         self._seconds = seconds
         self._tls_context = tls_context or ssl.create_default_context()
+        self._quit_seconds = quit_seconds
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         recipient = _recipient(identity)
@@ -117,7 +118,7 @@ class SmtpOtp:
                     yield connection
             # The server has accepted the message: an error while closing must not cause it to be sent again.
             with suppress(SMTPException):
-                await connection.quit(timeout=GOODBYE_SECONDS)
+                await connection.quit(timeout=self._quit_seconds)
         finally:
             connection.close()
 
@@ -171,7 +172,7 @@ def _sender(text: str) -> Address:
 def _recipient(identity: Identity) -> Address:
     """The identity's address, checked to be safe in headers and SMTP commands. Raises SenderRefused."""
     if identity.kind is not IdentityKind.EMAIL:
-        raise SenderRefused("Mail reaches e-mail addresses alone.")
+        raise SenderRefused("Mail can only be sent to e-mail addresses.")
     value = identity.value
     name, _, domain = value.rpartition("@")
     # Checked first, because Address raises various errors for unusual addresses.
