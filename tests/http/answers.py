@@ -1,4 +1,4 @@
-"""Reading answers: problems and server-sent events."""
+"""Assertions on responses: problems, headers and server-sent events."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PROBLEM = "application/problem+json"
 
 
 def refused(response: httpx.Response, status: int, code: str, *fields: str) -> dict[str, Any]:
-    """The problem, which is of that status and code and names exactly those fields."""
+    """Assert a problem with this status and code, and with exactly these invalid fields. Returns the problem."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == PROBLEM
     problem = response.json()
@@ -27,7 +27,7 @@ def refused(response: httpx.Response, status: int, code: str, *fields: str) -> d
 
 
 async def check_envelope(response: httpx.Response) -> None:
-    """What every answer carries, whatever made it."""
+    """Assert the headers that every response has, whatever produced it."""
     headers = response.headers
     assert headers["x-request-id"]
     assert headers["x-content-type-options"] == "nosniff"
@@ -51,7 +51,7 @@ class Event:
 
 
 def events(response: httpx.Response) -> list[Event]:
-    """The events of a stream that has ended."""
+    """The events of a stream that has ended, without comments."""
     assert response.status_code == 200, response.text
     assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
     opening, *blocks, rest = response.text.split("\n\n")
@@ -60,10 +60,10 @@ def events(response: httpx.Response) -> list[Event]:
     return [read_event(block) for block in blocks if not block.startswith(":")]
 
 
-def text_of(heard: list[Event]) -> str:
-    """The text as a client joins it: each start clears what was there."""
+def text_of(received: list[Event]) -> str:
+    """The text of a reply as a client joins it: each `start` clears the text."""
     text = ""
-    for event in heard:
+    for event in received:
         if event.name == "start":
             text = ""
         elif event.name == "delta":

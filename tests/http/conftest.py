@@ -24,7 +24,7 @@ Logs = list[MutableMapping[str, Any]]
 
 @pytest.fixture(scope="package", autouse=True)
 def rarer_collections() -> Iterator[None]:
-    """Each test makes an application, full of cycles: looking through them so often was a quarter of the time."""
+    """Collect garbage less often: it took a quarter of the time, since every application has many cycles."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)
     yield
@@ -33,7 +33,7 @@ def rarer_collections() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with today's schema: migrating a new one for each test would take longer than most tests."""
+    """A database with the current schema, which tests copy: a migration takes longer than most tests."""
     file = tmp_path_factory.mktemp("schema") / "empty.db"
     asyncio.run(_migrate(file))
     return file
@@ -48,7 +48,7 @@ def document(empty_database: Path) -> Document:
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[Logs]:
-    """What the application logs, as it was logged: nothing is rendered."""
+    """The log entries of the application, as dictionaries."""
     with capture_logs(processors=[merge_contextvars]) as entries:
         yield entries
 
@@ -67,7 +67,7 @@ def model() -> ScriptedModel:
 async def open_site(
     empty_database: Path, tmp_path: Path, clock: Clock, model: ScriptedModel, document: Document
 ) -> AsyncGenerator[OpenSite, None]:
-    """Opens the test's site with settings of its own: `await open_site(BASIC_DAILY_LIMIT="5")`."""
+    """Opens a site with the given settings: `await open_site(BASIC_DAILY_LIMIT="5")`."""
     async with AsyncExitStack() as stack:
 
         async def open_one(**settings: str) -> Site:
@@ -90,7 +90,7 @@ async def mira(site: Site) -> Person:
 
 @pytest.fixture
 async def ravi(site: Site) -> Person:
-    """Another account than Mira's."""
+    """A second account."""
     return await site.person(RAVI)
 
 

@@ -1,11 +1,11 @@
-"""The OpenAPI document, held against every answer that a test gets."""
+"""Checks every response that a test receives against the OpenAPI document."""
 
 import re
 from typing import Any
 
 import httpx
 
-# What every answer carries, said once at the head of the document and checked for every answer: see answers.py.
+# The headers of every response: described in the document's introduction, and checked by answers.py.
 EVERYWHERE = {
     "cache-control",
     "content-security-policy",
@@ -15,7 +15,7 @@ EVERYWHERE = {
     "x-content-type-options",
     "x-frame-options",
 }
-# HTTP's own, and those of CORS, which are between a browser and its page.
+# Headers of HTTP itself. Those of CORS are not documented either.
 OF_HTTP = {"content-length", "content-type", "transfer-encoding", "vary"}
 
 
@@ -28,26 +28,26 @@ class Document:
         ]
 
     async def check(self, response: httpx.Response) -> None:
-        """The status, the media type and the headers are those that the document has for the operation."""
+        """Assert that the operation documents the status, the media type and the headers of the response."""
         operation = self._operation(response.request)
-        # An address that does not know the method is no operation's; some look like a chatroom's, and those tell.
+        # None for 404 and 405 of the router, except at addresses that match a documented path with the same method.
         if operation is None:
             return
-        told = operation["responses"].get(str(response.status_code))
-        assert told is not None, f"{operation['operationId']} does not tell of {response.status_code}"
+        documented = operation["responses"].get(str(response.status_code))
+        assert documented is not None, f"{operation['operationId']} does not document {response.status_code}"
         media_type = response.headers.get("content-type", "").partition(";")[0]
-        assert media_type in told.get("content", {"": None}), (
-            f"{operation['operationId']} does not tell of {media_type}"
+        assert media_type in documented.get("content", {"": None}), (
+            f"{operation['operationId']} does not document {media_type}"
         )
-        self._check_headers(response, told["headers"], operation["operationId"])
+        self._check_headers(response, documented["headers"], operation["operationId"])
 
-    def _check_headers(self, response: httpx.Response, told: dict[str, Any], operation: str) -> None:
-        """Those that are told of are there, as they are told of, and no others."""
-        known = {name.lower(): self.content["components"]["headers"][name] for name in told}
+    def _check_headers(self, response: httpx.Response, documented: dict[str, Any], operation: str) -> None:
+        """Assert that the required headers are sent, no undocumented ones, and that all match their patterns."""
+        known = {name.lower(): self.content["components"]["headers"][name] for name in documented}
         sent = {name for name in response.headers if not name.startswith("access-control-")} - EVERYWHERE - OF_HTTP
-        assert sent <= set(known), f"{operation} does not tell of {sent - set(known)}"
-        needed = {name for name, header in known.items() if header["required"]}
-        assert needed <= sent, f"{operation} lacks {needed - sent}"
+        assert sent <= set(known), f"{operation} does not document {sent - set(known)}"
+        required = {name for name, header in known.items() if header["required"]}
+        assert required <= sent, f"{operation} lacks {required - sent}"
         for name in sent:
             assert re.search(known[name]["schema"]["pattern"], response.headers[name]), f"{operation}: {name}"
 

@@ -1,4 +1,4 @@
-"""Reading a stream while it is open, which httpx's ASGI transport cannot."""
+"""Reads a stream while it is open, which httpx's ASGI transport does not support."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -39,7 +39,7 @@ class OpenStream:
 
 @asynccontextmanager
 async def open_stream(app: ASGIApp, url: str) -> AsyncGenerator[OpenStream, None]:
-    """A reader that came with a ticket, and leaves at the end of the context."""
+    """A client that opens the stream by its ticket, and disconnects at the end of the context."""
     path, _, query = url.partition("?")
     scope: Any = {
         "type": "http",
@@ -55,15 +55,15 @@ async def open_stream(app: ASGIApp, url: str) -> AsyncGenerator[OpenStream, None
         "client": ("127.0.0.1", 1234),
         "root_path": "",
     }
-    gone = asyncio.Event()
-    asked = False
+    disconnected = asyncio.Event()
+    body_sent = False
 
     async def receive() -> Any:
-        nonlocal asked
-        if not asked:
-            asked = True
+        nonlocal body_sent
+        if not body_sent:
+            body_sent = True
             return {"type": "http.request", "body": b"", "more_body": False}
-        await gone.wait()
+        await disconnected.wait()
         return {"type": "http.disconnect"}
 
     stream = OpenStream()
@@ -71,6 +71,6 @@ async def open_stream(app: ASGIApp, url: str) -> AsyncGenerator[OpenStream, None
     try:
         yield stream
     finally:
-        gone.set()
+        disconnected.set()
         async with asyncio.timeout(PATIENCE_SECONDS):
             await serving

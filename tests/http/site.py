@@ -1,4 +1,4 @@
-"""The whole application without a socket, and the people who call it."""
+"""The whole application without a socket, and HTTP clients for it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -35,7 +35,7 @@ SETTINGS = {
 
 @dataclass
 class Clock:
-    """The time that the application sees. With a `fault` there is no telling it: that is raised instead."""
+    """The application's clock. If `fault` is set, reading the time raises it."""
 
     now: datetime = datetime(2026, 3, 14, 12, tzinfo=UTC)
     fault: Exception | None = None
@@ -50,18 +50,18 @@ class Clock:
 
 
 class Person(httpx.AsyncClient):
-    """An HTTP client, and what its tests do all the time."""
+    """An HTTP client with the actions that many tests need."""
 
     @property
     def token(self) -> str:
-        """The access token that calls carry."""
+        """The access token of the requests."""
         return self.headers["Authorization"].removeprefix("Bearer ")
 
     def identify(self, token: str) -> None:
         self.headers["Authorization"] = f"Bearer {token}"
 
     async def sign_in(self, mobile_number: str) -> dict[str, Any]:
-        """By a code; calls from then on carry the access token."""
+        """Sign in by a code; later requests have the access token. Returns the response body."""
         sent = await self.post("/auth/send-otp", json={"mobile_number": mobile_number})
         assert sent.status_code == 200, sent.text
         code = sent.json()["otp"]
@@ -71,7 +71,7 @@ class Person(httpx.AsyncClient):
         return answer.json()
 
     async def new_room(self, name: str = "Holiday plans", **fields: Any) -> str:
-        """The id of a room just made."""
+        """Create a chatroom and return its id."""
         made = await self.post("/chatroom", json={"name": name, **fields})
         assert made.status_code == 201, made.text
         return made.json()["id"]
@@ -81,24 +81,24 @@ class Person(httpx.AsyncClient):
         return await self.post(f"/chatroom/{room}/message", json={"content": content, **fields}, headers=headers)
 
     async def ask(self, room: str, content: str = "Hello", **fields: Any) -> dict[str, Any]:
-        """Say something that is accepted; the 202's body."""
+        """Send a message that is accepted, and return the body of the 202."""
         accepted = await self.say(room, content, **fields)
         assert accepted.status_code == 202, accepted.text
         return accepted.json()
 
     async def ended(self, reply: dict[str, Any]) -> dict[str, Any]:
-        """The reply once it has ended."""
+        """Wait for the end of a reply and return it."""
         answer = await self.get(address(reply), headers={"Prefer": "wait=30"})
         assert answer.status_code == 200, answer.text
         assert answer.json()["status"] in {"completed", "stopped", "failed"}, answer.text
         return answer.json()
 
     async def hear(self, room: str, content: str = "Hello", **fields: Any) -> dict[str, Any]:
-        """Say something; its reply once it has ended."""
+        """Send a message and return its reply after its end."""
         return await self.ended((await self.ask(room, content, **fields))["reply"])
 
     async def used(self) -> int:
-        """The messages that count today."""
+        """The number of messages that count today."""
         return (await self.get("/user/usage")).json()["used"]
 
 
@@ -111,7 +111,7 @@ class Site:
     document: Document
 
     def visitor(self, address: str = "127.0.0.1") -> Person:
-        """Somebody who has not signed in. Every answer they get is held against what is promised of every answer."""
+        """A client that is not signed in. Every response is checked for common headers and against the document."""
         return Person(
             transport=httpx.ASGITransport(app=self.app, client=(address, 1234)),
             base_url="http://parley.test",
@@ -124,10 +124,7 @@ class Site:
         return person
 
     async def rows(self) -> dict[str, list[Any]]:
-        """Everything that the database holds: for a refusal that must change nothing.
-
-        But for leases, which workers take and give back at any time.
-        """
+        """All rows of the database except leases, which change at any time. For requests that must change nothing."""
         async with self.parley.database.transaction(read_only=True) as connection:
             return {
                 table.name: [tuple(row) for row in await connection.execute(table.select().order_by(*table.columns))]
@@ -138,14 +135,14 @@ class Site:
 
 @asynccontextmanager
 async def opened(parley: Parley, clock: Clock, model: ScriptedModel, document: Document) -> AsyncGenerator[Site, None]:
-    """A site that works while the context is open."""
+    """A running site while the context is open."""
     site = Site(parley=parley, app=api_application(parley), clock=clock, model=model, document=document)
     async with _running(parley):
         yield site
 
 
 def wired(database: Path, clock: Clock, model: ScriptedModel, **settings: str) -> Parley:
-    """The application over that file. It offers `scripted/one`, the default, and `scripted/two`."""
+    """The application with this database file. Its models are `scripted/one`, the default, and `scripted/two`."""
     environment = SETTINGS | {"DATABASE_URL": f"sqlite:///{database}"} | settings
     return bootstrap(
         read_settings(environment, dotenv=database.with_name("no.env")),
@@ -156,27 +153,27 @@ def wired(database: Path, clock: Clock, model: ScriptedModel, **settings: str) -
 
 @asynccontextmanager
 async def _running(parley: Parley) -> AsyncGenerator[None, None]:
-    """In a task of its own: a fixture's two halves do not share one, and task groups must be left where entered."""
-    up, down = asyncio.Event(), asyncio.Event()
+    """Run it in one task: task groups must be left by the task that entered them, and fixtures may change tasks."""
+    started, stopping = asyncio.Event(), asyncio.Event()
 
     async def serve() -> None:
         async with api_process(parley):
-            up.set()
-            await down.wait()
+            started.set()
+            await stopping.wait()
 
-    serving, starting = asyncio.create_task(serve()), asyncio.create_task(up.wait())
+    serving, starting = asyncio.create_task(serve()), asyncio.create_task(started.wait())
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
     starting.cancel()
     try:
-        if up.is_set():
+        if started.is_set():
             yield
     finally:
-        down.set()
+        stopping.set()
         await serving
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Returns once the condition holds; for what nothing announces."""
+    """Poll until the condition holds, for changes without a notification."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await condition():
             await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Bodies that no route can read. Every route that takes one refuses them alike, and changes nothing."""
+"""Unreadable request bodies: every route that takes a body refuses them in the same way and changes nothing."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -14,9 +14,9 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 async def routes(site: Site, mira: Person) -> list[tuple[str, str]]:
-    """Every route that takes a body, as the OpenAPI document has them, for a room that is there.
+    """Method and path of every documented route with a request body, for an existing chatroom.
 
-    But for the webhook, which judges the signature of the bytes before it reads them: test_webhook.py.
+    Without the webhook, which checks the signature of the raw body first: test_webhook.py.
     """
     room = await mira.new_room()
     paths = (await site.visitor().get("/openapi.json")).json()["paths"]
@@ -74,13 +74,13 @@ async def test_malformed_json_is_refused(
             await refused_by_all(site, mira, routes, 400, "malformed_json", content=body, headers=JSON)
 
 
-NO_OBJECTS = [b"", b"[]", b'[{"content": "x"}]', b"null", b'"x"', b"7", b"true"]
+NOT_OBJECTS = [b"", b"[]", b'[{"content": "x"}]', b"null", b'"x"', b"7", b"true"]
 
 
-async def test_what_is_no_object_is_refused(
+async def test_json_that_is_not_an_object_is_refused(
     site: Site, mira: Person, routes: list[tuple[str, str]], subtests: pytest.Subtests
 ) -> None:
-    for body in NO_OBJECTS:
+    for body in NOT_OBJECTS:
         with subtests.test(body=body[:25]):
             await refused_by_all(site, mira, routes, 400, "invalid_input", "body", content=body, headers=JSON)
 
@@ -106,40 +106,42 @@ async def test_another_media_type_is_refused(
 JSON_TYPES = ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.parley+json"]
 
 
-async def test_json_by_another_spelling_is_taken(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_other_spellings_of_the_json_media_type_are_accepted(mira: Person, subtests: pytest.Subtests) -> None:
     for media_type in JSON_TYPES:
         with subtests.test(media_type=media_type):
             answer = await mira.post("/chatroom", content=b'{"name": "x"}', headers={"Content-Type": media_type})
             assert answer.status_code == 201
 
 
-async def test_json_without_a_media_type_is_taken(mira: Person) -> None:
+async def test_json_without_a_media_type_is_accepted(mira: Person) -> None:
     assert (await mira.post("/chatroom", content=b'{"name": "x"}')).status_code == 201
 
 
-async def test_over_a_megabyte_is_refused(site: Site, mira: Person, routes: list[tuple[str, str]]) -> None:
+async def test_a_body_over_a_megabyte_is_refused(site: Site, mira: Person, routes: list[tuple[str, str]]) -> None:
     body = b'{"content": "' + b"x" * 1_000_000 + b'"}'
     await refused_by_all(site, mira, routes, 413, "body_too_large", content=body, headers=JSON)
 
 
-async def test_over_a_megabyte_without_a_length_is_refused(
+async def test_a_body_over_a_megabyte_without_a_length_is_refused(
     site: Site, mira: Person, routes: list[tuple[str, str]]
 ) -> None:
     before = await site.rows()
     for method, path in routes:
-        answer = await mira.request(method, path, content=endless(), headers=JSON)
+        answer = await mira.request(method, path, content=oversized(), headers=JSON)
         assert "content-length" not in answer.request.headers
         refused(answer, 413, "body_too_large")
     assert await site.rows() == before
 
 
-async def test_a_length_that_lies_about_a_megabyte_is_refused(mira: Person, routes: list[tuple[str, str]]) -> None:
+async def test_a_body_longer_than_its_content_length_is_refused_above_a_megabyte(
+    mira: Person, routes: list[tuple[str, str]]
+) -> None:
     for method, path in routes:
-        answer = await mira.request(method, path, content=endless(), headers=JSON | {"Content-Length": "2"})
+        answer = await mira.request(method, path, content=oversized(), headers=JSON | {"Content-Length": "2"})
         refused(answer, 413, "body_too_large")
 
 
-async def test_a_body_in_chunks_is_taken(mira: Person) -> None:
+async def test_a_chunked_body_is_accepted(mira: Person) -> None:
     async def chunks() -> AsyncGenerator[bytes, None]:
         for chunk in (b'{"na', b'me": ', b"", b'"x"}'):
             yield chunk
@@ -157,8 +159,8 @@ async def test_without_a_token_no_body_is_read(site: Site, routes: list[tuple[st
         refused(answer, 401, "token_invalid")
 
 
-async def endless() -> AsyncGenerator[bytes, None]:
-    """A little over a megabyte, in chunks."""
+async def oversized() -> AsyncGenerator[bytes, None]:
+    """The chunks of a body of slightly more than a megabyte."""
     yield b'{"content": "'
     for _ in range(110):
         yield b"x" * 10_000

@@ -1,4 +1,4 @@
-"""Which pages in a browser may call the API."""
+"""Cross-origin requests from browsers."""
 
 import httpx
 import pytest
@@ -33,7 +33,7 @@ async def preflight(person: Person, origin: str, method: str = "POST", path: str
     return await person.options(path, headers=headers)
 
 
-async def test_a_listed_page_may_ask_first(site: Site, document: Document) -> None:
+async def test_a_preflight_from_a_listed_origin_is_allowed(site: Site, document: Document) -> None:
     for origin in (APP, "http://localhost:3000"):
         answer = await preflight(site.visitor(), origin)
         assert answer.status_code == 204
@@ -43,17 +43,17 @@ async def test_a_listed_page_may_ask_first(site: Site, document: Document) -> No
         assert answer.headers["access-control-max-age"] == "600"
 
 
-async def test_a_listed_page_may_send_every_header_that_the_document_knows(site: Site, document: Document) -> None:
+async def test_a_listed_origin_may_send_every_documented_header(site: Site, document: Document) -> None:
     allowed = words((await preflight(site.visitor(), APP)).headers["access-control-allow-headers"])
     operations = [each for path in document.content["paths"].values() for each in path.values()]
     parameters = [parameter for each in operations for parameter in each.get("parameters", [])]
     known = {parameter["name"].lower() for parameter in parameters if parameter["in"] == "header"}
     assert known >= {"idempotency-key", "prefer", "last-event-id", "if-none-match"}
-    # No page sends that one: it is for Stripe's servers.
+    # Only Stripe's servers send Stripe-Signature.
     assert allowed >= (known - {"stripe-signature"}) | {"authorization", "content-type", "x-request-id"}
 
 
-async def test_a_listed_page_may_read_every_header_that_says_something(site: Site) -> None:
+async def test_a_listed_origin_may_read_every_useful_header(site: Site) -> None:
     person = await site.person()
     answer = await person.get("/models", headers={"Origin": APP})
     assert answer.headers["access-control-allow-origin"] == APP
@@ -70,7 +70,7 @@ async def test_a_listed_page_may_read_every_header_that_says_something(site: Sit
     }
 
 
-async def test_a_listed_page_reads_refusals_too(site: Site) -> None:
+async def test_a_listed_origin_may_read_errors(site: Site) -> None:
     visitor, person = site.visitor(), await site.person()
     refusals = [
         (await visitor.get("/user/me", headers={"Origin": APP}), 401, "token_invalid"),
@@ -86,7 +86,7 @@ async def test_a_listed_page_reads_refusals_too(site: Site) -> None:
 OTHER_ORIGINS = [OTHER, "null", "https://app.example.com.evil.com", "http://app.example.com", "*"]
 
 
-async def test_another_page_is_not_let_in(site: Site, subtests: pytest.Subtests) -> None:
+async def test_other_origins_are_not_allowed(site: Site, subtests: pytest.Subtests) -> None:
     for origin in OTHER_ORIGINS:
         with subtests.test(origin=origin):
             visitor = site.visitor()
@@ -97,12 +97,12 @@ async def test_another_page_is_not_let_in(site: Site, subtests: pytest.Subtests)
                 assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_without_listed_pages_there_are_no_such_headers(open_site: OpenSite) -> None:
+async def test_without_listed_origins_there_are_no_cors_headers(open_site: OpenSite) -> None:
     visitor = (await open_site()).visitor()
     assert cors_headers(await visitor.get("/health/live", headers={"Origin": APP})) == {}
     assert cors_headers(await preflight(visitor, APP)) == {}
 
 
-async def test_a_page_never_gets_to_send_cookies(site: Site) -> None:
+async def test_cookies_are_never_allowed(site: Site) -> None:
     answer = await preflight(site.visitor(), APP)
     assert "access-control-allow-credentials" not in answer.headers

@@ -1,4 +1,4 @@
-"""What every answer carries. Beyond the answers here, every one that any test gets is checked for it."""
+"""The headers that every response has. They are checked for every response in any test, not only for those here."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from tests.http.conftest import Logs, OpenSite
 from tests.http.site import Clock, Person, Site, address
 
 
-async def test_answers_of_every_kind_have_it(site: Site, mira: Person, clock: Clock) -> None:
+async def test_responses_of_every_kind_have_the_headers(site: Site, mira: Person, clock: Clock) -> None:
     room = await mira.new_room()
     reply = await mira.hear(room)
     answers = {
@@ -40,13 +40,13 @@ async def test_answers_of_every_kind_have_it(site: Site, mira: Person, clock: Cl
         await check_envelope(answer)
 
 
-async def test_what_is_answered_is_not_to_be_stored(site: Site, mira: Person) -> None:
+async def test_responses_are_not_cached(site: Site, mira: Person) -> None:
     for path in ("/user/me", "/models", "/nonsense", "/health/ready"):
         assert (await mira.get(path)).headers["cache-control"] == "no-store"
     assert (await site.visitor().get("/user/me")).headers["cache-control"] == "no-store"
 
 
-async def test_each_request_has_an_id_of_its_own(mira: Person) -> None:
+async def test_each_request_has_a_unique_id(mira: Person) -> None:
     ids = [(await mira.get("/models")).headers["x-request-id"] for _ in range(3)]
     assert len(set(ids)) == 3
     assert {UUID(each).version for each in ids} == {7}
@@ -55,7 +55,7 @@ async def test_each_request_has_an_id_of_its_own(mira: Person) -> None:
 HARMLESS = ["abc-123", "01J.x_Y", "x", "x" * 64]
 
 
-async def test_a_callers_harmless_id_is_kept(mira: Person, logs: Logs, subtests: pytest.Subtests) -> None:
+async def test_a_harmless_request_id_of_the_client_is_used(mira: Person, logs: Logs, subtests: pytest.Subtests) -> None:
     for given in HARMLESS:
         with subtests.test(given=given):
             for path in ("/models", "/nonsense"):
@@ -66,24 +66,24 @@ async def test_a_callers_harmless_id_is_kept(mira: Person, logs: Logs, subtests:
 HARMFUL = ["", " ", "a b", "x" * 65, "<script>", "a;b", "a\tb", "a,b", "é", "${jndi:ldap://x}", '"', "../../etc"]
 
 
-async def test_a_callers_harmful_id_is_replaced(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_a_harmful_request_id_of_the_client_is_replaced(mira: Person, subtests: pytest.Subtests) -> None:
     for given in HARMFUL:
         with subtests.test(given=given):
             answer = await mira.get("/models", headers={"X-Request-ID": given.encode("latin-1")})
             assert UUID(answer.headers["x-request-id"]).version == 7
 
 
-async def test_only_an_api_behind_https_says_so(open_site: OpenSite) -> None:
+async def test_hsts_is_sent_over_https(open_site: OpenSite) -> None:
     site = await open_site(PUBLIC_URL="https://chat.example.com/")
     answer = await site.visitor().get("/health/live")
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-async def test_an_api_not_behind_https_does_not_say_so(site: Site) -> None:
+async def test_hsts_is_not_sent_over_http(site: Site) -> None:
     assert "strict-transport-security" not in (await site.visitor().get("/health/live")).headers
 
 
-async def test_addresses_in_answers_are_where_clients_reach_the_api(open_site: OpenSite) -> None:
+async def test_addresses_in_responses_begin_with_the_public_url(open_site: OpenSite) -> None:
     site = await open_site(PUBLIC_URL="https://chat.example.com/")
     mira = await site.person()
     answer = await mira.say(await mira.new_room())
@@ -92,7 +92,7 @@ async def test_addresses_in_answers_are_where_clients_reach_the_api(open_site: O
     assert answer.json()["stream_url"].startswith(f"https://chat.example.com{address(reply)}/stream?ticket=")
 
 
-async def test_a_crash_is_in_the_log_under_the_id_that_the_caller_has(mira: Person, clock: Clock, logs: Logs) -> None:
+async def test_a_crash_is_logged_with_the_request_id_of_the_response(mira: Person, clock: Clock, logs: Logs) -> None:
     clock.fault = RuntimeError("crash")
     answer = await mira.get("/models")
     clock.fault = None

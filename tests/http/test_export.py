@@ -1,4 +1,4 @@
-"""Everything that an account owns, as one download."""
+"""The export of all data of an account."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ async def export(person: Person) -> dict[str, Any]:
     return answer.json()
 
 
-async def test_an_account_without_anything_exports_itself(mira: Person) -> None:
+async def test_a_new_account_exports_only_itself(mira: Person) -> None:
     found = await export(mira)
     account = (await mira.get("/user/me")).json()
     sessions = (await mira.get("/auth/sessions")).json()["items"]
@@ -25,25 +25,25 @@ async def test_an_account_without_anything_exports_itself(mira: Person) -> None:
     assert found == {"account": account, "sessions": sessions, "usage": [], "chatrooms": []}
 
 
-async def test_rooms_come_oldest_first_each_with_all_its_messages(mira: Person) -> None:
+async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) -> None:
     rooms = [await mira.new_room(name) for name in ('First «\u2028» "quoted" \\', "Empty", "Last")]
-    said = {room: [] for room in rooms}
-    # One page is full to its end, and one goes on: both ends of the paging.
+    expected = {room: [] for room in rooms}
+    # One room fills exactly one page, and one needs a second page.
     for room, exchanges in ((rooms[2], PAGE // 2), (rooms[0], PAGE // 2 + 1)):
         for number in range(exchanges):
             accepted = await mira.ask(room, f"Question {number} ]}}")
-            said[room] += [accepted["message"], await mira.ended(accepted["reply"])]
+            expected[room] += [accepted["message"], await mira.ended(accepted["reply"])]
 
     found = (await export(mira))["chatrooms"]
 
     assert [room["id"] for room in found] == rooms
     for room in found:
-        assert room.pop("messages") == said[room["id"]]
-        told = (await mira.get(f"/chatroom/{room['id']}")).json()
-        assert room == {key: told[key] for key in room}
+        assert room.pop("messages") == expected[room["id"]]
+        read = (await mira.get(f"/chatroom/{room['id']}")).json()
+        assert room == {key: read[key] for key in room}
 
 
-async def test_usage_has_every_day_also_those_too_old_for_the_history(site: Site, mira: Person) -> None:
+async def test_usage_includes_days_that_are_too_old_for_the_history(site: Site, mira: Person) -> None:
     room = await mira.new_room()
     days = []
     for _ in range(2):
@@ -59,7 +59,7 @@ async def test_usage_has_every_day_also_those_too_old_for_the_history(site: Site
     assert all(each["tokens"]["output"] > 0 for each in found)
 
 
-async def test_a_reply_that_is_being_written_is_in_it(mira: Person, model: ScriptedModel) -> None:
+async def test_an_unfinished_reply_is_exported(mira: Person, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "one ", gate)
     reply = (await mira.ask(await mira.new_room()))["reply"]
@@ -71,14 +71,14 @@ async def test_a_reply_that_is_being_written_is_in_it(mira: Person, model: Scrip
     assert (await mira.get(address(reply))).json()["status"] == "generating"
 
 
-async def test_nothing_of_another_account_is_in_it(mira: Person, ravi: Person) -> None:
+async def test_nothing_of_another_account_is_exported(mira: Person, ravi: Person) -> None:
     await mira.hear(await mira.new_room("Mira's"))
     found = await export(ravi)
     assert (found["chatrooms"], found["usage"]) == ([], [])
     assert [session["current"] for session in found["sessions"]] == [True]
 
 
-async def test_no_password_code_or_token_is_in_it(mira: Person) -> None:
+async def test_no_password_code_or_token_is_exported(mira: Person) -> None:
     set_one = await mira.post("/auth/change-password", json={"new_password": "a canary of a password"})
     assert set_one.status_code == 200, set_one.text
     text = (await mira.get("/user/me/export")).text
@@ -86,5 +86,5 @@ async def test_no_password_code_or_token_is_in_it(mira: Person) -> None:
         assert secret not in text
 
 
-async def test_without_a_token_there_is_no_export(site: Site) -> None:
+async def test_an_export_needs_a_token(site: Site) -> None:
     refused(await site.visitor().get("/user/me/export"), 401, "token_invalid")

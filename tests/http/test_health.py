@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can work."""
+"""Liveness and readiness."""
 
 import signal
 from pathlib import Path
@@ -9,20 +9,20 @@ from parley.adapters.sql.engine.database import Database
 from tests.http.site import Person, Site, until
 
 
-async def test_a_process_that_runs_lives(site: Site) -> None:
+async def test_a_running_process_is_live(site: Site) -> None:
     answer = await site.visitor().get("/health/live")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok"}
 
 
-async def test_with_its_database_it_is_ready(site: Site) -> None:
+async def test_with_a_database_it_is_ready(site: Site) -> None:
     answer = await site.visitor().get("/health/ready")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "down": []}
 
 
-async def let_go(database: Database) -> None:
-    """Close its connections, none of them in use, so that the next query opens the file anew."""
+async def close_connections(database: Database) -> None:
+    """Close the connections when none is in use, so that the next query opens the file again."""
 
     async def idle() -> bool:
         return database.engine.pool.checkedout() == 0
@@ -31,8 +31,8 @@ async def let_go(database: Database) -> None:
     await database.close()
 
 
-async def test_without_its_database_it_lives_but_is_not_ready(site: Site, tmp_path: Path) -> None:
-    await let_go(site.parley.database)
+async def test_without_its_database_it_is_live_but_not_ready(site: Site, tmp_path: Path) -> None:
+    await close_connections(site.parley.database)
     (tmp_path / "parley.db").rename(tmp_path / "gone.db")
     (tmp_path / "parley.db").mkdir()
     answer = await site.visitor().get("/health/ready")
@@ -41,16 +41,16 @@ async def test_without_its_database_it_lives_but_is_not_ready(site: Site, tmp_pa
     assert (await site.visitor().get("/health/live")).status_code == 200
 
 
-async def test_with_a_database_that_was_removed_it_is_not_ready(site: Site, tmp_path: Path) -> None:
-    await let_go(site.parley.database)
+async def test_with_a_removed_database_file_it_is_not_ready(site: Site, tmp_path: Path) -> None:
+    await close_connections(site.parley.database)
     (tmp_path / "parley.db").unlink()
     answer = await site.visitor().get("/health/ready")
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "down": ["database"]}
 
 
-async def test_with_its_database_back_it_works_again(site: Site, mira: Person, tmp_path: Path) -> None:
-    await let_go(site.parley.database)
+async def test_it_recovers_when_the_database_is_back(site: Site, mira: Person, tmp_path: Path) -> None:
+    await close_connections(site.parley.database)
     (tmp_path / "parley.db").rename(tmp_path / "gone.db")
     (tmp_path / "parley.db").mkdir()
     assert (await mira.get("/health/ready")).status_code == 503
@@ -73,12 +73,12 @@ async def test_with_an_older_schema_it_is_not_ready(site: Site) -> None:
     assert answer.json() == {"status": "unavailable", "down": ["schema"]}
 
 
-async def test_while_a_newer_version_takes_over_it_goes_on(site: Site) -> None:
+async def test_with_a_newer_schema_it_is_ready(site: Site) -> None:
     await set_revision(site, "9999")
     assert (await site.visitor().get("/health/ready")).status_code == 200
 
 
-async def test_told_to_leave_it_lives_but_is_not_ready(site: Site) -> None:
+async def test_during_shutdown_it_is_live_but_not_ready(site: Site) -> None:
     signal.raise_signal(signal.SIGTERM)
 
     async def noticed() -> bool:

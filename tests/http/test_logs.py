@@ -1,4 +1,4 @@
-"""Codes, passwords, tokens and what people write are never in a log."""
+"""Logs never contain codes, passwords, tokens or message text."""
 
 import traceback
 
@@ -13,7 +13,7 @@ ANSWER = "an answer for Mira alone"
 
 
 def written(logs: Logs) -> str:
-    """The log as it would be written: tracebacks come without local variables."""
+    """The log as it would be written, with tracebacks."""
     lines = []
     for entry in logs:
         lines.append(repr({name: value for name, value in entry.items() if name != "exc_info"}))
@@ -22,7 +22,7 @@ def written(logs: Logs) -> str:
     return "\n".join(lines)
 
 
-async def test_every_request_is_a_line_and_no_line_tells_a_secret(
+async def test_every_request_is_logged_and_no_log_line_contains_a_secret(
     site: Site, model: ScriptedModel, clock: Clock, logs: Logs
 ) -> None:
     person = site.visitor()
@@ -81,7 +81,7 @@ async def test_a_request_is_logged_with_its_path_and_status(site: Site, logs: Lo
     }
 
 
-async def test_a_reply_is_followed_from_its_request_to_its_end_by_its_id(
+async def test_log_lines_of_a_reply_have_its_id_from_the_request_to_the_end(
     site: Site, model: ScriptedModel, logs: Logs
 ) -> None:
     mira = await site.person()
@@ -102,7 +102,7 @@ async def test_a_reply_is_followed_from_its_request_to_its_end_by_its_id(
     assert "task_crashed" in [entry["event"] for entry in lines]
 
 
-async def test_the_line_of_a_request_says_whose_it_is(site: Site, logs: Logs) -> None:
+async def test_the_log_line_of_a_request_has_the_account(site: Site, logs: Logs) -> None:
     mira = await site.person()
     account = (await mira.get("/user/me")).json()["id"]
     await site.visitor().get("/health/live")

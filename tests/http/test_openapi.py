@@ -1,4 +1,4 @@
-"""The OpenAPI document and its pages."""
+"""The OpenAPI document and the documentation page."""
 
 import re
 from collections import Counter
@@ -47,7 +47,7 @@ def test_it_is_openapi_3_1_with_a_title_and_a_version(document: Document) -> Non
     assert set(document.content) <= allowed
 
 
-def test_every_reference_leads_somewhere(document: Document) -> None:
+def test_every_reference_can_be_resolved(document: Document) -> None:
     references = [each["$ref"] for each in objects(document.content) if "$ref" in each]
     assert references
     for reference in references:
@@ -56,7 +56,7 @@ def test_every_reference_leads_somewhere(document: Document) -> None:
             target = target[step]
 
 
-def test_every_served_route_is_in_it_but_for_its_own_pages(site: Site, operations: list[Any]) -> None:
+def test_every_route_is_documented_except_html_pages(site: Site, operations: list[Any]) -> None:
     served = {
         (method.lower(), re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
         for route in litestar_application(site.parley).routes
@@ -80,12 +80,12 @@ def test_every_operation_has_a_summary_and_a_tag_that_is_explained(document: Doc
         assert len(operation["tags"]) == 1
 
 
-def test_every_operation_tells_its_problems(operations: list[Any]) -> None:
+def test_every_operation_documents_its_problems(operations: list[Any]) -> None:
     for method, path, operation in operations:
         expected = set()
         if "security" in operation or path.startswith("/auth/"):
-            proofless = {"/auth/signup", "/auth/send-otp", "/auth/forgot-password"}
-            expected |= {"401"} if path not in proofless else set()
+            without_credentials = {"/auth/signup", "/auth/send-otp", "/auth/forgot-password"}
+            expected |= {"401"} if path not in without_credentials else set()
         if "requestBody" in operation:
             expected |= {"400", "413", "415"}
         if "{" in path:
@@ -99,7 +99,7 @@ def test_every_operation_tells_its_problems(operations: list[Any]) -> None:
         assert expected <= set(operation["responses"]), operation["operationId"]
 
 
-def test_every_problem_is_one(operations: list[Any]) -> None:
+def test_every_error_is_a_problem(operations: list[Any]) -> None:
     for _, path, operation in operations:
         for status, answer in operation["responses"].items():
             assert answer["description"]
@@ -121,13 +121,13 @@ def test_every_parameter_is_described_by_a_schema(operations: list[Any]) -> None
         assert all(parameter["required"] for parameter in in_path)
 
 
-def test_what_needs_a_token_says_so(document: Document, operations: list[Any]) -> None:
+def test_routes_that_need_a_token_document_it(document: Document, operations: list[Any]) -> None:
     schemes = document.content["components"]["securitySchemes"]
     assert schemes["bearer"].items() >= {"type": "http", "scheme": "bearer"}.items()
     for method, path, operation in operations:
-        asked = [name for each in operation.get("security", []) for name in each]
-        assert set(asked) <= set(schemes)
-        assert ("bearer" in asked) is ((method.upper(), path) not in PUBLIC), operation["operationId"]
+        schemes_used = [name for each in operation.get("security", []) for name in each]
+        assert set(schemes_used) <= set(schemes)
+        assert ("bearer" in schemes_used) is ((method.upper(), path) not in PUBLIC), operation["operationId"]
 
 
 def test_bodies_are_json_with_a_schema(operations: list[Any]) -> None:
@@ -137,7 +137,7 @@ def test_bodies_are_json_with_a_schema(operations: list[Any]) -> None:
             assert operation["requestBody"]["required"] is True
 
 
-def test_just_the_aliases_are_deprecated(operations: list[Any]) -> None:
+def test_only_the_aliases_are_deprecated(operations: list[Any]) -> None:
     deprecated = {(method, path) for method, path, operation in operations if operation.get("deprecated")}
     assert deprecated == {
         ("get", "/auth/me"),
@@ -149,7 +149,7 @@ def test_just_the_aliases_are_deprecated(operations: list[Any]) -> None:
     }
 
 
-async def test_no_address_outside_this_server_is_in_the_document_or_its_pages(site: Site) -> None:
+async def test_the_document_and_its_page_contain_no_external_address(site: Site) -> None:
     visitor = site.visitor()
     for path in ("/openapi.json", "/docs", "/docs/start.js"):
         answer = await visitor.get(path)
@@ -158,7 +158,7 @@ async def test_no_address_outside_this_server_is_in_the_document_or_its_pages(si
         assert not re.search(r"(src|href|url)\s*[=:]\s*[\"']//", answer.text)
 
 
-async def test_all_that_the_page_loads_is_served_here(site: Site) -> None:
+async def test_everything_that_the_page_loads_is_served_by_this_server(site: Site) -> None:
     visitor = site.visitor()
     page = await visitor.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
@@ -172,7 +172,7 @@ async def test_all_that_the_page_loads_is_served_here(site: Site) -> None:
         assert answer.content
 
 
-async def test_the_page_may_load_nothing_else(site: Site) -> None:
+async def test_the_page_may_load_nothing_external(site: Site) -> None:
     policy = (await site.visitor().get("/docs")).headers["content-security-policy"]
     directives = dict(each.strip().split(" ", 1) for each in policy.split(";"))
     assert directives["default-src"] == "'none'"
@@ -181,6 +181,6 @@ async def test_the_page_may_load_nothing_else(site: Site) -> None:
     assert not ADDRESS.search(policy)
 
 
-async def test_the_pages_need_no_token_and_change_nothing_for_one(site: Site, mira: Person) -> None:
+async def test_the_pages_are_the_same_with_and_without_a_token(site: Site, mira: Person) -> None:
     for path in ("/openapi.json", "/docs", "/docs/start.js"):
         assert (await mira.get(path)).content == (await site.visitor().get(path)).content

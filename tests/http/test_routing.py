@@ -1,4 +1,4 @@
-"""Addresses and methods: what is not there, and what crashes."""
+"""Unknown addresses and methods, and crashes."""
 
 import re
 from uuid import uuid4
@@ -10,7 +10,7 @@ from parley.bootstrap.processes import litestar_application
 from tests.http.answers import refused
 from tests.http.site import Clock, Person, Site, address
 
-NOWHERE = [
+UNKNOWN_PATHS = [
     "/",
     "//",
     "/nonsense",
@@ -35,14 +35,14 @@ NOWHERE = [
 ]
 
 
-async def test_an_address_that_is_not_there(mira: Person, subtests: pytest.Subtests) -> None:
-    for path in NOWHERE:
+async def test_an_unknown_address(mira: Person, subtests: pytest.Subtests) -> None:
+    for path in UNKNOWN_PATHS:
         with subtests.test(path=path[:60]):
             refused(await mira.get(path), 404, "not_found")
 
 
-async def test_a_method_that_an_address_does_not_know(site: Site, mira: Person) -> None:
-    """For every route: the answer names exactly the methods that it does know."""
+async def test_an_unsupported_method(site: Site, mira: Person) -> None:
+    """For every route: the response lists exactly the supported methods."""
     routes = [route for route in litestar_application(site.parley).routes if "file_path" not in route.path]
     for route in routes:
         path = re.sub(r"\{[^}]+\}", str(uuid4()), route.path)
@@ -51,7 +51,7 @@ async def test_a_method_that_an_address_does_not_know(site: Site, mira: Person) 
         assert set(answer.headers["allow"].split(", ")) == route.methods
 
 
-async def test_an_address_that_is_asked_names_all_of_its_methods(site: Site, mira: Person) -> None:
+async def test_options_lists_all_methods_of_an_address(site: Site, mira: Person) -> None:
     for route in litestar_application(site.parley).routes:
         path = re.sub(r"\{[^}]+\}", str(uuid4()), route.path)
         answer = await mira.options(path)
@@ -91,16 +91,16 @@ async def test_a_trailing_slash_is_accepted_everywhere(site: Site, mira: Person)
         assert slashed.status_code == plain.status_code
 
 
-async def test_an_id_may_be_written_in_capitals(mira: Person) -> None:
+async def test_an_id_may_be_in_upper_case(mira: Person) -> None:
     room = await mira.new_room()
     assert (await mira.get(f"/chatroom/{room.upper()}")).json()["id"] == room
 
 
-async def test_unknown_query_parameters_are_passed_over(mira: Person) -> None:
+async def test_unknown_query_parameters_are_ignored(mira: Person) -> None:
     assert (await mira.get("/chatroom?utm=1&limit=5&%ff=%ff&=&&")).status_code == 200
 
 
-async def test_a_crash_is_a_problem_that_tells_nothing(mira: Person, clock: Clock) -> None:
+async def test_a_crash_is_a_problem_without_details(mira: Person, clock: Clock) -> None:
     clock.fault = RuntimeError("swordfish, in /etc/parley")
     answer = await mira.get("/models")
     clock.fault = None
@@ -111,7 +111,7 @@ async def test_a_crash_is_a_problem_that_tells_nothing(mira: Person, clock: Cloc
         assert word not in str(answer.headers)
 
 
-async def test_a_database_that_fails_is_a_problem_without_its_words(site: Site, mira: Person) -> None:
+async def test_a_database_error_is_a_problem_without_its_message(site: Site, mira: Person) -> None:
     room = await mira.new_room()
     async with site.parley.database.transaction() as connection:
         await connection.execute(text("ALTER TABLE rooms RENAME TO elsewhere"))

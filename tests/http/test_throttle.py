@@ -1,4 +1,4 @@
-"""How often one address may call what needs no token."""
+"""The rate limit of one client address for routes without a token."""
 
 import httpx
 import pytest
@@ -25,57 +25,55 @@ async def site(open_site: OpenSite) -> Site:
     return await open_site(AUTH_REQUESTS_PER_MINUTE="60")
 
 
-async def use_up(person: Person) -> list[httpx.Response]:
-    """Sixty calls, over all of the routes."""
-    return [await person.post(PATHS[turn % len(PATHS)], json={}) for turn in range(60)]
+async def use_up_limit(person: Person) -> list[httpx.Response]:
+    """Sixty requests, spread over all routes."""
+    return [await person.post(PATHS[number % len(PATHS)], json={}) for number in range(60)]
 
 
-async def test_the_61st_call_in_a_minute_is_refused_on_every_route(site: Site) -> None:
+async def test_the_61st_request_in_a_minute_is_refused_on_every_route(site: Site) -> None:
     visitor = site.visitor()
-    assert {answer.status_code for answer in await use_up(visitor)} == {400}
+    assert {answer.status_code for answer in await use_up_limit(visitor)} == {400}
     for path in PATHS:
         answer = await visitor.post(path, json={"mobile_number": MIRA})
         refused(answer, 429, "rate_limited")
         assert 0 < int(answer.headers["retry-after"]) <= 60
 
 
-async def test_another_address_has_its_own_sixty(site: Site) -> None:
-    await use_up(site.visitor())
+async def test_another_address_has_its_own_limit(site: Site) -> None:
+    await use_up_limit(site.visitor())
     assert (await site.visitor("192.0.2.7").sign_in(MIRA))["created"] is True
 
 
 async def test_routes_that_need_a_token_are_not_counted(site: Site) -> None:
     person = await site.person()
-    await use_up(site.visitor())
+    await use_up_limit(site.visitor())
     for path in ("/user/me", "/chatroom", "/models", "/health/ready"):
         assert (await person.get(path)).status_code == 200
     refused(await site.visitor().get("/user/me"), 401, "token_invalid")
 
 
-async def test_zero_is_without_limit(open_site: OpenSite) -> None:
+async def test_zero_means_no_limit(open_site: OpenSite) -> None:
     visitor = (await open_site(AUTH_REQUESTS_PER_MINUTE="0")).visitor()
-    await use_up(visitor)
+    await use_up_limit(visitor)
     assert (await visitor.post("/auth/send-otp", json={"mobile_number": MIRA})).status_code == 200
 
 
 async def is_refused(person: Person, forwarded: str | None = None) -> bool:
-    """Whether a call is one too many; it says that it was `forwarded` for those addresses."""
+    """Whether a request is over the limit. `forwarded` is its X-Forwarded-For header."""
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     answer = await person.post("/auth/send-otp", json={}, headers=headers)
     assert answer.status_code in {400, 429}, answer.text
     return answer.status_code == 429
 
 
-async def one_for_each(open_site: OpenSite, trusted_proxies: str = "") -> Site:
-    """A site where every address has one call a minute."""
+async def site_with_limit_one(open_site: OpenSite, trusted_proxies: str = "") -> Site:
+    """A site where every address has one request per minute."""
     return await open_site(AUTH_REQUESTS_PER_MINUTE="1", TRUSTED_PROXIES=trusted_proxies)
 
 
 @pytest.mark.parametrize("trusted_proxies", ["", "10.1.2.4,10.2.0.0/16,2001:db8::/32"])
-async def test_who_is_no_trusted_proxy_cannot_speak_for_another_address(
-    open_site: OpenSite, trusted_proxies: str
-) -> None:
-    visitor = (await one_for_each(open_site, trusted_proxies)).visitor(PROXY)
+async def test_the_forwarded_address_of_an_untrusted_peer_is_ignored(open_site: OpenSite, trusted_proxies: str) -> None:
+    visitor = (await site_with_limit_one(open_site, trusted_proxies)).visitor(PROXY)
     assert not await is_refused(visitor, MIRAS)
     assert await is_refused(visitor, RAVIS)
     assert await is_refused(visitor, PROXY)
@@ -95,10 +93,10 @@ async def test_who_is_no_trusted_proxy_cannot_speak_for_another_address(
         ("2001:db8::1", "2001:db8::/32"),
     ],
 )
-async def test_behind_a_trusted_proxy_each_client_has_their_own(
+async def test_behind_a_trusted_proxy_each_client_has_its_own_limit(
     open_site: OpenSite, proxy: str, trusted_proxies: str
 ) -> None:
-    visitor = (await one_for_each(open_site, trusted_proxies)).visitor(proxy)
+    visitor = (await site_with_limit_one(open_site, trusted_proxies)).visitor(proxy)
     assert not await is_refused(visitor, MIRAS)
     assert not await is_refused(visitor, RAVIS)
     assert not await is_refused(visitor, "2001:4860::7")
@@ -107,18 +105,18 @@ async def test_behind_a_trusted_proxy_each_client_has_their_own(
     assert await is_refused(visitor, "[2001:4860::8]:4711")
 
 
-async def test_what_a_client_writes_before_their_address_changes_nothing(open_site: OpenSite) -> None:
-    visitor = (await one_for_each(open_site, "10.0.0.0/8")).visitor(PROXY)
+async def test_addresses_that_a_client_puts_into_the_header_are_ignored(open_site: OpenSite) -> None:
+    visitor = (await site_with_limit_one(open_site, "10.0.0.0/8")).visitor(PROXY)
     assert not await is_refused(visitor, MIRAS)
-    for invented in (RAVIS, "10.1.1.1", "unknown", "", f"{RAVIS}, 10.1.1.1"):
-        assert await is_refused(visitor, f"{invented}, {MIRAS}")
-        # A second trusted proxy between.
-        assert await is_refused(visitor, f"{invented}, {MIRAS}, 10.1.2.4")
+    for forged in (RAVIS, "10.1.1.1", "unknown", "", f"{RAVIS}, 10.1.1.1"):
+        assert await is_refused(visitor, f"{forged}, {MIRAS}")
+        # With a second trusted proxy.
+        assert await is_refused(visitor, f"{forged}, {MIRAS}, 10.1.2.4")
     assert not await is_refused(visitor, f"{MIRAS}, {RAVIS}")
 
 
-async def test_a_header_of_the_clients_own_before_the_proxys_changes_nothing(open_site: OpenSite) -> None:
-    visitor = (await one_for_each(open_site, PROXY)).visitor(PROXY)
+async def test_a_separate_header_of_the_client_is_ignored(open_site: OpenSite) -> None:
+    visitor = (await site_with_limit_one(open_site, PROXY)).visitor(PROXY)
     assert not await is_refused(visitor, MIRAS)
     headers = [("X-Forwarded-For", RAVIS), ("X-Forwarded-For", MIRAS)]
     refused(await visitor.post("/auth/send-otp", json={}, headers=headers), 429, "rate_limited")
@@ -137,16 +135,14 @@ async def test_a_header_of_the_clients_own_before_the_proxys_changes_nothing(ope
         ("a socket", "another socket", False),
     ],
 )
-async def test_what_shares_a_limit(open_site: OpenSite, first: str, second: str, shared: bool) -> None:
-    site = await one_for_each(open_site)
+async def test_which_addresses_share_a_limit(open_site: OpenSite, first: str, second: str, shared: bool) -> None:
+    site = await site_with_limit_one(open_site)
     assert not await is_refused(site.visitor(first))
     assert await is_refused(site.visitor(second)) is shared
 
 
 @pytest.mark.parametrize("limit", ["0", "1"])
-async def test_what_is_logged_of_a_call_carries_the_clients_address(
-    open_site: OpenSite, logs: Logs, limit: str
-) -> None:
+async def test_log_lines_have_the_address_of_the_client(open_site: OpenSite, logs: Logs, limit: str) -> None:
     site = await open_site(AUTH_REQUESTS_PER_MINUTE=limit, TRUSTED_PROXIES=PROXY)
     visitor = site.visitor(PROXY)
     await is_refused(visitor, "2001:db8:1:2::1")

@@ -1,4 +1,4 @@
-"""What traces tell: each message from its POST to the worker's last write, and nothing that anybody wrote."""
+"""Traces follow each message from its POST to the worker's last write, and contain no user input."""
 
 import shutil
 from collections.abc import AsyncGenerator
@@ -44,13 +44,13 @@ class Spans:
         return [span for span in self.all() if span.name == name and wanted <= dict(span.attributes).items()]
 
     def under(self, parent: ReadableSpan) -> list[str]:
-        """The names of the spans that began in it, in that order, but for renewed leases."""
+        """The names of its child spans in order, without renewals of the lease."""
         children = [span for span in self.all() if span.parent and span.parent.span_id == parent.context.span_id]
         names = [span.name for span in sorted(children, key=lambda span: span.start_time)]
         return [name for name in names if name != "replies.renew"]
 
     async def written(self, reply: dict[str, str], **attributes: object) -> ReadableSpan:
-        """The span of the reply's last work, once that has ended: readers know of the end a little earlier."""
+        """Wait for the last `write_reply` span of a reply, which ends after clients see the end of the reply."""
 
         async def done() -> bool:
             return bool(self.named("write_reply", reply_id=reply["id"], **attributes))
@@ -84,7 +84,7 @@ def trace_of(span: ReadableSpan) -> str:
     return f"{span.context.trace_id:032x}"
 
 
-async def test_a_message_is_one_trace_to_its_last_write(spans: Spans, mira: Person) -> None:
+async def test_a_message_is_one_trace_from_its_post_to_its_last_write(spans: Spans, mira: Person) -> None:
     reply = await mira.ask(await mira.new_room())
     await mira.ended(reply["reply"])
     work = await spans.written(reply["reply"], end="completed")
@@ -101,7 +101,7 @@ async def test_a_message_is_one_trace_to_its_last_write(spans: Spans, mira: Pers
     assert spans.under(work) == ["replies.claim", "ask_model", "replies.end"]
 
 
-async def test_the_call_of_a_model_tells_when_its_text_began(spans: Spans, mira: Person) -> None:
+async def test_the_span_of_a_model_call_has_an_event_for_the_first_text(spans: Spans, mira: Person) -> None:
     reply = await mira.ask(await mira.new_room())
     await mira.ended(reply["reply"])
     await spans.written(reply["reply"])
@@ -110,7 +110,7 @@ async def test_the_call_of_a_model_tells_when_its_text_began(spans: Spans, mira:
     assert [event.name for event in call.events] == ["first_text"]
 
 
-async def test_a_request_has_its_route_its_status_and_its_id(spans: Spans, mira: Person) -> None:
+async def test_the_span_of_a_request_has_its_route_status_and_id(spans: Spans, mira: Person) -> None:
     room = await mira.new_room()
     answer = await mira.get(f"/chatroom/{room}", headers={"X-Request-ID": "mine"})
     assert answer.status_code == 200
@@ -123,7 +123,7 @@ async def test_a_request_has_its_route_its_status_and_its_id(spans: Spans, mira:
     }
 
 
-async def test_a_request_continues_the_trace_of_its_caller(spans: Spans, mira: Person) -> None:
+async def test_a_request_continues_the_trace_of_the_client(spans: Spans, mira: Person) -> None:
     await mira.get("/models", headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "who=mira"})
     [span] = spans.named("GET /models")
     assert trace_of(span) == TRACE
@@ -131,14 +131,14 @@ async def test_a_request_continues_the_trace_of_its_caller(spans: Spans, mira: P
 
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", f"00-{'0' * 32}-b7ad6b7169203331-01", "é"])
-async def test_what_is_no_traceparent_begins_a_trace(spans: Spans, mira: Person, traceparent: str) -> None:
+async def test_an_invalid_traceparent_starts_a_new_trace(spans: Spans, mira: Person, traceparent: str) -> None:
     answer = await mira.get("/models", headers={"traceparent": traceparent.encode()})
     assert answer.status_code == 200
     [span] = spans.named("GET /models")
     assert span.parent is None
 
 
-async def test_probes_leave_no_spans_and_unknown_addresses_no_name(spans: Spans, site: Site) -> None:
+async def test_probes_have_no_spans_and_unknown_addresses_are_not_recorded(spans: Spans, site: Site) -> None:
     visitor = site.visitor()
     await visitor.get("/health/live")
     await visitor.get("/metrics")
@@ -147,13 +147,13 @@ async def test_probes_leave_no_spans_and_unknown_addresses_no_name(spans: Spans,
     assert (span.name, span.attributes["http.response.status_code"]) == ("GET", 404)
 
 
-async def test_a_method_of_the_clients_own_is_not_told(spans: Spans, site: Site) -> None:
+async def test_an_unknown_method_is_not_recorded(spans: Spans, site: Site) -> None:
     await site.visitor().request("MIRAS-SECRET", "/models")
     [span] = spans.all()
     assert "MIRAS" not in span.to_json()
 
 
-async def test_a_server_error_is_an_error(spans: Spans, mira: Person, clock: Clock) -> None:
+async def test_a_server_error_sets_the_status_of_the_span(spans: Spans, mira: Person, clock: Clock) -> None:
     clock.fault = RuntimeError(SECRET)
     answer = await mira.post("/auth/send-otp", json={"mobile_number": MIRA})
     clock.fault = None
@@ -161,7 +161,7 @@ async def test_a_server_error_is_an_error(spans: Spans, mira: Person, clock: Clo
     assert spans.named("POST /auth/send-otp")[-1].status.status_code is StatusCode.ERROR
 
 
-async def test_a_failing_model_is_an_error_of_its_call_by_type_alone(
+async def test_a_failing_model_call_is_recorded_by_the_type_of_its_error(
     spans: Spans, model: ScriptedModel, mira: Person
 ) -> None:
     model.on("Hello", ModelUnavailable("model_unavailable", SECRET), ModelUnavailable("model_unavailable", SECRET))
@@ -176,11 +176,11 @@ async def test_a_failing_model_is_an_error_of_its_call_by_type_alone(
     ]
     call = next(span for span in spans.named("ask_model") if span.parent.span_id == first.context.span_id)
     assert (call.status.status_code, call.attributes["error.type"]) == (StatusCode.ERROR, "ModelUnavailable")
-    # A sweep found it, in the process that knew where it came from.
+    # The sweeper queued it again, in the process that remembers its trace.
     assert trace_of(last) == trace_of(first)
 
 
-async def test_a_reply_that_waited_for_another_stays_in_its_own_trace(
+async def test_a_reply_that_waited_for_an_earlier_one_stays_in_its_own_trace(
     spans: Spans, model: ScriptedModel, mira: Person
 ) -> None:
     gate = Gate()
@@ -197,9 +197,7 @@ async def test_a_reply_that_waited_for_another_stays_in_its_own_trace(
     assert trace_of(works[0]) != trace_of(works[1])
 
 
-async def test_nothing_that_anybody_wrote_is_in_a_span(
-    spans: Spans, model: ScriptedModel, site: Site, mira: Person
-) -> None:
+async def test_no_span_contains_user_input(spans: Spans, model: ScriptedModel, site: Site, mira: Person) -> None:
     model.on(SECRET, ModelUnavailable("model_unavailable", SECRET))
     model.on(SECRET, "An answer to ", SECRET)
     room = await mira.new_room(SECRET, instructions=SECRET)
@@ -209,5 +207,5 @@ async def test_nothing_that_anybody_wrote_is_in_a_span(
     _, _, ticket = accepted["stream_url"].partition("?ticket=")
     assert (await site.visitor().get(accepted["stream_url"])).status_code == 200
     assert spans.named("GET /chatroom/{chatroom_id}/messages/{message_id}/stream")
-    told = "\n".join(span.to_json() for span in spans.all())
-    assert [word for word in (SECRET, MIRA, mira.token, ticket) if word in told] == []
+    text = "\n".join(span.to_json() for span in spans.all())
+    assert [word for word in (SECRET, MIRA, mira.token, ticket) if word in text] == []

@@ -1,4 +1,4 @@
-"""What Schemathesis is told of parley beyond the document: who calls, and texts that only some things make."""
+"""Schemathesis hooks: authentication, and values that no generator can guess."""
 
 import hmac
 import os
@@ -12,6 +12,7 @@ import requests
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.auths import RequestsAuth
 from schemathesis.generation.meta import TestPhase
 
 from parley.adapters.http.pagination import id_cursor, position_cursor, room_cursor
@@ -19,17 +20,17 @@ from parley.core.chat.model import RoomCursor
 from tests.schema.people import OWN_EMAIL, PROOFS, owner, visitor
 
 WEBHOOK_SECRET = os.environ["SCHEMA_WEBHOOK_SECRET"]
-# Each of these takes the account or its sessions away from whoever calls it.
-ENDING = {"logOut", "eraseAccount", "changePassword"}
-turns = cycle((True, False))
+# Operations that end the caller's sessions or erase the account.
+ENDING_SESSIONS = {"logOut", "eraseAccount", "changePassword"}
+every_other = cycle((True, False))
 
 times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
-places = st.builds(RoomCursor, times, st.uuids())
+room_positions = st.builds(RoomCursor, times, st.uuids())
 FORMATS = {
-    # Possible in India's numbering plan; what is possible elsewhere no pattern says.
+    # Numbers of India's numbering plan, since no pattern describes the valid numbers of all countries.
     "phone": st.integers(6_000_000_000, 9_999_999_999).map("+91{}".format),
     "model": st.just("offline/echo"),
-    "cursor-of-chatrooms": places.map(room_cursor),
+    "cursor-of-chatrooms": room_positions.map(room_cursor),
     "cursor-of-sessions": st.uuids().map(id_cursor),
     "cursor-of-messages": st.integers(0, 999_999_999).map(position_cursor),
 }
@@ -39,14 +40,14 @@ for name, strategy in FORMATS.items():
 
 @schemathesis.auth(refresh_interval=None)
 class Caller:
-    """One account calls everything but what would end its sessions: that has an account or a session of its own."""
+    """One account for all operations, except those in ENDING_SESSIONS, which get a new account or session each."""
 
     def get(self, case: schemathesis.Case, context: schemathesis.AuthContext) -> str:
         operation = operation_of(context)
-        if operation in ENDING:
+        if operation in ENDING_SESSIONS:
             return visitor().sign_in(f"{uuid4()}@parley.invalid").token
         if operation == "endSession":
-            return self._one_to_end(case)
+            return self._new_session(case)
         return owner().token
 
     def set(self, case: schemathesis.Case, data: str, context: schemathesis.AuthContext) -> None:
@@ -54,23 +55,23 @@ class Caller:
         if not is_positive(case):
             return
         if context.operation.path.endswith("/webhook/stripe"):
-            case._auth = Signature()
-        # Every other call, so that what is not known here is asked for as well.
-        if next(turns):
-            give_what_exists(operation_of(context), case)
+            RequestsAuth(Signature()).set(case, None, context)
+        # Only in every other case, so that unknown values are tested too.
+        if next(every_other):
+            insert_existing_values(operation_of(context), case)
 
-    def _one_to_end(self, case: schemathesis.Case) -> str:
+    def _new_session(self, case: schemathesis.Case) -> str:
         session = visitor().sign_in(OWN_EMAIL)
-        if str(case.path_parameters.get("session_id")) == owner().session_id or next(turns):
+        if str(case.path_parameters.get("session_id")) == owner().session_id or next(every_other):
             case.path_parameters["session_id"] = session.session_id
         return session.token
 
 
-def give_what_exists(operation: str, case: schemathesis.Case) -> None:
-    """What no generator guesses: a code that was sent, a token that was given, a chatroom of the caller's."""
+def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
+    """Replace values that no generator can guess: a sent code, an issued token, a chatroom of the caller."""
     if isinstance(case.body, dict) and operation in PROOFS:
         PROOFS[operation](case.body)
-    # Stateful cases know what they made and what they deleted.
+    # Stateful cases use the chatrooms that they created.
     if "chatroom_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
         case.path_parameters |= {
             name: value for name, value in owner().new_reply().items() if name in case.path_parameters
@@ -81,7 +82,7 @@ def give_what_exists(operation: str, case: schemathesis.Case) -> None:
 def filter_failure(
     context: schemathesis.HookContext, failure: Any, case: schemathesis.Case, response: schemathesis.Response
 ) -> bool:
-    """No schema lists the 10,000 most common passwords: that a valid text is refused as one of them is right."""
+    """Ignore refused common passwords, since no schema lists the 10,000 most common ones."""
     if failure.title != "Schema-valid request rejected" or response.status_code != 400:
         return True
     errors = response.json().get("errors", [])
@@ -89,7 +90,7 @@ def filter_failure(
 
 
 class Signature(requests.auth.AuthBase):
-    """Of the bytes that are sent, as Stripe signs them."""
+    """Signs the sent bytes as Stripe does."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body: Any = request.body or b""

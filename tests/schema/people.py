@@ -1,4 +1,4 @@
-"""Who calls while Schemathesis runs, and what they have: codes, tokens, chatrooms, replies."""
+"""The accounts of the Schemathesis run, with their codes, tokens, chatrooms and replies."""
 
 import os
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import httpx
 
-# No generated identity is it, so that no generated reset ends its sessions.
+# Never generated, so that no generated password reset ends its sessions.
 OWN_EMAIL = "schemathesis@parley.invalid"
 PASSWORD = "only for these tests"
 
 
 class Person(httpx.Client):
-    """One who calls, signed in or not."""
+    """An HTTP client, signed in or not."""
 
     session_id = ""
 
@@ -22,14 +22,14 @@ class Person(httpx.Client):
     def token(self) -> str:
         return self.headers["Authorization"].removeprefix("Bearer ")
 
-    def told(self, path: str, **body: Any) -> dict[str, Any]:
+    def post_json(self, path: str, **body: Any) -> dict[str, Any]:
         answer = self.post(path, json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
     def sign_in(self, email: str, **more: str) -> Self:
-        code = self.told("/auth/send-otp", email=email)["otp"]
-        given = self.told("/auth/verify-otp", email=email, otp=code, **more)
+        code = self.post_json("/auth/send-otp", email=email)["otp"]
+        given = self.post_json("/auth/verify-otp", email=email, otp=code, **more)
         self.headers["Authorization"] = f"Bearer {given['access_token']}"
         newest = self.get("/auth/sessions", params={"limit": 1}).json()["items"][0]
         assert newest["current"]
@@ -37,9 +37,9 @@ class Person(httpx.Client):
         return self
 
     def new_reply(self) -> dict[str, str]:
-        """A chatroom and the reply in it, by the names of path parameters."""
-        room = self.told("/chatroom", name="Of these tests")["id"]
-        reply = self.told(f"/chatroom/{room}/message", content="Hello")["reply"]["id"]
+        """Path parameters of a new chatroom and a reply in it."""
+        room = self.post_json("/chatroom", name="Of these tests")["id"]
+        reply = self.post_json(f"/chatroom/{room}/message", content="Hello")["reply"]["id"]
         return {"chatroom_id": room, "message_id": reply}
 
 
@@ -54,34 +54,34 @@ def visitor() -> Person:
 
 @cache
 def owner() -> Person:
-    """The account that calls nearly everything."""
+    """The account that calls nearly all operations."""
     return visitor().sign_in(OWN_EMAIL)
 
 
 @cache
 def with_password() -> dict[str, str]:
     email = f"{uuid4()}@parley.invalid"
-    signup_token = visitor().told("/auth/signup", email=email, password=PASSWORD)["signup_token"]
+    signup_token = visitor().post_json("/auth/signup", email=email, password=PASSWORD)["signup_token"]
     visitor().sign_in(email, signup_token=signup_token)
     return {"email": email, "password": PASSWORD}
 
 
 def _code(body: dict[str, Any]) -> None:
-    body["otp"] = visitor().told("/auth/send-otp", **_who(body))["otp"]
+    body["otp"] = visitor().post_json("/auth/send-otp", **_who(body))["otp"]
     body.pop("signup_token", None)
 
 
 def _reset_code(body: dict[str, Any]) -> None:
     who = _who(body)
-    code = visitor().told("/auth/send-otp", **who)["otp"]
-    visitor().told("/auth/verify-otp", otp=code, **who)
-    body["otp"] = visitor().told("/auth/forgot-password", **who)["otp"]
+    code = visitor().post_json("/auth/send-otp", **who)["otp"]
+    visitor().post_json("/auth/verify-otp", otp=code, **who)
+    body["otp"] = visitor().post_json("/auth/forgot-password", **who)["otp"]
 
 
 def _refresh_token(body: dict[str, Any]) -> None:
     email = f"{uuid4()}@parley.invalid"
-    code = visitor().told("/auth/send-otp", email=email)["otp"]
-    body["refresh_token"] = visitor().told("/auth/verify-otp", email=email, otp=code)["refresh_token"]
+    code = visitor().post_json("/auth/send-otp", email=email)["otp"]
+    body["refresh_token"] = visitor().post_json("/auth/verify-otp", email=email, otp=code)["refresh_token"]
 
 
 def _login(body: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Schemathesis over the whole document and a real process: every check, in every phase."""
+"""Runs Schemathesis against a real process, with every check in every phase."""
 
 import asyncio
 import os
@@ -17,16 +17,16 @@ SETTINGS = {
     "ACCESS_TOKEN_EXPIRE_MINUTES": "1000",
     "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
 }
-# `SCHEMA=long` in the environment for the full depth, with another seed each time.
+# The environment variable `SCHEMA=long` selects the full depth, with a random seed.
 DEPTH = (
     ["--max-examples", "100"] if os.environ.get("SCHEMA") == "long" else ["--max-examples", "6", "--seed", "20261121"]
 )
 
 
-async def test_the_server_does_what_its_document_says(tmp_path: Path) -> None:
+async def test_the_server_conforms_to_its_document(tmp_path: Path) -> None:
     async with served(tmp_path, **SETTINGS) as api:
-        code, said = await schemathesis(api.address, tmp_path)
-    assert code == 0, said
+        code, output = await schemathesis(api.address, tmp_path)
+    assert code == 0, output
 
 
 async def schemathesis(address: str, folder: Path) -> tuple[int, str]:

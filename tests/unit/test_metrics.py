@@ -1,4 +1,4 @@
-"""What is counted, and the page that tells of it."""
+"""Metrics, and the documentation page that lists them."""
 
 import re
 from pathlib import Path
@@ -20,24 +20,24 @@ PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="u
 BACKLOG = Backlog(3, 2, Waiting(1, 4.5), Waiting(0, 0.0), Waiting(6, 70.0), 8)
 
 
-class Asked:
-    """A BacklogReader that counts how often it is asked."""
+class CountingReader:
+    """A BacklogReader that counts its calls."""
 
     def __init__(self, *answers: Backlog | Exception) -> None:
-        self.times = 0
+        self.calls = 0
         self.now = 100.0
         self._answers = answers
 
     async def __call__(self) -> Backlog:
-        answer = self._answers[min(self.times, len(self._answers) - 1)]
-        self.times += 1
+        answer = self._answers[min(self.calls, len(self._answers) - 1)]
+        self.calls += 1
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
 def samples(text: bytes) -> dict[str, float]:
-    """Values by name and labels."""
+    """The values by name and labels."""
     return {
         f"{sample.name}{dict(sample.labels) or ''}": sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -45,18 +45,25 @@ def samples(text: bytes) -> dict[str, float]:
     }
 
 
-async def test_the_page_lists_every_metric_with_its_type_and_labels():
+async def test_the_documentation_lists_every_metric_with_its_type_and_labels():
     metrics = Metrics()
-    told = set(re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*?) ?\|", PAGE, re.MULTILINE))
-    scrape = await Scrape(metrics, Asked(BACKLOG), monotonic=lambda: 0.0)()
-    kinds = re.findall(r"^# TYPE (\w+) (\w+)$", scrape.decode(), re.MULTILINE)
-    counted = {each._name: each._labelnames for each in metrics.registry._collector_to_names}
-    labels = {name: counted.get(name.removesuffix("_total"), ()) for name, _ in kinds}
-    labels["parley_replies_unfinished"] = ("status",)
-    assert told == {(name, kind, ", ".join(f"`{label}`" for label in labels[name])) for name, kind in kinds}
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*?) ?\|", PAGE, re.MULTILINE)
+    documented = {name: (kind, re.findall(r"\w+", labels)) for name, kind, labels in rows}
+    own = {each.describe()[0].name: each for each in vars(metrics).values() if each is not metrics.registry}
+    for name, (_, labels) in documented.items():
+        metric = own.get(name.removesuffix("_total"))
+        if metric is not None and labels:
+            # Creates a sample. Raises ValueError unless these are the metric's labels.
+            metric.labels(**dict.fromkeys(labels, "any"))
+    scrape = (await Scrape(metrics, CountingReader(BACKLOG), monotonic=lambda: 0.0)()).decode()
+    found = dict(re.findall(r"^# TYPE (\w+) (\w+)$", scrape, re.MULTILINE))
+    assert {name: kind for name, (kind, _) in documented.items()} == found
+    for family in text_string_to_metric_families(scrape):
+        name = family.name + "_total" * (family.type == "counter")
+        assert {label for each in family.samples for label in each.labels} - {"le"} == set(documented[name][1])
 
 
-def test_its_alerts_are_promql_over_metrics_that_there_are():
+def test_the_documented_alerts_are_promql_over_existing_metrics():
     rules = re.findall(r"^ +expr: (.+)$", PAGE, re.MULTILINE)
     assert len(rules) >= 6
     known = set(re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE))
@@ -66,39 +73,39 @@ def test_its_alerts_are_promql_over_metrics_that_there_are():
             assert re.sub(r"_(bucket|count|sum)$", "", name) in known
 
 
-async def test_what_waits_is_told():
-    told = samples(await Scrape(Metrics(), Asked(BACKLOG), monotonic=lambda: 0.0)())
-    assert told["parley_replies_unfinished{'status': 'pending'}"] == 3
-    assert told["parley_replies_unfinished{'status': 'generating'}"] == 2
-    assert told["parley_replies_due_seconds"] == 4.5
-    assert told["parley_webhooks_waiting"] == 6
-    assert told["parley_closures_waiting"] == 8
-    assert told["parley_database_up"] == 1
+async def test_the_backlog_is_reported():
+    values = samples(await Scrape(Metrics(), CountingReader(BACKLOG), monotonic=lambda: 0.0)())
+    assert values["parley_replies_unfinished{'status': 'pending'}"] == 3
+    assert values["parley_replies_unfinished{'status': 'generating'}"] == 2
+    assert values["parley_replies_due_seconds"] == 4.5
+    assert values["parley_webhooks_waiting"] == 6
+    assert values["parley_closures_waiting"] == 8
+    assert values["parley_database_up"] == 1
 
 
-async def test_the_database_is_asked_once_a_second():
-    asked = Asked(BACKLOG, Unavailable())
-    scrape = Scrape(Metrics(), asked, monotonic=lambda: asked.now)
+async def test_the_database_is_queried_at_most_once_a_second():
+    reader = CountingReader(BACKLOG, Unavailable())
+    scrape = Scrape(Metrics(), reader, monotonic=lambda: reader.now)
     for _ in range(3):
         assert samples(await scrape())["parley_database_up"] == 1
-    assert asked.times == 1
-    asked.now += 1.0
-    told = samples(await scrape())
-    assert asked.times == 2
-    assert told["parley_database_up"] == 0
-    assert "parley_replies_due" not in told
+    assert reader.calls == 1
+    reader.now += 1.0
+    values = samples(await scrape())
+    assert reader.calls == 2
+    assert values["parley_database_up"] == 0
+    assert "parley_replies_due" not in values
 
 
-def test_the_audit_is_counted_and_still_written():
+def test_audit_events_are_counted_and_still_written():
     metrics, book = Metrics(), FakeAuditTrail()
     audit = CountedAudit(book, metrics)
     audit.note(AuditEvent.CODE_DELIVERED, identity=Identity(IdentityKind.EMAIL, "mira@example.com"), how="sign_in")
     audit.note(AuditEvent.REFRESH_FAILED)
-    told = samples(generate_latest(metrics.registry))
-    assert told["parley_account_events_total{'event': 'code_delivered', 'identity': 'email'}"] == 1
-    assert told["parley_account_events_total{'event': 'refresh_failed', 'identity': ''}"] == 1
+    values = samples(generate_latest(metrics.registry))
+    assert values["parley_account_events_total{'event': 'code_delivered', 'identity': 'email'}"] == 1
+    assert values["parley_account_events_total{'event': 'refresh_failed', 'identity': ''}"] == 1
     assert len(book.notes) == 2
 
 
-def test_processes_of_a_worker_have_numbers():
+def test_the_number_of_a_worker_process():
     assert [process_number(name) for name in ("worker-0", "worker-3", "MainProcess", "SpawnProcess-2")] == [0, 3, 0, 0]

@@ -1,4 +1,4 @@
-"""What a process knows of the traces that work belongs to."""
+"""How a process remembers the trace that work belongs to."""
 
 from contextlib import contextmanager
 from uuid import UUID
@@ -24,7 +24,7 @@ def traces():
 
 @contextmanager
 def inside(traces, kind):
-    """Gives the traceparent of a span of that kind, while that is the current one."""
+    """Enters a span of this kind and yields its traceparent."""
     span = traces.tracer.start_span("any", kind=kind)
     with current(span):
         yield traceparent_of(span)
@@ -34,20 +34,20 @@ def message(id_, **labels):
     return TaskiqMessage(task_id="1", task_name="write_reply", labels=labels, args=[str(id_)], kwargs={})
 
 
-def test_a_request_is_the_origin_of_what_it_queues(traces):
+def test_a_request_is_the_origin_of_the_ids_that_it_queues(traces):
     with inside(traces, SpanKind.SERVER) as request:
         assert traces.queued(ID) == request
     with inside(traces, SpanKind.SERVER):
         assert traces.queued(ID) == request
 
 
-def test_a_worker_is_the_origin_of_nothing(traces):
+def test_a_worker_is_never_an_origin(traces):
     with inside(traces, SpanKind.CONSUMER):
         assert traces.queued(OTHER) is None
         assert TraceLabels(traces).pre_send(message(OTHER)).labels == {}
 
 
-def test_nothing_is_the_origin_where_no_span_is(traces):
+def test_without_a_span_there_is_no_origin(traces):
     assert traces.queued(ID) is None
 
 
@@ -61,12 +61,12 @@ def test_a_message_carries_the_origin_to_another_process(traces):
 
 
 @pytest.mark.parametrize("label", [None, 7, ["a"]])
-def test_a_label_that_is_no_word_is_none(traces, label):
+def test_a_label_that_is_not_text_is_ignored(traces, label):
     TraceLabels(traces).pre_execute(message(ID, traceparent=label))
     assert traces.origin(ID) is None
 
 
-def test_what_was_heard_first_stays(traces):
+def test_the_first_origin_is_kept(traces):
     traces.remember(ID, FIRST)
     traces.remember(ID, LATER)
     assert traces.origin(ID) == FIRST
@@ -82,7 +82,7 @@ def test_the_oldest_ids_are_forgotten(traces):
 @pytest.mark.parametrize(
     "traceparent", [None, "", "nonsense", FIRST.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32)]
 )
-def test_what_is_no_traceparent_is_no_context(traceparent):
+def test_an_invalid_traceparent_gives_an_empty_context(traceparent):
     assert context_of(traceparent) == {}
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_traceparent_is_no_context(traceparent):
         {"OTEL_TRACES_EXPORTER": "zipkin"},
     ],
 )
-def test_there_are_none_unless_asked_for(environment):
+def test_traces_are_off_by_default(environment):
     assert type(choose_tracing(environment)) is Tracing
 
 
@@ -109,7 +109,7 @@ def test_there_are_none_unless_asked_for(environment):
         {"OTEL_TRACES_EXPORTER": "console"},
     ],
 )
-async def test_there_are_some_where_asked_for(environment):
+async def test_traces_are_on_when_an_exporter_is_configured(environment):
     tracing = choose_tracing(environment)
     assert type(tracing) is not Tracing
     await tracing.close()

@@ -1,4 +1,4 @@
-"""The HTTP adapter as one ASGI application."""
+"""The ASGI application: the list of routes, middleware, CORS and error handlers."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -35,11 +35,11 @@ from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
-from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_start, openapi_config, openapi_json
+from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.ports import HttpPorts
 
 LARGEST_BODY = 1_000_000
-_EXPOSED = (
+_EXPOSED_HEADERS = (
     "Cache-Status",
     "ETag",
     "Idempotent-Replayed",
@@ -50,7 +50,7 @@ _EXPOSED = (
     "Retry-After",
     "X-Request-ID",
 )
-_ALLOWED = (
+_ALLOWED_HEADERS = (
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
@@ -66,10 +66,10 @@ Background = Callable[[], AbstractAsyncContextManager[None]]
 def create_app(
     ports: HttpPorts, *, cors_origins: Sequence[str], trusted_proxies: Sequence[str], background: Background
 ) -> ASGIApp:
-    """`background` is open from start to shutdown: the worker of an embedded process, the closing of pools.
+    """The complete application. The context of `background` is entered at startup and left at shutdown.
 
-    What X-Forwarded-For says counts only from a peer that is one of the `trusted_proxies`, which are addresses or
-    networks: the client is then the right-most address there that is none of them. Raises ValueError for another word.
+    `trusted_proxies` are addresses or networks. Only their X-Forwarded-For counts: the client is then the right-most
+    address in it that is not a trusted proxy. Raises ValueError for text that is neither an address nor a network.
     """
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
     https = ports.public_url.startswith("https://")
@@ -78,13 +78,13 @@ def create_app(
     )
     if not trusted_proxies:
         return app
-    # Outermost, so that all within see one and the same client. uvicorn types ASGI in its own words: hence Any.
-    trusting = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
-    return cast("ASGIApp", trusting)
+    # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
+    behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
+    return cast("ASGIApp", behind_proxies)
 
 
 def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> Litestar:
-    """The routes alone, without the envelope around every response; it has the OpenAPI document."""
+    """The application without the envelope; the OpenAPI document is made from it."""
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None, None]:
@@ -93,26 +93,27 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
 
     return Litestar(
         route_handlers=[
+            # The OpenAPI document has them in this order.
             AuthController,
-            PasswordController,
             SessionController,
+            PasswordController,
             AccountController,
             export_account,
             UsageController,
-            SubscriptionController,
-            WebhookController,
-            CheckoutPages,
-            *((SandboxPages,) if ports.billing.sandbox else ()),
             list_models,
             RoomController,
             MessageController,
             ReplyController,
+            SubscriptionController,
+            WebhookController,
+            CheckoutPages,
+            *((SandboxPages,) if ports.billing.sandbox else ()),
             is_live,
             is_ready,
             read_metrics,
             openapi_json,
             docs_page,
-            docs_start,
+            docs_script,
             docs_files(),
         ],
         middleware=[
@@ -137,9 +138,9 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
 
 
 def _networks(proxies: Sequence[str]) -> list[str]:
-    """As uvicorn compares them: a network that is written with bits of a host would match nothing there.
+    """In the form that uvicorn compares: without host bits, and with the mapped form of IPv4 networks.
 
-    A socket of both families shows an IPv4 peer by its mapped address (RFC 4291, 2.5.5.2).
+    A dual-stack socket reports an IPv4 peer by its mapped address (RFC 4291, 2.5.5.2).
     """
     networks = [ip_network(proxy, strict=False) for proxy in proxies]
     mapped = [
@@ -156,8 +157,8 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=list(_ALLOWED),
-        expose_headers=list(_EXPOSED),
+        allow_headers=list(_ALLOWED_HEADERS),
+        expose_headers=list(_EXPOSED_HEADERS),
         max_age=600,
     )
 
@@ -170,7 +171,7 @@ async def _before_handler(request: Request[Any, Any, Any]) -> Response[None] | N
 
 
 def _options(request: Request[Any, Any, Any]) -> Response[None]:
-    """Litestar's own answer names only the methods of the first handler that an address got."""
+    """Allows the methods of all handlers at the address; Litestar's own response has only those of the first one."""
     template = request.scope["path_template"]
     methods = {method for route in request.app.routes if route.path_format == template for method in route.methods}
     return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(sorted(methods))})

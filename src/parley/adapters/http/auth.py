@@ -1,7 +1,9 @@
-"""Who calls: every route asks for an access token unless it is marked PUBLIC."""
+"""Authentication: every route requires an access token unless it is marked PUBLIC."""
 
 from datetime import datetime
+from typing import Any
 
+from litestar import Request
 from litestar.datastructures import Headers
 from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
@@ -12,8 +14,11 @@ from parley.core.accounts.ports import AccessTokens
 from parley.core.accounts.revocations import RevocationList
 from parley.core.ports import Clock
 
+# A request to a route that is not PUBLIC: its `user` is the Caller.
+AuthenticatedRequest = Request[Caller, Any, Any]
+
 PUBLIC = {"public": True}
-# For the OpenAPI document: what a client sends with a call, either of the two for a stream.
+# The `security` of a route in the OpenAPI document; a reply stream accepts either of the two.
 BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
 BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
 SCHEME = "Bearer "
@@ -21,30 +26,33 @@ LONGEST_HEADER = 4_096
 
 
 class RequireCaller:
-    """A middleware around every route, which no route can take off.
+    """Middleware that authenticates the caller, around every route.
 
-    It leaves the Caller as the connection's `user`, and the account in the request's log lines. Not a guard: for each
-    that it asks, Litestar copies the handler at every request.
+    It sets the connection's `user` to the Caller and adds the account to the request's log lines. It is not a guard,
+    because Litestar copies the handler at every request for each guard.
     """
 
     def __init__(self, app: ASGIApp, *, tokens: AccessTokens, revocations: RevocationList, now: Clock) -> None:
         self._app = app
         self._tokens = tokens
-        self._revoked = revocations
+        self._revocations = revocations
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises TokenInvalid."""
         if not scope["route_handler"].opt.get("public"):
             caller = bearer_caller(Headers.from_scope(scope), self._tokens, self._now())
-            await self._revoked.check(caller.session_id)
+            await self._revocations.check(caller.session_id)
             bind_contextvars(account_id=str(caller.account_id))
             scope["user"] = caller
         await self._app(scope, receive, send)
 
 
 def bearer_caller(headers: Headers, tokens: AccessTokens, now: datetime) -> Caller:
-    """Who the token speaks for; whether its session has ended is still to be checked. Raises TokenInvalid."""
+    """The caller that the bearer token identifies. Does not check whether the session was revoked.
+
+    Raises TokenInvalid.
+    """
     header = headers.get("authorization", "")
     # The scheme's name is case-insensitive (RFC 9110, 11.1).
     if header[: len(SCHEME)].lower() != SCHEME.lower() or len(header) > LONGEST_HEADER:

@@ -1,10 +1,11 @@
-"""What every response carries, whatever made it, and the count and the log line that every request leaves.
+"""What every request and response has in common: a request id, security headers, metrics and a log line.
 
-This wraps the whole application: a 404 of the router passes no middleware of Litestar.
+This wraps the whole application, since Litestar's middleware is not run for addresses without a route.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -12,11 +13,16 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from parley.adapters.http.loggable_path import loggable_path
-from parley.adapters.http.metrics import RequestObservation
+from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.ports import RequestMeter
 
 log = structlog.get_logger("parley.access")
 
+REQUEST_ID = header(
+    "Identifies the request in the server's log: the request's own `X-Request-ID` if it is a plain one",
+    "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a09",
+    r"[A-Za-z0-9._-]{1,64}",
+)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -24,14 +30,17 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-site"),
 )
-_DEFAULTS = (
+_DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+UNMATCHED = "unmatched"
+# Other methods are counted as one, since a client may send any word.
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
 class Envelope:
-    """Request ids, security headers (OWASP ASVS 5, 3.4) and the access log. Paths are logged without their query."""
+    """Adds request ids and security headers (OWASP ASVS 5, 3.4), counts and logs. Logged paths have no query."""
 
     def __init__(self, app: ASGIApp, *, new_request_id: Callable[[], str], meter: RequestMeter, https: bool) -> None:
         self._app = app
@@ -44,16 +53,16 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = _given_request_id(scope) or self._new_request_id().encode()
-        exchange = RequestObservation(scope, self._meter)
+        observed = _ObservedRequest(scope, self._meter)
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message["headers"])
                 given = dict(headers)
-                exchange.answered(message["status"], given)
+                observed.response_started(message["status"], given)
                 headers.append((b"x-request-id", request_id))
                 headers.extend(self._headers)
-                headers.extend([default for default in _DEFAULTS if default[0] not in given])
+                headers.extend([default for default in _DEFAULT_HEADERS if default[0] not in given])
                 message["headers"] = headers
             await send(message)
 
@@ -61,13 +70,49 @@ class Envelope:
         try:
             await self._app(scope, receive, send_wrapped)
         finally:
-            took = exchange.ended()
-            log.info("request", method=scope["method"], path=loggable_path(scope), status=exchange.status, ms=took)
+            observed.ended()
             structlog.contextvars.clear_contextvars()
 
 
+class _ObservedRequest:
+    """Counts one request and its response, and logs them at the end."""
+
+    __slots__ = ("_meter", "_scope", "_started", "_status", "_streams")
+
+    def __init__(self, scope: Any, meter: RequestMeter) -> None:
+        self._scope = scope
+        self._meter = meter
+        self._status = 0
+        self._streams = False
+        self._started = perf_counter()
+
+    def response_started(self, status: int, headers: Mapping[bytes, bytes]) -> None:
+        """The measured time ends here, without the length of a stream. A wait that the client asked for has none."""
+        self._status = status
+        waited = b"preference-applied" in headers
+        self._count(None if waited else perf_counter() - self._started)
+        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            self._streams = True
+            self._meter.stream_opened()
+
+    def ended(self) -> None:
+        """A request without a response, because the client disconnected, has the status 0."""
+        if self._streams:
+            self._meter.stream_closed()
+        if self._status == 0:
+            self._count(None)
+        milliseconds = round((perf_counter() - self._started) * 1000, 1)
+        path = loggable_path(self._scope)
+        log.info("request", method=self._scope["method"], path=path, status=self._status, ms=milliseconds)
+
+    def _count(self, seconds: float | None) -> None:
+        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        # Litestar sets `path_template` when it has found the route.
+        self._meter.answered(method, self._scope.get("path_template", UNMATCHED), self._status, seconds)
+
+
 def _given_request_id(scope: Any) -> bytes | None:
-    """A caller's own id is kept when it is harmless in a log."""
+    """The client's own id, if it is harmless in a log."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)

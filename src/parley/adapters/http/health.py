@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can work."""
+"""Liveness and readiness of this process."""
 
 from asyncio import gather, timeout
 from collections.abc import Awaitable, Callable
@@ -13,46 +13,46 @@ from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.ports import Ports
 
-# Probes give up soon after: they should hear what is down.
+# Shorter than the usual timeout of a probe, so that the probe learns what is down.
 CHECK_SECONDS = 2.0
 
 
 class LiveBody(Struct):
-    """It answers, so it lives."""
+    """The process is alive."""
 
-    status: Annotated[Literal["ok"], described("Always", "ok")] = "ok"
+    status: Annotated[Literal["ok"], described("Always `ok`", "ok")] = "ok"
 
 
 class ReadyBody(Struct):
-    """Whether the process can work."""
+    """Whether the process can serve requests."""
 
-    status: Annotated[Literal["ok", "unavailable"], described("Whether requests are of use now", "ok")]
-    down: Annotated[list[str], described("The parts that do not answer", [])]
+    status: Annotated[Literal["ok", "unavailable"], described("Whether requests can be served now", "ok")]
+    down: Annotated[list[str], described("The dependencies that do not respond", [])]
 
 
-@get("/health/live", operation_id="isLive", summary="The process lives", tags=("Operations",), opt=PUBLIC)
+@get("/health/live", operation_id="isLive", summary="Check liveness", tags=("Operations",), opt=PUBLIC)
 async def is_live() -> LiveBody:
-    """Looks at nothing else: a process that is alive is not to be restarted because a database is down."""
+    """Checks no dependency: restarting a live process does not help when the database is down."""
     return LiveBody()
 
 
 @get(
     "/health/ready",
     operation_id="isReady",
-    summary="The process can work",
+    summary="Check readiness",
     tags=("Operations",),
     opt=PUBLIC,
     responses={
         503: ResponseSpec(
             ReadyBody,
             generate_examples=False,
-            description="Something that it needs is down",
+            description="A dependency is down",
             examples=[Example(summary="unavailable", value={"status": "unavailable", "down": ["database"]})],
         )
     },
 )
 async def is_ready(ports: Ports) -> Response[ReadyBody]:
-    """Asks the database, and Redis where there is one."""
+    """Checks the database, and Redis if it is used."""
     answers = await gather(*(_in_time(check) for check in ports.health_checks.values()))
     down = [name for name, answer in zip(ports.health_checks, answers, strict=True) if not answer]
     if down:

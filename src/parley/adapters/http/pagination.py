@@ -1,4 +1,4 @@
-"""Cursors: opaque to clients, and never trusted."""
+"""Cursors of lists: opaque to clients, and validated like any other input."""
 
 import base64
 import re
@@ -14,20 +14,22 @@ from parley.core.errors import InvalidInput
 
 LONGEST_CURSOR = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ROOM_PLACE = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
+_ROOM_CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
 _ID = re.compile(r"[0-9a-f]{32}")
 _POSITION = re.compile(r"\d{1,9}")
 
-NextCursor = Annotated[str | None, described("Leads to the next page; null on the last one", None)]
-Limit = Annotated[int, QueryParameter(ge=1, le=100, description="The most items on the page", examples=example(50))]
+NextCursor = Annotated[str | None, described("The `cursor` of the next page; null on the last page", None)]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=100, description="The maximum number of items on the page", examples=example(50))
+]
 
 
-def _cursor(of: str, sample: str) -> QueryParameter:
+def _cursor(list_name: str, sample: str) -> QueryParameter:
     return QueryParameter(
-        description="`next_cursor` of the page before; without it the first page",
+        description="The `next_cursor` of the previous page; leave it out for the first page",
         max_length=4_096,
         examples=example(sample),
-        schema_extra={"format": f"cursor-of-{of}"},
+        schema_extra={"format": f"cursor-of-{list_name}"},
     )
 
 
@@ -38,21 +40,21 @@ SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzM
 MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 
 
-def room_cursor(place: RoomCursor | None) -> str | None:
-    if place is None:
+def room_cursor(cursor: RoomCursor | None) -> str | None:
+    if cursor is None:
         return None
-    microseconds = (place.active_at - _EPOCH) // timedelta(microseconds=1)
-    return _encode(f"{microseconds}.{place.room_id.hex}")
+    microseconds = (cursor.active_at - _EPOCH) // timedelta(microseconds=1)
+    return _encode(f"{microseconds}.{cursor.room_id.hex}")
 
 
 def read_room_cursor(cursor: str | None) -> RoomCursor | None:
-    """Raises InvalidInput for anything that `room_cursor` did not make."""
+    """Raises InvalidInput for text that `room_cursor` did not return."""
     if cursor is None:
         return None
-    place = _ROOM_PLACE.fullmatch(_decode(cursor))
-    if place is None:
-        raise _not_ours()
-    return RoomCursor(_EPOCH + timedelta(microseconds=int(place[1])), UUID(place[2]))
+    parts = _ROOM_CURSOR.fullmatch(_decode(cursor))
+    if parts is None:
+        raise _cursor_invalid()
+    return RoomCursor(_EPOCH + timedelta(microseconds=int(parts[1])), UUID(parts[2]))
 
 
 def id_cursor(last: UUID | None) -> str | None:
@@ -60,12 +62,12 @@ def id_cursor(last: UUID | None) -> str | None:
 
 
 def read_id_cursor(cursor: str | None) -> UUID | None:
-    """Raises InvalidInput for anything that `id_cursor` did not make."""
+    """Raises InvalidInput for text that `id_cursor` did not return."""
     if cursor is None:
         return None
     text = _decode(cursor)
     if not _ID.fullmatch(text):
-        raise _not_ours()
+        raise _cursor_invalid()
     return UUID(text)
 
 
@@ -74,12 +76,12 @@ def position_cursor(position: int | None) -> str | None:
 
 
 def read_position_cursor(cursor: str | None) -> int | None:
-    """Raises InvalidInput for anything that `position_cursor` did not make."""
+    """Raises InvalidInput for text that `position_cursor` did not return."""
     if cursor is None:
         return None
     text = _decode(cursor)
     if not _POSITION.fullmatch(text):
-        raise _not_ours()
+        raise _cursor_invalid()
     return int(text)
 
 
@@ -89,12 +91,12 @@ def _encode(text: str) -> str:
 
 def _decode(cursor: str) -> str:
     if len(cursor) > LONGEST_CURSOR:
-        raise _not_ours()
+        raise _cursor_invalid()
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
     except ValueError as error:
-        raise _not_ours() from error
+        raise _cursor_invalid() from error
 
 
-def _not_ours() -> InvalidInput:
+def _cursor_invalid() -> InvalidInput:
     return InvalidInput("cursor", "is not a next_cursor of this list")

@@ -1,4 +1,4 @@
-"""What the HTTP adapter needs: the ports of the core's modules, and its own settings."""
+"""Dependencies of the HTTP adapter: the ports of the core's modules, and settings."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,26 +13,31 @@ from parley.core.ports import RateLimiter
 
 
 class RequestMeter(Protocol):
-    """Counts requests for operators. Raises nothing."""
+    """Counts requests for operators. No method raises an exception."""
 
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
-        """An answer began. `route` is the template; without `seconds` the time is not worth counting."""
+        """A response has started, or the client disconnected before (status 0).
+
+        `route` is the path template. `seconds` is the time to the first byte; None leaves it out of the histogram.
+        """
 
     def refused(self, code: str) -> None:
-        """The answer is the problem of that code."""
+        """The response is a problem with this code."""
 
-    def stream_opened(self) -> None: ...
+    def stream_opened(self) -> None:
+        """A stream of events has started."""
 
     def stream_closed(self) -> None:
-        """A stream that was opened has ended."""
+        """A stream of events has ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpPorts:
-    """`sandbox_billing` processes events at once: whoever paid in the sandbox comes back to a changed plan.
+    """`sandbox_billing` processes events immediately, so that the plan has changed when a sandbox customer returns.
 
-    `public_url` is empty where answers name paths without a host. `scrape` makes what Prometheus reads, for everybody
-    without a `metrics_token`. `webhook_open` says that events may come from outside.
+    If `public_url` is empty, responses contain paths without a host. `scrape` returns the metrics in Prometheus' text
+    format; if `metrics_token` is empty, everyone may read them. `auth_requests_per_minute` is per client address; 0 is
+    no limit. If `webhook_open` is false, the webhook responds with 404.
     """
 
     accounts: AccountsPorts
@@ -50,5 +55,5 @@ class HttpPorts:
     webhook_open: bool
 
 
-# How a handler asks for them.
+# The type of a handler's `ports` parameter, which Litestar injects.
 Ports = NamedDependency[HttpPorts]

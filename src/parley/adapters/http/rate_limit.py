@@ -1,4 +1,4 @@
-"""How often one address may call what needs no token."""
+"""The rate limit of one client address over all routes that need no token."""
 
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
@@ -11,28 +11,28 @@ from parley.adapters.http.ports import HttpPorts
 from parley.core.errors import TooManyRequests
 
 MINUTE_SECONDS = 60.0
-# RFC 6177: a site gets a /64 at the very least, and whoever has one has all of its addresses.
+# RFC 6177: a site is assigned at least a /64, so one client controls all addresses in it.
 SITE_PREFIX = 64
 
 
-async def one_call_from_address(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard that counts over all routes that have it. Raises TooManyRequests.
+async def limit_by_address(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard with one limit for all routes that use it. Raises TooManyRequests.
 
-    Every log line of the request from here on carries the client's `address`.
+    It adds the client's `address` to the later log lines of the request.
     """
     ports: HttpPorts = connection.app.state.ports
     address = connection.client.host if connection.client else "unknown"
     bind_contextvars(address=address)
     if ports.auth_requests_per_minute == 0:
         return
-    key = f"address:{_customer(address)}"
+    key = f"address:{_limited_client(address)}"
     wait = await ports.rate_limiter.take(key, limit=ports.auth_requests_per_minute, per=MINUTE_SECONDS)
     if wait > 0:
         raise TooManyRequests(wait)
 
 
-def _customer(address: str) -> str:
-    """What shares one limit: an IPv4 address, mapped to IPv6 or not, or a /64 of IPv6; other words are themselves."""
+def _limited_client(address: str) -> str:
+    """The key of a limit: an IPv4 address, mapped to IPv6 or not, a /64 of IPv6, or any other text unchanged."""
     try:
         ip = ip_address(address)
     except ValueError:

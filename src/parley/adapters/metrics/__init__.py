@@ -1,11 +1,11 @@
-"""What one process counts, for Prometheus. No label holds an id, a path with one, or anything that a client wrote."""
+"""Prometheus metrics of one process. No label contains an id, a path with an id, or client input."""
 
 from functools import partial
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-# A second series for each, to say when it was made, tells nothing that a scrape does not.
+# The creation times would double the number of series and are not used.
 prometheus_client.disable_created_metrics()
 
 ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -14,7 +14,7 @@ REPLY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0
 
 
 class Metrics:
-    """The metrics by name. docs/metrics.md says what each means."""
+    """All metrics. docs/metrics.md documents each of them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -43,6 +43,6 @@ class Metrics:
         self.failed_attempts = counter(
             "parley_reply_failed_attempts", "Attempts at a reply that its model failed", ["model", "code"]
         )
-        self.happenings = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
+        self.account_events = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
         self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
         self.swept = counter("parley_swept", "What a sweep found", ["sweep"])

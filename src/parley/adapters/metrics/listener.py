@@ -1,4 +1,4 @@
-"""A worker's own port for Prometheus."""
+"""A worker's HTTP port for Prometheus."""
 
 import hmac
 import threading
@@ -18,15 +18,15 @@ log = structlog.get_logger("parley.metrics")
 
 @contextmanager
 def listening(metrics: Metrics, *, port: int, token: str) -> Generator[None, None, None]:
-    """Serve them while the context is open: on this machine alone without a token, else to whoever sends it.
+    """Serve the metrics while the context is open: locally if `token` is empty, else to every client with the token.
 
-    A port that is taken is a line in the log: replies matter more.
+    A port that is in use is logged and does not stop the worker.
     """
-    host = "0.0.0.0" if token else "127.0.0.1"  # noqa: S104  whoever has the token may come from anywhere
+    host = "0.0.0.0" if token else "127.0.0.1"  # noqa: S104  requests are authenticated by the token
     try:
         server = make_server(host, port, _application(metrics, token), _Server, _Handler)
     except OSError as error:
-        log.error("metrics_port_not_opened", port=port, error=error.strerror)  # noqa: TRY400  the reason is enough
+        log.error("metrics_port_not_opened", port=port, error=error.strerror)  # noqa: TRY400  the traceback adds nothing
         yield
         return
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
@@ -40,7 +40,7 @@ def listening(metrics: Metrics, *, port: int, token: str) -> Generator[None, Non
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each request: one that is slow to read holds up no other."""
+    """A thread per request, so that a slow client does not delay others."""
 
     daemon_threads = True
 
@@ -49,7 +49,7 @@ class _Handler(WSGIRequestHandler):
     timeout = 10
 
     def log_message(self, *_: Any) -> None:
-        """Scrapes are no news."""
+        """Scrapes are not logged."""
 
 
 def _application(metrics: Metrics, token: str) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:

@@ -1,4 +1,4 @@
-"""The ports through which the rest of parley is counted."""
+"""Adapters of the meter ports, which count what happens elsewhere."""
 
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,7 @@ log = structlog.get_logger("parley.replies")
 
 
 class HttpMeter:
-    """The HTTP adapter's RequestMeter. It keeps the series of requests at hand: they are as few as the routes."""
+    """The HTTP adapter's RequestMeter. It caches the series of requests, since there are only as many as routes."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -38,29 +38,29 @@ class HttpMeter:
 
 
 class LoggedReplies:
-    """A ReplyMeter that also puts into every log line of a claim's task which reply it is about."""
+    """A ReplyMeter that also logs, and adds the ids of a reply to all log lines of its task."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def claimed(self, claim: Claim) -> None:
-        structlog.contextvars.bind_contextvars(**_names(claim))
+        structlog.contextvars.bind_contextvars(**_ids(claim))
 
     def first_text(self, claim: Claim, at: datetime) -> None:
         self._metrics.first_texts.labels(claim.model).observe(_seconds(claim, at))
 
     def attempt_failed(self, claim: Claim, code: str) -> None:
         self._metrics.failed_attempts.labels(claim.model, code).inc()
-        log.warning("attempt_failed", **_names(claim), model=claim.model, attempt=claim.attempt, code=code)
+        log.warning("attempt_failed", **_ids(claim), model=claim.model, attempt=claim.attempt, code=code)
 
     def ended(self, claim: Claim, ending: Ending) -> None:
         seconds = _seconds(claim, ending.at)
         self._metrics.replies.labels(claim.model, ending.status.value).observe(seconds)
-        log.info("reply_ended", **_names(claim), model=claim.model, end=ending.status.value, seconds=round(seconds, 3))
+        log.info("reply_ended", **_ids(claim), model=claim.model, end=ending.status.value, seconds=round(seconds, 3))
 
 
 class CountedAudit:
-    """An audit trail that is counted by what happened and to which kind of identity."""
+    """An audit trail that counts the events by kind of event and of identity."""
 
     def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
         self._audit = audit
@@ -75,7 +75,7 @@ class CountedAudit:
         session_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
-        self._metrics.happenings.labels(event_kind.value, identity.kind.value if identity else "").inc()
+        self._metrics.account_events.labels(event_kind.value, identity.kind.value if identity else "").inc()
         self._audit.note(event_kind, identity=identity, account_id=account_id, session_id=session_id, how=how)
 
 
@@ -93,10 +93,10 @@ class SweepMeter:
         self._metrics.sweeps.labels(sweep, "failed").inc()
 
 
-def _names(claim: Claim) -> dict[str, str]:
+def _ids(claim: Claim) -> dict[str, str]:
     return {"reply_id": str(claim.reply_id), "room_id": str(claim.room_id), "account_id": str(claim.account_id)}
 
 
 def _seconds(claim: Claim, at: datetime) -> float:
-    """Never below 0, whatever two machines' clocks say."""
+    """Seconds since the message; 0 if the clocks of two machines disagree."""
     return max(0.0, (at - claim.created_at).total_seconds())

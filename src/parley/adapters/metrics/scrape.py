@@ -1,4 +1,4 @@
-"""What Prometheus gets from an API process: its own counts and what waits in the database."""
+"""The metrics page of an API process: its own metrics and the backlog in the database."""
 
 import asyncio
 import os
@@ -14,39 +14,39 @@ from parley.adapters.metrics import Metrics
 from parley.core.backlog import Backlog, BacklogReader, Waiting
 from parley.core.errors import Unavailable
 
-# Every process may be scraped by several servers; the database is asked no more often.
+# Several servers may scrape each process; the database is queried at most once in this time.
 BACKLOG_SECONDS = 1.0
-# Prometheus gives up after ten seconds: by then it should know that the database does not answer.
-PATIENCE_SECONDS = 2.0
+# Shorter than Prometheus' timeout of 10 s, so that a scrape can report an unresponsive database.
+QUERY_SECONDS = 2.0
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Scrape:
-    """Where several processes share a folder, counts are those of all of them. Ask in one event loop."""
+    """Renders the page. With PROMETHEUS_MULTIPROC_DIR it has the sums of all processes. Not for several event loops."""
 
     def __init__(self, metrics: Metrics, read: BacklogReader, *, monotonic: Callable[[], float]) -> None:
         self._metrics = metrics
         self._read = read
         self._monotonic = monotonic
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._backlog: Backlog | None = None
-        self._asked_at = float("-inf")
+        self._read_at = float("-inf")
 
     async def __call__(self) -> bytes:
-        """In the text format 0.0.4. With the database away it says so and leaves out what waits there."""
+        """The page in text format 0.0.4. Without the database it reports that and leaves out the backlog."""
         backlog = await self._recent_backlog()
         return await asyncio.to_thread(_text, self._metrics, backlog)
 
     async def _recent_backlog(self) -> Backlog | None:
-        async with self._turn:
-            if self._monotonic() - self._asked_at >= BACKLOG_SECONDS:
-                self._backlog = await self._ask()
-                self._asked_at = self._monotonic()
+        async with self._lock:
+            if self._monotonic() - self._read_at >= BACKLOG_SECONDS:
+                self._backlog = await self._try_read()
+                self._read_at = self._monotonic()
             return self._backlog
 
-    async def _ask(self) -> Backlog | None:
+    async def _try_read(self) -> Backlog | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(QUERY_SECONDS):
                 return await self._read()
         except (Unavailable, TimeoutError):
             return None
@@ -77,7 +77,7 @@ def _text(metrics: Metrics, backlog: Backlog | None) -> bytes:
     counts = metrics.registry
     folder = os.environ.get(SHARED_FOLDER)
     if folder:
-        _forget_the_dead(Path(folder))
+        _remove_dead_processes(Path(folder))
         counts = CollectorRegistry()
         MultiProcessCollector(counts, folder)
     waiting = CollectorRegistry()
@@ -85,8 +85,8 @@ def _text(metrics: Metrics, backlog: Backlog | None) -> bytes:
     return generate_latest(counts) + generate_latest(waiting)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Gauges of a process that was killed would count for ever; its counters stay."""
+def _remove_dead_processes(folder: Path) -> None:
+    """Remove the live gauges of killed processes, which would otherwise count forever. Their counters stay."""
     for file in folder.glob("gauge_live*.db"):
         process = int(file.stem.rpartition("_")[2])
         try:

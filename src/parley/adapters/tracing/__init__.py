@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry: spans of requests, of what workers do, and of the steps of a reply.
+"""OpenTelemetry traces: spans of requests, of the workers' tasks, and of the steps of a reply.
 
-No attribute holds a text, an identity, a code, a token or a query; of an exception there is the type alone.
+No attribute contains message text, an identity, a code, a token or a query. Exceptions are recorded by type only.
 """
 
 from collections.abc import Generator
@@ -20,17 +20,17 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-# Some megabytes: what is older has been done, or begins a trace of its own.
+# A few megabytes. An older id is done by now, or its work starts a new trace.
 MOST_IDS = 10_000
 
 _W3C = TraceContextTextMapPropagator()
 
 
 class Traces:
-    """The spans of one process, and to which trace the work on an id belongs.
+    """The tracer of one process, and the trace that the work on each id belongs to.
 
-    It is the trace that this process heard of first, so that a reply stays in that of its POST when it is put off,
-    found by a sweep, or waits for the one before it, as long as one process knows of it.
+    An id stays in the first trace that this process knows for it. So a reply stays in the trace of its POST when it is
+    postponed, found by the sweeper, or waits for an earlier reply.
     """
 
     def __init__(self, provider: TracerProvider) -> None:
@@ -38,18 +38,19 @@ class Traces:
         self._origins: dict[UUID, str] = {}
 
     def remember(self, id_: UUID, traceparent: str) -> None:
+        """Set the origin of an id, unless it has one. The oldest id is forgotten when there are more than MOST_IDS."""
         self._origins.setdefault(id_, traceparent)
         if len(self._origins) > MOST_IDS:
             del self._origins[next(iter(self._origins))]
 
     def origin(self, id_: UUID) -> str | None:
-        """As a W3C traceparent."""
+        """The W3C traceparent of the span that the work on the id belongs to."""
         return self._origins.get(id_)
 
     def queued(self, id_: UUID) -> str | None:
-        """The id's origin: from now on the request that puts it on a queue, unless there was one before.
+        """The origin of an id that is put on a queue: the current request, unless the id already has an origin.
 
-        A worker that puts one tells nothing: what it does then belongs to another reply.
+        The current span of a worker is not used, since it belongs to another reply.
         """
         span = get_current_span()
         if isinstance(span, ReadableSpan) and span.kind is SpanKind.SERVER:
@@ -58,11 +59,12 @@ class Traces:
 
 
 def context_of(traceparent: str | None) -> Context:
-    """An empty one for None and for what is not a traceparent."""
+    """The context of a traceparent; empty for None and for an invalid traceparent."""
     return _W3C.extract({"traceparent": traceparent} if traceparent else {}, Context())
 
 
 def traceparent_of(span: Span) -> str:
+    """The W3C traceparent that makes other spans children of this one."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, set_span_in_context(span, Context()))
     return carrier["traceparent"]
@@ -70,7 +72,7 @@ def traceparent_of(span: Span) -> str:
 
 @contextmanager
 def ending(span: Span) -> Generator[None, None, None]:
-    """End the span with the block. Of an exception it keeps the type: messages quote what people wrote."""
+    """End the span with the block. Only the type of an exception is recorded: its message may quote user input."""
     try:
         yield
     except Exception as error:
@@ -83,6 +85,6 @@ def ending(span: Span) -> Generator[None, None, None]:
 
 @contextmanager
 def current(span: Span) -> Generator[None, None, None]:
-    """As `ending`; spans that begin in the block are its children."""
+    """As `ending`, and spans that start in the block are children of this span."""
     with ending(span), use_span(span, record_exception=False, set_status_on_exception=False):
         yield

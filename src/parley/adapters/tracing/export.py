@@ -1,4 +1,4 @@
-"""Where spans go. All that can be set there is set by OpenTelemetry's own variables, which its SDK reads."""
+"""The export of spans, configured by OpenTelemetry's own environment variables, which its SDK reads."""
 
 import asyncio
 import threading
@@ -9,12 +9,12 @@ from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Reso
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
-# A collector that does not answer must not hold up a process that leaves.
+# An unresponsive collector must not delay the shutdown.
 FLUSH_SECONDS = 3.0
 
 
 class Export:
-    """A provider whose spans are sent in the background."""
+    """A tracer provider that sends its spans in the background."""
 
     def __init__(self, to: Literal["otlp", "console"]) -> None:
         exporter: SpanExporter = OTLPSpanExporter() if to == "otlp" else ConsoleSpanExporter()
@@ -22,13 +22,13 @@ class Export:
         self.provider.add_span_processor(BatchSpanProcessor(exporter))
 
     async def close(self) -> None:
-        """Send what is left, for FLUSH_SECONDS; what cannot be sent by then is lost."""
-        # A daemon: the end of a process waits for every other thread.
+        """Send the remaining spans for at most FLUSH_SECONDS; spans that are not sent by then are lost."""
+        # A daemon thread, since the exit of the process waits for all other threads.
         flushing = threading.Thread(target=self.provider.shutdown, name="traces", daemon=True)
         flushing.start()
         await asyncio.to_thread(flushing.join, FLUSH_SECONDS)
 
 
 def _resource() -> Resource:
-    """The service is called parley unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES says otherwise."""
+    """The service name is parley unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES sets another."""
     return Resource.create({SERVICE_NAME: "parley"} | dict(OTELResourceDetector().detect().attributes))

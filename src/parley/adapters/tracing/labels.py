@@ -1,4 +1,4 @@
-"""The trace of an id on its way through Redis."""
+"""Passes the trace of an id from the API to a worker, in a label of the taskiq message."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ LABEL = "traceparent"
 
 
 class TraceLabels(TaskiqMiddleware):
-    """Messages carry the origin of their id, which holds ids and nothing else."""
+    """Adds the origin of a message's id as a label, and remembers it on the other side. It contains only trace ids."""
 
     def __init__(self, traces: Traces) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Requests as spans."""
+"""Spans of HTTP requests."""
 
 from typing import Any
 
@@ -8,16 +8,17 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from parley.adapters.tracing import Traces, context_of, current
 
-# Asked every few seconds by machines.
+# Requested every few seconds by monitoring.
 _PROBES = ("/health/", "/metrics")
-# A client may write any word there.
+# Other methods are recorded as one, since a client may send any word.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
 class TracedApp:
-    """A span for each request but those of probes, within the trace that its `traceparent` names.
+    """ASGI middleware with a span for each request except probes, in the trace of the request's `traceparent`.
 
-    It has the route's template and never the address, whose query may be a ticket. That of a stream lasts as long.
+    The span has the route's template and never the address, whose query may contain a ticket. The span of a stream
+    lasts as long as the stream.
     """
 
     def __init__(self, app: ASGIApp, traces: Traces) -> None:
@@ -28,32 +29,32 @@ class TracedApp:
         if scope["type"] != ScopeType.HTTP or scope["path"].startswith(_PROBES):
             await self._app(scope, receive, send)
             return
-        span = self._begun(scope)
+        span = self._start_span(scope)
 
         async def send_traced(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _answered(span, scope, message)
+                _record_response(span, scope, message)
             await send(message)
 
         with current(span):
             await self._app(scope, receive, send_traced)
 
-    def _begun(self, scope: Any) -> Span:
+    def _start_span(self, scope: Any) -> Span:
         method = _method(scope)
         parent = context_of(_header(scope["headers"], b"traceparent"))
         attributes = {"http.request.method": method}
         return self._traces.tracer.start_span(method, context=parent, kind=SpanKind.SERVER, attributes=attributes)
 
 
-def _answered(span: Span, scope: Any, start: HTTPResponseStartEvent) -> None:
+def _record_response(span: Span, scope: Any, start: HTTPResponseStartEvent) -> None:
     span.set_attribute("http.response.status_code", start["status"])
-    # Litestar leaves the template there once it has found the route.
+    # Litestar sets `path_template` when it has found the route.
     if route := scope.get("path_template"):
         span.set_attribute("http.route", route)
         span.update_name(f"{_method(scope)} {route}")
     if request_id := _header(start["headers"], b"x-request-id"):
         span.set_attribute("parley.request_id", request_id)
-    if start["status"] >= 500:  # noqa: PLR2004  an error of the server, RFC 9110, 15.6
+    if start["status"] >= 500:  # noqa: PLR2004  server errors (RFC 9110, 15.6)
         span.set_status(StatusCode.ERROR)
 
 

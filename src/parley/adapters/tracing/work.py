@@ -1,4 +1,4 @@
-"""What workers do, as spans in the trace of the request that asked for it."""
+"""Spans of the workers' tasks, in the trace of the request that queued them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -16,7 +16,7 @@ class Queue(Protocol):
 
 
 class TracedQueue:
-    """A queue inside one process, which remembers for each id the request that put it."""
+    """An in-process queue that remembers the request that queued each id."""
 
     def __init__(self, queue: Queue, traces: Traces) -> None:
         self._queue = queue
@@ -28,7 +28,7 @@ class TracedQueue:
 
 
 def traced_work(traces: Traces, task: str, id_name: str, work: Work) -> Work:
-    """The work in a span named as its task; without an origin in a trace of its own, which later tries join."""
+    """The work inside a span with the task's name. Without an origin it starts a trace, which later attempts join."""
 
     async def do(id_: UUID) -> None:
         span = traces.tracer.start_span(

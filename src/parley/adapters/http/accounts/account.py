@@ -1,19 +1,20 @@
 """HTTP endpoints of the account itself."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Controller, Request, delete, get, patch
+from litestar import Controller, delete, get, patch
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from parley.adapters.http.auth import BEARER
-from parley.adapters.http.errors import documented
+from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import ACCOUNT_ID, STORABLE, described
+from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.core.accounts.erase import erase_account
-from parley.core.accounts.model import NAME_CHARACTERS, Account, Caller, IdentityKind
+from parley.core.accounts.model import NAME_CHARACTERS, Account, IdentityKind
 from parley.core.accounts.profile import change_name, read_account
 from parley.core.billing.model import Plan
 from parley.core.billing.usage import read_plan
@@ -22,52 +23,51 @@ from parley.core.errors import InvalidInput
 Name = Annotated[
     str,
     Meta(min_length=1, max_length=NAME_CHARACTERS),
-    described("What the person is called", "Mira", pattern=STORABLE),
+    described("The person's name", "Mira", pattern=STORABLE),
 ]
-PlanName = Annotated[Literal["basic", "pro"], described("The plan that counts now", "basic")]
+PlanName = Annotated[Literal["basic", "pro"], described("The current plan", "basic")]
 
 
 class AccountBody(Struct):
-    """An account. It has either a mobile number or an e-mail address."""
+    """An account. Its identity is either a mobile number or an e-mail address."""
 
     id: Annotated[UUID, described("The account's id", ACCOUNT_ID)]
-    mobile_number: Annotated[str | None, described("In E.164; null where there is an e-mail address", None)]
-    email: Annotated[str | None, described("In lower case; null where there is a mobile number", "mira@example.com")]
-    name: Annotated[str | None, described("What the person is called", "Mira")]
+    mobile_number: Annotated[str | None, described("In E.164 format; null if the account has an e-mail address", None)]
+    email: Annotated[
+        str | None, described("In lower case; null if the account has a mobile number", "mira@example.com")
+    ]
+    name: Annotated[str | None, described("The person's name", "Mira")]
     plan: PlanName
-    password_set: Annotated[bool, described("Whether it can sign in with a password", True)]
-    created_at: Annotated[datetime, described("When the first sign-in made it", "2026-11-21T09:28:00Z")]
+    password_set: Annotated[bool, described("Whether the account has a password", True)]
+    created_at: Annotated[datetime, described("When the first sign-in created the account", "2026-11-21T09:28:00Z")]
 
 
 class AccountChange(Struct, forbid_unknown_fields=True):
-    """What to change."""
+    """Changes to the account."""
 
-    name: Annotated[Name | None, described("What the person is called; null takes the name away", "Mira")]
+    name: Annotated[Name | None, described("The person's name; null removes it", "Mira")]
 
 
 class AccountController(Controller):
     tags = ("Account",)
     security = BEARER
 
-    @get("/user/me", operation_id="getAccount", summary="The account", responses=documented(401))
-    async def read(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
+    @get(
+        **aliased({"/user/me": "getAccount", "/auth/me": "getAccountAlias"}),
+        summary="Read the account",
+        responses=problems(401),
+    )
+    async def read(self, request: AuthenticatedRequest, ports: Ports) -> AccountBody:
         """The account that the access token belongs to."""
-        return await _read(request.user.account_id, ports)
-
-    @get("/auth/me", operation_id="getAccountAlias", summary="As /user/me", deprecated=True, responses=documented(401))
-    async def read_alias(self, request: Request[Caller, Any, Any], ports: Ports) -> AccountBody:
-        """An alias of GET /user/me."""
         return await _read(request.user.account_id, ports)
 
     @patch(
         "/user/me",
         operation_id="changeAccount",
-        summary="Change the name",
-        responses=documented(InvalidInput("name", "must have 1 to 200 characters"), 401, 413, 415),
+        summary="Change the account",
+        responses=problems(InvalidInput("name", "must have 1 to 200 characters"), 401, 413, 415),
     )
-    async def change(
-        self, data: JSONBody[AccountChange], request: Request[Caller, Any, Any], ports: Ports
-    ) -> AccountBody:
+    async def change(self, data: JSONBody[AccountChange], request: AuthenticatedRequest, ports: Ports) -> AccountBody:
         """The mobile number or e-mail address, which identifies the account, cannot be changed."""
         account = await change_name(ports.accounts, account_id=request.user.account_id, name=data.name)
         return account_body(
@@ -78,9 +78,9 @@ class AccountController(Controller):
         "/user/me",
         operation_id="eraseAccount",
         summary="Erase the account",
-        responses=documented(401),
+        responses=problems(401),
     )
-    async def erase(self, request: Request[Caller, Any, Any], ports: Ports) -> None:
+    async def erase(self, request: AuthenticatedRequest, ports: Ports) -> None:
         """Erases it permanently, with its rooms, messages, sessions and codes. Its identity is free again."""
         account_id = request.user.account_id
         await erase_account(ports.accounts, account_id=account_id)

@@ -6,19 +6,20 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 from msgspec import Struct
 
 from parley.adapters.http.accounts.account import AccountBody, account_body
 from parley.adapters.http.accounts.sessions import SessionBody, session_body
-from parley.adapters.http.auth import BEARER
+from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.billing.usage import DayBody, day_body
 from parley.adapters.http.chat.message_bodies import MessageBody, message_body
 from parley.adapters.http.chat.rooms import RoomBody, room_body
-from parley.adapters.http.errors import documented
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, described
+from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
@@ -28,38 +29,48 @@ from parley.core.chat.export import read_everything
 from parley.core.chat.model import Room
 
 MOST_SESSIONS = 1_000
-_HEADERS = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="parley-export.json"'}
+_DISPOSITION = 'attachment; filename="parley-export.json"'
+_HEADERS = {"Cache-Control": "no-store", "Content-Disposition": _DISPOSITION}
 
 
 class RoomExport(RoomBody):
     """A chatroom with all its messages, oldest first."""
 
-    messages: Annotated[list[MessageBody], described("All that was said, oldest first", [MESSAGE, REPLY])]
+    messages: Annotated[list[MessageBody], described("All messages of the chatroom, oldest first", [MESSAGE, REPLY])]
 
 
 class ExportBody(Struct):
-    """Everything that the account owns."""
+    """All data of an account."""
 
-    exported_at: Annotated[datetime, described("When it was read", "2026-11-21T09:45:00Z")]
-    account: Annotated[AccountBody, described("The account itself")]
-    sessions: Annotated[list[SessionBody], described("Where it is signed in")]
-    usage: Annotated[list[DayBody], described("Every day on which it used anything")]
-    chatrooms: Annotated[list[RoomExport], described("The chatrooms with all their messages")]
+    exported_at: Annotated[datetime, described("When the export started", "2026-11-21T09:45:00Z")]
+    account: Annotated[AccountBody, described("The account")]
+    sessions: Annotated[list[SessionBody], described("The sessions of the account")]
+    usage: Annotated[list[DayBody], described("Usage of every day with any usage")]
+    chatrooms: Annotated[list[RoomExport], described("The chatrooms with their messages")]
 
 
 @get(
     "/user/me/export",
     operation_id="exportAccount",
-    summary="Everything the account owns, as one download",
+    summary="Export all data of the account",
     tags=("Account",),
     security=BEARER,
     media_type=MediaType.JSON,
+    operation_class=operation(
+        headers={
+            200: {
+                "Content-Disposition": header(
+                    "Makes browsers save a file", _DISPOSITION, _DISPOSITION.replace(".", r"\.")
+                )
+            }
+        }
+    ),
     responses={
-        200: ResponseSpec(ExportBody, generate_examples=False, description="Streamed while it is read"),
-        **documented(401),
+        200: ResponseSpec(ExportBody, generate_examples=False, description="Streamed while the data is read"),
+        **problems(401),
     },
 )
-async def export_account(request: Request[Caller, Any, Any], ports: Ports) -> Response[Any]:
+async def export_account(request: AuthenticatedRequest, ports: Ports) -> Response[Any]:
     """One JSON document of any size. If the connection breaks, the document is incomplete and so not valid JSON."""
     # Read before the response begins, so that an error here still gets its own status.
     account = await read_account(ports.accounts, account_id=request.user.account_id)

@@ -1,6 +1,6 @@
 """Request fields that identify an account or prove an identity, shared by several bodies."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -11,19 +11,23 @@ from parley.core.accounts.profile import read_identity
 from parley.core.errors import InvalidInput
 
 MobileNumber = Annotated[
-    str, Meta(max_length=64), described("In any readable form with its country code", "+91 98765 43210", format="phone")
+    str,
+    Meta(max_length=64),
+    described("In any common notation, with the country code", "+91 98765 43210", format="phone"),
 ]
 Email = Annotated[
     str,
     Meta(max_length=EMAIL_CHARACTERS),
-    described("In any case; a domain of other letters in its xn-- form", "mira@example.com", format="email"),
+    described(
+        "Case is ignored. An internationalized domain must be in its xn-- form", "mira@example.com", format="email"
+    ),
 ]
 Otp = Annotated[str, Meta(max_length=64), described("The one-time code", "123456")]
 NewPassword = Annotated[
     str,
     Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST),
     described(
-        "Anything but the most common ones and what the account is known by",
+        "Any text except common passwords and the account's own identity",
         "correct horse battery staple",
         format="password",
         pattern=STORABLE,
@@ -31,9 +35,16 @@ NewPassword = Annotated[
 ]
 # Longer than a password may be: a wrong one of any length gets the same answer.
 GivenPassword = Annotated[
-    str, Meta(max_length=1_024), described("The password of now", "correct horse battery staple", format="password")
+    str, Meta(max_length=1_024), described("The current password", "correct horse battery staple", format="password")
 ]
 
+
+# Examples of bodies in the OpenAPI document.
+EMAIL_EXAMPLE = {"email": "mira@example.com"}
+MOBILE_NUMBER_EXAMPLE = {"mobile_number": "+91 98765 43210"}
+PASSWORD_EXAMPLE = "correct horse battery staple"  # noqa: S105
+NEW_PASSWORD_EXAMPLE = {"new_password": "another horse entirely"}
+SAME_IDENTITY = {"email": "$request.body#/email", "mobile_number": "$request.body#/mobile_number"}
 
 IDENTITY_MISSING = InvalidInput("mobile_number", "is missing: give either mobile_number or email")
 PASSWORD_COMMON = InvalidInput(
@@ -47,14 +58,16 @@ class IdentityBody(Struct, forbid_unknown_fields=True, kw_only=True):
     mobile_number: MobileNumber | None = None
     email: Email | None = None
 
-
-# The same rule as JSON Schema. A field that is null counts as missing.
-EXACTLY_ONE: dict[str, Any] = {
-    "oneOf": [
-        {"required": ["mobile_number"], "properties": {"mobile_number": {"type": "string"}, "email": {"type": "null"}}},
-        {"required": ["email"], "properties": {"email": {"type": "string"}, "mobile_number": {"type": "null"}}},
-    ]
-}
+    # The same rule as JSON Schema. A field that is null counts as left out.
+    extra_json_schema: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {
+                "required": ["mobile_number"],
+                "properties": {"mobile_number": {"type": "string"}, "email": {"type": "null"}},
+            },
+            {"required": ["email"], "properties": {"email": {"type": "string"}, "mobile_number": {"type": "null"}}},
+        ]
+    }
 
 
 def identity_in(body: IdentityBody, ports: HttpPorts) -> Identity:

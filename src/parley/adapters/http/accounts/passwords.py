@@ -1,14 +1,18 @@
 """HTTP endpoints for resetting and changing a password."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Controller, Request, post
+from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Struct
 
 from parley.adapters.http.accounts.identity import (
+    EMAIL_EXAMPLE,
     IDENTITY_MISSING,
+    NEW_PASSWORD_EXAMPLE,
     PASSWORD_COMMON,
+    PASSWORD_EXAMPLE,
+    SAME_IDENTITY,
     GivenPassword,
     IdentityBody,
     NewPassword,
@@ -16,34 +20,35 @@ from parley.adapters.http.accounts.identity import (
     identity_in,
 )
 from parley.adapters.http.accounts.sign_in import CodeAnswer, send
-from parley.adapters.http.auth import BEARER, PUBLIC
-from parley.adapters.http.errors import documented
+from parley.adapters.http.auth import BEARER, PUBLIC, AuthenticatedRequest
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
+from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import Ports
-from parley.adapters.http.rate_limit import one_call_from_address
+from parley.adapters.http.rate_limit import limit_by_address
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, TokenInvalid
-from parley.core.accounts.model import Caller, Purpose
+from parley.core.accounts.model import Purpose
 from parley.core.accounts.password_change import change_password, reset_password
 
 
 class ResetBody(IdentityBody, kw_only=True):
-    """The code that was sent, and the new password."""
+    """The one-time code and the new password."""
 
     otp: Otp
     new_password: NewPassword
 
 
 class ChangePasswordBody(Struct, forbid_unknown_fields=True, kw_only=True):
-    """`current_password` may be left out in a session that a code opened less than 10 minutes ago."""
+    """`current_password` may be omitted in a session that was opened with a code less than 10 minutes ago."""
 
     current_password: GivenPassword | None = None
     new_password: NewPassword
 
 
 class DoneAnswer(Struct):
-    """A confirmation."""
+    """The password was set."""
 
-    message: Annotated[str, described("For a person to read", "The password is set. Sign in with it.")]
+    message: Annotated[str, described("A message for people", "The password is set. Sign in with it.")]
 
 
 class PasswordController(Controller):
@@ -54,10 +59,22 @@ class PasswordController(Controller):
         "/forgot-password",
         status_code=200,
         operation_id="forgotPassword",
-        summary="Send a code for setting a new password",
+        summary="Send a code for a password reset",
         opt=PUBLIC,
-        guards=(one_call_from_address,),
-        responses=documented(IDENTITY_MISSING, 413, 415, 429),
+        guards=(limit_by_address,),
+        operation_class=operation(
+            examples={"email": EMAIL_EXAMPLE},
+            links={
+                200: {
+                    "reset": link(
+                        "resetPassword",
+                        "With OTP_SENDER=response",
+                        requestBody=SAME_IDENTITY | {"otp": "$response.body#/otp"} | NEW_PASSWORD_EXAMPLE,
+                    )
+                }
+            },
+        ),
+        responses=problems(IDENTITY_MISSING, 413, 415, 429),
     )
     async def forgot(self, data: JSONBody[IdentityBody], ports: Ports) -> CodeAnswer:
         """Answers the same, after the same time, for every valid identity. A new code voids the one before."""
@@ -69,8 +86,9 @@ class PasswordController(Controller):
         operation_id="resetPassword",
         summary="Set a new password with a code",
         opt=PUBLIC,
-        guards=(one_call_from_address,),
-        responses=documented(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429),
+        guards=(limit_by_address,),
+        operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"otp": "123456"} | NEW_PASSWORD_EXAMPLE}),
+        responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429),
     )
     async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
         """Ends all sessions of the account. If the password is refused (400), the code stays valid."""
@@ -85,10 +103,16 @@ class PasswordController(Controller):
         operation_id="changePassword",
         summary="Change the password",
         security=BEARER,
-        responses=documented(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429),
+        operation_class=operation(
+            examples={
+                "with the current password": {"current_password": PASSWORD_EXAMPLE} | NEW_PASSWORD_EXAMPLE,
+                "after a code": NEW_PASSWORD_EXAMPLE,
+            }
+        ),
+        responses=problems(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429),
     )
     async def change(
-        self, data: JSONBody[ChangePasswordBody], request: Request[Caller, Any, Any], ports: Ports
+        self, data: JSONBody[ChangePasswordBody], request: AuthenticatedRequest, ports: Ports
     ) -> DoneAnswer:
         """Ends all other sessions of the account. A wrong `current_password` is 401 `credentials_invalid`."""
         await change_password(

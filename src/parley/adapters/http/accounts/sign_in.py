@@ -9,8 +9,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.accounts.account import AccountBody, Name, account_body
 from parley.adapters.http.accounts.identity import (
+    EMAIL_EXAMPLE,
     IDENTITY_MISSING,
+    MOBILE_NUMBER_EXAMPLE,
     PASSWORD_COMMON,
+    PASSWORD_EXAMPLE,
+    SAME_IDENTITY,
     GivenPassword,
     IdentityBody,
     NewPassword,
@@ -18,10 +22,11 @@ from parley.adapters.http.accounts.identity import (
     identity_in,
 )
 from parley.adapters.http.auth import PUBLIC
-from parley.adapters.http.errors import documented
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
+from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.adapters.http.rate_limit import one_call_from_address
+from parley.adapters.http.rate_limit import limit_by_address
 from parley.core.accounts.codes import send_code, sign_in_by_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import Purpose, SignedIn, TokenPair
@@ -31,26 +36,26 @@ from parley.core.billing.usage import read_plan
 from parley.core.errors import InvalidInput
 
 SignupToken = Annotated[
-    str, Meta(max_length=1_024), described("Of the signup with the same identity", "S3dKf0aVbN1qW8zXc5tYhR")
+    str, Meta(max_length=1_024), described("The token of the signup with the same identity", "S3dKf0aVbN1qW8zXc5tYhR")
 ]
 RefreshToken = Annotated[
-    str, Meta(max_length=1_024), described("Works once, for a new pair", "r1.mJ0vQ2sLk8dTfW5yBn7XcA")
+    str, Meta(max_length=1_024), described("Can be exchanged once for a new token pair", "r1.mJ0vQ2sLk8dTfW5yBn7XcA")
 ]
-Seconds = Annotated[int, described("Seconds that it works", 600)]
+Seconds = Annotated[int, described("Seconds until it expires", 600)]
 
 
 CODE_SENT = "If the identity can be reached, a code is on its way."
 
 
 class SignupBody(IdentityBody, kw_only=True):
-    """The name and password of the new account. They apply only with a one-time code for the same identity."""
+    """Name and password of a new account; they take effect at the sign-in with a one-time code for this identity."""
 
     name: Name | None = None
     password: NewPassword | None = None
 
 
 class VerifyBody(IdentityBody, kw_only=True):
-    """The code that was sent, and the token of the signup if there was one."""
+    """The one-time code, and the token of the signup if there was one."""
 
     otp: Otp
     signup_token: SignupToken | None = None
@@ -63,42 +68,42 @@ class LoginBody(IdentityBody, kw_only=True):
 
 
 class RefreshBody(Struct, forbid_unknown_fields=True):
-    """The refresh token of the latest pair."""
+    """The refresh token of the latest token pair."""
 
     refresh_token: RefreshToken
 
 
 class SignupAnswer(Struct):
-    """Send `signup_token` with the code within `expires_in` seconds."""
+    """`signup_token` must be sent with the code within `expires_in` seconds."""
 
     signup_token: SignupToken
     expires_in: Seconds
 
 
 class CodeAnswer(Struct, omit_defaults=True):
-    """The same for every valid identity, with or without an account."""
+    """The same response for every valid identity, whether it has an account or not."""
 
-    message: Annotated[str, described("For a person to read", CODE_SENT)]
+    message: Annotated[str, described("A message for people", CODE_SENT)]
     expires_in: Seconds
-    resend_in: Annotated[int, described("Seconds until another code may be asked for", 60)]
-    otp: Annotated[str, described("The code itself: only with OTP_SENDER=response", "123456")] | UnsetType = UNSET
+    resend_in: Annotated[int, described("Seconds until another code can be requested", 60)]
+    otp: Annotated[str, described("The code, only with OTP_SENDER=response", "123456")] | UnsetType = UNSET
 
 
 class TokensBody(Struct, kw_only=True):
-    """An access token for `expires_in` seconds, and a refresh token that works once."""
+    """An access token that expires after `expires_in` seconds, and a refresh token that can be used once."""
 
     access_token: Annotated[
-        str, described("For `Authorization: Bearer …`", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMWExIn0.c2lnbmVk")
+        str, described("Send it as `Authorization: Bearer …`", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMWExIn0.c2lnbmVk")
     ]
-    token_type: Annotated[Literal["bearer"], described("How it is sent (RFC 6750)", "bearer")] = "bearer"  # noqa: S105
-    expires_in: Annotated[int, described("Seconds that the access token works", 900)]
+    token_type: Annotated[Literal["bearer"], described("The type of the access token (RFC 6750)", "bearer")] = "bearer"  # noqa: S105
+    expires_in: Annotated[int, described("Seconds until the access token expires", 900)]
     refresh_token: RefreshToken
 
 
 class SignedInBody(TokensBody, kw_only=True):
     """The tokens of a new session, and its account."""
 
-    created: Annotated[bool, described("Whether this sign-in made the account", True)]
+    created: Annotated[bool, described("Whether this sign-in created the account", True)]
     user: Annotated[AccountBody, described("The account")]
 
 
@@ -106,13 +111,20 @@ class AuthController(Controller):
     path = "/auth"
     tags = ("Sign-in",)
     opt = PUBLIC
-    guards = (one_call_from_address,)
+    guards = (limit_by_address,)
 
     @post(
         "/signup",
         operation_id="signUp",
-        summary="Ask for an account with a name and a password",
-        responses=documented(PASSWORD_COMMON, 413, 415, 429),
+        summary="Sign up with a name and a password",
+        operation_class=operation(
+            examples={
+                "email": EMAIL_EXAMPLE | {"name": "Mira", "password": PASSWORD_EXAMPLE},
+                "mobile number": MOBILE_NUMBER_EXAMPLE | {"name": "Mira"},
+            },
+            links={201: {"code": link("sendOtp", "A code for the same identity", requestBody=SAME_IDENTITY)}},
+        ),
+        responses=problems(PASSWORD_COMMON, 413, 415, 429),
     )
     async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
         """Optional: a code alone creates an account too. The answer is the same if the identity has an account."""
@@ -126,7 +138,19 @@ class AuthController(Controller):
         status_code=200,
         operation_id="sendOtp",
         summary="Send a one-time code",
-        responses=documented(IDENTITY_MISSING, 413, 415, 429),
+        operation_class=operation(
+            examples={"email": EMAIL_EXAMPLE, "mobile number": MOBILE_NUMBER_EXAMPLE},
+            links={
+                200: {
+                    "signIn": link(
+                        "verifyOtp",
+                        "With OTP_SENDER=response",
+                        requestBody=SAME_IDENTITY | {"otp": "$response.body#/otp"},
+                    )
+                }
+            },
+        ),
+        responses=problems(IDENTITY_MISSING, 413, 415, 429),
     )
     async def send_otp(self, data: JSONBody[IdentityBody], ports: Ports) -> CodeAnswer:
         """Works for every valid identity, with or without an account. A new code voids the one before."""
@@ -137,7 +161,20 @@ class AuthController(Controller):
         status_code=200,
         operation_id="verifyOtp",
         summary="Sign in with a one-time code",
-        responses=documented(IDENTITY_MISSING, OtpInvalid(), 413, 415, 429),
+        operation_class=operation(
+            examples={
+                "only a code": EMAIL_EXAMPLE | {"otp": "123456"},
+                "after a signup": EMAIL_EXAMPLE | {"otp": "123456", "signup_token": "S3dKf0aVbN1qW8zXc5tYhR"},
+            },
+            links={
+                200: {
+                    "refresh": link(
+                        "refresh", "A new token pair", requestBody={"refresh_token": "$response.body#/refresh_token"}
+                    )
+                }
+            },
+        ),
+        responses=problems(IDENTITY_MISSING, OtpInvalid(), 413, 415, 429),
     )
     async def verify_otp(
         self, data: JSONBody[VerifyBody], request: Request[Any, Any, Any], ports: Ports
@@ -157,7 +194,8 @@ class AuthController(Controller):
         status_code=200,
         operation_id="logIn",
         summary="Sign in with a password",
-        responses=documented(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429),
+        operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"password": PASSWORD_EXAMPLE}}),
+        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429),
     )
     async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
         """A wrong password and an identity without an account get the same answer, 401 `credentials_invalid`."""
@@ -173,8 +211,8 @@ class AuthController(Controller):
         "/refresh",
         status_code=200,
         operation_id="refresh",
-        summary="Exchange a refresh token for a new pair",
-        responses=documented(InvalidInput("refresh_token", "is required"), RefreshTokenInvalid(), 413, 415, 429),
+        summary="Exchange a refresh token for a new token pair",
+        responses=problems(InvalidInput("refresh_token", "is required"), RefreshTokenInvalid(), 413, 415, 429),
     )
     async def refresh(self, data: JSONBody[RefreshBody], ports: Ports) -> TokensBody:
         """Works once. A repeat within 10 s gets the same pair; any later use of an old token ends the session."""

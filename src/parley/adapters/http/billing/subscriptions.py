@@ -1,54 +1,52 @@
-"""Subscribing to pro, and where an account stands, over HTTP."""
+"""HTTP endpoints for subscribing to Pro and for reading and managing the subscription."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from litestar import Controller, Request, get, post
+from litestar import Controller, get, post
 from msgspec import Struct
 
-from parley.adapters.http.auth import BEARER
-from parley.adapters.http.errors import documented
+from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
+from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.core.accounts.model import Caller, IdentityKind
+from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.profile import read_account
 from parley.core.billing.checkout import manage_subscription, read_subscription, subscribe
 from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import ReturnAddresses, daily_limit
 
-AuthenticatedRequest = Request[Caller, Any, Any]
-
-
-_PROVIDER = (PaymentsUnavailable(), PaymentsRefused())
+_PROVIDER_ERRORS = (PaymentsUnavailable(), PaymentsRefused())
 
 
 class CheckoutBody(Struct):
-    """Send the customer to `checkout_url`."""
+    """A checkout. Redirect the customer to `checkout_url`."""
 
-    checkout_url: Annotated[str, described("The page to pay on", "/sandbox/checkout/cs_sandbox_5f0c8a")]
-    session_id: Annotated[str, described("The checkout by the payment provider's name", "cs_sandbox_5f0c8a")]
+    checkout_url: Annotated[str, described("The payment page", "/sandbox/checkout/cs_sandbox_5f0c8a")]
+    session_id: Annotated[str, described("The payment provider's id of the checkout", "cs_sandbox_5f0c8a")]
 
 
 class PortalBody(Struct):
-    """Send the customer to `portal_url`; it is good for a short time."""
+    """A link to the customer portal. Redirect the customer to `portal_url`, which soon expires."""
 
-    portal_url: Annotated[str, described("The page to manage the subscription on", "/sandbox/portal/b7Qe2")]
+    portal_url: Annotated[str, described("The page for managing the subscription", "/sandbox/portal/b7Qe2")]
 
 
 class SubscriptionBody(Struct):
-    """The plan that counts now, and the subscription behind it."""
+    """The current plan and its subscription."""
 
-    plan: Annotated[Literal["basic", "pro"], described("The plan that counts now", "pro")]
+    plan: Annotated[Literal["basic", "pro"], described("The current plan", "pro")]
     status: Annotated[
         Literal[
             "none", "trialing", "active", "past_due", "canceled", "unpaid", "incomplete", "incomplete_expired", "paused"
         ],
-        described("As Stripe calls it; `none` where there never was a subscription", "active"),
+        described("Stripe's status of the subscription; `none` if there never was one", "active"),
     ]
-    current_period_end: Annotated[datetime | None, described("Until when it is paid", "2026-12-21T09:40:00Z")]
-    cancel_at_period_end: Annotated[bool, described("Whether it ends then", False)]
-    daily_limit: Annotated[int | None, described("Messages that the plan allows a day; null for any number", None)]
+    current_period_end: Annotated[datetime | None, described("The end of the paid period", "2026-12-21T09:40:00Z")]
+    cancel_at_period_end: Annotated[bool, described("Whether the subscription ends with the current period", False)]
+    daily_limit: Annotated[int | None, described("Messages allowed per UTC day; null for no limit", None)]
 
 
 class SubscriptionController(Controller):
@@ -56,70 +54,34 @@ class SubscriptionController(Controller):
     security = BEARER
 
     @post(
-        "/subscribe/pro",
+        **aliased(
+            {
+                "/subscribe/pro": "subscribe",
+                "/subscription/pro": "subscribeAlias",
+                "/payments/subscribe/pro": "subscribePaymentsAlias",
+            }
+        ),
         status_code=200,
-        operation_id="subscribe",
         summary="Subscribe to Pro",
-        responses=documented(401, AlreadySubscribed(), *_PROVIDER),
+        responses=problems(401, AlreadySubscribed(), *_PROVIDER_ERRORS),
     )
     async def subscribe(self, request: AuthenticatedRequest, ports: Ports) -> CheckoutBody:
         """A page to pay on. Asking again on the same day leads to the same page."""
         return await _subscribe(request, ports)
 
-    @post(
-        "/subscription/pro",
-        status_code=200,
-        operation_id="subscribeAlias",
-        summary="As /subscribe/pro",
-        deprecated=True,
-        responses=documented(401, AlreadySubscribed(), *_PROVIDER),
-    )
-    async def subscribe_alias(self, request: AuthenticatedRequest, ports: Ports) -> CheckoutBody:
-        """For clients that know this spelling."""
-        return await _subscribe(request, ports)
-
-    @post(
-        "/payments/subscribe/pro",
-        status_code=200,
-        operation_id="subscribePaymentsAlias",
-        summary="As /subscribe/pro",
-        deprecated=True,
-        responses=documented(401, AlreadySubscribed(), *_PROVIDER),
-    )
-    async def subscribe_payments_alias(self, request: AuthenticatedRequest, ports: Ports) -> CheckoutBody:
-        """For clients that know this spelling."""
-        return await _subscribe(request, ports)
-
     @get(
-        "/subscription/status",
-        operation_id="getSubscription",
-        summary="Plan and subscription",
-        responses=documented(401),
+        **aliased(
+            {
+                "/subscription/status": "getSubscription",
+                "/subscribe/status": "getSubscriptionAlias",
+                "/payments/subscription/status": "getSubscriptionPaymentsAlias",
+            }
+        ),
+        summary="Read the plan and the subscription",
+        responses=problems(401),
     )
     async def read(self, request: AuthenticatedRequest, ports: Ports) -> SubscriptionBody:
         """As the payment provider last said, whatever order its events arrived in."""
-        return await _standing(request, ports)
-
-    @get(
-        "/subscribe/status",
-        operation_id="getSubscriptionAlias",
-        summary="As /subscription/status",
-        deprecated=True,
-        responses=documented(401),
-    )
-    async def read_alias(self, request: AuthenticatedRequest, ports: Ports) -> SubscriptionBody:
-        """For clients that know this spelling."""
-        return await _standing(request, ports)
-
-    @get(
-        "/payments/subscription/status",
-        operation_id="getSubscriptionPaymentsAlias",
-        summary="As /subscription/status",
-        deprecated=True,
-        responses=documented(401),
-    )
-    async def read_payments_alias(self, request: AuthenticatedRequest, ports: Ports) -> SubscriptionBody:
-        """For clients that know this spelling."""
         return await _standing(request, ports)
 
     @post(
@@ -127,7 +89,7 @@ class SubscriptionController(Controller):
         status_code=200,
         operation_id="openPortal",
         summary="Manage the subscription",
-        responses=documented(401, NotSubscribed(), *_PROVIDER),
+        responses=problems(401, NotSubscribed(), *_PROVIDER_ERRORS),
     )
     async def portal(self, request: AuthenticatedRequest, ports: Ports) -> PortalBody:
         """The payment provider's page: change the card, cancel, see the invoices."""

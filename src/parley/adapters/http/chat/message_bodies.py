@@ -1,4 +1,4 @@
-"""Messages as they are taken and given, and what names them."""
+"""Request and response bodies of messages, and the path parameters that identify them."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -24,69 +24,77 @@ from parley.adapters.http.pagination import NextCursor
 from parley.core.chat.model import MESSAGE_CHARACTERS, Message
 
 ModelName = Annotated[
-    str, Meta(max_length=200), described("One of GET /models; null for the default", MODEL, format="model")
+    str, Meta(max_length=200), described("One of GET /models; null for the default model", MODEL, format="model")
 ]
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
-    """What the user says. `model` writes this one reply instead of the room's."""
+    """A message from the user. `model` replaces the chatroom's model for this reply."""
 
     content: Annotated[
         str,
         Meta(min_length=1, max_length=MESSAGE_CHARACTERS),
-        described("What is said", "Where is it warm in May?", pattern=STORABLE),
+        described("The text of the message", "Where is it warm in May?", pattern=STORABLE),
     ]
     model: ModelName | None = None
 
 
 class ReplyUsage(Struct):
-    """What the model counted."""
+    """Tokens as counted by the model."""
 
-    input_tokens: Annotated[int, described("What it read", 6)]
-    output_tokens: Annotated[int, described("What it wrote", 8)]
+    input_tokens: Annotated[int, described("Input tokens", 6)]
+    output_tokens: Annotated[int, described("Output tokens", 8)]
 
 
 class ReplyError(Struct):
     """Why a reply failed."""
 
-    code: Annotated[str, described("For programs", "model_unavailable")]
-    detail: Annotated[str, described("For a person to read", "The model did not answer.")]
+    code: Annotated[str, described("A stable error code for programs", "model_unavailable")]
+    detail: Annotated[str, described("An explanation for people", "The model did not answer.")]
 
 
 class MessageBody(Struct):
-    """A message of the user or a reply of the model. Only a reply is ever anything but completed."""
+    """A message from the user, which is always completed, or a reply from the model."""
 
     id: Annotated[UUID, described("The message's id", REPLY_ID)]
-    chatroom_id: Annotated[UUID, described("Where it was said", ROOM_ID)]
-    role: Annotated[Literal["user", "assistant"], described("Who said it", "assistant")]
-    content: Annotated[str, described("The text so far; of a failed reply what there was", REPLY["content"])]
+    chatroom_id: Annotated[UUID, described("The id of the chatroom", ROOM_ID)]
+    role: Annotated[Literal["user", "assistant"], described("The author", "assistant")]
+    content: Annotated[
+        str, described("The text so far; of a failed reply, the text before the failure", REPLY["content"])
+    ]
     status: Annotated[
         Literal["completed", "pending", "generating", "failed", "stopped"],
-        described("A reply waits, is written, and ends in one of three ways", "completed"),
+        described("A reply is pending, then generating, then completed, failed or stopped", "completed"),
     ]
-    model: Annotated[str | None, described("What writes the reply; null for a message of the user", MODEL)]
+    model: Annotated[str | None, described("The model that generates the reply; null for a user's message", MODEL)]
     reply_to: Annotated[
-        UUID | None, described("The message that it answers; null for a message of the user", MESSAGE_ID)
+        UUID | None, described("The id of the message that the reply answers; null for a user's message", MESSAGE_ID)
     ]
-    usage: Annotated[ReplyUsage | None, described("What the model counted, once it has", REPLY["usage"])]
-    error: Annotated[ReplyError | None, described("Why a reply failed; null for any other", None)]
-    created_at: Annotated[datetime, described("When it was accepted", "2026-11-21T09:30:00Z")]
-    completed_at: Annotated[datetime | None, described("When it ended; null until then", "2026-11-21T09:30:01Z")]
+    usage: Annotated[
+        ReplyUsage | None, described("Tokens of the reply; null until the model has counted them", REPLY["usage"])
+    ]
+    error: Annotated[ReplyError | None, described("Why the reply failed; null if it did not", None)]
+    created_at: Annotated[datetime, described("When the message was accepted", "2026-11-21T09:30:00Z")]
+    completed_at: Annotated[
+        datetime | None, described("When the message or reply ended; null until then", "2026-11-21T09:30:01Z")
+    ]
 
 
 class MessagePageBody(Struct):
-    """Messages, oldest first; the cursor leads to older ones."""
+    """Messages, oldest first; the next page has older ones."""
 
     items: Annotated[list[MessageBody], described("The messages of this page, oldest first", [MESSAGE, REPLY])]
     next_cursor: NextCursor
 
 
 class AcceptedBody(Struct):
-    """What was said, and the reply to come."""
+    """The accepted message and its pending reply."""
 
-    message: Annotated[MessageBody, described("What was said", MESSAGE)]
-    reply: Annotated[MessageBody, described("Its reply, which is to be written", PENDING_REPLY)]
-    stream_url: Annotated[str, described("Where to watch it; holds a ticket of 10 minutes", STREAM_URL)]
+    message: Annotated[MessageBody, described("The accepted message", MESSAGE)]
+    reply: Annotated[MessageBody, described("The pending reply", PENDING_REPLY)]
+    stream_url: Annotated[
+        str, described("The address of the reply's stream, with a ticket valid for 10 minutes", STREAM_URL)
+    ]
 
 
 RoomId = Annotated[UUID, PathParameter(description="The chatroom's id", examples=example(ROOM_ID))]

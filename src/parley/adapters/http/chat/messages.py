@@ -1,13 +1,13 @@
-"""Messages over HTTP."""
+"""HTTP endpoints of messages."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import HeaderParameter, JSONBody
 from structlog.contextvars import bind_contextvars
 
-from parley.adapters.http.auth import BEARER
+from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import (
     AcceptedBody,
     MessageBody,
@@ -18,11 +18,12 @@ from parley.adapters.http.chat.message_bodies import (
     message_body,
 )
 from parley.adapters.http.chat.prefer import wait_seconds
-from parley.adapters.http.errors import documented
-from parley.adapters.http.openapi.fields import example
+from parley.adapters.http.errors import problems
+from parley.adapters.http.openapi.fields import REPLY_ID, ROOM_ID, example
+from parley.adapters.http.openapi.operation import header, link, operation
 from parley.adapters.http.pagination import Limit, MessageCursor, position_cursor, read_position_cursor
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.adapters.http.quota_headers import quota_headers
+from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
 from parley.core.accounts.model import Caller
 from parley.core.chat.errors import (
     IdempotencyMismatch,
@@ -40,8 +41,20 @@ from parley.core.chat.stop_reply import stop_reply
 from parley.core.chat.tickets import TICKET_SECONDS, Ticket
 from parley.core.errors import InvalidInput
 
-# Of a refusal, for the document.
-_SPENT = Allowance(limit=5, remaining=0, resets_at=datetime(2026, 11, 22, tzinfo=UTC))
+# The used-up quota of example problems.
+_USED_UP = Allowance(limit=5, remaining=0, resets_at=datetime(2026, 11, 22, tzinfo=UTC))
+_ACCEPTED_HEADERS = {
+    "Location": header("The address of the reply", f"/chatroom/{ROOM_ID}/messages/{REPLY_ID}", ".+"),
+    **QUOTA_HEADERS,
+    "Idempotent-Replayed": header("Only on a repeated request", "true", "true", always=False),
+}
+_APPLIED = {"Preference-Applied": header("The applied preference", "wait=10", "wait=[0-9]+", always=False)}
+_REPLY = {"chatroom_id": "$response.body#/reply/chatroom_id", "message_id": "$response.body#/reply/id"}
+_ACCEPTED_LINKS = {
+    "watch": link("streamReply", "The stream of the reply", parameters=_REPLY),
+    "read": link("getMessage", "The text of the reply so far", parameters=_REPLY),
+    "stop": link("stopReply", "Stop generating the reply", parameters=_REPLY),
+}
 
 
 class MessageController(Controller):
@@ -53,8 +66,13 @@ class MessageController(Controller):
         "/message",
         status_code=202,
         operation_id="postMessage",
-        summary="Say something and get a reply",
-        responses=documented(
+        summary="Send a message",
+        operation_class=operation(
+            examples={"text": {"content": "Where is it warm in May?"}},
+            headers={202: _ACCEPTED_HEADERS, 429: QUOTA_HEADERS},
+            links={202: _ACCEPTED_LINKS},
+        ),
+        responses=problems(
             InvalidInput("content", "must have 1 to 32,000 characters"),
             UnknownModel("none/such"),
             401,
@@ -62,15 +80,15 @@ class MessageController(Controller):
             413,
             415,
             IdempotencyMismatch(),
-            QuotaExceeded(_SPENT),
-            TooManyPending(20, _SPENT),
+            QuotaExceeded(_USED_UP),
+            TooManyPending(20, _USED_UP),
         ),
     )
     async def say(
         self,
         chatroom_id: RoomId,
         data: JSONBody[NewMessage],
-        request: Request[Caller, Any, Any],
+        request: AuthenticatedRequest,
         ports: Ports,
         idempotency_key: Annotated[
             str | None,
@@ -78,7 +96,7 @@ class MessageController(Controller):
                 name="Idempotency-Key",
                 min_length=1,
                 max_length=IDEMPOTENCY_KEY_CHARACTERS,
-                description="Makes a repeat within 24 hours answer the same and change nothing",
+                description="A repeated request with the same key within 24 hours has the same response and no effect",
                 examples=example("6f1b0c9e-say-it-once"),
             ),
         ] = None,
@@ -106,13 +124,13 @@ class MessageController(Controller):
     @get(
         "/messages",
         operation_id="listMessages",
-        summary="What was said",
-        responses=documented(400, 401, RoomNotFound()),
+        summary="List the messages",
+        responses=problems(400, 401, RoomNotFound()),
     )
     async def read_all(
         self,
         chatroom_id: RoomId,
-        request: Request[Caller, Any, Any],
+        request: AuthenticatedRequest,
         ports: Ports,
         limit: Limit = 50,
         cursor: MessageCursor = None,
@@ -130,20 +148,21 @@ class MessageController(Controller):
     @get(
         "/messages/{message_id:uuid}",
         operation_id="getMessage",
-        summary="One message",
-        responses=documented(400, 401, MessageNotFound()),
+        summary="Read a message",
+        operation_class=operation(headers={200: _APPLIED}),
+        responses=problems(400, 401, MessageNotFound()),
     )
     async def read(
         self,
         chatroom_id: RoomId,
         message_id: MessageId,
-        request: Request[Caller, Any, Any],
+        request: AuthenticatedRequest,
         ports: Ports,
         prefer: Annotated[
             str | None,
             HeaderParameter(
                 name="Prefer",
-                description="wait=N: answer when the reply has ended, after N ≤ 30 s at most",
+                description="`wait=N`: respond when the reply has ended, but after at most N seconds (N ≤ 30)",
                 examples=example("wait=10"),
             ),
         ] = None,
@@ -172,13 +191,13 @@ class MessageController(Controller):
         status_code=200,
         operation_id="stopReply",
         summary="Stop a reply",
-        responses=documented(400, 401, MessageNotFound(), NotAReply()),
+        responses=problems(400, 401, MessageNotFound(), NotAReply()),
     )
     async def stop(
         self,
         chatroom_id: RoomId,
         message_id: MessageId,
-        request: Request[Caller, Any, Any],
+        request: AuthenticatedRequest,
         ports: Ports,
     ) -> MessageBody:
         """Keeps the text so far. A reply that has ended stays as it is."""

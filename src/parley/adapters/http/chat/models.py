@@ -1,4 +1,4 @@
-"""The models on offer."""
+"""HTTP endpoint of the available models."""
 
 from typing import Annotated
 
@@ -6,21 +6,21 @@ from litestar import get
 from msgspec import Struct
 
 from parley.adapters.http.auth import BEARER
-from parley.adapters.http.errors import documented
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MODEL, described
 from parley.adapters.http.pagination import NextCursor
 from parley.adapters.http.ports import Ports
 
 
 class ModelBody(Struct):
-    """A model by the name that rooms and messages take; one is the default."""
+    """A model that chatrooms and messages can select."""
 
-    id: Annotated[str, described("What `model` takes", MODEL)]
-    default: Annotated[bool, described("Whether it writes where none is named", True)]
+    id: Annotated[str, described("The value of a `model` field", MODEL)]
+    default: Annotated[bool, described("Whether it is used when no model is selected", True)]
 
 
 class ModelsBody(Struct):
-    """Everything on one page."""
+    """All models, on one page."""
 
     items: Annotated[list[ModelBody], described("The models")]
     next_cursor: NextCursor = None
@@ -29,10 +29,10 @@ class ModelsBody(Struct):
 @get(
     "/models",
     operation_id="listModels",
-    summary="The models on offer",
+    summary="List the models",
     tags=("Models",),
     security=BEARER,
-    responses=documented(401),
+    responses=problems(401),
 )
 async def list_models(ports: Ports) -> ModelsBody:
     """What may be named as `model`."""

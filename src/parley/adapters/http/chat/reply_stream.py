@@ -1,4 +1,4 @@
-"""A reply as server-sent events."""
+"""HTTP endpoint that streams a reply as server-sent events."""
 
 import json
 import re
@@ -18,8 +18,9 @@ from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import BEARER_OR_TICKET, PUBLIC, bearer_caller
 from parley.adapters.http.chat.message_bodies import RoomId, message_body
-from parley.adapters.http.errors import documented
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
+from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import (
@@ -37,13 +38,13 @@ from parley.core.chat.tickets import TicketInvalid
 from parley.core.errors import InvalidInput
 
 PING_SECONDS = 15.0
-# Sent at once, so that the headers are: and how soon a browser comes back after a cut.
+# Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
 _OPENING = b"retry: 1000\n\n"
 _PING = b": ping\n\n"
 _EVENT_ID = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-# Empty as well: browsers send it so before they have any. ASCII digits: the pattern stands in the document.
+# It may be empty, as browsers send it before the first event. ASCII digits, since the document shows the pattern.
 EVENT_ID = "^([0-9]{1,9}-[0-9]{1,9})?$"
 
 _EXAMPLE = f"""\
@@ -68,19 +69,19 @@ data: {{"message":{json.dumps(REPLY, separators=(",", ":"))}}}
 
 
 class StreamEvent(Struct):
-    """One event of a stream."""
+    """An event of a reply stream."""
 
     id: Annotated[
-        str, described("Send it as Last-Event-ID to go on after this event", "1-10", pattern="^[0-9]+-[0-9]+$")
+        str, described("Send it as Last-Event-ID to resume after this event", "1-10", pattern="^[0-9]+-[0-9]+$")
     ]
     event: Annotated[
         Literal["start", "delta", "done", "failed", "stopped"],
-        described("A later `start` means: clear the text. The last three end the stream", "delta"),
+        described("Clear the text at a repeated `start`. The last three end the stream", "delta"),
     ]
     data: Annotated[
         str,
         described(
-            "`{attempt}` of a start, `{text}` of a delta, `{message}` of an end",
+            "`{attempt}` for `start`, `{text}` for `delta`, `{message}` for the last event",
             '{"text":"You said: "}',
             contentMediaType="application/json",
         ),
@@ -91,8 +92,8 @@ _EVENTS = ResponseSpec(
     StreamEvent,
     generate_examples=False,
     media_type="text/event-stream",
-    description="`start {attempt}` (a later attempt: clear the text), `delta {text}`, and at the end one of "
-    "`done {message}`, `failed {message}`, `stopped {message}`, which the database has by then",
+    description="`start {attempt}` (clear the text at a later attempt), `delta {text}`, and finally "
+    "`done {message}`, `failed {message}` or `stopped {message}`, sent after the reply is stored",
     examples=[Example(summary="a reply", value=_EXAMPLE)],
 )
 
@@ -105,12 +106,17 @@ class ReplyController(Controller):
     @get(
         "/stream",
         operation_id="streamReply",
-        summary="Watch a reply being written",
+        summary="Stream a reply",
         opt=PUBLIC,
+        operation_class=operation(
+            headers={200: {"X-Accel-Buffering": header("Makes nginx forward events immediately", "no", "no")}}
+        ),
         responses={
             200: _EVENTS,
-            204: ResponseSpec(None, description="You have it all: a browser's EventSource stops coming back"),
-            **documented(
+            204: ResponseSpec(
+                None, description="The client has received everything; makes a browser's EventSource stop reconnecting"
+            ),
+            **problems(
                 InvalidInput("Last-Event-ID", "is not an id of this stream, such as 1-42"),
                 401,
                 TicketInvalid(),
@@ -129,7 +135,7 @@ class ReplyController(Controller):
             str | None,
             QueryParameter(
                 max_length=4_096,
-                description="Out of `stream_url`; else send the access token",
+                description="The ticket in `stream_url`; an alternative to the access token",
                 examples=example(TICKET),
             ),
         ] = None,
@@ -137,7 +143,7 @@ class ReplyController(Controller):
             str | None,
             HeaderParameter(
                 name="Last-Event-ID",
-                description="The last event you have: go on after it",
+                description="Resume after the event with this id",
                 examples=example("1-6"),
                 schema_extra={"pattern": EVENT_ID},
             ),
@@ -146,7 +152,7 @@ class ReplyController(Controller):
             str | None,
             QueryParameter(
                 name="last_event_id",
-                description="The same for a client that sends no headers",
+                description="As `Last-Event-ID`, for clients that cannot send headers",
                 examples=example("1-6"),
                 schema_extra={"pattern": EVENT_ID},
             ),

@@ -1,4 +1,4 @@
-"""Rooms over HTTP."""
+"""HTTP endpoints of chatrooms."""
 
 import hashlib
 from datetime import datetime
@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, MediaType, Request, Response, delete, get, patch, post
+from litestar import Controller, MediaType, Response, delete, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from parley.adapters.http.auth import BEARER
+from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, ModelName, RoomId, message_body
-from parley.adapters.http.errors import documented
+from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, ROOM_ID, STORABLE, described, example
+from parley.adapters.http.openapi.operation import header, link, operation
 from parley.adapters.http.pagination import (
     Limit,
     NextCursor,
@@ -24,7 +25,6 @@ from parley.adapters.http.pagination import (
     room_cursor,
 )
 from parley.adapters.http.ports import Ports
-from parley.core.accounts.model import Caller
 from parley.core.chat.errors import RoomNotFound, UnknownModel
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.ports import CachedPage
@@ -43,20 +43,19 @@ from parley.core.errors import InvalidInput
 Name = Annotated[
     str,
     Meta(min_length=1, max_length=ROOM_NAME_CHARACTERS),
-    described("What the chatroom is called", "Holiday plans", pattern=STORABLE),
+    described("The chatroom's name", "Holiday plans", pattern=STORABLE),
 ]
 Instructions = Annotated[
     str,
     Meta(min_length=1, max_length=INSTRUCTIONS_CHARACTERS),
-    described("What the model is told before the conversation", "Answer in one short paragraph.", pattern=STORABLE),
+    described("Instructions to the model", "Answer in one short paragraph.", pattern=STORABLE),
 ]
 
-
-_NAME_WRONG = InvalidInput("name", "must have 1 to 200 characters")
+_NAME_INVALID = InvalidInput("name", "must have 1 to 200 characters")
 
 
 class NewRoom(Struct, forbid_unknown_fields=True):
-    """A room to make. Without `model` its replies come from the default model."""
+    """A new chatroom. Without `model` the default model generates its replies."""
 
     name: Name
     model: ModelName | None = None
@@ -64,7 +63,7 @@ class NewRoom(Struct, forbid_unknown_fields=True):
 
 
 class RoomChange(Struct, forbid_unknown_fields=True):
-    """What to change; a field that is left out stays, null clears `model` or `instructions`."""
+    """Changes to a chatroom; an omitted field stays as it is, null clears `model` or `instructions`."""
 
     name: Name | UnsetType = UNSET
     model: ModelName | UnsetType | None = UNSET
@@ -75,17 +74,17 @@ class RoomBody(Struct):
     """A chatroom."""
 
     id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
-    name: Annotated[str, described("What the chatroom is called", "Holiday plans")]
-    model: Annotated[str | None, described("What writes its replies; null for the default model", None)]
-    instructions: Annotated[
-        str | None, described("What the model is told before the conversation", "Answer in one short paragraph.")
+    name: Annotated[str, described("The chatroom's name", "Holiday plans")]
+    model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
+    instructions: Annotated[str | None, described("Instructions to the model", "Answer in one short paragraph.")]
+    created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
+    active_at: Annotated[
+        datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
     ]
-    created_at: Annotated[datetime, described("When it was made", "2026-11-21T09:29:00Z")]
-    active_at: Annotated[datetime, described("When its latest message was, or else its making", "2026-11-21T09:30:00Z")]
 
 
 class RoomPageBody(Struct):
-    """Chatrooms, latest activity first."""
+    """Chatrooms, the most recently active first."""
 
     items: Annotated[list[RoomBody], described("The chatrooms of this page")]
     next_cursor: NextCursor
@@ -94,10 +93,24 @@ class RoomPageBody(Struct):
 class RoomWithMessages(RoomBody):
     """A chatroom with its latest messages."""
 
-    messages: Annotated[list[MessageBody], described("The latest 50, oldest first", [MESSAGE, REPLY])]
+    messages: Annotated[list[MessageBody], described("The latest 50 messages, oldest first", [MESSAGE, REPLY])]
     next_cursor: Annotated[
-        str | None, described("Leads to older ones in the list of messages; null: there are none", None)
+        str | None, described("The `cursor` of older messages in the list of messages; null if there are none", None)
     ]
+
+
+_ROOM = {"chatroom_id": "$response.body#/id"}
+_LINKS = {
+    "read": link("getChatroom", "Read the chatroom", parameters=_ROOM),
+    "change": link("changeChatroom", "Change the chatroom", parameters=_ROOM),
+    "say": link("postMessage", "Send a message", parameters=_ROOM),
+    "history": link("listMessages", "List the messages", parameters=_ROOM),
+    "delete": link("deleteChatroom", "Delete the chatroom and its messages", parameters=_ROOM),
+}
+_LIST_HEADERS = {
+    "ETag": header("For If-None-Match with this page", '"0f4c1d2b3a5968778695a4b3c2d1e0f1"', '"[0-9a-f]{32}"'),
+    "Cache-Status": header("Whether the cache had the page (RFC 9211)", "parley; hit", "parley; (hit|fwd=miss)"),
+}
 
 
 class RoomController(Controller):
@@ -107,10 +120,21 @@ class RoomController(Controller):
 
     @post(
         operation_id="createChatroom",
-        summary="Make a chatroom",
-        responses=documented(_NAME_WRONG, UnknownModel("none/such"), 401, 413, 415),
+        summary="Create a chatroom",
+        operation_class=operation(
+            examples={
+                "only a name": {"name": "Holiday plans"},
+                "all fields": {
+                    "name": "Holiday plans",
+                    "model": "offline/echo",
+                    "instructions": "Answer in one short paragraph.",
+                },
+            },
+            links={201: _LINKS},
+        ),
+        responses=problems(_NAME_INVALID, UnknownModel("none/such"), 401, 413, 415),
     )
-    async def create(self, data: JSONBody[NewRoom], request: Request[Caller, Any, Any], ports: Ports) -> RoomBody:
+    async def create(self, data: JSONBody[NewRoom], request: AuthenticatedRequest, ports: Ports) -> RoomBody:
         """A place for one conversation: the model sees what was said in it before."""
         room = await create_room(
             uow=ports.chat.uow,
@@ -127,12 +151,13 @@ class RoomController(Controller):
 
     @get(
         operation_id="listChatrooms",
-        summary="The account's chatrooms",
-        responses={304: ResponseSpec(None, description="You have it"), **documented(400, 401)},
+        summary="List the chatrooms",
+        operation_class=operation(headers={200: _LIST_HEADERS, 304: _LIST_HEADERS}),
+        responses={304: ResponseSpec(None, description="The page has not changed"), **problems(400, 401)},
     )
     async def read_all(
         self,
-        request: Request[Caller, Any, Any],
+        request: AuthenticatedRequest,
         ports: Ports,
         limit: Limit = 50,
         cursor: RoomCursorText = None,
@@ -140,7 +165,7 @@ class RoomController(Controller):
             str | None,
             HeaderParameter(
                 name="If-None-Match",
-                description="An ETag that you have; 304 when it still holds",
+                description="The ETag of an earlier response; 304 if the page has not changed",
                 examples=example('"0f4c1d2b3a5968778695a4b3c2d1e0f1"'),
             ),
         ] = None,
@@ -175,10 +200,10 @@ class RoomController(Controller):
     @get(
         "/{chatroom_id:uuid}",
         operation_id="getChatroom",
-        summary="A chatroom with its latest messages",
-        responses=documented(400, 401, RoomNotFound()),
+        summary="Read a chatroom with its latest messages",
+        responses=problems(400, 401, RoomNotFound()),
     )
-    async def read(self, chatroom_id: RoomId, request: Request[Caller, Any, Any], ports: Ports) -> RoomWithMessages:
+    async def read(self, chatroom_id: RoomId, request: AuthenticatedRequest, ports: Ports) -> RoomWithMessages:
         """The latest 50 messages, oldest first; older ones are in its list of messages."""
         room, page = await read_room(uow=ports.chat.uow, account_id=request.user.account_id, room_id=chatroom_id)
         return RoomWithMessages(
@@ -191,10 +216,10 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="changeChatroom",
         summary="Change a chatroom",
-        responses=documented(_NAME_WRONG, UnknownModel("none/such"), 401, RoomNotFound(), 405, 413, 415),
+        responses=problems(_NAME_INVALID, UnknownModel("none/such"), 401, RoomNotFound(), 405, 413, 415),
     )
     async def change(
-        self, chatroom_id: RoomId, data: JSONBody[RoomChange], request: Request[Caller, Any, Any], ports: Ports
+        self, chatroom_id: RoomId, data: JSONBody[RoomChange], request: AuthenticatedRequest, ports: Ports
     ) -> RoomBody:
         """What is left out stays. Replies that are being written go on as they began."""
         room = await change_room(
@@ -211,9 +236,9 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="deleteChatroom",
         summary="Delete a chatroom and its messages",
-        responses=documented(400, 401, RoomNotFound(), 405),
+        responses=problems(400, 401, RoomNotFound(), 405),
     )
-    async def erase(self, chatroom_id: RoomId, request: Request[Caller, Any, Any], ports: Ports) -> None:
+    async def erase(self, chatroom_id: RoomId, request: AuthenticatedRequest, ports: Ports) -> None:
         """At once and for good; a reply that is being written there is not written on."""
         await delete_room(
             uow=ports.chat.uow,

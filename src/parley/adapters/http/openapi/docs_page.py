@@ -1,4 +1,4 @@
-"""Interactive documentation out of this server alone: Swagger UI's files come with a Python package."""
+"""Interactive documentation without external resources: Swagger UI's files come from a Python package."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_START = """SwaggerUIBundle({
+_SCRIPT = """SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#api",
   deepLinking: true,
@@ -48,30 +48,30 @@ _START = """SwaggerUIBundle({
 """
 
 _DESCRIPTION = """\
-The backend of an AI chat product: sign-in by one-time code or password, chatrooms, replies that stream as they are
-written and are never lost, and an exact daily quota.
+The backend of an AI chat product: sign-in by one-time code or password, chatrooms, durable replies that stream while
+they are generated, and an exact daily quota.
 
-**Start:** `POST /auth/send-otp`, then `POST /auth/verify-otp`, and put the `access_token` behind *Authorize*. Make a
-room with `POST /chatroom`, say something with `POST /chatroom/{chatroom_id}/message`, and open the answer's
-`stream_url`.
+**Getting started:** call `POST /auth/send-otp`, then `POST /auth/verify-otp`, and enter the `access_token` under
+*Authorize*. Create a chatroom with `POST /chatroom`, send a message with `POST /chatroom/{chatroom_id}/message`, and
+open the `stream_url` of the response.
 
-**Errors** are problems (RFC 9457) with a stable `code`. **Lists** have `items` and `next_cursor`. **Times** are UTC.
-A trailing slash is accepted everywhere.
+**Errors** are problem details (RFC 9457) with a stable `code`. **Lists** have `items` and `next_cursor`. **Times** are
+UTC. A trailing slash is accepted in every path.
 
-**Every response** has an `X-Request-ID`, `Cache-Control` and `Content-Security-Policy`, and for the safety of browsers
-`X-Content-Type-Options`, `X-Frame-Options`, `Referrer-Policy`, `Cross-Origin-Resource-Policy`, and over HTTPS
-`Strict-Transport-Security`. A method that an address does not know is 405 `method_not_allowed`, with the right ones in
-`Allow`; an address that is none is 404 `not_found`.
+**Every response** has `X-Request-ID`, `Cache-Control`, `Content-Security-Policy`, `X-Content-Type-Options`,
+`X-Frame-Options`, `Referrer-Policy` and `Cross-Origin-Resource-Policy`, and over HTTPS `Strict-Transport-Security`. A
+method that an address does not support is answered with 405 `method_not_allowed` and the supported ones in `Allow`; an
+unknown address with 404 `not_found`.
 """
 
 _TAGS = {
     "Sign-in": "One-time codes, passwords and sessions",
-    "Account": "Who you are and what you have used",
-    "Chatrooms": "Conversations",
-    "Messages": "What is said in a chatroom, and replies as they are written",
-    "Models": "What may be named as `model`",
-    "Subscription": "Paying for Pro",
-    "Operations": "For those who run it",
+    "Account": "The account and its usage",
+    "Chatrooms": "Conversations with a model",
+    "Messages": "The messages of a chatroom, and the stream of a reply",
+    "Models": "The language models that can be selected",
+    "Subscription": "The paid plan, Pro",
+    "Operations": "Health checks and metrics for operators",
 }
 
 
@@ -89,8 +89,8 @@ async def docs_page() -> Response[str]:
 
 
 @get("/docs/start.js", media_type="text/javascript", include_in_schema=False, opt=PUBLIC)
-async def docs_start() -> Response[str]:
-    return Response(_START, media_type="text/javascript")
+async def docs_script() -> Response[str]:
+    return Response(_SCRIPT, media_type="text/javascript")
 
 
 def docs_files() -> Router:
@@ -98,9 +98,9 @@ def docs_files() -> Router:
 
 
 class _NoPages(Router):
-    """Litestar always adds pages of its own, which load scripts from elsewhere and answer 404 in HTML: not here."""
+    """Replaces Litestar's own documentation pages, which load external scripts and respond with HTML for 404."""
 
-    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:  # noqa: ARG002 - Litestar's
+    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:  # noqa: ARG002 - Litestar's signature
         return []
 
 
@@ -116,10 +116,10 @@ def openapi_config(version: str) -> OpenAPIConfig:
                     type="http",
                     scheme="bearer",
                     bearer_format="JWT",
-                    description="The `access_token` of POST /auth/verify-otp, without «Bearer»",
+                    description="The `access_token` of a sign-in, without «Bearer»",
                 ),
                 "ticket": SecurityScheme(
-                    type="apiKey", security_scheme_in="query", name="ticket", description="Out of `stream_url`"
+                    type="apiKey", security_scheme_in="query", name="ticket", description="The ticket in `stream_url`"
                 ),
             }
         ),

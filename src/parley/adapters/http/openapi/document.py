@@ -1,6 +1,6 @@
-"""The OpenAPI document: what Litestar makes of the routes, and what it leaves out.
+"""The OpenAPI document: what Litestar generates from the routes, with the schemas of bodies from msgspec.
 
-The bodies are described by msgspec itself, which checks them: limits, descriptions and all.
+msgspec validates the bodies; Litestar's own schemas lose its constraints and descriptions.
 """
 
 from collections.abc import Iterator
@@ -8,34 +8,32 @@ from typing import Any
 
 import msgspec
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from msgspec import Struct
 
-from parley.adapters.http.accounts.identity import EXACTLY_ONE, IdentityBody
-from parley.adapters.http.openapi.document_tables import LINKS, PATHS, REQUESTS, STRIPE_EVENT
-from parley.adapters.http.openapi.sent_headers import HEADERS, SENT
+from parley.adapters.http.envelope import REQUEST_ID
+from parley.adapters.http.errors import PROBLEM_HEADERS
 
 _SCHEMAS = "#/components/schemas/"
+_HEADERS = "#/components/headers/"
 _NULL = {"type": "null"}
-_METHODS = ("post", "get", "patch", "delete")
 
 
 def openapi_document(app: Litestar) -> dict[str, Any]:
     document = app.openapi_schema.to_schema()
     schemas = _schemas(app)
-    document["components"] |= {"schemas": schemas, "headers": HEADERS}
-    document["paths"] = dict(sorted(document["paths"].items(), key=_place))
-    for path, item in document["paths"].items():
-        document["paths"][path] = {method: item[method] for method in _METHODS if method in item}
+    headers: dict[str, Any] = {}
+    for item in document["paths"].values():
         for operation in item.values():
-            if path.endswith("/webhook/stripe"):
-                _take_events(operation)
-            _complete(operation, schemas)
+            _complete_operation(operation, schemas, headers)
+    document["paths"] = _sorted_paths(app, document["paths"])
+    document["components"] |= {"schemas": schemas, "headers": headers}
     return document
 
 
 def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """Put together of the examples of its fields."""
+    """An example of a schema, assembled from the examples of its fields."""
     if "examples" in schema:
         return schema["examples"][0]
     if "anyOf" in schema:
@@ -47,84 +45,95 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
     return {name: example_of(field, schemas) for name, field in schema["properties"].items()}
 
 
-def _place(path: tuple[str, Any]) -> int:
-    return PATHS.index(path[0]) if path[0] in PATHS else len(PATHS)
+def _routes(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
+    """Every documented path with each of its handlers."""
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                if handler.resolve_include_in_schema():
+                    yield route.path_format, handler
+
+
+def _sorted_paths(app: Litestar, paths: dict[str, Any]) -> dict[str, Any]:
+    """Operations by file in the order of registration, then as the file has them; deprecated aliases come last.
+
+    Litestar sorts the handlers of a controller by name, and keeps the paths of a handler in a set.
+    """
+    routes = list(_routes(app))
+    files = list(dict.fromkeys(handler.fn.__module__ for _, handler in routes))
+    entries = []
+    for path, handler in routes:
+        function: Any = handler.fn
+        position = files.index(function.__module__), function.__code__.co_firstlineno
+        for method in map(str.lower, handler.http_methods):
+            operation = paths[path][method]
+            is_alias = operation["summary"] != handler.summary
+            entries.append((operation["deprecated"], *position, is_alias, path, method, operation))
+    ordered: dict[str, Any] = {}
+    for *_, path, method, operation in sorted(entries, key=lambda entry: entry[:-1]):
+        ordered.setdefault(path, {})[method] = operation
+    return ordered
 
 
 def _schemas(app: Litestar) -> dict[str, Any]:
+    """The schemas of all bodies; a Struct may have an `extra_json_schema` of its own."""
     bodies = sorted(set(_bodies(app)), key=lambda body: body.__name__)
     _, schemas = msgspec.json.schema_components(bodies, ref_template=_SCHEMAS + "{name}")
     for body in bodies:
-        if issubclass(body, IdentityBody):
-            schemas[body.__name__] |= EXACTLY_ONE
+        schemas[body.__name__] |= getattr(body, "extra_json_schema", {})
     for schema in schemas.values():
         for field in schema["properties"].values():
-            _describe_whole_field(field)
+            _describe_nullable(field)
     return schemas
 
 
 def _bodies(app: Litestar) -> Iterator[type[Struct]]:
-    """Every type that a documented route takes or gives."""
-    handlers = [handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
-    for handler in handlers:
-        if handler.resolve_include_in_schema():
-            given = handler.parsed_return_field
-            specified = [spec.data_container for spec in (handler.responses or {}).values()]
-            taken = handler.parsed_data_field
-            named = [given.annotation, *(inner.annotation for inner in given.inner_types), *specified]
-            named += [] if taken is None else [taken.annotation]
-            yield from (each for each in named if isinstance(each, type) and issubclass(each, Struct))
+    """Every Struct that a documented route accepts or returns."""
+    for _, handler in _routes(app):
+        returned, data = handler.parsed_return_field, handler.parsed_data_field
+        types = [returned.annotation, *(inner.annotation for inner in returned.inner_types)]
+        types += [spec.data_container for spec in (handler.responses or {}).values()]
+        types += [] if data is None else [data.annotation]
+        yield from (each for each in types if isinstance(each, type) and issubclass(each, Struct))
 
 
-def _describe_whole_field(field: dict[str, Any]) -> None:
-    """What is said of a text that may be null is said of the field."""
-    for word in ("description", "examples"):
-        if word in field.get("anyOf", [{}])[0]:
-            said = field["anyOf"][0].pop(word)
-            field.setdefault(word, said)
+def _describe_nullable(field: dict[str, Any]) -> None:
+    """Move the documentation of a nullable field's first type to the field itself."""
+    for keyword in ("description", "examples"):
+        if keyword in field.get("anyOf", [{}])[0]:
+            field.setdefault(keyword, field["anyOf"][0].pop(keyword))
 
 
-def _take_events(operation: dict[str, Any]) -> None:
-    """The handler reads the body raw, since that is what is signed, and so Litestar knows of none."""
-    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": STRIPE_EVENT}}}
-    operation["parameters"][0] |= {"required": True}
-    del operation["parameters"][0]["schema"]["default"]
-
-
-def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    name = operation["operationId"]
+def _complete_operation(operation: dict[str, Any], schemas: dict[str, Any], headers: dict[str, Any]) -> None:
+    """Complete it in place, and add the headers of its responses to `headers`."""
     for parameter in operation.get("parameters", []):
         _complete_parameter(parameter)
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        shown = REQUESTS.get(name) or {"usual": example_of(content["schema"], schemas)}
-        content["examples"] = {title: {"value": value} for title, value in shown.items()}
-    for status, answer in operation["responses"].items():
-        _complete_answer(answer, schemas)
-        answer["headers"] = {
-            header: {"$ref": f"#/components/headers/{header}"}
-            for header in ("X-Request-ID", *SENT.get(status, ()), *SENT.get(f"{name} {status}", ()))
-        }
-        if links := LINKS.get(f"{name} {status}"):
-            answer["links"] = links
+        content.setdefault("examples", {"usual": {"value": example_of(content["schema"], schemas)}})
+    for status, response in operation["responses"].items():
+        _complete_response(response, schemas)
+        sent = {"X-Request-ID": REQUEST_ID} | PROBLEM_HEADERS.get(status, {}) | response.get("headers", {})
+        headers |= sent
+        response["headers"] = {name: {"$ref": _HEADERS + name} for name in sent}
 
 
 def _complete_parameter(parameter: dict[str, Any]) -> None:
     schema = parameter["schema"]
-    # Left out or a text: an address and a header cannot hold null.
+    # An optional parameter is left out: a query and a header cannot hold null.
     for choice in schema.pop("oneOf", []):
         schema |= choice if choice != _NULL else {}
     schema.pop("description", None)
-    # The schema's own stay: with these, the page would fill in even what is better left out, such as a cursor.
+    # The schema keeps its examples: with these, Swagger UI would fill in parameters that are better left out.
     parameter.pop("examples", None)
 
 
-def _complete_answer(answer: dict[str, Any], schemas: dict[str, Any]) -> None:
-    for content in answer.get("content", {}).values():
+def _complete_response(response: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for content in response.get("content", {}).values():
         if "examples" in content:
             content["examples"] = {example["summary"]: example for example in content["examples"].values()}
         elif "$ref" in content["schema"]:
             content["examples"] = {"usual": {"value": example_of(content["schema"], schemas)}}
-            about = schemas[content["schema"]["$ref"].removeprefix(_SCHEMAS)]["description"]
-            answer["description"] = about.partition("\n")[0]
-    if "content" not in answer and answer["description"].startswith("Request fulfilled"):
-        answer["description"] = "Done"
+            documentation = schemas[content["schema"]["$ref"].removeprefix(_SCHEMAS)]["description"]
+            response["description"] = documentation.partition("\n")[0]
+    if "content" not in response and response["description"].startswith("Request fulfilled"):
+        response["description"] = "Done"

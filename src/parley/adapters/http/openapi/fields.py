@@ -1,4 +1,4 @@
-"""How a field is told of in the OpenAPI document, and the one conversation that all its examples are taken from."""
+"""Descriptions of fields for the OpenAPI document, and the conversation that all examples are taken from."""
 
 from typing import Any
 
@@ -43,15 +43,15 @@ REPLY = PENDING_REPLY | {
     "completed_at": "2026-11-21T09:30:01Z",
 }
 
-# No NUL: what the document says of every text that is stored.
+# Stored text contains no NUL, which PostgreSQL cannot store.
 STORABLE = r"^[^\u0000]*$"
 
 
 def described(description: str, *examples: object, **schema: Any) -> Meta:
-    """`schema` holds further keywords of JSON Schema, for the document alone."""
+    """Documentation of a field. `schema` holds further JSON Schema keywords, which are documented but not checked."""
     return Meta(description=description, examples=list(examples) or None, extra_json_schema=schema or None)
 
 
 def example(value: Any) -> list[Example]:
-    """Of a parameter."""
+    """The example of a parameter."""
     return [Example(value=value)]
