@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 3
 # Longer than proxies keep an idle connection (nginx: 60 s): whoever closes it first may cut off a request.
 KEEP_ALIVE_SECONDS = 75
+# Each process imports it.
+HTTP_PROTOCOL = "parley.adapters.http.server.protocol:ParleyHttpProtocol"
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
@@ -54,6 +56,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
+            http=HTTP_PROTOCOL,
             ws="none",
         )
 

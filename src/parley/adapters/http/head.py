@@ -1,9 +1,17 @@
 """HEAD for every address that has GET (RFC 9110, 9.3.2)."""
 
 from asyncio import Event
+from collections.abc import Iterable
 from typing import Any
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+
+def with_head(methods: Iterable[str]) -> str:
+    """The value of Allow for an address with these methods of its own."""
+    allowed = set(methods)
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 class HeadAsGet:
@@ -13,34 +21,24 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
         as_get: Any = {**scope, "method": "GET"}
-        response = _Head(receive, send)
-        try:
-            await self._app(as_get, response.receive, response.send)
-        finally:
-            # The template of the route is in the metrics.
+        sent = Event()
+
+        async def send_head(message: Message) -> None:
+            if message["type"] != "http.response.start":
+                return
             if "path_template" in as_get:
+                # Metrics are counted by it.
                 scope["path_template"] = as_get["path_template"]
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            sent.set()
 
+        async def receive_until_sent() -> Any:
+            """A stream ends when its client has disconnected."""
+            return {"type": "http.disconnect"} if sent.is_set() else await receive()
 
-class _Head:
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self._sent = Event()
-
-    async def send(self, message: Message) -> None:
-        if message["type"] != "http.response.start":
-            return
-        await self._send(message)
-        self._sent.set()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def receive(self) -> Any:
-        """After the head nobody reads on, which ends a stream."""
-        if self._sent.is_set():
-            return {"type": "http.disconnect"}
-        return await self._receive()
+        await self._app(as_get, receive_until_sent, send_head)

@@ -77,9 +77,7 @@ class Connections:
 
     def _has_room(self, client: str | None) -> bool:
         """Closes the connection that has waited longest if a limit is reached."""
-        full_for_client = (
-            client is not None and 0 < self._per_address <= self._open_by_client.get(client, 0)
-        )
+        full_for_client = client is not None and 0 < self._per_address <= self._open_by_client.get(client, 0)
         if full_for_client and not self._close_first(self._waiting_by_client.get(client or "", {})):
             return False
         full = 0 < self._total <= len(self._open)

@@ -33,8 +33,6 @@ from parley.adapters.http.server.refusals import (
 
 HEAD_BYTES = 65_536
 ADDRESS_BYTES = 16_384
-HEAD_SECONDS = 10.0
-BODY_SECONDS = 30.0
 # After a refusal what still arrives is read for so long: a reset connection would lose the response.
 LINGER_SECONDS = 1.0
 # Received data is parsed in slices, so that few requests of a pipeline are in memory at once.
@@ -86,13 +84,15 @@ class _Flow(FlowControl):
 
 
 class ParleyHttpProtocol(HttpToolsProtocol):
-    """One connection. Use it with `uvicorn parley.asgi:app --http parley.adapters.http.server.protocol:…`.
+    """One connection.
 
-    A head over HEAD_BYTES, a head slower than HEAD_SECONDS, a body slower than BODY_SECONDS and whatever cannot be
+    A head over HEAD_BYTES, a head slower than `head_seconds`, a body slower than `body_seconds` and whatever cannot be
     parsed are refused with a problem; then the connection is closed. Raises KeyError for an application that is not
     parley's.
     """
 
+    head_seconds = 10.0
+    body_seconds = 30.0
     flow: _Flow
 
     def __init__(
@@ -127,7 +127,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
             return
         super().connection_made(transport)
         self.flow = _Flow(transport)
-        self._set_deadline(HEAD_SECONDS)
+        self._set_deadline(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._admitted:
@@ -199,7 +199,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
     def _begin_head(self) -> None:
         self._receiving = _Receiving.HEAD
         self._unparsed = 0
-        self._new_deadline = HEAD_SECONDS
+        self._new_deadline = self.head_seconds
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -213,7 +213,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._receiving = _Receiving.BODY
         self._unparsed = 0
-        self._new_deadline = BODY_SECONDS
+        self._new_deadline = self.body_seconds
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
@@ -300,7 +300,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
     def _deadline_passed(self) -> None:
         if self.flow.read_paused:
             # The application is slow, not the client.
-            self._set_deadline(BODY_SECONDS)
+            self._set_deadline(self.body_seconds)
         elif self._receiving is _Receiving.HEAD and self._unparsed == 0:
             self.transport.close()
         else:

@@ -35,7 +35,9 @@ HEAD_TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "The request's head is larger than 64 kB."
 )
 TOO_SLOW = Refusal(
-    HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request did not arrive in time: its head in 10 s, its body in 30 s."
+    HTTPStatus.REQUEST_TIMEOUT,
+    "request_timeout",
+    "The request did not arrive in time: its head in 10 s, its body in 30 s.",
 )
 TOO_MANY_CONNECTIONS = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
