@@ -1,4 +1,4 @@
-"""The day's quota as draft-ietf-httpapi-ratelimit-headers writes it."""
+"""The daily quota as headers (draft-ietf-httpapi-ratelimit-headers)."""
 
 from datetime import datetime
 from math import ceil
@@ -9,7 +9,7 @@ WINDOW_SECONDS = 86_400
 
 
 def quota_headers(allowance: Allowance, now: datetime) -> dict[str, str]:
-    """Nothing for a plan without a limit."""
+    """The headers of an allowance; none for a plan without a limit."""
     if allowance.limit is None:
         return {}
     return {
@@ -19,4 +19,5 @@ def quota_headers(allowance: Allowance, now: datetime) -> dict[str, str]:
 
 
 def seconds_until(allowance: Allowance, now: datetime) -> int:
+    """Whole seconds until the quota resets, at least 1."""
     return max(1, ceil((allowance.resets_at - now).total_seconds()))

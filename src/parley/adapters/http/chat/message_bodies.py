@@ -1,4 +1,4 @@
-"""Messages as they are taken and given, and what names them."""
+"""Bodies of requests and responses about messages."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -29,7 +29,7 @@ ModelName = Annotated[
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
-    """What the user says. `model` writes this one reply instead of the room's."""
+    """A message of the user. `model` replaces the chatroom's model for this one reply."""
 
     content: Annotated[
         str,
@@ -40,7 +40,7 @@ class NewMessage(Struct, forbid_unknown_fields=True):
 
 
 class ReplyUsage(Struct):
-    """What the model counted."""
+    """Tokens as the model counted them."""
 
     input_tokens: Annotated[int, described("What it read", 6)]
     output_tokens: Annotated[int, described("What it wrote", 8)]
@@ -54,7 +54,7 @@ class ReplyError(Struct):
 
 
 class MessageBody(Struct):
-    """A message of the user or a reply of the model. Only a reply is ever anything but completed."""
+    """A message of the user, whose status is always completed, or a reply of the model."""
 
     id: Annotated[UUID, described("The message's id", REPLY_ID)]
     chatroom_id: Annotated[UUID, described("Where it was said", ROOM_ID)]
@@ -82,7 +82,7 @@ class MessagePageBody(Struct):
 
 
 class AcceptedBody(Struct):
-    """What was said, and the reply to come."""
+    """The accepted message, and its pending reply."""
 
     message: Annotated[MessageBody, described("What was said", MESSAGE)]
     reply: Annotated[MessageBody, described("Its reply, which is to be written", PENDING_REPLY)]

@@ -1,4 +1,4 @@
-"""The models on offer."""
+"""The HTTP endpoint that lists the models on offer."""
 
 from typing import Annotated
 
@@ -13,14 +13,14 @@ from parley.adapters.http.ports import Ports
 
 
 class ModelBody(Struct):
-    """A model by the name that rooms and messages take; one is the default."""
+    """A model, by the name that chatrooms and messages take."""
 
     id: Annotated[str, described("What `model` takes", MODEL)]
     default: Annotated[bool, described("Whether it writes where none is named", True)]
 
 
 class ModelsBody(Struct):
-    """Everything on one page."""
+    """All models, on one page."""
 
     items: Annotated[list[ModelBody], described("The models")]
     next_cursor: NextCursor = None
@@ -35,5 +35,5 @@ class ModelsBody(Struct):
     responses=documented(401),
 )
 async def list_models(ports: Ports) -> ModelsBody:
-    """What may be named as `model`."""
+    """The names that are valid as `model`."""
     return ModelsBody([ModelBody(name, name == ports.chat.catalogue.default) for name in ports.chat.catalogue.names])

@@ -1,4 +1,4 @@
-"""The Prefer header (RFC 7240), as far as it says `wait`."""
+"""The preference `wait` of the Prefer header (RFC 7240)."""
 
 import re
 
@@ -7,7 +7,7 @@ _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,6})\"?\s*", re.IGNORECASE)
 
 
 def wait_seconds(prefer: str | None) -> int | None:
-    """How long the client would wait, LONGEST_WAIT at most; None when it does not say."""
+    """The seconds that the client is willing to wait, at most LONGEST_WAIT; None without such a preference."""
     for preference in (prefer or "").split(","):
         wait = _WAIT.fullmatch(preference.partition(";")[0])
         if wait:
