@@ -6,7 +6,7 @@ import pytest
 
 from parley.core.chat.ports import CachedPage, CacheMiss
 from parley.core.chat.shared_reads import SharedReads
-from tests.unit.chat.desk import Desk
+from tests.unit.chat.environment import ChatEnvironment
 
 PAGE = CachedPage(b"rooms", '"tag"')
 
@@ -32,40 +32,42 @@ async def database() -> Database:
     return Database()
 
 
-def readers(desk: Desk, reads: SharedReads, database: Database, *generations: str) -> list[asyncio.Task[CachedPage]]:
+def readers(
+    env: ChatEnvironment, reads: SharedReads, database: Database, *generations: str
+) -> list[asyncio.Task[CachedPage]]:
     return [
-        asyncio.create_task(reads.page(desk.account_id, 50, CacheMiss(generation), database.read))
+        asyncio.create_task(reads.page(env.account_id, 50, CacheMiss(generation), database.read))
         for generation in generations
     ]
 
 
-async def test_one_of_them_asks_and_all_are_answered(desk: Desk, database: Database) -> None:
+async def test_one_of_them_asks_and_all_are_answered(env: ChatEnvironment, database: Database) -> None:
     reads = SharedReads()
-    waiting = readers(desk, reads, database, *["1"] * 20)
+    waiting = readers(env, reads, database, *["1"] * 20)
     await asyncio.sleep(0)
     database.gate.set()
     assert await asyncio.gather(*waiting) == [PAGE] * 20
     assert database.asked == 1
 
 
-async def test_a_reader_after_a_write_asks_anew(desk: Desk, database: Database) -> None:
-    waiting = readers(desk, SharedReads(), database, "1", "2")
+async def test_a_reader_after_a_write_asks_anew(env: ChatEnvironment, database: Database) -> None:
+    waiting = readers(env, SharedReads(), database, "1", "2")
     await asyncio.sleep(0)
     database.gate.set()
     await asyncio.gather(*waiting)
     assert database.asked == 2
 
 
-async def test_without_a_cache_nothing_is_shared(desk: Desk, database: Database) -> None:
-    waiting = readers(desk, SharedReads(), database, "", "")
+async def test_without_a_cache_nothing_is_shared(env: ChatEnvironment, database: Database) -> None:
+    waiting = readers(env, SharedReads(), database, "", "")
     await asyncio.sleep(0)
     database.gate.set()
     await asyncio.gather(*waiting)
     assert database.asked == 2
 
 
-async def test_a_reader_that_leaves_takes_nobodys_answer_away(desk: Desk, database: Database) -> None:
-    first, second = readers(desk, SharedReads(), database, "1", "1")
+async def test_a_reader_that_leaves_takes_nobodys_answer_away(env: ChatEnvironment, database: Database) -> None:
+    first, second = readers(env, SharedReads(), database, "1", "1")
     await asyncio.sleep(0)
     first.cancel()
     database.gate.set()
@@ -73,13 +75,13 @@ async def test_a_reader_that_leaves_takes_nobodys_answer_away(desk: Desk, databa
     assert first.cancelled()
 
 
-async def test_a_failure_is_everybodys_and_the_next_reader_asks_anew(desk: Desk, database: Database) -> None:
+async def test_a_failure_is_everybodys_and_the_next_reader_asks_anew(env: ChatEnvironment, database: Database) -> None:
     reads = SharedReads()
     database.failure = RuntimeError("away")
     database.gate.set()
-    for waiting in readers(desk, reads, database, "1", "1"):
+    for waiting in readers(env, reads, database, "1", "1"):
         with pytest.raises(RuntimeError, match="away"):
             await waiting
     database.failure = None
-    assert await reads.page(desk.account_id, 50, CacheMiss("1"), database.read) == PAGE
+    assert await reads.page(env.account_id, 50, CacheMiss("1"), database.read) == PAGE
     assert database.asked == 2
