@@ -6,7 +6,7 @@ import pytest
 
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.model import ReplyError, Status, TokenUsage
-from parley.core.chat.write_reply import MOST_LOST_WORKERS
+from parley.core.chat.write_reply import MAX_LOST_WORKERS
 from tests.unit.chat.environment import LIMITS
 from tests.unit.chat.scripted_model import BreakOff, Gate
 
@@ -144,7 +144,7 @@ async def test_readers_keep_the_text_that_came_before_what_nobody_foresaw(env):
 
 
 @pytest.mark.parametrize(
-    ("lost", "ending"), [(MOST_LOST_WORKERS - 1, Status.COMPLETED), (MOST_LOST_WORKERS, Status.FAILED)]
+    ("lost", "ending"), [(MAX_LOST_WORKERS - 1, Status.COMPLETED), (MAX_LOST_WORKERS, Status.FAILED)]
 )
 async def test_reply_whose_workers_die_too_often_is_not_tried_again(env, lost, ending):
     reply = await env.reply()
@@ -162,11 +162,11 @@ async def test_reply_whose_workers_die_too_often_is_not_tried_again(env, lost, e
 async def test_failures_of_the_model_are_not_lost_workers(env):
     reply = await env.reply()
     env.model.will(OVERLOADED)
-    for _ in range(MOST_LOST_WORKERS + 2):
+    for _ in range(MAX_LOST_WORKERS + 2):
         waiting = await env.attempt(reply, attempts=100)
 
     assert waiting.status is Status.PENDING
-    assert len(env.model.asked) == MOST_LOST_WORKERS + 2
+    assert len(env.model.asked) == MAX_LOST_WORKERS + 2
 
 
 async def test_later_attempt_takes_the_place_of_the_earlier_for_readers_too(env):
