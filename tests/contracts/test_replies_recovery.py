@@ -1,13 +1,16 @@
 """What every store of running replies keeps to: what to do next, and what the queue has lost."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
+from parley.core.chat.errors import TooManyPending
+from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Ending, Message, ReplyError, Status
-from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
+from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
 
 store = every_store
 STOPPED = Ending(Status.STOPPED, "half an answer", NOW)
@@ -233,21 +236,17 @@ async def test_most_pending_is_exact_behind_the_quota(store):
     account_id = await store.new_account()
     rooms = [await store.new_room(account_id) for _ in range(30)]
 
-    async def post(room) -> bool:
-        async with store.chat_of(100)() as unit:
-            _, position = await unit.rooms.reserve(room.id, account_id, at=NOW)
-            await unit.quota.take(account_id, now=noon(TODAY))
-            question, reply = exchange_at(position, room)
-            if not await unit.messages.add_exchange(
-                question, reply, account_id=account_id, charged_on=TODAY, most_pending=7
-            ):
-                return False
-            await unit.commit()
-            return True
-
+    ports = store.chat_ports(limit=100)
+    ports = replace(ports, limits=replace(ports.limits, max_pending=7))
     async with asyncio.timeout(20):
-        accepted = await asyncio.gather(*(post(room) for room in rooms))
+        outcomes = await asyncio.gather(
+            *(
+                post_message(ports, account_id=account_id, room_id=room.id, content="?", model=None, key=None)
+                for room in rooms
+            ),
+            return_exceptions=True,
+        )
 
-    assert accepted.count(True) == 7
+    assert Counter(type(outcome) for outcome in outcomes) == {Accepted: 7, TooManyPending: 23}
     assert await store.pending(account_id) == 7
     assert [usage.used for usage in await store.usage(account_id)] == [7]
