@@ -22,9 +22,7 @@ CONTENTS = [
 ]
 
 
-async def test_content_of_1_to_32_000_characters_is_stored_unchanged(
-    mira: Person, subtests: pytest.Subtests
-) -> None:
+async def test_content_of_1_to_32_000_characters_is_stored_unchanged(mira: Person, subtests: pytest.Subtests) -> None:
     room = await mira.new_room()
     for content in CONTENTS:
         with subtests.test(content=content[:40]):
@@ -53,7 +51,7 @@ WRONG = [
 ]
 
 
-async def test_an_invalid_field_is_named_and_nothing_is_posted(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_field_is_named_and_not_posted(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in WRONG:
         with subtests.test(body=str(body)[:60]):
             room = await mira.new_room()

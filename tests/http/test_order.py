@@ -25,9 +25,7 @@ async def test_the_second_reply_waits_for_the_first_and_sees_it(mira: Person, mo
     ]
 
 
-async def test_concurrent_messages_are_answered_in_the_rooms_order(
-    mira: Person, model: ScriptedModel
-) -> None:
+async def test_concurrent_messages_are_answered_in_the_rooms_order(mira: Person, model: ScriptedModel) -> None:
     room = await mira.new_room()
     accepted = await asyncio.gather(*(mira.ask(room, f"Message {number}") for number in range(10)))
     for each in accepted:

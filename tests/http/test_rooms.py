@@ -54,7 +54,7 @@ WRONG = [
 WRONG_WHEN_NEW = [*WRONG, ({}, "name"), ({"model": None}, "name")]
 
 
-async def test_an_invalid_field_creates_no_room_and_is_named(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_field_creates_nothing(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in WRONG_WHEN_NEW:
         with subtests.test(body=str(body)[:60]):
             before = await site.rows()
@@ -62,7 +62,7 @@ async def test_an_invalid_field_creates_no_room_and_is_named(site: Site, mira: P
             assert await site.rows() == before
 
 
-async def test_an_invalid_field_changes_no_room_and_is_named(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_field_changes_nothing(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in WRONG:
         with subtests.test(body=str(body)[:60]):
             room = await mira.new_room(**FULL)

@@ -35,7 +35,7 @@ async def test_a_running_reply_keeps_its_text_so_far(mira: Person, room: str, mo
     assert (await mira.get(address(reply))).json() == stopped
 
 
-async def test_readers_of_a_stopped_reply_receive_stopped(site: Site, mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_readers_receive_the_event_stopped(site: Site, mira: Person, room: str, model: ScriptedModel) -> None:
     model.on("Hello", "one ", Gate())
     accepted = await mira.ask(room)
     async with open_stream(site.app, accepted["stream_url"]) as stream:

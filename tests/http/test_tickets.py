@@ -39,9 +39,7 @@ async def test_a_ticket_is_valid_for_ten_minutes(site: Site, clock: Clock, accep
     refused(await site.visitor().get(accepted["stream_url"]), 401, "ticket_invalid")
 
 
-async def test_a_modified_ticket_is_refused(
-    site: Site, accepted: dict[str, Any], subtests: pytest.Subtests
-) -> None:
+async def test_a_modified_ticket_is_refused(site: Site, accepted: dict[str, Any], subtests: pytest.Subtests) -> None:
     path, _, ticket = accepted["stream_url"].partition("?ticket=")
     for part, name in enumerate(("header", "claims", "signature")):
         with subtests.test(name):
@@ -103,8 +101,6 @@ async def test_the_ticket_of_a_deleted_room_finds_no_stream(site: Site, mira: Pe
     refused(await site.visitor().get(accepted["stream_url"]), 404, "message_not_found")
 
 
-async def test_a_token_is_accepted_with_an_expired_ticket(
-    clock: Clock, mira: Person, accepted: dict[str, Any]
-) -> None:
+async def test_a_token_is_accepted_with_an_expired_ticket(clock: Clock, mira: Person, accepted: dict[str, Any]) -> None:
     clock.forward(minutes=11)
     assert events(await mira.get(accepted["stream_url"]))[-1].name == "done"

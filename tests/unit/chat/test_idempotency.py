@@ -1,4 +1,4 @@
-"""Repeating a message with a key."""
+"""Posting a message repeatedly with an idempotency key."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from tests.unit.chat.environment import BASIC_LIMIT
 MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
 
 
-async def test_repeat_with_a_key_gets_the_same_answer(env):
+async def test_repetition_with_a_key_gets_the_same_answer(env):
     room = await env.room()
     first = await env.post(room, "A question", key="a key")
     env.model.will("An answer.")
@@ -31,7 +31,7 @@ async def test_repeat_with_a_key_gets_the_same_answer(env):
     assert (await env.usage()).used == 1
 
 
-async def test_repeat_is_answered_when_the_quota_is_used_up(env):
+async def test_repetition_is_answered_when_the_quota_is_used_up(env):
     room = await env.room()
     first = await env.post(room, key="a key")
     for _ in range(BASIC_LIMIT - 1):
@@ -51,7 +51,7 @@ async def test_key_with_another_body_is_refused(env, other):
     assert (await env.usage()).used == 1
 
 
-async def test_refused_message_leaves_its_key_free(env):
+async def test_refused_message_does_not_use_up_its_key(env):
     room = await env.room()
     with pytest.raises(TooManyPending):
         await env.post(room, "One", key="a key", max_pending=0)
@@ -59,7 +59,7 @@ async def test_refused_message_leaves_its_key_free(env):
     assert not (await env.post(room, "Two", key="a key")).replayed
 
 
-async def test_key_is_the_rooms_own_and_lives_a_day(env):
+async def test_key_is_valid_for_one_room_and_one_day(env):
     room, beside = await env.room(), await env.room()
     await env.post(room, key="a key")
     assert not (await env.post(beside, key="a key")).replayed
@@ -69,7 +69,7 @@ async def test_key_is_the_rooms_own_and_lives_a_day(env):
     assert not (await env.post(room, key="a key")).replayed
 
 
-async def test_of_50_parallel_repeats_one_is_accepted(env):
+async def test_of_50_concurrent_repetitions_one_is_accepted(env):
     room = await env.room()
     done = await asyncio.gather(*(env.post(room, key="a key") for _ in range(50)))
 

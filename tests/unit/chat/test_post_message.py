@@ -23,13 +23,13 @@ MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
 RAVI = UUID(int=77)
 
 
-async def said(env: ChatEnvironment, room: Room) -> list[Message]:
+async def messages(env: ChatEnvironment, room: Room) -> list[Message]:
     page = await read_messages(env.chat, account_id=room.account_id, room_id=room.id, before=None, limit=100)
     assert page.next_cursor is None
     return page.items
 
 
-async def test_message_is_kept_with_its_pending_reply(env):
+async def test_message_is_stored_with_its_pending_reply(env):
     room = await env.room()
     accepted = await env.post(room, "A question")
     question, reply = accepted.question, accepted.reply
@@ -49,11 +49,11 @@ async def test_message_is_kept_with_its_pending_reply(env):
         reply_to=question.id,
     )
     assert not accepted.replayed
-    assert await said(env, room) == [question, reply]
+    assert await messages(env, room) == [question, reply]
     assert await env.queued() == [reply.id]
 
 
-async def test_quota_is_counted_and_told(env):
+async def test_quota_is_counted_and_returned(env):
     room = await env.room()
     accepted = [await env.post(room) for _ in range(BASIC_LIMIT)]
 
@@ -64,7 +64,7 @@ async def test_quota_is_counted_and_told(env):
     assert "5 messages" in refused.value.detail
 
 
-async def test_quota_begins_again_at_midnight(env):
+async def test_quota_is_renewed_at_midnight(env):
     room = await env.room()
     for _ in range(BASIC_LIMIT):
         await env.post(room)
@@ -96,7 +96,7 @@ async def test_model_is_the_messages_else_the_rooms_else_the_default(env, wish, 
     assert accepted.reply.model == chosen
 
 
-async def test_room_becomes_the_latest(env):
+async def test_room_moves_to_the_top(env):
     first, second = await env.room(), await env.room()
     await asyncio.sleep(1)
     await env.post(first)
@@ -135,13 +135,13 @@ async def test_refused_message_changes_nothing(env, fault, wrong):
 
 
 @pytest.mark.parametrize("content", ["x", "x" * 32_000, "\U0001f600" * 32_000, " ", "naïve\n\t\u2028"])
-async def test_any_other_text_is_kept_as_it_is(env, content):
+async def test_any_other_text_is_stored_unchanged(env, content):
     accepted = await env.post(await env.room(), content)
 
     assert (await env.message(accepted.question)).content == content
 
 
-async def test_room_whose_model_is_gone_takes_messages_for_another(env):
+async def test_room_whose_model_is_no_longer_offered_accepts_messages_for_another(env):
     room = await env.room(model="other/only")
     del env.providers["other"]
     with pytest.raises(UnknownModel):
@@ -151,7 +151,7 @@ async def test_room_whose_model_is_gone_takes_messages_for_another(env):
     assert (await env.usage()).used == 1
 
 
-async def test_account_may_wait_for_so_many_replies_and_no_more(env):
+async def test_pending_limit_holds_for_concurrent_messages(env):
     await env.set_plan(Plan.PRO)
     rooms = [await env.room() for _ in range(30)]
     done = await asyncio.gather(*(env.post(room, max_pending=7) for room in rooms), return_exceptions=True)
@@ -164,7 +164,7 @@ async def test_account_may_wait_for_so_many_replies_and_no_more(env):
     assert (await env.post(ravis, max_pending=7)).allowance.remaining == 4
 
 
-async def test_message_that_must_wait_is_told_the_quota_without_it(env):
+async def test_refusal_by_the_pending_limit_has_the_quota_without_the_message(env):
     room = await env.room()
     await env.post(room)
     with pytest.raises(TooManyPending) as refused:
@@ -173,7 +173,7 @@ async def test_message_that_must_wait_is_told_the_quota_without_it(env):
     assert refused.value.allowance == Allowance(5, 4, MIDNIGHT)
 
 
-async def test_of_200_parallel_messages_the_plans_are_accepted(env):
+async def test_of_200_concurrent_messages_the_quota_is_accepted(env):
     rooms = [await env.room() for _ in range(4)]
     done = await asyncio.gather(
         *(env.post(room, max_pending=100) for _ in range(50) for room in rooms), return_exceptions=True
@@ -184,12 +184,12 @@ async def test_of_200_parallel_messages_the_plans_are_accepted(env):
     assert len(await env.queued()) == BASIC_LIMIT
 
 
-async def test_pages_of_messages_join_without_gap_or_repeat(env):
+async def test_pages_of_messages_join_without_gap_or_repetition(env):
     await env.set_plan(Plan.PRO)
     room = await env.room()
     for _ in range(7):
         await env.post(room)
-    everything = await said(env, room)
+    everything = await messages(env, room)
     for limit in (1, 3, 7, 14, 15):
         found, before = [], None
         for _ in everything:

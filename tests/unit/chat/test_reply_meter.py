@@ -1,4 +1,4 @@
-"""What operators are told of replies."""
+"""The metrics of replies."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ def value(env, name, **labels):
     return 0.0 if found is None else found
 
 
-async def test_times_count_from_the_message_and_not_from_the_claim(env):
+async def test_durations_are_measured_from_the_message(env):
     env.model.will(Pause(2), "An", Pause(3), " answer")
     reply = await env.reply()
     await asyncio.sleep(7)
@@ -25,7 +25,7 @@ async def test_times_count_from_the_message_and_not_from_the_claim(env):
     assert value(env, "seconds_count", model="vendor/fast", end="completed") == 1
 
 
-async def test_stop_of_a_reply_that_nobody_holds_is_an_end_and_only_once(env):
+async def test_stop_of_an_unclaimed_reply_is_counted_once(env):
     reply = await env.reply()
     await env.stop(reply)
     await env.stop(reply)
@@ -34,7 +34,7 @@ async def test_stop_of_a_reply_that_nobody_holds_is_an_end_and_only_once(env):
     assert b'end="completed"' not in generate_latest(env.metrics.registry)
 
 
-async def test_failed_attempts_are_counted_by_code_and_the_end_once(env):
+async def test_failed_attempts_are_counted_by_code_and_the_end_is_counted_once(env):
     env.model.will(ModelUnavailable("model_unavailable", "Down."))
     env.model.will(ModelRefused("prompt_blocked", "No."))
     reply = await env.reply()

@@ -1,4 +1,4 @@
-"""Ending a reply because its reader has seen enough."""
+"""Stopping a reply at its reader's request."""
 
 import asyncio
 from uuid import UUID
@@ -15,7 +15,7 @@ from tests.unit.chat.scripted_model import Gate
 BUSY = ModelUnavailable("model_overloaded", "The vendor is busy.")
 
 
-async def test_running_reply_ends_at_once_where_it_is(env):
+async def test_running_reply_is_stopped_at_once_with_its_text(env):
     room = await env.room()
     reply, following = await env.reply(room), await env.reply(room)
     gate = Gate()
@@ -31,7 +31,7 @@ async def test_running_reply_ends_at_once_where_it_is(env):
     assert (await env.usage()).used == 2
 
 
-async def test_reply_that_nobody_has_yet_ends_here(env):
+async def test_unclaimed_reply_is_ended_by_the_request(env):
     room = await env.room()
     reply, following = await env.reply(room), await env.reply(room)
 
@@ -44,7 +44,7 @@ async def test_reply_that_nobody_has_yet_ends_here(env):
     assert (await env.write(following)).status is Status.COMPLETED
 
 
-async def test_reply_that_waits_behind_another_ends_here(env):
+async def test_reply_behind_another_is_ended_by_the_request(env):
     room = await env.room()
     running, waiting = await env.reply(room), await env.reply(room)
     gate = Gate()
@@ -58,7 +58,7 @@ async def test_reply_that_waits_behind_another_ends_here(env):
     assert running.id in await env.queued()
 
 
-async def test_reply_that_waits_for_its_next_attempt_keeps_what_readers_saw(env):
+async def test_postponed_reply_keeps_the_text_that_readers_have(env):
     reply = await env.reply()
     env.model.will("Half an", BUSY)
     await env.write(reply)
@@ -69,7 +69,7 @@ async def test_reply_that_waits_for_its_next_attempt_keeps_what_readers_saw(env)
     assert (await env.usage()).used == 1
 
 
-async def test_reply_of_a_dead_worker_ends_here(env):
+async def test_reply_of_a_dead_worker_is_ended_by_the_request(env):
     reply = await env.reply()
     await env.claim(reply)
     await asyncio.sleep(LIMITS.lease)
@@ -79,7 +79,7 @@ async def test_reply_of_a_dead_worker_ends_here(env):
     assert asyncio.get_running_loop().time() == LIMITS.lease
 
 
-async def test_reply_of_a_silent_worker_is_returned_flagged_and_stops_with_its_next_look(env):
+async def test_reply_of_a_frozen_worker_is_stopped_when_it_wakes_up(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Half an", gate)
@@ -96,7 +96,7 @@ async def test_reply_of_a_silent_worker_is_returned_flagged_and_stops_with_its_n
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.STOPPED])
-async def test_reply_that_has_ended_stays_as_it_is(env, status):
+async def test_ended_reply_does_not_change(env, status):
     reply = await env.reply()
     if status is Status.STOPPED:
         await env.stop(reply)
@@ -111,7 +111,7 @@ async def test_reply_that_has_ended_stays_as_it_is(env, status):
     assert await env.usage() == usage
 
 
-async def test_many_stops_end_it_once(env):
+async def test_concurrent_stops_end_the_reply_once(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Half an", gate)
@@ -122,7 +122,7 @@ async def test_many_stops_end_it_once(env):
     assert stopped == [await env.message(reply)] * 10
 
 
-async def test_stop_and_worker_at_the_same_moment_leave_one_end(env):
+async def test_concurrent_stop_and_worker_end_the_reply_once(env):
     env.model.will("An answer.")
     reply = await env.reply()
     stopped, _ = await asyncio.gather(env.stop(reply), write_reply(env.chat, reply.id))
@@ -132,7 +132,7 @@ async def test_stop_and_worker_at_the_same_moment_leave_one_end(env):
     assert (await env.usage()).used == 1
 
 
-async def test_reply_whose_room_goes_meanwhile_is_not_found(env):
+async def test_reply_whose_room_is_deleted_meanwhile_is_not_found(env):
     room = await env.room()
     reply = await env.reply(room)
     await env.claim(reply)
@@ -150,7 +150,7 @@ async def failure(attempt) -> type[Exception]:
     return raised.type
 
 
-async def test_only_a_reply_of_ones_own_can_be_stopped(env):
+async def test_only_replies_of_the_account_can_be_stopped(env):
     accepted = await env.post(await env.room())
     with pytest.raises(NotAReply):
         await env.stop(accepted.question)

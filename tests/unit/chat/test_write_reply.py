@@ -1,4 +1,4 @@
-"""A worker that writes a reply, when nothing goes wrong."""
+"""Writing a reply without failures."""
 
 import asyncio
 from dataclasses import replace
@@ -35,7 +35,7 @@ async def test_reply_is_written_to_its_end(env):
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_tokens_are_counted_and_the_quota_stays_used(env):
+async def test_tokens_are_counted_and_the_quota_is_not_returned(env):
     env.model.will("An answer.")
     for _ in range(2):
         await env.write(await env.reply())
@@ -44,7 +44,7 @@ async def test_tokens_are_counted_and_the_quota_stays_used(env):
     assert (usage.used, usage.input_tokens, usage.output_tokens) == (2, 22, 14)
 
 
-async def test_answer_of_no_words_completes_too(env):
+async def test_empty_answer_completes(env):
     reply = await env.reply()
     env.model.will()
 
@@ -53,7 +53,7 @@ async def test_answer_of_no_words_completes_too(env):
     assert (written.status, written.content) == (Status.COMPLETED, "")
 
 
-async def test_model_gets_the_room_and_what_was_said(env):
+async def test_model_gets_the_instructions_and_the_conversation(env):
     room = await env.room(model="vendor/good", instructions="Be brief.")
     env.model.will("An answer.")
     for question in ("One?", "Two?"):
@@ -89,7 +89,7 @@ async def test_model_is_closed_by_the_task_that_asked_it(env):
     assert env.model.closed_by == env.model.opened_by
 
 
-async def test_first_piece_is_sent_at_once_and_later_ones_together(env):
+async def test_first_chunk_is_sent_at_once_and_later_text_coalesced(env):
     reply = await env.reply()
     gates = [Gate(), Gate(), Gate()]
     env.model.will(
@@ -121,12 +121,12 @@ async def test_long_text_is_sent_without_waiting_for_more(env):
         assert await received(pieces, 1) == [Chunk(1, 1, "b" * 399 + "c")]
         assert asyncio.get_running_loop().time() == 0
         gates[1].open()
-        # What follows is short again, and waits for more.
+        # The next text is short again, and is coalesced.
         assert await received(pieces, 1) == [Chunk(1, 401, "de")]
         assert asyncio.get_running_loop().time() == pytest.approx(0.04)
 
 
-async def test_readers_are_told_of_the_end_when_the_database_has_it(env):
+async def test_readers_receive_the_end_after_the_commit(env):
     reply = await env.reply()
     env.model.will("An answer.")
     async with env.stream.follow(reply.id) as pieces, env.writing(reply):
@@ -162,7 +162,7 @@ async def test_rooms_do_not_wait_for_each_other(env):
         gate.open()
 
 
-async def test_reply_is_written_once_however_often_the_queue_brings_it(env):
+async def test_reply_is_written_once_however_often_it_is_queued(env):
     reply = await env.reply()
     env.model.will("An answer.")
     await asyncio.gather(*(write_reply(env.chat, reply.id) for _ in range(5)))
@@ -172,7 +172,7 @@ async def test_reply_is_written_once_however_often_the_queue_brings_it(env):
     assert len(env.model.asked) == 1
 
 
-async def test_reply_that_is_gone_is_no_error(env):
+async def test_unknown_reply_is_no_error(env):
     await write_reply(env.chat, env.new_id())
 
     assert env.model.asked == []
@@ -188,7 +188,7 @@ async def test_reply_that_is_gone_is_no_error(env):
         ),
     ],
 )
-async def test_text_that_no_database_stores_is_made_storable_for_readers_alike(env, pieces, stored):
+async def test_text_is_made_storable_for_the_database_and_readers(env, pieces, stored):
     reply = await env.reply()
     gate = Gate()
     env.model.will(*pieces, Pause(1), gate)
@@ -212,7 +212,7 @@ async def test_model_that_counts_no_tokens_leaves_the_usage_unknown(env):
     assert await env.usage() == DayUsage(TODAY, 1, 0, 0)
 
 
-async def test_tokens_count_on_the_day_that_paid(env):
+async def test_tokens_count_on_the_day_whose_quota_paid(env):
     reply = await env.reply()
     env.model.will("An answer.")
     await asyncio.sleep(86_400)

@@ -1,4 +1,4 @@
-"""A worker that is told to leave."""
+"""Cancelling a worker that writes a reply."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.unit.chat.scripted_model import Gate, Pause
 RENEWAL = LIMITS.lease / 3
 
 
-async def test_cancelled_worker_hands_the_reply_back(env):
+async def test_cancelled_worker_releases_the_reply(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Half an", gate)
@@ -32,7 +32,7 @@ async def test_cancelled_worker_hands_the_reply_back(env):
     assert asyncio.get_running_loop().time() == 0
 
 
-async def test_worker_cancelled_while_it_renews_hands_the_reply_back(env):
+async def test_worker_cancelled_during_a_renewal_releases_the_reply(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will(gate)
@@ -52,7 +52,7 @@ async def test_worker_cancelled_while_it_renews_hands_the_reply_back(env):
     assert await env.claim(reply) is not None
 
 
-async def test_overtaken_worker_that_is_cancelled_takes_nothing_back(env):
+async def test_overtaken_worker_that_is_cancelled_changes_nothing(env):
     reply = await env.reply()
     gates = [Gate(), Gate()]
     env.model.will("Overtaken", gates[0])
@@ -75,7 +75,7 @@ async def test_overtaken_worker_that_is_cancelled_takes_nothing_back(env):
 
 
 @pytest.mark.parametrize("while_it", ["renews", "ends"])
-async def test_cancelling_cuts_no_transaction_off(env, while_it):
+async def test_cancellation_interrupts_no_transaction(env, while_it):
     reply = await env.reply()
     gate = Gate()
     env.model.will("An", gate, " answer.")
@@ -96,7 +96,7 @@ async def test_cancelling_cuts_no_transaction_off(env, while_it):
     assert (await env.message(reply)).status is (Status.PENDING if while_it == "renews" else Status.COMPLETED)
 
 
-async def test_model_that_ends_cuts_no_renewal_off(env):
+async def test_end_of_the_model_interrupts_no_renewal(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("An", gate, " answer.")
@@ -111,7 +111,7 @@ async def test_model_that_ends_cuts_no_renewal_off(env):
     assert (await env.message(reply)).content == "An answer."
 
 
-async def test_worker_that_is_cancelled_twice_hands_the_reply_back(env):
+async def test_worker_that_is_cancelled_twice_releases_the_reply(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will(gate)
@@ -129,7 +129,7 @@ async def test_worker_that_is_cancelled_twice_hands_the_reply_back(env):
     assert await env.queued() == [reply.id]
 
 
-async def test_worker_cancelled_before_its_claim_leaves_the_reply_free(env):
+async def test_worker_cancelled_before_its_claim_claims_nothing(env):
     reply = await env.reply()
     env.model.will(Pause(1), "An answer.")
     uow = FreezingUnitOfWork(env.uow)

@@ -1,4 +1,4 @@
-"""A worker whose model takes too long."""
+"""Models that take too long."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.unit.chat.scripted_model import Pause
 OVERLOADED = ModelUnavailable("model_overloaded", "The vendor is busy.")
 
 
-async def test_silence_before_the_first_word_fails_the_attempt(env):
+async def test_silence_before_the_first_text_fails_the_attempt(env):
     reply = await env.reply()
     env.model.will(Pause(LIMITS.first_token + 1), "Too late.")
 
@@ -22,14 +22,14 @@ async def test_silence_before_the_first_word_fails_the_attempt(env):
     assert len(env.model.closed_by) == 3
 
 
-async def test_first_word_may_take_its_time(env):
+async def test_first_text_may_come_just_before_its_deadline(env):
     reply = await env.reply()
     env.model.will(Pause(LIMITS.first_token - 1), "In", Pause(LIMITS.idle - 1), " time.")
 
     assert (await env.write(reply)).content == "In time."
 
 
-async def test_silence_in_mid_answer_fails_the_attempt(env):
+async def test_silence_within_an_answer_fails_the_attempt(env):
     reply = await env.reply()
     env.model.will("Half an", Pause(LIMITS.idle + 1), " answer.")
 
@@ -40,7 +40,7 @@ async def test_silence_in_mid_answer_fails_the_attempt(env):
     assert (failed.content, failed.error) == ("Half an", ReplyError("model_timeout", "The model was silent for 20 s."))
 
 
-async def test_answer_that_goes_on_for_too_long_is_final(env):
+async def test_answer_above_the_total_deadline_fails_the_reply(env):
     reply = await env.reply()
     env.model.will(*[step for _ in range(100) for step in ("word ", Pause(10))])
 
@@ -53,7 +53,7 @@ async def test_answer_that_goes_on_for_too_long_is_final(env):
     assert len(env.model.closed_by) == 1
 
 
-async def test_timeout_of_the_models_own_is_a_failure_too(env):
+async def test_timeout_raised_by_the_model_fails_the_attempt(env):
     reply = await env.reply()
     env.model.will("Half an", TimeoutError())
 

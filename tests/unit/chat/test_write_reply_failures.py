@@ -1,4 +1,4 @@
-"""A worker whose model fails: what is tried again, when, and what is final."""
+"""Failures of a model: which are retried, when, and which are final."""
 
 import asyncio
 
@@ -33,10 +33,10 @@ async def test_failed_attempt_is_followed_by_another(env):
     assert (await env.usage()).used == 1
 
 
-@pytest.mark.parametrize(("chance", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
-async def test_delays_grow_up_to_the_longest_and_are_spread(env, chance, share):
+@pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+async def test_delays_grow_up_to_a_maximum_and_are_spread(env, jitter, share):
     reply = await env.reply()
-    env.jitter = chance
+    env.jitter = jitter
     env.model.will(OVERLOADED)
     delays = []
     for _ in range(8):
@@ -47,7 +47,7 @@ async def test_delays_grow_up_to_the_longest_and_are_spread(env, chance, share):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 100.0, LIMITS.total])
-async def test_vendor_says_when_to_come_back(env, seconds):
+async def test_delay_that_the_vendor_asks_for_is_used(env, seconds):
     reply = await env.reply()
     env.model.will(asking_for(seconds))
 
@@ -55,7 +55,7 @@ async def test_vendor_says_when_to_come_back(env, seconds):
     assert env.due_in(reply) == seconds
 
 
-async def test_vendor_that_wants_too_long_a_wait_fails_the_reply(env):
+async def test_too_long_a_delay_of_the_vendor_fails_the_reply(env):
     reply = await env.reply()
     env.model.will("Half an", asking_for(LIMITS.total + 1))
 
@@ -120,7 +120,7 @@ async def test_answer_without_an_end_counts_as_a_failure(env):
     assert (failed.status, failed.content, failed.error.code) == (Status.FAILED, "Half an", "model_interrupted")
 
 
-async def test_what_nobody_foresaw_counts_as_a_failure_and_reaches_the_log(env):
+async def test_unexpected_error_counts_as_a_failure_and_is_raised(env):
     reply = await env.reply()
     env.model.will("Half an", ZeroDivisionError("a secret"))
     for _ in range(3):
@@ -134,7 +134,7 @@ async def test_what_nobody_foresaw_counts_as_a_failure_and_reaches_the_log(env):
     assert (await env.usage()).used == 0
 
 
-async def test_readers_keep_the_text_that_came_before_what_nobody_foresaw(env):
+async def test_text_before_an_unexpected_error_is_stored(env):
     reply = await env.reply()
     env.model.will("Half an", ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
@@ -146,7 +146,7 @@ async def test_readers_keep_the_text_that_came_before_what_nobody_foresaw(env):
 @pytest.mark.parametrize(
     ("lost", "ending"), [(MAX_LOST_WORKERS - 1, Status.COMPLETED), (MAX_LOST_WORKERS, Status.FAILED)]
 )
-async def test_reply_whose_workers_die_too_often_is_not_tried_again(env, lost, ending):
+async def test_reply_whose_workers_die_too_often_fails(env, lost, ending):
     reply = await env.reply()
     env.model.will("An answer.")
     for _ in range(lost):
@@ -169,7 +169,7 @@ async def test_failures_of_the_model_are_not_lost_workers(env):
     assert len(env.model.asked) == MAX_LOST_WORKERS + 2
 
 
-async def test_later_attempt_takes_the_place_of_the_earlier_for_readers_too(env):
+async def test_later_attempt_replaces_the_earlier_in_the_stream(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Half an", OVERLOADED)
@@ -185,7 +185,7 @@ async def test_later_attempt_takes_the_place_of_the_earlier_for_readers_too(env)
 
 
 @pytest.mark.parametrize("tokens", ["12", 3.5, -1, 2**31, True])
-async def test_what_no_database_could_store_is_not_counted(env, tokens):
+async def test_implausible_token_counts_are_ignored(env, tokens):
     reply = await env.reply()
     env.model.usage = TokenUsage(tokens, 1)
     env.model.will("A whole answer.")
@@ -194,7 +194,7 @@ async def test_what_no_database_could_store_is_not_counted(env, tokens):
     assert (written.status, written.content, written.usage) == (Status.COMPLETED, "A whole answer.", None)
 
 
-async def test_stop_that_crosses_a_failure_does_not_wait_for_the_next_attempt(env):
+async def test_stopped_reply_whose_model_failed_is_due_at_once(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Half an", gate, asking_for(200))

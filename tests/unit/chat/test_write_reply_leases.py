@@ -1,4 +1,4 @@
-"""A worker whose hold on a reply ends before the reply does: stopped, frozen, or too late."""
+"""Workers that are stopped or lose their lease before the reply ends."""
 
 import asyncio
 
@@ -82,7 +82,7 @@ async def test_signal_without_a_stop_changes_nothing(env):
     assert (await env.message(reply)).content == "A whole answer."
 
 
-async def test_reply_that_is_to_stop_is_not_begun(env):
+async def test_stopped_reply_is_not_begun(env):
     reply = await env.reply()
     env.model.will("An answer.")
     await flag(env, reply)
@@ -92,7 +92,7 @@ async def test_reply_that_is_to_stop_is_not_begun(env):
     assert env.model.asked == []
 
 
-async def test_reply_that_is_to_stop_keeps_what_a_lost_worker_had_written(env):
+async def test_stopped_reply_keeps_the_text_of_a_lost_worker(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Half an", gate)
@@ -109,7 +109,7 @@ async def test_reply_that_is_to_stop_keeps_what_a_lost_worker_had_written(env):
 
 
 @pytest.mark.parametrize("wakes", ["at its model's end", "at its next renewal"])
-async def test_frozen_worker_that_was_overtaken_changes_nothing(env, wakes):
+async def test_overtaken_worker_changes_nothing_when_it_wakes_up(env, wakes):
     room = await env.room()
     reply, following = await env.reply(room), await env.reply(room)
     gate = Gate()
@@ -137,7 +137,7 @@ async def test_frozen_worker_that_was_overtaken_changes_nothing(env, wakes):
     assert len(env.model.closed_by) == 2
 
 
-async def test_overtaken_worker_leaves_its_successor_alone(env):
+async def test_overtaken_worker_does_not_end_the_stream_of_its_successor(env):
     reply = await env.reply()
     gates = [Gate(), Gate()]
     env.model.will("Overtaken", gates[0], ".")
@@ -151,7 +151,7 @@ async def test_overtaken_worker_leaves_its_successor_alone(env):
             await gates[1].reached()
             uow.awake.set()
             await overtaken
-            # Neither has it cleared what the other has sent.
+            # Nor did it clear the other worker's text.
             assert await env.stream.text_so_far(reply.id) == "An"
             gates[1].open()
 
@@ -159,7 +159,7 @@ async def test_overtaken_worker_leaves_its_successor_alone(env):
     assert (written.content, written.attempt) == ("An answer.", 2)
 
 
-async def test_frozen_worker_that_nobody_overtook_goes_on(env):
+async def test_frozen_worker_that_was_not_overtaken_continues(env):
     reply = await env.reply()
     gate = Gate()
     env.model.will("An", gate, " answer.")
@@ -176,7 +176,7 @@ async def test_frozen_worker_that_nobody_overtook_goes_on(env):
     assert (written.content, written.attempt) == ("An answer.", 1)
 
 
-async def test_readers_of_a_deleted_room_are_told_when_the_model_ends(env):
+async def test_stream_of_a_deleted_room_ends_when_the_model_ends(env):
     room = await env.room()
     reply = await env.reply(room)
     gate = Gate()
@@ -191,7 +191,7 @@ async def test_readers_of_a_deleted_room_are_told_when_the_model_ends(env):
     assert asyncio.get_running_loop().time() == 0
 
 
-async def test_worker_gives_up_when_the_room_is_deleted(env):
+async def test_worker_stops_when_the_room_is_deleted(env):
     room = await env.room()
     reply = await env.reply(room)
     gate = Gate()
@@ -207,7 +207,7 @@ async def test_worker_gives_up_when_the_room_is_deleted(env):
     assert await env.stream.text_so_far(reply.id) == ""
 
 
-async def test_no_stop_falls_between_the_listening_and_the_claim(env):
+async def test_stop_just_before_the_claim_is_not_missed(env):
     reply = await env.reply()
     env.model.will("An", Pause(10), " answer.")
     uow = FreezingUnitOfWork(env.uow)
