@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-CANCEL_AGAIN_SECONDS = 0.1
+# Longer than cleaning up usually takes, as a second cancellation would interrupt that.
+CANCEL_AGAIN_SECONDS = 0.5
 
 
 async def finish(step: Coroutine[Any, Any, Result]) -> Result:
