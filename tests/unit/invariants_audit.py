@@ -50,13 +50,13 @@ class Audit:
         if reply is None:
             return
         earlier = [message for message in in_room(tables, reply.room_id) if message.position < reply.position]
-        said = tuple(
+        turns = tuple(
             Turn(message.role, message.content)
             for message in earlier
             if message.content and (message.role is Role.USER or message.status in READABLE)
         )
         self.expect(all(message.status.ended for message in earlier), "earlier replies have ended", earlier)
-        self.expect(conversation.turns == said, "a model gets the conversation", conversation.turns, said)
+        self.expect(conversation.turns == turns, "a model gets the conversation", conversation.turns, turns)
 
     def _check_acceptance(self, reply: Message, before: Tables, after: Tables) -> None:
         room, _ = after.rooms[reply.room_id]

@@ -13,8 +13,8 @@ from tests.unit.chat.environment import TODAY
 from tests.unit.chat.scripted_model import USAGE, Gate, Pause
 
 
-async def received(pieces, count: int) -> list[Chunk | StreamEnd | None]:
-    return [await pieces.receive(within=5) for _ in range(count)]
+async def received(chunks, count: int) -> list[Chunk | StreamEnd | None]:
+    return [await chunks.receive(within=5) for _ in range(count)]
 
 
 async def test_reply_is_written_to_its_end(env):
@@ -96,41 +96,41 @@ async def test_first_chunk_is_sent_at_once_and_later_text_coalesced(env):
         "The ", "first", gates[0], " and", Pause(0.01), " the", Pause(0.01), " rest", gates[1], ".", gates[2]
     )
     clock = asyncio.get_running_loop().time
-    async with env.writing(reply), env.stream.follow(reply.id) as pieces:
-        assert await received(pieces, 2) == [Chunk(1, 0, ""), Chunk(1, 0, "The ")]
+    async with env.writing(reply), env.stream.follow(reply.id) as chunks:
+        assert await received(chunks, 2) == [Chunk(1, 0, ""), Chunk(1, 0, "The ")]
         assert clock() == 0
         gates[0].open()
-        assert await received(pieces, 1) == [Chunk(1, 4, "first and the rest")]
+        assert await received(chunks, 1) == [Chunk(1, 4, "first and the rest")]
         assert clock() == pytest.approx(0.04)
         await gates[1].reached()
         await asyncio.sleep(1)
         gates[1].open()
-        assert await received(pieces, 1) == [Chunk(1, 22, ".")]
+        assert await received(chunks, 1) == [Chunk(1, 22, ".")]
         assert clock() == pytest.approx(1.04)
         gates[2].open()
-        assert await received(pieces, 1) == [StreamEnd.ENDED]
+        assert await received(chunks, 1) == [StreamEnd.ENDED]
 
 
 async def test_long_text_is_sent_without_waiting_for_more(env):
     reply = await env.reply()
     gates = [Gate(), Gate()]
     env.model.will("A", gates[0], "b" * 399, "c", gates[1], "d", Pause(0.01), "e", Pause(1))
-    async with env.writing(reply), env.stream.follow(reply.id) as pieces:
-        await received(pieces, 2)
+    async with env.writing(reply), env.stream.follow(reply.id) as chunks:
+        await received(chunks, 2)
         gates[0].open()
-        assert await received(pieces, 1) == [Chunk(1, 1, "b" * 399 + "c")]
+        assert await received(chunks, 1) == [Chunk(1, 1, "b" * 399 + "c")]
         assert asyncio.get_running_loop().time() == 0
         gates[1].open()
         # The next text is short again, and is coalesced.
-        assert await received(pieces, 1) == [Chunk(1, 401, "de")]
+        assert await received(chunks, 1) == [Chunk(1, 401, "de")]
         assert asyncio.get_running_loop().time() == pytest.approx(0.04)
 
 
 async def test_readers_receive_the_end_after_the_commit(env):
     reply = await env.reply()
     env.model.will("An answer.")
-    async with env.stream.follow(reply.id) as pieces, env.writing(reply):
-        while (arrival := await pieces.receive(within=5)) is not StreamEnd.ENDED:
+    async with env.stream.follow(reply.id) as chunks, env.writing(reply):
+        while (arrival := await chunks.receive(within=5)) is not StreamEnd.ENDED:
             assert arrival is not None
         assert (await env.message(reply)).status is Status.COMPLETED
     assert await env.stream.text_so_far(reply.id) == ""
@@ -179,7 +179,7 @@ async def test_unknown_reply_is_no_error(env):
 
 
 @pytest.mark.parametrize(
-    ("pieces", "stored"),
+    ("chunks", "stored"),
     [
         pytest.param(("a\x00b", "\x00", "c"), "abc", id="NUL"),
         pytest.param(("a\ud83d", "b\udfffc"), "a?b?c", id="unpaired surrogates"),
@@ -188,10 +188,10 @@ async def test_unknown_reply_is_no_error(env):
         ),
     ],
 )
-async def test_text_is_made_storable_for_the_database_and_readers(env, pieces, stored):
+async def test_text_is_made_storable_for_the_database_and_readers(env, chunks, stored):
     reply = await env.reply()
     gate = Gate()
-    env.model.will(*pieces, Pause(1), gate)
+    env.model.will(*chunks, Pause(1), gate)
     async with env.writing(reply):
         await gate.reached()
         assert await env.stream.text_so_far(reply.id) == stored

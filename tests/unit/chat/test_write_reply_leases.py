@@ -41,11 +41,11 @@ async def test_stop_signal_ends_the_reply_at_once_with_the_text_so_far(env):
     reply, following = await env.reply(room), await env.reply(room)
     gate = Gate()
     env.model.will("Half an", gate, " answer.")
-    async with env.writing(reply), env.stream.follow(reply.id) as pieces:
+    async with env.writing(reply), env.stream.follow(reply.id) as chunks:
         await gate.reached()
         await flag(env, reply)
         await env.chat.stop_signals.send(reply.id)
-        while await pieces.receive(within=60) is not StreamEnd.ENDED:
+        while await chunks.receive(within=60) is not StreamEnd.ENDED:
             assert asyncio.get_running_loop().time() == 0
         assert asyncio.get_running_loop().time() == 0
 
@@ -181,11 +181,11 @@ async def test_stream_of_a_deleted_room_ends_when_the_model_ends(env):
     reply = await env.reply(room)
     gate = Gate()
     env.model.will("Half an", gate, " answer.")
-    async with env.writing(reply), env.stream.follow(reply.id) as pieces:
+    async with env.writing(reply), env.stream.follow(reply.id) as chunks:
         await gate.reached()
         await env.delete(room)
         gate.open()
-        while (arrival := await pieces.receive(within=60)) is not StreamEnd.ENDED:
+        while (arrival := await chunks.receive(within=60)) is not StreamEnd.ENDED:
             assert arrival is not None
 
     assert asyncio.get_running_loop().time() == 0
@@ -196,10 +196,10 @@ async def test_worker_stops_when_the_room_is_deleted(env):
     reply = await env.reply(room)
     gate = Gate()
     env.model.will("Half an", gate)
-    async with env.writing(reply), env.stream.follow(reply.id) as pieces:
+    async with env.writing(reply), env.stream.follow(reply.id) as chunks:
         await gate.reached()
         await env.delete(room)
-        while (arrival := await pieces.receive(within=60)) is not StreamEnd.ENDED:
+        while (arrival := await chunks.receive(within=60)) is not StreamEnd.ENDED:
             assert arrival is not None
 
     assert asyncio.get_running_loop().time() == RENEWAL
