@@ -17,15 +17,8 @@ from parley.adapters.redis.pubsub import PULSE_SECONDS, PubSub
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream.stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
-from parley.core.chat.follow_reply import (
-    AttemptStarted,
-    Delta,
-    KeepAlive,
-    ReplyEnded,
-    ReplyEvent,
-    Snapshot,
-    follow_reply,
-)
+from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
+from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from tests.contracts.chat_fixtures import NOW, Store, memory
@@ -157,13 +150,12 @@ class Reader:
 
     async def follow(self, store: Store, stream: ReplyStream, room: Room, reply: Message) -> None:
         async for event in follow_reply(
-            uow=store.chat,
-            stream=stream,
+            store.chat_ports(stream=stream),
             account_id=room.account_id,
             room_id=room.id,
             reply_id=reply.id,
             after=None,
-            quiet=LONG,
+            keep_alive_seconds=LONG,
         ):
             self.read(event)
 

@@ -1,6 +1,8 @@
-"""Building the chat module: its storage, its models, and the writing of replies."""
+"""Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 from uuid_utils.compat import uuid7
 
@@ -20,15 +22,14 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
-from parley.core.chat.write_reply import ReplyWriter
+from parley.core.chat.write_reply import write_reply
 from parley.core.ports import Clock, Jitter
 from parley.settings import Settings, SettingsError
 
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 3_600.0
-# Named here and not left to the SDKs: those would read the environment, which only the settings read.
+# Not left to the SDKs, which would read environment variables that are no settings of ours.
 GEMINI = "https://generativelanguage.googleapis.com"
 OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -46,9 +47,8 @@ def build_chat(
 ) -> Module[ChatPorts]:
     tracing = telemetry.tracing
     chosen = tracing.models(configured_providers(settings) if providers is None else providers)
-    uow = SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit)
     ports = ChatPorts(
-        uow=uow,
+        uow=SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit),
         catalogue=model_catalogue(settings, chosen),
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,
@@ -62,31 +62,17 @@ def build_chat(
         new_id=uuid7,
         jitter=jitter,
     )
-    reply_tasks = ReplyTasks(_writer(ports, tracing.chat(uow)).write)
+    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=tracing.chat(ports.uow))))
     return Module(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
         worker_sweeps=(
-            Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=uow, queue=ports.queue)),
-            Sweep("idempotency_keys", TIDY_SECONDS, lambda: forget_old_keys(uow=uow, now=now())),
+            Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports)),
+            Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),
-        on_worker_shutdown=(reply_tasks.leave,),
+        on_worker_shutdown=(reply_tasks.shut_down,),
         close=tuple(provider.writer.close for provider in chosen.values()),
-    )
-
-
-def _writer(ports: ChatPorts, uow: ChatUnitOfWork) -> ReplyWriter:
-    return ReplyWriter(
-        uow=uow,
-        stream=ports.stream,
-        queue=ports.queue,
-        signals=ports.stop_signals,
-        meter=ports.meter,
-        catalogue=ports.catalogue,
-        limits=ports.limits,
-        now=ports.now,
-        jitter=ports.jitter,
     )
 
 
@@ -103,7 +89,7 @@ def reply_limits(settings: Settings) -> ReplyLimits:
 
 
 def configured_providers(settings: Settings) -> dict[str, Provider]:
-    """The providers that have a key or an address of their own; the offline model when there is none, or on demand."""
+    """The providers with a key or base URL in the settings; the offline model without any, or if it is the default."""
     found: dict[str, Provider] = {}
     if settings.gemini_api_key or settings.gemini_base_url:
         gemini = GeminiModel(
@@ -126,7 +112,7 @@ def configured_providers(settings: Settings) -> dict[str, Provider]:
 
 
 def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:
-    """Raises SettingsError for a default that is not on offer."""
+    """Raises SettingsError for a default model that is not on offer."""
     names = [f"{name}/{model}" for name, provider in providers.items() for model in provider.models]
     default = settings.default_model or names[0]
     if default not in names:

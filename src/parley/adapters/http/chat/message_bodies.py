@@ -1,4 +1,4 @@
-"""Request and response bodies of messages, and the path parameters that identify them."""
+"""Bodies of requests and responses about messages."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What the wires in memory keep, and what they let go: they live as long as their process."""
+"""The in-memory adapters do not grow: they live as long as their process."""
 
 import asyncio
 
@@ -22,12 +22,12 @@ async def fill(cache: MemoryRoomListCache, account_id) -> None:
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
 
-async def test_lists_of_the_latest_accounts_are_kept_and_no_more(desk):
+async def test_lists_of_the_latest_accounts_are_cached(env):
     cache = room_list_cache()
-    accounts = [desk.new_id() for _ in range(MOST_ACCOUNTS + 1)]
+    accounts = [env.new_id() for _ in range(MOST_ACCOUNTS + 1)]
     for account_id in accounts[:-1]:
         await fill(cache, account_id)
-    # Looking makes it the latest: another one goes.
+    # The look-up makes it the latest, so another one is evicted.
     assert await cache.look_up(accounts[0], limit=50) == PAGE
     await fill(cache, accounts[-1])
 
@@ -37,27 +37,27 @@ async def test_lists_of_the_latest_accounts_are_kept_and_no_more(desk):
     assert len(cache._shelves) == MOST_ACCOUNTS
 
 
-async def test_page_is_not_kept_for_an_account_that_went_meanwhile(desk):
+async def test_page_of_an_evicted_account_is_not_stored(env):
     cache = room_list_cache()
-    account_id = desk.new_id()
+    account_id = env.new_id()
     missed = await cache.look_up(account_id, limit=50)
     for _ in range(MOST_ACCOUNTS):
-        await cache.look_up(desk.new_id(), limit=50)
+        await cache.look_up(env.new_id(), limit=50)
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
     assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_stream_keeps_nothing_of_replies_that_have_ended(desk):
+async def test_stream_forgets_ended_replies(env):
     stream = MemoryReplyStream()
     for _ in range(3):
-        reply_id = desk.new_id()
+        reply_id = env.new_id()
         async with stream.follow(reply_id):
             await stream.append(reply_id, Chunk(1, 0, "text"))
             await stream.end(reply_id)
-        await stream.append(desk.new_id(), Chunk(1, 0, "text"))
-        async with stream.follow(desk.new_id()):
-            await stream.end(desk.new_id())
+        await stream.append(env.new_id(), Chunk(1, 0, "text"))
+        async with stream.follow(env.new_id()):
+            await stream.end(env.new_id())
     assert len(stream._logs) == 3
 
     for reply_id in list(stream._logs):
@@ -65,27 +65,27 @@ async def test_stream_keeps_nothing_of_replies_that_have_ended(desk):
     assert stream._logs == {}
 
 
-async def test_reader_that_leaves_takes_its_place_with_it(desk):
+async def test_stream_forgets_readers(env):
     stream = MemoryReplyStream()
-    reply_id = desk.new_id()
+    reply_id = env.new_id()
     async with stream.follow(reply_id), stream.follow(reply_id):
         pass
 
     assert stream._logs == {}
 
 
-async def test_signals_keep_nothing_of_who_has_left(desk):
+async def test_stop_signals_forget_listeners(env):
     signals = MemoryStopSignals()
-    reply_id = desk.new_id()
+    reply_id = env.new_id()
     async with signals.listen(reply_id), signals.listen(reply_id):
-        await signals.send(desk.new_id())
+        await signals.send(env.new_id())
 
     assert signals._listeners == {}
 
 
-async def test_queue_holds_an_id_once_and_in_order(desk):
+async def test_queue_holds_each_id_once_and_in_order(env):
     queue = MemoryQueue()
-    first, second = desk.new_id(), desk.new_id()
+    first, second = env.new_id(), env.new_id()
     for reply_id in (first, second, first, second, first):
         await queue.put(reply_id)
 
@@ -97,9 +97,9 @@ async def test_queue_holds_an_id_once_and_in_order(desk):
     assert await taking == first
 
 
-async def test_cancelled_take_loses_nothing(desk):
+async def test_cancelled_take_loses_nothing(env):
     queue = MemoryQueue()
-    reply_id = desk.new_id()
+    reply_id = env.new_id()
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
     taking.cancel()

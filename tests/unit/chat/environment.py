@@ -1,4 +1,4 @@
-"""The chat module wired up in memory, with a model, clock and chance that a test can foresee."""
+"""The chat module with fakes, in-memory adapters and a scripted model, under the event loop's virtual time."""
 
 import asyncio
 import itertools
@@ -14,17 +14,22 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
+from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.billing.model import DayUsage, Plan
+from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
-from parley.core.chat.follow_reply import ReplyEvent, Snapshot, follow_reply
+from parley.core.chat.events import ReplyEvent, Snapshot
+from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
 from parley.core.chat.ports import ReplyStream
 from parley.core.chat.rooms import change_room, create_room, delete_room
+from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
-from parley.core.chat.write_reply import ReplyWriter
+from parley.core.chat.write_reply import write_reply
+from parley.core.errors import Unavailable
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeChatUnitOfWork
 from tests.fakes.database import FakeDatabase
@@ -34,33 +39,42 @@ BEGINNING = datetime(2026, 3, 14, 12, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
 
 BASIC_LIMIT = 5
-QUIET = 15.0
+KEEP_ALIVE_SECONDS = 15.0
 LIMITS = ReplyLimits(
     first_token=30, idle=20, total=300, attempts=3, lease=15, context_characters=100_000, max_pending=20
 )
 
 
-class Desk:
-    """Its time is the event loop's."""
+class ChatEnvironment:
+    """`chat` are the ports that use cases are called with. All times are the event loop's."""
 
     def __init__(self) -> None:
         self.database = FakeDatabase(self.now)
-        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
+        self.uow = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.billing = FakeBillingUnitOfWork(self.database)
-        self.stream = MemoryReplyStream()
         self.queue = MemoryQueue()
-        self.signals = MemoryStopSignals()
+        self.stream = MemoryReplyStream()
         self.metrics = Metrics()
-        self.meter = LoggedReplies(self.metrics)
-        self.cache = MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time)
         self.model = ScriptedModel()
-        self.catalogue = ModelCatalogue(
-            {"vendor": Provider(self.model, ("fast", "good")), "other": Provider(self.model, ("only",))},
-            default="vendor/fast",
-        )
+        self.providers = {"vendor": Provider(self.model, ("fast", "good")), "other": Provider(self.model, ("only",))}
         self.account_id = UUID(int=1)
-        self.chance = 1.0
+        self.jitter = 1.0
         self._numbers = itertools.count(2)
+        self.chat = ChatPorts(
+            uow=self.uow,
+            catalogue=ModelCatalogue(self.providers, default="vendor/fast"),
+            queue=self.queue,
+            stream=self.stream,
+            stop_signals=MemoryStopSignals(),
+            room_list_cache=MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time),
+            shared_reads=SharedReads(),
+            meter=LoggedReplies(self.metrics),
+            tickets=JwtStreamTickets(["x" * 32]),
+            limits=LIMITS,
+            now=self.now,
+            new_id=self.new_id,
+            jitter=lambda: self.jitter,
+        )
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
@@ -68,29 +82,29 @@ class Desk:
     def new_id(self) -> UUID:
         return UUID(int=next(self._numbers))
 
-    async def room(self, *, account_id: UUID | None = None, **wishes: str | None) -> Room:
+    def chat_with(
+        self, *, uow: ChatUnitOfWork | None = None, stream: ReplyStream | None = None, **limits: float
+    ) -> ChatPorts:
+        """The ports with some of them or of the limits replaced."""
+        return replace(
+            self.chat,
+            uow=uow or self.uow,
+            stream=stream or self.stream,
+            limits=replace(LIMITS, **limits),
+        )
+
+    async def room(self, *, account_id: UUID | None = None, **fields: str | None) -> Room:
         return await create_room(
-            uow=self.chat,
-            cache=self.cache,
-            catalogue=self.catalogue,
+            self.chat,
             account_id=account_id or self.account_id,
-            room_id=self.new_id(),
-            now=self.now(),
-            **{"name": "A room", "model": None, "instructions": None} | wishes,
+            **{"name": "A room", "model": None, "instructions": None} | fields,
         )
 
     async def change(self, room: Room, account_id: UUID | None = None, **changes: str | None) -> Room:
-        return await change_room(
-            uow=self.chat,
-            cache=self.cache,
-            catalogue=self.catalogue,
-            account_id=account_id or self.account_id,
-            room_id=room.id,
-            changes=changes,
-        )
+        return await change_room(self.chat, account_id=account_id or self.account_id, room_id=room.id, changes=changes)
 
     async def delete(self, room: Room, account_id: UUID | None = None) -> None:
-        await delete_room(uow=self.chat, cache=self.cache, account_id=account_id or self.account_id, room_id=room.id)
+        await delete_room(self.chat, account_id=account_id or self.account_id, room_id=room.id)
 
     async def post(
         self,
@@ -100,47 +114,26 @@ class Desk:
         model: str | None = None,
         key: str | None = None,
         account_id: UUID | None = None,
-        max_pending: int = 20,
+        max_pending: int = LIMITS.max_pending,
     ) -> Accepted:
         return await post_message(
-            uow=self.chat,
-            queue=self.queue,
-            cache=self.cache,
-            catalogue=self.catalogue,
-            max_pending=max_pending,
+            self.chat_with(max_pending=max_pending),
             account_id=account_id or room.account_id,
             room_id=room.id,
             content=content,
             model=model,
             key=key,
-            new_id=self.new_id,
-            now=self.now(),
         )
 
     async def reply(self, room: Room | None = None, content: str = "A question") -> Message:
-        """A reply that waits to be written, off the queue already."""
+        """A pending reply, already taken off the queue."""
         accepted = await self.post(room or await self.room(), content)
         assert await self.queue.take() == accepted.reply.id
         return accepted.reply
 
-    def writer(
-        self, *, uow: ChatUnitOfWork | None = None, stream: ReplyStream | None = None, **limits: float
-    ) -> ReplyWriter:
-        return ReplyWriter(
-            uow=uow or self.chat,
-            stream=stream or self.stream,
-            queue=self.queue,
-            signals=self.signals,
-            meter=self.meter,
-            catalogue=self.catalogue,
-            limits=replace(LIMITS, **limits),
-            now=self.now,
-            jitter=lambda: self.chance,
-        )
-
     async def write(self, reply: Message, **limits: float) -> Message:
-        """Let a worker have the reply, and see what became of it."""
-        await self.writer(**limits).write(reply.id)
+        """The reply after a worker has written one attempt of it."""
+        await write_reply(self.chat_with(**limits), reply.id)
         return await self.message(reply)
 
     async def attempt(self, reply: Message, **limits: float) -> Message:
@@ -149,11 +142,9 @@ class Desk:
         return await self.write(reply, **limits)
 
     @asynccontextmanager
-    async def writing(
-        self, reply: Message, writer: ReplyWriter | None = None
-    ) -> AsyncGenerator[asyncio.Task[None], None]:
-        """A worker that writes the reply beside the test. It must be done at the end."""
-        task = asyncio.create_task((writer or self.writer()).write(reply.id))
+    async def writing(self, reply: Message, chat: ChatPorts | None = None) -> AsyncGenerator[asyncio.Task[None], None]:
+        """A worker that writes the reply concurrently. At the end of the context it is awaited."""
+        task = asyncio.create_task(write_reply(chat or self.chat, reply.id))
         try:
             yield task
             await task
@@ -162,15 +153,7 @@ class Desk:
 
     async def stop(self, reply: Message, *, account_id: UUID | None = None) -> Message:
         return await stop_reply(
-            uow=self.chat,
-            stream=self.stream,
-            queue=self.queue,
-            signals=self.signals,
-            meter=self.meter,
-            account_id=account_id or self.account_id,
-            room_id=reply.room_id,
-            reply_id=reply.id,
-            now=self.now,
+            self.chat, account_id=account_id or self.account_id, room_id=reply.room_id, reply_id=reply.id
         )
 
     async def follow(
@@ -181,15 +164,14 @@ class Desk:
         stream: ReplyStream | None = None,
         uow: ChatUnitOfWork | None = None,
     ) -> AsyncGenerator[ReplyEvent, None]:
-        """What a reader is sent."""
+        """The events that a reader receives after the snapshot."""
         following = follow_reply(
-            uow=uow or self.chat,
-            stream=stream or self.stream,
+            self.chat_with(uow=uow, stream=stream),
             account_id=self.account_id,
             room_id=reply.room_id,
             reply_id=reply.id,
             after=after,
-            quiet=QUIET,
+            keep_alive_seconds=KEEP_ALIVE_SECONDS,
         )
         async with aclosing(following) as events:
             assert isinstance(await anext(events), Snapshot)
@@ -197,20 +179,21 @@ class Desk:
                 yield event
 
     async def message(self, message: Message) -> Message:
-        async with self.chat(read_only=True) as unit:
+        """The message as the database has it now."""
+        async with self.uow(read_only=True) as unit:
             found = await unit.messages.get(message.id, message.room_id, self.account_id)
         assert found is not None
         return found
 
     async def claim(self, reply: Message, *, lease: float = LIMITS.lease) -> Claim | None:
-        """What a worker takes that then does nothing."""
-        async with self.chat() as unit:
+        """A claim whose worker does nothing more."""
+        async with self.uow() as unit:
             claim = await unit.replies.claim(reply.id, lease=lease)
             await unit.commit()
         return claim
 
     async def queued(self) -> list[UUID]:
-        """What is on the queue, taken off it."""
+        """Takes everything off the queue."""
         last = UUID(int=0)
         await self.queue.put(last)
         found = []
@@ -223,7 +206,7 @@ class Desk:
             days = await unit.usage_days.since(account_id or self.account_id, TODAY)
         return days[0] if days else DayUsage(TODAY, 0, 0, 0)
 
-    async def put_on(self, plan: Plan) -> None:
+    async def set_plan(self, plan: Plan) -> None:
         async with self.billing() as unit:
             await unit.plans.override(self.account_id, plan)
             await unit.commit()
@@ -234,12 +217,12 @@ class Desk:
 
 
 class SlowUnitOfWork:
-    """A database that takes its time, and counts the transactions that were cut off meanwhile."""
+    """A database whose transactions take `seconds`; counts those that were cancelled meanwhile."""
 
     def __init__(self, uow: ChatUnitOfWork) -> None:
         self._uow = uow
         self.seconds = 0.0
-        self.on_disconnect = 0
+        self.cancelled = 0
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
@@ -247,13 +230,13 @@ class SlowUnitOfWork:
             try:
                 await asyncio.sleep(self.seconds)
             except asyncio.CancelledError:
-                self.on_disconnect += 1
+                self.cancelled += 1
                 raise
             yield unit
 
 
 class FreezingUnitOfWork:
-    """A database that a worker reaches only while it is not frozen."""
+    """The database of a worker process that freezes: transactions wait while `awake` is not set."""
 
     def __init__(self, uow: ChatUnitOfWork) -> None:
         self._uow = uow
@@ -263,5 +246,20 @@ class FreezingUnitOfWork:
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
         await self.awake.wait()
+        async with self._uow(read_only=read_only) as unit:
+            yield unit
+
+
+class UnavailableUnitOfWork:
+    """A database that does not answer before the loop's time is `until`."""
+
+    def __init__(self, uow: ChatUnitOfWork) -> None:
+        self.until = 0.0
+        self._uow = uow
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        if asyncio.get_running_loop().time() < self.until:
+            raise Unavailable
         async with self._uow(read_only=read_only) as unit:
             yield unit
