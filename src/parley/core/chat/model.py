@@ -1,5 +1,6 @@
 """The nouns of a conversation: rooms, messages, and a reply while it is being written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -203,6 +204,16 @@ class Chunk:
     @property
     def end(self) -> int:
         return self.start + len(self.text)
+
+
+def join_chunks(chunks: Iterable[Chunk]) -> str:
+    """The text of one attempt's chunks, oldest first, up to the first gap."""
+    text = ""
+    for chunk in chunks:
+        if chunk.start > len(text):
+            break
+        text += chunk.text[len(text) - chunk.start :]
+    return text
 
 
 def utc_day(moment: datetime) -> date:

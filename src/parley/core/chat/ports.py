@@ -84,7 +84,7 @@ class StreamSubscription(Protocol):
 class ReplyStream(Protocol):
     """The text of replies while they are written: a wire, not a store. The database makes up for what it loses."""
 
-    async def append(self, reply_id: UUID, piece: Chunk) -> None:
+    async def append(self, reply_id: UUID, chunk: Chunk) -> None:
         """Send a piece to every reader. A piece not after the last one, by attempt and end, is dropped.
 
         Never raises; what could not be sent is lost.
