@@ -12,7 +12,7 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.redis.room_list_cache import RedisRoomListCache
 from parley.core.chat.ports import CachedPage, CacheMiss, RoomListCache
 from tests.contracts.chat_fixtures import new_id
-from tests.contracts.redis_fixtures import redis_link
+from tests.contracts.redis_fixtures import redis_client
 
 LIFE = 0.5
 PAGE = CachedPage(b'{"items": []}', '"an etag"')
@@ -53,7 +53,7 @@ async def memory(seconds: float) -> AsyncGenerator[Bench, None]:
 
 @asynccontextmanager
 async def redis(seconds: float) -> AsyncGenerator[Bench, None]:
-    async with redis_link() as link:
+    async with redis_client() as link:
         yield Bench(RedisRoomListCache(link, seconds=seconds), asyncio.sleep)
 
 

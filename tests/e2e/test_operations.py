@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from parley.adapters.redis.broker import HintBroker
+from parley.adapters.redis.broker import AtMostOnceBroker
 from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.queue import TaskiqQueue
 from tests.e2e.process import Served, ended, free_port, new_room, say
@@ -76,7 +76,7 @@ async def two_processes_count_as_one(folder: Path, town: Cluster) -> None:
 
 async def a_task_crashes(town: Cluster) -> None:
     link = RedisClient(town.redis.url)
-    broker = HintBroker(town.redis.url, link)
+    broker = AtMostOnceBroker(town.redis.url, link)
     await broker.startup()
     await TaskiqQueue(broker, "write_reply").put("no id")  # type: ignore[arg-type] # what parley never puts there
     await becomes(lambda: "task_crashed" in town.workers[0].log())

@@ -1,10 +1,10 @@
-"""What the wires in memory keep, and what they let go: they live as long as their process."""
+"""What the in-memory transport holds and frees: it lives as long as its process."""
 
 import asyncio
 
 from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
-from parley.adapters.memory.room_list_cache import MOST_ACCOUNTS, MemoryRoomListCache
+from parley.adapters.memory.room_list_cache import MAX_ACCOUNTS, MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.model import Chunk
 from parley.core.chat.ports import CachedPage, CacheMiss
@@ -22,65 +22,66 @@ async def fill(cache: MemoryRoomListCache, account_id) -> None:
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
 
-async def test_lists_of_the_latest_accounts_are_kept_and_no_more(desk):
+async def test_only_the_pages_of_the_latest_accounts_are_held(desk):
     cache = room_list_cache()
-    accounts = [desk.new_id() for _ in range(MOST_ACCOUNTS + 1)]
+    accounts = [desk.new_id() for _ in range(MAX_ACCOUNTS + 1)]
     for account_id in accounts[:-1]:
         await fill(cache, account_id)
-    # Looking makes it the latest: another one goes.
+    # The look-up makes it the latest, so that another one is removed.
     assert await cache.look_up(accounts[0], limit=50) == PAGE
     await fill(cache, accounts[-1])
 
     assert await cache.look_up(accounts[0], limit=50) == PAGE
     assert await cache.look_up(accounts[2], limit=50) == PAGE
     assert isinstance(await cache.look_up(accounts[1], limit=50), CacheMiss)
-    assert len(cache._shelves) == MOST_ACCOUNTS
+    assert cache.accounts_held == MAX_ACCOUNTS
 
 
-async def test_page_is_not_kept_for_an_account_that_went_meanwhile(desk):
+async def test_page_of_an_account_removed_in_the_meantime_is_not_stored(desk):
     cache = room_list_cache()
     account_id = desk.new_id()
     missed = await cache.look_up(account_id, limit=50)
-    for _ in range(MOST_ACCOUNTS):
+    for _ in range(MAX_ACCOUNTS):
         await cache.look_up(desk.new_id(), limit=50)
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
     assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_stream_keeps_nothing_of_replies_that_have_ended(desk):
+async def test_stream_holds_nothing_of_ended_replies(desk):
     stream = MemoryReplyStream()
-    for _ in range(3):
+    pending = [desk.new_id() for _ in range(3)]
+    for pending_id in pending:
         reply_id = desk.new_id()
         async with stream.follow(reply_id):
             await stream.append(reply_id, Chunk(1, 0, "text"))
             await stream.end(reply_id)
-        await stream.append(desk.new_id(), Chunk(1, 0, "text"))
+        await stream.append(pending_id, Chunk(1, 0, "text"))
         async with stream.follow(desk.new_id()):
             await stream.end(desk.new_id())
-    assert len(stream._logs) == 3
+    assert stream.replies_held == 3
 
-    for reply_id in list(stream._logs):
+    for reply_id in pending:
         await stream.end(reply_id)
-    assert stream._logs == {}
+    assert stream.replies_held == 0
 
 
-async def test_reader_that_leaves_takes_its_place_with_it(desk):
+async def test_stream_holds_nothing_of_readers_that_left(desk):
     stream = MemoryReplyStream()
     reply_id = desk.new_id()
     async with stream.follow(reply_id), stream.follow(reply_id):
         pass
 
-    assert stream._logs == {}
+    assert stream.replies_held == 0
 
 
-async def test_signals_keep_nothing_of_who_has_left(desk):
+async def test_signals_hold_nothing_of_listeners_that_left(desk):
     signals = MemoryStopSignals()
     reply_id = desk.new_id()
     async with signals.listen(reply_id), signals.listen(reply_id):
         await signals.send(desk.new_id())
 
-    assert signals._listeners == {}
+    assert signals.replies_listened_to == 0
 
 
 async def test_queue_holds_an_id_once_and_in_order(desk):
