@@ -19,7 +19,7 @@ ci:
 test *arguments:
     .venv/bin/pytest {{arguments}}
 
-# The faults at their full dose: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
+# The fault tests at full scale: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
 faults:
     FAULTS=long .venv/bin/pytest tests/faults tests/contracts/test_plans_follow.py
 
