@@ -31,7 +31,7 @@ pythons:
         && .venv-$version/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder || exit 1; \
     done
 
-# What is fast and what is not, against limits measured beside it: under 10 minutes; benchmarks/README.md
+# Benchmarks beside their baselines, in under 10 minutes; see benchmarks/README.md
 bench *arguments:
     python3 -m venv .venv
     .venv/bin/pip install --quiet --constraint constraints.txt --editable '.[test]'
