@@ -13,7 +13,7 @@ from redis import Redis
 
 from parley.adapters.redis.broker import AtMostOnceBroker
 from parley.adapters.redis.client.background import running_in_background
-from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient
 from parley.adapters.redis.pubsub import PING_SECONDS, PubSub
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream.stream import RedisReplyStream
@@ -77,9 +77,11 @@ class Process:
 
 
 @asynccontextmanager
-async def process(url: str, *, ping_seconds: float = PING_SECONDS) -> AsyncGenerator[Process, None]:
+async def process(
+    url: str, *, ping_seconds: float = PING_SECONDS, answer_seconds: float = ANSWER_SECONDS
+) -> AsyncGenerator[Process, None]:
     async with AsyncExitStack() as stack:
-        made = Process(RedisClient(url), ping_seconds)
+        made = Process(RedisClient(url, answer_seconds=answer_seconds), ping_seconds)
         stack.push_async_callback(made.client.close)
         for part in (made.pubsub, made.stream, made.signals):
             await stack.enter_async_context(part.running())

@@ -58,7 +58,7 @@ async def test_connection_that_goes_silent_is_replaced():
     with own_redis() as server:
         async with (
             TcpProxy(server.port).running() as proxy,
-            process(proxy.url, ping_seconds=0.1) as api,
+            process(proxy.url, ping_seconds=0.1, answer_seconds=0.3) as api,
             process(server.url) as worker,
             followed_reply(api.stream) as followed,
         ):
@@ -131,7 +131,7 @@ async def test_late_answers_only_delay():
 
 async def test_silent_redis_blocks_no_caller_for_long():
     with own_redis() as server:
-        async with TcpProxy(server.port).running() as proxy, process(proxy.url) as made:
+        async with TcpProxy(server.port).running() as proxy, process(proxy.url, answer_seconds=0.3) as made:
             proxy.swallowing = True
             async with asyncio.timeout(PATIENCE):
                 async with made.stream.follow(new_id()) as reader:

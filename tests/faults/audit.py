@@ -26,7 +26,8 @@ class Sent:
 
 async def send(cluster: Cluster, *, rooms: int, each: int, text: str = "[[words 30]]") -> list[Sent]:
     """Send messages to all API processes. A request that fails in an outage is repeated with the same key."""
-    made = [await _with_retries(cluster, "POST", "/chatroom", {"name": f"room {number}"}) for number in range(rooms)]
+    names = [{"name": f"room {number}"} for number in range(rooms)]
+    made = await asyncio.gather(*(_with_retries(cluster, "POST", "/chatroom", name) for name in names))
 
     async def fill(room: str) -> list[Sent]:
         return [await _say(cluster, room, f"{text} number {number}") for number in range(each)]
@@ -43,8 +44,8 @@ async def audit(cluster: Cluster, sent: list[Sent]) -> Counter[str]:
         assert reader.final is not None
         assert reader.final.data["message"] == message
         assert reader.text == message["content"], (each, reader.text, message["content"])
-    for room in {each.room for each in sent}:
-        await _audit_room(cluster, room, [each for each in sent if each.room == room])
+    rooms = {each.room for each in sent}
+    await asyncio.gather(*(_audit_room(cluster, room, [each for each in sent if each.room == room]) for room in rooms))
     statuses = Counter(message["status"] for message in messages)
     usage = await _with_retries(cluster, "GET", "/user/usage")
     assert usage["used"] == len(sent) - statuses["failed"]
