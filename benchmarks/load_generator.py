@@ -81,7 +81,7 @@ async def chat(
 ) -> dict[str, Any]:
     """Post for `seconds`, or for `replies`. Raises LoadGeneratorError for an incomplete reply, unless it `may_fail`."""
     options = {"port": urlsplit(api).port, "body": body, "clients": clients, "seconds": seconds, "replies": replies}
-    options |= {"deltas": deltas, "ramp": ramp_ms, "patience": patience}
+    options |= {"deltas": deltas, "ramp": ramp_ms, "timeout": patience}
     words = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
     process = await asyncio.create_subprocess_exec(
         *(str(generator), "chat", *words),

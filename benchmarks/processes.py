@@ -52,7 +52,7 @@ class ResourceUsage:
     """One sample a second: the time, and the CPU seconds by process name."""
 
     samples: list[tuple[float, dict[str, float]]] = field(default_factory=list)
-    most_mb: dict[str, float] = field(default_factory=dict)
+    max_mb: dict[str, float] = field(default_factory=dict)
 
     def cpu_percent(self, *, without_first: int = 0, without_last: int = 0) -> dict[str, float]:
         """100 is one core. Leaves out samples at both ends, if enough remain."""
@@ -71,7 +71,7 @@ async def sampled(processes: Mapping[str, int]) -> AsyncIterator[ResourceUsage]:
         while True:
             usage.samples.append((time.monotonic(), {name: cpu_seconds(pid) for name, pid in processes.items()}))
             for name, pid in processes.items():
-                usage.most_mb[name] = max(usage.most_mb.get(name, 0.0), resident_mb(pid))
+                usage.max_mb[name] = max(usage.max_mb.get(name, 0.0), resident_mb(pid))
             await asyncio.sleep(1)
 
     sampling = asyncio.create_task(sample())

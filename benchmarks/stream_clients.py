@@ -67,7 +67,7 @@ class StreamClients:
         ramp = RAMP_MS // 1_000 + 2
         used = usage.cpu_percent(without_first=ramp, without_last=ramp)
         used["client"] = round(100 * figures["cpu_seconds"] / figures["seconds"], 1)
-        return figures | {"cpu_percent": used, "api_mb": round(usage.most_mb["api"], 1)}
+        return figures | {"cpu_percent": used, "api_mb": round(usage.max_mb["api"], 1)}
 
     async def _wait_until_idle(self) -> None:
         async with self.deployment.database() as connection, asyncio.timeout(SETTLE_SECONDS):

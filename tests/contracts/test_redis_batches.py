@@ -62,13 +62,13 @@ async def test_every_caller_gets_an_error_without_redis_and_the_next_command_is_
 
 async def test_a_command_whose_answer_is_late_does_not_delay_others(client):
     key = new_key()
-    waiter = asyncio.ensure_future(client.execute("BLPOP", key, 0))
+    late = asyncio.ensure_future(client.execute("BLPOP", key, 0))
     # One iteration of the loop for the call, one for the batch to leave.
     for _ in range(2):
         await asyncio.sleep(0)
     async with asyncio.timeout(5):
         assert await client.execute("RPUSH", key, "late") == 1
-        assert await waiter == (key.encode(), b"late")
+        assert await late == (key.encode(), b"late")
 
 
 async def test_closing_the_client_cancels_waiting_callers():

@@ -130,20 +130,20 @@ async def use_a_room(api: ApiRecorder, canaries: Canaries, token: str) -> None:
     await api.ok("PATCH", room, token, json={"name": canaries.new("room name")})
     await api.refused_call("PATCH", room, token, json={"name": canaries.new("long name", length=300)})
     key = {"Idempotency-Key": canaries.new("key")}
-    said = {"content": f"[[words 20]] {canaries.new('text')}"}
-    reply = (await api.ok("POST", f"{room}/message", token, json=said, headers=key))["reply"]["id"]
-    await api.ok("POST", f"{room}/message", token, json=said, headers=key)
+    message = {"content": f"[[words 20]] {canaries.new('text')}"}
+    reply = (await api.ok("POST", f"{room}/message", token, json=message, headers=key))["reply"]["id"]
+    await api.ok("POST", f"{room}/message", token, json=message, headers=key)
     await api.refused_call("POST", f"{room}/message", token, json={"content": canaries.new("text")}, headers=key)
     await api.refused_call("POST", f"{room}/message", token, json={"content": canaries.new("text", length=32_001)})
     await api.refused_call("POST", f"{room}/message", token, content=f'{{"content": "{canaries.new("text")}')
     await wait_for_end(api, token, room, reply)
     for course in ("[[status 400]]", "[[first 1 status 503]] [[words 5]]", "[[blocked]]", "[[first 1 garbage]]"):
-        said = {"content": f"{course} {canaries.new('text')} [[words 5]]"}
-        accepted = await api.ok("POST", f"{room}/message", token, json=said)
+        message = {"content": f"{course} {canaries.new('text')} [[words 5]]"}
+        accepted = await api.ok("POST", f"{room}/message", token, json=message)
         await api.ok("GET", accepted["stream_url"])
         await wait_for_end(api, token, room, accepted["reply"]["id"])
-    said = {"content": f"[[words 500]] [[drip 0.1]] {canaries.new('text')}"}
-    reply = (await api.ok("POST", f"{room}/message", token, json=said))["reply"]["id"]
+    message = {"content": f"[[words 500]] [[drip 0.1]] {canaries.new('text')}"}
+    reply = (await api.ok("POST", f"{room}/message", token, json=message))["reply"]["id"]
     await api.ok("POST", f"{room}/messages/{reply}/stop", token)
     for path in (room, f"{room}/messages", f"{room}/messages/{reply}"):
         await api.ok("GET", path, token)

@@ -48,12 +48,12 @@ async def test_several_api_processes_are_refused_without_redis(tmp_path: Path) -
 
 async def test_run_prints_its_choices_and_no_secret(tmp_path: Path) -> None:
     async with served(tmp_path, OPENAI_API_KEY="sk-not-to-be-seen", OPENAI_MODELS="small") as api:
-        said = api.log()
-    assert api.address in said
-    assert f"{api.address}/docs" in said
-    assert "sqlite:///parley.db" in said
-    assert "openai/small" in said
-    assert "sk-not-to-be-seen" not in said
+        log = api.log()
+    assert api.address in log
+    assert f"{api.address}/docs" in log
+    assert "sqlite:///parley.db" in log
+    assert "openai/small" in log
+    assert "sk-not-to-be-seen" not in log
 
 
 async def test_a_port_in_use_is_reported_and_ends_the_process(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the in-memory transport holds and frees: it lives as long as its process."""
 
 import asyncio
+from uuid import uuid4
 
 from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
@@ -22,9 +23,9 @@ async def fill(cache: MemoryRoomListCache, account_id) -> None:
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
 
-async def test_only_the_pages_of_the_latest_accounts_are_held(desk):
+async def test_only_the_pages_of_the_latest_accounts_are_held():
     cache = room_list_cache()
-    accounts = [desk.new_id() for _ in range(MAX_ACCOUNTS + 1)]
+    accounts = [uuid4() for _ in range(MAX_ACCOUNTS + 1)]
     for account_id in accounts[:-1]:
         await fill(cache, account_id)
     # The look-up makes it the latest, so that another one is removed.
@@ -37,28 +38,28 @@ async def test_only_the_pages_of_the_latest_accounts_are_held(desk):
     assert cache.accounts_held == MAX_ACCOUNTS
 
 
-async def test_page_of_an_account_removed_in_the_meantime_is_not_stored(desk):
+async def test_page_of_an_account_removed_in_the_meantime_is_not_stored():
     cache = room_list_cache()
-    account_id = desk.new_id()
+    account_id = uuid4()
     missed = await cache.look_up(account_id, limit=50)
     for _ in range(MAX_ACCOUNTS):
-        await cache.look_up(desk.new_id(), limit=50)
+        await cache.look_up(uuid4(), limit=50)
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
     assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_stream_holds_nothing_of_ended_replies(desk):
+async def test_stream_holds_nothing_of_ended_replies():
     stream = MemoryReplyStream()
-    pending = [desk.new_id() for _ in range(3)]
+    pending = [uuid4() for _ in range(3)]
     for pending_id in pending:
-        reply_id = desk.new_id()
+        reply_id = uuid4()
         async with stream.follow(reply_id):
             await stream.append(reply_id, Chunk(1, 0, "text"))
             await stream.end(reply_id)
         await stream.append(pending_id, Chunk(1, 0, "text"))
-        async with stream.follow(desk.new_id()):
-            await stream.end(desk.new_id())
+        async with stream.follow(uuid4()):
+            await stream.end(uuid4())
     assert stream.replies_held == 3
 
     for reply_id in pending:
@@ -66,27 +67,27 @@ async def test_stream_holds_nothing_of_ended_replies(desk):
     assert stream.replies_held == 0
 
 
-async def test_stream_holds_nothing_of_readers_that_left(desk):
+async def test_stream_holds_nothing_of_readers_that_left():
     stream = MemoryReplyStream()
-    reply_id = desk.new_id()
+    reply_id = uuid4()
     async with stream.follow(reply_id), stream.follow(reply_id):
         pass
 
     assert stream.replies_held == 0
 
 
-async def test_signals_hold_nothing_of_listeners_that_left(desk):
+async def test_signals_hold_nothing_of_listeners_that_left():
     signals = MemoryStopSignals()
-    reply_id = desk.new_id()
+    reply_id = uuid4()
     async with signals.listen(reply_id), signals.listen(reply_id):
-        await signals.send(desk.new_id())
+        await signals.send(uuid4())
 
     assert signals.replies_listened_to == 0
 
 
-async def test_queue_holds_an_id_once_and_in_order(desk):
+async def test_queue_holds_an_id_once_and_in_order():
     queue = MemoryQueue()
-    first, second = desk.new_id(), desk.new_id()
+    first, second = uuid4(), uuid4()
     for reply_id in (first, second, first, second, first):
         await queue.put(reply_id)
 
@@ -98,9 +99,9 @@ async def test_queue_holds_an_id_once_and_in_order(desk):
     assert await taking == first
 
 
-async def test_cancelled_take_loses_nothing(desk):
+async def test_cancelled_take_loses_nothing():
     queue = MemoryQueue()
-    reply_id = desk.new_id()
+    reply_id = uuid4()
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
     taking.cancel()
