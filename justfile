@@ -19,7 +19,7 @@ ci:
 test *arguments:
     .venv/bin/pytest {{arguments}}
 
-# The faults at their full dose: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
+# The fault tests at full scale: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
 faults:
     FAULTS=long .venv/bin/pytest tests/faults tests/contracts/test_plans_follow.py
 
@@ -31,7 +31,7 @@ pythons:
         && .venv-$version/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder || exit 1; \
     done
 
-# What is fast and what is not, against limits measured beside it: under 10 minutes; benchmarks/README.md
+# Benchmarks beside their baselines, in under 10 minutes; see benchmarks/README.md
 bench *arguments:
     python3 -m venv .venv
     .venv/bin/pip install --quiet --constraint constraints.txt --editable '.[test]'

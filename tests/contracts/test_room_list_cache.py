@@ -12,7 +12,7 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.redis.room_list_cache import RedisRoomListCache
 from parley.core.chat.ports import CachedPage, CacheMiss, RoomListCache
 from tests.contracts.chat_fixtures import new_id
-from tests.contracts.redis_fixtures import redis_link
+from tests.contracts.redis_fixtures import redis_client
 
 LIFETIME = 0.5
 PAGE = CachedPage(b'{"items": []}', '"an etag"')
@@ -53,8 +53,8 @@ async def memory(seconds: float) -> AsyncGenerator[TimedCache, None]:
 
 @asynccontextmanager
 async def redis(seconds: float) -> AsyncGenerator[TimedCache, None]:
-    async with redis_link() as link:
-        yield TimedCache(RedisRoomListCache(link, seconds=seconds), asyncio.sleep)
+    async with redis_client() as client:
+        yield TimedCache(RedisRoomListCache(client, seconds=seconds), asyncio.sleep)
 
 
 CACHES = [pytest.param(memory, id="memory"), pytest.param(redis, id="redis")]

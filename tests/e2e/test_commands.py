@@ -1,4 +1,4 @@
-"""The command line as an operator meets it."""
+"""The command line as an operator uses it."""
 
 import json
 import socket
@@ -46,17 +46,17 @@ async def test_several_api_processes_are_refused_without_redis(tmp_path: Path) -
     assert "Redis" in err
 
 
-async def test_run_says_what_it_chose_and_never_a_secret(tmp_path: Path) -> None:
+async def test_run_prints_its_choices_and_no_secret(tmp_path: Path) -> None:
     async with served(tmp_path, OPENAI_API_KEY="sk-not-to-be-seen", OPENAI_MODELS="small") as api:
-        said = api.log()
-    assert api.address in said
-    assert f"{api.address}/docs" in said
-    assert "sqlite:///parley.db" in said
-    assert "openai/small" in said
-    assert "sk-not-to-be-seen" not in said
+        log = api.log()
+    assert api.address in log
+    assert f"{api.address}/docs" in log
+    assert "sqlite:///parley.db" in log
+    assert "openai/small" in log
+    assert "sk-not-to-be-seen" not in log
 
 
-async def test_a_port_in_use_is_said_and_ends_the_process(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_and_ends_the_process(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -66,7 +66,7 @@ async def test_a_port_in_use_is_said_and_ends_the_process(tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
-async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Path) -> None:
+async def test_a_generated_secret_survives_a_restart(tmp_path: Path) -> None:
     async with served(tmp_path, JWT_SECRET="") as api:
         client = await sign_in(api.address)
         await api.kill()
@@ -78,7 +78,7 @@ async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Pat
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-async def test_check_looks_at_everything_and_fails_on_a_fault(tmp_path: Path) -> None:
+async def test_check_reports_every_part_and_fails_on_a_fault(tmp_path: Path) -> None:
     code, out, _ = await run_parley(tmp_path, "check")
     assert code == 0
     assert all(line.startswith("ok ") for line in out.splitlines())
@@ -87,7 +87,7 @@ async def test_check_looks_at_everything_and_fails_on_a_fault(tmp_path: Path) ->
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")
 
 
-async def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
+async def test_migrate_creates_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         code, out, _ = await run_parley(tmp_path, "migrate")
         assert code == 0
@@ -105,7 +105,7 @@ async def test_the_openapi_command_prints_what_the_server_serves(tmp_path: Path)
     assert json.loads(out) == document
 
 
-async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_path: Path) -> None:
+async def test_the_operators_plan_applies_until_it_is_removed(tmp_path: Path) -> None:
     async with served(tmp_path, BASIC_DAILY_LIMIT="0") as api:
         client = await sign_in(api.address, "mira@example.com")
         room = (await client.post("/chatroom", json={"name": "r"})).json()["id"]
@@ -124,7 +124,7 @@ async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_pat
         await client.aclose()
 
 
-async def test_a_second_process_is_kept_away_from_the_file_of_the_first(tmp_path: Path) -> None:
+async def test_a_second_process_is_refused_the_file_of_the_first(tmp_path: Path) -> None:
     async with served(tmp_path) as api:
         code, _, err = await run_parley(tmp_path, "run", "--port", str(api.port + 1))
         assert (code, len(err.splitlines())) == (2, 1)

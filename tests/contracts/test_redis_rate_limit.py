@@ -1,4 +1,4 @@
-"""The throttle that several processes share."""
+"""The rate limiter that several processes share."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -8,17 +8,17 @@ import pytest
 
 from parley.adapters.redis.rate_limit import RedisRateLimiter
 from parley.core.errors import Unavailable
-from tests.contracts.redis_fixtures import PATIENCE, own_redis, redis_link
+from tests.contracts.redis_fixtures import PATIENCE, own_redis, redis_client
 from tests.servers.tcp_proxy import TcpProxy
 
 
 async def test_count_is_exact_over_several_processes():
     prefix = f"{uuid4()}:"
     async with AsyncExitStack() as stack:
-        links = [await stack.enter_async_context(redis_link()) for _ in range(4)]
-        throttles = [RedisRateLimiter(link, prefix=prefix) for link in links]
+        clients = [await stack.enter_async_context(redis_client()) for _ in range(4)]
+        limiters = [RedisRateLimiter(client, prefix=prefix) for client in clients]
         waits = await asyncio.gather(
-            *(rate_limiter.take("key", limit=17, per=60) for _ in range(50) for rate_limiter in throttles)
+            *(limiter.take("key", limit=17, per=60) for _ in range(50) for limiter in limiters)
         )
 
     assert len(waits) == 200
@@ -26,43 +26,43 @@ async def test_count_is_exact_over_several_processes():
     assert all(59 < wait <= 60 for wait in waits if wait)
 
 
-async def test_key_is_gone_when_its_uses_stop_to_count():
+async def test_key_expires_with_its_last_use():
     prefix = f"{uuid4()}:"
-    async with redis_link() as link:
-        rate_limiter = RedisRateLimiter(link, prefix=prefix)
+    async with redis_client() as client:
+        rate_limiter = RedisRateLimiter(client, prefix=prefix)
         await rate_limiter.take("key", limit=5, per=30)
-        assert 29_000 < await link.commands.pttl(f"{prefix}key") <= 30_000
+        assert 29_000 < await client.commands.pttl(f"{prefix}key") <= 30_000
         await rate_limiter.take("key", limit=5, per=0)
-        assert not await link.commands.exists(f"{prefix}key")
+        assert not await client.commands.exists(f"{prefix}key")
 
 
-async def test_redis_that_lost_its_scripts_is_given_them_again():
+async def test_lost_scripts_are_loaded_again():
     with own_redis() as server:
-        async with redis_link(server.url) as link:
-            rate_limiter = RedisRateLimiter(link)
+        async with redis_client(server.url) as client:
+            rate_limiter = RedisRateLimiter(client)
             assert await rate_limiter.take("key", limit=1, per=60) == 0.0
             assert server.ask("SCRIPT", "FLUSH") == b"+OK"
             assert await rate_limiter.take("key", limit=1, per=60) > 0.0
 
 
-async def test_redis_that_is_down_makes_it_unavailable_until_it_is_back():
+async def test_unavailable_until_redis_is_back():
     with own_redis() as server:
-        async with redis_link(server.url) as link:
-            rate_limiter = RedisRateLimiter(link)
+        async with redis_client(server.url) as client:
+            rate_limiter = RedisRateLimiter(client)
             server.kill()
             async with asyncio.timeout(PATIENCE):
                 with pytest.raises(Unavailable):
                     await rate_limiter.take("key", limit=1, per=60)
-            assert not await link.answers()
+            assert not await client.answers()
             server.start()
             assert await rate_limiter.take("key", limit=1, per=60) == 0.0
-            assert await link.answers()
+            assert await client.answers()
 
 
-async def test_lost_answer_counts_once():
+async def test_lost_answer_counts_one_use():
     with own_redis() as server:
-        async with TcpProxy(server.port).running() as proxy, redis_link(proxy.url) as link:
-            rate_limiter = RedisRateLimiter(link)
+        async with TcpProxy(server.port).running() as proxy, redis_client(proxy.url) as client:
+            rate_limiter = RedisRateLimiter(client)
             assert await rate_limiter.take("key", limit=3, per=60) == 0.0
             proxy.cut_at_next_answer = True
             with pytest.raises(Unavailable):
@@ -71,8 +71,8 @@ async def test_lost_answer_counts_once():
             assert await rate_limiter.take("key", limit=3, per=60) > 0.0
 
 
-async def test_more_callers_than_connections_wait_their_turn():
-    async with redis_link() as link:
-        rate_limiter = RedisRateLimiter(link, prefix=f"{uuid4()}:")
+async def test_callers_wait_for_a_free_connection():
+    async with redis_client() as client:
+        rate_limiter = RedisRateLimiter(client, prefix=f"{uuid4()}:")
         waits = await asyncio.gather(*(rate_limiter.take(f"{number}", limit=1, per=60) for number in range(300)))
         assert waits == [0.0] * 300

@@ -1,9 +1,9 @@
-/* Load and model for the benchmarks, since Python would be the bottleneck. Linux, one thread, nothing but libc.
+/* Clients and a model for the benchmarks. Compiled, since Python would be the bottleneck. Linux, one thread, only libc.
 
-   wire model --port P          an OpenAI-compatible server that streams: see wire_model.c
-   wire chat --port P …         clients that post messages and read their replies' streams: see wire_chat.c */
+   load_generator model --port P          an OpenAI-compatible server that streams: see model_server.c
+   load_generator chat --port P …         clients that post messages and read their replies' streams: see chat_clients.c */
 #define _GNU_SOURCE
-#include "wire.h"
+#include "load_generator.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,15 +24,15 @@ micros now(void)
 
 void fail(const char *what)
 {
-    fprintf(stderr, "wire: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "load_generator: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
 void add(struct bytes *to, const char *data, size_t length)
 {
-    if (to->used + length + 1 > to->room) {
-        to->room = 2 * (to->used + length + 1);
-        to->at = realloc(to->at, to->room);
+    if (to->used + length + 1 > to->capacity) {
+        to->capacity = 2 * (to->used + length + 1);
+        to->at = realloc(to->at, to->capacity);
         if (!to->at)
             fail("memory");
     }
@@ -79,6 +79,6 @@ int main(int count, char **given)
         return run_model();
     if (count > 1 && !strcmp(given[1], "chat"))
         return run_chat();
-    fprintf(stderr, "wire model --port P | wire chat --port P --clients C …\n");
+    fprintf(stderr, "load_generator model --port P | load_generator chat --port P --clients C …\n");
     return 2;
 }

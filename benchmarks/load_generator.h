@@ -1,6 +1,6 @@
-/* What the model and its readers share. Time is CLOCK_MONOTONIC in microseconds: one clock for the whole machine. */
-#ifndef WIRE_H
-#define WIRE_H
+/* Shared by the model and the clients. Times are CLOCK_MONOTONIC in microseconds, one clock for all processes. */
+#ifndef LOAD_GENERATOR_H
+#define LOAD_GENERATOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@ typedef long long micros;
 
 struct bytes {
     char *at;
-    size_t used, room;
+    size_t used, capacity;
 };
 
 micros now(void);
@@ -21,7 +21,7 @@ const char *option(const char *name, const char *otherwise);
 long number(const char *name, long otherwise);
 void watch(int epoll, int fd, unsigned events, void *data);
 
-/* An HTTP response as it arrives. Start with zeros; `whole` is true when its last byte was taken. */
+/* An HTTP response as it arrives. Initialize with zeros; `whole` is true once its last byte was taken. */
 struct answer {
     enum { HEAD, FIXED, SIZE, DATA, DATA_END, LAST } part;
     bool chunked, whole;

@@ -1,6 +1,6 @@
-/* As much of HTTP/1.1 as the API's answers need: a length or chunks. */
+/* The part of HTTP/1.1 that the API's responses use: a length or chunks. */
 #define _GNU_SOURCE
-#include "wire.h"
+#include "load_generator.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
--- wrk's script. Without arguments it repeats the request of the command line. With a file of lines «path token», and a
--- word that no other run uses, it posts a message to each in turn, every one with an Idempotency-Key of its own.
+-- Script for wrk. Without arguments it repeats the request of the command line. Its arguments are a file with lines
+-- «path token» and a unique word: then it posts a message to each path in order, each with a unique Idempotency-Key.
 
 local targets, word, count = {}, "", 0
 

@@ -1,10 +1,11 @@
-"""The in-memory adapters do not grow: they live as long as their process."""
+"""What the in-memory transport holds and frees: it lives as long as its process."""
 
 import asyncio
+from uuid import uuid4
 
 from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
-from parley.adapters.memory.room_list_cache import MOST_ACCOUNTS, MemoryRoomListCache
+from parley.adapters.memory.room_list_cache import MAX_ACCOUNTS, MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.model import Chunk
 from parley.core.chat.ports import CachedPage, CacheMiss
@@ -22,70 +23,71 @@ async def fill(cache: MemoryRoomListCache, account_id) -> None:
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
 
-async def test_lists_of_the_latest_accounts_are_cached(env):
+async def test_only_the_pages_of_the_latest_accounts_are_held():
     cache = room_list_cache()
-    accounts = [env.new_id() for _ in range(MOST_ACCOUNTS + 1)]
+    accounts = [uuid4() for _ in range(MAX_ACCOUNTS + 1)]
     for account_id in accounts[:-1]:
         await fill(cache, account_id)
-    # The look-up makes it the latest, so another one is evicted.
+    # The look-up makes it the latest, so that another one is removed.
     assert await cache.look_up(accounts[0], limit=50) == PAGE
     await fill(cache, accounts[-1])
 
     assert await cache.look_up(accounts[0], limit=50) == PAGE
     assert await cache.look_up(accounts[2], limit=50) == PAGE
     assert isinstance(await cache.look_up(accounts[1], limit=50), CacheMiss)
-    assert len(cache._shelves) == MOST_ACCOUNTS
+    assert cache.accounts_held == MAX_ACCOUNTS
 
 
-async def test_page_of_an_evicted_account_is_not_stored(env):
+async def test_page_of_an_account_removed_in_the_meantime_is_not_stored():
     cache = room_list_cache()
-    account_id = env.new_id()
+    account_id = uuid4()
     missed = await cache.look_up(account_id, limit=50)
-    for _ in range(MOST_ACCOUNTS):
-        await cache.look_up(env.new_id(), limit=50)
+    for _ in range(MAX_ACCOUNTS):
+        await cache.look_up(uuid4(), limit=50)
     await cache.store(account_id, PAGE, limit=50, missed=missed)
 
     assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_stream_forgets_ended_replies(env):
+async def test_stream_holds_nothing_of_ended_replies():
     stream = MemoryReplyStream()
-    for _ in range(3):
-        reply_id = env.new_id()
+    pending = [uuid4() for _ in range(3)]
+    for pending_id in pending:
+        reply_id = uuid4()
         async with stream.follow(reply_id):
             await stream.append(reply_id, Chunk(1, 0, "text"))
             await stream.end(reply_id)
-        await stream.append(env.new_id(), Chunk(1, 0, "text"))
-        async with stream.follow(env.new_id()):
-            await stream.end(env.new_id())
-    assert len(stream._logs) == 3
+        await stream.append(pending_id, Chunk(1, 0, "text"))
+        async with stream.follow(uuid4()):
+            await stream.end(uuid4())
+    assert stream.replies_held == 3
 
-    for reply_id in list(stream._logs):
+    for reply_id in pending:
         await stream.end(reply_id)
-    assert stream._logs == {}
+    assert stream.replies_held == 0
 
 
-async def test_stream_forgets_readers(env):
+async def test_stream_holds_nothing_of_readers_that_left():
     stream = MemoryReplyStream()
-    reply_id = env.new_id()
+    reply_id = uuid4()
     async with stream.follow(reply_id), stream.follow(reply_id):
         pass
 
-    assert stream._logs == {}
+    assert stream.replies_held == 0
 
 
-async def test_stop_signals_forget_listeners(env):
+async def test_signals_hold_nothing_of_listeners_that_left():
     signals = MemoryStopSignals()
-    reply_id = env.new_id()
+    reply_id = uuid4()
     async with signals.listen(reply_id), signals.listen(reply_id):
-        await signals.send(env.new_id())
+        await signals.send(uuid4())
 
-    assert signals._listeners == {}
+    assert signals.replies_listened_to == 0
 
 
-async def test_queue_holds_each_id_once_and_in_order(env):
+async def test_queue_holds_an_id_once_and_in_order():
     queue = MemoryQueue()
-    first, second = env.new_id(), env.new_id()
+    first, second = uuid4(), uuid4()
     for reply_id in (first, second, first, second, first):
         await queue.put(reply_id)
 
@@ -97,9 +99,9 @@ async def test_queue_holds_each_id_once_and_in_order(env):
     assert await taking == first
 
 
-async def test_cancelled_take_loses_nothing(env):
+async def test_cancelled_take_loses_nothing():
     queue = MemoryQueue()
-    reply_id = env.new_id()
+    reply_id = uuid4()
     taking = asyncio.create_task(queue.take())
     await asyncio.sleep(0)
     taking.cancel()

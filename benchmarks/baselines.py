@@ -1,7 +1,7 @@
-"""What is measured against: as little as does the same, each as a process of its own.
+"""Baselines: the least code that does the same as parley, each in its own process.
 
-python -m benchmarks.limits serve PORT BODY [DATABASE_URL ROOM]
-python -m benchmarks.limits write DATABASE_URL TARGETS CONNECTIONS SECONDS
+python -m benchmarks.baselines serve PORT BODY [DATABASE_URL ROOM]
+python -m benchmarks.baselines write DATABASE_URL TARGETS CONNECTIONS SECONDS
 """
 
 import asyncio
@@ -36,8 +36,8 @@ SELECT id, room_id, account_id, position, role, content, status, model, reply_to
        error_code, error_detail, created_at, completed_at, attempt, failures, stop_requested
 FROM messages WHERE room_id = $1 ORDER BY position DESC LIMIT 51
 """
-# All that an accepted message writes.
-EXCHANGE = """
+# Everything that accepting a message writes.
+ACCEPT_MESSAGE = """
 WITH room AS (
     UPDATE rooms SET last_position = last_position + 2, active_at = greatest(active_at, $1)
     WHERE id = $2 AND account_id = $3 RETURNING last_position
@@ -57,7 +57,7 @@ SELECT $7, $2, $3, last_position, 'assistant', '', 'pending', 'offline/echo', $6
 
 @dataclass(frozen=True)
 class Query:
-    """What a bare handler asks of the database before it answers."""
+    """The query that a bare handler runs before it answers."""
 
     database_url: str
     room: UUID
@@ -65,10 +65,10 @@ class Query:
 
 @asynccontextmanager
 async def bare_handler(body: Path, query: Query | None = None) -> AsyncIterator[str]:
-    """The address of a Litestar application with one handler that answers the file's bytes."""
+    """The address of a Litestar application with one handler that renext_targets the file's bytes."""
     port = free_port()
-    asked = () if query is None else (query.database_url, str(query.room))
-    process = await asyncio.create_subprocess_exec(*_this("serve", str(port), str(body), *asked))
+    arguments = () if query is None else (query.database_url, str(query.room))
+    process = await asyncio.create_subprocess_exec(*_this("serve", str(port), str(body), *arguments))
     try:
         await answers(f"http://127.0.0.1:{port}/", process)
         yield f"http://127.0.0.1:{port}/"
@@ -78,7 +78,7 @@ async def bare_handler(body: Path, query: Query | None = None) -> AsyncIterator[
 
 
 async def raw_writes(database_url: str, targets: Path, *, seconds: float) -> Load:
-    """Exchanges, over as many connections as parley's pool has. `targets` has lines «room account»."""
+    """Accept messages over as many connections as parley's pool has. `targets` has lines «room account»."""
     words = _this("write", database_url, str(targets), str(POOL), str(seconds))
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
     written, _ = await process.communicate()
@@ -88,13 +88,13 @@ async def raw_writes(database_url: str, targets: Path, *, seconds: float) -> Loa
 
 
 def _this(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "benchmarks.limits", *arguments)
+    return (sys.executable, "-m", "benchmarks.baselines", *arguments)
 
 
 def serve(port: int, body: bytes, query: Query | None) -> None:
     """Under uvicorn as `parley run` starts it."""
     uvicorn.run(
-        _bare(body) if query is None else _asking(body, query),
+        _bare(body) if query is None else _querying(body, query),
         host="127.0.0.1",
         port=port,
         access_log=False,
@@ -115,7 +115,7 @@ def _bare(body: bytes) -> Litestar:
     return Litestar([handler], openapi_config=None, logging_config=None)
 
 
-def _asking(body: bytes, query: Query) -> Litestar:
+def _querying(body: bytes, query: Query) -> Litestar:
     pools: list[asyncpg.Pool[asyncpg.Record]] = []
 
     @asynccontextmanager
@@ -134,10 +134,10 @@ def _asking(body: bytes, query: Query) -> Litestar:
 
 async def write(database_url: str, targets: list[tuple[UUID, UUID]], connections: int, seconds: float) -> Load:
     opened = [await asyncpg.connect(database_url) for _ in range(connections)]
-    # As wrk does: every connection takes the next room.
-    turns = itertools.cycle(targets)
+    # Like wrk: every connection takes the next room.
+    next_targets = itertools.cycle(targets)
     started = time.perf_counter()
-    times = await asyncio.gather(*(_writing(each, turns, started + seconds) for each in opened))
+    times = await asyncio.gather(*(_writing(each, next_targets, started + seconds) for each in opened))
     took = time.perf_counter() - started
     for each in opened:
         await each.close()
@@ -146,14 +146,14 @@ async def write(database_url: str, targets: list[tuple[UUID, UUID]], connections
 
 
 async def _writing(
-    connection: "asyncpg.Connection[asyncpg.Record]", turns: Iterator[tuple[UUID, UUID]], until: float
+    connection: "asyncpg.Connection[asyncpg.Record]", next_targets: Iterator[tuple[UUID, UUID]], until: float
 ) -> list[float]:
-    """How long each exchange took, in ms."""
-    statement = await connection.prepare(EXCHANGE)
+    """The duration of each statement in ms."""
+    statement = await connection.prepare(ACCEPT_MESSAGE)
     fingerprint = sha256(CONTENT.encode()).digest()
     times: list[float] = []
     while (started := time.perf_counter()) < until:
-        room, account = next(turns)
+        room, account = next(next_targets)
         now = datetime.now(UTC)
         question, reply = uuid7(), uuid7()
         key, day = reply.hex, now.date()

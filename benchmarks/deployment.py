@@ -1,5 +1,5 @@
-"""parley in scale-out mode on this machine, as in production: PostgreSQL that writes to disk, Redis, one API process,
-one `taskiq worker` with one child.
+"""parley in scale-out mode on this machine, as in production: PostgreSQL that writes to disk, Redis, one API process
+and one `taskiq worker` with one child process.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from tests.servers.redis_server import RedisServer
 
 SETTINGS = {
     "LOG_LEVEL": "WARNING",
-    # A token outlives the run.
+    # A token must live as long as the run.
     "ACCESS_TOKEN_EXPIRE_MINUTES": "600",
     "OTP_MAX_SENDS_PER_HOUR": "1000000",
-    # What is measured is the way of a message, not its refusal.
+    # Measures accepted messages, not refusals.
     "MAX_PENDING_REPLIES": "1000000",
 }
 
 
 @dataclass
 class TaskiqWorker:
-    """The parent watches over one child, which takes the tasks."""
+    """A parent process that supervises one child, which takes the tasks."""
 
     folder: Path
     settings: dict[str, str]
@@ -69,8 +69,8 @@ class TaskiqWorker:
 
 
 @dataclass(eq=False)
-class Town:
-    """`settings` are those of every process. There is no `worker_pid` where no worker was wished for."""
+class Deployment:
+    """`settings` are those of every process. Without a worker there is no `worker_pid`."""
 
     folder: Path
     settings: dict[str, str]
@@ -87,11 +87,6 @@ class Town:
         return self.settings["REDIS_URL"]
 
     @property
-    def model_address(self) -> str:
-        """The OPENAI_BASE_URL that was given; without one the built-in model answers."""
-        return self.settings.get("OPENAI_BASE_URL", "")
-
-    @property
     def api(self) -> str:
         return self.served.address
 
@@ -102,12 +97,12 @@ class Town:
 
     @property
     def worker_pid(self) -> int:
-        """Of the process that takes tasks."""
+        """The id of the process that takes tasks."""
         assert self.worker is not None
         return self.worker.child
 
     async def sign_in(self, email: str) -> str:
-        """An access token; the account is made at its first call."""
+        """An access token. Creates the account on the first call."""
         if email not in self._tokens:
             client = await sign_in(self.api, email)
             await client.aclose()
@@ -115,7 +110,7 @@ class Town:
         return self._tokens[email]
 
     async def pro(self, email: str) -> str:
-        """The same, of an account without a daily limit."""
+        """The same, and puts the account on the Pro plan, which has no daily limit."""
         token = await self.sign_in(email)
         code, _, err = await run_parley(self.folder, "plan", email, "pro", **self.settings)
         assert code == 0, err
@@ -123,7 +118,7 @@ class Town:
 
     @asynccontextmanager
     async def client(self, email: str) -> AsyncIterator[httpx.AsyncClient]:
-        """For what is prepared, not for what is measured."""
+        """A client for preparations, not for measurements."""
         bearer = {"Authorization": f"Bearer {await self.sign_in(email)}"}
         async with httpx.AsyncClient(base_url=self.api, headers=bearer, timeout=PATIENCE) as client:
             yield client
@@ -138,8 +133,10 @@ class Town:
 
 
 @asynccontextmanager
-async def town_up(folder: Path, *, workers: int = 1, tasks: int = 2_000, **settings: str) -> AsyncIterator[Town]:
-    """`settings` are parley's, by their names. `workers` is 0 or 1; `tasks` is how many one takes at a time."""
+async def running_deployment(
+    folder: Path, *, workers: int = 1, tasks: int = 2_000, **settings: str
+) -> AsyncIterator[Deployment]:
+    """`settings` are parley's, by name. `workers` is 0 or 1; `tasks` is how many a worker runs at the same time."""
     async with AsyncExitStack() as stack:
         postgres = await asyncio.to_thread(PostgresServer, durable=True)
         stack.callback(postgres.remove)
@@ -151,14 +148,14 @@ async def town_up(folder: Path, *, workers: int = 1, tasks: int = 2_000, **setti
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         code, _, err = await run_parley(folder, "migrate", **chosen)
         assert code == 0, err
-        town = Town(folder, chosen, Served(folder, chosen))
-        stack.push_async_callback(_end, town.served)
-        await town.served.start()
+        deployment = Deployment(folder, chosen, Served(folder, chosen))
+        stack.push_async_callback(_end, deployment.served)
+        await deployment.served.start()
         if workers:
-            town.worker = TaskiqWorker(folder, chosen, tasks)
-            stack.push_async_callback(town.worker.end)
-            await town.worker.start()
-        yield town
+            deployment.worker = TaskiqWorker(folder, chosen, tasks)
+            stack.push_async_callback(deployment.worker.end)
+            await deployment.worker.start()
+        yield deployment
 
 
 async def _end(served: Served) -> None:

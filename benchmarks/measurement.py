@@ -1,4 +1,4 @@
-"""One row of the table: what was measured, against which goal."""
+"""One measurement and its goal: a row of the results table."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,16 +22,16 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Row:
-    """`value` is the median of `rounds`, in the unit of `goal`; `said` puts it in words, with the limit's figure."""
+class Measurement:
+    """`value` is the median of `rounds` in the unit of `goal`; `summary` also names the baseline's figure."""
 
     name: str
     what: str
-    against: str
+    baseline: str
     goal: Goal
     value: float
-    said: str
-    # One entry a round: whatever it measured, the limit's figures of the same round included.
+    summary: str
+    # The figures of each round, with the baseline's.
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     @property

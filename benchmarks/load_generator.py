@@ -1,12 +1,12 @@
-"""The compiled load and model, wire*.c, from Python.
+"""Runs the compiled load generator: the clients of chat_clients.c and the model of model_server.c.
 
-    wire = await compiled(folder)                        # the program
-    async with model(wire) as served: served.url         # an OPENAI_BASE_URL; its replies are as `says` asks
-    figures = await chat(wire, town.api, token, rooms, body=says(20), clients=32, seconds=8, deltas=20)
+    generator = await compiled(folder)                   # the program
+    async with model(generator) as served: served.url    # an OPENAI_BASE_URL whose replies are as `message` asks
+    figures = await chat(generator, deployment.api, token, rooms, body=message(20), clients=32, seconds=8, deltas=20)
 
-`chat` gives what wire_chat.c prints: counts, and times in ms as {"count", "p50", "p90", "p99", "p999", "max"} under
+`chat` returns what chat_clients.c prints: counts, and times in ms as {"count", "p50", "p90", "p99", "p999", "max"} in
 `accepted` (message to its 202), `first` (to the first delta), `done` (to the end), `lag` and `steady` (a delta from the
-model to here); `trouble` is what the first clients that failed said.
+model to the client). `trouble` holds the messages of the first clients that failed.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 from tests.e2e.process import answers, free_port
 
-SOURCES = ("wire.c", "wire_http.c", "wire_model.c", "wire_chat.c")
+SOURCES = ("load_generator.c", "http_response.c", "model_server.c", "chat_clients.c")
 PATIENCE = 120
 
 
-class WireError(Exception):
-    """What was measured is worth nothing: requests failed, or text was lost."""
+class LoadGeneratorError(Exception):
+    """The measurement is invalid: requests failed, or text was lost."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,21 @@ class ServedModel:
 
 
 async def compiled(folder: Path) -> Path:
-    program = folder / "wire"
+    program = folder / "load_generator"
     here = Path(__file__).parent
     compiler = os.environ.get("CC", "cc")
     compiling = await asyncio.create_subprocess_exec(
         compiler, "-O2", "-o", str(program), *(str(here / source) for source in SOURCES)
     )
     if await compiling.wait():
-        raise WireError(f"{compiler} could not compile benchmarks/wire.c.")
+        raise LoadGeneratorError(f"{compiler} could not compile benchmarks/load_generator.c.")
     return program
 
 
 @asynccontextmanager
-async def model(wire: Path) -> AsyncIterator[ServedModel]:
+async def model(generator: Path) -> AsyncIterator[ServedModel]:
     port = free_port()
-    process = await asyncio.create_subprocess_exec(wire, "model", "--port", str(port))
+    process = await asyncio.create_subprocess_exec(generator, "model", "--port", str(port))
     try:
         await answers(f"http://127.0.0.1:{port}/", process)
         yield ServedModel(f"http://127.0.0.1:{port}/v1", process.pid)
@@ -59,13 +59,13 @@ async def model(wire: Path) -> AsyncIterator[ServedModel]:
         await process.wait()
 
 
-def says(deltas: int, *, every_ms: int = 0) -> str:
-    """The body of a message to which `model` replies so."""
-    return json.dumps({"content": f"[[deltas {deltas} every {every_ms}]]", "model": "openai/wire"})
+def message(deltas: int, *, every_ms: int = 0) -> str:
+    """The body of a message to which `model` replies with so many deltas."""
+    return json.dumps({"content": f"[[deltas {deltas} every {every_ms}]]", "model": "openai/compiled"})
 
 
 async def chat(
-    wire: Path,
+    generator: Path,
     api: str,
     token: str,
     rooms: Sequence[object],
@@ -79,13 +79,13 @@ async def chat(
     patience: int = PATIENCE,
     may_fail: bool = False,
 ) -> dict[str, Any]:
-    """`seconds` or `replies` bounds it. Raises WireError unless every reply came whole and just once, or `may_fail`."""
+    """Post for `seconds`, or for `replies`. Raises LoadGeneratorError for an incomplete reply, unless it `may_fail`."""
     options = {"port": urlsplit(api).port, "body": body, "clients": clients, "seconds": seconds, "replies": replies}
-    options |= {"deltas": deltas, "ramp": ramp_ms, "patience": patience}
+    options |= {"deltas": deltas, "ramp": ramp_ms, "timeout": patience}
     words = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
     process = await asyncio.create_subprocess_exec(
-        *(str(wire), "chat", *words),
-        env={"WIRE_TOKEN": token},
+        *(str(generator), "chat", *words),
+        env={"LOAD_TOKEN": token},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -97,8 +97,8 @@ async def chat(
         if process.returncode is None:
             process.kill()
     if not out or (process.returncode and not may_fail):
-        raise WireError(f"Clients failed: {out.decode()} {err.decode(errors='replace')[:1_000]}")
+        raise LoadGeneratorError(f"Clients failed: {out.decode()} {err.decode(errors='replace')[:1_000]}")
     figures: dict[str, Any] = json.loads(out) | {"trouble": err.decode(errors="replace")[:1_000]}
     if figures["miscounted"] and not may_fail:
-        raise WireError(f"{figures['miscounted']} of {figures['finished']} replies did not come whole.")
+        raise LoadGeneratorError(f"{figures['miscounted']} of {figures['finished']} replies were incomplete.")
     return figures

@@ -1,18 +1,18 @@
-/* wire chat: clients that post messages and read the streams of their replies, each on one connection.
+/* load_generator chat: clients that post messages and read the streams of their replies, each on one connection.
 
-   --port P --clients C   the API, and how many clients; each posts again as soon as its reply has ended
-   --body JSON            what each posts
-   --seconds S            no new message after that; without it
-   --replies N            how many in all
-   --patience S           who has not ended by then is counted in `unfinished`
-   --deltas N             how many «@moment » each reply has; one that has others is miscounted; 0: nothing is looked for
-   --ramp MS              the clients begin spread over so long
+   --port P --clients C   the API's port and the number of clients; each posts again as soon as its reply has ended
+   --body JSON            the body of every message
+   --seconds S            the time after which no client posts, or
+   --replies N            the number of messages in all
+   --timeout S           clients that have not ended by then are counted in `unfinished`
+   --deltas N             the number of «@time » in each reply; a reply with another number is `miscounted`; 0: unchecked
+   --ramp MS              the clients start spread over this time
 
-   The environment's WIRE_TOKEN is the account's token; standard input has its rooms, a line each: client c uses rooms
-   c, c + C, c + 2C and so on, so that no room's history grows long. JSON to standard output; times in ms. `lag` is from
-   a piece's moment to its arrival here; `steady` the same only while all clients read and none has ended. */
+   The environment's LOAD_TOKEN is the account's token. Standard input has the ids of its rooms, one a line: client c
+   uses rooms c, c + C, c + 2C and so on, so that no room's history grows long. Prints JSON with times in ms: `lag` is from
+   a delta's time in the model to its arrival here; `steady` the same while all clients read and none has ended. */
 #define _GNU_SOURCE
-#include "wire.h"
+#include "load_generator.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,12 +25,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The first moments after the last client joined are its joining still. */
+/* Excluded from `steady` after the last client started. */
 #define SETTLING 1000000
 
 struct client {
     int fd;
-    long said, stamps, room;
+    long stamps, room;
     bool streaming, over;
     struct answer answer;
     struct bytes body;
@@ -45,7 +45,7 @@ struct sample {
 
 struct samples {
     struct sample *at;
-    size_t used, room;
+    size_t used, capacity;
 };
 
 static struct client *clients;
@@ -57,16 +57,16 @@ static const char *token, *body;
 static long most, deltas;
 static char run_name[32];
 
-static void note(struct samples *samples, micros moment, micros took)
+static void record(struct samples *samples, micros moment, micros took)
 {
-    if (samples->used == samples->room) {
-        samples->room = samples->room ? 2 * samples->room : 4096;
-        samples->at = realloc(samples->at, samples->room * sizeof(struct sample));
+    if (samples->used == samples->capacity) {
+        samples->capacity = samples->capacity ? 2 * samples->capacity : 4096;
+        samples->at = realloc(samples->at, samples->capacity * sizeof(struct sample));
     }
     samples->at[samples->used++] = (struct sample){moment, took};
 }
 
-static void leave(struct client *client)
+static void finish_client(struct client *client)
 {
     if (!client->over)
         over_count++;
@@ -74,27 +74,27 @@ static void leave(struct client *client)
     close(client->fd);
 }
 
-static void go_wrong(struct client *client, const char *what)
+static void fail_client(struct client *client, const char *what)
 {
     fprintf(stderr, "client %ld: %s (status %d)\n", (long)(client - clients), what, client->answer.status);
     errors++;
-    leave(client);
+    finish_client(client);
 }
 
-static void ask(struct client *client, const char *request)
+static void send_request(struct client *client, const char *request)
 {
     size_t length = strlen(request);
     next_answer(&client->answer);
     client->body.used = 0;
     if (write(client->fd, request, length) != (ssize_t)length)
-        go_wrong(client, "a request could not be written");
+        fail_client(client, "a request could not be written");
 }
 
 static void post(struct client *client)
 {
     char request[8192];
     if (most ? posted >= most : now() >= deadline) {
-        leave(client);
+        finish_client(client);
         return;
     }
     snprintf(request, sizeof request,
@@ -107,7 +107,7 @@ static void post(struct client *client)
     client->first = client->stamps = 0;
     client->in_stamp = false;
     client->posted = now();
-    ask(client, request);
+    send_request(client, request);
 }
 
 static void open_stream(struct client *client)
@@ -116,17 +116,17 @@ static void open_stream(struct client *client)
     char *address = client->body.used ? strstr(client->body.at, "\"stream_url\":\"") : NULL;
     char *end = address ? strchr(address + 14, '"') : NULL;
     if (client->answer.status != 202 || !end) {
-        go_wrong(client, client->body.used ? client->body.at : "no body");
+        fail_client(client, client->body.used ? client->body.at : "no body");
         return;
     }
-    note(&accepted, now(), now() - client->posted);
+    record(&accepted, now(), now() - client->posted);
     snprintf(request, sizeof request, "GET %.*s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n",
              (int)(end - address - 14), address + 14);
     client->streaming = true;
-    ask(client, request);
+    send_request(client, request);
 }
 
-/* Over the pieces' borders, which may be anywhere. */
+/* A time may be split over several events. */
 static void read_stamps(struct client *client, const char *text, size_t length, micros arrived)
 {
     for (size_t n = 0; n < length; n++) {
@@ -136,7 +136,7 @@ static void read_stamps(struct client *client, const char *text, size_t length, 
         } else if (client->in_stamp && text[n] >= '0' && text[n] <= '9')
             client->stamp = 10 * client->stamp + text[n] - '0';
         else if (client->in_stamp && text[n] == ' ') {
-            note(&lags, client->stamp, arrived - client->stamp);
+            record(&lags, client->stamp, arrived - client->stamp);
             client->stamps++;
             client->in_stamp = false;
         }
@@ -152,7 +152,7 @@ static void end_reply(struct client *client, micros arrived)
         miscounted++;
     if (!first_left)
         first_left = arrived;
-    note(&ends, arrived, arrived - client->posted);
+    record(&ends, arrived, arrived - client->posted);
 }
 
 static void read_data(struct client *client, const char *data, size_t length)
@@ -161,7 +161,7 @@ static void read_data(struct client *client, const char *data, size_t length)
     if (!strcmp(client->event, "delta")) {
         if (!client->first) {
             client->first = last_joined = arrived;
-            note(&firsts, arrived, arrived - client->posted);
+            record(&firsts, arrived, arrived - client->posted);
         }
         if (deltas)
             read_stamps(client, data + 9, length > 11 ? length - 11 : 0, arrived);
@@ -172,7 +172,7 @@ static void read_data(struct client *client, const char *data, size_t length)
         client->stamps = 0;
         client->in_stamp = false;
     } else
-        go_wrong(client, client->event);
+        fail_client(client, client->event);
 }
 
 static void read_body(void *owner, const char *data, size_t length)
@@ -192,13 +192,13 @@ static void read_body(void *owner, const char *data, size_t length)
     }
 }
 
-static void hear(struct client *client)
+static void receive(struct client *client)
 {
     char data[65536];
     ssize_t length = read(client->fd, data, sizeof data);
     if (length <= 0) {
         if (length == 0 || errno != EAGAIN)
-            go_wrong(client, "the connection was closed");
+            fail_client(client, "the connection was closed");
         return;
     }
     take(&client->answer, data, (size_t)length, read_body, client);
@@ -207,7 +207,7 @@ static void hear(struct client *client)
     if (!client->streaming)
         open_stream(client);
     else if (client->answer.status != 200 || strcmp(client->event, "done"))
-        go_wrong(client, "the stream ended early");
+        fail_client(client, "the stream ended early");
     else
         post(client);
 }
@@ -252,8 +252,8 @@ static void print_times(const char *name, struct samples *samples)
     qsort(samples->at, count, sizeof(struct sample), by_time);
     printf(", \"%s\": {\"count\": %zu", name, count);
     for (int n = 0; n < 5 && count; n++) {
-        size_t place = (size_t)(parts[n] * (double)count);
-        printf(", \"%s\": %.3f", names[n], (double)samples->at[place < count ? place : count - 1].took / 1000);
+        size_t index = (size_t)(parts[n] * (double)count);
+        printf(", \"%s\": %.3f", names[n], (double)samples->at[index < count ? index : count - 1].took / 1000);
     }
     printf("}");
 }
@@ -264,7 +264,7 @@ static void print_steady(void)
     micros begin = last_joined + SETTLING, end = first_left;
     for (size_t n = 0; n < lags.used; n++)
         if (lags.at[n].moment >= begin && lags.at[n].moment <= end)
-            note(&steady, lags.at[n].moment, lags.at[n].took);
+            record(&steady, lags.at[n].moment, lags.at[n].took);
     printf(", \"steady_seconds\": %.1f", end > begin ? (double)(end - begin) / 1e6 : 0.0);
     print_times("steady", &steady);
     free(steady.at);
@@ -293,7 +293,7 @@ int run_chat(void)
 {
     long joined = 0, ramp = number("--ramp", 0) * 1000;
     int epoll = epoll_create1(0);
-    token = getenv("WIRE_TOKEN");
+    token = getenv("LOAD_TOKEN");
     body = option("--body", "{\"content\":\"hello\"}");
     client_count = number("--clients", 1);
     deltas = number("--deltas", 0);
@@ -302,15 +302,15 @@ int run_chat(void)
     read_rooms();
     started = now();
     deadline = most ? 0 : started + (micros)(atof(option("--seconds", "10")) * 1e6);
-    snprintf(run_name, sizeof run_name, "wire-%d-%lld", getpid(), started);
-    micros patience = started + number("--patience", 300) * 1000000;
-    while (over_count < client_count && now() < patience) {
+    snprintf(run_name, sizeof run_name, "bench-%d-%lld", getpid(), started);
+    micros give_up = started + number("--timeout", 300) * 1000000;
+    while (over_count < client_count && now() < give_up) {
         struct epoll_event events[256];
         for (; joined < client_count && now() >= started + ramp * joined / client_count; joined++)
             join(&clients[joined], epoll);
         int count = epoll_wait(epoll, events, 256, joined < client_count ? 1 : 1000);
         for (int n = 0; n < count; n++)
-            hear(events[n].data.ptr);
+            receive(events[n].data.ptr);
     }
     unfinished = client_count - over_count;
     report(now());

@@ -1,9 +1,9 @@
-/* wire model --port P: chat completions as OpenAI streams them.
+/* load_generator model --port P: chat completions as OpenAI streams them.
 
-   The last «[[deltas N every MS]]» in a request says how many pieces come and how far apart; without one 20 come at
-   once. Each piece is a write of its own, and its text is the moment of that write: «@123456789012 ». */
+   The last «[[deltas N every MS]]» in a request gives the number of deltas and the pause between them; without it there
+   are 20 without a pause. Each delta is a separate write, and its text is the time of that write: «@123456789012 ». */
 #define _GNU_SOURCE
-#include "wire.h"
+#include "load_generator.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,9 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST_FILES 65536
+#define MAX_FILES 65536
 #define ANSWER_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define CHUNK "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"wire\",\"choices\":"
+#define CHUNK "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"compiled\",\"choices\":"
 
 struct reply {
     struct bytes in, out;
@@ -26,9 +26,9 @@ struct reply {
     micros every, due;
 };
 
-static struct reply *replies[MOST_FILES];
-/* Those that write pieces with a pause: few enough to look at each whenever the earliest is due. */
-static int running[MOST_FILES], running_count;
+static struct reply *replies[MAX_FILES];
+/* Replies with a pause: few enough to check each whenever the earliest is due. */
+static int running[MAX_FILES], running_count;
 static int epoll;
 
 static void send_out(int fd, struct reply *reply)
@@ -64,7 +64,7 @@ static void send_event(int fd, struct reply *reply, const char *data, const char
     send_text(fd, reply, text);
 }
 
-static void send_piece(int fd, struct reply *reply)
+static void send_delta(int fd, struct reply *reply)
 {
     char data[512];
     snprintf(data, sizeof data, CHUNK "[{\"index\":0,\"delta\":{\"content\":\"@%lld \"},\"finish_reason\":null}]}", now());
@@ -88,7 +88,7 @@ static void begin(int fd, struct reply *reply, const char *body)
 {
     long deltas = 20, pause = 0;
     const char *last = NULL;
-    /* Earlier ones belong to turns that were answered. */
+    /* Earlier ones belong to messages that were answered before. */
     for (const char *found = body; (found = strstr(found, "[[deltas ")); found++)
         last = found;
     if (last)
@@ -100,14 +100,14 @@ static void begin(int fd, struct reply *reply, const char *body)
     send_text(fd, reply, ANSWER_HEAD);
     send_event(fd, reply, CHUNK "[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}", "");
     if (pause) {
-        /* A phase by lot: that replies began together must not make them tick together. */
+        /* A random phase, so that replies that began together do not write together. */
         reply->due = now() + random() % reply->every;
         reply->running = true;
         running[running_count++] = fd;
         return;
     }
     while (reply->written < deltas)
-        send_piece(fd, reply);
+        send_delta(fd, reply);
     send_end(fd, reply);
 }
 
@@ -128,7 +128,7 @@ static void read_requests(int fd, struct reply *reply)
     }
 }
 
-static void hang_up(int fd)
+static void close_client(int fd)
 {
     struct reply *reply = replies[fd];
     for (int n = 0; reply->running && n < running_count; n++)
@@ -141,7 +141,7 @@ static void hang_up(int fd)
     close(fd);
 }
 
-static void hear(int fd)
+static void receive(int fd)
 {
     char data[65536];
     ssize_t length = read(fd, data, sizeof data);
@@ -149,10 +149,10 @@ static void hear(int fd)
         add(&replies[fd]->in, data, (size_t)length);
         read_requests(fd, replies[fd]);
     } else if (length == 0 || errno != EAGAIN)
-        hang_up(fd);
+        close_client(fd);
 }
 
-static void welcome(int listener)
+static void accept_clients(int listener)
 {
     int fd, on = 1;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
@@ -162,14 +162,14 @@ static void welcome(int listener)
     }
 }
 
-/* Sends what is due; the milliseconds until something is again, or -1. */
+/* Sends what is due. Returns the milliseconds until the next is due, or -1. */
 static int send_due(void)
 {
     micros earliest = 0, moment = now();
     for (int n = 0; n < running_count; n++) {
         struct reply *reply = replies[running[n]];
         if (reply->due <= moment) {
-            send_piece(running[n], reply);
+            send_delta(running[n], reply);
             reply->due += reply->every;
         }
         if (reply->written == reply->deltas) {
@@ -201,11 +201,11 @@ int run_model(void)
         for (int n = 0; n < count; n++) {
             int fd = (int)(long)events[n].data.ptr;
             if (fd == listener)
-                welcome(listener);
+                accept_clients(listener);
             else if (events[n].events & EPOLLOUT)
                 send_out(fd, replies[fd]);
             else
-                hear(fd);
+                receive(fd);
         }
     }
 }
