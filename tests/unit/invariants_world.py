@@ -16,8 +16,9 @@ from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Chunk, Conversation, EventId, Finished, Message
+from parley.core.chat.model import Chunk, Conversation, EventId, Message
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import ReplyWriter
 from parley.core.text import make_storable
@@ -134,7 +135,7 @@ class SteeredModel:
         self.text = ""
         self.attempt = 0
 
-    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self._world.audit.see_question(self._world.database.committed, self._reply_id, conversation)
         if (asked_for := self._world.find(self._reply_id)) is not None:
             self.attempt = asked_for.attempt
@@ -144,7 +145,7 @@ class SteeredModel:
                 raise step
             if isinstance(step, str):
                 self.text += make_storable(step)
-            yield step
+            yield Text(step) if isinstance(step, str) else step
             if isinstance(step, Finished):
                 return
 

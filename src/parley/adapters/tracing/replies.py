@@ -1,6 +1,6 @@
 """The steps of a reply, told by the ports that its writer is given."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -8,8 +8,9 @@ from typing import Any, cast
 from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 
 from parley.adapters.tracing import ending
-from parley.core.chat.model import Claim, Conversation, Ending, Finished
-from parley.core.chat.ports import LanguageModel, ReplyMeter
+from parley.core.chat.language_model import LanguageModel, ModelEvent, Text
+from parley.core.chat.model import Claim, Conversation, Ending
+from parley.core.chat.ports import ReplyMeter
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 
 
@@ -42,17 +43,20 @@ class TracedModel:
         self._writer = writer
         self._tracer = tracer
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         # Never the current one: a generator's context is that of whoever asks for the next piece.
         span = self._tracer.start_span("ask_model", kind=SpanKind.CLIENT, attributes={"gen_ai.request.model": model})
         silent = True
         with ending(span):
             async with aclosing(self._writer.reply(model, conversation)) as pieces:
                 async for piece in pieces:
-                    if silent and isinstance(piece, str):
+                    if silent and isinstance(piece, Text):
                         span.add_event("first_text")
                         silent = False
                     yield piece
+
+    async def check(self, models: Sequence[str]) -> str:
+        return await self._writer.check(models)
 
     async def close(self) -> None:
         await self._writer.close()

@@ -1,7 +1,6 @@
 """What the chat module needs from outside, named by role. Times are aware and UTC; durations are seconds."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,25 +8,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.model import (
-    Chunk,
-    Claim,
-    Conversation,
-    Ending,
-    Finished,
-)
-
-
-class LanguageModel(Protocol):
-    def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
-        """Stream an answer: pieces of text as they come, none empty, then exactly one Finished, always the last.
-
-        `model` is the provider's own name for it. Raises ModelUnavailable or ModelRefused, also after some text. Sets
-        no deadlines: the caller has them. Closing the generator ends the request.
-        """
-
-    async def close(self) -> None:
-        """Give up connections, once no reply is under way."""
+from parley.core.chat.model import Chunk, Claim, Ending
 
 
 class ReplyMeter(Protocol):

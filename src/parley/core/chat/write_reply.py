@@ -17,8 +17,9 @@ from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import announce_end, record_end
 from parley.core.chat.errors import ModelFailed, ModelUnavailable
+from parley.core.chat.language_model import Finished, Text
 from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
+from parley.core.chat.model import Claim, Conversation, Ending, Lease, ReplyError, Status
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, StopSignals
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.errors import Unavailable
@@ -127,9 +128,10 @@ class ReplyWriter:
                 deadlines.met()
                 if isinstance(piece, Finished):
                     return piece
-                if not draft.text:
-                    self.meter.first_text(claim, self.now())
-                await draft.add(piece)
+                if isinstance(piece, Text):
+                    if not draft.text:
+                        self.meter.first_text(claim, self.now())
+                    await draft.add(piece.text)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     async def _watch(self, claim: Claim, nudged: asyncio.Event) -> Lease:
@@ -169,8 +171,7 @@ class ReplyWriter:
             finished = writing.result()
         except ModelFailed as failure:
             return self._failure(claim, draft.text, failure)
-        usage = finished.usage if finished.usage is not None and finished.usage.believable else None
-        return Ending(Status.COMPLETED, draft.text, self.now(), usage=usage)
+        return Ending(Status.COMPLETED, draft.text, self.now(), usage=finished.usage)
 
     def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Retry:
         self.meter.attempt_failed(claim, failure.code)
