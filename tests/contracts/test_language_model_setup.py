@@ -8,7 +8,9 @@ import pytest
 from parley.adapters.models.gemini import GeminiModel
 from parley.adapters.models.offline import OfflineModel
 from parley.adapters.models.openai_compatible import OpenAICompatibleModel
+from parley.bootstrap.chat import configured_providers
 from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
+from parley.settings import SettingsError, read_settings
 from tests.contracts.model_fixtures import KEY
 from tests.contracts.model_formats import GEMINI, OPENAI, Format, speaking
 from tests.servers.raw_server import Answer
@@ -123,6 +125,25 @@ async def test_certificates_that_cannot_be_read_are_one_clear_failure(
         heard = await speaker.subject.answer("Hello")
     assert heard.fault == (ModelRefused, "model_setup_failed")
     assert heard.error.cause
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"GEMINI_API_KEY": "hunter 2"}, "GEMINI_API_KEY, GEMINI_BASE_URL: The API key"),
+        ({"OPENAI_API_KEY": "hünter2"}, "OPENAI_API_KEY, OPENAI_BASE_URL: The API key"),
+        ({"OPENAI_BASE_URL": "u:hunter2@a.example/v1"}, "OPENAI_API_KEY, OPENAI_BASE_URL: The base URL"),
+        ({"GROQ_API_KEY": "k", "GROQ_BASE_URL": "hunter2"}, "GROQ_API_KEY, GROQ_BASE_URL: The base URL"),
+    ],
+)
+def test_a_setting_that_no_request_could_use_is_named_without_its_value(
+    environment: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    settings = read_settings(environment, dotenv=tmp_path / ".env")
+    with pytest.raises(SettingsError) as refused:
+        configured_providers(settings)
+    assert str(refused.value).startswith(said)
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_the_offline_model_checks_itself() -> None:

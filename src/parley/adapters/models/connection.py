@@ -27,7 +27,7 @@ def check_connection_settings(*, api_key: str, base_url: str) -> None:
     if not _VISIBLE_ASCII.fullmatch(api_key):
         raise ValueError("The API key is empty or has a character that no HTTP header can carry, such as a space.")
     if not _is_http_address(base_url):
-        raise ValueError(f"The base URL {base_url!r} is no address that begins with http:// or https://.")
+        raise ValueError("The base URL is no address that begins with http:// or https://.")
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         if (path := os.environ.get(name)) and not Path(path).exists():
             raise ValueError(f"{name} names {path!r}, which does not exist.")
