@@ -79,6 +79,9 @@ COMMON = {
     "text after the end": Kind(
         lambda form: events(form.text("Hel"), form.end(form.stopped), form.text("lo"), form.end(form.stopped))
     ),
+    "an error after the end": Kind(
+        lambda form: events(form.text("Hello"), form.end(form.stopped), '{"error": {"code": 503}}', "oh")
+    ),
     # Reasoning
     "reasoning, then text": Kind(
         lambda form: events(form.thought("Hm"), form.thought("."), form.text("Hello"), form.end(form.stopped)),

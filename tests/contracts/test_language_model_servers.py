@@ -124,6 +124,13 @@ async def test_a_refusal_that_lasts_is_told_and_not_remembered(form: Format) -> 
 
 
 @FORMS
+@pytest.mark.parametrize("status", [200, 201, 206])
+async def test_any_status_of_success_begins_an_answer(form: Format, status: int) -> None:
+    async with speaking(form) as speaker:
+        assert (await ask(speaker, Answer(hello(form).parts, status))).text == "Hello"
+
+
+@FORMS
 async def test_a_redirect_is_not_followed(form: Format) -> None:
     async with speaking(form) as speaker:
         address = f"{speaker.server.url}/elsewhere"

@@ -102,8 +102,10 @@ async def test_an_answer_is_whole_when_the_connection_breaks_after_its_finish_re
 
 
 async def test_a_connection_that_breaks_before_is_unavailable(speaker: Speaker) -> None:
-    heard = await speaker.hear(events(speaker.format.text("Hello")), end=None)
+    form = speaker.format
+    heard = await speaker.hear(events(form.text("Hello"), form.counts(3, 4)), end=None)
     assert (heard.text, heard.fault) == ("Hello", (ModelUnavailable, "model_unavailable"))
+    assert heard.error.usage == TokenUsage(3, 4)
 
 
 async def test_an_event_that_never_ends_is_given_up(speaker: Speaker) -> None:

@@ -29,74 +29,76 @@ class Answer:
     """What is known of an answer by now. `read_chunk` is a vendor's: it reports what it finds to the methods here."""
 
     def __init__(self, label: str, read_chunk: "ReadChunk") -> None:
-        self.usage: TokenUsage | None = None
         self.reason: FinishReason | None = None
         self.done = False
+        self.has_text = False
         self._label = label
         self._read_chunk = read_chunk
-        self._events = EventReader()
-        self._has_text = self._refused = False
+        self._reader = EventReader()
+        self._events: list[ModelEvent] = []
+        self._counts: tuple[object, ...] = ()
+        self._refused = False
         self._text, self._reasoning = _SurrogatePairs(), _SurrogatePairs()
 
     @property
     def ended(self) -> bool:
         """The model said that it ended; whatever becomes of the connection now, the answer is whole."""
-        return self.reason is not None or (self.done and self._has_text)
+        return self.reason is not None or (self.done and self.has_text)
 
     @property
-    def has_text(self) -> bool:
-        return self._has_text
+    def usage(self) -> TokenUsage | None:
+        """The tokens so far, None if the server counted none."""
+        return TokenUsage(*map(_count, self._counts)) if self._counts else None
 
     def read(self, received: bytes | None) -> Iterator[ModelEvent]:
-        """The events in these bytes, the last ones for None. Raises VendorError if the server sent an error."""
-        for value in self._events.end() if received is None else self._events.read(received):
+        """The events in these bytes, the last ones for None. Raises VendorError for a server's error before the end."""
+        for value in self._reader.end() if received is None else self._reader.read(received):
             if self.done:
                 return
             if isinstance(value, Mark):
                 self.done = True
-            elif (error := error_in_answer(value)) is not None:
+            elif (error := error_in_answer(value)) is None:
+                self._read_chunk(self, value)
+                yield from self._events
+                self._events.clear()
+            elif not self.ended:
                 raise error
-            else:
-                yield from self._read_chunk(self, value)
 
-    def text(self, text: object, *, refusal: bool = False) -> Iterator[Text]:
+    def text(self, text: object, *, refusal: bool = False) -> None:
         if isinstance(text, str) and (whole := self._text.join(text)):
-            self._has_text = True
+            self.has_text = True
             self._refused |= refusal
-            yield Text(whole)
+            self._events.append(Text(whole))
 
-    def reasoning(self, text: object) -> Iterator[Reasoning]:
+    def reasoning(self, text: object) -> None:
         if isinstance(text, str) and (whole := self._reasoning.join(text)):
-            yield Reasoning(whole)
+            self._events.append(Reasoning(whole))
 
     def end(self, word: object) -> None:
         """The finish reason in the vendor's words; what is empty says nothing."""
-        name = str(word or "").lower()
-        if name and name not in _NO_END:
+        if word and (name := str(word).lower()) not in _NO_END:
             self.reason = _REASONS.get(name, FinishReason.STOP)
 
-    def count(self, *, read: object, written: object, cached: object, reasoned: object) -> None:
+    def count(self, read: object, written: object, cached: object, reasoned: object) -> None:
         """The tokens so far, as the server wrote them. An empty count does not replace an earlier one."""
-        usage = TokenUsage(*map(_count, (read, written, cached, reasoned)))
-        if usage != TokenUsage(None, None):
-            self.usage = usage
+        counts = (read, written, cached, reasoned)
+        if counts != (None, None, None, None):
+            self._counts = counts
 
     def rest(self) -> Iterator[ModelEvent]:
         """After the last bytes: what was held back, then Finished. Raises ModelFailed if the answer is not whole."""
         yield from map(Reasoning, self._reasoning.rest())
         yield from map(Text, self._text.rest())
         reason = FinishReason.CONTENT_FILTER if self._refused else self.reason
-        if reason is FinishReason.CONTENT_FILTER and not self._has_text:
-            raise ModelRefused("content_blocked", f"{self._label} blocked this answer.", usage=self.usage)
+        if reason is FinishReason.CONTENT_FILTER and not self.has_text:
+            raise ModelRefused("content_blocked", f"{self._label} blocked this answer.")
         if not self.ended:
             detail = f"{self._label} ended the answer before it was whole."
-            raise ModelUnavailable(
-                "model_interrupted", detail, usage=self.usage, cause="no finish reason and no [DONE]"
-            )
+            raise ModelUnavailable("model_interrupted", detail, cause="no finish reason and no [DONE]")
         yield Finished(self.usage, reason or FinishReason.STOP)
 
 
-ReadChunk = Callable[[Answer, dict[str, Any]], Iterator[ModelEvent]]
+ReadChunk = Callable[[Answer, dict[str, Any]], None]
 
 
 class _SurrogatePairs:
@@ -106,7 +108,8 @@ class _SurrogatePairs:
         self._half = ""
 
     def join(self, text: str) -> str:
-        text, self._half = self._half + text, ""
+        if self._half:
+            text, self._half = self._half + text, ""
         try:
             text.encode()
         except UnicodeEncodeError:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from httpx2 import Request, Response
 
 CONNECT_SECONDS = 10.0
-OK = 200
 
 Client = TypeVar("Client")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
@@ -101,6 +100,6 @@ def client_options(own_headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _raise_for_status(response: "Response") -> None:
-    if response.status_code != OK:
+    if not response.is_success:
         body = await response.aread()
         raise error_of_status(response.status_code, response.headers, body)

@@ -104,7 +104,7 @@ async def _take_response(response: "httpx2.Response") -> None:
     taken = _taken.get()
     if taken is not None:
         taken.append(httpx2.Response(200, headers=response.headers, stream=response.stream, request=response.request))
-        response.stream = httpx2.ByteStream(b"")
+        response.stream, response.status_code = httpx2.ByteStream(b""), 200
 
 
 def _contents(conversation: Conversation) -> "list[ContentDict]":

@@ -3,15 +3,13 @@
 Not by the SDK's types: one field that they do not know, or that is not as they say, fails the whole answer.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from parley.adapters.models.answer import Answer
 from parley.core.chat.errors import ModelRefused
-from parley.core.chat.language_model import ModelEvent
 
 
-def read_chunk(answer: Answer, chunk: dict[str, Any]) -> Iterator[ModelEvent]:
+def read_chunk(answer: Answer, chunk: dict[str, Any]) -> None:
     """Report one chunk to `answer`. Raises ModelRefused if the prompt was blocked."""
     _count(answer, _object(chunk.get("usageMetadata")))
     candidates = chunk.get("candidates")
@@ -19,23 +17,19 @@ def read_chunk(answer: Answer, chunk: dict[str, Any]) -> Iterator[ModelEvent]:
         if candidate.get("index") in (None, 0):
             parts = _object(candidate.get("content")).get("parts")
             for part in map(_object, parts if isinstance(parts, list) else ()):
-                text = part.get("text")
-                yield from answer.reasoning(text) if part.get("thought") else answer.text(text)
+                report = answer.reasoning if part.get("thought") else answer.text
+                report(part.get("text"))
             answer.end(candidate.get("finishReason"))
     if _object(chunk.get("promptFeedback")).get("blockReason") and not answer.has_text:
-        raise ModelRefused("prompt_blocked", "gemini blocked this prompt.", usage=answer.usage)
+        raise ModelRefused("prompt_blocked", "gemini blocked this prompt.")
 
 
 def _count(answer: Answer, counts: dict[str, Any]) -> None:
     """Thoughts are output: they are billed so, and OpenAI's count has them in it too."""
     texts, thoughts = counts.get("candidatesTokenCount"), counts.get("thoughtsTokenCount")
     written = [count for count in (texts, thoughts) if isinstance(count, int)]
-    answer.count(
-        read=counts.get("promptTokenCount"),
-        written=sum(written) if written else None,
-        cached=counts.get("cachedContentTokenCount"),
-        reasoned=thoughts,
-    )
+    cached = counts.get("cachedContentTokenCount")
+    answer.count(counts.get("promptTokenCount"), sum(written) if written else None, cached, thoughts)
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -3,64 +3,65 @@
 The values are as loose as the servers are; what cannot be understood is left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from parley.adapters.models.answer import Answer
-from parley.core.chat.language_model import ModelEvent
 
 
-def read_chunk(answer: Answer, chunk: dict[str, Any]) -> Iterator[ModelEvent]:
+def read_chunk(answer: Answer, chunk: dict[str, Any]) -> None:
     """Report one chunk, or the whole answer if the server did not stream, to `answer`."""
-    # Groq has its counts in a field of its own, Moonshot in the choice.
-    _count(answer, chunk.get("usage") or _object(chunk.get("x_groq")).get("usage"))
+    _count(answer, chunk.get("usage"))
+    _count(answer, _object(chunk.get("x_groq")).get("usage"))
     choices = chunk.get("choices")
     for choice in map(_object, choices if isinstance(choices, list) else ()):
         if choice.get("index") in (None, 0, "0"):
-            _count(answer, choice.get("usage"))
             # The last chunk of some servers repeats the whole message beside an empty delta.
-            yield from _read_delta(answer, _object(choice.get("delta", choice.get("message"))))
+            _read_delta(answer, _object(choice.get("delta", choice.get("message"))))
             answer.end(choice.get("finish_reason"))
+            _count(answer, choice.get("usage"))  # Moonshot's
 
 
-def _read_delta(answer: Answer, delta: dict[str, Any]) -> Iterator[ModelEvent]:
+def _read_delta(answer: Answer, delta: dict[str, Any]) -> None:
     # Servers that send both fields send the same text in both.
     for text in _texts(delta.get("reasoning_content") or delta.get("reasoning")):
-        yield from answer.reasoning(text)
+        answer.reasoning(text)
     content = delta.get("content")
     if isinstance(content, list):
         for part in content:
-            yield from _read_part(answer, part)
+            _read_part(answer, part)
     else:
-        yield from answer.text(content)
-    yield from answer.text(delta.get("refusal"), refusal=True)
+        answer.text(content)
+    answer.text(delta.get("refusal"), refusal=True)
 
 
-def _read_part(answer: Answer, part: object) -> Iterator[ModelEvent]:
+def _read_part(answer: Answer, part: object) -> None:
     if not isinstance(part, dict):
-        yield from answer.text(part)
+        answer.text(part)
     elif part.get("type") in ("thinking", "reasoning"):  # Mistral's
         for text in _texts(part.get("thinking") or part.get("reasoning") or part.get("text")):
-            yield from answer.reasoning(text)
+            answer.reasoning(text)
     else:
-        yield from answer.text(part.get("text"))
-        yield from answer.text(part.get("refusal"), refusal=True)
+        answer.text(part.get("text"))
+        answer.text(part.get("refusal"), refusal=True)
 
 
-def _texts(value: object) -> Iterator[object]:
+def _texts(value: object) -> Iterable[object]:
     """A text, or the texts of a list of parts."""
-    for part in value if isinstance(value, list) else [value]:
-        yield part.get("text") if isinstance(part, dict) else part
+    if isinstance(value, list):
+        return [part.get("text") if isinstance(part, dict) else part for part in value]
+    return (value,)
 
 
 def _count(answer: Answer, usage: object) -> None:
-    counts = _object(usage)
-    cached = _object(counts.get("prompt_tokens_details")).get("cached_tokens")
+    if not isinstance(usage, dict):
+        return
+    cached = _object(usage.get("prompt_tokens_details")).get("cached_tokens")
     answer.count(
-        read=counts.get("prompt_tokens"),
-        written=counts.get("completion_tokens"),
-        cached=counts.get("prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's
-        reasoned=_object(counts.get("completion_tokens_details")).get("reasoning_tokens"),
+        usage.get("prompt_tokens"),
+        usage.get("completion_tokens"),
+        usage.get("prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's
+        _object(usage.get("completion_tokens_details")).get("reasoning_tokens"),
     )
 
 

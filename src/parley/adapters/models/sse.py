@@ -7,7 +7,6 @@ surrogate pairs, with broken UTF-8, or nested so deeply that parsers give up.
 
 import json
 import re
-from collections.abc import Iterator
 from enum import Enum
 
 import msgspec
@@ -25,6 +24,9 @@ class Mark(Enum):
     DONE = "[DONE]"
 
 
+Event = dict[str, object] | Mark
+
+
 class EventTooLarge(ValueError):
     """An event has more than MOST_EVENT_BYTES."""
 
@@ -37,6 +39,7 @@ class EventReader:
     """
 
     def __init__(self) -> None:
+        self._events: list[Event] = []
         self._line: list[bytes] = []
         self._data: list[bytes] = []
         self._size = 0
@@ -45,7 +48,7 @@ class EventReader:
         self._failing = False
         self._without_fields = False
 
-    def read(self, received: bytes) -> Iterator[dict[str, object] | Mark]:
+    def read(self, received: bytes) -> list[Event]:
         """The events that end in these bytes. Raises EventTooLarge."""
         if self._after_return:
             received = received.removeprefix(b"\n")
@@ -55,34 +58,40 @@ class EventReader:
         for part in received.splitlines(keepends=True):
             self._line.append(part)
             if part.endswith((b"\n", b"\r")):
-                yield from self._end_line()
+                self._end_line()
         if self._size > MOST_EVENT_BYTES:
             raise EventTooLarge
+        return self._taken()
 
-    def end(self) -> Iterator[dict[str, object] | Mark]:
+    def end(self) -> list[Event]:
         """The events that only the end of the answer ends."""
-        yield from self._end_line()
-        yield from self._end_event()
+        self._end_line()
+        self._end_event()
+        return self._taken()
 
-    def _end_line(self) -> Iterator[dict[str, object] | Mark]:
-        line = b"".join(self._line).rstrip(b"\r\n")
+    def _taken(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _end_line(self) -> None:
+        line = b"".join(self._line).strip()
         self._line.clear()
         if self._first:
-            line, self._first = line.removeprefix(BYTE_ORDER_MARK), False
+            line, self._first = line.removeprefix(BYTE_ORDER_MARK).strip(), False
         name, _, value = line.partition(b":")
-        if self._without_fields or line.lstrip()[:1] in {b"{", b"["}:
+        if self._without_fields or line.startswith((b"{", b"[")):
             self._without_fields = True
-            yield from self._add(line.strip())
-        elif not line.strip():
-            yield from self._end_event()
-        elif name.strip() == b"data":
-            yield from self._add(value.strip())
-        elif name.strip() == b"event":
-            self._failing = value.strip() == b"error"
+            self._add(line)
+        elif not line:
+            self._end_event()
+        elif name.rstrip() == b"data":
+            self._add(value.lstrip())
+        elif name.rstrip() == b"event":
+            self._failing = value.lstrip() == b"error"
         if not self._data:
             self._size = 0
 
-    def _add(self, data: bytes) -> Iterator[dict[str, object] | Mark]:
+    def _add(self, data: bytes) -> None:
         """One line of data: an event by itself if it can be read so, since a blank line may never follow it."""
         if not self._data:
             if not data:
@@ -92,28 +101,29 @@ class EventReader:
             except ValueError:
                 pass
             else:
-                yield from self._objects(decoded)
+                self._add_event(decoded)
                 return
         self._data.append(data)
 
-    def _end_event(self) -> Iterator[dict[str, object] | Mark]:
+    def _end_event(self) -> None:
+        if not self._data:
+            if self._failing:
+                self._add_event("an error without a word")
+            return
         lines, self._data = self._data, []
         try:
-            decoded = [_decoded(b"\n".join(lines))] if lines else []
+            self._add_event(_decoded(b"\n".join(lines)))
         except ValueError:
-            decoded = [_decoded_or_error(line) for line in lines if line]
-        if self._failing and not lines:
-            decoded = ["an error without a word"]
-        for value in decoded:
-            yield from self._objects(value)
+            for line in filter(None, lines):
+                self._add_event(_decoded_or_error(line))
 
-    def _objects(self, decoded: object) -> Iterator[dict[str, object] | Mark]:
+    def _add_event(self, decoded: object) -> None:
         failing, self._failing = self._failing, False
-        for value in decoded if isinstance(decoded, list) else [decoded]:
-            if isinstance(value, Mark) or (isinstance(value, dict) and (value.get("error") or not failing)):
-                yield value
+        for value in decoded if isinstance(decoded, list) else (decoded,):
+            if isinstance(value, Mark) or (isinstance(value, dict) and (not failing or value.get("error"))):
+                self._events.append(value)
             elif failing or isinstance(value, str):
-                yield {"error": value or "an error without a word"}
+                self._events.append({"error": value or "an error without a word"})
 
 
 def read_json(body: bytes) -> object:

@@ -81,9 +81,11 @@ def error_in_answer(event: dict[str, object]) -> VendorError | None:
     """The error that an event of an answer is, or None."""
     if event.get("error"):
         return _read(HTTPStatus.OK, event["error"])
-    if "error" in (event.get("object"), event.get("type")) or ("detail" in event and "choices" not in event):
-        return _read(HTTPStatus.OK, event)
-    return None
+    if "choices" in event or "candidates" in event:
+        return None
+    # vLLM's and FastAPI's.
+    failing = "detail" in event or "error" in (event.get("object"), event.get("type"))
+    return _read(HTTPStatus.OK, event) if failing else None
 
 
 def model_failure(label: str, error: VendorError, *, usage: TokenUsage | None = None) -> ModelFailed:

@@ -3,14 +3,14 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Generic
 
 from parley.adapters.models.answer import Answer, ReadChunk
 from parley.adapters.models.connection import Client, OnDemand
 from parley.adapters.models.vendor_errors import VendorError, connection_failure, logged_failures, model_failure
-from parley.core.chat.errors import ModelRefused, ModelUnavailable
+from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import ModelEvent, SignOfLife
 from parley.core.chat.model import Conversation, Role, Turn
 
@@ -64,54 +64,52 @@ class VendorModel(ABC, Generic[Client]):
 
     async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         answer = Answer(self._label, self._read_chunk)
-        with logged_failures(self._label, model):
-            try:
-                response = await self._ask(model, conversation)
-                async with aclosing(self._bytes(response)) as received:
-                    while not answer.done and (data := await self._next(received, answer)) is not None:
-                        silent = True
-                        for event in answer.read(data):
-                            silent = False
-                            yield event
-                        if silent:
-                            yield SignOfLife()
-                    for event in answer.read(None):
+        with logged_failures(self._label, model), self._our_errors(answer):
+            response = await self._ask(model, conversation)
+            async with aclosing(self._bytes(response)) as received:
+                while not answer.done and (data := await self._next(received, answer)) is not None:
+                    silent = True
+                    for event in answer.read(data):
+                        silent = False
                         yield event
-                    rest = list(answer.rest())
-                    await _drain(received)
-                for event in rest:
+                    if silent:
+                        yield SignOfLife()
+                for event in answer.read(None):
                     yield event
-            except VendorError as error:
-                raise model_failure(self._label, error, usage=answer.usage) from error
-            except ValueError as error:
-                detail = f"{self._label} broke the answer off."
-                raise ModelUnavailable(
-                    "model_interrupted", detail, usage=answer.usage, cause=type(error).__name__
-                ) from error
+                rest = list(answer.rest())
+                await _drain(received)
+            for event in rest:
+                yield event
 
     async def check(self, models: Sequence[str]) -> str:
+        listed = await self._listed()
+        if listed is None:
+            return f"{self._label} answers, but lists no models."
+        missing = [model for model in models if model not in listed and f"{model}:latest" not in listed]
+        if missing:
+            known = ", ".join(listed[:LISTED]) + (", …" if len(listed) > LISTED else "")
+            detail = f"{self._label} does not list {', '.join(missing)}."
+            raise ModelRefused("model_not_found", detail, cause=f"{detail} It lists {known or 'none'}.")
+        return f"{self._label} answers and lists {len(listed)} models."
+
+    async def _listed(self) -> Sequence[str] | None:
+        """The provider's models, or None if it has no such list. Raises ModelFailed."""
         client = await self._client.get()
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                listed = await self._list_models(client)
+                return await self._list_models(client)
         except TimeoutError as error:
             detail = f"{self._label} did not answer within {CHECK_SECONDS:g} s."
             raise ModelUnavailable("model_timeout", detail, cause=detail) from error
         except VendorError as error:
             if error.status == 404:  # noqa: PLR2004 - many servers have no such list
-                return f"{self._label} answers, but lists no models."
+                return None
             raise model_failure(self._label, error) from error
         except self._connection_errors() as error:
             raise connection_failure(self._label, error) from error
         except ValueError as error:
             detail = f"{self._label} does not answer like a model server."
             raise ModelRefused("model_rejected_request", detail, cause="The list of models is no JSON.") from error
-        missing = [model for model in models if model not in listed and f"{model}:latest" not in listed]
-        if listed and missing:
-            known = ", ".join(listed[:LISTED]) + (", …" if len(listed) > LISTED else "")
-            detail = f"{self._label} does not list {', '.join(missing)}."
-            raise ModelRefused("model_not_found", detail, cause=f"{detail} It lists {known}.")
-        return f"{self._label} answers and lists {len(listed)} models."
 
     async def close(self) -> None:
         """Close the connections to the server. A later reply opens new ones."""
@@ -141,6 +139,20 @@ class VendorModel(ABC, Generic[Client]):
         if error.status not in _NO_SUCH_PARAMETER:
             return frozenset()
         return frozenset(name for name, words in self.options.items() if words.search(error.words))
+
+    @contextmanager
+    def _our_errors(self, answer: Answer) -> Iterator[None]:
+        """Every failure of a reply as a ModelFailed with what the attempt cost."""
+        try:
+            yield
+        except VendorError as error:
+            raise model_failure(self._label, error, usage=answer.usage) from error
+        except ModelFailed as failed:
+            failed.usage = answer.usage
+            raise
+        except ValueError as error:
+            detail, cause = f"{self._label} broke the answer off.", type(error).__name__
+            raise ModelUnavailable("model_interrupted", detail, usage=answer.usage, cause=cause) from error
 
     async def _bytes(self, response: "Response") -> AsyncGenerator[bytes, None]:
         """The bytes of the answer. Closing this closes the connection unless the answer was read to its end."""
