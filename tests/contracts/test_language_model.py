@@ -173,6 +173,7 @@ async def test_a_failure_leaves_the_next_reply_alone(vendor: Vendor) -> None:
     [
         ("length", "word0 word1 word2 word3 ", "", FinishReason.LENGTH),
         ("thought", "word0 word1 word2 word3 ", "Hm.", FinishReason.STOP),
+        ("think 3", "word0 word1 word2 word3 ", "thought0 thought1 thought2 ", FinishReason.STOP),
         ("drip 0.1", "word0 word1 word2 word3 ", "", FinishReason.STOP),
         ("blocked-answer", "word0 word1 ", "", FinishReason.CONTENT_FILTER),
     ],
@@ -233,6 +234,12 @@ async def test_what_is_sent(vendor: Vendor, instructions: str | None) -> None:
     assert sent.key == KEY
     assert sent.instructions == instructions
     assert sent.turns == [("user", "Hello"), (vendor.assistant, "Hi!"), ("user", "¿Qué tal?"), ("user", "And\nnow?")]
+
+
+async def test_a_check_finds_the_models_that_are_listed(vendor: Vendor) -> None:
+    assert await vendor.adapter.check(["local"])
+    with pytest.raises(ModelRefused, match="model_not_found"):
+        await vendor.adapter.check([vendor.model])
 
 
 async def test_a_closed_adapter_opens_again(subject: Subject) -> None:
