@@ -1,11 +1,13 @@
 """How the bytes of an answer may be spelled: each stream comes in HTTP chunks of the test's choice."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
 
 from parley.adapters.models.sse import EventTooLarge
+from parley.adapters.models.vendor_model import AFTER_FINISH_SECONDS
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.language_model import Finished, Text
 from parley.core.chat.model import TokenUsage
@@ -92,6 +94,12 @@ async def test_nothing_counts_after_done_and_the_connection_serves_the_next_repl
 async def test_an_answer_is_whole_when_the_server_does_not_end_after_done(speaker: Speaker) -> None:
     form = speaker.format
     heard = await speaker.hear(events(form.text("Hello"), form.end(form.stopped)), events("[DONE]"), end=b"")
+    assert (heard.text, heard.fault) == ("Hello", None)
+
+
+async def test_an_answer_is_whole_when_nothing_follows_its_finish_reason() -> None:
+    async with speaking(OPENAI) as speaker, asyncio.timeout(AFTER_FINISH_SECONDS * 2):
+        heard = await speaker.hear(events(OPENAI.text("Hello"), OPENAI.end("stop")), end=b"")
     assert (heard.text, heard.fault) == ("Hello", None)
 
 
