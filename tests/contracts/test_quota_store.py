@@ -175,7 +175,7 @@ async def test_tokens_are_added_to_their_day_and_not_to_the_quota(store):
     for day in (TODAY, TOMORROW):
         await take(store, account_id, day=day)
         await take(store, other, day=day)
-    for usage in (TokenUsage(3, 5), TokenUsage(0, 0), TokenUsage(3_000_000_000, 70)):
+    for usage in (TokenUsage(3, 5), TokenUsage(0, 0), TokenUsage(2_000_000_000, 70), TokenUsage(1_000_000_000, 0)):
         await store.do(lambda unit, usage=usage: unit.quota.add_tokens(account_id, day=TODAY, usage=usage))
 
     assert await store.usage(account_id) == [DayUsage(TODAY, 1, 3_000_000_003, 75), DayUsage(TOMORROW, 1, 0, 0)]

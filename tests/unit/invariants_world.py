@@ -18,8 +18,9 @@ from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Chunk, Conversation, EventId, Finished, Message, join_chunks
+from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
@@ -174,7 +175,7 @@ class SteeredModel:
         self.text = ""
         self.attempt = 0
 
-    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self._world.audit.check_conversation(self._world.database.committed, self._reply_id, conversation)
         if (reply := self._world.find(self._reply_id)) is not None:
             self.attempt = reply.attempt
@@ -184,7 +185,7 @@ class SteeredModel:
                 raise step
             if isinstance(step, str):
                 self.text += make_storable(step)
-            yield step
+            yield Text(step) if isinstance(step, str) else step
             if isinstance(step, Finished):
                 return
 

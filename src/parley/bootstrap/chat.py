@@ -1,14 +1,15 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 from uuid_utils.compat import uuid7
 
-from parley.adapters.models.gemini import GeminiModel
-from parley.adapters.models.offline import OfflineModel
-from parley.adapters.models.openai_compatible import OpenAICompatibleModel
+from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
+from parley.adapters.models.offline import ECHO, THINK, OfflineModel
+from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
@@ -29,9 +30,6 @@ from parley.settings import Settings, SettingsError
 
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 3_600.0
-# Not left to the SDKs, which would read environment variables that are no settings of ours.
-GEMINI = "https://generativelanguage.googleapis.com"
-OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"
 
 
@@ -89,26 +87,41 @@ def reply_limits(settings: Settings) -> ReplyLimits:
 
 
 def configured_providers(settings: Settings) -> dict[str, Provider]:
-    """The providers with a key or base URL in the settings; the offline model without any, or if it is the default."""
+    """The providers that have a key or an address of their own; the offline model when there is none, or on demand.
+
+    Raises SettingsError for a key or an address with which no request could be sent.
+    """
     found: dict[str, Provider] = {}
     if settings.gemini_api_key or settings.gemini_base_url:
-        gemini = GeminiModel(
-            api_key=settings.gemini_api_key or NO_KEY,
-            base_url=settings.gemini_base_url or GEMINI,
-            api_version=settings.gemini_api_version,
-        )
+        with _settings_of("Gemini"):
+            gemini = GeminiModel(
+                api_key=settings.gemini_api_key or NO_KEY,
+                base_url=settings.gemini_base_url or GEMINI_URL,
+                api_version=settings.gemini_api_version,
+            )
         found["gemini"] = Provider(gemini, settings.gemini_models)
     if settings.openai_api_key or settings.openai_base_url:
-        openai = OpenAICompatibleModel(
-            api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI
-        )
+        with _settings_of("OpenAI"):
+            openai = OpenAICompatibleModel(
+                api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI_URL
+            )
         found["openai"] = Provider(openai, settings.openai_models)
     if settings.groq_api_key:
-        groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
+        with _settings_of("Groq"):
+            groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
         found["groq"] = Provider(groq, settings.groq_models)
     if not found or settings.default_model.startswith("offline/"):
-        found["offline"] = Provider(OfflineModel(settings.offline_delay_seconds), ("echo",))
+        found["offline"] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
     return found
+
+
+@contextmanager
+def _settings_of(provider: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        name = provider.upper()
+        raise SettingsError(f"{name}_API_KEY, {name}_BASE_URL: {error}") from error
 
 
 def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:

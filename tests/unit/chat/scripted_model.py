@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from parley.core.chat.model import Conversation, Finished, TokenUsage
+from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.model import Conversation, TokenUsage
 
 USAGE = TokenUsage(11, 7)
 
@@ -61,7 +62,7 @@ class ScriptedModel:
         """Add the script of the next attempt that has none."""
         self._scripts.append(steps)
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self.models.append(model)
         self.asked.append(conversation)
         self.opened_by.append(asyncio.current_task())
@@ -70,7 +71,7 @@ class ScriptedModel:
             for step in steps:
                 match step:
                     case str():
-                        yield step
+                        yield Text(step)
                     case Pause(seconds):
                         await asyncio.sleep(seconds)
                     case Gate():

@@ -1,6 +1,6 @@
 """Ports of the chat module that trace the steps of a reply."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -8,8 +8,9 @@ from typing import Any, cast
 from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 
 from parley.adapters.tracing import ending
-from parley.core.chat.model import Claim, Conversation, Ending, Finished
-from parley.core.chat.ports import LanguageModel, ReplyMeter
+from parley.core.chat.language_model import LanguageModel, ModelEvent, Text
+from parley.core.chat.model import Claim, Conversation, Ending
+from parley.core.chat.ports import ReplyMeter
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 
 
@@ -42,17 +43,20 @@ class TracedModel:
         self._writer = writer
         self._tracer = tracer
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         # Not made the current span: a generator runs in the context of whichever task asks for the next part.
         span = self._tracer.start_span("ask_model", kind=SpanKind.CLIENT, attributes={"gen_ai.request.model": model})
         waiting = True
         with ending(span):
             async with aclosing(self._writer.reply(model, conversation)) as answer:
                 async for part in answer:
-                    if waiting and isinstance(part, str):
+                    if waiting and isinstance(part, Text):
                         span.add_event("first_text")
                         waiting = False
                     yield part
+
+    async def check(self, models: Sequence[str]) -> str:
+        return await self._writer.check(models)
 
     async def close(self) -> None:
         await self._writer.close()

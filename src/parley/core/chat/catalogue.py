@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from parley.core.chat.errors import ModelRefused, UnknownModel
-from parley.core.chat.ports import LanguageModel
+from parley.core.chat.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Errors of the chat module, and the two kinds of failure of a model."""
 
-from parley.core.chat.model import Allowance
+from parley.core.chat.model import Allowance, TokenUsage
 from parley.core.errors import DomainError, InvalidInput, Kind
 
 
@@ -77,12 +77,18 @@ class IdempotencyMismatch(DomainError):
 
 
 class ModelFailed(Exception):
-    """A model did not complete an answer. `code` and `detail` are shown to the account."""
+    """A model did not finish a reply. `code` and `detail` may be shown to the account that asked.
 
-    def __init__(self, code: str, detail: str) -> None:
+    `usage` is what the attempt cost, if the provider said so before it failed. `cause` is for operators: what the
+    provider answered, without any text of the conversation.
+    """
+
+    def __init__(self, code: str, detail: str, *, usage: TokenUsage | None = None, cause: str = "") -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.usage = usage
+        self.cause = cause
 
 
 class ModelUnavailable(ModelFailed):
@@ -91,10 +97,25 @@ class ModelUnavailable(ModelFailed):
     `retry_after` is the delay that the vendor asked for, in seconds, or None.
     """
 
-    def __init__(self, code: str, detail: str, *, retry_after: float | None = None) -> None:
-        super().__init__(code, detail)
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        usage: TokenUsage | None = None,
+        cause: str = "",
+    ) -> None:
+        super().__init__(code, detail, usage=usage, cause=cause)
         self.retry_after = retry_after
 
 
 class ModelRefused(ModelFailed):
     """Another attempt would fail too: a blocked prompt, a rejected key, a request that the vendor never accepts."""
+
+
+class ContextTooLong(ModelFailed):
+    """The conversation is longer than the model can read. A shorter one may be accepted."""
+
+    def __init__(self, detail: str, *, cause: str = "") -> None:
+        super().__init__("context_too_long", detail, cause=cause)

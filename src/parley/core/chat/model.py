@@ -46,16 +46,32 @@ class Room:
     active_at: datetime
 
 
+class FinishReason(str, Enum):
+    """Why a model ended its answer: it was done, it reached its limit, or its provider's filter stepped in."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+
+
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    input_tokens: int
-    output_tokens: int
+    """The tokens that an attempt cost, as far as its provider counted them: None where it did not.
 
-    @property
-    def believable(self) -> bool:
-        """False for counts that no database stores: vendors' SDKs pass on whatever the server sent."""
-        counts = (self.input_tokens, self.output_tokens)
-        return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts)
+    `cached_input_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`. Counts come as servers
+    send them; one that is no whole number from 0 to MOST_TOKENS cannot be stored and becomes None.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            count = getattr(self, name)
+            if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+                object.__setattr__(self, name, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +186,6 @@ class Conversation:
 
     instructions: str | None
     turns: tuple[Turn, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The model declared its answer complete."""
-
-    usage: TokenUsage | None
 
 
 @dataclass(frozen=True, slots=True, order=True)

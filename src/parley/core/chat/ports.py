@@ -1,7 +1,6 @@
 """The chat module's ports other than storage. Times are aware and in UTC, durations in seconds."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,19 +8,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.model import Chunk, Claim, Conversation, Ending, Finished
-
-
-class LanguageModel(Protocol):
-    def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
-        """Stream an answer: text as it arrives, never empty, and at the end exactly one Finished.
-
-        `model` is the provider's own name for it. Raises ModelUnavailable or ModelRefused, also after some text.
-        Deadlines are the caller's. Closing the generator ends the request.
-        """
-
-    async def close(self) -> None:
-        """Close connections. No `reply` may be running or follow."""
+from parley.core.chat.model import Chunk, Claim, Ending
 
 
 class ReplyMeter(Protocol):

@@ -15,8 +15,9 @@ from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ModelFailed, ModelUnavailable
+from parley.core.chat.language_model import Finished, Text
 from parley.core.chat.leases import keep_lease, repeat_while_unavailable
-from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
+from parley.core.chat.model import Claim, Conversation, Ending, Lease, ReplyError, Status
 from parley.core.chat.retries import Retry, after_failure
 from parley.core.tasks import cancel_and_wait, finish
 
@@ -94,13 +95,14 @@ class _Attempt:
             aclosing(writer.reply(model, conversation)) as answer,
             Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines,
         ):
-            async for part in answer:
+            async for event in answer:
                 deadlines.reset()
-                if isinstance(part, Finished):
-                    return part
-                if not self.draft.text:
-                    self.chat.meter.first_text(self.claim, self.chat.now())
-                await self.draft.add(part)
+                if isinstance(event, Finished):
+                    return event
+                if isinstance(event, Text):
+                    if not self.draft.text:
+                        self.chat.meter.first_text(self.claim, self.chat.now())
+                    await self.draft.add(event.text)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
@@ -108,8 +110,7 @@ class _Attempt:
             finished = asking.result()
         except ModelFailed as failure:
             return self.failed(failure)
-        usage = finished.usage if finished.usage is not None and finished.usage.believable else None
-        return Ending(Status.COMPLETED, self.draft.text, self.chat.now(), usage=usage)
+        return Ending(Status.COMPLETED, self.draft.text, self.chat.now(), usage=finished.usage)
 
     def failed(self, failure: ModelFailed) -> Ending | Retry:
         self.chat.meter.attempt_failed(self.claim, failure.code)

@@ -94,7 +94,12 @@ class SqlQuota:
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
         await self._connection.execute(
             _ADD_TOKENS,
-            {"account": account_id, "today": day, "read": usage.input_tokens, "written": usage.output_tokens},
+            {
+                "account": account_id,
+                "today": day,
+                "read": usage.input_tokens or 0,
+                "written": usage.output_tokens or 0,
+            },
         )
 
     async def _limit(self, account_id: UUID, now: datetime) -> int | None:
