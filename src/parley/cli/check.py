@@ -6,20 +6,17 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
-from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.schema import SchemaOutdated, current_revision, require_current
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers
-from parley.bootstrap.database import database_name, open_database
+from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.events import waiting_events
 from parley.core.errors import DomainError
-from parley.runtime.single_instance import single_instance
 from parley.settings import Settings, SettingsError
 
 # A webhook that waits longer than this is not just on its way.
@@ -36,17 +33,13 @@ class Finding:
 
 
 async def check_start(settings: Settings) -> None:
-    """Raises SettingsError for what lets no API process start: a taken SQLite file, a database without the schema."""
-    with single_instance(settings):
+    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable."""
+    with exclusive_use(settings):
         if settings.database_url.startswith("sqlite"):
             return
     database = open_database(settings)
     try:
-        await require_current(database)
-    except (SchemaOutdated, DatabaseUrlInvalid) as error:
-        raise SettingsError(f"DATABASE_URL: {error}") from error
-    except (DomainError, SQLAlchemyError) as error:
-        raise SettingsError(f"DATABASE_URL: {database_name(settings)} does not answer.") from error
+        await require_schema(settings, database)
     finally:
         await database.close()
 
@@ -72,22 +65,21 @@ def _secret(settings: Settings) -> Finding:
 
 
 async def _database(settings: Settings) -> Finding:
-    name, embedded = database_name(settings), settings.database_url.startswith("sqlite")
     database = open_database(settings)
     try:
-        revision = await current_revision(database)
-    except DatabaseUrlInvalid as error:
-        return Finding("DATABASE_URL", False, str(error))
-    except (DomainError, SQLAlchemyError):
-        hint = "does its folder exist?" if embedded else "does the server run, and let this machine in?"
-        return Finding("DATABASE_URL", False, f"{name} cannot be opened: {hint}")
+        revision = await schema_revision(settings, database)
+        if revision != REVISION and not settings.database_url.startswith("sqlite"):
+            await require_schema(settings, database)
+    except SettingsError as error:
+        return Finding("DATABASE_URL", False, str(error).removeprefix("DATABASE_URL: "))
     finally:
         await database.close()
-    if revision == REVISION:
-        return Finding("DATABASE_URL", True, f"{name} has the schema of this version")
-    if embedded:
-        return Finding("DATABASE_URL", True, f"{name} gets the schema of this version at the next start")
-    return Finding("DATABASE_URL", False, f"{name} has another schema than this version: run «parley migrate»")
+    when = (
+        "has the schema of this version"
+        if revision == REVISION
+        else "gets the schema of this version at the next start"
+    )
+    return Finding("DATABASE_URL", True, f"{database_name(settings)} {when}")
 
 
 async def _redis(settings: Settings) -> Finding:
@@ -136,10 +128,10 @@ async def _events(settings: Settings) -> Finding:
     """How many webhooks wait; some always may for a moment, old ones mean that the provider does not answer."""
     database = open_database(settings)
     try:
-        if await current_revision(database) != REVISION:
+        if await schema_revision(settings, database) != REVISION:
             return Finding("webhooks", True, "none yet: their inbox comes with the schema")
         count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
-    except (DomainError, SQLAlchemyError, DatabaseUrlInvalid):
+    except (SettingsError, DomainError, SQLAlchemyError):
         return Finding("webhooks", False, "their inbox cannot be read: see DATABASE_URL")
     finally:
         await database.close()

@@ -60,11 +60,17 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
 @contextmanager
 def _shared_metrics(workers: int) -> Generator[None, None, None]:
-    """A folder in which several processes share their counts, so that each of them can report those of all."""
+    """A folder in which several processes share their counts, so that each of them can report those of all.
+
+    The parent process outlives a signal and removes the folder. A single process would not: uvicorn ends it by raising
+    the signal that it caught once more.
+    """
+    if workers == 1:
+        yield
+        return
     with TemporaryDirectory(prefix="parley-metrics-") as folder:
-        if workers > 1:
-            # prometheus-client reads this when it is imported.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        # prometheus-client reads this when it is imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield
 
 
