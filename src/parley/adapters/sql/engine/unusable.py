@@ -46,6 +46,8 @@ def driver_errors_explained() -> Generator[None, None, None]:
 
 def _reason(error: BaseException) -> str | None:
     """None for an error that is not the database's."""
+    if not isinstance(error, sqlite3.Error | SQLAlchemyError | Unavailable) and not hasattr(error, "sqlstate"):
+        return None
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error):
@@ -57,7 +59,7 @@ def _reason(error: BaseException) -> str | None:
         cause = cause.__cause__
     if isinstance(error, Unavailable):
         return "does not answer: start the server, and let this machine connect to it"
-    return f"cannot be used: {type(error).__name__}" if isinstance(error, SQLAlchemyError) else None
+    return f"cannot be used: {type(error).__name__}"
 
 
 def _sqlite_reason(error: sqlite3.Error) -> str:
