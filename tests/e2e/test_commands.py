@@ -1,6 +1,7 @@
 """The command line as an operator meets it."""
 
 import json
+import signal
 import socket
 from pathlib import Path
 
@@ -66,6 +67,15 @@ async def test_a_port_in_use_is_said_and_ends_the_process(tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
+async def test_sigterm_leaves_no_temporary_files(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    async with served(tmp_path, TMPDIR=str(temporary)) as api:
+        api.signal(signal.SIGTERM)
+        await api.ended()
+    assert list(temporary.iterdir()) == []
+
+
 async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Path) -> None:
     async with served(tmp_path, JWT_SECRET="") as api:
         client = await sign_in(api.address)
@@ -124,7 +134,7 @@ async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_pat
         await client.aclose()
 
 
-async def test_a_second_process_is_kept_away_from_the_file_of_the_first(tmp_path: Path) -> None:
+async def test_a_second_process_cannot_serve_the_same_sqlite_file(tmp_path: Path) -> None:
     async with served(tmp_path) as api:
         code, _, err = await run_parley(tmp_path, "run", "--port", str(api.port + 1))
         assert (code, len(err.splitlines())) == (2, 1)

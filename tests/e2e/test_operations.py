@@ -55,10 +55,12 @@ async def worker_counts(address: str) -> None:
 
 
 async def two_processes_count_as_one(folder: Path, town: Cluster) -> None:
-    folder.mkdir()
-    pair = Served(folder, town.settings, workers=2)
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True)
+    pair = Served(folder, {**town.settings, "TMPDIR": str(temporary)}, workers=2)
     try:
         await pair.start()
+        assert [path.name.startswith("parley-metrics-") for path in temporary.iterdir()] == [True]
         async with httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0)) as client:
             # A connection for each, so that both processes have some.
             for _ in range(40):
@@ -72,6 +74,7 @@ async def two_processes_count_as_one(folder: Path, town: Cluster) -> None:
         pair.signal(signal.SIGTERM)
         await pair.ended()
     every_line(pair.log())
+    assert list(temporary.iterdir()) == []
 
 
 async def a_task_crashes(town: Cluster) -> None:

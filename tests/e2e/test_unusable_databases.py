@@ -15,6 +15,7 @@ import pytest
 from parley.adapters.sql.engine.tables import REVISION
 from tests.contracts.postgres_fixtures import empty_database, run_sql
 from tests.e2e.process import PATIENCE, environment, parley, run_parley, served
+from tests.faults.cluster import Worker, becomes
 
 # Linux: prctl's option that takes a capability from a process and its children, and root's capability to write
 # files whose mode forbids it.
@@ -128,6 +129,19 @@ async def test_another_applications_schema_in_postgresql_is_refused(tmp_path: Pa
     with empty_database() as url:
         run_sql(url, "CREATE TABLE users (id INTEGER)")
         assert_refused(await all_commands(tmp_path, DATABASE_URL=url), "another application")
+
+
+async def test_a_worker_refuses_another_applications_database_in_one_line(tmp_path: Path) -> None:
+    with empty_database() as url:
+        run_sql(url, "CREATE TABLE users (id INTEGER)")
+        worker = Worker(tmp_path, {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1"})
+        await worker.start()
+        try:
+            await becomes(lambda: "has tables of another application" in worker.log())
+        finally:
+            await worker.kill()
+    assert "parley: DATABASE_URL: " in worker.log()
+    assert "Traceback" not in worker.log()
 
 
 async def test_migrate_is_refused_while_a_server_runs(tmp_path: Path) -> None:
