@@ -1,4 +1,4 @@
-"""The entry for workers: `taskiq worker parley.worker:broker`, set by the environment."""
+"""The broker for workers, `taskiq worker parley.worker:broker`, with settings from the environment."""
 
 import sys
 from collections.abc import AsyncGenerator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def worker_broker() -> "AsyncBroker":
     """Raises SettingsError without Redis."""
-    from parley.adapters.worker.taskiq_worker import serve  # noqa: PLC0415  kept for good with the rest
+    from parley.adapters.worker.taskiq_worker import serve  # noqa: PLC0415  imported inside tuned_garbage_collection
     from parley.bootstrap import bootstrap  # noqa: PLC0415
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
 

@@ -65,7 +65,7 @@ def http_ports(parley: Parley) -> HttpPorts:
 
 
 class _ImmediateQueue:
-    """An EventQueue that processes the event before it returns, for the sandbox: whoever paid sees the plan at once."""
+    """An EventQueue that processes the event before it returns, for the sandbox: payment changes the plan at once."""
 
     def __init__(self, process: Work) -> None:
         self._process = process

@@ -1,4 +1,4 @@
-"""`parley check`: the settings, and every connection that they lead to."""
+"""`parley check`: checking the settings and every connection that they name."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,8 +19,8 @@ from parley.core.billing.events import waiting_events
 from parley.core.errors import DomainError
 from parley.settings import Settings, SettingsError
 
-# A webhook that waits longer than this is not just on its way.
-PATIENCE = timedelta(minutes=5)
+# A webhook event that has waited longer is stuck.
+LONGEST_WAIT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def check_start(settings: Settings) -> None:
 
 
 async def check_everything(settings: Settings) -> list[Finding]:
-    """The settings themselves were read without a fault: this looks at what they lead to."""
+    """One finding for each connection; the settings themselves were valid when they were read."""
     return [
         Finding("settings", True, f"ENVIRONMENT={settings.environment}"),
         _secret(settings),
@@ -61,7 +61,9 @@ async def check_everything(settings: Settings) -> list[Finding]:
 def _secret(settings: Settings) -> Finding:
     if settings.jwt_secret:
         return Finding("JWT_SECRET", True, f"{len(settings.jwt_secret)} given")
-    return Finding("JWT_SECRET", True, "not set: one is kept in .parley-secret; set it before there are two machines")
+    return Finding(
+        "JWT_SECRET", True, "not set: a secret is stored in .parley-secret; set it before you use a second machine"
+    )
 
 
 async def _database(settings: Settings) -> Finding:
@@ -85,8 +87,8 @@ async def _database(settings: Settings) -> Finding:
 async def _redis(settings: Settings) -> Finding:
     if not settings.redis_url:
         return Finding("REDIS_URL", True, "not set: queue, streams, cache and worker are inside «parley run»")
-    wire = choose_transport(settings)
-    answers = await wire.health_checks["redis"]()
+    transport = choose_transport(settings)
+    answers = await transport.health_checks["redis"]()
     return Finding("REDIS_URL", answers, "answers" if answers else "does not answer: does the server run there?")
 
 
@@ -105,7 +107,7 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
         return Finding(name, False, str(error))
     finally:
         await sender.close()
-    return Finding(name, True, "whoever is to carry them answers; nothing was sent")
+    return Finding(name, True, "the server answers; nothing was sent")
 
 
 async def _payments(settings: Settings) -> Finding:
@@ -125,17 +127,17 @@ async def _payments(settings: Settings) -> Finding:
 
 
 async def _events(settings: Settings) -> Finding:
-    """How many webhooks wait; some always may for a moment, old ones mean that the provider does not answer."""
+    """How many webhook events wait; old ones mean that no worker runs or that the provider does not answer."""
     database = open_database(settings)
     try:
         if await schema_revision(settings, database) != REVISION:
-            return Finding("webhooks", True, "none yet: their inbox comes with the schema")
+            return Finding("webhooks", True, "none yet: their table comes with the schema")
         count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
     except (SettingsError, DomainError, SQLAlchemyError):
-        return Finding("webhooks", False, "their inbox cannot be read: see DATABASE_URL")
+        return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
     finally:
         await database.close()
-    if oldest is None or datetime.now(UTC) - oldest < PATIENCE:
+    if oldest is None or datetime.now(UTC) - oldest < LONGEST_WAIT:
         return Finding("webhooks", True, f"{count} wait to be processed")
     hint = "does a worker run, and does the payment provider answer it?"
     return Finding(
