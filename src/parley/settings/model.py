@@ -57,8 +57,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(
             ge=0,
             le=65_000,
-            description="First port for the metrics of worker processes, each on a port of its own; only this machine reaches them "
-            "unless METRICS_TOKEN is set; 0 is off",
+            description="First port for the metrics of worker processes, each on a port of its own; only this machine "
+            "reaches them unless METRICS_TOKEN is set; 0 is off",
         ),
     ] = 0
 
@@ -117,8 +117,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(
             ge=0,
             le=1_000_000,
-            description="Largest number of calls to the public auth endpoints per minute from one address, and of password "
-            "attempts per hour for one identity; 0 is no limit",
+            description="Largest number of calls to the public auth endpoints per minute from one address, and of "
+            "password attempts per hour for one identity; 0 is no limit",
         ),
     ] = 60
     smtp_server: Annotated[str, Meta(description="The mail server for OTP_SENDER=email")] = ""
