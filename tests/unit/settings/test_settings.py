@@ -99,7 +99,7 @@ def test_an_empty_list_of_models_is_refused(read, name):
 
 
 def test_its_representation_shows_no_secret(read):
-    secret = "a secret that must not be shown"
+    secret = "a secret that must never be shown"
     assert secret not in repr(
         read(
             JWT_SECRET=secret,
