@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 
 from parley.adapters.sql.engine.tables import REVISION
+from parley.bootstrap import bootstrap
+from parley.bootstrap.processes import api_process
+from parley.runtime.single_instance import single_instance
+from parley.settings import SettingsError, read_settings
 from tests.contracts.postgres_fixtures import empty_database, run_sql
-from tests.e2e.process import PATIENCE, environment, parley, run_parley, served
+from tests.e2e.process import PATIENCE, SECRET, environment, parley, run_parley, served
 from tests.faults.cluster import Worker, becomes
 
 # Linux: prctl's option that takes a capability from a process and its children, and root's capability to write
@@ -150,6 +154,15 @@ async def test_migrate_is_refused_while_a_server_runs(tmp_path: Path) -> None:
         assert (code, len(err.splitlines())) == (2, 1)
         assert "another «parley run»" in err
         assert (await run_parley(tmp_path, "check"))[0] == 0
+
+
+async def test_a_server_takes_the_lock_before_it_migrates(tmp_path: Path) -> None:
+    file = tmp_path / "parley.db"
+    settings = read_settings({"DATABASE_URL": f"sqlite:///{file}", "JWT_SECRET": SECRET})
+    with single_instance(file), pytest.raises(SettingsError, match="another «parley run»"):
+        async with api_process(bootstrap(settings)):
+            pass
+    assert not file.exists()
 
 
 async def test_check_makes_no_file(tmp_path: Path) -> None:
