@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import SchemaOutdated, current_revision, migrate, require_current
+from parley.adapters.sql.engine.schema import current_revision, migrate, require_current
 from parley.adapters.sql.engine.tables import REVISION
+from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from tests.contracts.postgres_fixtures import empty_database
 
 
@@ -44,14 +45,14 @@ async def test_schema_of_this_version_is_let_in(database):
 
 
 async def test_database_without_a_schema_names_the_command_that_makes_one(database):
-    with pytest.raises(SchemaOutdated, match="parley migrate"):
+    with pytest.raises(DatabaseUnusable, match="parley migrate"):
         await require_current(database)
 
 
 async def test_older_schema_names_the_command_that_helps(database):
     await migrate(database)
     await put_at(database, "0000")
-    with pytest.raises(SchemaOutdated, match="parley migrate"):
+    with pytest.raises(DatabaseUnusable, match="parley migrate"):
         await require_current(database)
 
 
@@ -60,6 +61,6 @@ async def test_newer_schema_is_left_alone(database, step):
     newer = f"{int(REVISION) + 1:04}"
     await migrate(database)
     await put_at(database, newer)
-    with pytest.raises(SchemaOutdated, match="newer version"):
+    with pytest.raises(DatabaseUnusable, match="newer version"):
         await step(database)
     assert await current_revision(database) == newer

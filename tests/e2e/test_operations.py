@@ -1,4 +1,4 @@
-"""What operators see of real processes: combined metrics, a worker's metrics, and logs in JSON."""
+"""What operators see of real processes: metrics of several together, those of a worker, and JSON logs."""
 
 import asyncio
 import json
@@ -31,22 +31,22 @@ async def metric(address: str, name: str, **labels: str) -> float:
     )
 
 
-async def test_processes_serve_their_metrics_and_log_json(tmp_path: Path) -> None:
+async def test_processes_report_metrics_and_log_json(tmp_path: Path) -> None:
     port = free_port()
     settings = {"LOG_FORMAT": "json", "METRICS_TOKEN": TOKEN, "WORKER_METRICS_PORT": str(port)}
-    async with cluster(tmp_path, apis=1, workers=1, **settings) as parley:
-        room = await new_room(parley.client_of(0))
-        accepted = await say(parley.client_of(0), room, "Hello")
-        await ended(parley.client_of(0), accepted["reply"])
-        await check_worker_metrics(f"http://127.0.0.1:{port}")
-        await check_combined_metrics(tmp_path / "pair", parley)
-        await crash_a_task(parley)
-        await parley.apis[0].kill()
-        await parley.workers[0].kill()
-        check_log_from_request_to_end(parley, accepted["reply"]["id"])
+    async with cluster(tmp_path, apis=1, workers=1, **settings) as running:
+        room = await new_room(running.client_of(0))
+        accepted = await say(running.client_of(0), room, "Hello")
+        await ended(running.client_of(0), accepted["reply"])
+        await assert_worker_counts(f"http://127.0.0.1:{port}")
+        await assert_two_processes_count_as_one(tmp_path / "pair", running)
+        await crash_a_task(running)
+        await running.apis[0].kill()
+        await running.workers[0].kill()
+        assert_logs_join_request_and_end(running, accepted["reply"]["id"])
 
 
-async def check_worker_metrics(address: str) -> None:
+async def assert_worker_counts(address: str) -> None:
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{address}/metrics")).status_code == 401
     assert await metric(address, "parley_reply_seconds_count", model="openai/scripted", end="completed") == 1
@@ -54,13 +54,15 @@ async def check_worker_metrics(address: str) -> None:
     assert await metric(address, "parley_sweeps_total", sweep="overdue_replies", outcome="done") > 0
 
 
-async def check_combined_metrics(folder: Path, parley: Cluster) -> None:
-    folder.mkdir()
-    pair = Served(folder, parley.settings, workers=2)
+async def assert_two_processes_count_as_one(folder: Path, running: Cluster) -> None:
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True)
+    pair = Served(folder, {**running.settings, "TMPDIR": str(temporary)}, workers=2)
     try:
         await pair.start()
+        assert [path.name.startswith("parley-metrics-") for path in temporary.iterdir()] == [True]
         async with httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0)) as client:
-            # A new connection for each request, so that both processes get some.
+            # A connection for each request, so that both processes get some.
             for _ in range(40):
                 assert (await client.get(f"{pair.address}/health/live")).status_code == 200
         scrapes = [metric(pair.address, "parley_http_requests_total", route="/health/live") for _ in range(10)]
@@ -68,24 +70,25 @@ async def check_combined_metrics(folder: Path, parley: Cluster) -> None:
         assert await metric(pair.address, "parley_streams_open") == 0
         assert await metric(pair.address, "parley_database_up") == 1
     finally:
-        # Not killed, since the two child processes would go on running.
+        # Not killed: the two processes would outlive their parent.
         pair.signal(signal.SIGTERM)
         await pair.ended()
-    parsed_lines(pair.log())
+    log_lines(pair.log())
+    assert list(temporary.iterdir()) == []
 
 
-async def crash_a_task(parley: Cluster) -> None:
-    client = RedisClient(parley.redis.url)
-    broker = AtMostOnceBroker(parley.redis.url, client)
+async def crash_a_task(running: Cluster) -> None:
+    client = RedisClient(running.redis.url)
+    broker = AtMostOnceBroker(running.redis.url, client)
     await broker.startup()
-    await TaskiqQueue(broker, "write_reply").put("no id")  # type: ignore[arg-type] # parley never puts this
-    await becomes(lambda: "task_crashed" in parley.workers[0].log())
+    await TaskiqQueue(broker, "write_reply").put("no id")  # type: ignore[arg-type] # which parley never queues
+    await becomes(lambda: "task_crashed" in running.workers[0].log())
     await broker.shutdown()
     await client.close()
 
 
-def check_log_from_request_to_end(parley: Cluster, reply: str) -> None:
-    api, worker = parsed_lines(parley.apis[0].log()), parsed_lines(parley.workers[0].log())
+def assert_logs_join_request_and_end(running: Cluster, reply: str) -> None:
+    api, worker = log_lines(running.apis[0].log()), log_lines(running.workers[0].log())
     [posted] = [line for line in api if line.get("reply_id") == reply and line.get("path", "").endswith("/message")]
     [done] = [line for line in worker if line.get("reply_id") == reply and line["event"] == "reply_ended"]
     assert posted["account_id"] == done["account_id"]
@@ -96,8 +99,8 @@ def check_log_from_request_to_end(parley: Cluster, reply: str) -> None:
     assert "taskiq.receiver.receiver" in {line["logger"] for line in worker}
 
 
-def parsed_lines(log: str) -> list[Mapping[str, Any]]:
-    """Each line is a JSON object with time, level, logger and event."""
+def log_lines(log: str) -> list[Mapping[str, Any]]:
+    """Each line is one JSON object with its time, level and logger."""
     lines = [json.loads(line) for line in log.splitlines()]
     assert lines
     for line in lines:

@@ -1,60 +1,85 @@
 """Bringing a database to the schema of this version."""
 
 import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.tables import REVISION, metadata
+from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from parley.core.errors import Unavailable
 
-# Any number that nobody else locks in parley's database.
+VERSION_TABLE = "alembic_version"
+LIST_VERSIONS = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  a constant
+LIST_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+    # Tables of extensions, such as PostGIS', belong to no application.
+    "postgresql": """
+        SELECT relname FROM pg_class
+        WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+        AND relkind IN ('r', 'p')
+        AND NOT EXISTS (
+            SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+        )
+    """,
+}
+
+# Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
+# Every revision of the schema has these, and hardly another application has them all.
+_OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 # As alembic makes it.
-_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
-
-
-class SchemaOutdated(Exception):
-    """The database does not have the schema of this version; the message is a sentence for the operator."""
+_VERSION = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 async def current_revision(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one."""
+    """The revision of the database's schema; None when it has no tables.
+
+    Raises DatabaseUnusable when the tables are another application's.
+    """
     async with database.transaction(read_only=True) as connection:
         return await connection.run_sync(_read_revision)
 
 
 async def require_current(database: Database) -> None:
-    """Raises SchemaOutdated unless the database has exactly the schema of this version."""
-    revision = await current_revision(database)
-    _refuse_newer(revision)
+    """Raises DatabaseUnusable unless the database has exactly the schema of this version."""
+    require_this_revision(await current_revision(database))
+
+
+def require_this_revision(revision: str | None) -> None:
+    """Raises DatabaseUnusable for every revision but this version's."""
+    refuse_newer(revision)
     if revision != REVISION:
-        raise SchemaOutdated("The database has an older schema than this version of parley: run «parley migrate».")
+        raise DatabaseUnusable("has an older schema than this version of parley, or none: run «parley migrate»")
 
 
 async def has_current(database: Database) -> bool:
-    """False when the schema is older than this version's.
+    """False when the schema is older than this version's, or another application's.
 
-    A newer one serves this version too, until all processes are of that one. Whether the database answers, and has any
-    schema, is not the question here.
+    A newer schema serves this version too, until all processes are of that version. Whether the database answers, and
+    has any schema, is another health check.
     """
     try:
         revision = await current_revision(database)
+    except DatabaseUnusable:
+        return False
     except (SQLAlchemyError, Unavailable):
         return True
     return revision is None or revision >= REVISION
 
 
 async def migrate(database: Database) -> None:
-    """Run every migration that the database has not had; an empty one gets the tables as they are today.
+    """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
-    Of several processes that do this at once, one does it and the others wait. Raises SchemaOutdated for a database
-    that is ahead of this version.
+    Of several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
+    of a newer version or of another application, which stays as it is.
     """
     revision = await current_revision(database)
-    _refuse_newer(revision)
+    refuse_newer(revision)
     if revision == REVISION:
         return
     if revision is not None:
@@ -72,14 +97,6 @@ async def migrate(database: Database) -> None:
         await patient.close()
 
 
-def _refuse_newer(revision: str | None) -> None:
-    # Revisions are numbers of four digits.
-    if revision is not None and revision > REVISION:
-        raise SchemaOutdated(
-            "The database has the schema of a newer version of parley: run that version, or a backup from before it."
-        )
-
-
 def migrations_folder() -> Path:
     """Beside the package in an installed wheel, at the top of a checkout."""
     package = Path(__file__).parents[3]
@@ -87,21 +104,47 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _read_revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+def revision_of(tables: AbstractSet[str], versions: Sequence[str]) -> str | None:
+    """The revision that a database with these tables and rows of alembic_version is at; None for an empty database.
+
+    Raises DatabaseUnusable when the tables are not parley's: other applications use alembic too.
+    """
+    if not versions and tables <= {VERSION_TABLE}:
         return None
-    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return revision
+    # Revisions of parley are numbers of four digits.
+    if len(versions) == 1 and len(versions[0]) == len(REVISION) and versions[0].isdecimal() and tables >= _OWN_TABLES:
+        return versions[0]
+    raise DatabaseUnusable("has tables of another application: name an empty database, or a new file")
+
+
+def refuse_newer(revision: str | None) -> None:
+    """Raises DatabaseUnusable for a revision that this version does not know yet."""
+    if revision is not None and revision > REVISION:
+        raise DatabaseUnusable(
+            "has the schema of a newer version of parley: run that version, or restore a backup from before it"
+        )
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
+
+
+def _read_revision(connection: Connection) -> str | None:
+    tables = _tables(connection)
+    versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
+    return revision_of(tables, versions)
 
 
 def _bring_up_to_date(connection: Connection) -> None:
-    # Read again under the lock: another process may have done it meanwhile.
+    # Read again under the lock: another process may have migrated meanwhile.
     match _read_revision(connection):
         case None:
-            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests hold the tables
-            # against what the migrations make.
-            metadata.create_all(connection)
-            _VERSION.create(connection, checkfirst=True)
+            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these
+            # tables with those that the migrations make. Tables of the same names in another schema of the search path
+            # do not count, so SQLAlchemy must not look for them.
+            metadata.create_all(connection, checkfirst=False)
+            if VERSION_TABLE not in _tables(connection):
+                _VERSION.create(connection, checkfirst=False)
             connection.execute(_VERSION.insert().values(version_num=REVISION))
         case revision if revision != REVISION:
             _upgrade(connection)
