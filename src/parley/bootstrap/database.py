@@ -9,7 +9,7 @@ from parley.settings import Settings, SettingsError
 def open_database(settings: Settings) -> Database:
     """Connects at the first use. Raises SettingsError for an address that cannot be one."""
     try:
-        return Database(settings.database_url.replace("sqlite:///", "sqlite+aiosqlite:///", 1))
+        return Database(settings.database_url)
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
 

@@ -3,10 +3,8 @@
 import secrets
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from parley.adapters.http.openapi.document import openapi_document
-from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.failures import DatabaseFailed, DatabaseUrlInvalid
 from parley.adapters.sql.engine.schema import SchemaOutdated, migrate
 from parley.bootstrap import Parley, bootstrap
 from parley.bootstrap.database import database_name, open_database
@@ -25,7 +23,7 @@ async def migrate_database(settings: Settings) -> None:
         await migrate(database)
     except (SchemaOutdated, DatabaseUrlInvalid) as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
-    except (DomainError, SQLAlchemyError) as error:
+    except (DomainError, DatabaseFailed) as error:
         raise SettingsError(f"DATABASE_URL: {database_name(settings)} cannot be opened.") from error
     finally:
         await database.close()

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
-from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.failures import DatabaseFailed, DatabaseUrlInvalid
 from parley.adapters.sql.engine.schema import SchemaOutdated, current_revision, require_current
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
@@ -45,7 +43,7 @@ async def check_start(settings: Settings) -> None:
         await require_current(database)
     except (SchemaOutdated, DatabaseUrlInvalid) as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
-    except (DomainError, SQLAlchemyError) as error:
+    except (DomainError, DatabaseFailed) as error:
         raise SettingsError(f"DATABASE_URL: {database_name(settings)} does not answer.") from error
     finally:
         await database.close()
@@ -78,7 +76,7 @@ async def _database(settings: Settings) -> Finding:
         revision = await current_revision(database)
     except DatabaseUrlInvalid as error:
         return Finding("DATABASE_URL", False, str(error))
-    except (DomainError, SQLAlchemyError):
+    except (DomainError, DatabaseFailed):
         hint = "does its folder exist?" if embedded else "does the server run, and let this machine in?"
         return Finding("DATABASE_URL", False, f"{name} cannot be opened: {hint}")
     finally:
@@ -139,7 +137,7 @@ async def _events(settings: Settings) -> Finding:
         if await current_revision(database) != REVISION:
             return Finding("webhooks", True, "none yet: their inbox comes with the schema")
         count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
-    except (DomainError, SQLAlchemyError, DatabaseUrlInvalid):
+    except (DomainError, DatabaseFailed, DatabaseUrlInvalid):
         return Finding("webhooks", False, "their inbox cannot be read: see DATABASE_URL")
     finally:
         await database.close()

@@ -3,17 +3,17 @@
 import asyncio
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
-from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
+from parley.adapters.sql.engine.failures import DatabaseFailed, TableMissing
+from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from parley.adapters.sql.engine.tables import REVISION, metadata
 from parley.core.errors import Unavailable
 
 # Any number that nobody else locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
-# As alembic makes it.
-_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 class SchemaOutdated(Exception):
@@ -22,8 +22,12 @@ class SchemaOutdated(Exception):
 
 async def current_revision(database: Database) -> str | None:
     """The revision that the database is at; None for an empty one."""
-    async with database.transaction(read_only=True) as connection:
-        return await connection.run_sync(_read_revision)
+    try:
+        async with database.transaction(read_only=True) as transaction:
+            revision: str | None = await transaction.scalar(REVISION_OF_DATABASE)
+    except TableMissing:
+        return None
+    return revision
 
 
 async def require_current(database: Database) -> None:
@@ -42,7 +46,7 @@ async def has_current(database: Database) -> bool:
     """
     try:
         revision = await current_revision(database)
-    except (SQLAlchemyError, Unavailable):
+    except (DatabaseFailed, Unavailable):
         return True
     return revision is None or revision >= REVISION
 
@@ -60,16 +64,10 @@ async def migrate(database: Database) -> None:
     if revision is not None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
-    # Rebuilding a large table, and waiting for the process that does it, may take longer than any request.
-    patient = Database(database.url, statement_seconds=None)
     try:
-        async with patient.transaction() as connection:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            await connection.run_sync(_bring_up_to_date)
-            await connection.commit()
-    finally:
-        await patient.close()
+        await run_step(database.url, _bring_up_to_date)
+    except DBAPIError as error:
+        raise DatabaseFailed from error
 
 
 def _refuse_newer(revision: str | None) -> None:
@@ -87,24 +85,26 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _read_revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return revision
-
-
 def _bring_up_to_date(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have done it meanwhile.
     match _read_revision(connection):
         case None:
             # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests hold the tables
             # against what the migrations make.
             metadata.create_all(connection)
-            _VERSION.create(connection, checkfirst=True)
-            connection.execute(_VERSION.insert().values(version_num=REVISION))
+            version_table.create(connection, checkfirst=True)
+            connection.execute(version_table.insert().values(version_num=REVISION))
         case revision if revision != REVISION:
             _upgrade(connection)
+
+
+def _read_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(version_table.name):
+        return None
+    revision: str | None = connection.execute(select(version_table.c.version_num)).scalar()
+    return revision
 
 
 def _upgrade(connection: Connection) -> None:
