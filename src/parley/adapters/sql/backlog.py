@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import case, func, select
 
 from parley.adapters.sql.billing.events import WAITING_EVENTS
 from parley.adapters.sql.chat.replies import claimable, unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.failures import TableMissing
+from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import customer_erasures, deliveries, messages
 from parley.core.backlog import Backlog, Waiting
@@ -20,13 +20,16 @@ _NOW = Statement(select(database_time()))
 _BY_STATUS = Statement(select(messages.c.status, func.count()).where(unfinished).group_by(messages.c.status))
 _before = messages.alias("before")
 # Each message takes two positions: its own and its reply's.
-_previous = and_(_before.c.room_id == messages.c.room_id, _before.c.position == messages.c.position - 2)
-_ended_later = and_(_before.c.completed_at.is_not(None), _before.c.completed_at > messages.c.claimable_at)
-# A reply that waited for the one before it in its room is due since that one ended.
-_due_since = case((_ended_later, _before.c.completed_at), else_=messages.c.claimable_at)
-_DUE = Statement(
-    select(func.count(), func.min(_due_since)).select_from(messages.outerjoin(_before, _previous)).where(claimable)
+_previous_ended_at = (
+    select(_before.c.completed_at)
+    .where(_before.c.room_id == messages.c.room_id, _before.c.position == messages.c.position - 2)
+    .correlate(messages)
+    .scalar_subquery()
 )
+_due = select(messages.c.claimable_at, _previous_ended_at.label("previous_ended_at")).where(claimable).subquery()
+# A reply that waited for the one before it in its room is due since that one ended.
+_due_since = case((_due.c.previous_ended_at > _due.c.claimable_at, _due.c.previous_ended_at), else_=_due.c.claimable_at)
+_DUE = Statement(select(func.count(), func.min(_due_since)))
 _CODES = Statement(select(func.count(), func.min(deliveries.c.claimable_at)))
 _CUSTOMER_ERASURES = Statement(select(func.count()).select_from(customer_erasures))
 
@@ -40,8 +43,8 @@ class SqlBacklog:
     async def __call__(self) -> Backlog:
         try:
             return await self._read()
-        except TableMissing as error:
-            # SQLite makes an empty file in place of a lost one.
+        except DatabaseFailed as error:
+            # A lost file of SQLite, and the empty one that it makes in its place.
             raise Unavailable from error
 
     async def _read(self) -> Backlog:
