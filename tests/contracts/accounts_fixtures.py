@@ -82,7 +82,7 @@ async def memory(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    async with sql(f"sqlite+aiosqlite:///{folder / 'accounts.db'}") as store:
+    async with sql(f"sqlite:///{folder / 'accounts.db'}") as store:
         yield store
 
 

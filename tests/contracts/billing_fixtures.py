@@ -139,7 +139,7 @@ async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
-    async with _sql(f"sqlite+aiosqlite:///{folder / 'billing.db'}") as store:
+    async with _sql(f"sqlite:///{folder / 'billing.db'}") as store:
         yield store
 
 

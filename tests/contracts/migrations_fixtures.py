@@ -19,7 +19,7 @@ from tests.contracts.postgres_fixtures import empty_database
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Callable[[], str], None]:
     numbers = iter(range(1_000))
-    yield lambda: f"sqlite+aiosqlite:///{folder / f'{next(numbers)}.db'}"
+    yield lambda: f"sqlite:///{folder / f'{next(numbers)}.db'}"
 
 
 @asynccontextmanager

@@ -66,7 +66,7 @@ class SandboxActions(Till):
 @asynccontextmanager
 async def sandbox_on_sqlite() -> AsyncIterator[SandboxActions]:
     with TemporaryDirectory() as folder:
-        async with _sandbox(f"sqlite+aiosqlite:///{Path(folder) / 'sandbox.db'}") as till:
+        async with _sandbox(f"sqlite:///{Path(folder) / 'sandbox.db'}") as till:
             yield till
 
 

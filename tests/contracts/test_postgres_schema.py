@@ -18,7 +18,7 @@ SET_REVISION = Statement(version_table.update().values(version_num=bindparam("re
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite+aiosqlite:///{folder / 'parley.db'}"
+    yield f"sqlite:///{folder / 'parley.db'}"
 
 
 @asynccontextmanager
