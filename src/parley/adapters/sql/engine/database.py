@@ -90,7 +90,6 @@ class Database:
         self.url = url
         self._writers: Pool[Any]
         self._readers: Pool[Any]
-        self._reads_begin = False
         if url.startswith("sqlite"):
             self._dialect = SQLITE
             self._writers, self._readers = sqlite.pools(make_url(url).database or "")
@@ -99,10 +98,7 @@ class Database:
             from parley.adapters.sql.engine import postgresql  # noqa: PLC0415
 
             self._dialect = POSTGRESQL
-            address = read_url(url)
-            self._writers = self._readers = postgresql.pool(address, statement_seconds=statement_seconds)
-            # Without a cache a statement takes two trips, which a pooler of transactions could send to two servers.
-            self._reads_begin = address.cached_statements == 0
+            self._writers = self._readers = postgresql.pool(read_url(url), statement_seconds=statement_seconds)
 
     @asynccontextmanager
     async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[Transaction, None]:
@@ -114,7 +110,7 @@ class Database:
         pool = self._readers if read_only else self._writers
         connection = await pool.acquire()
         try:
-            yield Transaction(connection, self._dialect, begin=not read_only or self._reads_begin)
+            yield Transaction(connection, self._dialect, begin=not read_only)
         finally:
             await pool.release(connection)
 
