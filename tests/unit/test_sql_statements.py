@@ -30,10 +30,15 @@ def built_in_functions(source: str) -> list[str]:
         for alias in node.names
     }
     functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    calls = [node.func for function in functions for node in ast.walk(function) if isinstance(node, ast.Call)]
+    calls = [node for function in functions for node in ast.walk(function) if isinstance(node, ast.Call)]
     return [
-        *(call.id for call in calls if isinstance(call, ast.Name) and call.id in writers),
-        *(call.attr for call in calls if isinstance(call, ast.Attribute) and call.attr in METHODS),
+        *(call.func.id for call in calls if isinstance(call.func, ast.Name) and call.func.id in writers),
+        # Without arguments they are others' methods, such as a dictionary's `values`.
+        *(
+            call.func.attr
+            for call in calls
+            if isinstance(call.func, ast.Attribute) and call.func.attr in METHODS and (call.args or call.keywords)
+        ),
     ]
 
 
@@ -69,6 +74,7 @@ def test_requests_use_no_engine_of_sqlalchemy(file):
         ("from sqlalchemy import select\nasync def get(self): return select(self.table)", ["select"]),
         ("from sqlalchemy import select as query\ndef get(): return query(1)", ["query"]),
         ("def get(page): return page.where(1)", ["where"]),
+        ("def get(kept): return kept.values()", []),
         ("class A:\n    def get(self): return [Statement(each) for each in self.all]", ["Statement"]),
         ("def get():\n    def inner(): return literals('a')\n    return inner", ["literals", "literals"]),
         (

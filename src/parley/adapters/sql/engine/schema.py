@@ -66,7 +66,7 @@ async def migrate(database: Database) -> None:
         await asyncio.to_thread(__import__, "alembic.command")
     try:
         await run_step(database.url, _bring_up_to_date)
-    except DBAPIError as error:
+    except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
 
 
