@@ -25,9 +25,8 @@ _FORGET_EXPIRED = Statement(delete(revoked_sessions).where(revoked_sessions.c.un
 
 class SqlRevocations(SqlStore):
     async def add(self, session_ids: Iterable[UUID], *, until: datetime) -> None:
-        rows = [{"session_id": session_id, "until": until} for session_id in session_ids]
-        if rows:
-            await self._transaction.execute_many(_ADD, rows)
+        for session_id in session_ids:
+            await self._transaction.execute(_ADD, session_id=session_id, until=until)
 
     async def latest(self, seconds: float | None) -> list[Revocation]:
         rows = (

@@ -1,6 +1,6 @@
 """Connections and transactions: what every store runs its statements with."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -62,12 +62,6 @@ class Transaction:
         compiled = statement.compiled(self._dialect)
         self._refuse_after_commit()
         return await self.connection.execute(compiled.text, compiled.arguments(values), begin=self._begin)
-
-    async def execute_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-        compiled = statement.compiled(self._dialect)
-        self._refuse_after_commit()
-        arguments = [compiled.arguments(values) for values in rows]
-        await self.connection.execute_many(compiled.text, arguments, begin=self._begin)
 
     async def commit(self) -> None:
         """Raises when it is not certain that all of it has happened."""

@@ -26,8 +26,6 @@ class Connection(Protocol):
     async def execute(self, text: str, arguments: Sequence[Any], *, begin: bool) -> int:
         """Returns how many rows it changed."""
 
-    async def execute_many(self, text: str, arguments: Sequence[Sequence[Any]], *, begin: bool) -> None: ...
-
     async def commit(self) -> None:
         """A no-op outside a transaction."""
 

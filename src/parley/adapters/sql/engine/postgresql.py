@@ -91,11 +91,6 @@ class PostgresqlConnection:
         status: str = await self._answer(self.driver.execute(text, *arguments))
         return int(status.rpartition(" ")[2])
 
-    async def execute_many(self, text: str, arguments: Sequence[Sequence[Any]], *, begin: bool) -> None:
-        if begin:
-            await self._begin()
-        await self._answer(self.driver.executemany(text, arguments))
-
     async def commit(self) -> None:
         if self._begun:
             status = await self._answer(self.driver.execute("COMMIT"))

@@ -65,10 +65,6 @@ class SqliteConnection:
         begin = self._begins(begin)
         return await self._call(lambda: self._execute(text, arguments, begin=begin).rowcount)
 
-    async def execute_many(self, text: str, arguments: Sequence[Sequence[Any]], *, begin: bool) -> None:
-        begin = self._begins(begin)
-        await self._call(lambda: self._execute_many(text, arguments, begin=begin))
-
     async def commit(self) -> None:
         if self._begun:
             await self._call(lambda: self._driver.execute("COMMIT"))
@@ -132,11 +128,6 @@ class SqliteConnection:
             # A transaction that writes takes the lock first: it could not get it after it has read.
             self._driver.execute("BEGIN IMMEDIATE")
         return self._driver.execute(text, arguments)
-
-    def _execute_many(self, text: str, arguments: Sequence[Sequence[Any]], *, begin: bool) -> None:
-        if begin:
-            self._driver.execute("BEGIN IMMEDIATE")
-        self._driver.executemany(text, arguments)
 
     def _roll_back(self) -> None:
         if self._driver.in_transaction:
