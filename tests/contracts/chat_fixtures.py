@@ -214,7 +214,7 @@ async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
-    async with sql(f"sqlite+aiosqlite:///{folder / 'chat.db'}") as store:
+    async with sql(f"sqlite:///{folder / 'chat.db'}") as store:
         yield store
 
 

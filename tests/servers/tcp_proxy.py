@@ -26,9 +26,14 @@ class TcpProxy:
         self.answers_lost = 0
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         assert self._server is not None
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["TcpProxy", None]:

@@ -18,7 +18,7 @@ from parley.settings import Settings, SettingsError
 def open_database(settings: Settings) -> Database:
     """Connects at the first use. Raises SettingsError for an address that cannot be a database's."""
     try:
-        return Database(settings.database_url.replace("sqlite:///", "sqlite+aiosqlite:///", 1))
+        return Database(settings.database_url)
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
@@ -133,7 +132,7 @@ async def _events(settings: Settings) -> Finding:
         if await schema_revision(settings, database) != REVISION:
             return Finding("webhooks", True, "none yet: their table comes with the schema")
         count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
-    except (SettingsError, DomainError, SQLAlchemyError):
+    except (SettingsError, DomainError, DatabaseFailed):
         return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
     finally:
         await database.close()

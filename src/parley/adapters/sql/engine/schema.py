@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
+from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.sqlalchemy_connection import run_step
+from parley.adapters.sql.engine.statements import PerDatabase
 from parley.adapters.sql.engine.tables import REVISION, metadata
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from parley.core.errors import Unavailable
 
-VERSION_TABLE = "alembic_version"
+VERSION_TABLE = version_table.name
 LIST_VERSIONS = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  a constant
 LIST_TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
@@ -27,13 +30,12 @@ LIST_TABLES = {
         )
     """,
 }
+_TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LIST_TABLES["sqlite"]))
 
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
-# As alembic makes it.
-_VERSION = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 async def current_revision(database: Database) -> str | None:
@@ -41,8 +43,10 @@ async def current_revision(database: Database) -> str | None:
 
     Raises DatabaseUnusable when the tables are another application's.
     """
-    async with database.transaction(read_only=True) as connection:
-        return await connection.run_sync(_read_revision)
+    async with database.transaction(read_only=True) as transaction:
+        tables = set(await transaction.scalars(_TABLES))
+        versions = await transaction.scalars(REVISION_OF_DATABASE) if VERSION_TABLE in tables else []
+    return revision_of(tables, versions)
 
 
 async def require_current(database: Database) -> None:
@@ -67,7 +71,7 @@ async def has_current(database: Database) -> bool:
         revision = await current_revision(database)
     except DatabaseUnusable:
         return False
-    except (SQLAlchemyError, Unavailable):
+    except (DatabaseFailed, Unavailable):
         return True
     return revision is None or revision >= REVISION
 
@@ -85,16 +89,10 @@ async def migrate(database: Database) -> None:
     if revision is not None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
-    # Rebuilding a large table, and waiting for the process that does it, may take longer than any request.
-    patient = Database(database.url, statement_seconds=None)
     try:
-        async with patient.transaction() as connection:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            await connection.run_sync(_bring_up_to_date)
-            await connection.commit()
-    finally:
-        await patient.close()
+        await run_step(database.url, _bring_up_to_date)
+    except (DBAPIError, OSError) as error:
+        raise DatabaseFailed from error
 
 
 def migrations_folder() -> Path:
@@ -125,27 +123,21 @@ def refuse_newer(revision: str | None) -> None:
         )
 
 
-def _tables(connection: Connection) -> set[str]:
-    return set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
-
-
-def _read_revision(connection: Connection) -> str | None:
-    tables = _tables(connection)
-    versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
-    return revision_of(tables, versions)
-
-
 def _bring_up_to_date(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have migrated meanwhile.
-    match _read_revision(connection):
+    tables = set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
+    versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
+    match revision_of(tables, versions):
         case None:
             # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these
             # tables with those that the migrations make. Tables of the same names in another schema of the search path
             # do not count, so SQLAlchemy must not look for them.
             metadata.create_all(connection, checkfirst=False)
-            if VERSION_TABLE not in _tables(connection):
-                _VERSION.create(connection, checkfirst=False)
-            connection.execute(_VERSION.insert().values(version_num=REVISION))
+            if VERSION_TABLE not in tables:
+                version_table.create(connection, checkfirst=False)
+            connection.execute(version_table.insert().values(version_num=REVISION))
         case revision if revision != REVISION:
             _upgrade(connection)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.core.errors import Unavailable
 
 _SQLITE = {
@@ -46,7 +47,9 @@ def driver_errors_explained() -> Generator[None, None, None]:
 
 def _reason(error: BaseException) -> str | None:
     """None for an error that is not the database's."""
-    if not isinstance(error, sqlite3.Error | SQLAlchemyError | Unavailable) and not hasattr(error, "sqlstate"):
+    if not isinstance(error, sqlite3.Error | SQLAlchemyError | DatabaseFailed | Unavailable) and not hasattr(
+        error, "sqlstate"
+    ):
         return None
     cause: BaseException | None = error
     while cause is not None:
