@@ -11,7 +11,7 @@ setup:
 run: setup
     .venv/bin/parley run
 
-# All that CI looks at
+# Everything that CI checks
 ci:
     bash .ci/run
 
@@ -19,7 +19,7 @@ ci:
 test *arguments:
     .venv/bin/pytest {{arguments}}
 
-# The faults at their full dose: 20 kills of workers under 500 replies, 5 of Redis, 5 emptyings
+# The fault tests in full: 20 kills of workers under 500 replies, 5 kills of Redis, 5 emptyings of it
 faults:
     FAULTS=long .venv/bin/pytest tests/faults tests/contracts/test_plans_follow.py
 
@@ -31,7 +31,7 @@ pythons:
         && .venv-$version/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder || exit 1; \
     done
 
-# What is fast and what is not, against limits measured beside it: under 10 minutes; benchmarks/README.md
+# Benchmarks, against limits measured in the same run: under 10 minutes; see benchmarks/README.md
 bench *arguments:
     python3 -m venv .venv
     .venv/bin/pip install --quiet --constraint constraints.txt --editable '.[test]'
@@ -40,7 +40,7 @@ bench *arguments:
     .venv-plot/bin/pip install --quiet matplotlib==3.11.2
     .venv-plot/bin/python -m benchmarks.plot {{arguments}}
 
-# The Postman collection against a server that runs
+# The Postman collection against a running server
 postman address="http://127.0.0.1:8000": setup
     .venv/bin/python -m tests.postman.newman {{address}}
 
@@ -51,13 +51,13 @@ lint:
     .venv/bin/mypy
     .venv/bin/lint-imports
 
-# Pin every version anew, after a change of the dependencies
+# Pin every version again, after a change of the dependencies
 pin:
     rm -rf .venv && python3 -m venv .venv
     .venv/bin/pip install --quiet --editable '.[test,ci]'
     .venv/bin/pip freeze --exclude-editable > constraints.txt
 
-# Write the OpenAPI document that docs/ carries
+# Write docs/openapi.json
 openapi:
     .venv/bin/parley openapi > docs/openapi.json
 
@@ -65,6 +65,6 @@ openapi:
 schema:
     SCHEMA=long .venv/bin/pytest tests/schema
 
-# The container image; docs/containers.md says what to do with it
+# Build the container image; see docs/containers.md
 image:
     docker build --file Containerfile --tag parley .

@@ -1,4 +1,4 @@
-"""Replies finished per second: by a worker, and the limit, the same claims and ends by raw asyncpg."""
+"""Replies finished per second, by a worker and, as the baseline, by raw asyncpg with the same claims and ends."""
 
 import asyncio
 import os
@@ -13,16 +13,16 @@ import asyncpg
 import uvloop
 from uuid_utils.compat import uuid7
 
-from benchmarks.limits import POOL
-from benchmarks.town import Town
-from parley.adapters.redis.broker import HintBroker
+from benchmarks.baselines import POOL
+from benchmarks.deployment import Deployment
+from parley.adapters.redis.broker import AtMostOnceBroker
 from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.bootstrap.transport import WRITE_REPLY
 
 LOOK_SECONDS = 0.05
 PATIENCE = 120.0
-# Many, since the ends of one account's replies wait for each other at its day's count.
+# Many accounts, since ends of replies of one account wait for each other at its row in usage_days.
 NEW_ACCOUNTS = """
 INSERT INTO accounts (id, email, created_at)
 SELECT gen_random_uuid(), 'writer' || number || '@example.com', now() FROM generate_series(1, 64) AS number
@@ -36,8 +36,8 @@ NEW_ROOMS = """
 INSERT INTO rooms (id, account_id, name, created_at, active_at, last_position)
 SELECT room, account, 'Room', now(), now(), 2 FROM unnest($1::uuid[], $2::uuid[]) AS new (room, account)
 """
-# As an accepted message leaves them.
-NEW_EXCHANGES = """
+# Rows as an accepted message leaves them.
+NEW_MESSAGES = """
 INSERT INTO messages (id, room_id, account_id, position, role, content, status, model, reply_to, created_at,
                       completed_at, charged_on, claimable_at, queued_at)
 SELECT question, room, account, 1, 'user', 'hello', 'completed', NULL, NULL::uuid, now(), now(), NULL::date, now(),
@@ -61,7 +61,7 @@ WITH counted AS (
     UPDATE usage_days SET input_tokens = input_tokens + 1, output_tokens = output_tokens + 3
     WHERE account_id = $3 AND day = $4
 )
-UPDATE messages SET status = 'completed', content = 'You said: hello', completed_at = now(), input_tokens = 1,
+UPDATE messages SET status = 'completed', content = 'You summary: hello', completed_at = now(), input_tokens = 1,
                     output_tokens = 3
 WHERE id = $1 AND status = 'generating' AND attempt = $2
 """
@@ -70,26 +70,26 @@ NOT_COMPLETED = "SELECT count(*) FROM messages WHERE id = ANY($1::uuid[]) AND st
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """Replies that were accepted and that nobody was told of, each in a room of its own."""
+class PendingReplies:
+    """Accepted replies that are not on the queue, each in its own room."""
 
-    town: Town
+    deployment: Deployment
     replies: list[UUID]
 
     async def written_per_second(self) -> float:
-        """By the town's worker, from the moment when the first may begin to that when none is left."""
-        link = RedisClient(self.town.redis_url)
-        broker = HintBroker(self.town.redis_url, link)
+        """By the deployment's worker, from the start of the first to the end of the last."""
+        client = RedisClient(self.deployment.redis_url)
+        broker = AtMostOnceBroker(self.deployment.redis_url, client)
         queue = TaskiqQueue(broker, WRITE_REPLY)
         await broker.startup()
-        with _paused(self.town.worker_pid):
+        with _paused(self.deployment.worker_pid):
             for reply in self.replies:
                 await queue.put(reply)
         started = time.perf_counter()
         await broker.shutdown()
-        await link.close()
-        async with self.town.database() as connection, asyncio.timeout(PATIENCE):
-            while await connection.fetchval(UNFINISHED):  # noqa: ASYNC110 - the database tells nobody
+        await client.close()
+        async with self.deployment.database() as connection, asyncio.timeout(PATIENCE):
+            while await connection.fetchval(UNFINISHED):  # noqa: ASYNC110 - the database sends no event
                 await asyncio.sleep(LOOK_SECONDS)
             took = time.perf_counter() - started
             assert await connection.fetchval(NOT_COMPLETED, self.replies) == 0
@@ -97,31 +97,31 @@ class Waiting:
 
     async def claimed_per_second(self) -> float:
         """By raw asyncpg: one statement claims a reply and one ends it, on as many connections as a worker has."""
-        return await asyncio.to_thread(uvloop.run, _claim_and_end(self.town.database_url, self.replies))
+        return await asyncio.to_thread(uvloop.run, _claim_and_end(self.deployment.database_url, self.replies))
 
 
-async def waiting_for_many(town: Town, count: int) -> Waiting:
-    """Of many accounts."""
-    async with town.database() as connection:
+async def pending_of_many_accounts(deployment: Deployment, count: int) -> PendingReplies:
+    """Spread over 64 accounts."""
+    async with deployment.database() as connection:
         accounts = [row["id"] for row in await connection.fetch(NEW_ACCOUNTS)]
-    return await _accepted(town, accounts, count)
+    return await _accepted(deployment, accounts, count)
 
 
-async def waiting_for_one(town: Town, email: str, count: int) -> Waiting:
-    async with town.database() as connection:
+async def pending_of_one_account(deployment: Deployment, email: str, count: int) -> PendingReplies:
+    async with deployment.database() as connection:
         account = await connection.fetchval("SELECT id FROM accounts WHERE email = $1", email)
-    return await _accepted(town, [account], count)
+    return await _accepted(deployment, [account], count)
 
 
-async def _accepted(town: Town, accounts: Sequence[UUID], count: int) -> Waiting:
-    """By SQL, since to post them all takes longer than to write the replies, and a paused worker loses connections."""
+async def _accepted(deployment: Deployment, accounts: Sequence[UUID], count: int) -> PendingReplies:
+    """Inserted by SQL: posting takes longer than writing the replies, and a paused worker loses its connections."""
     rooms, questions, replies = ([uuid7() for _ in range(count)] for _ in range(3))
     whose = [accounts[number % len(accounts)] for number in range(count)]
-    async with town.database() as connection:
+    async with deployment.database() as connection:
         await connection.execute(NEW_DAYS, accounts)
         await connection.execute(NEW_ROOMS, rooms, whose)
-        await connection.execute(NEW_EXCHANGES, rooms, whose, questions, replies)
-    return Waiting(town, replies)
+        await connection.execute(NEW_MESSAGES, rooms, whose, questions, replies)
+    return PendingReplies(deployment, replies)
 
 
 @contextmanager

@@ -1,9 +1,4 @@
-"""The rows about `parley run` with no setting at all: SQLite, worker and offline model in one process.
-
-    async def rows(folder: Path, *, effort: Effort = Effort()) -> list[Row]
-
-It makes a folder for each round in `folder`.
-"""
+"""`parley run` with no settings: SQLite, worker and offline model in one process."""
 
 import asyncio
 import os
@@ -13,21 +8,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.load_generator import chat, compiled
+from benchmarks.measurement import Goal, Measurement
 from benchmarks.processes import resident_mb
 from benchmarks.rounds import Effort
-from benchmarks.row import Goal, Row
-from benchmarks.wire import chat, compiled
 from tests.e2e.process import free_port, new_room, parley, sign_in
 
 FULL = Effort()
 EMAIL = "reader@example.com"
 HELLO = '{"content": "hello"}'
-WARM_UP, ALONE = 20, 100
-# Before memory is looked at: what a start leaves to do has been done.
+WARM_UP, SEQUENTIAL_REPLIES = 20, 100
+# Before memory is read, so that the start is complete.
 IDLE_SECONDS = 2.0
 PATIENCE = 30.0
 LOOK_SECONDS = 0.002
-# Where there is no limit to measure against.
+# There is no baseline.
 NOTHING = "–"  # noqa: RUF001 - a dash in a table
 
 
@@ -57,7 +52,7 @@ class Embedded:
         return time.perf_counter() - started
 
     async def make_pro(self) -> None:
-        """The account, which is there already: else five messages are all that it may post."""
+        """Lift the existing account's limit of five messages a day."""
         assert await (await self._run("plan", EMAIL, "pro")).wait() == 0
 
     async def stop(self) -> None:
@@ -73,7 +68,7 @@ class Embedded:
         )
 
     async def _ready(self) -> bool:
-        """By hand: a client's own work would count as parley's."""
+        """Without an HTTP client, whose own work would be measured too."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         except OSError:
@@ -84,52 +79,53 @@ class Embedded:
         return b" 200 " in status
 
 
-async def rows(folder: Path, *, effort: Effort = FULL) -> list[Row]:
+async def measure(folder: Path, *, effort: Effort = FULL) -> list[Measurement]:
+    """Each round starts in a new folder inside `folder`."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    wire = await compiled(folder)
-    # The first of all reads the code from the disk.
-    await _measured(folder / "warm-up", wire)
-    rounds = [await _measured(folder / f"round{number}", wire) for number in range(effort.rounds)]
-    half = {name: median(each[name] for each in rounds) for name in rounds[0]}
+    generator = await compiled(folder)
+    # The first start reads the code from the disk.
+    await _measured(folder / "warm-up", generator)
+    rounds = [await _measured(folder / f"round{number}", generator) for number in range(effort.rounds)]
+    medians = {name: median(each[name] for each in rounds) for name in rounds[0]}
     return [
-        Row(
+        Measurement(
             "cold-start",
             "embedded: cold start in an empty folder, to the first 200 of GET /health/ready",
             NOTHING,
             Goal(at_most=1.5, unit="s"),
-            half["first_start"],
-            f"{half['first_start']:.2f} s, {half['second_start']:.2f} s when the database is there",
+            medians["first_start"],
+            f"{medians['first_start']:.2f} s, {medians['second_start']:.2f} s when the database is there",
             rounds,
         ),
-        Row(
+        Measurement(
             "idle-memory",
             f"embedded: resident memory, {IDLE_SECONDS:g} s after the start",
             NOTHING,
             Goal(at_most=120.0, unit="MB"),
-            half["idle_mb"],
-            f"{half['idle_mb']:.0f} MB, {half['replied_mb']:.0f} MB after a sign-in and a reply",
+            medians["idle_mb"],
+            f"{medians['idle_mb']:.0f} MB, {medians['replied_mb']:.0f} MB after a sign-in and a reply",
             rounds,
         ),
-        Row(
+        Measurement(
             "embedded-first-delta",
-            f"embedded: POST to first delta, p50 of {ALONE}, offline model",
+            f"embedded: POST to first delta, p50 of {SEQUENTIAL_REPLIES}, offline model",
             NOTHING,
             Goal(at_most=8.0, unit="ms"),
-            half["first_p50_ms"],
-            "{first_p50_ms:.1f} ms, p99 {first_p99_ms:.1f} ms; 202 after {accepted_p50_ms:.1f} ms".format(**half),
+            medians["first_p50_ms"],
+            "{first_p50_ms:.1f} ms, p99 {first_p99_ms:.1f} ms; 202 after {accepted_p50_ms:.1f} ms".format(**medians),
             rounds,
         ),
     ]
 
 
-async def _measured(folder: Path, wire: Path) -> dict[str, Any]:
+async def _measured(folder: Path, generator: Path) -> dict[str, Any]:
     await asyncio.to_thread(folder.mkdir)
     embedded = Embedded(folder)
     try:
         figures = {"first_start": await embedded.start()}
         await asyncio.sleep(IDLE_SECONDS)
         figures["idle_mb"] = resident_mb(embedded.pid)
-        figures |= await _replies(embedded, wire)
+        figures |= await _replies(embedded, generator)
         await embedded.stop()
         figures["second_start"] = await embedded.start()
     finally:
@@ -137,21 +133,21 @@ async def _measured(folder: Path, wire: Path) -> dict[str, Any]:
     return figures
 
 
-async def _replies(embedded: Embedded, wire: Path) -> dict[str, float]:
+async def _replies(embedded: Embedded, generator: Path) -> dict[str, float]:
     client = await sign_in(embedded.address, EMAIL)
     token = client.headers["Authorization"].removeprefix("Bearer ")
     rooms = [await new_room(client) for _ in range(10)]
     await client.aclose()
 
-    async def said(replies: int) -> dict[str, Any]:
-        return await chat(wire, embedded.address, token, rooms, body=HELLO, replies=replies)
+    async def post(replies: int) -> dict[str, Any]:
+        return await chat(generator, embedded.address, token, rooms, body=HELLO, replies=replies)
 
-    await said(1)
+    await post(1)
     await asyncio.sleep(IDLE_SECONDS)
     replied_mb = resident_mb(embedded.pid)
     await embedded.make_pro()
-    await said(WARM_UP)
-    figures = await said(ALONE)
+    await post(WARM_UP)
+    figures = await post(SEQUENTIAL_REPLIES)
     return {
         "replied_mb": replied_mb,
         "first_p50_ms": figures["first"]["p50"],

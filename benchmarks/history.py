@@ -1,33 +1,33 @@
-"""A page of what was said in a room."""
+"""A page of a room's history."""
 
 from functools import partial
 
 from benchmarks import wrk
-from benchmarks.limits import PAGE, Query, bare_handler
-from benchmarks.place import CONNECTIONS, Place
-from benchmarks.rounds import Effort, Measure, in_turn, ratio_row
-from benchmarks.row import Goal, Row
+from benchmarks.baselines import PAGE, Query, bare_handler
+from benchmarks.filled_account import CONNECTIONS, FilledAccount
+from benchmarks.measurement import Goal, Measurement
+from benchmarks.rounds import Effort, LoadRun, alternate, ratio_measurement
 
 
-def path(place: Place) -> str:
-    return f"/chatroom/{place.rooms[0]}/messages?limit={PAGE}"
+def path(account: FilledAccount) -> str:
+    return f"/chatroom/{account.rooms[0]}/messages?limit={PAGE}"
 
 
-async def page(place: Place) -> Measure:
-    found = (await place.answer(path(place))).json()
+async def page(account: FilledAccount) -> LoadRun:
+    found = (await account.answer(path(account))).json()
     assert len(found["items"]) == PAGE, found
     assert found["next_cursor"] is not None
-    return await place.asks(path(place))
+    return await account.load_of(path(account))
 
 
-async def rows(place: Place, effort: Effort) -> list[Row]:
-    query = Query(place.town.database_url, place.rooms[0])
-    async with bare_handler(await place.body(path(place)), query) as address:
-        bearer = {"Authorization": f"Bearer {await place.town.sign_in(place.email)}"}
+async def measure(account: FilledAccount, effort: Effort) -> list[Measurement]:
+    query = Query(account.deployment.database_url, account.rooms[0])
+    async with bare_handler(await account.body(path(account)), query) as address:
+        bearer = {"Authorization": f"Bearer {await account.deployment.sign_in(account.email)}"}
         bare = partial(wrk.get, address, bearer, connections=CONNECTIONS)
-        rounds = await in_turn(effort, {"page": await page(place), "bare": bare})
+        rounds = await alternate(effort, {"page": await page(account), "bare": bare})
     return [
-        ratio_row(
+        ratio_measurement(
             "history",
             f"GET history page of {PAGE}",
             "a bare Litestar handler that runs the same query by raw asyncpg and returns the same bytes",

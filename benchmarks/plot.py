@@ -1,8 +1,8 @@
-"""The latest results as a plot: how many times its goal each row reaches.
+"""Plots the latest results as multiples of their goals.
 
     python -m benchmarks.plot [--publish]
 
-In an environment of its own, as `just bench` makes one: numpy would be loaded into the processes that are measured.
+`just bench` runs it in a separate environment: some packages load numpy, if installed, into the measured processes.
 """
 
 import json
@@ -19,18 +19,22 @@ RESULTS = HERE / "results"
 
 
 def plot(file: Path) -> None:
-    told = json.loads((RESULTS / "latest.json").read_text())
-    rows = told["rows"]
-    reached = [row["times_the_goal"] for row in rows]
-    figure, axes = plt.subplots(figsize=(10, 1.2 + 0.42 * len(rows)), layout="constrained")
-    bars = axes.barh(range(len(rows)), reached, color=["#2e7d32" if row["reached"] else "#c62828" for row in rows])
-    axes.bar_label(bars, labels=[f"{row['figure']}  (goal {row['goal']})" for row in rows], padding=4, fontsize=8)
-    axes.set_yticks(range(len(rows)), labels=[row["name"] for row in rows], fontsize=9)
+    results = json.loads((RESULTS / "latest.json").read_text())
+    measurements = results["measurements"]
+    reached = [each["times_the_goal"] for each in measurements]
+    figure, axes = plt.subplots(figsize=(10, 1.2 + 0.42 * len(measurements)), layout="constrained")
+    bars = axes.barh(
+        range(len(measurements)), reached, color=["#2e7d32" if each["reached"] else "#c62828" for each in measurements]
+    )
+    axes.bar_label(
+        bars, labels=[f"{each['figure']}  (goal {each['goal']})" for each in measurements], padding=4, fontsize=8
+    )
+    axes.set_yticks(range(len(measurements)), labels=[each["name"] for each in measurements], fontsize=9)
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xlim(0, max(1.0, *reached) * 1.35)
-    axes.set_xlabel("times the goal; right of 1 it is reached")
-    axes.set_title(f"parley, measured side by side ({told['cores']} cores of {told['processor']})", fontsize=10)
+    axes.set_xlabel("multiple of the goal; reached from 1 on")
+    axes.set_title(f"parley, measured side by side ({results['cores']} cores of {results['processor']})", fontsize=10)
     figure.savefig(file, dpi=110)
 
 

@@ -1,4 +1,4 @@
-"""Messages accepted: quota, idempotency, two rows, enqueued. No worker runs: what it would do is measured elsewhere."""
+"""Accepting messages: quota, idempotency, two rows, enqueuing. No worker runs; its work is measured by other groups."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from benchmarks import limits, wrk
-from benchmarks.place import Place
-from benchmarks.rounds import Effort, Measure, in_turn, ratio_row
-from benchmarks.row import Goal, Row
-from benchmarks.town import Town
+from benchmarks import baselines, wrk
+from benchmarks.deployment import Deployment
+from benchmarks.filled_account import FilledAccount
+from benchmarks.measurement import Goal, Measurement
+from benchmarks.rounds import Effort, LoadRun, alternate, ratio_measurement
 from benchmarks.wrk import Load
 
 CONNECTIONS, MANY_CONNECTIONS = 64, 256
@@ -28,20 +28,20 @@ REPLIED = (
 )
 
 
-async def rows(place: Place, effort: Effort) -> list[Row]:
-    town = place.town
-    targets, raw_targets = await _many_accounts(town)
-    rounds = await in_turn(
+async def measure(account: FilledAccount, effort: Effort) -> list[Measurement]:
+    deployment = account.deployment
+    targets, raw_targets = await _many_accounts(deployment)
+    rounds = await alternate(
         effort,
         {
-            "raw": partial(_raw, town, raw_targets),
-            "parley": partial(_posted, town, targets, CONNECTIONS),
-            "many": partial(_posted_for_long, town, targets),
+            "raw": partial(_raw, deployment, raw_targets),
+            "parley": partial(_posted, deployment, targets, CONNECTIONS),
+            "many": partial(_posted_for_longer, deployment, targets),
         },
     )
     what = f"POST message accepted, {CONNECTIONS} connections of as many Pro accounts, no worker running"
-    against = f"the same rows by raw asyncpg as one statement, {limits.POOL} connections as in parley's pool"
-    many = ratio_row(
+    baseline = f"the same rows by raw asyncpg as one statement, {baselines.POOL} connections as in parley's pool"
+    many = ratio_measurement(
         "post-256",
         f"POST message accepted, {MANY_CONNECTIONS} connections: none fails, and the rate stays",
         f"the rate with {CONNECTIONS} connections",
@@ -52,65 +52,65 @@ async def rows(place: Place, effort: Effort) -> list[Row]:
     )
     slowest = max(each["max_ms"] for each in many.rounds)
     return [
-        ratio_row("post", what, against, Goal(at_least=0.25), rounds, of="parley", to="raw"),
-        Row(**vars(many) | {"said": f"{many.said}, slowest answer after {slowest:,.0f} ms"}),
+        ratio_measurement("post", what, baseline, Goal(at_least=0.25), rounds, of="parley", to="raw"),
+        Measurement(**vars(many) | {"summary": f"{many.summary}, slowest answer after {slowest:,.0f} ms"}),
     ]
 
 
-async def one_account(place: Place, connections: int = CONNECTIONS) -> Measure:
-    """Messages to its twenty latest rooms."""
-    token = await place.town.sign_in(place.email)
-    targets = place.town.folder / "targets.txt"
-    targets.write_text(_lines([(room, token) for room in place.rooms[:20]]))
-    return partial(_posted, place.town, targets, connections)
+async def one_account(account: FilledAccount, connections: int = CONNECTIONS) -> LoadRun:
+    """Messages to the account's twenty latest rooms."""
+    token = await account.deployment.sign_in(account.email)
+    targets = account.deployment.folder / "targets.txt"
+    targets.write_text(_lines([(room, token) for room in account.rooms[:20]]))
+    return partial(_posted, account.deployment, targets, connections)
 
 
-async def _many_accounts(town: Town) -> tuple[Path, Path]:
-    """Where to post as wrk takes it, and as the raw writes do."""
+async def _many_accounts(deployment: Deployment) -> tuple[Path, Path]:
+    """Files with the targets for wrk and for the raw writes."""
     posts: list[tuple[UUID, str]] = []
     raw: list[tuple[UUID, UUID]] = []
-    async with town.database() as connection:
+    async with deployment.database() as connection:
         for number in range(ACCOUNTS):
             email = f"poster{number}@example.com"
-            token = await town.sign_in(email)
+            token = await deployment.sign_in(email)
             for _ in range(ROOMS_EACH):
                 room, account = await connection.fetchrow(NEW_ROOM, email)
                 posts.append((room, token))
                 raw.append((room, account))
         await connection.execute(PLANS)
-    targets, raw_targets = town.folder / "posts.txt", town.folder / "raw.txt"
-    # Account after account, not room after room.
-    targets.write_text(_lines(posts[first] for first in _by_turns()))
-    raw_targets.write_text("\n".join(f"{raw[first][0]} {raw[first][1]}" for first in _by_turns()))
+    targets, raw_targets = deployment.folder / "posts.txt", deployment.folder / "raw.txt"
+    # Consecutive requests are of different accounts.
+    targets.write_text(_lines(posts[first] for first in _interleaved()))
+    raw_targets.write_text("\n".join(f"{raw[first][0]} {raw[first][1]}" for first in _interleaved()))
     return targets, raw_targets
 
 
-def _by_turns() -> list[int]:
+def _interleaved() -> list[int]:
     return [account * ROOMS_EACH + room for room in range(ROOMS_EACH) for account in range(ACCOUNTS)]
 
 
-async def _posted(town: Town, targets: Path, connections: int, *, seconds: float) -> Load:
-    load = await wrk.post(town.api, targets, connections=connections, seconds=seconds)
-    await _all_replied(town, load.requests)
+async def _posted(deployment: Deployment, targets: Path, connections: int, *, seconds: float) -> Load:
+    load = await wrk.post(deployment.api, targets, connections=connections, seconds=seconds)
+    await _all_replied(deployment, load.requests)
     return load
 
 
-async def _posted_for_long(town: Town, targets: Path, *, seconds: float) -> Load:
-    """Long enough for whoever waits in vain to be refused: a pool's connection is waited for POOL_SECONDS."""
-    return await _posted(town, targets, MANY_CONNECTIONS, seconds=seconds * 3)
+async def _posted_for_longer(deployment: Deployment, targets: Path, *, seconds: float) -> Load:
+    """Longer than the wait for a pooled connection, after which a request fails."""
+    return await _posted(deployment, targets, MANY_CONNECTIONS, seconds=seconds * 3)
 
 
-async def _raw(town: Town, targets: Path, *, seconds: float) -> Load:
-    load = await limits.raw_writes(town.database_url, targets, seconds=seconds)
-    await _all_replied(town, load.requests)
+async def _raw(deployment: Deployment, targets: Path, *, seconds: float) -> Load:
+    load = await baselines.raw_writes(deployment.database_url, targets, seconds=seconds)
+    await _all_replied(deployment, load.requests)
     return load
 
 
-async def _all_replied(town: Town, accepted: int) -> None:
-    """In place of the worker: what waits for it would make counting what is pending dearer than it ever is."""
+async def _all_replied(deployment: Deployment, accepted: int) -> None:
+    """In account of the worker: what waits for it would make counting what is pending dearer than it ever is."""
     replied = 0
-    async with town.database() as connection:
-        # Those that nobody waited for any more are accepted too, and not in the time of what is measured next.
+    async with deployment.database() as connection:
+        # Requests that wrk gave up may still be accepted; they must not disturb the next load.
         while newly := int((await connection.execute(REPLIED)).split()[-1]):
             replied += newly
             await asyncio.sleep(0.3)

@@ -1,4 +1,4 @@
-"""What processes use while something is measured, from /proc."""
+"""CPU time and memory of processes during a measurement, from /proc."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from benchmarks.town import Town
+from benchmarks.deployment import Deployment
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -20,62 +20,67 @@ def resident_mb(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of the process and of its children, such as PostgreSQL's."""
+    """CPU time of the process and of its children, such as PostgreSQL's."""
     try:
-        # Behind the name, which may hold spaces.
+        # After the name, which may contain spaces.
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
-        # Ended since it was found: its parent has its time.
+        # It has ended, and its time counts for its parent.
         return 0.0
-    # In user and kernel, its own and that of children that have ended.
+    # utime, stime and those of children that have ended.
     return sum(int(field) for field in fields[11:15]) / TICKS + sum(cpu_seconds(int(child)) for child in children)
 
 
-async def processes_of(town: Town) -> dict[str, int]:
-    """The town's processes by their names."""
-    async with town.database() as connection:
+async def processes_of(deployment: Deployment) -> dict[str, int]:
+    """The ids of the deployment's processes by name."""
+    async with deployment.database() as connection:
         postgres = await connection.fetchval("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int")
-    redis = Redis.from_url(town.redis_url)
-    told = await redis.info("server")
+    redis = Redis.from_url(deployment.redis_url)
+    info = await redis.info("server")
     await redis.aclose()
-    return {"api": town.api_pid, "worker": town.worker_pid, "redis": int(told["process_id"]), "postgres": postgres}
+    return {
+        "api": deployment.api_pid,
+        "worker": deployment.worker_pid,
+        "redis": int(info["process_id"]),
+        "postgres": postgres,
+    }
 
 
 @dataclass
-class Watch:
-    """Samples of every second: the moment, and the CPU seconds by name."""
+class ResourceUsage:
+    """One sample a second: the time, and the CPU seconds by process name."""
 
     samples: list[tuple[float, dict[str, float]]] = field(default_factory=list)
-    most_mb: dict[str, float] = field(default_factory=dict)
+    max_mb: dict[str, float] = field(default_factory=dict)
 
     def cpu_percent(self, *, without_first: int = 0, without_last: int = 0) -> dict[str, float]:
-        """100 is one core. Without so many samples at either end, if there are as many."""
-        kept = self.samples[without_first : len(self.samples) - without_last]
-        if len(kept) < 2:
-            kept = self.samples
-        (begun, before), (ended, after) = kept[0], kept[-1]
-        return {name: round(100 * (after[name] - before[name]) / (ended - begun), 1) for name in before}
+        """100 is one core. Leaves out samples at both ends, if enough remain."""
+        used = self.samples[without_first : len(self.samples) - without_last]
+        if len(used) < 2:
+            used = self.samples
+        (started, before), (ended, after) = used[0], used[-1]
+        return {name: round(100 * (after[name] - before[name]) / (ended - started), 1) for name in before}
 
 
 @asynccontextmanager
-async def watched(processes: Mapping[str, int]) -> AsyncIterator[Watch]:
-    watch = Watch()
+async def sampled(processes: Mapping[str, int]) -> AsyncIterator[ResourceUsage]:
+    usage = ResourceUsage()
 
-    async def look() -> None:
+    async def sample() -> None:
         while True:
-            watch.samples.append((time.monotonic(), {name: cpu_seconds(pid) for name, pid in processes.items()}))
+            usage.samples.append((time.monotonic(), {name: cpu_seconds(pid) for name, pid in processes.items()}))
             for name, pid in processes.items():
-                watch.most_mb[name] = max(watch.most_mb.get(name, 0.0), resident_mb(pid))
+                usage.max_mb[name] = max(usage.max_mb.get(name, 0.0), resident_mb(pid))
             await asyncio.sleep(1)
 
-    looking = asyncio.create_task(look())
+    sampling = asyncio.create_task(sample())
     try:
-        yield watch
+        yield usage
     finally:
-        looking.cancel()
+        sampling.cancel()
         with suppress(asyncio.CancelledError):
-            await looking
+            await sampling
 
 
 def _kilobytes(pid: int, name: str) -> int:

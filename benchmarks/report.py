@@ -1,4 +1,4 @@
-"""The table, as Markdown and JSON."""
+"""The results table as Markdown and JSON."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.row import Row
+from benchmarks.measurement import Measurement
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -18,7 +18,7 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def machine() -> dict[str, Any]:
-    """What figures depend on."""
+    """The machine on which the figures depend."""
     models = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     kilobytes = next(int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal"))
     return {
@@ -31,34 +31,36 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Of the clone; marked when files differ from it."""
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    return subprocess.run(asked, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
+    """The checkout's commit, marked -dirty when files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
+def markdown(measurements: Sequence[Measurement], context: dict[str, Any]) -> str:
     head = (
-        f"{about['measured_at'][:10]}, commit {about['commit']}: {about['cores']} cores of {about['processor']}, "
-        f"{about['memory_gib']} GiB, {about['system']}, Python {about['python']}."
+        f"{context['measured_at'][:10]}, commit {context['commit']}: {context['cores']} cores of "
+        f"{context['processor']}, {context['memory_gib']} GiB, {context['system']}, Python {context['python']}."
     )
-    lines = [head, "", "| what | against | goal | measured | | |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        reached = "reached" if row.reached else "not reached"
-        lines.append(f"| {row.what} | {row.against} | {row.goal} | **{figure(row)}** | {row.said} | {reached} |")
+    lines = [head, "", "| what | baseline | goal | measured | | |", "|---|---|---|---|---|---|"]
+    for each in measurements:
+        reached = "reached" if each.reached else "not reached"
+        lines.append(
+            f"| {each.what} | {each.baseline} | {each.goal} | **{figure(each)}** | {each.summary} | {reached} |"
+        )
     return "\n".join(lines) + "\n"
 
 
-def figure(row: Row) -> str:
-    value = f"{row.value:.3g}" if row.value < 1_000 else f"{row.value:,.0f}"
-    return f"{value} {row.goal.unit}".rstrip()
+def figure(measurement: Measurement) -> str:
+    value = f"{measurement.value:.3g}" if measurement.value < 1_000 else f"{measurement.value:,.0f}"
+    return f"{value} {measurement.goal.unit}".rstrip()
 
 
-def write_results(rows: Sequence[Row]) -> None:
-    about = machine() | {"commit": commit(), "measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
+def write_results(measurements: Sequence[Measurement]) -> None:
+    context = machine() | {"commit": commit(), "measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
     RESULTS.mkdir(exist_ok=True)
-    told = about | {"rows": [row.as_json() | {"figure": figure(row)} for row in rows]}
-    (RESULTS / "latest.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-    (RESULTS / "latest.md").write_text(markdown(rows, about))
+    results = context | {"measurements": [each.as_json() | {"figure": figure(each)} for each in measurements]}
+    (RESULTS / "latest.json").write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    (RESULTS / "latest.md").write_text(markdown(measurements, context))
 
 
 def publish() -> None:

@@ -1,48 +1,48 @@
-"""The list of rooms, out of the cache."""
+"""The list of rooms, from the cache."""
 
 from functools import partial
 
 from benchmarks import wrk
-from benchmarks.limits import bare_handler
-from benchmarks.place import CONNECTIONS, Place
-from benchmarks.rounds import Effort, Measure, in_turn, ratio_row
-from benchmarks.row import Goal, Row
+from benchmarks.baselines import bare_handler
+from benchmarks.filled_account import CONNECTIONS, FilledAccount
+from benchmarks.measurement import Goal, Measurement
+from benchmarks.rounds import Effort, LoadRun, alternate, ratio_measurement
 
 PATH = "/chatroom?limit=20"
-AGAINST = "a bare Litestar handler that returns the same bytes"
+BASELINE = "a bare Litestar handler that returns the same bytes"
 
 
-async def cached(place: Place) -> Measure:
-    await place.answer(PATH)
-    found = await place.answer(PATH)
+async def cached(account: FilledAccount) -> LoadRun:
+    await account.answer(PATH)
+    found = await account.answer(PATH)
     assert found.headers["Cache-Status"] == "parley; hit", found.headers
     assert len(found.json()["items"]) == 20
-    return await place.asks(PATH)
+    return await account.load_of(PATH)
 
 
-async def unchanged(place: Place) -> Measure:
-    """Asked by somebody who has it."""
-    etag = (await place.answer(PATH)).headers["ETag"]
+async def unchanged(account: FilledAccount) -> LoadRun:
+    """From a client that has the current list."""
+    etag = (await account.answer(PATH)).headers["ETag"]
     known = {"If-None-Match": etag}
-    assert (await place.answer(PATH, known)).status_code == 304
-    return await place.asks(PATH, known)
+    assert (await account.answer(PATH, known)).status_code == 304
+    return await account.load_of(PATH, known)
 
 
-async def rows(place: Place, effort: Effort) -> list[Row]:
-    async with bare_handler(await place.body(PATH)) as address:
-        bearer = {"Authorization": f"Bearer {await place.town.sign_in(place.email)}"}
+async def measure(account: FilledAccount, effort: Effort) -> list[Measurement]:
+    async with bare_handler(await account.body(PATH)) as address:
+        bearer = {"Authorization": f"Bearer {await account.deployment.sign_in(account.email)}"}
         bare = partial(wrk.get, address, bearer, connections=CONNECTIONS)
-        # The bare one in the middle, next to both.
-        rounds = await in_turn(
-            effort, {"cached": await cached(place), "bare": bare, "unchanged": await unchanged(place)}
+        # The baseline in the middle, next to both.
+        rounds = await alternate(
+            effort, {"cached": await cached(account), "bare": bare, "unchanged": await unchanged(account)}
         )
     what = "GET /chatroom, cached, 20 rooms, token and revocation checked"
     return [
-        ratio_row("rooms", what, AGAINST, Goal(at_least=0.50), rounds, of="cached", to="bare"),
-        ratio_row(
+        ratio_measurement("rooms", what, BASELINE, Goal(at_least=0.50), rounds, of="cached", to="bare"),
+        ratio_measurement(
             "rooms-304",
             "GET /chatroom with If-None-Match: 304",
-            AGAINST,
+            BASELINE,
             Goal(at_least=0.55),
             rounds,
             of="unchanged",

@@ -1,43 +1,44 @@
-"""Rounds in which all that is compared is measured once, in turn, so that the machine's noise hits everything."""
+"""Alternating rounds, so that the machine's noise affects everything that is compared alike."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
 
-from benchmarks.row import Goal, Row
+from benchmarks.measurement import Goal, Measurement
 from benchmarks.wrk import Load
 
 WARM_UP_SECONDS = 1.0
 
 
-class Measure(Protocol):
+class LoadRun(Protocol):
     def __call__(self, *, seconds: float) -> Awaitable[Load]: ...
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each figure is measured, and how often. A warm-up comes before."""
+    """How long and how often each load runs, after a warm-up."""
 
     rounds: int = 3
     seconds: float = 2.0
 
 
-async def in_turn(effort: Effort, measures: dict[str, Measure]) -> list[dict[str, Load]]:
-    for measure in measures.values():
-        await measure(seconds=min(WARM_UP_SECONDS, effort.seconds))
+async def alternate(effort: Effort, loads: dict[str, LoadRun]) -> list[dict[str, Load]]:
+    """Run all loads once in each round; returns their results by name, a dict for each round."""
+    for load in loads.values():
+        await load(seconds=min(WARM_UP_SECONDS, effort.seconds))
     rounds = []
     for number in range(effort.rounds):
-        # Back and forth, so that what grows meanwhile is to nobody's disadvantage.
-        order = list(measures) if number % 2 == 0 else list(reversed(measures))
-        rounds.append({name: await measures[name](seconds=effort.seconds) for name in order})
+        # Every other round in reverse, so that a growing database slows all loads alike.
+        order = list(loads) if number % 2 == 0 else list(reversed(loads))
+        rounds.append({name: await loads[name](seconds=effort.seconds) for name in order})
     return rounds
 
 
-def ratio_row(
-    name: str, what: str, against: str, goal: Goal, rounds: list[dict[str, Load]], *, of: str, to: str
-) -> Row:
-    """How many times the rate of `to` that of `of` is: the median of the rounds' own ratios."""
+def ratio_measurement(
+    name: str, what: str, baseline: str, goal: Goal, rounds: list[dict[str, Load]], *, of: str, to: str
+) -> Measurement:
+    """The rate of `of` divided by the rate of `to`: the median of the ratios of each round."""
     figures = [
         {
             "ratio": each[of].rate / each[to].rate,
@@ -48,6 +49,6 @@ def ratio_row(
         }
         for each in rounds
     ]
-    rates, limits = median(each[of] for each in figures), median(each[to] for each in figures)
+    rates, baselines = median(each[of] for each in figures), median(each[to] for each in figures)
     value = median(each["ratio"] for each in figures)
-    return Row(name, what, against, goal, value, f"{rates:,.0f}/s against {limits:,.0f}/s", figures)
+    return Measurement(name, what, baseline, goal, value, f"{rates:,.0f}/s against {baselines:,.0f}/s", figures)

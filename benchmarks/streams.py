@@ -1,83 +1,94 @@
-"""The rows about replies as streams, in scale-out mode.
-
-    async def rows(folder: Path, *, big: bool = False, effort: Effort = Effort()) -> list[Row]
-
-It starts towns of its own in `folder`, since their model is a compiled one. With `big` there are rows more, for an
-account with a million messages against a small one: those take most of the time.
-"""
+"""Replies read as streams, in scale-out mode."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 from uuid import UUID
 
-from benchmarks import big as big_account
-from benchmarks.claims import waiting_for_many, waiting_for_one
-from benchmarks.reading import ALONE, CLIENTS, DELTAS, EVERY_MS, STREAMING_SECONDS, STREAMS, Site, site_up
+from benchmarks import sample_data
+from benchmarks.claims import pending_of_many_accounts, pending_of_one_account
+from benchmarks.load_generator import compiled
+from benchmarks.measurement import Goal, Measurement
 from benchmarks.rounds import Effort
-from benchmarks.row import Goal, Row
-from benchmarks.wire import compiled
+from benchmarks.stream_clients import (
+    CLIENTS,
+    DELTAS,
+    EVERY_MS,
+    SEQUENTIAL_REPLIES,
+    STREAMING_SECONDS,
+    STREAMS,
+    StreamClients,
+    running_stream_clients,
+)
 
 FULL = Effort()
 FINISHED = 1_000
-# Each takes a minute, and has a quarter of a million deltas.
+# Each takes a minute and streams 300,000 deltas.
 STREAMED_ROUNDS = 2
-# As many rooms of as many messages as are used of the big account.
+# The number of rooms used, and of messages in each, in both accounts.
 ROOMS_USED, MESSAGES_EACH = 200, 100
-# Where there is no limit to measure against.
+SMALL_EMAIL = "small@example.com"
+# There is no baseline.
 NOTHING = "–"  # noqa: RUF001 - a dash in a table
 
 
-async def rows(folder: Path, *, big: bool = False, effort: Effort = FULL) -> list[Row]:
+async def measure(folder: Path, *, large: bool = False, effort: Effort = FULL) -> list[Measurement]:
+    """Runs deployments in `folder`. `large` adds an account with a million messages, which takes most of the time."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    wire = await compiled(folder)
-    found: list[Row] = []
-    async with site_up(folder / "small", wire) as small:
+    generator = await compiled(folder)
+    found: list[Measurement] = []
+    async with running_stream_clients(folder / "small", generator) as small:
         found += await _first_delta(small, effort)
         found += [await _finished(small, effort), await _read(small, effort)]
-        if big:
-            async with site_up(folder / "big", wire) as other:
+        if large:
+            async with running_stream_clients(folder / "large", generator) as other:
                 found += await _compared(small, other, effort)
-    async with site_up(folder / "streaming", wire) as streaming:
+    async with running_stream_clients(folder / "streaming", generator) as streaming:
         found += await _streamed(streaming, effort)
     return found
 
 
-async def _first_delta(site: Site, effort: Effort) -> list[Row]:
-    rounds = [await site.read_alone(await site.new_rooms(ALONE)) for _ in range(effort.rounds)]
+async def _first_delta(clients: StreamClients, effort: Effort) -> list[Measurement]:
+    rounds = [
+        await clients.read_sequentially(await clients.new_rooms(SEQUENTIAL_REPLIES)) for _ in range(effort.rounds)
+    ]
     figures = [
         {"p50_ms": each["first"]["p50"], "p99_ms": each["first"]["p99"], "accepted_p50_ms": each["accepted"]["p50"]}
         for each in rounds
     ]
     accepted = median(each["accepted_p50_ms"] for each in figures)
     what = (
-        f"POST to first delta, p%d: model with zero latency (OpenAI-compatible), separate worker, idle, {ALONE} times"
+        "POST to first delta, p%d: model with zero latency (OpenAI-compatible), separate worker, idle, "
+        f"{SEQUENTIAL_REPLIES} times"
     )
-    said = {
+    summary = {
         50: f"{{:.1f}} ms, of which {accepted:.1f} ms to the 202",
         99: "{:.1f} ms",
     }
     goals = {50: Goal(at_most=10.0, unit="ms"), 99: Goal(at_most=40.0, unit="ms")}
     medians = {part: median(each[f"p{part}_ms"] for each in figures) for part in goals}
     return [
-        Row(f"first-delta-p{part}", what % part, NOTHING, goals[part], value, said[part].format(value), figures)
+        Measurement(
+            f"first-delta-p{part}", what % part, NOTHING, goals[part], value, summary[part].format(value), figures
+        )
         for part, value in medians.items()
     ]
 
 
-async def _finished(site: Site, effort: Effort) -> Row:
-    await (await waiting_for_many(site.town, FINISHED // 4)).written_per_second()
+async def _finished(clients: StreamClients, effort: Effort) -> Measurement:
+    await (await pending_of_many_accounts(clients.deployment, FINISHED // 4)).written_per_second()
     figures = []
     for _ in range(effort.rounds):
-        raw = await (await waiting_for_many(site.town, FINISHED)).claimed_per_second()
-        parley = await (await waiting_for_many(site.town, FINISHED)).written_per_second()
+        raw = await (await pending_of_many_accounts(clients.deployment, FINISHED)).claimed_per_second()
+        parley = await (await pending_of_many_accounts(clients.deployment, FINISHED)).written_per_second()
         figures.append({"ratio": parley / raw, "parley": parley, "raw": raw})
     rates = [median(each[name] for each in figures) for name in ("parley", "raw")]
-    return Row(
+    return Measurement(
         "replies-finished",
         f"replies finished per second, offline model without a pause, one worker process, {FINISHED} waiting",
-        "claims and final writes by raw asyncpg, on as many connections",
+        "claims and final writes by raw asyncpg, on as large_side connections",
         Goal(at_least=0.20),
         median(each["ratio"] for each in figures),
         "{:,.0f}/s against {:,.0f}/s".format(*rates),
@@ -85,11 +96,14 @@ async def _finished(site: Site, effort: Effort) -> Row:
     )
 
 
-async def _read(site: Site, effort: Effort) -> Row:
-    rounds = [await site.read_together(await site.new_rooms(CLIENTS * 8), effort.seconds) for _ in range(effort.rounds)]
+async def _read(clients: StreamClients, effort: Effort) -> Measurement:
+    rounds = [
+        await clients.read_in_parallel(await clients.new_rooms(CLIENTS * 8), effort.seconds)
+        for _ in range(effort.rounds)
+    ]
     value = median(each["per_second"] for each in rounds)
     first = median(each["first"]["p50"] for each in rounds)
-    return Row(
+    return Measurement(
         "replies-read",
         f"replies of {DELTAS} deltas finished and read as streams, {CLIENTS} clients, zero-latency OpenAI-compatible "
         "server, API and one worker",
@@ -101,12 +115,12 @@ async def _read(site: Site, effort: Effort) -> Row:
     )
 
 
-async def _streamed(site: Site, effort: Effort) -> list[Row]:
+async def _streamed(clients: StreamClients, effort: Effort) -> list[Measurement]:
     rounds: list[dict[str, Any]] = []
     failed = 0
-    # What a round that was too much leaves to do would be in the way of the next.
+    # Unfinished work of a failed round would disturb the next.
     while len(rounds) < min(effort.rounds, STREAMED_ROUNDS) and not failed:
-        rounds.append(await site.stream(await site.new_rooms(STREAMS)))
+        rounds.append(await clients.stream(await clients.new_rooms(STREAMS)))
         failed = rounds[-1]["errors"] + rounds[-1]["unfinished"] + rounds[-1]["miscounted"]
         failed = failed or int(not rounds[-1]["steady"]["count"])
     late = STREAMING_SECONDS * 1_000 if failed else median(each["steady"]["p99"] for each in rounds)
@@ -114,7 +128,7 @@ async def _streamed(site: Site, effort: Effort) -> list[Row]:
     trouble = f" and more: {failed} of {STREAMS} replies did not come whole by then" if failed else ""
     what = f"{STREAMS:,} replies streaming at {1_000 // EVERY_MS} deltas a second"
     return [
-        Row(
+        Measurement(
             "delta-lag",
             f"the model's own delta to the client's socket, p99, {what}",
             "a bare pipe of the same path: 7 ms",
@@ -123,7 +137,7 @@ async def _streamed(site: Site, effort: Effort) -> list[Row]:
             f"{late:,.0f} ms{trouble}; % of a core: {used}",
             rounds,
         ),
-        Row(
+        Measurement(
             "streaming-memory",
             f"resident memory of the API, {what}",
             "a bare pipe of the same path: 112 MB",
@@ -136,47 +150,50 @@ async def _streamed(site: Site, effort: Effort) -> list[Row]:
     ]
 
 
-async def _compared(small: Site, big: Site, effort: Effort) -> list[Row]:
-    """In rooms that are equally long on both sides, in turn."""
-    few = Site(small.town, small.wire, small.model, "small@example.com")
-    many = Site(big.town, big.wire, big.model, big_account.EMAIL)
-    made = await big_account.fill(few.town, few.email, rooms=ROOMS_USED, messages=ROOMS_USED * MESSAGES_EACH)
-    sides = [(few, made), (many, (await big_account.fill(many.town, many.email))[:ROOMS_USED])]
+async def _compared(small: StreamClients, large: StreamClients, effort: Effort) -> list[Measurement]:
+    """In rooms of equal length in both accounts, alternating."""
+    small, large = replace(small, email=SMALL_EMAIL), replace(large, email=sample_data.EMAIL)
+    messages = ROOMS_USED * MESSAGES_EACH
+    small_rooms = await sample_data.fill(small.deployment, small.email, rooms=ROOMS_USED, messages=messages)
+    large_rooms = (await sample_data.fill(large.deployment, large.email))[:ROOMS_USED]
+    sides = [(small, small_rooms), (large, large_rooms)]
     # The first round is the warm-up.
     rounds = [
-        {site.email: await _all_of(site, rooms, effort) for site, rooms in sides} for _ in range(effort.rounds + 1)
+        {clients.email: await _all_of(clients, rooms, effort) for clients, rooms in sides}
+        for _ in range(effort.rounds + 1)
     ]
     names = {
         "first-delta": "POST to first delta, p50",
         "replies-finished": "replies finished per second",
         "replies-read": "replies read as streams",
     }
-    return [_slower(name, what, rounds[1:], few.email, many.email) for name, what in names.items()]
+    return [_slowdown(name, what, rounds[1:]) for name, what in names.items()]
 
 
-async def _all_of(site: Site, rooms: list[UUID], effort: Effort) -> dict[str, float]:
-    """Everything as a time, so that more is slower."""
-    alone = await site.read_alone(rooms, ALONE // 2)
-    together = await site.read_together(rooms, effort.seconds)
-    written = await (await waiting_for_one(site.town, site.email, FINISHED // 2)).written_per_second()
+async def _all_of(clients: StreamClients, rooms: list[UUID], effort: Effort) -> dict[str, float]:
+    """Everything as a time, so that more means slower."""
+    sequential = await clients.read_sequentially(rooms, SEQUENTIAL_REPLIES // 2)
+    parallel = await clients.read_in_parallel(rooms, effort.seconds)
+    written = await (
+        await pending_of_one_account(clients.deployment, clients.email, FINISHED // 2)
+    ).written_per_second()
     return {
-        "first-delta": alone["first"]["p50"],
+        "first-delta": sequential["first"]["p50"],
         "replies-finished": 1_000 / written,
-        "replies-read": 1_000 / together["per_second"],
+        "replies-read": 1_000 / parallel["per_second"],
     }
 
 
-def _slower(name: str, what: str, rounds: list[dict[str, dict[str, float]]], few: str, many: str) -> Row:
-    figures = [
-        {"slower": each[many][name] / each[few][name], few: each[few][name], many: each[many][name]} for each in rounds
-    ]
-    times = [median(each[email] for each in figures) for email in (many, few)]
-    return Row(
-        f"{name}-big",
+def _slowdown(name: str, what: str, rounds: list[dict[str, dict[str, float]]]) -> Measurement:
+    figures = [{"small": each[SMALL_EMAIL][name], "large": each[sample_data.EMAIL][name]} for each in rounds]
+    figures = [each | {"slowdown": each["large"] / each["small"]} for each in figures]
+    times = [median(each[side] for each in figures) for side in ("large", "small")]
+    return Measurement(
+        f"{name}-large",
         f"{what}: how many times slower in an account with a million messages in 10,000 rooms",
         "an account with 200 rooms as long",
         Goal(at_most=1.3),
-        median(each["slower"] for each in figures),
+        median(each["slowdown"] for each in figures),
         "{:.1f} ms against {:.1f} ms a reply".format(*times),
         figures,
     )

@@ -1,4 +1,4 @@
-"""What it costs to know who calls, in this very process: over HTTP it would be lost in the noise."""
+"""The cost of authenticating a request, measured in this process because over HTTP it is lost in the noise."""
 
 import asyncio
 import tempfile
@@ -12,8 +12,8 @@ from uuid import uuid4
 from litestar import get
 from litestar.types import Message, Receive, Scope, Send
 
+from benchmarks.measurement import Goal, Measurement
 from benchmarks.rounds import Effort
-from benchmarks.row import Goal, Row
 from parley.adapters.http.auth import RequireCaller
 from parley.bootstrap import bootstrap
 from parley.bootstrap.processes import api_process
@@ -24,14 +24,14 @@ TIMES = 20_000
 
 @get("/")
 async def anything() -> None:
-    """Not marked as public."""
+    """Requires a token."""
 
 
-async def rows(effort: Effort) -> list[Row]:
+async def measure(effort: Effort) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(database_url=f"sqlite:///{Path(folder) / 'parley.db'}", jwt_secret=("s" * 32,))
         parley = bootstrap(settings)
-        # What keeps the list of ended sessions fresh runs beside, as in an API process.
+        # The list of ended sessions is refreshed in the background, as in an API process.
         async with api_process(parley):
             ports = parley.accounts
             checked = RequireCaller(_nothing, tokens=ports.access_tokens, revocations=ports.revocations, now=ports.now)
@@ -40,7 +40,7 @@ async def rows(effort: Effort) -> list[Row]:
             rounds = [await _microseconds(checked, token) for _ in range(max(effort.rounds, 3))]
     value = median(each["checked_us"] - each["bare_us"] for each in rounds)
     return [
-        Row(
+        Measurement(
             "token",
             "verifying a remembered token: header, token, expiry, revocation, the account bound to log lines",
             "a handler without it",
@@ -53,9 +53,9 @@ async def rows(effort: Effort) -> list[Row]:
 
 
 async def _microseconds(checked: RequireCaller, token: str) -> dict[str, float]:
-    """Of one request with the check, and of one without. Every one is new, as its headers are read only once."""
+    """For one request with the check and one without. Each is a new scope, since headers are parsed once per scope."""
     scope = _scope(token)
-    # The refresh has its turn before: it would not get one within.
+    # Let the refresh run now: the loops below leave it no time.
     await asyncio.sleep(0.4)
     started = time.perf_counter()
     for _ in range(TIMES):
@@ -68,15 +68,15 @@ async def _microseconds(checked: RequireCaller, token: str) -> dict[str, float]:
 
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    """What a call alone costs."""
+    """The cost of the call itself."""
 
 
 async def _receive() -> Any:
-    """Never asked."""
+    """Never called."""
 
 
 async def _send(_message: Message) -> None:
-    """Nor this."""
+    """Never called."""
 
 
 def _scope(token: str) -> Any:
@@ -85,7 +85,7 @@ def _scope(token: str) -> Any:
 
 
 def _headers(token: str) -> list[tuple[bytes, bytes]]:
-    """As many as a client of this API sends."""
+    """As many headers as a client of this API sends."""
     named = {"host": "127.0.0.1:8000", "accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive"}
     given = named | {"user-agent": "python-httpx/0.28.1", "authorization": f"Bearer {token}"}
     return [(name.encode(), value.encode()) for name, value in given.items()]

@@ -1,4 +1,4 @@
-"""Load by wrk, which costs far less of the machine than a client in Python."""
+"""HTTP load by wrk, which uses far less of the machine than a client in Python."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT = Path(__file__).parent / "load.lua"
+SCRIPT = Path(__file__).parent / "wrk.lua"
 
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw. `failed` counts statuses from 400 on too."""
+    """The result of one run. `failed` includes responses with a status of 400 and above."""
 
     requests: int
     seconds: float
@@ -33,19 +33,19 @@ def require_wrk() -> None:
 
 
 async def get(address: str, headers: Mapping[str, str], *, connections: int, seconds: float) -> Load:
-    """The same request again and again."""
+    """Repeat one GET request."""
     named = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
     return await _run(*named, address, connections=connections, seconds=seconds)
 
 
 async def post(api: str, targets: Path, *, connections: int, seconds: float) -> Load:
-    """Messages to the rooms in `targets`, whose lines are «path token»."""
+    """Post messages to the rooms in `targets`, whose lines are «path token»."""
     arguments = ("--", str(targets), secrets.token_hex(8))
     return await _run(api, *arguments, connections=connections, seconds=seconds)
 
 
 async def _run(*arguments: str, connections: int, seconds: float) -> Load:
-    """Raises RuntimeError when a single request failed."""
+    """Raises RuntimeError if any request failed."""
     process = await asyncio.create_subprocess_exec(
         *("wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:g}s"),
         *("--timeout", "30s", "--script", str(SCRIPT), *arguments),

@@ -1,4 +1,4 @@
-"""The entry for an ASGI server: `uvicorn parley.asgi:app`, set by the environment."""
+"""The application for an ASGI server, `uvicorn parley.asgi:app`, with settings from the environment."""
 
 import sys
 

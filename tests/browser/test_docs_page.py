@@ -1,4 +1,4 @@
-"""The documentation in a real browser that reaches nothing but this server, used as a reader uses it."""
+"""The documentation page in a real browser that can reach only this server."""
 
 import json
 import shutil
@@ -20,15 +20,15 @@ PATIENCE_MILLISECONDS = 20_000
 
 @dataclass
 class Docs:
-    """The page, and what went by while it was used."""
+    """The page, with its requests and its console errors."""
 
     page: Page
     address: str
     requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     async def opened(self, operation: str) -> Locator:
-        """The block of an operation, unfolded; «Try it out» is on."""
+        """The block of an operation, open, with «Try it out» on."""
         block = self.page.locator(f".opblock[id$='-{operation}']")
         if "is-open" not in (await block.get_attribute("class") or ""):
             await block.locator(".opblock-summary-control").click()
@@ -36,7 +36,7 @@ class Docs:
         return block
 
     async def tried(self, operation: str, body: dict[str, Any] | None = None, **parameters: str) -> dict[str, Any]:
-        """What the server answers when the block's Execute is pressed."""
+        """The response after a click on the Execute button of the operation's block."""
         block = await self.opened(operation)
         for name, value in parameters.items():
             await block.locator(f"tr[data-param-name='{name}'] input").fill(value)
@@ -75,7 +75,7 @@ async def docs(server: Served) -> AsyncIterator[Docs]:
         await browser.close()
 
 
-async def test_the_page_shows_every_operation_in_reading_order_and_asks_nobody_else(docs: Docs) -> None:
+async def test_the_page_shows_every_operation_in_order_and_uses_no_other_server(docs: Docs) -> None:
     answer = await docs.page.request.get(f"{docs.address}/openapi.json")
     document = await answer.json()
     shown = [await tag.inner_text() for tag in await docs.page.locator(".opblock-tag a span").all()]
@@ -88,10 +88,10 @@ async def test_the_page_shows_every_operation_in_reading_order_and_asks_nobody_e
     assert ids == set(operations)
     deprecated = await docs.page.locator(".opblock-deprecated").count()
     assert deprecated == sum(operation.get("deprecated", False) for operation in operations.values())
-    _saw_nothing_wrong(docs)
+    _assert_no_errors(docs)
 
 
-async def test_a_reader_signs_up_and_gets_a_reply_with_the_pages_own_controls(docs: Docs) -> None:
+async def test_a_user_signs_up_and_gets_a_reply_with_the_controls_of_the_page(docs: Docs) -> None:
     who = {"email": "mira@example.com"}
     signup = await docs.tried("signUp", who | {"name": "Mira", "password": "correct horse battery staple"})
     code = (await docs.tried("sendOtp", who))["otp"]
@@ -101,12 +101,12 @@ async def test_a_reader_signs_up_and_gets_a_reply_with_the_pages_own_controls(do
 
     await docs.authorize(signed_in["access_token"])
     room = await docs.tried("createChatroom", {"name": "Holiday plans"})
-    place = {"chatroom_id": room["id"]}
-    accepted = await docs.tried("postMessage", {"content": "Where is it warm?"}, **place)
-    reply = await docs.tried("getMessage", **place, message_id=accepted["reply"]["id"], Prefer="wait=30")
+    parameters = {"chatroom_id": room["id"]}
+    accepted = await docs.tried("postMessage", {"content": "Where is it warm?"}, **parameters)
+    reply = await docs.tried("getMessage", **parameters, message_id=accepted["reply"]["id"], Prefer="wait=30")
 
     assert (reply["status"], reply["content"]) == ("completed", "You said: Where is it warm?")
-    _saw_nothing_wrong(docs)
+    _assert_no_errors(docs)
 
 
 def _chromium() -> str:
@@ -120,14 +120,14 @@ async def _docs(browser: Browser, address: str) -> Docs:
     page.set_default_timeout(PATIENCE_MILLISECONDS)
     docs = Docs(page, address)
     page.on("request", lambda request: docs.requests.append(request.url))
-    page.on("console", lambda said: docs.complaints.append(said.text) if said.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: docs.complaints.append(str(error)))
-    page.on("requestfailed", lambda request: docs.complaints.append(f"{request.url}: {request.failure}"))
+    page.on("console", lambda said: docs.errors.append(said.text) if said.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: docs.errors.append(str(error)))
+    page.on("requestfailed", lambda request: docs.errors.append(f"{request.url}: {request.failure}"))
     await page.goto(f"{address}/docs")
     await page.locator(".opblock").first.wait_for()
     return docs
 
 
-def _saw_nothing_wrong(docs: Docs) -> None:
-    assert docs.complaints == []
+def _assert_no_errors(docs: Docs) -> None:
+    assert docs.errors == []
     assert all(url.startswith((docs.address, "data:", "blob:")) for url in docs.requests), docs.requests

@@ -1,12 +1,14 @@
-"""The Containerfile's steps done by hand, in a folder instead of a container, and what they make run there.
+"""The Containerfile's steps, done in a folder instead of a container, and the commands that they install.
 
-What is at `/` in an image is below `root`. Only what the last stage has is left there, and only its volume is writable.
+What is at `/` in an image is below `root`. The last stage's files stay there, read-only except for its volume.
 """
 
 import asyncio
 import contextlib
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,20 +16,46 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.container.containerfile import REPOSITORY, Stage, copied_from_context, stages
 from tests.e2e.process import PATIENCE
 
+REPOSITORY = Path(__file__).parents[2]
 # A path of the image; those of every Linux stay what they are.
 IMAGE_PATH = re.compile(r"""(?:^|(?<=[\s="':]))/(?=[a-z])(?!usr/|bin/|tmp\b)""")
 SYSTEM = "/usr/local/bin:/usr/bin:/bin"
-# What only the root of an image may do to it. It is noted, and done where it can be.
+# Commands that only an image's root may run. They are noted here; `_lock` gives the volume to its user.
 NOTED = ("groupadd", "useradd", "chown")
-# None of these must get into an image, wherever somebody left it.
+# Files that people leave in a checkout, and that must not get into an image.
 STRAY = (".env", ".parley-secret", "parley.db", "src/parley/.env", "src/parley/parley.db", "src/parley/parley.db-wal")
+
+
+class Stage:
+    """The instructions after one FROM."""
+
+    def __init__(self, text: str) -> None:
+        self.steps = [
+            (line.split(None, 1)[0], line.split(None, 1)[1].strip()) for line in text.splitlines() if line.strip()
+        ]
+
+    def one(self, keyword: str) -> str:
+        [value] = [value for each, value in self.steps if each == keyword]
+        return value
+
+    def words(self, keyword: str) -> list[str]:
+        """The words of an instruction in its JSON form; a health check's come after its options."""
+        words: list[str] = json.loads(self.one(keyword).partition("CMD ")[2] or self.one(keyword))
+        return words
+
+    def environment(self) -> dict[str, str]:
+        pairs = (pair for keyword, value in self.steps if keyword == "ENV" for pair in shlex.split(value))
+        return dict(pair.split("=", 1) for pair in pairs)
+
+
+def stages() -> list[Stage]:
+    text = re.sub(r"^\s*#.*\n", "", (REPOSITORY / "Containerfile").read_text(), flags=re.MULTILINE)
+    return [Stage(part.partition("\n")[2]) for part in text.replace("\\\n", "").split("FROM ")[1:]]
 
 
 @dataclass
@@ -49,31 +77,16 @@ class Image:
     def user(self) -> int:
         return int(self.stage.one("USER").partition(":")[0])
 
-    @cached_property
-    def noted(self) -> list[list[str]]:
-        return [line.split() for line in (self.folder / "noted").read_text().splitlines()]
-
-    @cached_property
-    def environment(self) -> dict[str, str]:
-        """Without a HOME, and of a user whom this machine does not know."""
-        own = {name: self.inside(value) for name, value in self.stage.pairs("ENV").items()}
-        return {**self.libraries, **own, "PATH": own["PATH"].replace("$PATH", SYSTEM)}
-
     def inside(self, text: str) -> str:
         return IMAGE_PATH.sub(f"{self.root}/", text)
 
     def command(self, arguments: list[str] | None = None, entrypoint: list[str] | None = None) -> list[str]:
-        if entrypoint is None:
-            entrypoint = self.stage.words("ENTRYPOINT")
-        return [*entrypoint, *(self.stage.words("CMD") if arguments is None else arguments)]
+        return [*(entrypoint or self.stage.words("ENTRYPOINT")), *(arguments or self.stage.words("CMD"))]
 
-    def health_check(self) -> list[str]:
-        value = self.stage.one("HEALTHCHECK")
-        return Stage("", "", [("CMD", value.partition(" CMD ")[2])]).words("CMD")
-
-    async def start(self, command: list[str], *, log: str = "log", **settings: str) -> asyncio.subprocess.Process:
-        """In the working folder, as the user; what it writes is the `log` of that name."""
-        environment = self.environment | settings
+    async def start(self, command: list[str], *, log: str, **settings: str) -> asyncio.subprocess.Process:
+        """In the working folder, as the image's user and without a HOME; what it writes is the `log` of that name."""
+        own = {name: self.inside(value) for name, value in self.stage.environment().items()}
+        environment = {**self.libraries, **own, "PATH": own["PATH"].replace("$PATH", SYSTEM), **settings}
         program = shutil.which(command[0], path=environment["PATH"])
         assert program is not None, command[0]
         with self._log(log).open("wb") as written:
@@ -93,8 +106,7 @@ class Image:
         """To its end: the exit code, and what it wrote."""
         process = await self.start(command, log="run", **settings)
         async with asyncio.timeout(PATIENCE):
-            code = await process.wait()
-        return code, self.log("run")
+            return await process.wait(), self.log("run")
 
     @asynccontextmanager
     async def running(
@@ -114,55 +126,46 @@ class Image:
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.txt"
 
-    def files(self) -> dict[str, int]:
-        """All but the volume, with the times of their last change."""
-        found = (path for path in self.root.rglob("*") if not path.is_relative_to(self.volume))
-        return {str(path): path.lstat().st_mtime_ns for path in found}
-
-    def empty(self) -> None:
-        for path in self.volume.iterdir():
-            path.unlink()
-
 
 @contextlib.contextmanager
 def built() -> Iterator[Image]:
-    # Not below the tests' own folder, which is closed to others.
+    # Not below the tests' own folder, which other users cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="parley-container-"))
     try:
         folder.chmod(0o755)
         yield _build(folder)
     finally:
-        if os.geteuid() != 0:
-            subprocess.run(["chmod", "-R", "u+w", folder], check=True)
+        subprocess.run(["chmod", "-R", "u+w", folder], check=True)
         shutil.rmtree(folder)
 
 
 def _build(folder: Path) -> Image:
-    builder, final = stages((REPOSITORY / "Containerfile").read_text())
+    build, final = stages()
     interpreter, libraries = _interpreter(folder, int(final.one("USER").partition(":")[0]))
     _run([str(interpreter), "-m", "venv", str(folder / "base")], folder, libraries)
     image = Image(folder, final, folder / "base" / "bin" / "python", libraries)
-    _shims(folder)
-    _context(folder / "context", [*builder.all("COPY"), *final.all("COPY")])
-    _do(image, builder)
-    image.root.rename(folder / builder.name)
+    (folder / "shims").mkdir()
+    for name in NOTED:
+        (folder / "shims" / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {folder}/noted\n')
+        (folder / "shims" / name).chmod(0o755)
+    _do(image, build)
+    image.root.rename(folder / "build")
     _do(image, final)
-    shutil.rmtree(folder / builder.name)
-    _close(image)
+    shutil.rmtree(folder / "build")
+    _lock(image)
     return image
 
 
 def _do(image: Image, stage: Stage) -> None:
     """The steps of one stage, into an empty root."""
     image.root.mkdir()
-    where, environment = image.root, _building(image)
+    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    environment = kept | image.libraries | {"PATH": f"{image.folder / 'shims'}:{image.python.parent}:{SYSTEM}"}
+    where = image.root
     for keyword, value in stage.steps:
         if keyword == "WORKDIR":
             where = Path(image.inside(value))
             where.mkdir(exist_ok=True)
-        elif keyword == "ENV" and stage is not image.stage:
-            # pip may keep here what it loads.
-            environment |= {name: word for name, word in stage.pairs("ENV").items() if name != "PIP_NO_CACHE_DIR"}
         elif keyword == "COPY":
             _copy(image, value.split(), where)
         elif keyword == "RUN":
@@ -171,69 +174,43 @@ def _do(image: Image, stage: Stage) -> None:
 
 def _copy(image: Image, words: list[str], where: Path) -> None:
     *sources, target = words
-    into = Path(image.inside(target)) if target.startswith("/") else where / target
     if sources[0].startswith("--from="):
+        into = Path(image.inside(target))
         into.parent.mkdir(parents=True, exist_ok=True)
-        name = sources.pop(0).partition("=")[2]
-        (image.folder / name / sources[0].lstrip("/")).rename(into)
+        (image.folder / sources[0].partition("=")[2] / sources[1].lstrip("/")).rename(into)
         return
     for source in sources:
-        _copied(image.folder / "context" / source, into if into.name == source else into / source)
-
-
-def _copied(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copyfile(source, target)
-
-
-def _context(context: Path, copies: list[str]) -> None:
-    """What may be copied, with what people leave lying about in it: not every engine reads .dockerignore."""
-    context.mkdir()
-    for source in copied_from_context(copies):
-        _copied(REPOSITORY / source, context / source)
+        if (REPOSITORY / source).is_dir():
+            shutil.copytree(REPOSITORY / source, where / target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(REPOSITORY / source, where / target / source)
     for stray in STRAY:
-        (context / stray).write_text("stray")
+        if (where / stray).parent.is_dir():
+            (where / stray).write_text("stray")
 
 
-def _close(image: Image) -> None:
-    """The root to everybody, the volume to the user whom the image gave it to."""
+def _lock(image: Image) -> None:
+    """Make the root read-only, and give the volume to the image's user."""
     subprocess.run(["chmod", "-R", "a-w,a+rX", image.root], check=True)
     image.volume.chmod(0o755)
     if os.geteuid() == 0:
         os.chown(image.volume, image.user, image.user)
 
 
-def _building(image: Image) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-    return kept | image.libraries | {"PATH": f"{image.folder / 'shims'}:{image.python.parent}:{SYSTEM}"}
-
-
-def _shims(folder: Path) -> None:
-    (folder / "shims").mkdir()
-    for name in NOTED:
-        shim = folder / "shims" / name
-        shim.write_text(f'#!/bin/sh\necho {name} "$@" >> {folder}/noted\n')
-        shim.chmod(0o755)
-
-
 def _interpreter(folder: Path, user: int) -> tuple[Path, dict[str, str]]:
-    """A Python that the user can run: a copy, where this one's is in somebody's home."""
+    """A Python that the user can run: a copy when this one is in another user's home."""
     own = Path(sys.executable).resolve()
     try:
-        reachable = subprocess.run([own, "-c", ""], capture_output=True, check=False, cwd="/", **_as(user))
-    except PermissionError:
-        reachable = None
-    if reachable is not None and reachable.returncode == 0:
-        return own, {}
-    ignored = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "share", "*.a")
-    copied = shutil.copytree(sys.base_prefix, folder / "python", symlinks=True, ignore=ignored)
-    return copied / "bin" / own.name, {"LD_LIBRARY_PATH": str(copied / "lib")}
+        subprocess.run([own, "-c", ""], capture_output=True, check=True, cwd="/", **_as(user))
+    except (PermissionError, subprocess.CalledProcessError):
+        ignored = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "share", "*.a")
+        copied = shutil.copytree(sys.base_prefix, folder / "python", symlinks=True, ignore=ignored)
+        return copied / "bin" / own.name, {"LD_LIBRARY_PATH": str(copied / "lib")}
+    return own, {}
 
 
 def _as(user: int) -> dict[str, Any]:
-    """Arguments for a subprocess: who runs it. Only root can choose."""
+    """Arguments for a subprocess: its user, whom only root can choose."""
     return {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
 
 

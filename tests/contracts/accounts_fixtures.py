@@ -17,6 +17,7 @@ import pytest
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import deliveries, revoked_sessions
 from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy, RefreshToken, Session
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
@@ -82,7 +83,7 @@ async def memory(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    async with sql(f"sqlite+aiosqlite:///{folder / 'accounts.db'}") as store:
+    async with sql(f"sqlite:///{folder / 'accounts.db'}") as store:
         yield store
 
 
@@ -97,11 +98,11 @@ async def sql(url: str) -> AsyncGenerator[AccountsUnitOfWork, None]:
     database = Database(url)
     try:
         await migrate(database)
-        async with database.transaction() as connection:
-            # These tables do not refer to accounts, so emptying a database for the next test keeps their rows.
+        async with database.transaction() as transaction:
+            # These have no account to go with when others empty a database.
             for table in (deliveries, revoked_sessions):
-                await connection.execute(table.delete())
-            await connection.commit()
+                await transaction.execute(Statement(table.delete()))
+            await transaction.commit()
         yield SqlAccountsUnitOfWork(database)
     finally:
         await database.close()

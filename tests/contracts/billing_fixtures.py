@@ -18,6 +18,7 @@ from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import customer_erasures, events, leases, revoked_sessions, sandbox_objects
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import Account, Identity, IdentityKind
@@ -129,7 +130,7 @@ async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
-    async with _sql(f"sqlite+aiosqlite:///{folder / 'billing.db'}") as store:
+    async with _sql(f"sqlite:///{folder / 'billing.db'}") as store:
         yield store
 
 
@@ -144,11 +145,11 @@ async def _sql(url: str) -> AsyncGenerator[Store, None]:
     database = Database(url)
     try:
         await migrate(database)
-        async with database.transaction() as connection:
+        async with database.transaction() as transaction:
             # These have no account to go with when others empty a database.
             for table in (events, customer_erasures, leases, sandbox_objects, revoked_sessions):
-                await connection.execute(table.delete())
-            await connection.commit()
+                await transaction.execute(Statement(table.delete()))
+            await transaction.commit()
         yield Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)
     finally:
         await database.close()

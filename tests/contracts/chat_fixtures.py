@@ -1,6 +1,6 @@
-"""The stores of chat and billing under contract, each empty and open, and short ways to fill them.
+"""The stores of chat and billing under contract, each one empty, and functions that fill them.
 
-Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+Leases are timed by the store's own clock: a lease or delay of 0 seconds has expired at once.
 """
 
 import itertools
@@ -9,11 +9,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
 
+from parley.adapters.memory.queue import MemoryQueue
+from parley.adapters.memory.reply_stream import MemoryReplyStream
+from parley.adapters.memory.room_list_cache import MemoryRoomListCache
+from parley.adapters.memory.stop_signals import MemoryStopSignals
+from parley.adapters.metrics import Metrics
+from parley.adapters.metrics.meters import LoggedReplies
+from parley.adapters.models.offline import OfflineModel
+from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
@@ -23,7 +31,13 @@ from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.chat import ChatPorts
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.end_reply import end_reply
+from parley.core.chat.limits import ReplyLimits
+from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
+from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.accounts import FakeAccountsUnitOfWork
@@ -41,7 +55,7 @@ def noon(day: date) -> datetime:
 
 LIMIT = 5
 LONG = 3_600.0
-# More than any test has of anything.
+# More than any test creates of anything.
 MANY = 1_000
 COMPLETED = Ending(Status.COMPLETED, "An answer", NOW)
 
@@ -55,7 +69,7 @@ def new_id() -> UUID:
 
 @dataclass(frozen=True)
 class Store:
-    """The units of work over one database. `chat_of` makes one for a Basic plan of so many messages."""
+    """The units of work of one database. `chat_of` makes one whose Basic plan has the given daily limit."""
 
     accounts: AccountsUnitOfWork
     billing: BillingUnitOfWork
@@ -66,11 +80,38 @@ class Store:
         return self.chat_of(LIMIT)
 
     async def do(self, step: Callable[[ChatUnit], Awaitable[_Result]], *, limit: int = LIMIT) -> _Result:
-        """One step in a transaction of its own, committed."""
+        """Run the step in a transaction of its own and commit it."""
         async with self.chat_of(limit)() as unit:
             result = await step(unit)
             await unit.commit()
         return result
+
+    def chat_ports(self, *, limit: int = LIMIT, **changes: Any) -> ChatPorts:
+        """The ports of use cases that run on this store."""
+        ports = ChatPorts(
+            uow=self.chat_of(limit),
+            catalogue=ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model"),
+            queue=MemoryQueue(),
+            stream=MemoryReplyStream(),
+            stop_signals=MemoryStopSignals(),
+            room_list_cache=MemoryRoomListCache(seconds=0.0, clock=lambda: 0.0),
+            shared_reads=SharedReads(),
+            meter=LoggedReplies(Metrics()),
+            tickets=JwtStreamTickets(["x" * 32]),
+            limits=ReplyLimits(
+                first_token=LONG,
+                idle=LONG,
+                total=LONG,
+                attempts=1,
+                lease=LONG,
+                context_characters=MANY,
+                max_pending=MANY,
+            ),
+            now=lambda: NOW,
+            new_id=new_id,
+            jitter=lambda: 1.0,
+        )
+        return replace(ports, **changes)
 
     async def see(self, step: Callable[[ChatUnit], Awaitable[_Result]]) -> _Result:
         async with self.chat(read_only=True) as unit:
@@ -91,25 +132,24 @@ class Store:
         return room
 
     async def new_reply(self, room: Room | None = None, **changes: object) -> Message:
-        """A reply that waits behind a question, in a room of its own unless one is given."""
+        """A pending reply, in a room of its own unless one is given."""
         _, reply = await self.new_exchange(room or await self.new_room(), **changes)
         return reply
 
     async def new_exchange(
         self, room: Room, *, content: str = "A question", reply_id: UUID | None = None, charged_on: date = TODAY
     ) -> tuple[Message, Message]:
-        async with self.chat() as unit:
-            reserved = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
-            assert reserved is not None
-            question, reply = exchange_at(reserved[1], room, content=content, reply_id=reply_id)
-            assert await unit.messages.add_exchange(
-                question, reply, account_id=room.account_id, charged_on=charged_on, most_pending=MANY
-            )
-            await unit.commit()
-        return question, reply
+        """A user's message and its pending reply."""
+        ids = iter((new_id(), reply_id or new_id()))
+        at = datetime.combine(charged_on, NOW.timetz())
+        ports = self.chat_ports(limit=MANY, new_id=lambda: next(ids), now=lambda: at)
+        accepted = await post_message(
+            ports, account_id=room.account_id, room_id=room.id, content=content, model=None, key=None
+        )
+        return accepted.question, accepted.reply
 
     async def pending(self, account_id: UUID) -> int:
-        """How many replies of the account have not ended."""
+        """The number of unfinished replies of the account."""
         async with self.chat(read_only=True) as unit:
             pages = [
                 await unit.messages.page(room, account_id, before=None, limit=MANY)
@@ -121,13 +161,13 @@ class Store:
         return await self.do(lambda unit: unit.replies.claim(reply_id, lease=lease))
 
     async def claim(self, reply: Message, *, lease: float = LONG) -> Claim:
-        """A claim of a reply that nobody has."""
+        """A claim of a claimable reply."""
         claim = await self.claimed(reply.id, lease=lease)
         assert claim is not None
         return claim
 
     async def end(self, claim: Claim, ending: Ending = COMPLETED) -> bool:
-        return await self.do(lambda unit: unit.replies.end(claim, ending))
+        return await end_reply(self.chat_ports(), claim, ending)
 
     async def message(self, message: Message, account_id: UUID) -> Message | None:
         return await self.see(lambda unit: unit.messages.get(message.id, message.room_id, account_id))
@@ -174,7 +214,7 @@ async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
-    async with sql(f"sqlite+aiosqlite:///{folder / 'chat.db'}") as store:
+    async with sql(f"sqlite:///{folder / 'chat.db'}") as store:
         yield store
 
 

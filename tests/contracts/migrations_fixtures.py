@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrations_folder
+from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from tests.contracts.postgres_fixtures import empty_database
 
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Callable[[], str], None]:
     numbers = iter(range(1_000))
-    yield lambda: f"sqlite+aiosqlite:///{folder / f'{next(numbers)}.db'}"
+    yield lambda: f"sqlite:///{folder / f'{next(numbers)}.db'}"
 
 
 @asynccontextmanager
@@ -44,10 +45,7 @@ async def opened(url: str) -> AsyncGenerator[Database, None]:
 
 
 async def applied(database: Database, step: Callable[[Connection], Any]) -> Any:
-    async with database.transaction() as connection:
-        result = await connection.run_sync(step)
-        await connection.commit()
-    return result
+    return await run_step(database.url, step)
 
 
 async def moved(database: Database, direction: Callable[[Config, str], None], revision: str) -> None:

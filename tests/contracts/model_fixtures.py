@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from parley.adapters.models.gemini import GeminiModel
-from parley.adapters.models.offline import MODEL, OfflineModel
+from parley.adapters.models.offline import ECHO, OfflineModel
 from parley.adapters.models.openai_compatible import OpenAICompatibleModel
-from parley.core.chat.errors import ModelRefused, ModelUnavailable
-from parley.core.chat.model import Conversation, Finished, Role, Turn
-from parley.core.chat.ports import LanguageModel
+from parley.core.chat.errors import ModelFailed
+from parley.core.chat.language_model import Finished, LanguageModel, ModelEvent, Reasoning, SignOfLife, Text
+from parley.core.chat.model import Conversation, Role, Turn
 from tests.servers.model_server import ModelServer, Request
 
 KEY = "key-of-the-tests"
@@ -24,7 +24,7 @@ class Subject:
     model: str
     opening: str
 
-    def ask(self, prompt: str, *earlier: Turn, instructions: str | None = None) -> AsyncGenerator[str | Finished, None]:
+    def ask(self, prompt: str, *earlier: Turn, instructions: str | None = None) -> AsyncGenerator[ModelEvent, None]:
         conversation = Conversation(instructions, (*earlier, Turn(Role.USER, prompt)))
         return self.adapter.reply(self.model, conversation)
 
@@ -58,36 +58,54 @@ class Vendor(Subject):
 class Heard:
     """What came of one reply until it ended, and how it did."""
 
-    pieces: list[str]
-    finished: list[Finished]
-    error: ModelUnavailable | ModelRefused | None = None
+    events: list[ModelEvent] = field(default_factory=list)
+    error: ModelFailed | None = None
+
+    @property
+    def pieces(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Text)]
 
     @property
     def text(self) -> str:
         return "".join(self.pieces)
 
     @property
+    def reasoning(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Reasoning))
+
+    @property
+    def life(self) -> int:
+        return self.events.count(SignOfLife())
+
+    @property
+    def finished(self) -> Finished | None:
+        last = self.events[-1] if self.events else None
+        return last if isinstance(last, Finished) else None
+
+    @property
     def fault(self) -> tuple[type, str] | None:
         return (type(self.error), self.error.code) if self.error else None
 
 
-async def listen(reply: AsyncGenerator[str | Finished, None]) -> Heard:
-    """Read a reply to its end. Nothing may follow Finished; a failure is kept, with what came before it."""
-    heard = Heard([], [])
+async def listen(reply: AsyncGenerator[ModelEvent, None]) -> Heard:
+    """Read a reply to its end. Nothing follows Finished and no text is empty; a failure is recorded with what came."""
+    heard = Heard()
     try:
         async with aclosing(reply):
-            async for item in reply:
-                assert not heard.finished
-                (heard.finished if isinstance(item, Finished) else heard.pieces).append(item)
-    except (ModelUnavailable, ModelRefused) as error:
+            async for event in reply:
+                assert heard.finished is None
+                assert not isinstance(event, Text | Reasoning) or event.text
+                heard.events.append(event)
+    except ModelFailed as error:
         heard.error = error
+    assert (heard.finished is None) == (heard.error is not None)
     return heard
 
 
 @asynccontextmanager
 async def offline() -> AsyncIterator[Subject]:
     adapter = OfflineModel(delay=0.0)
-    yield Subject(adapter, MODEL, "You said: ")
+    yield Subject(adapter, ECHO, "You said: ")
     await adapter.close()
 
 

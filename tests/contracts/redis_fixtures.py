@@ -1,4 +1,4 @@
-"""Redis for the contracts: one server for all tests that leave it alive, and one of its own for those that do not."""
+"""Redis for the contract tests: one shared server, and servers that a test may kill."""
 
 import asyncio
 import atexit
@@ -11,21 +11,15 @@ from uuid import UUID, uuid4
 
 from redis import Redis
 
-from parley.adapters.redis.broker import HintBroker
-from parley.adapters.redis.client.connection import RedisClient, running_in_background
-from parley.adapters.redis.pubsub import PULSE_SECONDS, PubSub
+from parley.adapters.redis.broker import AtMostOnceBroker
+from parley.adapters.redis.client.background import running_in_background
+from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient
+from parley.adapters.redis.pubsub import PING_SECONDS, PubSub
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream.stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
-from parley.core.chat.follow_reply import (
-    AttemptStarted,
-    Delta,
-    KeepAlive,
-    ReplyEnded,
-    ReplyEvent,
-    Snapshot,
-    follow_reply,
-)
+from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
+from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from tests.contracts.chat_fixtures import NOW, Store, memory
@@ -37,10 +31,10 @@ LONG = 3_600.0
 
 @cache
 def shared_redis() -> str:
-    """The address of the Redis for all tests of this run, started when the first asks for it."""
+    """The URL of the Redis that all tests of this run share, started on first use."""
     given = shared_redis_url()
     if given is not None:
-        # Ids begin anew in every run.
+        # Ids repeat in every run.
         with Redis.from_url(given) as client:
             client.flushdb()
         return given
@@ -51,7 +45,7 @@ def shared_redis() -> str:
 
 @contextmanager
 def own_redis(*, append_only: bool = False) -> Iterator[RedisServer]:
-    """One that the test may kill, start again, and empty."""
+    """A server that the test may kill, restart and empty."""
     server = RedisServer(append_only=append_only).start()
     try:
         yield server
@@ -61,26 +55,28 @@ def own_redis(*, append_only: bool = False) -> Iterator[RedisServer]:
 
 @dataclass
 class Process:
-    """What one process of parley has of Redis."""
+    """The Redis adapters of one process of parley."""
 
-    link: RedisClient
-    pulse: float = PULSE_SECONDS
-    channels: PubSub = field(init=False)
+    client: RedisClient
+    ping_seconds: float = PING_SECONDS
+    pubsub: PubSub = field(init=False)
     stream: RedisReplyStream = field(init=False)
     signals: RedisStopSignals = field(init=False)
 
     def __post_init__(self) -> None:
-        self.channels = PubSub(self.link, pulse=self.pulse)
-        self.stream = RedisReplyStream(self.link, self.channels)
-        self.signals = RedisStopSignals(self.link, self.channels)
+        self.pubsub = PubSub(self.client, ping_seconds=self.ping_seconds)
+        self.stream = RedisReplyStream(self.client, self.pubsub)
+        self.signals = RedisStopSignals(self.client, self.pubsub)
 
 
 @asynccontextmanager
-async def process(url: str, *, pulse: float = PULSE_SECONDS) -> AsyncGenerator[Process, None]:
+async def process(
+    url: str, *, ping_seconds: float = PING_SECONDS, answer_seconds: float = ANSWER_SECONDS
+) -> AsyncGenerator[Process, None]:
     async with AsyncExitStack() as stack:
-        made = Process(RedisClient(url), pulse)
-        stack.push_async_callback(made.link.close)
-        for part in (made.channels, made.stream, made.signals):
+        made = Process(RedisClient(url, answer_seconds=answer_seconds), ping_seconds)
+        stack.push_async_callback(made.client.close)
+        for part in (made.pubsub, made.stream, made.signals):
             await stack.enter_async_context(part.running())
         yield made
 
@@ -92,21 +88,21 @@ async def redis_stream() -> AsyncGenerator[RedisReplyStream, None]:
 
 
 @asynccontextmanager
-async def redis_link(url: str | None = None) -> AsyncGenerator[RedisClient, None]:
-    # Patient, since the machine may be busy; outages are made to fail at once.
-    link = RedisClient(url or shared_redis(), answer_seconds=PATIENCE)
+async def redis_client(url: str | None = None) -> AsyncGenerator[RedisClient, None]:
+    # Long enough for a busy machine. The outages of these tests fail at once.
+    client = RedisClient(url or shared_redis(), answer_seconds=PATIENCE)
     try:
-        yield link
+        yield client
     finally:
-        await link.close()
+        await client.close()
 
 
 @asynccontextmanager
 async def redis_queue() -> AsyncGenerator[tuple[TaskiqQueue, Callable[[], Awaitable[UUID]]], None]:
-    """A queue of its own, and the taking end of two workers that listen to it."""
+    """A new queue, and a function that takes from two workers that listen to it."""
     taken: asyncio.Queue[UUID] = asyncio.Queue()
-    async with redis_link() as link:
-        brokers = [HintBroker(shared_redis(), link, queue=f"parley:queue:{uuid4()}") for _ in range(2)]
+    async with redis_client() as client:
+        brokers = [AtMostOnceBroker(shared_redis(), client, queue=f"parley:queue:{uuid4()}") for _ in range(2)]
         for broker in brokers:
             await broker.startup()
         async with running_in_background(*(_listen(broker, taken) for broker in brokers)):
@@ -115,7 +111,7 @@ async def redis_queue() -> AsyncGenerator[tuple[TaskiqQueue, Callable[[], Awaita
             await broker.shutdown()
 
 
-async def _listen(broker: HintBroker, taken: asyncio.Queue[UUID]) -> None:
+async def _listen(broker: AtMostOnceBroker, taken: asyncio.Queue[UUID]) -> None:
     async for data in broker.listen():
         message = broker.formatter.loads(data)
         assert message.task_name == "write_reply"
@@ -123,7 +119,7 @@ async def _listen(broker: HintBroker, taken: asyncio.Queue[UUID]) -> None:
 
 
 async def becomes_true(condition: Callable[[], Awaitable[object] | object]) -> None:
-    """Wait until it holds; fails after PATIENCE seconds."""
+    """Wait until the condition is true; TimeoutError after PATIENCE seconds."""
     async with asyncio.timeout(PATIENCE):
         while True:
             answer = condition()
@@ -134,7 +130,7 @@ async def becomes_true(condition: Callable[[], Awaitable[object] | object]) -> N
 
 @dataclass
 class Reader:
-    """Follows one reply as a client would, and checks each event against the place of the one before."""
+    """Follows one reply as a client would, and checks that each event continues the one before."""
 
     text: str = ""
     attempts: list[int] = field(default_factory=list)
@@ -144,12 +140,12 @@ class Reader:
     def read(self, event: ReplyEvent) -> None:
         self.events += 1
         match event:
-            case AttemptStarted(place):
+            case AttemptStarted(event_id):
                 self.text = ""
-                self.attempts.append(place.attempt)
-            case Delta(place, text):
+                self.attempts.append(event_id.attempt)
+            case Delta(event_id, text):
                 self.text += text
-                assert place.offset == len(self.text), "a gap or a repeat"
+                assert event_id.offset == len(self.text), "a gap or a repeat"
             case ReplyEnded(_, message):
                 self.message = message
             case Snapshot() | KeepAlive():
@@ -157,20 +153,19 @@ class Reader:
 
     async def follow(self, store: Store, stream: ReplyStream, room: Room, reply: Message) -> None:
         async for event in follow_reply(
-            uow=store.chat,
-            stream=stream,
+            store.chat_ports(stream=stream),
             account_id=room.account_id,
             room_id=room.id,
             reply_id=reply.id,
             after=None,
-            quiet=LONG,
+            keep_alive_seconds=LONG,
         ):
             self.read(event)
 
 
 @dataclass
-class Scene:
-    """A reply that is claimed, in a store, and a reader who follows it until the scene ends."""
+class FollowedReply:
+    """A reply in a store and a reader that follows it."""
 
     store: Store
     room: Room
@@ -186,7 +181,7 @@ class Scene:
         assert await self.store.end(claim, Ending(Status.COMPLETED, text, NOW))
 
     async def ends(self, text: str, stream: ReplyStream) -> None:
-        """The reply ends, and so does the reader's following."""
+        """End the reply and wait until the reader has finished."""
         await self.end_in_the_database(text)
         await stream.end(self.reply.id)
         async with asyncio.timeout(PATIENCE):
@@ -194,14 +189,14 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(stream: ReplyStream) -> AsyncGenerator[Scene, None]:
+async def followed_reply(stream: ReplyStream) -> AsyncGenerator[FollowedReply, None]:
     async with memory(Path()) as store:
         room = await store.new_room()
         reply = await store.new_reply(room)
         reader = Reader()
         following = asyncio.create_task(reader.follow(store, stream, room, reply))
         try:
-            yield Scene(store, room, reply, reader, following)
+            yield FollowedReply(store, room, reply, reader, following)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

@@ -13,6 +13,7 @@ from parley.adapters.payments.sandbox import SandboxPayments
 from parley.adapters.sql.billing.sandbox_state import SqlSandboxState
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import sandbox_objects
 from parley.core.billing.model import Checkout, SubscriptionStatus
 from tests.contracts.payment_fixtures import BACK, NOW, Signed, Till
@@ -65,7 +66,7 @@ class SandboxActions(Till):
 @asynccontextmanager
 async def sandbox_on_sqlite() -> AsyncIterator[SandboxActions]:
     with TemporaryDirectory() as folder:
-        async with _sandbox(f"sqlite+aiosqlite:///{Path(folder) / 'sandbox.db'}") as till:
+        async with _sandbox(f"sqlite:///{Path(folder) / 'sandbox.db'}") as till:
             yield till
 
 
@@ -80,10 +81,10 @@ async def _sandbox(url: str) -> AsyncIterator[SandboxActions]:
     database, clock = Database(url), Clock()
     try:
         await migrate(database)
-        async with database.transaction() as connection:
+        async with database.transaction() as transaction:
             # They have no account to go with when others empty a database.
-            await connection.execute(sandbox_objects.delete())
-            await connection.commit()
+            await transaction.execute(Statement(sandbox_objects.delete()))
+            await transaction.commit()
         state = SqlSandboxState(database)
         sandbox = SandboxPayments(
             state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: token_urlsafe(32)

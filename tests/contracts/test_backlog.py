@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import bindparam, update
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.backlog import SqlBacklog
@@ -17,6 +16,7 @@ from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import messages
 from parley.core.accounts.model import Delivery, Identity, IdentityKind, Purpose
 from parley.core.backlog import Backlog, Waiting
@@ -24,7 +24,7 @@ from parley.core.billing.model import ProviderEvent, StoredEvent
 from parley.core.errors import Unavailable
 from tests.contracts.chat_fixtures import LONG, NOW, Store, new_id
 from tests.contracts.postgres_fixtures import migrated_database
-from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plan, run, scans
+from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plans, run, scans
 
 NONE = Waiting(0, 0.0)
 # What a slow machine takes for a test at most, in seconds.
@@ -38,14 +38,16 @@ class Place:
     read: SqlBacklog
 
     async def change(self, *ids: UUID, **values: object) -> None:
-        async with self.database.transaction() as connection:
-            await connection.execute(update(messages).where(messages.c.id.in_(ids)).values(**values))
-            await connection.commit()
+        async with self.database.transaction() as transaction:
+            for id_ in ids:
+                change = Statement(update(messages).where(messages.c.id == bindparam("message")).values(**values))
+                await transaction.execute(change, message=id_)
+            await transaction.commit()
 
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Database, None]:
-    database = Database(f"sqlite+aiosqlite:///{folder / 'parley.db'}")
+    database = Database(f"sqlite:///{folder / 'parley.db'}")
     await migrate(database)
     yield database
     await database.close()
@@ -126,7 +128,7 @@ async def test_codes_and_events_wait_until_they_are_done(place):
 
 
 async def test_database_without_tables_is_unavailable(tmp_path):
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(Unavailable):
         await SqlBacklog(database)()
     await database.close()
@@ -140,21 +142,11 @@ ANALYZE events;
 
 
 async def test_scrapes_read_what_waits_and_not_what_is_done():
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
     async with filled_database() as database:
         await run(database, HANDLED)
         await run(database, BACKLOG)
-        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
         assert (await SqlBacklog(database)()).due.count == 100
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
-        async with database.transaction() as connection:
-            await connection.execute(select(1))
-            driver = (await connection.get_raw_connection()).driver_connection
-            plans = [scans(await kept_plan(driver, statement)) for statement in statements]
+        plans = [scans(plan) for plan in await kept_plans(database)]
     indexes = {"ix_messages_unfinished", "uq_messages_room_id_position", "ix_events_claimable_at"}
     # Nothing but what waits is in these two.
     assert set().union(*plans) == indexes | {"deliveries", "closures"}

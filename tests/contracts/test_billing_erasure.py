@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import metadata
 from parley.core.billing.checkout import subscribe
 from parley.core.billing.events import process_event, receive_event
@@ -63,8 +64,8 @@ def shop(store):
 
 async def rows(store: Store) -> dict[str, list[Any]]:
     """What is in the tables that have anything."""
-    async with store.database.transaction(read_only=True) as connection:
-        kept = {table.name: list(await connection.execute(select(table))) for table in metadata.sorted_tables}
+    async with store.database.transaction(read_only=True) as transaction:
+        kept = {table.name: await transaction.all(Statement(select(table))) for table in metadata.sorted_tables}
     return {name: found for name, found in kept.items() if found}
 
 

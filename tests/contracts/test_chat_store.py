@@ -1,4 +1,4 @@
-"""What every unit of work of chat and billing keeps to."""
+"""The contract of the units of work of chat and billing."""
 
 import asyncio
 from dataclasses import replace
@@ -28,7 +28,7 @@ KEY = IdempotencyKey("a key", b"f" * 32)
 
 
 async def change_everything(unit: ChatUnit, room: Room) -> None:
-    """One write of every kind that chat's unit of work has."""
+    """One write of every kind that the chat module's unit of work has."""
     await unit.rooms.add(replace(room, id=new_id()))
     await unit.rooms.save(replace(room, name="Another name"), fields=frozenset({"name"}))
     _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW + timedelta(days=1))
@@ -49,7 +49,7 @@ async def read_everything(store: Store, room: Room) -> tuple[Any, ...]:
         )
 
 
-async def test_what_is_not_committed_has_not_happened(store):
+async def test_uncommitted_writes_are_rolled_back(store):
     room = await store.new_room()
     before = await read_everything(store, room)
 
@@ -62,7 +62,7 @@ async def test_what_is_not_committed_has_not_happened(store):
     assert await store.do(lambda unit: unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)) is None
 
 
-async def test_what_is_committed_stays_whatever_happens_then(store):
+async def test_committed_writes_stay_after_a_later_error(store):
     room = await store.new_room()
 
     async def fail_after_the_commit() -> None:
@@ -80,7 +80,7 @@ async def test_what_is_committed_stays_whatever_happens_then(store):
     assert usage == [DayUsage(TODAY, 1, 1, 2)]
 
 
-async def test_error_undoes_what_was_not_committed(store):
+async def test_error_rolls_back_uncommitted_writes(store):
     room = await store.new_room()
     before = await read_everything(store, room)
 
@@ -94,7 +94,7 @@ async def test_error_undoes_what_was_not_committed(store):
     assert await read_everything(store, room) == before
 
 
-async def test_steps_of_a_claim_are_undone_without_a_commit(store):
+async def test_uncommitted_steps_of_a_claim_are_rolled_back(store):
     reply = await store.new_reply()
     async with store.chat() as unit:
         claim = await unit.replies.claim(reply.id, lease=LONG)
@@ -115,7 +115,7 @@ async def test_steps_of_a_claim_are_undone_without_a_commit(store):
     assert await store.end(claim)
 
 
-async def test_room_that_was_deleted_without_a_commit_is_whole(store):
+async def test_uncommitted_deletion_of_a_room_is_rolled_back(store):
     room = await store.new_room()
     await store.new_reply(room)
     before = await read_everything(store, room)
@@ -126,7 +126,7 @@ async def test_room_that_was_deleted_without_a_commit_is_whole(store):
     assert await read_everything(store, room) == before
 
 
-async def test_unit_reads_what_it_has_written(store):
+async def test_unit_reads_its_own_writes(store):
     room = await store.new_room()
     async with store.chat() as unit:
         await change_everything(unit, room)
@@ -135,7 +135,7 @@ async def test_unit_reads_what_it_has_written(store):
         assert (await unit.quota.look(room.account_id, now=noon(TODAY))).remaining == 4
 
 
-async def test_reader_waits_for_no_writer_and_sees_nothing_uncommitted(store):
+async def test_reader_does_not_wait_for_writers_and_sees_no_uncommitted_writes(store):
     room = await store.new_room()
     before = await read_everything(store, room)
     async with asyncio.timeout(5), store.chat() as unit:
@@ -143,7 +143,7 @@ async def test_reader_waits_for_no_writer_and_sees_nothing_uncommitted(store):
         assert await read_everything(store, room) == before
 
 
-async def test_writers_take_turns(store):
+async def test_writers_to_one_room_wait_for_each_other(store):
     room = await store.new_room()
     order = []
 
@@ -165,7 +165,7 @@ async def test_writers_take_turns(store):
     assert [message.position for message in messages] == list(range(1, 61))
 
 
-async def test_billing_changes_need_a_commit_too(store):
+async def test_uncommitted_changes_of_billing_are_rolled_back(store):
     account_id = await store.new_account()
     async with store.billing() as unit:
         await unit.plans.override(account_id, Plan.PRO)
@@ -174,7 +174,7 @@ async def test_billing_changes_need_a_commit_too(store):
         assert await unit.plans.of(account_id, now=noon(TODAY)) is Plan.BASIC
 
 
-async def test_reader_of_plans_waits_for_no_writer(store):
+async def test_reader_of_plans_does_not_wait_for_writers(store):
     account_id = await store.new_account()
     async with asyncio.timeout(5), store.billing() as writing:
         await writing.plans.override(account_id, Plan.PRO)
@@ -182,7 +182,7 @@ async def test_reader_of_plans_waits_for_no_writer(store):
             assert await reading.plans.of(account_id, now=noon(TODAY)) is Plan.BASIC
 
 
-async def test_chat_and_billing_write_at_once_without_losing_anything(store):
+async def test_concurrent_writes_of_chat_and_billing_lose_nothing(store):
     room = await store.new_room()
     accounts = [await store.new_account() for _ in range(20)]
 

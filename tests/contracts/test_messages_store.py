@@ -1,4 +1,4 @@
-"""What every store of messages and idempotency keys keeps to."""
+"""The contract of the stores of messages and idempotency keys."""
 
 import asyncio
 from dataclasses import replace
@@ -31,7 +31,7 @@ async def remember(
     return await store.do(lambda unit: unit.idempotency_keys.remember(room.id, key, reply_id, at=at))
 
 
-async def test_exchange_is_kept_as_it_was_added(store):
+async def test_exchange_is_stored_as_added(store):
     room = await store.new_room()
     question, reply = await store.new_exchange(room, content="Naïve 日本語 👩‍👩‍👧 \u2028 " + "x" * 31_000)
 
@@ -55,7 +55,7 @@ async def test_message_is_found_only_with_its_room_and_owner(store):
             assert await unit.messages.get(new_id(), room.id, room.account_id) is None
 
 
-async def test_exchange_is_found_by_its_reply_alone(store):
+async def test_exchange_is_found_only_by_its_reply(store):
     room = await store.new_room()
     first, _ = await store.new_exchange(room)
     question, reply = await store.new_exchange(room)
@@ -69,11 +69,11 @@ async def test_exchange_is_found_by_its_reply_alone(store):
 async def test_page_has_the_highest_positions_below_its_bound_oldest_first(store):
     room = await store.new_room()
     await store.new_exchange(await store.new_room(room.account_id))
-    said = [message for _ in range(4) for message in await store.new_exchange(room)]
+    messages = [message for _ in range(4) for message in await store.new_exchange(room)]
 
     for before in (None, *range(1, 11)):
         for limit in (1, 2, 3, 8, 9):
-            below = said if before is None else said[: before - 1]
+            below = messages if before is None else messages[: before - 1]
             page = await store.see(
                 lambda unit, b=before, n=limit: unit.messages.page(room.id, room.account_id, before=b, limit=n)
             )
@@ -90,7 +90,7 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_ended_reply_is_kept_as_it_ended(store, ending):
+async def test_ended_reply_is_stored_as_ended(store, ending):
     room = await store.new_room()
     question, reply = await store.new_exchange(room)
     assert await store.end(await store.claim(reply), ending)
@@ -110,7 +110,7 @@ async def test_ended_reply_is_kept_as_it_ended(store, ending):
         assert await unit.messages.page(room.id, room.account_id, before=None, limit=10) == [question, ended]
 
 
-async def test_said_are_questions_and_the_replies_that_count_newest_first(store):
+async def test_turns_are_messages_of_users_and_readable_replies_newest_first(store):
     room = await store.new_room()
     turns = []
     endings = [
@@ -136,17 +136,17 @@ async def test_said_are_questions_and_the_replies_that_count_newest_first(store)
         assert await unit.messages.turns_before(room.id, 100, limit=100) == newest_first
         assert await unit.messages.turns_before(room.id, 100, limit=3) == newest_first[:3]
         for position in range(1, 15):
-            before = [(place, turn) for place, turn in newest_first if place < position]
+            before = [(other, turn) for other, turn in newest_first if other < position]
             assert await unit.messages.turns_before(room.id, position, limit=100) == before
 
 
-async def test_partial_text_of_a_running_reply_is_not_said(store):
+async def test_running_reply_is_not_a_turn(store):
     room = await store.new_room()
     question, reply = await store.new_exchange(room)
     await store.claim(reply)
 
-    said = await store.see(lambda unit: unit.messages.turns_before(room.id, 100, limit=10))
-    assert said == [(question.position, Turn(Role.USER, question.content))]
+    messages = await store.see(lambda unit: unit.messages.turns_before(room.id, 100, limit=10))
+    assert messages == [(question.position, Turn(Role.USER, question.content))]
 
 
 async def test_key_is_bound_to_its_first_reply(store):
@@ -159,7 +159,7 @@ async def test_key_is_bound_to_its_first_reply(store):
     assert await remember(store, room, second, other_body) == (first, KEY.fingerprint)
 
 
-async def test_keys_of_other_rooms_and_other_keys_are_free(store):
+async def test_keys_of_other_rooms_and_other_keys_are_unused(store):
     room = await store.new_room()
     beside = await store.new_room(room.account_id)
     await remember(store, room, new_id())
@@ -170,7 +170,7 @@ async def test_keys_of_other_rooms_and_other_keys_are_free(store):
     assert await remember(store, room, new_id(), IdempotencyKey("🔑" * 255, KEY.fingerprint)) is None
 
 
-async def test_use_older_than_a_key_lives_counts_as_none(store):
+async def test_use_older_than_the_life_of_a_key_does_not_count(store):
     room = await store.new_room()
     first, second = new_id(), new_id()
     await remember(store, room, first)
@@ -181,7 +181,7 @@ async def test_use_older_than_a_key_lives_counts_as_none(store):
     assert await remember(store, room, new_id(), at=later + IDEMPOTENCY_KEY_LIFE) == (second, b"o" * 32)
 
 
-async def test_of_50_parallel_uses_one_binds_and_the_others_get_it(store):
+async def test_of_50_concurrent_uses_one_binds_and_the_others_get_it(store):
     room = await store.new_room()
     reply_ids = [new_id() for _ in range(50)]
 
@@ -194,14 +194,14 @@ async def test_of_50_parallel_uses_one_binds_and_the_others_get_it(store):
 
 
 @pytest.mark.parametrize("commits", [True, False], ids=["committed", "rolled back"])
-async def test_parallel_use_waits_for_the_unit_of_work_of_the_first(store, commits):
+async def test_concurrent_use_waits_for_the_unit_of_work_of_the_first(store, commits):
     room = await store.new_room()
     first, second = new_id(), new_id()
     async with asyncio.timeout(20):
         async with store.chat() as unit:
             assert await unit.idempotency_keys.remember(room.id, KEY, first, at=NOW) is None
             waiting = asyncio.create_task(remember(store, room, second))
-            # Time enough for a second one that does not wait.
+            # Enough time for a second one that does not wait.
             for _ in range(30):
                 await store.see(lambda unit: unit.rooms.get(room.id, room.account_id))
             assert not waiting.done()
@@ -210,7 +210,7 @@ async def test_parallel_use_waits_for_the_unit_of_work_of_the_first(store, commi
         assert await waiting == ((first, KEY.fingerprint) if commits else None)
 
 
-async def test_only_bindings_before_the_moment_are_forgotten(store):
+async def test_only_bindings_before_the_given_time_are_deleted(store):
     room = await store.new_room()
     uses = {"old": NOW - INSTANT, "older": NOW - timedelta(days=400), "just": NOW, "new": NOW + INSTANT}
     for name, at in uses.items():
@@ -224,12 +224,12 @@ async def test_only_bindings_before_the_moment_are_forgotten(store):
         assert (answer is not None) == kept
 
 
-async def test_what_follows_a_position_comes_oldest_first(store):
+async def test_messages_after_a_position_come_oldest_first(store):
     room = await store.new_room()
     await store.new_exchange(await store.new_room(room.account_id))
-    said = [message for _ in range(3) for message in await store.new_exchange(room)]
+    messages = [message for _ in range(3) for message in await store.new_exchange(room)]
     async with store.chat(read_only=True) as unit:
-        assert await unit.messages.after(room.id, 0, limit=10) == said
-        assert await unit.messages.after(room.id, 2, limit=3) == said[2:5]
+        assert await unit.messages.after(room.id, 0, limit=10) == messages
+        assert await unit.messages.after(room.id, 2, limit=3) == messages[2:5]
         assert await unit.messages.after(room.id, 6, limit=3) == []
         assert await unit.messages.after(new_id(), 0, limit=3) == []

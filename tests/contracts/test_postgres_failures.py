@@ -8,12 +8,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, insert, make_url, select, text
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy import bindparam, delete, func, insert, make_url, select, text
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.failures import translated_errors
+from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.sqlalchemy_connection import run_step
+from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import accounts, signups
 from parley.core.accounts.model import OpenedBy, Session
 from parley.core.billing.model import Plan
@@ -25,6 +25,11 @@ from tests.servers.postgres_server import PostgresServer
 
 CONNECTIONS = 5
 SIGNUP = {"token_hash": b"t", "identity": "email:a@example.com", "expires_at": NOW}
+# Long enough for several at once to need a connection each.
+ASK = Statement(text("SELECT 1 FROM pg_sleep(0.05)"))
+ADD = Statement(insert(signups).values(given(*SIGNUP)))
+COUNT = Statement(select(func.count()).select_from(signups))
+REMOVE = Statement(delete(accounts).where(accounts.c.id == bindparam("account")))
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +53,20 @@ async def opened(url: str, **options: float) -> AsyncGenerator[Database, None]:
 async def database(own_server):
     """A pool of open connections to a server that may be killed, with an empty table of signups."""
     async with opened(own_server.url) as made:
-        async with made.transaction() as connection:
-            await connection.run_sync(signups.drop, checkfirst=True)
-            await connection.run_sync(signups.create)
-            await connection.commit()
+        await run_step(own_server.url, lambda connection: signups.drop(connection, checkfirst=True))
+        await run_step(own_server.url, signups.create)
         await asyncio.gather(*(ask(made) for _ in range(CONNECTIONS)))
         yield made
 
 
 async def ask(database: Database) -> int:
-    async with database.transaction(read_only=True) as connection:
-        # Long enough for all to need a connection of their own.
-        return (await connection.execute(text("SELECT 1 FROM pg_sleep(0.05)"))).scalar_one()
+    async with database.transaction(read_only=True) as transaction:
+        return await transaction.scalar(ASK)
 
 
 async def written(database: Database) -> int:
-    async with database.transaction(read_only=True) as connection:
-        return len((await connection.execute(select(signups))).all())
+    async with database.transaction(read_only=True) as transaction:
+        return await transaction.scalar(COUNT)
 
 
 async def test_restart_of_the_server_is_not_noticed_between_units_of_work(own_server, database):
@@ -72,18 +74,18 @@ async def test_restart_of_the_server_is_not_noticed_between_units_of_work(own_se
     await asyncio.to_thread(own_server.start)
 
     assert await asyncio.gather(*(ask(database) for _ in range(CONNECTIONS))) == [1] * CONNECTIONS
-    async with database.transaction() as connection:
-        await connection.execute(insert(signups).values(SIGNUP))
-        await connection.commit()
+    async with database.transaction() as transaction:
+        await transaction.execute(ADD, **SIGNUP)
+        await transaction.commit()
     assert await written(database) == 1
 
 
 async def test_crash_of_the_server_undoes_what_was_not_committed(own_server, database):
     async def crash_before_the_commit() -> None:
-        async with database.transaction() as connection:
-            await connection.execute(insert(signups).values(SIGNUP))
+        async with database.transaction() as transaction:
+            await transaction.execute(ADD, **SIGNUP)
             await asyncio.to_thread(own_server.kill)
-            await connection.commit()
+            await transaction.commit()
 
     with pytest.raises(Unavailable):
         await crash_before_the_commit()
@@ -92,9 +94,9 @@ async def test_crash_of_the_server_undoes_what_was_not_committed(own_server, dat
 
 
 async def test_crash_of_the_server_leaves_what_was_committed(own_server, database):
-    async with database.transaction() as connection:
-        await connection.execute(insert(signups).values(SIGNUP))
-        await connection.commit()
+    async with database.transaction() as transaction:
+        await transaction.execute(ADD, **SIGNUP)
+        await transaction.commit()
     await asyncio.to_thread(own_server.kill)
     await asyncio.to_thread(own_server.start)
 
@@ -129,32 +131,26 @@ async def test_database_or_account_that_the_server_does_not_know_is_unavailable(
 async def test_statement_that_takes_too_long_is_given_up_and_its_connection_kept(own_server):
     async with opened(own_server.url, statement_seconds=0.2) as database:
         with pytest.raises(Unavailable):
-            async with database.transaction() as connection:
-                await connection.execute(text("SELECT pg_sleep(60)"))
+            async with database.transaction() as transaction:
+                await transaction.execute(Statement(text("SELECT pg_sleep(60)")))
         assert await ask(database) == 1
-
-
-async def test_connection_that_does_not_come_free_is_unavailable():
-    with pytest.raises(Unavailable) as refused, translated_errors():
-        raise NoConnectionFree
-    assert isinstance(refused.value.__cause__, NoConnectionFree)
 
 
 async def test_unforeseen_error_says_nothing_of_the_row():
     async def write_twice(database: Database) -> None:
-        async with database.transaction() as connection:
-            await connection.execute(insert(signups).values(SIGNUP))
-            await connection.execute(insert(signups).values(SIGNUP | {"expires_at": None}))
+        async with database.transaction() as transaction:
+            await transaction.execute(ADD, **SIGNUP)
+            await transaction.execute(ADD, **SIGNUP | {"expires_at": None})
 
     async with migrated_database() as url, opened(url) as database:
-        with pytest.raises(IntegrityError) as raised:
+        with pytest.raises(DatabaseFailed) as raised:
             await write_twice(database)
     assert SIGNUP["identity"] not in "".join(traceback.format_exception(raised.value))
 
 
 @asynccontextmanager
 async def sqlite_url(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite+aiosqlite:///{folder / 'parley.db'}"
+    yield f"sqlite:///{folder / 'parley.db'}"
 
 
 @asynccontextmanager
@@ -164,9 +160,9 @@ async def postgresql_url(_folder: Path) -> AsyncGenerator[str, None]:
 
 
 async def erase(database: Database, account_id: UUID) -> None:
-    async with database.transaction() as connection:
-        await connection.execute(delete(accounts).where(accounts.c.id == account_id))
-        await connection.commit()
+    async with database.transaction() as transaction:
+        await transaction.execute(REMOVE, account=account_id)
+        await transaction.commit()
 
 
 async def add_session(store: Store, account_id: UUID) -> None:

@@ -3,16 +3,17 @@
 A plan is looked at as it is kept for every later execution: made without the values of the parameters.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import event
 
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
-from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.database import Database, Transaction
+from parley.adapters.sql.engine.pool import Connection
 from parley.core.chat.model import Claim, IdempotencyKey, RoomCursor
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
@@ -48,10 +49,38 @@ ANALYZE messages;
 """
 
 
+class NotingDatabase(Database):
+    """Notes the text of every statement that it runs."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.statements: list[str] = []
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[Transaction, None]:
+        async with super().transaction(read_only=read_only) as transaction:
+            transaction.connection = NotingConnection(transaction.connection, self)
+            yield transaction
+
+
+class NotingConnection:
+    def __init__(self, connection: Connection, database: NotingDatabase) -> None:
+        self.connection = connection
+        self.database = database
+
+    async def fetch(self, text: str, arguments: Sequence[Any], *, begin: bool) -> list[Any]:
+        self.database.statements.append(text)
+        return await self.connection.fetch(text, arguments, begin=begin)
+
+    async def execute(self, text: str, arguments: Sequence[Any], *, begin: bool) -> int:
+        self.database.statements.append(text)
+        return await self.connection.execute(text, arguments, begin=begin)
+
+
 @asynccontextmanager
-async def filled_database() -> AsyncGenerator[Database, None]:
+async def filled_database() -> AsyncGenerator[NotingDatabase, None]:
     url = create_database(template=await migrated_template())
-    database = Database(url)
+    database = NotingDatabase(url)
     try:
         await run(database, FILL)
         yield database
@@ -60,31 +89,35 @@ async def filled_database() -> AsyncGenerator[Database, None]:
         drop_database(url)
 
 
+@asynccontextmanager
+async def asyncpg_connection(database: Database) -> AsyncGenerator[asyncpg.Connection, None]:
+    connection = await asyncpg.connect(database.url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def run(database: Database, statements: str) -> None:
-    async with database.transaction() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        await driver.execute(statements)
+    async with asyncpg_connection(database) as connection:
+        await connection.execute(statements)
 
 
-async def indexes(database: Database, step: Callable[[SqlChatUnit], Awaitable[Any]]) -> set[str]:
+async def indexes(database: NotingDatabase, step: Callable[[SqlChatUnit], Awaitable[Any]]) -> set[str]:
     """What the statements of one step scan: names of indexes, or of tables where they are read from end to end."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    async with database.transaction() as connection:
-        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-        try:
-            await step(SqlChatUnit(connection, basic_limit=5))
-        finally:
-            event.remove(database.engine.sync_engine, "before_cursor_execute", note)
-        driver = (await connection.get_raw_connection()).driver_connection
-        plans = [await kept_plan(driver, statement) for statement in statements]
-    return {name for plan in plans for name in scans(plan)}
+    async with database.transaction() as transaction:
+        await step(SqlChatUnit(transaction, basic_limit=5))
+    return {name for plan in await kept_plans(database) for name in scans(plan)}
 
 
-async def kept_plan(connection: asyncpg.Connection, statement: str) -> dict[str, Any]:
+async def kept_plans(database: NotingDatabase) -> list[dict[str, Any]]:
+    """The plans of the statements that were noted since the last call."""
+    statements, database.statements = database.statements, []
+    async with asyncpg_connection(database) as connection, connection.transaction():
+        return [await _kept_plan(connection, statement) for statement in statements]
+
+
+async def _kept_plan(connection: asyncpg.Connection, statement: str) -> dict[str, Any]:
     await connection.execute(f"PREPARE kept AS {statement}")
     await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     count = await connection.fetchval(
@@ -93,7 +126,7 @@ async def kept_plan(connection: asyncpg.Connection, statement: str) -> dict[str,
     values = ", ".join(["NULL"] * count)
     explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE kept{f'({values})' if values else ''}")
     await connection.execute("DEALLOCATE kept")
-    plan: dict[str, Any] = explained[0]["Plan"]
+    plan: dict[str, Any] = json.loads(explained)[0]["Plan"]
     return plan
 
 

@@ -5,17 +5,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam
 
-from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import SchemaOutdated, current_revision, migrate, require_current
+from parley.adapters.sql.engine.database import Database, version_table
+from parley.adapters.sql.engine.schema import current_revision, migrate, require_current
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import REVISION
+from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from tests.contracts.postgres_fixtures import empty_database
+
+SET_REVISION = Statement(version_table.update().values(version_num=bindparam("revision")))
 
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite+aiosqlite:///{folder / 'parley.db'}"
+    yield f"sqlite:///{folder / 'parley.db'}"
 
 
 @asynccontextmanager
@@ -33,9 +37,9 @@ async def database(request, tmp_path):
 
 
 async def put_at(database: Database, revision: str) -> None:
-    async with database.transaction() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-        await connection.commit()
+    async with database.transaction() as transaction:
+        await transaction.execute(SET_REVISION, revision=revision)
+        await transaction.commit()
 
 
 async def test_schema_of_this_version_is_let_in(database):
@@ -44,14 +48,14 @@ async def test_schema_of_this_version_is_let_in(database):
 
 
 async def test_database_without_a_schema_names_the_command_that_makes_one(database):
-    with pytest.raises(SchemaOutdated, match="parley migrate"):
+    with pytest.raises(DatabaseUnusable, match="parley migrate"):
         await require_current(database)
 
 
 async def test_older_schema_names_the_command_that_helps(database):
     await migrate(database)
     await put_at(database, "0000")
-    with pytest.raises(SchemaOutdated, match="parley migrate"):
+    with pytest.raises(DatabaseUnusable, match="parley migrate"):
         await require_current(database)
 
 
@@ -60,6 +64,6 @@ async def test_newer_schema_is_left_alone(database, step):
     newer = f"{int(REVISION) + 1:04}"
     await migrate(database)
     await put_at(database, newer)
-    with pytest.raises(SchemaOutdated, match="newer version"):
+    with pytest.raises(DatabaseUnusable, match="newer version"):
         await step(database)
     assert await current_revision(database) == newer

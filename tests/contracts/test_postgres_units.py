@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.statements import Statement
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Claim, Ending, IdempotencyKey, Room, Status, TokenUsage
@@ -33,6 +34,7 @@ from tests.contracts.postgres_fixtures import migrated_database
 PROCESSES = 4
 FAILED = Ending(Status.FAILED, "", NOW)
 USAGE = TokenUsage(1, 2)
+STATE = Statement(text("SELECT state, query FROM pg_stat_activity WHERE pid = :pid"))
 
 
 @pytest.fixture
@@ -90,15 +92,12 @@ async def test_reading_takes_no_transaction_and_writing_takes_one(url):
     """No BEGIN and no ROLLBACK: one round trip for a read where there were three."""
     async with opened(url) as database, opened(url) as observer:
         chat = SqlChatUnitOfWork(database, basic_limit=LIMIT)
-        async with database.transaction(read_only=True) as connection:
-            pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        async with database.transaction(read_only=True) as transaction:
+            pid = await transaction.scalar(Statement(text("SELECT pg_backend_pid()")))
 
         async def seen() -> tuple[str, str]:
-            async with observer.transaction(read_only=True) as connection:
-                found = await connection.execute(
-                    text("SELECT state, query FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}
-                )
-                state, query = found.one()
+            async with observer.transaction(read_only=True) as transaction:
+                state, query = await transaction.one_or_none(STATE, pid=pid)
             return state, query.split()[0].strip(";")
 
         async with chat(read_only=True) as unit:

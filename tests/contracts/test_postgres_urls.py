@@ -1,10 +1,12 @@
 """What may stand in DATABASE_URL for PostgreSQL."""
 
 import pytest
+from sqlalchemy import text
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.postgresql import CONNECT_SECONDS, read_url
+from parley.adapters.sql.engine.postgresql_url import CACHED_STATEMENTS, CONNECT_SECONDS, Address, read_url
+from parley.adapters.sql.engine.statements import Statement
 from tests.contracts.postgres_fixtures import migrated_database
 
 PLAIN = "postgresql://mira:s3cret@db.example.com:5432/parley"
@@ -12,7 +14,7 @@ PLAIN = "postgresql://mira:s3cret@db.example.com:5432/parley"
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_every_usual_scheme_is_read(scheme):
-    assert read_url(PLAIN.replace("postgresql", scheme)) == (PLAIN, CONNECT_SECONDS)
+    assert read_url(PLAIN.replace("postgresql", scheme)) == Address(PLAIN, CONNECT_SECONDS, CACHED_STATEMENTS)
 
 
 @pytest.mark.parametrize(
@@ -28,17 +30,21 @@ def test_every_usual_scheme_is_read(scheme):
     ],
 )
 def test_parameters_of_libpq_are_passed_on(given, taken):
-    assert read_url(f"{PLAIN}?{given}")[0] == f"{PLAIN}?{taken}"
+    assert read_url(f"{PLAIN}?{given}").dsn == f"{PLAIN}?{taken}"
 
 
 def test_escaped_password_stays_as_it_is():
     url = "postgresql://mira:p%40ss%2Fw%3Ard@db.example.com/parley"
-    assert read_url(url)[0] == url
+    assert read_url(url).dsn == url
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("3", 3.0), ("0", CONNECT_SECONDS), ("", CONNECT_SECONDS)])
 def test_connect_timeout_is_in_seconds(given, seconds):
-    assert read_url(f"{PLAIN}?connect_timeout={given}") == (PLAIN, seconds)
+    assert read_url(f"{PLAIN}?connect_timeout={given}") == Address(PLAIN, connect_seconds=seconds)
+
+
+def test_size_of_the_statement_cache_is_read_as_asyncpg_spells_it():
+    assert read_url(f"{PLAIN}?statement_cache_size=0") == Address(PLAIN, cached_statements=0)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,7 @@ def test_connect_timeout_is_in_seconds(given, seconds):
         (f"{PLAIN}?channel_binding=require", "channel_binding"),
         (f"{PLAIN}?pgbouncer=true", "pgbouncer"),
         (f"{PLAIN}?connect_timeout=s3cret", "connect_timeout"),
+        (f"{PLAIN}?statement_cache_size=s3cret", "statement_cache_size"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_sentence_without_its_secrets(url, says):
@@ -69,7 +76,7 @@ def test_certificates_must_be_there(tmp_path):
     with pytest.raises(DatabaseUrlInvalid, match="sslrootcert"):
         read_url(url)
     file.touch()
-    assert read_url(url)[0].startswith(f"{PLAIN}?sslrootcert=")
+    assert read_url(url).dsn.startswith(f"{PLAIN}?sslrootcert=")
 
 
 async def test_what_only_opening_a_connection_finds_is_refused_then():
@@ -84,9 +91,9 @@ async def test_what_only_opening_a_connection_finds_is_refused_then():
 async def test_server_takes_what_is_meant_for_it():
     async with migrated_database() as url:
         database = Database(f"{url}?application_name=chat&options=-c%20search_path%3Dpg_catalog")
-        async with database.transaction(read_only=True) as connection:
+        async with database.transaction(read_only=True) as transaction:
             shown = [
-                (await connection.exec_driver_sql(f"SHOW {name}")).scalar_one()
+                await transaction.scalar(Statement(text(f"SHOW {name}")))
                 for name in ("application_name", "search_path")
             ]
         await database.close()

@@ -1,4 +1,4 @@
-"""What every store of plans, usage and quota keeps to."""
+"""The contract of the stores of plans, usage and quota."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -39,7 +39,7 @@ async def refusal(store: Store, account_id: UUID, *, limit: int = LIMIT) -> Allo
     return refused.value.allowance
 
 
-async def test_each_message_is_counted_until_none_is_left(store):
+async def test_messages_are_counted_up_to_the_limit(store):
     account_id = await store.new_account()
     assert await look(store, account_id) == left(5)
     assert [await take(store, account_id) for _ in range(5)] == [left(4), left(3), left(2), left(1), left(0)]
@@ -60,7 +60,7 @@ async def test_refused_unit_of_work_can_still_read(store):
         assert await unit.quota.look(account_id, now=noon(TODAY)) == left(0)
 
 
-async def test_looking_counts_nothing(store):
+async def test_look_counts_nothing(store):
     account_id = await store.new_account()
     for _ in range(3):
         assert await look(store, account_id) == left(5)
@@ -80,7 +80,7 @@ async def test_days_and_accounts_have_quotas_of_their_own(store):
     assert await look(store, account_id, day=TOMORROW) == tomorrow
 
 
-async def test_of_200_parallel_messages_five_are_counted(store):
+async def test_of_200_concurrent_messages_five_are_counted(store):
     account_id = await store.new_account()
 
     async def try_one() -> int | None:
@@ -96,7 +96,7 @@ async def test_of_200_parallel_messages_five_are_counted(store):
     assert await store.usage(account_id) == [DayUsage(TODAY, 5, 0, 0)]
 
 
-async def test_parallel_messages_and_returns_are_counted_exactly(store):
+async def test_concurrent_messages_and_returns_are_counted_exactly(store):
     account_id = await store.new_account()
 
     async def take_and_return() -> None:
@@ -117,7 +117,7 @@ async def test_limit_of_0_refuses_the_first_message(store):
     assert await store.usage(account_id) == []
 
 
-async def test_limit_below_what_was_used_leaves_nothing_rather_than_less(store):
+async def test_limit_below_the_usage_leaves_0(store):
     account_id = await store.new_account()
     for _ in range(4):
         await take(store, account_id)
@@ -136,7 +136,7 @@ async def test_plan_without_a_limit_counts_and_never_refuses(store):
     assert await store.usage(account_id) == [DayUsage(TODAY, 7, 0, 0)]
 
 
-async def test_returned_message_may_be_sent_again(store):
+async def test_returned_message_can_be_sent_again(store):
     account_id = await store.new_account()
     for _ in range(LIMIT):
         await take(store, account_id)
@@ -159,7 +159,7 @@ async def test_message_is_returned_to_its_own_day_and_account(store):
     assert await store.usage(other) == [DayUsage(TODAY, 1, 0, 0), DayUsage(TOMORROW, 1, 0, 0)]
 
 
-async def test_never_more_is_left_than_the_plan_allows(store):
+async def test_returned_messages_never_exceed_the_limit(store):
     account_id = await store.new_account()
     await give_back(store, account_id)
     await take(store, account_id)
@@ -170,12 +170,12 @@ async def test_never_more_is_left_than_the_plan_allows(store):
     assert await take(store, account_id) == left(4)
 
 
-async def test_tokens_are_added_to_their_day_and_leave_the_quota_alone(store):
+async def test_tokens_are_added_to_their_day_and_not_to_the_quota(store):
     account_id, other = await store.new_account(), await store.new_account()
     for day in (TODAY, TOMORROW):
         await take(store, account_id, day=day)
         await take(store, other, day=day)
-    for usage in (TokenUsage(3, 5), TokenUsage(0, 0), TokenUsage(3_000_000_000, 70)):
+    for usage in (TokenUsage(3, 5), TokenUsage(0, 0), TokenUsage(2_000_000_000, 70), TokenUsage(1_000_000_000, 0)):
         await store.do(lambda unit, usage=usage: unit.quota.add_tokens(account_id, day=TODAY, usage=usage))
 
     assert await store.usage(account_id) == [DayUsage(TODAY, 1, 3_000_000_003, 75), DayUsage(TOMORROW, 1, 0, 0)]
@@ -192,7 +192,7 @@ async def test_tokens_of_a_returned_message_still_count(store):
     assert await store.usage(account_id) == [DayUsage(TODAY, 0, 1, 2)]
 
 
-async def test_tokens_of_parallel_replies_are_all_added(store):
+async def test_tokens_of_concurrent_replies_are_all_added(store):
     account_id = await store.new_account()
     await take(store, account_id)
 
@@ -205,7 +205,7 @@ async def test_tokens_of_parallel_replies_are_all_added(store):
     assert await store.usage(account_id) == [DayUsage(TODAY, 1, sum(range(50)), 50)]
 
 
-async def test_usage_is_of_the_days_from_the_first_on(store):
+async def test_usage_begins_at_the_given_day(store):
     account_id = await store.new_account()
     days = [TODAY - timedelta(days=age) for age in (400, 30, 29, 1, 0)]
     for day in days:
@@ -216,7 +216,7 @@ async def test_usage_is_of_the_days_from_the_first_on(store):
     assert await store.usage(await store.new_account()) == []
 
 
-async def test_plan_is_basic_until_the_operator_says_otherwise(store):
+async def test_plan_is_basic_without_an_override(store):
     account_id, other = await store.new_account(), await store.new_account()
 
     async def plan(of: UUID = account_id) -> Plan:
@@ -233,7 +233,7 @@ async def test_plan_is_basic_until_the_operator_says_otherwise(store):
         assert await plan() is Plan.BASIC
 
 
-async def test_override_counts_from_the_next_message_on(store):
+async def test_override_applies_from_the_next_message(store):
     account_id = await store.new_account()
     for _ in range(LIMIT):
         await take(store, account_id)

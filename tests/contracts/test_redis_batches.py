@@ -1,4 +1,4 @@
-"""Commands that travel to Redis together."""
+"""Commands that are sent to Redis in batches."""
 
 import asyncio
 from uuid import uuid4
@@ -7,12 +7,12 @@ import pytest
 from redis.exceptions import RedisError, ResponseError
 
 from parley.adapters.redis.client.connection import RedisClient
-from tests.contracts.redis_fixtures import redis_link, shared_redis
+from tests.contracts.redis_fixtures import redis_client, shared_redis
 
 
 @pytest.fixture
-async def link():
-    async with redis_link() as made:
+async def client():
+    async with redis_client() as made:
         yield made
 
 
@@ -20,61 +20,61 @@ def new_key() -> str:
     return f"parley:test:{uuid4()}"
 
 
-async def test_everybody_gets_the_answer_to_his_own_command(link):
+async def test_every_caller_gets_the_answer_to_its_own_command(client):
     keys = [new_key() for _ in range(500)]
-    for key, answer in zip(keys, await asyncio.gather(*(link.execute("SET", key, key) for key in keys)), strict=True):
+    for key, answer in zip(keys, await asyncio.gather(*(client.execute("SET", key, key) for key in keys)), strict=True):
         assert answer, key
-    assert await asyncio.gather(*(link.execute("GET", key) for key in keys)) == [key.encode() for key in keys]
+    assert await asyncio.gather(*(client.execute("GET", key) for key in keys)) == [key.encode() for key in keys]
 
 
-async def test_commands_of_one_moment_need_one_connection(link):
-    await asyncio.gather(*(link.execute("PING") for _ in range(50)))
-    mine = await link.execute("CLIENT", "ID")
-    assert set(await asyncio.gather(*(link.execute("CLIENT", "ID") for _ in range(50)))) == {mine}
+async def test_concurrent_commands_use_one_connection(client):
+    await asyncio.gather(*(client.execute("PING") for _ in range(50)))
+    own = await client.execute("CLIENT", "ID")
+    assert set(await asyncio.gather(*(client.execute("CLIENT", "ID") for _ in range(50)))) == {own}
 
 
-async def test_a_refused_command_is_refused_alone(link):
+async def test_a_refused_command_does_not_affect_its_batch(client):
     key = new_key()
-    asked = [link.execute("SET", key, "text"), link.execute("LPUSH", key, "no list"), link.execute("GET", key)]
+    asked = [client.execute("SET", key, "text"), client.execute("LPUSH", key, "no list"), client.execute("GET", key)]
     stored, refused, read = await asyncio.gather(*asked, return_exceptions=True)
     assert (stored, read) == (True, b"text")
     assert isinstance(refused, ResponseError)
 
 
-async def test_who_leaves_takes_nobody_with_him(link):
+async def test_a_cancelled_caller_does_not_affect_the_others(client):
     key = new_key()
     async with asyncio.TaskGroup() as group:
-        leaver = group.create_task(link.execute("INCR", key))
-        stayer = group.create_task(link.execute("INCR", key))
+        cancelled = group.create_task(client.execute("INCR", key))
+        other = group.create_task(client.execute("INCR", key))
         await asyncio.sleep(0)
-        leaver.cancel()
-    assert stayer.result() == 2
-    assert await link.execute("GET", key) == b"2"
+        cancelled.cancel()
+    assert other.result() == 2
+    assert await client.execute("GET", key) == b"2"
 
 
-async def test_all_are_told_when_redis_is_not_there_and_the_next_is_sent_anew():
-    async with redis_link("redis://127.0.0.1:1") as link:
-        answers = await asyncio.gather(*(link.execute("PING") for _ in range(20)), return_exceptions=True)
+async def test_every_caller_gets_an_error_without_redis_and_the_next_command_is_tried_again():
+    async with redis_client("redis://127.0.0.1:1") as client:
+        answers = await asyncio.gather(*(client.execute("PING") for _ in range(20)), return_exceptions=True)
         assert all(isinstance(answer, RedisError) for answer in answers)
         with pytest.raises(RedisError):
-            await link.execute("PING")
+            await client.execute("PING")
 
 
-async def test_a_command_whose_answer_is_late_holds_up_no_other(link):
+async def test_a_command_whose_answer_is_late_does_not_delay_others(client):
     key = new_key()
-    waiter = asyncio.ensure_future(link.execute("BLPOP", key, 0))
-    # One turn of the loop to ask, one for the batch to leave.
+    late = asyncio.ensure_future(client.execute("BLPOP", key, 0))
+    # One iteration of the loop for the call, one for the batch to leave.
     for _ in range(2):
         await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        assert await link.execute("RPUSH", key, "late") == 1
-        assert await waiter == (key.encode(), b"late")
+        assert await client.execute("RPUSH", key, "late") == 1
+        assert await late == (key.encode(), b"late")
 
 
-async def test_who_waits_when_the_link_is_closed_is_cancelled():
-    link = RedisClient(shared_redis())
-    waiting = asyncio.ensure_future(link.execute("BLPOP", new_key(), 0))
+async def test_closing_the_client_cancels_waiting_callers():
+    client = RedisClient(shared_redis())
+    waiting = asyncio.ensure_future(client.execute("BLPOP", new_key(), 0))
     await asyncio.sleep(0)
-    await link.close()
+    await client.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting

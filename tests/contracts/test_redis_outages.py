@@ -1,108 +1,108 @@
-"""What is left of replies and nudges when Redis is cut off, killed, emptied, late or silent."""
+"""Replies and stop signals while Redis is disconnected, killed, emptied, late or silent."""
 
 import asyncio
 
 from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
-from tests.contracts.redis_fixtures import PATIENCE, Reader, becomes_true, own_redis, process, scene
+from tests.contracts.redis_fixtures import PATIENCE, Reader, becomes_true, followed_reply, own_redis, process
 from tests.servers.tcp_proxy import TcpProxy
 
 
-async def test_reader_misses_nothing_of_what_was_written_while_it_was_cut_off():
+async def test_reader_gets_everything_written_while_it_was_disconnected():
     with own_redis() as server:
         async with (
             TcpProxy(server.port).running() as proxy,
             process(proxy.url) as api,
             process(server.url) as worker,
-            scene(api.stream) as seen,
+            followed_reply(api.stream) as followed,
         ):
-            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
-            await seen.shows("One, ")
+            await worker.stream.append(followed.reply.id, Chunk(1, 0, "One, "))
+            await followed.shows("One, ")
             proxy.swallowing = True
-            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two, "))
-            await worker.stream.append(seen.reply.id, Chunk(1, 10, "three, "))
-            await worker.stream.text_so_far(seen.reply.id)
+            await worker.stream.append(followed.reply.id, Chunk(1, 5, "two, "))
+            await worker.stream.append(followed.reply.id, Chunk(1, 10, "three, "))
+            await worker.stream.text_so_far(followed.reply.id)
             await becomes_true(lambda: proxy.answers_lost >= 1)
             proxy.swallowing = False
             proxy.cut()
-            await seen.shows("One, two, three, ")
-            await worker.stream.append(seen.reply.id, Chunk(1, 17, "four."))
-            await seen.shows("One, two, three, four.")
-            assert not seen.following.done()
+            await followed.shows("One, two, three, ")
+            await worker.stream.append(followed.reply.id, Chunk(1, 17, "four."))
+            await followed.shows("One, two, three, four.")
+            assert not followed.following.done()
 
 
-async def test_end_that_was_lost_with_the_connection_is_found_in_the_database():
+async def test_end_lost_with_the_connection_is_found_in_the_database():
     with own_redis() as server:
         async with (
             TcpProxy(server.port).running() as proxy,
             process(proxy.url) as api,
             process(server.url) as worker,
-            scene(api.stream) as seen,
+            followed_reply(api.stream) as followed,
         ):
-            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
-            await seen.shows("One, ")
+            await worker.stream.append(followed.reply.id, Chunk(1, 0, "One, "))
+            await followed.shows("One, ")
             proxy.swallowing = True
-            await seen.end_in_the_database("One, two.")
-            await worker.stream.end(seen.reply.id)
+            await followed.end_in_the_database("One, two.")
+            await worker.stream.end(followed.reply.id)
             await becomes_true(lambda: proxy.answers_lost >= 1)
             proxy.swallowing = False
-            assert not seen.following.done()
+            assert not followed.following.done()
             proxy.cut()
             async with asyncio.timeout(PATIENCE):
-                await seen.following
-            assert seen.reader.text == "One, two."
+                await followed.following
+            assert followed.reader.text == "One, two."
 
 
-async def test_connection_that_dies_without_a_word_is_noticed():
+async def test_connection_that_goes_silent_is_replaced():
     with own_redis() as server:
         async with (
             TcpProxy(server.port).running() as proxy,
-            process(proxy.url, pulse=0.1) as api,
+            process(proxy.url, ping_seconds=0.1, answer_seconds=0.3) as api,
             process(server.url) as worker,
-            scene(api.stream) as seen,
+            followed_reply(api.stream) as followed,
         ):
-            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
-            await seen.shows("One, ")
+            await worker.stream.append(followed.reply.id, Chunk(1, 0, "One, "))
+            await followed.shows("One, ")
             proxy.silence()
-            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two."))
-            await seen.shows("One, two.")
+            await worker.stream.append(followed.reply.id, Chunk(1, 5, "two."))
+            await followed.shows("One, two.")
 
 
-async def test_reader_survives_a_redis_that_is_killed_and_comes_back_empty():
+async def test_reader_survives_a_redis_that_is_killed_and_restarted_empty():
     with own_redis() as server:
-        async with process(server.url) as api, process(server.url) as worker, scene(api.stream) as seen:
-            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
-            await seen.shows("One, ")
+        async with process(server.url) as api, process(server.url) as worker, followed_reply(api.stream) as followed:
+            await worker.stream.append(followed.reply.id, Chunk(1, 0, "One, "))
+            await followed.shows("One, ")
             server.kill()
-            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two, "))
+            await worker.stream.append(followed.reply.id, Chunk(1, 5, "two, "))
             server.start()
-            await seen.shows("One, two, ")
-            await worker.stream.append(seen.reply.id, Chunk(1, 10, "three."))
-            await seen.shows("One, two, three.")
+            await followed.shows("One, two, ")
+            await worker.stream.append(followed.reply.id, Chunk(1, 10, "three."))
+            await followed.shows("One, two, three.")
 
 
-async def test_emptied_redis_costs_present_readers_nothing_and_late_ones_only_time():
+async def test_emptied_redis_delays_only_readers_that_come_later():
     with own_redis() as server:
-        async with process(server.url) as api, process(server.url) as worker, scene(api.stream) as seen:
-            await worker.stream.append(seen.reply.id, Chunk(1, 0, "One, "))
-            await seen.shows("One, ")
+        async with process(server.url) as api, process(server.url) as worker, followed_reply(api.stream) as followed:
+            await worker.stream.append(followed.reply.id, Chunk(1, 0, "One, "))
+            await followed.shows("One, ")
             server.flush()
-            await worker.stream.append(seen.reply.id, Chunk(1, 5, "two."))
-            await seen.shows("One, two.")
+            await worker.stream.append(followed.reply.id, Chunk(1, 5, "two."))
+            await followed.shows("One, two.")
 
-            # The beginning is gone: no text at all is better than one with a hole.
-            assert await api.stream.text_so_far(seen.reply.id) == ""
+            # The beginning is gone: no text is better than text with a gap.
+            assert await api.stream.text_so_far(followed.reply.id) == ""
             late = Reader()
-            following = asyncio.create_task(late.follow(seen.store, api.stream, seen.room, seen.reply))
+            following = asyncio.create_task(late.follow(followed.store, api.stream, followed.room, followed.reply))
             await becomes_true(lambda: late.attempts == [1])
             assert late.text == ""
-            await seen.ends("One, two.", worker.stream)
+            await followed.ends("One, two.", worker.stream)
             await following
-            assert late.text == seen.reader.text == "One, two."
+            assert late.text == followed.reader.text == "One, two."
 
 
-async def test_redis_that_is_down_is_silence():
+async def test_reader_without_redis_receives_nothing_until_redis_starts():
     with own_redis() as server:
         server.kill()
         async with process(server.url) as made:
@@ -112,12 +112,12 @@ async def test_redis_that_is_down_is_silence():
                 assert await made.stream.text_so_far(reply_id) == ""
                 server.start()
                 await made.stream.append(reply_id, Chunk(1, 0, "Hello"))
-                heard = [await reader.receive(within=PATIENCE) for _ in range(2)]
-                # ENDED, since an end may have been missed.
-                assert set(heard) == {Chunk(1, 0, "Hello"), StreamEnd.ENDED}
+                received = [await reader.receive(within=PATIENCE) for _ in range(2)]
+                # ENDED because an end may have been missed.
+                assert set(received) == {Chunk(1, 0, "Hello"), StreamEnd.ENDED}
 
 
-async def test_redis_that_answers_late_is_only_late():
+async def test_late_answers_only_delay():
     with own_redis() as server:
         async with TcpProxy(server.port).running() as proxy, process(proxy.url) as made:
             proxy.delay = 0.1
@@ -129,22 +129,22 @@ async def test_redis_that_answers_late_is_only_late():
                 assert await reader.receive(within=PATIENCE) == Chunk(1, 5, "!")
 
 
-async def test_redis_that_goes_silent_keeps_nobody_for_long():
+async def test_silent_redis_blocks_no_caller_for_long():
     with own_redis() as server:
-        async with TcpProxy(server.port).running() as proxy, process(proxy.url) as made:
+        async with TcpProxy(server.port).running() as proxy, process(proxy.url, answer_seconds=0.3) as made:
             proxy.swallowing = True
             async with asyncio.timeout(PATIENCE):
                 async with made.stream.follow(new_id()) as reader:
                     assert await reader.receive(within=0.01) is None
                 assert await made.stream.text_so_far(new_id()) == ""
                 await made.signals.send(new_id())
-                assert not await made.link.answers()
+                assert not await made.client.answers()
 
 
-async def test_nudges_that_may_have_been_lost_are_given_after_the_outage():
+async def test_signals_that_may_have_been_lost_are_set_after_the_outage():
     with own_redis() as server:
-        async with process(server.url) as worker, worker.signals.listen(new_id()) as nudged:
+        async with process(server.url) as worker, worker.signals.listen(new_id()) as signalled:
             server.kill()
             server.start()
             async with asyncio.timeout(PATIENCE):
-                await nudged.wait()
+                await signalled.wait()

@@ -1,4 +1,4 @@
-"""The room-list cache when Redis is lost for a while: no account gets a page from before its own write."""
+"""The room-list cache through outages of Redis: no account gets a page from before its own write."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from parley.adapters.redis.room_list_cache import RedisRoomListCache
 from parley.core.chat.ports import CachedPage, CacheMiss
 from tests.contracts.chat_fixtures import new_id
-from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_link
+from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_client
 from tests.servers.tcp_proxy import TcpProxy
 
 OLD = CachedPage(b'{"items": []}', '"old"')
@@ -16,8 +16,8 @@ NEW = CachedPage(b'{"items": [1]}', '"new"')
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncGenerator[RedisRoomListCache, None]:
-    async with redis_link(url) as link:
-        cache = RedisRoomListCache(link, seconds=600)
+    async with redis_client(url) as client:
+        cache = RedisRoomListCache(client, seconds=600)
         async with cache.running():
             yield cache
 
@@ -28,7 +28,7 @@ async def fill(cache: RedisRoomListCache, account_id, page: CachedPage = OLD) ->
     await cache.store(account_id, page, limit=50, missed=missed)
 
 
-async def test_other_process_sees_what_was_stored_and_dropped():
+async def test_processes_share_stored_and_dropped_pages():
     account_id = new_id()
     with own_redis() as server:
         async with opened(server.url) as one, opened(server.url) as other:
@@ -38,7 +38,7 @@ async def test_other_process_sees_what_was_stored_and_dropped():
             assert isinstance(await one.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_redis_that_is_down_is_a_miss_whose_page_is_not_kept():
+async def test_without_redis_every_look_up_is_a_miss_whose_page_is_not_stored():
     account_id = new_id()
     with own_redis() as server:
         async with opened(server.url) as cache, asyncio.timeout(PATIENCE):
@@ -51,7 +51,7 @@ async def test_redis_that_is_down_is_a_miss_whose_page_is_not_kept():
             assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_drop_that_did_not_arrive_is_owed_and_paid():
+async def test_drop_that_did_not_arrive_is_repeated():
     account_id, other = new_id(), new_id()
     with own_redis() as server:
         async with (
@@ -68,17 +68,17 @@ async def test_drop_that_did_not_arrive_is_owed_and_paid():
             assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
             proxy.refusing = False
 
-            async def paid() -> bool:
+            async def dropped() -> bool:
                 return isinstance(await elsewhere.look_up(account_id, limit=50), CacheMiss)
 
-            await becomes_true(paid)
+            await becomes_true(dropped)
             assert await cache.look_up(other, limit=50) == OLD
-            await becomes_true(lambda: not cache.owing)
+            await becomes_true(lambda: not cache.has_pending_drops)
             await fill(cache, account_id, NEW)
             assert await cache.look_up(account_id, limit=50) == NEW
 
 
-async def test_page_that_was_read_before_an_owed_drop_is_not_stored():
+async def test_page_read_before_a_pending_drop_is_not_stored():
     account_id = new_id()
     with own_redis() as server:
         async with TcpProxy(server.port).running() as proxy, opened(proxy.url) as cache:
@@ -88,12 +88,12 @@ async def test_page_that_was_read_before_an_owed_drop_is_not_stored():
             await cache.drop(account_id)
             proxy.refusing = False
             await cache.store(account_id, OLD, limit=50, missed=missed)
-            await becomes_true(lambda: not cache.owing)
+            await becomes_true(lambda: not cache.has_pending_drops)
             await cache.store(account_id, OLD, limit=50, missed=missed)
             assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_drop_of_a_writer_who_went_away_is_done_all_the_same():
+async def test_drop_of_a_cancelled_writer_is_done():
     account_id = new_id()
     with own_redis() as server:
         async with TcpProxy(server.port).running() as proxy, opened(proxy.url) as cache:
@@ -104,11 +104,11 @@ async def test_drop_of_a_writer_who_went_away_is_done_all_the_same():
             dropping.cancel()
             await asyncio.wait({dropping})
             proxy.swallowing = False
-            await becomes_true(lambda: not cache.owing)
+            await becomes_true(lambda: not cache.has_pending_drops)
             assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
 
 
-async def test_write_while_a_drop_is_owed_is_owed_anew():
+async def test_pages_are_stored_again_after_several_pending_drops():
     account_id = new_id()
     with own_redis() as server:
         async with TcpProxy(server.port).running() as proxy, opened(proxy.url) as cache:
@@ -117,12 +117,12 @@ async def test_write_while_a_drop_is_owed_is_owed_anew():
             for _ in range(3):
                 await cache.drop(account_id)
             proxy.refusing = False
-            await becomes_true(lambda: not cache.owing)
+            await becomes_true(lambda: not cache.has_pending_drops)
             await fill(cache, account_id)
             assert await cache.look_up(account_id, limit=50) == OLD
 
 
-async def test_emptied_redis_takes_no_page_from_before():
+async def test_emptied_redis_refuses_a_page_from_before():
     account_id = new_id()
     with own_redis() as server:
         async with opened(server.url) as cache:

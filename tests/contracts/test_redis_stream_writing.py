@@ -1,27 +1,27 @@
-"""What Redis does with the pieces that writers send: nothing lost on the way makes them twice, or turns them round."""
+"""Chunks that writers send are stored once and in order, whatever is lost on the way."""
 
 import asyncio
 
 import pytest
 
 from parley.adapters.redis.client.connection import RedisClient
-from parley.adapters.redis.reply_stream.encoding import KEPT_AFTER_END, KEPT_WHILE_WRITTEN, key_of
-from parley.adapters.redis.reply_stream.send_buffer import MOST_WAITING
+from parley.adapters.redis.reply_stream.encoding import TTL_AFTER_END, TTL_WHILE_WRITING, key_of
+from parley.adapters.redis.reply_stream.send_buffer import MAX_WAITING
 from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
-from tests.contracts.redis_fixtures import becomes_true, own_redis, process, redis_link, shared_redis
+from tests.contracts.redis_fixtures import becomes_true, own_redis, process, redis_client, shared_redis
 from tests.servers.tcp_proxy import TcpProxy
 
 PATIENCE = 10.0
 
 
-def pieces_of(text: str, attempt: int = 1, size: int = 3) -> list[Chunk]:
+def chunks_of(text: str, attempt: int = 1, size: int = 3) -> list[Chunk]:
     return [Chunk(attempt, 0, "")] + [Chunk(attempt, at, text[at : at + size]) for at in range(0, len(text), size)]
 
 
-async def entry_ids(link: RedisClient, reply_id) -> list[str]:
-    return [entry_id.decode() for entry_id, _ in await link.commands.xrange(key_of(reply_id))]
+async def entry_ids(client: RedisClient, reply_id) -> list[str]:
+    return [entry_id.decode() for entry_id, _ in await client.commands.xrange(key_of(reply_id))]
 
 
 @pytest.fixture
@@ -30,25 +30,25 @@ async def writer():
         yield made
 
 
-async def test_entries_are_named_by_their_place_and_stale_ones_refused(writer):
+async def test_entry_ids_are_attempt_and_end_and_stale_chunks_are_refused(writer):
     reply_id = new_id()
-    for piece in (Chunk(2, 0, ""), Chunk(2, 0, "Hi"), Chunk(1, 0, "from a worker that froze"), Chunk(2, 0, "Hi")):
-        await writer.stream.append(reply_id, piece)
+    for chunk in (Chunk(2, 0, ""), Chunk(2, 0, "Hi"), Chunk(1, 0, "from a worker that froze"), Chunk(2, 0, "Hi")):
+        await writer.stream.append(reply_id, chunk)
 
     assert await writer.stream.text_so_far(reply_id) == "Hi"
-    assert await entry_ids(writer.link, reply_id) == ["2-0", "2-2"]
+    assert await entry_ids(writer.client, reply_id) == ["2-0", "2-2"]
 
 
 async def test_later_attempt_removes_the_entries_of_the_earlier(writer):
     reply_id = new_id()
-    for piece in (*pieces_of("Hello"), Chunk(2, 0, "")):
-        await writer.stream.append(reply_id, piece)
+    for chunk in (*chunks_of("Hello"), Chunk(2, 0, "")):
+        await writer.stream.append(reply_id, chunk)
 
     assert await writer.stream.text_so_far(reply_id) == ""
-    assert await entry_ids(writer.link, reply_id) == ["2-0"]
+    assert await entry_ids(writer.client, reply_id) == ["2-0"]
 
 
-async def test_late_piece_is_refused_after_the_end_and_a_new_attempt_is_not(writer):
+async def test_after_the_end_a_late_chunk_is_refused_and_a_new_attempt_is_not(writer):
     reply_id = new_id()
     await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
     await writer.stream.end(reply_id)
@@ -63,40 +63,40 @@ async def test_keys_expire(writer):
     reply_id = new_id()
     await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
     await writer.stream.text_so_far(reply_id)
-    assert KEPT_AFTER_END < await writer.link.commands.ttl(key_of(reply_id)) <= KEPT_WHILE_WRITTEN
+    assert TTL_AFTER_END < await writer.client.commands.ttl(key_of(reply_id)) <= TTL_WHILE_WRITING
 
     await writer.stream.end(reply_id)
     await writer.stream.text_so_far(reply_id)
-    assert 0 < await writer.link.commands.ttl(key_of(reply_id)) <= KEPT_AFTER_END
+    assert 0 < await writer.client.commands.ttl(key_of(reply_id)) <= TTL_AFTER_END
 
 
 async def test_batches_keep_the_order_of_many_replies(writer):
     text = "All work and no play. " * 20
     replies = [new_id() for _ in range(40)]
     async with asyncio.timeout(PATIENCE):
-        for piece in pieces_of(text):
+        for chunk in chunks_of(text):
             for reply_id in replies:
-                await writer.stream.append(reply_id, piece)
+                await writer.stream.append(reply_id, chunk)
         await becomes_true(lambda: writer.stream.waiting == 0)
         assert [await writer.stream.text_so_far(reply_id) for reply_id in replies] == [text] * 40
     async with writer.stream.follow(replies[0]) as reader:
-        assert [await reader.receive(within=PATIENCE) for _ in pieces_of(text)] == pieces_of(text)
+        assert [await reader.receive(within=PATIENCE) for _ in chunks_of(text)] == chunks_of(text)
 
 
-async def test_end_comes_behind_the_pieces_that_were_appended_before(writer):
+async def test_end_comes_after_the_chunks_that_were_appended_before(writer):
     reply_id = new_id()
     text = "word " * 500
     async with writer.stream.follow(reply_id) as reader:
-        for piece in pieces_of(text):
-            await writer.stream.append(reply_id, piece)
+        for chunk in chunks_of(text):
+            await writer.stream.append(reply_id, chunk)
         await writer.stream.end(reply_id)
-        expected = [*pieces_of(text), StreamEnd.ENDED]
+        expected = [*chunks_of(text), StreamEnd.ENDED]
         assert [await reader.receive(within=PATIENCE) for _ in expected] == expected
 
 
-async def test_refused_piece_keeps_no_other_from_being_sent(writer, capsys):
+async def test_refused_chunk_does_not_stop_others(writer, capsys):
     spoiled, *others = replies = [new_id() for _ in range(20)]
-    await writer.link.commands.set(key_of(spoiled), "no stream")
+    await writer.client.commands.set(key_of(spoiled), "no stream")
     for reply_id in replies:
         await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
         await writer.stream.append(reply_id, Chunk(1, 5, "!"))
@@ -104,49 +104,49 @@ async def test_refused_piece_keeps_no_other_from_being_sent(writer, capsys):
 
     assert [await writer.stream.text_so_far(reply_id) for reply_id in others] == ["Hello!"] * 19
     assert writer.stream.waiting == 0
-    assert await writer.link.commands.get(key_of(spoiled)) == b"no stream"
+    assert await writer.client.commands.get(key_of(spoiled)) == b"no stream"
     assert "code=WRONGTYPE" in capsys.readouterr().out
 
 
-async def test_batch_that_is_refused_as_a_whole_is_given_up():
+async def test_batch_that_is_refused_as_a_whole_is_dropped():
     reply_id = new_id()
     with own_redis() as server:
         async with process(server.url) as writer:
-            await writer.link.commands.execute_command("ACL", "SETUSER", "default", "-eval")
+            await writer.client.commands.execute_command("ACL", "SETUSER", "default", "-eval")
             await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
             await becomes_true(lambda: writer.stream.waiting == 0)
-            await writer.link.commands.execute_command("ACL", "SETUSER", "default", "+eval")
+            await writer.client.commands.execute_command("ACL", "SETUSER", "default", "+eval")
             await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
             assert await writer.stream.text_so_far(reply_id) == "Bye"
 
 
-async def test_what_is_no_utf_8_costs_only_itself(writer):
+async def test_only_invalid_unicode_is_replaced(writer):
     reply_id = new_id()
     await writer.stream.append(reply_id, Chunk(1, 0, "half: \ud83d, "))
     await writer.stream.append(reply_id, Chunk(1, 9, "whole: \U0001f600 \0"))
     assert await writer.stream.text_so_far(reply_id) == "half: ?, whole: \U0001f600 \0"
 
 
-async def test_lost_answers_double_no_piece():
+async def test_lost_answers_duplicate_no_chunk():
     reply_id = new_id()
     with own_redis() as server:
         async with (
             TcpProxy(server.port).running() as proxy,
             process(proxy.url) as writer,
-            redis_link(server.url) as link,
+            redis_client(server.url) as client,
         ):
-            for piece in pieces_of("Say it once, and once only. "):
+            for chunk in chunks_of("Say it once, and once only. "):
                 lost = proxy.answers_lost
                 proxy.cut_at_next_answer = True
-                await writer.stream.append(reply_id, piece)
+                await writer.stream.append(reply_id, chunk)
                 await becomes_true(lambda lost=lost: proxy.answers_lost > lost)
                 await becomes_true(lambda: writer.stream.waiting == 0)
-            assert await entry_ids(link, reply_id) == [
-                f"1-{piece.end}" for piece in pieces_of("Say it once, and once only. ")
+            assert await entry_ids(client, reply_id) == [
+                f"1-{chunk.end}" for chunk in chunks_of("Say it once, and once only. ")
             ]
 
 
-async def test_what_was_appended_in_an_outage_is_sent_after_it():
+async def test_chunks_appended_in_an_outage_are_sent_after_it():
     reply_id = new_id()
     with own_redis() as server:
         async with process(server.url) as writer:
@@ -163,25 +163,25 @@ async def test_what_was_appended_in_an_outage_is_sent_after_it():
             assert await writer.stream.text_so_far(reply_id) == "Bye"
 
 
-async def test_long_outage_costs_no_more_memory_than_the_bound():
+async def test_long_outage_uses_no_more_memory_than_the_limit():
     reply_id = new_id()
     with own_redis() as server:
         async with process(server.url) as writer:
             server.kill()
-            for start in range(MOST_WAITING + 100):
+            for start in range(MAX_WAITING + 100):
                 await writer.stream.append(reply_id, Chunk(1, start, "x"))
-            assert writer.stream.waiting == MOST_WAITING
+            assert writer.stream.waiting == MAX_WAITING
             server.start()
 
             await becomes_true(lambda: writer.stream.waiting == 0)
-            assert await writer.link.commands.xlen(key_of(reply_id)) == MOST_WAITING
-            [(last, _)] = await writer.link.commands.xrevrange(key_of(reply_id), count=1)
-            assert last.decode() == f"1-{MOST_WAITING + 100}"
+            assert await writer.client.commands.xlen(key_of(reply_id)) == MAX_WAITING
+            [(last, _)] = await writer.client.commands.xrevrange(key_of(reply_id), count=1)
+            assert last.decode() == f"1-{MAX_WAITING + 100}"
 
 
-async def test_leaving_sends_what_is_left():
+async def test_remaining_chunks_are_sent_at_the_end():
     reply_id = new_id()
-    async with redis_link() as link:
+    async with redis_client() as client:
         async with process(shared_redis()) as writer:
             await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
-        assert await entry_ids(link, reply_id) == ["1-5"]
+        assert await entry_ids(client, reply_id) == ["1-5"]

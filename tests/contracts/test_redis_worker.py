@@ -1,4 +1,4 @@
-"""A real `taskiq worker` with its plain options, whose Redis is emptied, killed and started again."""
+"""A real `taskiq worker` with its own options, while its Redis is emptied, killed and restarted."""
 
 import asyncio
 import os
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from parley.adapters.redis.broker import MOST_WAITING, QUEUE, HintBroker
+from parley.adapters.redis.broker import MAX_WAITING, QUEUE, AtMostOnceBroker
 from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.queue import PUT_SECONDS, TaskiqQueue
 from tests.contracts.chat_fixtures import new_id
-from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_link
+from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_client
 from tests.servers.redis_server import RedisServer
 from tests.servers.tcp_proxy import TcpProxy
 
@@ -28,7 +28,7 @@ async def worker(url: str, *options: str) -> AsyncGenerator[asyncio.subprocess.P
     try:
         yield process
     finally:
-        # Its children too: they are its session.
+        # The session contains its children.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
@@ -36,27 +36,27 @@ async def worker(url: str, *options: str) -> AsyncGenerator[asyncio.subprocess.P
 
 @asynccontextmanager
 async def queue_to(url: str, *, seconds: float = PATIENCE) -> AsyncGenerator[TaskiqQueue, None]:
-    async with redis_link(url) as link:
-        broker = HintBroker(url, link)
+    async with redis_client(url) as client:
+        broker = AtMostOnceBroker(url, client)
         await broker.startup()
         yield TaskiqQueue(broker, "write_reply", seconds=seconds)
         await broker.shutdown()
 
 
 @dataclass
-class Tally:
-    """Puts replies and waits until the worker wrote them."""
+class Tasks:
+    """Queues replies and finds the process that wrote them."""
 
     queue: TaskiqQueue
-    link: RedisClient
+    client: RedisClient
 
     async def ran(self, reply_id: UUID) -> int | None:
-        """The pid of the process in which the reply's task ran."""
-        pid = await self.link.commands.hget("ran", str(reply_id))
+        """The id of the process in which the reply's task ran; None if it has not."""
+        pid = await self.client.commands.hget("ran", str(reply_id))
         return int(pid) if pid else None
 
     async def pids(self, count: int = 5) -> set[int]:
-        """Where so many new tasks ran."""
+        """The processes in which `count` new tasks ran."""
         reply_ids = [new_id() for _ in range(count)]
         for reply_id in reply_ids:
             await self.queue.put(reply_id)
@@ -73,14 +73,14 @@ class Tally:
 
 
 @asynccontextmanager
-async def tally(server: RedisServer) -> AsyncGenerator[Tally, None]:
-    async with queue_to(server.url) as queue, redis_link(server.url) as link:
-        yield Tally(queue, link)
+async def tasks_of(server: RedisServer) -> AsyncGenerator[Tasks, None]:
+    async with queue_to(server.url) as queue, redis_client(server.url) as client:
+        yield Tasks(queue, client)
 
 
-async def test_worker_outlives_an_emptied_and_a_killed_redis():
+async def test_worker_survives_an_emptied_and_a_killed_redis():
     with own_redis() as server:
-        async with worker(server.url, "--workers", "1") as process, tally(server) as tasks:
+        async with worker(server.url, "--workers", "1") as process, tasks_of(server) as tasks:
             pids = await tasks.pids()
             assert len(pids) == 1
 
@@ -89,8 +89,8 @@ async def test_worker_outlives_an_emptied_and_a_killed_redis():
 
             server.kill()
             server.start()
-            # Outside of what is tested: the test's own connections notice the end of the old server.
-            await becomes_true(tasks.link.answers)
+            # Let the test's own connections notice the restart first.
+            await becomes_true(tasks.client.answers)
             assert await tasks.pids() == pids
             assert process.returncode is None
 
@@ -98,25 +98,25 @@ async def test_worker_outlives_an_emptied_and_a_killed_redis():
 async def test_worker_may_be_started_before_redis():
     with own_redis() as server:
         server.kill()
-        async with worker(server.url, "--workers", "1"), tally(server) as tasks:
+        async with worker(server.url, "--workers", "1"), tasks_of(server) as tasks:
             server.start()
-            await becomes_true(tasks.link.answers)
+            await becomes_true(tasks.client.answers)
             assert len(await tasks.pids()) == 1
 
 
-async def test_plain_options_work_and_the_worker_leaves_when_told():
+async def test_taskiqs_own_options_work_and_sigterm_ends_the_worker():
     options = ("--workers", "2", "--max-async-tasks", "10", "--ack-type", "when_received", "--wait-tasks-timeout", "5")
     with own_redis() as server:
-        async with tally(server) as tasks, worker(server.url, *options) as process:
+        async with tasks_of(server) as tasks, worker(server.url, *options) as process:
             await tasks.pids(20)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(PATIENCE):
                 assert await process.wait() == 0
 
 
-async def test_what_was_put_before_there_was_a_worker_is_delivered():
+async def test_id_queued_before_the_worker_started_is_delivered():
     with own_redis() as server:
-        async with tally(server) as tasks:
+        async with tasks_of(server) as tasks:
             reply_id = new_id()
             await tasks.queue.put(reply_id)
             async with worker(server.url, "--workers", "1"):
@@ -127,26 +127,26 @@ async def test_what_was_put_before_there_was_a_worker_is_delivered():
                 await becomes_true(ran)
 
 
-async def test_payload_is_the_id_and_the_queue_is_bounded():
+async def test_payload_is_the_id_and_the_queue_has_a_limit():
     with own_redis() as server:
-        async with tally(server) as tasks:
+        async with tasks_of(server) as tasks:
             reply_id = new_id()
             await tasks.queue.put(reply_id)
-            [(_, fields)] = await tasks.link.commands.xrange(QUEUE)
-            message = HintBroker(server.url, RedisClient(server.url)).formatter.loads(fields[b"data"])
+            [(_, fields)] = await tasks.client.commands.xrange(QUEUE)
+            message = AtMostOnceBroker(server.url, RedisClient(server.url)).formatter.loads(fields[b"data"])
             assert (message.args, message.kwargs) == ([str(reply_id)], {})
 
-            for _ in range(MOST_WAITING // 1_000):
-                async with tasks.link.commands.pipeline(transaction=False) as pipeline:
+            for _ in range(MAX_WAITING // 1_000):
+                async with tasks.client.commands.pipeline(transaction=False) as pipeline:
                     for _ in range(1_000):
                         pipeline.xadd(QUEUE, fields)
                     await pipeline.execute()
             await tasks.queue.put(reply_id)
-            # Redis cuts off whole blocks of a hundred.
-            assert await tasks.link.commands.xlen(QUEUE) <= MOST_WAITING + 100
+            # MAXLEN ~ trims only whole blocks of a hundred entries.
+            assert await tasks.client.commands.xlen(QUEUE) <= MAX_WAITING + 100
 
 
-async def test_put_without_redis_is_quick_and_raises_nothing():
+async def test_put_without_redis_gives_up_quickly_and_raises_nothing():
     with own_redis() as server:
         async with TcpProxy(server.port).running() as proxy, queue_to(proxy.url, seconds=PUT_SECONDS) as queue:
             clock = asyncio.get_running_loop().time

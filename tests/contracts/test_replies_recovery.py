@@ -1,13 +1,16 @@
-"""What every store of running replies keeps to: what to do next, and what the queue has lost."""
+"""The contract of the stores of running replies: the next reply, overdue replies, and replies without a lease."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
+from parley.core.chat.errors import TooManyPending
+from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Ending, Message, ReplyError, Status
-from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
+from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
 
 store = every_store
 STOPPED = Ending(Status.STOPPED, "half an answer", NOW)
@@ -19,27 +22,27 @@ async def postpone(store: Store, reply: Message, *, seconds: float) -> None:
 
 
 async def until_overdue(store: Store) -> list[UUID]:
-    """The first overdue replies that the store speaks of; patience alone would take an hour."""
+    """The first overdue replies; those that only waited would take an hour."""
     async with asyncio.timeout(20):
         while not (overdue := await store.overdue(patience=LONG)):
             await asyncio.sleep(0.01)
     return overdue
 
 
-@pytest.mark.parametrize("state", ["pending", "put off", "lease over"])
-async def test_reply_that_nobody_holds_ends_as_a_new_attempt(store, state):
+@pytest.mark.parametrize("state", ["pending", "postponed", "lease expired"])
+async def test_reply_without_a_lease_ends_as_a_new_attempt(store, state):
     reply = await store.new_reply()
     attempts = 0 if state == "pending" else 1
     overtaken = None
-    if state == "put off":
+    if state == "postponed":
         await postpone(store, reply, seconds=LONG)
-    if state == "lease over":
+    if state == "lease expired":
         overtaken = await store.claim(reply, lease=0)
 
     claim = await store.do(lambda unit: unit.replies.end_unheld(reply.id, STOPPED))
 
     assert (claim.reply_id, claim.room_id, claim.charged_on) == (reply.id, reply.room_id, TODAY)
-    assert (claim.attempt, claim.failures) == (attempts + 1, int(state == "put off"))
+    assert (claim.attempt, claim.failures) == (attempts + 1, int(state == "postponed"))
     ended = replace(reply, status=Status.STOPPED, content=STOPPED.content, completed_at=NOW, attempt=attempts + 1)
     assert await store.message(reply, claim.account_id) == ended
     if overtaken is not None:
@@ -48,7 +51,7 @@ async def test_reply_that_nobody_holds_ends_as_a_new_attempt(store, state):
     assert await store.message(reply, claim.account_id) == ended
 
 
-async def test_reply_that_is_held_has_ended_or_is_none_does_not_end_again(store):
+async def test_held_ended_and_unknown_replies_are_not_ended(store):
     room = await store.new_room()
     question, held = await store.new_exchange(room)
     claim = await store.claim(held)
@@ -65,7 +68,7 @@ async def test_reply_that_is_held_has_ended_or_is_none_does_not_end_again(store)
     assert await store.end(claim)
 
 
-async def test_reply_behind_a_running_one_can_end_before_it(store):
+async def test_reply_can_end_before_an_earlier_one_of_its_room(store):
     room = await store.new_room()
     first, second, third = [await store.new_reply(room) for _ in range(3)]
     claim = await store.claim(first)
@@ -76,7 +79,7 @@ async def test_reply_behind_a_running_one_can_end_before_it(store):
     assert await store.claimed(third.id) is not None
 
 
-async def test_of_parallel_ends_and_claims_of_a_pending_reply_one_wins(store):
+async def test_of_concurrent_ends_and_claims_of_a_pending_reply_one_succeeds(store):
     for _ in range(5):
         reply = await store.new_reply()
         async with asyncio.timeout(20):
@@ -101,7 +104,7 @@ async def test_next_in_room_is_the_first_unfinished_reply(store):
     assert await store.see(lambda unit: unit.replies.next_in_room(new_id())) is None
 
 
-async def test_reply_is_overdue_when_it_has_waited_for_the_patience(store):
+async def test_pending_reply_is_overdue_after_the_patience(store):
     reply = await store.new_reply()
 
     assert await store.overdue(patience=LONG) == []
@@ -109,7 +112,7 @@ async def test_reply_is_overdue_when_it_has_waited_for_the_patience(store):
     assert await store.overdue(patience=LONG) == []
 
 
-async def test_what_must_not_be_claimed_is_not_overdue(store):
+async def test_reply_that_is_not_claimable_is_not_overdue(store):
     room = await store.new_room()
     held, behind_held = [await store.new_reply(room) for _ in range(2)]
     await store.claim(held)
@@ -124,7 +127,7 @@ async def test_what_must_not_be_claimed_is_not_overdue(store):
     assert await store.claimed(behind_delayed.id) is None
 
 
-async def test_reply_whose_lease_ran_out_is_overdue_at_once(store):
+async def test_reply_with_an_expired_lease_is_overdue_at_once(store):
     reply = await store.new_reply()
     await store.claim(reply, lease=0.05)
 
@@ -132,7 +135,7 @@ async def test_reply_whose_lease_ran_out_is_overdue_at_once(store):
     assert (await store.claim(reply)).attempt == 2
 
 
-async def test_reply_whose_delay_is_over_is_overdue_at_once(store):
+async def test_postponed_reply_is_overdue_when_its_delay_is_over(store):
     reply = await store.new_reply()
     await postpone(store, reply, seconds=0.05)
 
@@ -140,7 +143,7 @@ async def test_reply_whose_delay_is_over_is_overdue_at_once(store):
     assert (await store.claim(reply)).failures == 1
 
 
-async def test_taking_what_is_overdue_starts_its_wait_anew(store):
+async def test_taking_an_overdue_reply_starts_its_wait_anew(store):
     reply = await store.new_reply()
     await store.claim(reply, lease=0.05)
     await until_overdue(store)
@@ -149,7 +152,7 @@ async def test_taking_what_is_overdue_starts_its_wait_anew(store):
     assert await store.overdue(patience=0) == [reply.id]
 
 
-async def test_parallel_sweepers_share_what_is_overdue(store):
+async def test_concurrent_sweepers_share_the_overdue_replies(store):
     replies = [await store.new_reply() for _ in range(10)]
     for reply in replies:
         await store.claim(reply, lease=0.05)
@@ -162,9 +165,9 @@ async def test_parallel_sweepers_share_what_is_overdue(store):
     assert sorted(found) == [reply.id for reply in replies]
 
 
-async def test_overdue_are_given_oldest_first_and_no_more_than_asked_for(store):
+async def test_overdue_replies_come_oldest_first_and_up_to_the_limit(store):
     ages = [20, 50, 10, 40, 30]
-    # Ids that fall while the replies' ages do not: the order must come from the age.
+    # Ids in another order than the ages, by which replies must be sorted.
     reply_ids = [new_id() for _ in ages][::-1]
     for reply_id, age in zip(reply_ids, ages, strict=True):
         await store.claim(await store.new_reply(reply_id=reply_id), lease=-age)
@@ -174,7 +177,7 @@ async def test_overdue_are_given_oldest_first_and_no_more_than_asked_for(store):
     assert await store.overdue(patience=0, limit=100) == oldest_first
 
 
-async def test_only_the_first_of_a_room_is_overdue(store):
+async def test_only_the_first_reply_of_a_room_is_overdue(store):
     room = await store.new_room()
     first, second = [await store.new_reply(room) for _ in range(2)]
 
@@ -183,28 +186,28 @@ async def test_only_the_first_of_a_room_is_overdue(store):
     assert await store.overdue(patience=0) == [second.id]
 
 
-async def test_sweep_that_is_not_committed_starts_no_wait(store):
+async def test_uncommitted_sweep_starts_no_wait(store):
     reply = await store.new_reply()
     await store.claim(reply, lease=0.05)
 
-    async def sweep_in_vain() -> list[UUID]:
+    async def sweep_without_commit() -> list[UUID]:
         async with store.chat() as unit:
             return await unit.replies.take_overdue(patience=LONG, limit=100)
 
     async with asyncio.timeout(20):
-        while not await sweep_in_vain():
+        while not await sweep_without_commit():
             await asyncio.sleep(0.01)
     assert await store.overdue(patience=LONG) == [reply.id]
 
 
-async def test_pending_are_the_unfinished_replies_of_the_account(store):
+async def test_pending_limit_counts_the_unfinished_replies_of_the_account(store):
     room = await store.new_room()
     beside = await store.new_room(room.account_id)
     await store.new_reply()
     waiting = [await store.new_reply(room), await store.new_reply(room), await store.new_reply(beside)]
 
     async def count() -> int:
-        """As many as leave room for no further one."""
+        """The largest limit that refuses another reply."""
         found = 0
         while not await fits(most_pending=found + 1):
             found += 1
@@ -229,25 +232,21 @@ async def test_pending_are_the_unfinished_replies_of_the_account(store):
     assert await count() == 1
 
 
-async def test_most_pending_is_exact_behind_the_quota(store):
+async def test_pending_limit_holds_for_concurrent_messages(store):
     account_id = await store.new_account()
     rooms = [await store.new_room(account_id) for _ in range(30)]
 
-    async def post(room) -> bool:
-        async with store.chat_of(100)() as unit:
-            _, position = await unit.rooms.reserve(room.id, account_id, at=NOW)
-            await unit.quota.take(account_id, now=noon(TODAY))
-            question, reply = exchange_at(position, room)
-            if not await unit.messages.add_exchange(
-                question, reply, account_id=account_id, charged_on=TODAY, most_pending=7
-            ):
-                return False
-            await unit.commit()
-            return True
-
+    ports = store.chat_ports(limit=100)
+    ports = replace(ports, limits=replace(ports.limits, max_pending=7))
     async with asyncio.timeout(20):
-        accepted = await asyncio.gather(*(post(room) for room in rooms))
+        outcomes = await asyncio.gather(
+            *(
+                post_message(ports, account_id=account_id, room_id=room.id, content="?", model=None, key=None)
+                for room in rooms
+            ),
+            return_exceptions=True,
+        )
 
-    assert accepted.count(True) == 7
+    assert Counter(type(outcome) for outcome in outcomes) == {Accepted: 7, TooManyPending: 23}
     assert await store.pending(account_id) == 7
     assert [usage.used for usage in await store.usage(account_id)] == [7]

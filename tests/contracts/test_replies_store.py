@@ -1,4 +1,4 @@
-"""What every store of running replies keeps to: claims, and the fence behind them."""
+"""The contract of the stores of running replies: claims, and writes that carry their attempt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,11 +13,11 @@ from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, ev
 store = every_store
 
 
-async def kept(store: Store, reply: Message, claim: Claim) -> Message | None:
+async def stored(store: Store, reply: Message, claim: Claim) -> Message | None:
     return await store.message(reply, claim.account_id)
 
 
-async def test_claim_carries_what_a_worker_needs(store):
+async def test_claim_has_everything_that_a_worker_needs(store):
     room = await store.new_room(instructions="Be brief.")
     await store.end(await store.claim(await store.new_reply(room)))
     reply = await store.new_reply(room)
@@ -36,29 +36,29 @@ async def test_claim_carries_what_a_worker_needs(store):
         created_at=reply.created_at,
         instructions="Be brief.",
     )
-    assert await kept(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
+    assert await stored(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
 
 
-async def test_what_is_held_or_no_reply_is_not_claimed(store):
+async def test_held_replies_and_other_messages_are_not_claimed(store):
     room = await store.new_room()
     question, reply = await store.new_exchange(room)
     assert await store.claimed(question.id) is None
     assert await store.claimed(new_id()) is None
     claim = await store.claim(reply)
     assert await store.claimed(reply.id) is None
-    assert await kept(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
+    assert await stored(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.STOPPED, Status.FAILED])
 async def test_ended_reply_is_not_claimed(store, status):
     reply = await store.new_reply()
-    # The lease of 0 ran out at once: the end alone protects the reply.
+    # The lease of 0 has expired: only the end protects the reply.
     await store.end(await store.claim(reply, lease=0), Ending(status, "text", NOW))
 
     assert await store.claimed(reply.id) is None
 
 
-async def test_of_50_parallel_claims_one_succeeds(store):
+async def test_of_50_concurrent_claims_one_succeeds(store):
     reply = await store.new_reply()
 
     async with asyncio.timeout(20):
@@ -82,7 +82,7 @@ async def test_replies_of_a_room_are_claimed_in_order(store):
     assert await store.claimed(elsewhere.id) is not None
 
 
-async def test_reply_that_waits_for_its_next_attempt_keeps_its_place(store):
+async def test_postponed_reply_blocks_later_ones_of_its_room(store):
     room = await store.new_room()
     first, second = [await store.new_reply(room) for _ in range(2)]
     claim = await store.claim(first)
@@ -91,7 +91,7 @@ async def test_reply_that_waits_for_its_next_attempt_keeps_its_place(store):
     assert await store.claimed(second.id) is None
 
 
-async def test_lease_of_0_is_over_at_once(store):
+async def test_lease_of_0_expires_at_once(store):
     reply = await store.new_reply()
     claims = [await store.claim(reply, lease=0) for _ in range(3)]
 
@@ -109,23 +109,23 @@ async def test_renewing_starts_the_lease_anew(store):
     assert (await store.claim(reply)).attempt == 2
 
 
-async def test_claim_whose_lease_ran_out_counts_until_it_is_overtaken(store):
+async def test_claim_with_an_expired_lease_is_valid_until_it_is_overtaken(store):
     reply = await store.new_reply()
     claim = await store.claim(reply, lease=0)
 
     assert await store.end(claim)
-    assert (await kept(store, reply, claim)).status is Status.COMPLETED
+    assert (await stored(store, reply, claim)).status is Status.COMPLETED
 
 
-async def test_reply_put_off_is_due_after_its_delay(store):
+async def test_postponed_reply_is_due_after_its_delay(store):
     reply = await store.new_reply()
     claim = await store.claim(reply)
     assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
-    assert await kept(store, reply, claim) == replace(reply, status=Status.PENDING, attempt=1)
+    assert await stored(store, reply, claim) == replace(reply, status=Status.PENDING, attempt=1)
     assert await store.claimed(reply.id) is None
 
 
-async def test_putting_off_counts_a_failure_and_handing_back_does_not(store):
+async def test_postponing_counts_a_failure_and_releasing_does_not(store):
     reply = await store.new_reply()
     for attempt, failures in ((1, 0), (2, 1), (3, 2)):
         claim = await store.claim(reply)
@@ -135,28 +135,28 @@ async def test_putting_off_counts_a_failure_and_handing_back_does_not(store):
         claim = await store.claim(reply)
         assert (claim.attempt, claim.failures) == (attempt, 3)
         assert await store.do(lambda unit, claim=claim: unit.replies.release(claim))
-        assert await kept(store, reply, claim) == replace(reply, attempt=attempt)
+        assert await stored(store, reply, claim) == replace(reply, attempt=attempt)
 
 
 Step = Callable[[ChatUnit, Claim], Awaitable[object]]
 STEPS = [
     pytest.param(lambda unit, claim: unit.replies.renew(claim, lease=0), Lease.LOST, id="renew"),
     pytest.param(lambda unit, claim: unit.replies.end(claim, COMPLETED), False, id="end"),
-    pytest.param(lambda unit, claim: unit.replies.postpone(claim, seconds=0), False, id="put_off"),
-    pytest.param(lambda unit, claim: unit.replies.release(claim), False, id="hand_back"),
+    pytest.param(lambda unit, claim: unit.replies.postpone(claim, seconds=0), False, id="postpone"),
+    pytest.param(lambda unit, claim: unit.replies.release(claim), False, id="release"),
 ]
 
 
 @pytest.mark.parametrize(("step", "refusal"), STEPS)
-async def test_overtaken_claim_changes_nothing_and_says_so(store, step: Step, refusal):
+async def test_overtaken_claim_changes_nothing_and_returns_so(store, step: Step, refusal):
     reply = await store.new_reply()
     overtaken = await store.claim(reply, lease=0)
     claim = await store.claim(reply)
-    before = await kept(store, reply, claim)
+    before = await stored(store, reply, claim)
 
     assert await store.do(lambda unit: step(unit, overtaken)) == refusal
 
-    assert await kept(store, reply, claim) == before
+    assert await stored(store, reply, claim) == before
     assert await store.claimed(reply.id) is None
     assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
     following = await store.claim(reply)
@@ -164,28 +164,28 @@ async def test_overtaken_claim_changes_nothing_and_says_so(store, step: Step, re
 
 
 @pytest.mark.parametrize(("step", "refusal"), STEPS)
-@pytest.mark.parametrize("left_by", ["end", "put_off", "hand_back", "end_unheld", "delete"])
-async def test_claim_that_was_given_up_changes_nothing_and_says_so(store, step: Step, refusal, left_by):
+@pytest.mark.parametrize("after_step", ["end", "postpone", "release", "end_unheld", "delete"])
+async def test_released_or_postponed_claim_changes_nothing_and_returns_so(store, step: Step, refusal, after_step):
     reply = await store.new_reply()
     claim = await store.claim(reply, lease=0)
-    leave = {
+    steps = {
         "end": lambda unit: unit.replies.end(claim, Ending(Status.STOPPED, "text", NOW, usage=TokenUsage(1, 2))),
-        "put_off": lambda unit: unit.replies.postpone(claim, seconds=LONG),
-        "hand_back": lambda unit: unit.replies.release(claim),
+        "postpone": lambda unit: unit.replies.postpone(claim, seconds=LONG),
+        "release": lambda unit: unit.replies.release(claim),
         "end_unheld": lambda unit: unit.replies.end_unheld(reply.id, Ending(Status.STOPPED, "", NOW)),
         "delete": lambda unit: unit.rooms.delete(reply.room_id, claim.account_id),
     }
-    assert await store.do(leave[left_by])
-    before = await kept(store, reply, claim)
+    assert await store.do(steps[after_step])
+    before = await stored(store, reply, claim)
 
     assert await store.do(lambda unit: step(unit, claim)) == refusal
 
-    assert await kept(store, reply, claim) == before
+    assert await stored(store, reply, claim) == before
     following = await store.claimed(reply.id)
-    assert (following and following.attempt) == (2 if left_by == "hand_back" else None)
+    assert (following and following.attempt) == (2 if after_step == "release" else None)
 
 
-async def test_of_parallel_ends_of_one_claim_one_succeeds(store):
+async def test_of_concurrent_ends_of_one_claim_one_succeeds(store):
     reply = await store.new_reply()
     claim = await store.claim(reply)
     endings = [Ending(Status.COMPLETED, f"text {number}", NOW) for number in range(20)]
@@ -194,10 +194,10 @@ async def test_of_parallel_ends_of_one_claim_one_succeeds(store):
         ended = await asyncio.gather(*(store.end(claim, ending) for ending in endings))
 
     assert ended.count(True) == 1
-    assert (await kept(store, reply, claim)).content == endings[ended.index(True)].content
+    assert (await stored(store, reply, claim)).content == endings[ended.index(True)].content
 
 
-async def test_steps_of_a_claim_touch_no_other_reply(store):
+async def test_steps_of_a_claim_change_no_other_reply(store):
     room = await store.new_room()
     later = [await store.new_exchange(room) for _ in range(2)][1][1]
     beside = await store.new_reply(await store.new_room(room.account_id))
@@ -210,7 +210,7 @@ async def test_steps_of_a_claim_touch_no_other_reply(store):
     await store.end(await store.claim(reply))
 
     assert await store.message(later, room.account_id) == later
-    assert await kept(store, beside, held) == replace(beside, status=Status.GENERATING, attempt=1)
+    assert await stored(store, beside, held) == replace(beside, status=Status.GENERATING, attempt=1)
     assert await store.do(lambda unit: unit.replies.renew(held, lease=LONG)) is Lease.HELD
 
 
@@ -222,27 +222,27 @@ async def test_stop_reaches_the_worker_that_holds_the_reply(store):
     assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
 
     assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.STOP_REQUESTED
-    assert (await kept(store, reply, claim)).status is Status.GENERATING
+    assert (await stored(store, reply, claim)).status is Status.GENERATING
     assert await store.claimed(reply.id) is None
     assert await store.end(claim)
 
 
-@pytest.mark.parametrize("after", ["nothing", "lost lease", "hand_back", "put_off"])
-async def test_stop_reaches_the_worker_that_takes_the_reply_next(store, after):
+@pytest.mark.parametrize("after", ["nothing", "lost lease", "release", "postpone"])
+async def test_stop_reaches_the_worker_that_claims_the_reply_next(store, after):
     reply = await store.new_reply()
     if after != "nothing":
         claim = await store.claim(reply, lease=0)
     assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
-    if after == "hand_back":
+    if after == "release":
         assert await store.do(lambda unit: unit.replies.release(claim))
-    if after == "put_off":
-        # Who asked to stop does not wait for the delay.
+    if after == "postpone":
+        # A stop does not wait for the delay.
         assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
 
     assert (await store.claim(reply)).stop_requested
 
 
-async def test_stop_finds_nothing_to_flag(store):
+async def test_stop_of_an_ended_or_unknown_reply_is_refused(store):
     room = await store.new_room()
     question, reply = await store.new_exchange(room)
     await store.end(await store.claim(reply))

@@ -1,4 +1,4 @@
-"""What every reply queue and every channel of stop signals keeps to while nothing is lost."""
+"""The contract of reply queues and stop signals while they lose nothing."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -20,8 +20,8 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A queue, the worker's end of it, and the signals beside it."""
+class Channels:
+    """A queue, the function that takes from it, and stop signals."""
 
     queue: ReplyQueue
     take: Callable[[], Awaitable[UUID]]
@@ -29,19 +29,19 @@ class Bench:
 
 
 @asynccontextmanager
-async def memory() -> AsyncGenerator[Bench, None]:
+async def memory() -> AsyncGenerator[Channels, None]:
     queue = MemoryQueue()
-    yield Bench(queue, queue.take, MemoryStopSignals())
+    yield Channels(queue, queue.take, MemoryStopSignals())
 
 
 @asynccontextmanager
-async def redis() -> AsyncGenerator[Bench, None]:
+async def redis() -> AsyncGenerator[Channels, None]:
     async with redis_queue() as (queue, take), process(shared_redis()) as made:
-        yield Bench(queue, take, made.signals)
+        yield Channels(queue, take, made.signals)
 
 
 @pytest.fixture(params=[pytest.param(memory, id="memory"), pytest.param(redis, id="redis")])
-async def bench(request):
+async def channels(request):
     async with request.param() as made:
         yield made
 
@@ -51,81 +51,81 @@ async def soon(step: Awaitable[_Result]) -> _Result:
         return await step
 
 
-async def test_what_was_put_reaches_a_worker(bench):
+async def test_every_id_reaches_a_worker(channels):
     reply_ids = {new_id() for _ in range(50)}
     for reply_id in reply_ids:
-        await bench.queue.put(reply_id)
+        await channels.queue.put(reply_id)
 
-    assert {await soon(bench.take()) for _ in reply_ids} == reply_ids
+    assert {await soon(channels.take()) for _ in reply_ids} == reply_ids
 
 
-async def test_worker_waits_for_the_next(bench):
+async def test_worker_waits_for_the_next_id(channels):
     reply_id = new_id()
-    taking = asyncio.create_task(bench.take())
+    taking = asyncio.create_task(channels.take())
     await asyncio.sleep(0)
     assert not taking.done()
-    await bench.queue.put(reply_id)
+    await channels.queue.put(reply_id)
 
     assert await soon(taking) == reply_id
 
 
-async def test_what_was_taken_may_be_put_again(bench):
+async def test_taken_id_can_be_put_again(channels):
     reply_id = new_id()
     for _ in range(3):
-        await bench.queue.put(reply_id)
-        assert await soon(bench.take()) == reply_id
+        await channels.queue.put(reply_id)
+        assert await soon(channels.take()) == reply_id
 
 
-async def test_two_workers_share_the_queue(bench):
+async def test_two_workers_share_the_queue(channels):
     reply_ids = {new_id() for _ in range(10)}
-    taking = [asyncio.create_task(bench.take()) for _ in reply_ids]
+    taking = [asyncio.create_task(channels.take()) for _ in reply_ids]
     for reply_id in reply_ids:
-        await bench.queue.put(reply_id)
+        await channels.queue.put(reply_id)
 
     assert set(await soon(asyncio.gather(*taking))) == reply_ids
 
 
-async def test_nudge_reaches_everyone_who_listens_for_the_reply(bench):
+async def test_signal_reaches_every_listener_of_the_reply(channels):
     reply_id = new_id()
-    async with bench.signals.listen(reply_id) as first, bench.signals.listen(reply_id) as second:
+    async with channels.signals.listen(reply_id) as first, channels.signals.listen(reply_id) as second:
         assert not first.is_set()
-        await bench.signals.send(reply_id)
+        await channels.signals.send(reply_id)
         await soon(first.wait())
         await soon(second.wait())
 
 
-async def test_each_nudge_sets_the_event(bench):
+async def test_each_signal_sets_the_event(channels):
     reply_id = new_id()
-    async with bench.signals.listen(reply_id) as nudged:
+    async with channels.signals.listen(reply_id) as received:
         for _ in range(3):
-            await bench.signals.send(reply_id)
-            await soon(nudged.wait())
-            nudged.clear()
+            await channels.signals.send(reply_id)
+            await soon(received.wait())
+            received.clear()
 
 
-async def test_nudge_for_another_reply_is_not_heard(bench):
+async def test_signal_for_another_reply_is_not_received(channels):
     reply_id, other = new_id(), new_id()
-    async with bench.signals.listen(reply_id) as mine, bench.signals.listen(other) as others:
-        await bench.signals.send(other)
+    async with channels.signals.listen(reply_id) as mine, channels.signals.listen(other) as others:
+        await channels.signals.send(other)
         await soon(others.wait())
         assert not mine.is_set()
 
 
-async def test_nudge_before_the_listening_is_not_heard(bench):
+async def test_signal_before_the_subscription_is_not_received(channels):
     reply_id = new_id()
-    await bench.signals.send(reply_id)
-    async with bench.signals.listen(reply_id) as nudged:
-        assert not nudged.is_set()
-        await bench.signals.send(reply_id)
-        await soon(nudged.wait())
+    await channels.signals.send(reply_id)
+    async with channels.signals.listen(reply_id) as received:
+        assert not received.is_set()
+        await channels.signals.send(reply_id)
+        await soon(received.wait())
 
 
-async def test_who_leaves_does_not_disturb_who_stays(bench):
+async def test_end_of_a_subscription_does_not_affect_other_listeners(channels):
     reply_id = new_id()
-    async with bench.signals.listen(reply_id) as stays:
-        async with bench.signals.listen(reply_id) as left:
+    async with channels.signals.listen(reply_id) as stays:
+        async with channels.signals.listen(reply_id) as left:
             pass
-        await bench.signals.send(reply_id)
+        await channels.signals.send(reply_id)
         await soon(stays.wait())
         assert not left.is_set()
-    await bench.signals.send(reply_id)
+    await channels.signals.send(reply_id)

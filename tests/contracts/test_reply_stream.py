@@ -1,4 +1,4 @@
-"""What every wire for replies keeps to while nothing is lost on it."""
+"""The contract of reply streams while they lose nothing."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import redis_stream
 
 PATIENCE = 5.0
-MARK = Chunk(1, 0, "")
+BEGIN = Chunk(1, 0, "")
 HELLO = Chunk(1, 0, "Hello")
 WORLD = Chunk(1, 5, ", world")
 DOT = Chunk(1, 12, ".")
@@ -32,48 +32,48 @@ async def stream(request):
         yield opened
 
 
-async def received(pieces: StreamSubscription, count: int) -> list[Chunk | StreamEnd | None]:
-    return [await pieces.receive(within=PATIENCE) for _ in range(count)]
+async def received(chunks: StreamSubscription, count: int) -> list[Chunk | StreamEnd | None]:
+    return [await chunks.receive(within=PATIENCE) for _ in range(count)]
 
 
 async def backlog(stream: ReplyStream, reply_id) -> list[Chunk]:
-    """What a reader that comes now gets before the next piece."""
+    """The chunks that a new reader receives before the next one is appended."""
     last = Chunk(1_000, 1_000, "last")
     found = []
-    async with stream.follow(reply_id) as pieces:
+    async with stream.follow(reply_id) as chunks:
         await stream.append(reply_id, last)
-        while (piece := await pieces.receive(within=PATIENCE)) != last:
-            found.append(piece)
+        while (chunk := await chunks.receive(within=PATIENCE)) != last:
+            found.append(chunk)
     await stream.end(reply_id)
     return found
 
 
-async def test_reader_gets_what_was_written_and_then_what_comes(stream):
+async def test_reader_receives_earlier_and_then_later_chunks(stream):
     reply_id = new_id()
-    for piece in (MARK, HELLO):
-        await stream.append(reply_id, piece)
+    for chunk in (BEGIN, HELLO):
+        await stream.append(reply_id, chunk)
 
-    async with stream.follow(reply_id) as pieces:
-        assert await received(pieces, 2) == [MARK, HELLO]
+    async with stream.follow(reply_id) as chunks:
+        assert await received(chunks, 2) == [BEGIN, HELLO]
         await stream.append(reply_id, WORLD)
-        assert await received(pieces, 1) == [WORLD]
+        assert await received(chunks, 1) == [WORLD]
         await stream.append(reply_id, DOT)
         await stream.end(reply_id)
-        assert await received(pieces, 2) == [DOT, StreamEnd.ENDED]
+        assert await received(chunks, 2) == [DOT, StreamEnd.ENDED]
 
 
-async def test_reader_may_come_before_the_first_piece(stream):
+async def test_reader_can_subscribe_before_the_first_chunk(stream):
     reply_id = new_id()
-    async with stream.follow(reply_id) as pieces:
-        first = asyncio.create_task(pieces.receive(within=PATIENCE))
+    async with stream.follow(reply_id) as chunks:
+        first = asyncio.create_task(chunks.receive(within=PATIENCE))
         await asyncio.sleep(0)
-        await stream.append(reply_id, MARK)
-        assert await first == MARK
+        await stream.append(reply_id, BEGIN)
+        assert await first == BEGIN
         await stream.end(reply_id)
-        assert await received(pieces, 1) == [StreamEnd.ENDED]
+        assert await received(chunks, 1) == [StreamEnd.ENDED]
 
 
-async def test_every_reader_gets_everything(stream):
+async def test_every_reader_receives_every_chunk(stream):
     reply_id = new_id()
     await stream.append(reply_id, HELLO)
     async with stream.follow(reply_id) as early, stream.follow(reply_id) as leaves:
@@ -86,7 +86,7 @@ async def test_every_reader_gets_everything(stream):
                 assert await received(reader, 4) == [HELLO, WORLD, DOT, StreamEnd.ENDED]
 
 
-async def test_reader_that_leaves_does_not_disturb_the_others(stream):
+async def test_end_of_a_subscription_does_not_affect_others(stream):
     reply_id = new_id()
     async with stream.follow(reply_id) as stays:
         async with stream.follow(reply_id):
@@ -98,11 +98,11 @@ async def test_reader_that_leaves_does_not_disturb_the_others(stream):
 
 async def test_replies_do_not_mix(stream):
     mine, other = new_id(), new_id()
-    async with stream.follow(mine) as pieces:
+    async with stream.follow(mine) as chunks:
         await stream.append(other, HELLO)
         await stream.end(other)
         await stream.append(mine, BYE)
-        assert await received(pieces, 1) == [BYE]
+        assert await received(chunks, 1) == [BYE]
     assert await stream.text_so_far(mine) == "Bye"
 
 
@@ -111,36 +111,36 @@ async def test_replies_do_not_mix(stream):
     [
         pytest.param(WORLD, id="the same again"),
         pytest.param(HELLO, id="an earlier one again"),
-        pytest.param(MARK, id="the beginning again"),
+        pytest.param(BEGIN, id="the beginning again"),
         pytest.param(Chunk(1, 5, ", wor"), id="a part of the last"),
         pytest.param(Chunk(1, 3, "lo, world"), id="the last cut otherwise"),
         pytest.param(Chunk(0, 100, "from long ago"), id="an earlier attempt"),
     ],
 )
-async def test_piece_not_after_the_last_is_dropped(stream, stale):
+async def test_chunk_that_is_not_after_the_last_is_dropped(stream, stale):
     reply_id = new_id()
-    async with stream.follow(reply_id) as pieces:
-        for piece in (MARK, HELLO, WORLD, stale, DOT):
-            await stream.append(reply_id, piece)
-        assert await received(pieces, 4) == [MARK, HELLO, WORLD, DOT]
+    async with stream.follow(reply_id) as chunks:
+        for chunk in (BEGIN, HELLO, WORLD, stale, DOT):
+            await stream.append(reply_id, chunk)
+        assert await received(chunks, 4) == [BEGIN, HELLO, WORLD, DOT]
     assert await stream.text_so_far(reply_id) == "Hello, world."
-    assert await backlog(stream, reply_id) == [MARK, HELLO, WORLD, DOT]
+    assert await backlog(stream, reply_id) == [BEGIN, HELLO, WORLD, DOT]
 
 
-async def test_first_piece_is_after_the_mark_at_the_same_place(stream):
+async def test_first_chunk_follows_the_empty_one_at_the_same_position(stream):
     reply_id = new_id()
-    for piece in (MARK, MARK, HELLO, HELLO):
-        await stream.append(reply_id, piece)
+    for chunk in (BEGIN, BEGIN, HELLO, HELLO):
+        await stream.append(reply_id, chunk)
 
-    assert await backlog(stream, reply_id) == [MARK, HELLO]
+    assert await backlog(stream, reply_id) == [BEGIN, HELLO]
 
 
-async def test_later_attempt_takes_the_place_of_the_earlier(stream):
+async def test_later_attempt_replaces_the_earlier(stream):
     reply_id = new_id()
-    async with stream.follow(reply_id) as pieces:
-        for piece in (MARK, HELLO, AGAIN, WORLD, DOT, BYE):
-            await stream.append(reply_id, piece)
-        assert await received(pieces, 4) == [MARK, HELLO, AGAIN, BYE]
+    async with stream.follow(reply_id) as chunks:
+        for chunk in (BEGIN, HELLO, AGAIN, WORLD, DOT, BYE):
+            await stream.append(reply_id, chunk)
+        assert await received(chunks, 4) == [BEGIN, HELLO, AGAIN, BYE]
     assert await stream.text_so_far(reply_id) == "Bye"
     assert await backlog(stream, reply_id) == [AGAIN, BYE]
 
@@ -148,23 +148,23 @@ async def test_later_attempt_takes_the_place_of_the_earlier(stream):
 async def test_text_so_far_grows_with_the_latest_attempt(stream):
     reply_id = new_id()
     texts = [await stream.text_so_far(reply_id)]
-    for piece in (MARK, HELLO, WORLD, AGAIN, BYE):
-        await stream.append(reply_id, piece)
+    for chunk in (BEGIN, HELLO, WORLD, AGAIN, BYE):
+        await stream.append(reply_id, chunk)
         texts.append(await stream.text_so_far(reply_id))
 
     assert texts == ["", "", "Hello", "Hello, world", "", "Bye"]
 
 
-async def test_text_so_far_ends_before_a_gap_and_repeats_nothing(stream):
+async def test_text_so_far_ends_before_a_gap_without_repetition(stream):
     reply_id = new_id()
-    for piece in (HELLO, Chunk(1, 3, "lo, wo"), DOT):
-        await stream.append(reply_id, piece)
+    for chunk in (HELLO, Chunk(1, 3, "lo, wo"), DOT):
+        await stream.append(reply_id, chunk)
 
     assert await stream.text_so_far(reply_id) == "Hello, wo"
 
 
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
-async def test_nothing_is_kept_after_the_end(stream, watched):
+async def test_chunks_are_deleted_at_the_end(stream, watched):
     reply_id = new_id()
     if watched:
         async with stream.follow(reply_id):
@@ -178,7 +178,7 @@ async def test_nothing_is_kept_after_the_end(stream, watched):
     assert await backlog(stream, reply_id) == []
 
 
-async def test_end_of_what_nobody_wrote_or_reads_is_no_error(stream):
+async def test_end_of_an_unknown_reply_is_no_error(stream):
     reply_id = new_id()
     await stream.end(reply_id)
     await stream.end(reply_id)
@@ -186,7 +186,7 @@ async def test_end_of_what_nobody_wrote_or_reads_is_no_error(stream):
     assert await backlog(stream, reply_id) == []
 
 
-async def test_pieces_stay_while_no_reader_is_there(stream):
+async def test_chunks_are_stored_without_readers(stream):
     reply_id = new_id()
     async with stream.follow(reply_id):
         await stream.append(reply_id, HELLO)
@@ -196,44 +196,44 @@ async def test_pieces_stay_while_no_reader_is_there(stream):
     assert await backlog(stream, reply_id) == [HELLO, WORLD]
 
 
-async def test_silence_is_none(stream):
+async def test_receive_returns_none_after_a_silence(stream):
     reply_id = new_id()
-    async with asyncio.timeout(PATIENCE), stream.follow(reply_id) as pieces:
-        assert await pieces.receive(within=0.02) is None
-        assert await pieces.receive(within=0.02) is None
+    async with asyncio.timeout(PATIENCE), stream.follow(reply_id) as chunks:
+        assert await chunks.receive(within=0.02) is None
+        assert await chunks.receive(within=0.02) is None
         await stream.append(reply_id, HELLO)
-        assert await pieces.receive(within=PATIENCE) == HELLO
+        assert await chunks.receive(within=PATIENCE) == HELLO
 
 
-async def test_cancelled_wait_loses_nothing(stream):
+async def test_cancelled_receive_loses_nothing(stream):
     reply_id = new_id()
-    async with stream.follow(reply_id) as pieces:
-        waiting = asyncio.create_task(pieces.receive(within=PATIENCE))
+    async with stream.follow(reply_id) as chunks:
+        waiting = asyncio.create_task(chunks.receive(within=PATIENCE))
         await asyncio.sleep(0)
         waiting.cancel()
         await stream.append(reply_id, HELLO)
         await asyncio.wait([waiting])
-        assert await pieces.receive(within=PATIENCE) == HELLO
+        assert await chunks.receive(within=PATIENCE) == HELLO
 
 
-async def test_closed_stream_says_so_to_every_reader(stream):
+async def test_close_is_sent_to_every_reader(stream):
     watched, unwatched = new_id(), new_id()
     async with asyncio.timeout(PATIENCE), stream.follow(watched) as first, stream.follow(watched) as second:
         stream.close()
-        for pieces in (first, second):
-            assert await pieces.receive(within=PATIENCE) is StreamEnd.CLOSED
+        for chunks in (first, second):
+            assert await chunks.receive(within=PATIENCE) is StreamEnd.CLOSED
         for reply_id in (watched, unwatched):
             async with stream.follow(reply_id) as late:
                 assert await late.receive(within=PATIENCE) is StreamEnd.CLOSED
 
 
-async def test_writers_go_on_after_the_close(stream):
+async def test_writers_can_append_after_the_close(stream):
     reply_id = new_id()
     stream.close()
     stream.close()
     await stream.append(reply_id, HELLO)
     assert await stream.text_so_far(reply_id) == "Hello"
-    async with stream.follow(reply_id) as pieces:
-        assert StreamEnd.CLOSED in await received(pieces, 2)
+    async with stream.follow(reply_id) as chunks:
+        assert StreamEnd.CLOSED in await received(chunks, 2)
     await stream.end(reply_id)
     assert await stream.text_so_far(reply_id) == ""

@@ -1,4 +1,4 @@
-"""What every store of rooms keeps to."""
+"""The contract of the stores of rooms."""
 
 import asyncio
 from dataclasses import replace
@@ -25,7 +25,7 @@ async def room_now(store: Store, room: Room) -> Room | None:
         pytest.param({"name": "日本語 👩‍👩‍👧 \u2028 'quotes\" %s :x", "instructions": "x" * 32_000}, id="any text"),
     ],
 )
-async def test_room_is_kept_as_it_was_added(store, texts):
+async def test_room_is_stored_as_added(store, texts):
     room = await store.new_room(**texts)
 
     assert await room_now(store, room) == room
@@ -52,9 +52,9 @@ async def test_room_is_found_only_with_its_owner(store):
     assert reserved == (room, 1)
 
 
-async def test_pages_go_from_the_latest_activity_to_the_oldest_without_gap_or_repeat(store):
+async def test_pages_join_by_latest_activity_without_gap_or_repetition(store):
     account_id = await store.new_account()
-    # Microseconds count, and of rooms with the same activity the later id comes first.
+    # Microseconds count. Of rooms with the same activity the greater id comes first.
     ages = [timedelta(), timedelta(microseconds=1), SECOND, SECOND, SECOND, timedelta(days=400), 2 * SECOND]
     rooms = [await store.new_room(account_id, active_at=NOW - age) for age in ages]
     await store.new_room(active_at=NOW)
@@ -71,7 +71,7 @@ async def test_pages_go_from_the_latest_activity_to_the_oldest_without_gap_or_re
         assert walked == expected
 
 
-async def test_page_follows_its_cursor_though_the_room_there_is_gone(store):
+async def test_page_follows_the_cursor_of_a_deleted_room(store):
     account_id = await store.new_account()
     rooms = [await store.new_room(account_id, active_at=NOW - age * SECOND) for age in range(3)]
     await store.do(lambda unit: unit.rooms.delete(rooms[1].id, account_id))
@@ -92,13 +92,13 @@ async def test_only_the_named_fields_are_saved(store, fields):
     assert await room_now(store, other) == other
 
 
-async def test_reserving_takes_two_positions_and_notes_the_activity(store):
+async def test_reserving_takes_two_positions_and_records_the_activity(store):
     room = await store.new_room()
     other = await store.new_room(room.account_id)
-    for turn in range(3):
-        at = NOW + turn * SECOND
+    for number in range(3):
+        at = NOW + number * SECOND
         reserved = await store.do(lambda unit, at=at: unit.rooms.reserve(room.id, room.account_id, at=at))
-        assert reserved == (replace(room, active_at=at), 1 + 2 * turn)
+        assert reserved == (replace(room, active_at=at), 1 + 2 * number)
 
     assert await room_now(store, room) == replace(room, active_at=NOW + 2 * SECOND)
     assert await room_now(store, other) == other
@@ -113,7 +113,7 @@ async def test_activity_never_goes_back(store):
 
 
 @pytest.mark.parametrize("commits", [True, False], ids=["committed", "rolled back"])
-async def test_who_reserves_a_reserved_room_waits_for_the_end_of_that_unit_of_work(store, commits):
+async def test_second_reservation_waits_for_the_unit_of_work_of_the_first(store, commits):
     room = await store.new_room()
     order = []
 
@@ -127,7 +127,7 @@ async def test_who_reserves_a_reserved_room_waits_for_the_end_of_that_unit_of_wo
         async with store.chat() as unit:
             await unit.rooms.reserve(room.id, room.account_id, at=NOW)
             second = asyncio.create_task(reserve_second())
-            # Time enough for a second one that does not wait.
+            # Enough time for a second one that does not wait.
             for _ in range(30):
                 assert await room_now(store, room) == room
             order.append("first")
@@ -137,7 +137,7 @@ async def test_who_reserves_a_reserved_room_waits_for_the_end_of_that_unit_of_wo
     assert order == ["first", "second"]
 
 
-async def test_deleted_room_takes_its_messages_with_it(store):
+async def test_room_is_deleted_with_its_messages(store):
     room = await store.new_room()
     question, reply = await store.new_exchange(room)
     key = IdempotencyKey("a key", b"f" * 32)
@@ -173,27 +173,27 @@ async def test_quota_of_a_deleted_room_stays_used(store):
     assert [usage.used for usage in await store.usage(room.account_id)] == [1]
 
 
-async def test_positions_of_parallel_units_are_those_of_one_after_the_other(store):
+async def test_concurrent_units_of_work_take_consecutive_positions(store):
     room = await store.new_room()
 
-    async def post(leaves: bool) -> int:
+    async def post(rolls_back: bool) -> int:
         async with store.chat() as unit:
             _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
             question, reply = exchange_at(position, room)
             await unit.messages.add_exchange(
                 question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY
             )
-            if not leaves:
+            if not rolls_back:
                 await unit.commit()
-            return 0 if leaves else position
+            return 0 if rolls_back else position
 
     async with asyncio.timeout(20):
-        positions = await asyncio.gather(*(post(leaves=number % 3 == 0) for number in range(30)))
+        positions = await asyncio.gather(*(post(rolls_back=number % 3 == 0) for number in range(30)))
 
     assert sorted(positions) == [0] * 10 + list(range(1, 41, 2))
 
 
-async def test_ids_are_all_of_the_account_oldest_first(store):
+async def test_ids_are_those_of_the_account_oldest_first(store):
     account_id = await store.new_account()
     rooms = [await store.new_room(account_id, active_at=NOW - age * SECOND) for age in (2, 3, 1)]
     await store.new_room()

@@ -1,4 +1,4 @@
-"""Secrets that nobody can mistake, and the places where they must not turn up."""
+"""Recognizable secrets, and the output in which they must not appear."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import httpx
 from redis.asyncio import Redis
 
 TOKENS = ("signup_token", "access_token", "refresh_token")
-# Six digits may stand within any of these.
+# Any of these may contain six digits that are not a code.
 _NUMBERS = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # an id
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?"
@@ -24,37 +24,37 @@ _CODE = re.compile(r"\b\d{6}\b")
 
 @dataclass
 class Canaries:
-    """All that is secret, by what it is; codes are apart, since six digits are too few to be looked for anywhere."""
+    """Every secret with its kind. Codes are searched for separately, since other numbers may contain six digits."""
 
     words: dict[str, str] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
 
-    def word(self, what: str, *, length: int = 0) -> str:
-        made = f"canary-{secrets.token_hex(8)}"
-        self.words[made] = what
-        return made.ljust(length, "x")
+    def new(self, what: str, *, length: int = 0) -> str:
+        secret = f"canary-{secrets.token_hex(8)}"
+        self.words[secret] = what
+        return secret.ljust(length, "x")
 
     def take(self, answer: httpx.Response) -> None:
-        """Remember the tokens and the ticket in an answer."""
+        """Remember the tokens and the ticket in a response."""
         body = _json(answer)
         for name in TOKENS:
             if name in body:
-                # A signed token by its signature: no part of a token is to turn up without it.
+                # Only the signature of a signed token, without which the rest is worthless.
                 self.words[body[name].rpartition(".")[2]] = name
         if "stream_url" in body:
             self.words[body["stream_url"].partition("ticket=")[2].rpartition(".")[2]] = "ticket"
 
-    def found_in(self, text: str, *, but: Iterable[str] = ()) -> dict[str, str]:
-        """What is in the text and must not be, with its surroundings; `but` names what may be."""
-        words = {word: what for word, what in self.words.items() if what not in but and word in text}
+    def found_in(self, text: str, *, allowed: Iterable[str] = ()) -> dict[str, str]:
+        """The secrets that appear in the text, with their surroundings, except the kinds that are allowed."""
+        words = {word: what for word, what in self.words.items() if what not in allowed and word in text}
         found = {what: _around(text, text.index(word)) for word, what in words.items()}
         bare = _NUMBERS.sub("", text)
         codes = [match for match in _CODE.finditer(bare) if match[0] in self.codes]
         return found | ({"code": _around(bare, codes[0].start())} if codes else {})
 
 
-class Tour:
-    """Calls operations, and remembers which, what was secret in them, and how they were refused."""
+class ApiRecorder:
+    """Calls operations and records which ones, their secrets, and the refusals."""
 
     def __init__(self, client: httpx.AsyncClient, canaries: Canaries, document: dict[str, Any]) -> None:
         self._client, self._canaries = client, canaries
@@ -88,16 +88,16 @@ class Tour:
         assert answer.is_success, (method, path, answer.text)
         return _json(answer)
 
-    async def no(self, method: str, path: str, token: str | None = None, **arguments: Any) -> None:
+    async def refused_call(self, method: str, path: str, token: str | None = None, **arguments: Any) -> None:
         answer = await self.call(method, path, token, **arguments)
         assert 400 <= answer.status_code < 500, (method, path, answer.text)
 
     async def repeat(self, calls: list[tuple[str, str, dict[str, Any]]]) -> list[int]:
-        """The statuses of the same calls now, a few at a time; 0 for an answer that breaks off."""
-        few, calls = asyncio.Semaphore(8), calls[:]
+        """The statuses of the same calls now, a few at a time; 0 for a response that was cut off."""
+        limit, calls = asyncio.Semaphore(8), calls[:]
 
         async def one(method: str, path: str, arguments: dict[str, Any]) -> int:
-            async with few:
+            async with limit:
                 try:
                     return (await self.call(method, path, **arguments)).status_code
                 except httpx.TransportError:
@@ -107,29 +107,29 @@ class Tour:
         self.calls = calls
         return statuses
 
-    def operations(self, *, but: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Method and path of every operation by its id, but those with some tags."""
+    def operations(self, *, without_tags: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Method and path of every operation by its id, except those with one of the tags."""
         return {
-            operation["operationId"]: place
-            for place, operation in self._operations.items()
-            if not set(operation.get("tags", ())) & set(but)
+            operation["operationId"]: method_and_path
+            for method_and_path, operation in self._operations.items()
+            if not set(operation.get("tags", ())) & set(without_tags)
         }
 
     def _name(self, method: str, path: str) -> str:
-        for place, pattern in self._patterns.items():
-            if place[0] == method and pattern.fullmatch(path):
-                return str(self._operations[place]["operationId"])
+        for (known_method, template), pattern in self._patterns.items():
+            if known_method == method and pattern.fullmatch(path):
+                return str(self._operations[known_method, template]["operationId"])
         return ""
 
 
 @dataclass
-class RedisWatch:
-    """Every command that Redis gets, with its arguments."""
+class RedisMonitor:
+    """Records every command that Redis receives, with its arguments."""
 
     commands: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def watching(self, port: int) -> AsyncIterator[None]:
+    async def running(self, port: int) -> AsyncIterator[None]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
         writer.write(b"MONITOR\r\n")
         assert await reader.readline() == b"+OK\r\n"
@@ -146,8 +146,8 @@ class RedisWatch:
         while line := await reader.readline():
             self.commands.append(line.decode("latin-1"))
 
-    async def heard(self, word: str) -> None:
-        """Until the word has come by: then all commands before it have."""
+    async def wait_for(self, word: str) -> None:
+        """Wait for a command with the word, after which all earlier commands are recorded."""
         async with asyncio.timeout(10):
             while not any(word in command for command in self.commands):
                 await asyncio.sleep(0.01)
@@ -173,5 +173,5 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return {}
 
 
-def _around(text: str, place: int) -> str:
-    return text[max(0, place - 200) : place + 100]
+def _around(text: str, index: int) -> str:
+    return text[max(0, index - 200) : index + 100]

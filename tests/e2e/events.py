@@ -1,4 +1,4 @@
-"""A reader of server-sent events that keeps its place, as a browser's EventSource does."""
+"""A reader of server-sent events that resumes after the last one, as a browser's EventSource does."""
 
 import json
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ class Event:
 
 @dataclass
 class Reader:
-    """The text of a reply as a client shows it, over as many connections as it takes."""
+    """The text of a reply as a client shows it, over any number of connections."""
 
     text: str = ""
     last_id: str | None = None
@@ -48,7 +48,7 @@ class Reader:
 
 
 async def events(chunks: AsyncIterator[bytes], bytes_at_most: int | None = None) -> AsyncIterator[Event]:
-    """Events whose closing blank line has arrived; an unfinished one at the cut is dropped."""
+    """The complete events; an incomplete one at the cut is dropped."""
     buffer, left = b"", bytes_at_most
     async for chunk in chunks:
         buffer += chunk if left is None else chunk[:left]

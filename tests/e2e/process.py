@@ -1,4 +1,4 @@
-"""parley and the scripted model as processes of their own, and a client that uses them as anybody would."""
+"""parley and the scripted model as separate processes, and a client for them."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 @dataclass
 class Served:
-    """A `parley run` of its own, in a folder of its own. `start` it again after a `kill`."""
+    """A `parley run` in its own folder. `start` it again after a `kill`."""
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ async def served(folder: Path, **settings: str) -> AsyncIterator[Served]:
 
 @asynccontextmanager
 async def model_server(*arguments: str) -> AsyncIterator[str]:
-    """The scripted model as a process; gives its address."""
+    """Run the scripted model; yields its address."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -112,12 +112,12 @@ def parley(*arguments: str) -> list[str]:
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH"}}
-    return kept | {"JWT_SECRET": SECRET, "AUTH_REQUESTS_PER_MINUTE": "0", "OTP_RESEND_SECONDS": "0"} | settings
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH"}}
+    return inherited | {"JWT_SECRET": SECRET, "AUTH_REQUESTS_PER_MINUTE": "0", "OTP_RESEND_SECONDS": "0"} | settings
 
 
 async def run_parley(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """One command to its end: its exit code, and what it wrote to standard output and error."""
+    """Run one command to its end. Returns its exit code, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
         *parley(*arguments),
         cwd=folder,
@@ -131,7 +131,7 @@ async def run_parley(folder: Path, *arguments: str, **settings: str) -> tuple[in
 
 
 async def sign_in(address: str, email: str = "mira@example.com") -> httpx.AsyncClient:
-    """A client with its account's token. Close it."""
+    """A client that sends the account's token. The caller closes it."""
     client = httpx.AsyncClient(base_url=address, timeout=PATIENCE, limits=httpx.Limits(max_connections=None))
     code = (await client.post("/auth/send-otp", json={"email": email})).json()["otp"]
     signed_in = await client.post("/auth/verify-otp", json={"email": email, "otp": code})
@@ -152,7 +152,7 @@ async def say(client: httpx.AsyncClient, room: str, content: str) -> dict[str, A
 
 
 async def ended(client: httpx.AsyncClient, reply: Mapping[str, Any]) -> dict[str, Any]:
-    """The reply once it has ended."""
+    """Wait for the reply's end; returns the message."""
     address = f"/chatroom/{reply['chatroom_id']}/messages/{reply['id']}"
     async with asyncio.timeout(PATIENCE * 2):
         while True:

@@ -1,4 +1,4 @@
-"""parley on several processes that send real codes: PostgreSQL, Redis, a mail server, an SMS gateway, a model."""
+"""parley on several processes that send real codes, with PostgreSQL, Redis, an SMS gateway and a scripted model."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ LONG_PATIENCE = 40.0
 
 
 class Api(Served):
-    """Its log holds what it writes to standard output, too."""
+    """Its log includes standard output."""
 
     async def start(self) -> Self:
         with (self.folder / "stderr.txt").open("ab") as log:
@@ -40,7 +40,7 @@ class Api(Served):
 
 @dataclass
 class ScaledOut:
-    """API processes A and B, and workers, in the order of their making."""
+    """API processes A and B, and workers in the order of their start."""
 
     database_url: str
     redis: RedisServer
@@ -50,7 +50,7 @@ class ScaledOut:
     settings: dict[str, str]
 
     def visitor(self, api: int, token: str | None = None) -> httpx.AsyncClient:
-        """A client of one API process. Close it."""
+        """A client of one API process. The caller closes it."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         limits = httpx.Limits(max_connections=None)
         return httpx.AsyncClient(base_url=self.apis[api].address, headers=headers, timeout=LONG_PATIENCE, limits=limits)
@@ -77,7 +77,7 @@ class ScaledOut:
             await connection.close()
 
     def logs(self) -> str:
-        """What all processes have written."""
+        """The logs of all processes."""
         return "\n".join(process.log() for process in (*self.apis, *self.workers))
 
 
@@ -85,7 +85,7 @@ class ScaledOut:
 async def scaled_out(
     folder: Path, mail_port: int | None = None, *, database_url: str | None = None, workers: int = 1, **settings: str
 ) -> AsyncIterator[ScaledOut]:
-    """Everything up; the database is a new one with the schema unless it is given. Without a port there is no mail."""
+    """Everything running. Uses a new database unless one is given. Without `mail_port` no mail server is reachable."""
     async with AsyncExitStack() as stack:
         if database_url is None:
             database_url = create_database(template=await migrated_template())
@@ -115,7 +115,7 @@ async def scaled_out(
 
 
 async def mailed_code(server: MailServer, who: Who) -> str:
-    """The code in the next mail, which must be theirs; it may come after some tries."""
+    """The code in the next mail, which must be addressed to `who`."""
     async with asyncio.timeout(LONG_PATIENCE):
         while True:
             try:
@@ -127,7 +127,7 @@ async def mailed_code(server: MailServer, who: Who) -> str:
 
 
 async def texted_code(gateway: SmsGateway, who: Who) -> str:
-    """The code in the next text message, which must be theirs."""
+    """The code in the next text message, which must be addressed to `who`."""
     async with asyncio.timeout(LONG_PATIENCE):
         message = (await gateway.requests.get()).message
     assert message["to"] == who["mobile_number"]
@@ -140,7 +140,7 @@ def code_in(text: str) -> str:
 
 
 async def seconds_until_refused(client: httpx.AsyncClient, since: float) -> float:
-    """How long after `since` the last request that was let in had been sent; 0 if none was."""
+    """The time from `since` until the last accepted request was sent; 0 if none was accepted."""
     clock, last = asyncio.get_running_loop().time, since
     async with asyncio.timeout(PATIENCE):
         while True:

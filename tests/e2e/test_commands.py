@@ -1,6 +1,7 @@
-"""The command line as an operator meets it."""
+"""The command line of parley."""
 
 import json
+import signal
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.e2e.process import run_parley, served, sign_in
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["migrate"], ["check"], ["openapi"], ["plan"]])
-async def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> None:
+async def test_every_command_has_help(tmp_path: Path, command: list[str]) -> None:
     code, out, _ = await run_parley(tmp_path, *command, "--help")
     assert code == 0
     assert out.startswith("Usage: parley")
@@ -32,7 +33,7 @@ async def test_every_command_explains_itself(tmp_path: Path, command: list[str])
         ({"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://"}, "SMS_WEBHOOK_URL"),
     ],
 )
-async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, settings: dict[str, str], named: str) -> None:
+async def test_a_wrong_setting_is_one_line_with_its_name(tmp_path: Path, settings: dict[str, str], named: str) -> None:
     code, out, err = await run_parley(tmp_path, "run", **({"DEFAULT_MODEL": "offline/echo"} | settings))
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
@@ -46,17 +47,17 @@ async def test_several_api_processes_are_refused_without_redis(tmp_path: Path) -
     assert "Redis" in err
 
 
-async def test_run_says_what_it_chose_and_never_a_secret(tmp_path: Path) -> None:
-    async with served(tmp_path, OPENAI_API_KEY="sk-not-to-be-seen", OPENAI_MODELS="small") as api:
+async def test_run_prints_its_choices_and_no_secret(tmp_path: Path) -> None:
+    async with served(tmp_path, OPENAI_API_KEY="sk-secret", OPENAI_MODELS="small") as api:
         said = api.log()
     assert api.address in said
     assert f"{api.address}/docs" in said
     assert "sqlite:///parley.db" in said
     assert "openai/small" in said
-    assert "sk-not-to-be-seen" not in said
+    assert "sk-secret" not in said
 
 
-async def test_a_port_in_use_is_said_and_ends_the_process(tmp_path: Path) -> None:
+async def test_a_port_in_use_ends_the_process_without_a_traceback(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -66,7 +67,16 @@ async def test_a_port_in_use_is_said_and_ends_the_process(tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
-async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Path) -> None:
+async def test_sigterm_leaves_no_temporary_files(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    async with served(tmp_path, TMPDIR=str(temporary)) as api:
+        api.signal(signal.SIGTERM)
+        await api.ended()
+    assert list(temporary.iterdir()) == []
+
+
+async def test_a_missing_secret_is_made_and_survives_a_restart(tmp_path: Path) -> None:
     async with served(tmp_path, JWT_SECRET="") as api:
         client = await sign_in(api.address)
         await api.kill()
@@ -78,7 +88,7 @@ async def test_without_a_secret_one_is_made_and_outlives_a_restart(tmp_path: Pat
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-async def test_check_looks_at_everything_and_fails_on_a_fault(tmp_path: Path) -> None:
+async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> None:
     code, out, _ = await run_parley(tmp_path, "check")
     assert code == 0
     assert all(line.startswith("ok ") for line in out.splitlines())
@@ -105,7 +115,7 @@ async def test_the_openapi_command_prints_what_the_server_serves(tmp_path: Path)
     assert json.loads(out) == document
 
 
-async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_path: Path) -> None:
+async def test_the_plan_command_lifts_the_limit_until_it_is_undone(tmp_path: Path) -> None:
     async with served(tmp_path, BASIC_DAILY_LIMIT="0") as api:
         client = await sign_in(api.address, "mira@example.com")
         room = (await client.post("/chatroom", json={"name": "r"})).json()["id"]
@@ -124,7 +134,7 @@ async def test_the_operators_plan_lifts_the_limit_until_it_is_taken_back(tmp_pat
         await client.aclose()
 
 
-async def test_a_second_process_is_kept_away_from_the_file_of_the_first(tmp_path: Path) -> None:
+async def test_a_second_process_cannot_serve_the_same_sqlite_file(tmp_path: Path) -> None:
     async with served(tmp_path) as api:
         code, _, err = await run_parley(tmp_path, "run", "--port", str(api.port + 1))
         assert (code, len(err.splitlines())) == (2, 1)

@@ -1,4 +1,4 @@
-"""What a 202 promises, kept by real processes that are killed."""
+"""Real processes keep the promise of a 202 although they are killed."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from tests.e2e.process import ended, model_server, new_room, say, served, sign_i
 WORDS = " ".join(f"word{number}" for number in range(30))
 
 
-async def test_every_accepted_message_gets_its_reply_though_the_process_is_killed(tmp_path: Path) -> None:
+async def test_every_accepted_message_gets_its_reply_although_the_process_is_killed(tmp_path: Path) -> None:
     settings = {"REPLY_LEASE_SECONDS": "1", "BASIC_DAILY_LIMIT": "100", "MAX_PENDING_REPLIES": "100"}
     async with served(tmp_path, OFFLINE_DELAY_SECONDS="0.05", **settings) as api:
         client = await sign_in(api.address)

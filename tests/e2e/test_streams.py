@@ -48,7 +48,7 @@ async def test_streams_cut_at_any_byte_resume_without_gap_or_repeat(tmp_path: Pa
         assert read == stored == f"You said: {FORTY_WORDS}"
 
 
-async def test_a_signal_ends_open_streams_and_the_process_and_the_reply_goes_on_after_a_restart(
+async def test_sigterm_ends_streams_and_process_and_the_reply_continues_after_a_restart(
     tmp_path: Path,
 ) -> None:
     async with served(tmp_path, OFFLINE_DELAY_SECONDS="0.2") as api:
@@ -61,12 +61,12 @@ async def test_a_signal_ends_open_streams_and_the_process_and_the_reply_goes_on_
                 await asyncio.sleep(0.01)
 
         clock = asyncio.get_running_loop().time
-        told = clock()
+        signalled = clock()
         api.signal(signal.SIGTERM)
         await reading
         code = await api.ended()
-        # The contract's figure, not a measurement: a stream that is waited for would hang for ever.
-        assert clock() - told < 5
+        # The contract's limit, not a measurement: waiting for an open stream would take for ever.
+        assert clock() - signalled < 5
         assert code in {0, -signal.SIGTERM}
         assert reader.final is None
 
@@ -79,15 +79,15 @@ async def test_a_signal_ends_open_streams_and_the_process_and_the_reply_goes_on_
     assert [event.data for event in reader.seen if event.name == "start"] == [{"attempt": 1}, {"attempt": 2}]
 
 
-async def test_a_reader_that_leaves_frees_its_place_and_others_read_on(tmp_path: Path) -> None:
+async def test_readers_that_leave_do_not_disturb_others(tmp_path: Path) -> None:
     async with served(tmp_path, OFFLINE_DELAY_SECONDS="0.02") as api:
         client = await sign_in(api.address)
         accepted = await say(client, await new_room(client), FORTY_WORDS)
         stays = Reader()
         staying = asyncio.create_task(stays.follow(client, accepted["stream_url"]))
         for _ in range(20):
-            async with httpx.AsyncClient(base_url=api.address) as leaver:
-                await Reader().follow(leaver, accepted["stream_url"], bytes_at_most=20)
+            async with httpx.AsyncClient(base_url=api.address) as leaving:
+                await Reader().follow(leaving, accepted["stream_url"], bytes_at_most=20)
         await staying
         await client.aclose()
 

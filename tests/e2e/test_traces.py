@@ -1,4 +1,4 @@
-"""Traces of real processes, sent to a real collector; and their absence where nobody asked for them."""
+"""Traces of real processes, sent to a real collector, and no cost where traces are off."""
 
 import asyncio
 import json
@@ -17,9 +17,9 @@ from tests.servers.trace_collector import TraceCollector, trace_collector
 
 RAVI = {"mobile_number": "+919876543210"}
 SECRET = "a thought of Ravi's"
-# So that only what processes send as they leave can arrive.
-NEVER = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
-# As the packages of traces are named. Litestar looks for the names of attributes by itself.
+# Spans are sent only at shutdown.
+AT_SHUTDOWN_ONLY = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+# opentelemetry itself is left out, since Litestar looks for it.
 LOADED = """
 import json, sys
 import parley.asgi
@@ -35,26 +35,26 @@ sys.modules["opentelemetry.sdk"] = None
 
 async def test_one_trace_from_the_post_to_the_last_write_on_another_process(tmp_path: Path) -> None:
     with trace_collector() as collector:
-        async with scaled_out(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **NEVER) as town:
-            token, code = await _signed_in(town)
-            async with town.visitor(0, token) as ravi:
+        async with scaled_out(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **AT_SHUTDOWN_ONLY) as deployment:
+            token, code = await _signed_in(deployment)
+            async with deployment.visitor(0, token) as ravi:
                 reply = (await say(ravi, await new_room(ravi), SECRET))["reply"]
                 assert (await ended(ravi, reply))["status"] == "completed"
-            await _left(town)
+            await _shut_down(deployment)
         _check_message(collector, reply["id"])
         _check_code(collector)
-        told = b"\n".join(collector.bodies)
-        assert [word for word in (SECRET, token, RAVI["mobile_number"], code) if word.encode() in told] == []
+        sent = b"\n".join(collector.bodies)
+        assert [word for word in (SECRET, token, RAVI["mobile_number"], code) if word.encode() in sent] == []
 
 
 @pytest.mark.parametrize("hanging", [False, True])
-async def test_a_collector_that_does_not_answer_holds_up_nothing(tmp_path: Path, hanging: bool) -> None:
-    async with SmsGateway().running() as deaf:
-        deaf.hanging = True
-        address = deaf.url if hanging else f"http://127.0.0.1:{free_port()}"
-        # Longer than anybody's patience here.
-        patient = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
-        async with served(tmp_path, OFFLINE_DELAY_SECONDS="0", **patient) as api:
+async def test_a_collector_that_does_not_answer_delays_nothing(tmp_path: Path, hanging: bool) -> None:
+    async with SmsGateway().running() as silent:
+        silent.hanging = True
+        address = silent.url if hanging else f"http://127.0.0.1:{free_port()}"
+        # Longer than any timeout of this test.
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
+        async with served(tmp_path, OFFLINE_DELAY_SECONDS="0", **endpoint) as api:
             async with aclosing(await sign_in(api.address)) as mira:
                 reply = (await say(mira, await new_room(mira), "Hello"))["reply"]
                 assert (await ended(mira, reply))["status"] == "completed"
@@ -62,22 +62,22 @@ async def test_a_collector_that_does_not_answer_holds_up_nothing(tmp_path: Path,
             assert await api.ended() in {0, -signal.SIGTERM}
 
 
-@pytest.mark.parametrize("asked", [{}, {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}])
-async def test_nothing_is_imported_for_traces_that_nobody_wants(tmp_path: Path, asked: dict[str, str]) -> None:
-    loaded, told = await _python(tmp_path, LOADED, asked)
+@pytest.mark.parametrize("settings", [{}, {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}])
+async def test_nothing_is_imported_for_traces_that_are_off(tmp_path: Path, settings: dict[str, str]) -> None:
+    loaded, logged = await _python(tmp_path, LOADED, settings)
     assert loaded == []
-    assert "traces_off" not in told
+    assert "traces_off" not in logged
 
 
-async def test_all_is_imported_for_traces_that_somebody_wants(tmp_path: Path) -> None:
+async def test_opentelemetry_is_imported_for_traces_that_are_on(tmp_path: Path) -> None:
     loaded, _ = await _python(tmp_path, LOADED, {"OTEL_TRACES_EXPORTER": "console"})
     assert {"opentelemetry.sdk", "parley.adapters.tracing"} <= set(loaded)
 
 
 @pytest.mark.parametrize(("code", "exporter"), [(HIDE + LOADED, "console"), (LOADED, "zipkin")])
-async def test_what_cannot_be_is_said_and_ends_nothing(tmp_path: Path, code: str, exporter: str) -> None:
-    _, told = await _python(tmp_path, code, {"OTEL_TRACES_EXPORTER": exporter})
-    assert "traces_off" in told
+async def test_traces_that_cannot_work_are_reported_and_end_nothing(tmp_path: Path, code: str, exporter: str) -> None:
+    _, logged = await _python(tmp_path, code, {"OTEL_TRACES_EXPORTER": exporter})
+    assert "traces_off" in logged
 
 
 def _check_message(collector: TraceCollector, reply_id: str) -> None:
@@ -100,24 +100,24 @@ def _check_code(collector: TraceCollector) -> None:
     assert (delivered.trace, delivered.parent) == (asked.trace, asked.id)
 
 
-async def _signed_in(town: ScaledOut) -> tuple[str, str]:
-    """Ravi's access token, and the code that it took."""
-    assert (await town.post(0, "/auth/send-otp", RAVI)).is_success
-    code = await texted_code(town.gateway, RAVI)
-    answer = await town.post(0, "/auth/verify-otp", {**RAVI, "otp": code})
+async def _signed_in(deployment: ScaledOut) -> tuple[str, str]:
+    """Ravi's access token and code."""
+    assert (await deployment.post(0, "/auth/send-otp", RAVI)).is_success
+    code = await texted_code(deployment.gateway, RAVI)
+    answer = await deployment.post(0, "/auth/verify-otp", {**RAVI, "otp": code})
     return answer.json()["access_token"], code
 
 
-async def _left(town: ScaledOut) -> None:
-    """All processes have ended as their supervisor asked them to."""
-    processes = [*town.apis, *town.workers]
+async def _shut_down(deployment: ScaledOut) -> None:
+    """End all processes with SIGTERM."""
+    processes = [*deployment.apis, *deployment.workers]
     for process in processes:
         process.signal(signal.SIGTERM)
     await asyncio.gather(*(process.ended() for process in processes))
 
 
 async def _python(folder: Path, code: str, settings: dict[str, str]) -> tuple[Any, str]:
-    """What it printed, as JSON, and what it logged."""
+    """The JSON that the code printed, and its log."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code),
         cwd=folder,

@@ -70,8 +70,8 @@ class FakeQuota:
         before = self._usage(account_id, day)
         self._tables.usage_days[account_id, day] = replace(
             before,
-            input_tokens=before.input_tokens + usage.input_tokens,
-            output_tokens=before.output_tokens + usage.output_tokens,
+            input_tokens=before.input_tokens + (usage.input_tokens or 0),
+            output_tokens=before.output_tokens + (usage.output_tokens or 0),
         )
 
     def _usage(self, account_id: UUID, day: date) -> DayUsage:

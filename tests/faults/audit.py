@@ -1,4 +1,4 @@
-"""Load on a cluster, and the audit of what became of it."""
+"""Messages sent to a cluster, and the check that every one was answered."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Sent:
-    """An accepted message: its 202 is the promise that is audited."""
+    """An accepted message, whose 202 promises a reply."""
 
     room: str
     content: str
@@ -25,8 +25,9 @@ class Sent:
 
 
 async def send(cluster: Cluster, *, rooms: int, each: int, text: str = "[[words 30]]") -> list[Sent]:
-    """Messages over all API processes; what is refused while something is down is tried again with the same key."""
-    made = [await _patiently(cluster, "POST", "/chatroom", {"name": f"room {number}"}) for number in range(rooms)]
+    """Send messages to all API processes. A request that fails in an outage is repeated with the same key."""
+    names = [{"name": f"room {number}"} for number in range(rooms)]
+    made = await asyncio.gather(*(_with_retries(cluster, "POST", "/chatroom", name) for name in names))
 
     async def fill(room: str) -> list[Sent]:
         return [await _say(cluster, room, f"{text} number {number}") for number in range(each)]
@@ -36,36 +37,36 @@ async def send(cluster: Cluster, *, rooms: int, each: int, text: str = "[[words 
 
 
 async def audit(cluster: Cluster, sent: list[Sent]) -> Counter[str]:
-    """A reader of all streams and one of the database agree that every 202 has exactly one reply; counts by status."""
+    """Check that all streams and the database show exactly one reply for every 202. Returns counts by status."""
     readers = await asyncio.gather(*(follow(cluster, each) for each in sent))
     messages = await asyncio.gather(*(_message(cluster, each) for each in sent))
     for each, reader, message in zip(sent, readers, messages, strict=True):
         assert reader.final is not None
         assert reader.final.data["message"] == message
         assert reader.text == message["content"], (each, reader.text, message["content"])
-    for room in {each.room for each in sent}:
-        await _audit_room(cluster, room, [each for each in sent if each.room == room])
+    rooms = {each.room for each in sent}
+    await asyncio.gather(*(_audit_room(cluster, room, [each for each in sent if each.room == room]) for room in rooms))
     statuses = Counter(message["status"] for message in messages)
-    usage = await _patiently(cluster, "GET", "/user/usage")
+    usage = await _with_retries(cluster, "GET", "/user/usage")
     assert usage["used"] == len(sent) - statuses["failed"]
     return statuses
 
 
 async def follow(cluster: Cluster, sent: Sent, *, reader: Reader | None = None) -> Reader:
-    """Read the reply's stream to its end, coming back to the next API process after every cut."""
+    """Read the reply's stream to its end, resuming at another API process after every disconnect."""
     reader = reader or Reader()
     async with asyncio.timeout(PATIENCE):
         while reader.final is None:
             try:
                 await reader.follow(cluster.client, cluster.any_api() + sent.stream_url)
             except httpx.HTTPError:
-                # A process that is down, or one that says so: somebody else has the same stream.
+                # This process is down or shutting down; another one has the same stream.
                 await asyncio.sleep(0.05)
     return reader
 
 
 async def _audit_room(cluster: Cluster, room: str, sent: list[Sent]) -> None:
-    page = await _patiently(cluster, "GET", f"/chatroom/{room}/messages?limit=100")
+    page = await _with_retries(cluster, "GET", f"/chatroom/{room}/messages?limit=100")
     assert page["next_cursor"] is None
     assert [message["role"] for message in page["items"]] == ["user", "assistant"] * len(sent)
     assert [message["content"] for message in page["items"][::2]] == [each.content for each in sent]
@@ -73,19 +74,19 @@ async def _audit_room(cluster: Cluster, room: str, sent: list[Sent]) -> None:
 
 
 async def _message(cluster: Cluster, sent: Sent) -> dict[str, Any]:
-    message = await _patiently(cluster, "GET", f"/chatroom/{sent.room}/messages/{sent.reply}")
+    message = await _with_retries(cluster, "GET", f"/chatroom/{sent.room}/messages/{sent.reply}")
     assert message["status"] not in UNFINISHED
     return message
 
 
 async def _say(cluster: Cluster, room: str, content: str) -> Sent:
-    body = await _patiently(
+    body = await _with_retries(
         cluster, "POST", f"/chatroom/{room}/message", {"content": content}, {"Idempotency-Key": content}
     )
     return Sent(room, content, body["reply"]["id"], body["stream_url"])
 
 
-async def _patiently(
+async def _with_retries(
     cluster: Cluster, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,4 @@
-"""parley on many machines, on this one: real PostgreSQL and Redis, API processes, workers, and a scripted model."""
+"""A complete deployment on this machine: real PostgreSQL and Redis, API processes, workers and a scripted model."""
 
 import asyncio
 import itertools
@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.process import PATIENCE, Served, environment, model_server, run_parley, sign_in
+from tests.e2e.process import PATIENCE, Served, environment, model_server, sign_in
+from tests.faults.durable_postgres import durable_postgres, new_database
 from tests.servers.postgres_server import PostgresServer
 from tests.servers.redis_server import RedisServer
 from tests.servers.tcp_proxy import TcpProxy
@@ -23,7 +24,7 @@ LEASE_SECONDS = 2
 
 @dataclass
 class Worker:
-    """A `taskiq worker` with one child, in a process group of its own."""
+    """A `taskiq worker` with one child process, in its own process group."""
 
     folder: Path
     settings: dict[str, str]
@@ -37,7 +38,7 @@ class Worker:
                 "taskiq",
                 "worker",
                 "parley.worker:broker",
-                # Else the parent process, which runs nothing of parley, writes lines of its own form.
+                # The parent process runs nothing of parley and would log in another format.
                 "--no-configure-logging",
                 "--workers",
                 "1",
@@ -65,7 +66,7 @@ class Worker:
             await self.ended()
 
     def child(self) -> int:
-        """The id of the process that takes tasks, under the one that watches over it."""
+        """The id of the process that takes tasks; its parent only supervises it."""
         assert self.process is not None
         return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[-1])
 
@@ -75,7 +76,7 @@ class Worker:
 
 @dataclass
 class Cluster:
-    """`postgres` and `redis` may be killed and started again, as may each of `apis` and `workers`."""
+    """`postgres`, `redis` and each of `apis` and `workers` may be killed and started again."""
 
     postgres: PostgresServer
     redis: RedisServer
@@ -87,7 +88,7 @@ class Cluster:
     clients: list[httpx.AsyncClient] = field(init=False)
 
     def any_api(self) -> str:
-        """The address of the next API process in turn."""
+        """The address of an API process, a different one each time."""
         return self.apis[next(_turns) % len(self.apis)].address
 
     def client_of(self, api: int) -> httpx.AsyncClient:
@@ -105,18 +106,15 @@ _turns = itertools.count()
 async def cluster(
     folder: Path, *, apis: int = 2, workers: int = 2, through_proxy: bool = False, **settings: str
 ) -> AsyncIterator[Cluster]:
-    """Everything up, one account signed in: its token is the client's. The proxy stands before Redis if wished."""
+    """Everything running and an account signed in, whose token the clients send. The database is a new one."""
     async with AsyncExitStack() as stack:
-        postgres = await asyncio.to_thread(PostgresServer, durable=True)
-        stack.callback(postgres.remove)
-        await asyncio.to_thread(postgres.start)
         redis = await asyncio.to_thread(RedisServer)
         stack.callback(redis.stop)
         await asyncio.to_thread(redis.start)
         proxy = await stack.enter_async_context(TcpProxy(redis.port).running())
         model = await stack.enter_async_context(model_server("--delay", "0.01"))
         chosen = {
-            "DATABASE_URL": postgres.url,
+            "DATABASE_URL": await new_database(),
             "REDIS_URL": proxy.url if through_proxy else redis.url,
             "OPENAI_BASE_URL": f"{model}/v1",
             "OPENAI_MODELS": "scripted",
@@ -125,10 +123,8 @@ async def cluster(
             "MAX_PENDING_REPLIES": "10000",
             "OTP_MAX_SENDS_PER_HOUR": "1000",
         } | settings
-        code, _, err = await run_parley(folder, "migrate", **chosen)
-        assert code == 0, err
         running = Cluster(
-            postgres,
+            durable_postgres(),
             redis,
             proxy,
             [Served(_made(folder / f"api{number}"), chosen) for number in range(apis)],
@@ -153,7 +149,7 @@ async def cluster(
 
 
 async def becomes(condition: Callable[[], bool], *, within: float = PATIENCE) -> None:
-    """Wait until the condition holds; TimeoutError if it never does."""
+    """Wait until the condition is true; TimeoutError after `within` seconds."""
     async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""How hard the faults hit: `FAULTS=long` in the environment for the full figures."""
+"""How much load and how many faults the tests use: `FAULTS=long` in the environment selects the full figures."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import pytest
 
 
 @dataclass(frozen=True)
-class Dose:
+class Scale:
     rooms: int
     messages_each: int
     kills: int
@@ -19,7 +19,7 @@ class Dose:
 
 
 @pytest.fixture
-def dose() -> Dose:
+def scale() -> Scale:
     if os.environ.get("FAULTS") == "long":
-        return Dose(rooms=50, messages_each=10, kills=20, flushes=5)
-    return Dose(rooms=20, messages_each=4, kills=4, flushes=2)
+        return Scale(rooms=50, messages_each=10, kills=20, flushes=5)
+    return Scale(rooms=20, messages_each=4, kills=4, flushes=2)

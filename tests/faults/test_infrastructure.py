@@ -1,4 +1,4 @@
-"""Redis and PostgreSQL that are emptied, killed and restarted, and an API process that dies before it can enqueue."""
+"""Redis and PostgreSQL are emptied, killed and restarted, and an API process dies before it can enqueue."""
 
 import asyncio
 from collections import Counter
@@ -7,44 +7,44 @@ from pathlib import Path
 from tests.e2e.process import new_room
 from tests.faults.audit import Sent, audit, send
 from tests.faults.cluster import cluster
-from tests.faults.conftest import Dose
+from tests.faults.conftest import Scale
 
 
-async def test_redis_emptied_under_load(tmp_path: Path, dose: Dose) -> None:
+async def test_redis_emptied_under_load(tmp_path: Path, scale: Scale) -> None:
     async with cluster(tmp_path) as parley:
         before = [worker.child() for worker in parley.workers]
-        sending = asyncio.create_task(send(parley, rooms=dose.rooms, each=dose.messages_each))
-        for _ in range(dose.flushes):
+        sending = asyncio.create_task(send(parley, rooms=scale.rooms, each=scale.messages_each))
+        for _ in range(scale.flushes):
             await asyncio.sleep(0.7)
             await asyncio.to_thread(parley.redis.flush)
         statuses = await audit(parley, await sending)
         assert [worker.child() for worker in parley.workers] == before
-    assert statuses == Counter(completed=dose.messages)
+    assert statuses == Counter(completed=scale.messages)
 
 
-async def test_redis_killed_and_started_under_load(tmp_path: Path, dose: Dose) -> None:
+async def test_redis_killed_and_started_under_load(tmp_path: Path, scale: Scale) -> None:
     async with cluster(tmp_path) as parley:
         before = [worker.child() for worker in parley.workers]
-        sending = asyncio.create_task(send(parley, rooms=dose.rooms, each=dose.messages_each))
-        for _ in range(dose.flushes):
+        sending = asyncio.create_task(send(parley, rooms=scale.rooms, each=scale.messages_each))
+        for _ in range(scale.flushes):
             await asyncio.sleep(0.7)
             await asyncio.to_thread(parley.redis.kill)
             await asyncio.sleep(0.5)
             await asyncio.to_thread(parley.redis.start)
         statuses = await audit(parley, await sending)
         assert [worker.child() for worker in parley.workers] == before
-    assert statuses == Counter(completed=dose.messages)
+    assert statuses == Counter(completed=scale.messages)
 
 
-async def test_postgresql_restarted_under_load(tmp_path: Path, dose: Dose) -> None:
+async def test_postgresql_restarted_under_load(tmp_path: Path, scale: Scale) -> None:
     async with cluster(tmp_path) as parley:
-        sending = asyncio.create_task(send(parley, rooms=dose.rooms, each=dose.messages_each))
-        for _ in range(dose.flushes):
+        sending = asyncio.create_task(send(parley, rooms=scale.rooms, each=scale.messages_each))
+        for _ in range(scale.flushes):
             await asyncio.sleep(0.7)
             await asyncio.to_thread(parley.postgres.kill)
             await asyncio.to_thread(parley.postgres.start)
         statuses = await audit(parley, await sending)
-    assert statuses == Counter(completed=dose.messages)
+    assert statuses == Counter(completed=scale.messages)
 
 
 async def test_messages_are_accepted_and_read_while_redis_is_down(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_messages_are_accepted_and_read_while_redis_is_down(tmp_path: Path
 async def test_an_api_process_killed_between_commit_and_enqueue_loses_nothing(tmp_path: Path) -> None:
     async with cluster(tmp_path, workers=1) as parley:
         room = await new_room(parley.client_of(0))
-        # With Redis gone nothing can be enqueued: killed now, the process took the only hint with it.
+        # Without Redis nothing can be enqueued, so the killed process is the only one that knew of the message.
         await asyncio.to_thread(parley.redis.kill)
         body = (await parley.client_of(0).post(f"/chatroom/{room}/message", json={"content": "hello"})).json()
         await parley.apis[0].kill()
@@ -92,12 +92,12 @@ async def test_of_100_parallel_posts_over_three_api_processes_exactly_five_are_a
     assert Counter(answer.status_code for answer in answers) == {202: 5, 429: 95}
 
 
-async def test_answers_of_redis_lost_on_the_way_double_and_lose_nothing(tmp_path: Path, dose: Dose) -> None:
+async def test_lost_answers_of_redis_duplicate_and_lose_nothing(tmp_path: Path, scale: Scale) -> None:
     async with cluster(tmp_path, through_proxy=True) as parley:
-        sending = asyncio.create_task(send(parley, rooms=dose.rooms, each=dose.messages_each))
-        for _ in range(5 * dose.flushes):
+        sending = asyncio.create_task(send(parley, rooms=scale.rooms, each=scale.messages_each))
+        for _ in range(5 * scale.flushes):
             await asyncio.sleep(0.3)
             parley.proxy.cut_at_next_answer = True
         statuses = await audit(parley, await sending)
         assert parley.proxy.answers_lost > 0
-    assert statuses == Counter(completed=dose.messages)
+    assert statuses == Counter(completed=scale.messages)

@@ -1,4 +1,4 @@
-"""Streams that are cut and read on at another API process, and stops that find their worker."""
+"""Streams are resumed at another API process, and stops reach the worker that writes."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from tests.faults.cluster import Cluster, becomes, cluster
 STREAMS = 200
 
 
-async def test_200_streams_cut_at_any_byte_read_on_at_another_process(tmp_path: Path) -> None:
+async def test_200_streams_cut_at_any_byte_resume_at_another_process(tmp_path: Path) -> None:
     chance = random.Random(20261121)
     async with cluster(tmp_path) as parley:
         sent = await send(parley, rooms=STREAMS, each=1, text="[[words 40]]")
@@ -27,12 +27,12 @@ async def test_200_streams_cut_at_any_byte_read_on_at_another_process(tmp_path: 
         readers = await asyncio.gather(*(cut_and_resume(each) for each in sent))
         statuses = await audit(parley, sent)
     assert statuses == Counter(completed=STREAMS)
-    # `audit` compares its own, uncut readers with the database.
+    # `audit` compares readers of its own, which are not cut, with the database.
     for reader in readers:
         assert reader.final is not None
         assert reader.text == reader.final.data["message"]["content"]
         starts = [event.id for event in reader.seen if event.name == "start"]
-        # One for each attempt: on a machine so busy that a lease runs out there is more than one.
+        # One for each attempt; on a busy machine a lease may expire, which makes more than one.
         assert len(set(starts)) == len(starts)
         assert starts[-1] == f"{reader.final.id.split('-')[0]}-0"
 
@@ -48,15 +48,15 @@ async def test_a_stop_reaches_the_worker_that_writes_and_keeps_the_text(tmp_path
         clock = asyncio.get_running_loop().time
         took = []
         for each in sent:
-            asked = clock()
+            started = clock()
             stopped = await _stop(parley, each)
-            took.append(clock() - asked)
+            took.append(clock() - started)
             assert stopped["status"] == "stopped"
             assert stopped["content"]
         await asyncio.gather(*following)
         statuses = await audit(parley, sent)
     assert statuses == Counter(stopped=6)
-    # The contract's second; without the nudge it would be a third of the lease at the least, each time.
+    # One second each, by the contract. Without the signal it would be at least a third of the lease each time.
     assert sum(took) < len(sent)
 
 

@@ -95,6 +95,6 @@ async def ravi(site: Site) -> Person:
 
 
 async def _migrate(file: Path) -> None:
-    database = Database(f"sqlite+aiosqlite:///{file}")
+    database = Database(f"sqlite:///{file}")
     await migrate(database)
     await database.close()

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from parley.core.chat.model import Conversation, Finished, Role, TokenUsage
+from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.model import Conversation, Role, TokenUsage
 
 PATIENCE_SECONDS = 10.0
 
@@ -55,7 +56,7 @@ class ScriptedModel:
     def times_asked(self, question: str) -> int:
         return [turns[-1][1] for turns in self.asked].count(question)
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         question = conversation.turns[-1]
         assert question.role is Role.USER
         self.asked.append([(turn.role.value, turn.content) for turn in conversation.turns])
@@ -67,7 +68,7 @@ class ScriptedModel:
             elif isinstance(step, Exception):
                 raise step
             else:
-                yield step
+                yield Text(step)
         yield Finished(TokenUsage(len(conversation.turns), 7))
 
     def _steps(self, question: str) -> tuple[Step, ...]:

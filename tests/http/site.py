@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from litestar.types import ASGIApp
 
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import metadata
 from parley.bootstrap import Parley, bootstrap
 from parley.bootstrap.processes import api_application, api_process
@@ -124,10 +125,13 @@ class Site:
         return person
 
     async def rows(self) -> dict[str, list[Any]]:
-        """All rows of the database except leases, which change at any time. For requests that must change nothing."""
-        async with self.parley.database.transaction(read_only=True) as connection:
+        """Everything that the database holds: for a refusal that must change nothing.
+
+        But for leases, which workers take and give back at any time.
+        """
+        async with self.parley.database.transaction(read_only=True) as transaction:
             return {
-                table.name: [tuple(row) for row in await connection.execute(table.select().order_by(*table.columns))]
+                table.name: await transaction.all(Statement(table.select().order_by(*table.columns)))
                 for table in metadata.sorted_tables
                 if table.name != "leases"
             }

@@ -1,4 +1,4 @@
-"""What a message may say."""
+"""The content of messages."""
 
 import json
 
@@ -22,9 +22,7 @@ CONTENTS = [
 ]
 
 
-async def test_content_of_1_to_32_000_characters_is_kept_as_it_was_said(
-    mira: Person, subtests: pytest.Subtests
-) -> None:
+async def test_content_of_1_to_32_000_characters_is_stored_unchanged(mira: Person, subtests: pytest.Subtests) -> None:
     room = await mira.new_room()
     for content in CONTENTS:
         with subtests.test(content=content[:40]):
@@ -53,7 +51,7 @@ WRONG = [
 ]
 
 
-async def test_a_wrong_field_is_named_and_nothing_is_said(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_field_is_named_and_not_posted(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in WRONG:
         with subtests.test(body=str(body)[:60]):
             room = await mira.new_room()
@@ -78,7 +76,7 @@ HALF_CHARACTERS = [
 ]
 
 
-async def test_half_a_character_is_malformed_and_nothing_is_said(
+async def test_an_unpaired_surrogate_is_malformed_and_nothing_is_posted(
     site: Site, mira: Person, subtests: pytest.Subtests
 ) -> None:
     for body in HALF_CHARACTERS:
@@ -89,7 +87,7 @@ async def test_half_a_character_is_malformed_and_nothing_is_said(
             assert await site.rows() == before
 
 
-async def test_a_whole_surrogate_pair_is_a_character(mira: Person) -> None:
+async def test_an_escaped_surrogate_pair_is_one_character(mira: Person) -> None:
     room = await mira.new_room()
     body = json.dumps({"content": "😀"}, ensure_ascii=True)
     assert "\\ud83d" in body

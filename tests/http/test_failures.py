@@ -1,4 +1,4 @@
-"""A reply always ends: completed, stopped, or failed with its quota returned."""
+"""Every reply ends as completed, as stopped, or as failed with its quota returned."""
 
 import pytest
 
@@ -13,7 +13,7 @@ BUSY = ModelUnavailable("model_overloaded", "The model is busy.", retry_after=0)
 NO = ModelRefused("model_blocked", "The model does not answer this.")
 
 
-async def test_what_may_pass_is_tried_again(mira: Person, model: ScriptedModel) -> None:
+async def test_a_temporary_failure_is_retried(mira: Person, model: ScriptedModel) -> None:
     model.on("Hello", "half an ", BUSY)
     model.on("Hello", "a whole answer")
     reply = await mira.hear(await mira.new_room())
@@ -22,7 +22,7 @@ async def test_what_may_pass_is_tried_again(mira: Person, model: ScriptedModel) 
     assert await mira.used() == 1
 
 
-async def test_readers_are_told_of_a_new_attempt(site: Site, mira: Person, model: ScriptedModel) -> None:
+async def test_readers_receive_the_start_of_a_new_attempt(site: Site, mira: Person, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "half an ", gate, BUSY)
     model.on("Hello", "a whole answer")
@@ -44,7 +44,7 @@ async def test_readers_are_told_of_a_new_attempt(site: Site, mira: Person, model
         assert rest[-1] == heard[-1]
 
 
-async def test_after_the_last_attempt_it_fails_and_the_quota_returns(open_site: OpenSite, model: ScriptedModel) -> None:
+async def test_after_the_last_attempt_the_quota_is_returned(open_site: OpenSite, model: ScriptedModel) -> None:
     mira = await (await open_site(MODEL_MAX_ATTEMPTS="2")).person()
     model.on("Hello", BUSY)
     reply = await mira.hear(await mira.new_room())
@@ -64,7 +64,7 @@ async def test_a_refusal_is_final(mira: Person, model: ScriptedModel) -> None:
     assert await mira.used() == 0
 
 
-async def test_the_stream_says_that_it_failed(site: Site, mira: Person, model: ScriptedModel) -> None:
+async def test_the_stream_ends_with_failed(site: Site, mira: Person, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "I ", gate, NO)
     accepted = await mira.ask(await mira.new_room())
@@ -80,7 +80,7 @@ async def test_the_stream_says_that_it_failed(site: Site, mira: Person, model: S
     assert end.status_code == 204
 
 
-async def test_a_failure_does_not_hold_up_the_room(mira: Person, model: ScriptedModel) -> None:
+async def test_a_failed_reply_does_not_block_its_room(mira: Person, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("First", gate, "wrong words", NO)
     room = await mira.new_room()
@@ -92,7 +92,7 @@ async def test_a_failure_does_not_hold_up_the_room(mira: Person, model: Scripted
     assert model.asked[-1] == [("user", "First"), ("user", "Second")]
 
 
-async def test_what_nobody_foresaw_fails_without_its_words(
+async def test_an_unexpected_error_fails_without_showing_its_message(
     open_site: OpenSite, model: ScriptedModel, logs: Logs
 ) -> None:
     mira = await (await open_site(MODEL_MAX_ATTEMPTS="1")).person()
@@ -109,7 +109,7 @@ async def test_what_nobody_foresaw_fails_without_its_words(
     ("setting", "steps"),
     [("MODEL_FIRST_TOKEN_SECONDS", ()), ("MODEL_IDLE_SECONDS", ("one ",)), ("MODEL_TOTAL_SECONDS", ("one ",))],
 )
-async def test_a_model_that_falls_silent_is_given_up(
+async def test_a_silent_model_is_abandoned(
     open_site: OpenSite, model: ScriptedModel, setting: str, steps: tuple[str, ...]
 ) -> None:
     mira = await (await open_site(MODEL_MAX_ATTEMPTS="1", **{setting: "0.05"})).person()
@@ -120,7 +120,7 @@ async def test_a_model_that_falls_silent_is_given_up(
     assert await mira.used() == 0
 
 
-async def test_what_no_database_stores_is_left_out_of_a_reply(mira: Person, model: ScriptedModel) -> None:
+async def test_characters_that_no_database_stores_are_removed_from_a_reply(mira: Person, model: ScriptedModel) -> None:
     model.on("Hello", "a\x00b ", "\ud83d", " c \ud800")
     accepted = await mira.ask(await mira.new_room())
     reply = await mira.ended(accepted["reply"])
@@ -128,7 +128,7 @@ async def test_what_no_database_stores_is_left_out_of_a_reply(mira: Person, mode
     assert text_of(events(await mira.get(accepted["stream_url"]))) == "ab ? c ?"
 
 
-async def test_failed_twice_in_a_row_returns_both(mira: Person, model: ScriptedModel) -> None:
+async def test_two_failed_replies_return_two_messages(mira: Person, model: ScriptedModel) -> None:
     model.on("Hello", NO)
     room = await mira.new_room()
     await mira.hear(room, "Fine")

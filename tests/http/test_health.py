@@ -3,10 +3,13 @@
 import signal
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import bindparam
 
-from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.database import Database, version_table
+from parley.adapters.sql.engine.statements import Statement
 from tests.http.site import Person, Site, until
+
+SET_REVISION = Statement(version_table.update().values(version_num=bindparam("revision")))
 
 
 async def test_a_running_process_is_live(site: Site) -> None:
@@ -25,7 +28,7 @@ async def close_connections(database: Database) -> None:
     """Close the connections when none is in use, so that the next query opens the file again."""
 
     async def idle() -> bool:
-        return database.engine.pool.checkedout() == 0
+        return database.in_use == 0
 
     await until(idle)
     await database.close()
@@ -61,9 +64,9 @@ async def test_it_recovers_when_the_database_is_back(site: Site, mira: Person, t
 
 
 async def set_revision(site: Site, revision: str) -> None:
-    async with site.parley.database.transaction() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-        await connection.commit()
+    async with site.parley.database.transaction() as transaction:
+        await transaction.execute(SET_REVISION, revision=revision)
+        await transaction.commit()
 
 
 async def test_with_an_older_schema_it_is_not_ready(site: Site) -> None:

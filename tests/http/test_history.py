@@ -1,4 +1,4 @@
-"""What was said in a room, page by page, and one message by itself."""
+"""Reading the messages of a room in pages, and a single message."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ async def room(mira: Person) -> str:
 
 
 async def talk(mira: Person, room: str, exchanges: int) -> list[dict[str, Any]]:
-    """That many questions and their replies, in order."""
+    """Post `count` messages; returns them and their replies in order."""
     said = []
     for number in range(exchanges):
         accepted = await mira.ask(room, f"Question {number}")
@@ -32,7 +32,7 @@ async def page(mira: Person, room: str, **parameters: Any) -> tuple[list[dict[st
     return answer.json()["items"], answer.json()["next_cursor"]
 
 
-async def test_nothing_said_is_an_empty_page(mira: Person, room: str) -> None:
+async def test_a_room_without_messages_has_an_empty_page(mira: Person, room: str) -> None:
     assert await page(mira, room) == ([], None)
 
 
@@ -55,28 +55,28 @@ async def test_the_newest_page_comes_first_and_each_is_oldest_first(
             assert [message for items in reversed(pages) for message in items] == said
 
 
-async def test_a_page_has_50_messages_unless_told_otherwise(mira: Person, room: str) -> None:
+async def test_a_page_has_50_messages_by_default(mira: Person, room: str) -> None:
     said = await talk(mira, room, 26)
     newest, cursor = await page(mira, room)
     assert newest == said[2:]
     assert await page(mira, room, cursor=cursor) == (said[:2], None)
 
 
-async def test_what_is_said_between_two_pages_repeats_and_loses_nothing(mira: Person, room: str) -> None:
+async def test_a_message_between_two_pages_causes_no_gap_or_repetition(mira: Person, room: str) -> None:
     said = await talk(mira, room, 2)
     _, cursor = await page(mira, room, limit=2)
     await talk(mira, room, 2)
     assert await page(mira, room, limit=2, cursor=cursor) == (said[:2], None)
 
 
-async def test_each_message_can_be_read_by_itself(mira: Person, room: str) -> None:
+async def test_a_single_message_can_be_read(mira: Person, room: str) -> None:
     for message in await talk(mira, room, 1):
         answer = await mira.get(address(message))
         assert answer.status_code == 200
         assert answer.json() == message
 
 
-async def test_a_message_that_is_not_there(mira: Person, room: str) -> None:
+async def test_an_unknown_message_is_not_found(mira: Person, room: str) -> None:
     refused(await mira.get(f"/chatroom/{room}/messages/{uuid4()}"), 404, "message_not_found")
     refused(await mira.get(f"/chatroom/{uuid4()}/messages/{uuid4()}"), 404, "message_not_found")
     refused(await mira.get(f"/chatroom/{uuid4()}/messages"), 404, "chatroom_not_found")
@@ -113,7 +113,7 @@ WAITS = [
 ]
 
 
-async def test_which_wait_was_applied_is_told(mira: Person, room: str, subtests: pytest.Subtests) -> None:
+async def test_the_applied_wait_is_returned(mira: Person, room: str, subtests: pytest.Subtests) -> None:
     for prefer, applied in WAITS:
         with subtests.test(prefer=prefer[:40]):
             reply = await mira.hear(room)
@@ -122,7 +122,7 @@ async def test_which_wait_was_applied_is_told(mira: Person, room: str, subtests:
             assert answer.headers.get("preference-applied") == applied
 
 
-async def test_nothing_is_waited_for_with_a_users_message(mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_there_is_no_wait_for_a_users_message(mira: Person, room: str, model: ScriptedModel) -> None:
     model.on("Hello", Gate())
     message = (await mira.ask(room))["message"]
     answer = await mira.get(address(message), headers={"Prefer": "wait=30"})

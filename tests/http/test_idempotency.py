@@ -1,4 +1,4 @@
-"""Idempotency-Key: a repeat within 24 hours answers the same and changes nothing."""
+"""Idempotency-Key: a repetition within 24 hours gets the same answer and changes nothing."""
 
 import asyncio
 from uuid import uuid4
@@ -22,7 +22,7 @@ async def said_in(mira: Person, room: str) -> list[str]:
     return [message["content"] for message in items if message["role"] == "user"]
 
 
-async def test_a_repeat_is_answered_byte_for_byte(mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_a_repetition_gets_the_same_bytes(mira: Person, room: str, model: ScriptedModel) -> None:
     first = await mira.say(room, key="a key")
     second = await mira.say(room, key="a key")
     assert (first.status_code, second.status_code) == (202, 202)
@@ -38,7 +38,7 @@ async def test_a_repeat_is_answered_byte_for_byte(mira: Person, room: str, model
 
 
 @pytest.mark.parametrize("moment", ["pending", "generating", "ended"])
-async def test_a_repeat_is_the_same_whatever_became_of_the_reply(
+async def test_a_repetition_gets_the_same_answer_whatever_the_replys_status(
     mira: Person, room: str, model: ScriptedModel, moment: str
 ) -> None:
     gate = Gate()
@@ -53,7 +53,7 @@ async def test_a_repeat_is_the_same_whatever_became_of_the_reply(
     gate.open()
 
 
-async def test_a_repeat_changes_nothing(site: Site, mira: Person, room: str, clock: Clock) -> None:
+async def test_a_repetition_changes_nothing(site: Site, mira: Person, room: str, clock: Clock) -> None:
     await mira.hear(room, key="a key")
     before = await site.rows()
     clock.forward(minutes=1)
@@ -69,7 +69,7 @@ async def test_another_body_under_the_same_key_is_refused(site: Site, mira: Pers
     assert await site.rows() == before
 
 
-async def test_the_same_body_written_otherwise_is_a_repeat(mira: Person, room: str) -> None:
+async def test_the_same_body_in_another_notation_is_a_repetition(mira: Person, room: str) -> None:
     first = await mira.say(room, key="a key")
     headers = {"Idempotency-Key": "a key", "Content-Type": "application/json"}
     body = b'{ "model": null,\n "content": "\\u0048ello" }'
@@ -86,7 +86,7 @@ async def test_a_key_has_1_to_255_characters(site: Site, mira: Person, room: str
 KEYS = ["x", "x" * 255, '"a quoted key"', "key with: all; sorts, of=things"]
 
 
-async def test_any_other_key_will_do(mira: Person, room: str, subtests: pytest.Subtests) -> None:
+async def test_any_other_key_is_valid(mira: Person, room: str, subtests: pytest.Subtests) -> None:
     for key in KEYS:
         with subtests.test(key=key[:20]):
             first = await mira.say(room, key=key)
@@ -95,12 +95,12 @@ async def test_any_other_key_will_do(mira: Person, room: str, subtests: pytest.S
             assert second.headers["idempotent-replayed"] == "true"
 
 
-async def test_keys_tell_capitals_apart(mira: Person, room: str) -> None:
+async def test_keys_are_case_sensitive(mira: Person, room: str) -> None:
     await mira.ask(room, key="key")
     assert "idempotent-replayed" not in (await mira.say(room, key="KEY")).headers
 
 
-async def test_of_200_repeats_at_once_one_is_a_message(mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_of_200_concurrent_repetitions_one_is_a_message(mira: Person, room: str, model: ScriptedModel) -> None:
     answers = await asyncio.gather(*(mira.say(room, key="a key") for _ in range(200)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.content for answer in answers}) == 1
@@ -111,7 +111,7 @@ async def test_of_200_repeats_at_once_one_is_a_message(mira: Person, room: str, 
     assert len(model.asked) == 1
 
 
-async def test_a_key_is_kept_24_hours(mira: Person, room: str, clock: Clock) -> None:
+async def test_a_key_is_remembered_for_24_hours(mira: Person, room: str, clock: Clock) -> None:
     first = await mira.ask(room, key="a key")
     clock.forward(hours=24, seconds=-1)
     await mira.sign_in(MIRA)
@@ -126,7 +126,7 @@ async def test_a_key_is_kept_24_hours(mira: Person, room: str, clock: Clock) -> 
     assert again.content == anew.content
 
 
-async def test_a_late_repeat_has_a_ticket_that_still_opens(site: Site, mira: Person, room: str, clock: Clock) -> None:
+async def test_a_late_repetition_has_a_valid_ticket(site: Site, mira: Person, room: str, clock: Clock) -> None:
     first = await mira.ask(room, key="a key")
     clock.forward(minutes=11)
     repeat = await mira.say(room, key="a key")
@@ -134,7 +134,7 @@ async def test_a_late_repeat_has_a_ticket_that_still_opens(site: Site, mira: Per
     assert events(await site.visitor().get(repeat.json()["stream_url"]))[-1].name == "done"
 
 
-async def test_keys_of_two_rooms_are_apart(mira: Person, room: str) -> None:
+async def test_each_room_has_its_own_keys(mira: Person, room: str) -> None:
     other = await mira.new_room("Another")
     await mira.ask(room, key="a key")
     answer = await mira.say(other, "Something else", key="a key")
@@ -142,7 +142,7 @@ async def test_keys_of_two_rooms_are_apart(mira: Person, room: str) -> None:
     assert "idempotent-replayed" not in answer.headers
 
 
-async def test_keys_of_two_accounts_are_apart(mira: Person, ravi: Person, room: str) -> None:
+async def test_each_account_has_its_own_keys(mira: Person, ravi: Person, room: str) -> None:
     await mira.ask(room, key="a key")
     answer = await ravi.say(await ravi.new_room(), "Something else", key="a key")
     assert answer.status_code == 202
@@ -150,7 +150,7 @@ async def test_keys_of_two_accounts_are_apart(mira: Person, ravi: Person, room: 
     refused(await ravi.say(room, key="a key"), 404, "chatroom_not_found")
 
 
-async def test_a_refusal_does_not_spend_the_key(mira: Person, room: str) -> None:
+async def test_a_refusal_does_not_use_up_the_key(mira: Person, room: str) -> None:
     refused(await mira.say(room, "", key="a key"), 400, "invalid_input", "content")
     refused(await mira.say(room, model="no/such", key="a key"), 400, "unknown_model", "model")
     refused(await mira.say(str(uuid4()), key="a key"), 404, "chatroom_not_found")
@@ -159,7 +159,7 @@ async def test_a_refusal_does_not_spend_the_key(mira: Person, room: str) -> None
     assert "idempotent-replayed" not in answer.headers
 
 
-async def test_with_the_days_quota_used_up_a_repeat_is_still_answered(open_site: OpenSite, clock: Clock) -> None:
+async def test_a_repetition_is_answered_when_the_quota_is_used_up(open_site: OpenSite, clock: Clock) -> None:
     mira = await (await open_site(BASIC_DAILY_LIMIT="1")).person()
     room = await mira.new_room()
     first = await mira.say(room, key="a key")

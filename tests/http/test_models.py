@@ -1,4 +1,4 @@
-"""Which model writes a reply."""
+"""The choice of the model that writes a reply."""
 
 import pytest
 
@@ -18,19 +18,19 @@ async def test_the_models_on_offer_are_listed(mira: Person) -> None:
     }
 
 
-async def test_without_a_wish_the_default_model_writes(mira: Person, model: ScriptedModel) -> None:
+async def test_the_default_model_writes_unless_another_is_named(mira: Person, model: ScriptedModel) -> None:
     reply = await mira.hear(await mira.new_room())
     assert reply["model"] == "scripted/one"
     assert model.models == ["one"]
 
 
-async def test_a_room_has_its_model(mira: Person, model: ScriptedModel) -> None:
+async def test_the_rooms_model_writes(mira: Person, model: ScriptedModel) -> None:
     reply = await mira.hear(await mira.new_room(model="scripted/two"))
     assert reply["model"] == "scripted/two"
     assert model.models == ["two"]
 
 
-async def test_a_message_may_wish_for_another_model(mira: Person, model: ScriptedModel) -> None:
+async def test_a_message_can_name_another_model(mira: Person, model: ScriptedModel) -> None:
     room = await mira.new_room(model="scripted/two")
     wished = await mira.hear(room, model="scripted/one")
     unwished = await mira.hear(room, model=None)
@@ -38,7 +38,7 @@ async def test_a_message_may_wish_for_another_model(mira: Person, model: Scripte
     assert model.models == ["one", "two"]
 
 
-async def test_a_changed_room_changes_what_is_written_next(mira: Person) -> None:
+async def test_a_changed_model_writes_the_next_reply(mira: Person) -> None:
     room = await mira.new_room(model="scripted/two")
     before = await mira.hear(room)
     await mira.patch(f"/chatroom/{room}", json={"model": None})
@@ -60,7 +60,7 @@ async def test_a_model_that_is_not_offered_is_refused(site: Site, mira: Person, 
             assert await site.rows() == before
 
 
-async def test_the_model_is_told_the_rooms_instructions(mira: Person, model: ScriptedModel) -> None:
+async def test_the_model_gets_the_rooms_instructions(mira: Person, model: ScriptedModel) -> None:
     await mira.hear(await mira.new_room(instructions="Rhyme."))
     await mira.hear(await mira.new_room())
     assert model.instructions == ["Rhyme.", None]

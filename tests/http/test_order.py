@@ -1,4 +1,4 @@
-"""Replies of a room are written in order, each seeing the one before; rooms do not wait for each other."""
+"""Replies of a room are written in order, each with the one before; rooms do not wait for each other."""
 
 import asyncio
 
@@ -25,9 +25,7 @@ async def test_the_second_reply_waits_for_the_first_and_sees_it(mira: Person, mo
     ]
 
 
-async def test_messages_at_once_are_answered_in_the_order_that_the_room_shows(
-    mira: Person, model: ScriptedModel
-) -> None:
+async def test_concurrent_messages_are_answered_in_the_rooms_order(mira: Person, model: ScriptedModel) -> None:
     room = await mira.new_room()
     accepted = await asyncio.gather(*(mira.ask(room, f"Message {number}") for number in range(10)))
     for each in accepted:
@@ -51,7 +49,7 @@ async def test_a_room_does_not_wait_for_another(mira: Person, model: ScriptedMod
     assert (await mira.ended(slow))["content"] == "done"
 
 
-async def test_many_rooms_are_written_side_by_side(mira: Person, model: ScriptedModel) -> None:
+async def test_replies_of_many_rooms_are_written_concurrently(mira: Person, model: ScriptedModel) -> None:
     gates = [Gate() for _ in range(10)]
     replies = []
     for number, gate in enumerate(gates):
@@ -65,7 +63,7 @@ async def test_many_rooms_are_written_side_by_side(mira: Person, model: Scripted
         assert (await mira.ended(reply))["content"] == "done"
 
 
-async def test_a_model_is_told_whole_messages_up_to_the_limit(open_site: OpenSite, model: ScriptedModel) -> None:
+async def test_a_model_gets_whole_messages_up_to_the_limit(open_site: OpenSite, model: ScriptedModel) -> None:
     mira = await (await open_site(CONTEXT_CHARACTERS="25")).person()
     room = await mira.new_room()
     model.on("A" * 10, "B" * 10)
@@ -80,7 +78,7 @@ async def test_a_model_is_told_whole_messages_up_to_the_limit(open_site: OpenSit
     ]
 
 
-async def test_a_room_tells_a_model_nothing_of_another_room(mira: Person, model: ScriptedModel) -> None:
+async def test_a_model_gets_no_messages_of_other_rooms(mira: Person, model: ScriptedModel) -> None:
     await mira.hear(await mira.new_room(), "A secret")
     await mira.hear(await mira.new_room(), "Hello")
     assert model.asked[-1] == [("user", "Hello")]

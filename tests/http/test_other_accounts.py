@@ -1,4 +1,4 @@
-"""Nobody reads or changes what is not theirs: for another account the thing is not there."""
+"""Resources of another account can be neither read nor changed: they are not found."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tests.http.site import Person, Site
 
 @dataclass(frozen=True)
 class Call:
-    """A route that names a thing of an account; what it needs, and how it says that there is none."""
+    """A route with an id of an account's resource, its body, and the code of its 404."""
 
     method: str
     route: str
@@ -46,7 +46,7 @@ CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
 
 @pytest.fixture
 async def running(mira: Person, model: ScriptedModel) -> dict[str, Any]:
-    """Mira's reply while it is being written."""
+    """A reply of Mira that is being written."""
     gate = Gate()
     model.on("Hello", "one ", gate)
     reply = (await mira.ask(await mira.new_room("Mira's")))["reply"]
@@ -56,12 +56,12 @@ async def running(mira: Person, model: ScriptedModel) -> dict[str, Any]:
 
 @pytest.fixture
 async def miras(mira: Person, running: dict[str, Any]) -> dict[str, str]:
-    """What the calls may name."""
+    """The ids for the calls."""
     [session] = (await mira.get("/auth/sessions")).json()["items"]
     return {"chatroom_id": running["chatroom_id"], "message_id": running["id"], "session_id": session["id"]}
 
 
-def test_the_calls_below_are_all_there_are(site: Site) -> None:
+def test_every_route_with_an_id_is_listed(site: Site) -> None:
     routes = {
         (method, route.path)
         for route in litestar_application(site.parley).routes
@@ -71,7 +71,7 @@ def test_the_calls_below_are_all_there_are(site: Site) -> None:
     assert routes == {(call.method, call.route) for call in CALLS}
 
 
-async def test_what_is_anothers_is_not_there(
+async def test_resources_of_another_account_are_not_found(
     site: Site, ravi: Person, miras: dict[str, str], subtests: pytest.Subtests
 ) -> None:
     before = await site.rows()
@@ -83,7 +83,7 @@ async def test_what_is_anothers_is_not_there(
             assert await site.rows() == before
 
 
-async def test_what_is_anothers_looks_as_what_never_was(
+async def test_resources_of_another_account_look_like_unknown_ones(
     ravi: Person, miras: dict[str, str], subtests: pytest.Subtests
 ) -> None:
     for call in CALLS:
@@ -94,7 +94,7 @@ async def test_what_is_anothers_looks_as_what_never_was(
             assert anothers.content == nobodys.content
 
 
-async def test_a_message_is_only_in_its_own_room(
+async def test_a_message_is_found_only_in_its_room(
     site: Site, mira: Person, ravi: Person, miras: dict[str, str], subtests: pytest.Subtests
 ) -> None:
     elsewhere = [(ravi, await ravi.new_room("Ravi's")), (mira, await mira.new_room("Another of Mira's"))]
@@ -106,7 +106,7 @@ async def test_a_message_is_only_in_its_own_room(
                 assert await site.rows() == before
 
 
-async def test_lists_and_usage_hold_only_ones_own(mira: Person, ravi: Person) -> None:
+async def test_lists_and_usage_contain_only_the_callers_own(mira: Person, ravi: Person) -> None:
     await mira.hear(await mira.new_room("Mira's"))
     room = await ravi.new_room("Ravi's")
     rooms = (await ravi.get("/chatroom")).json()["items"]
@@ -115,7 +115,7 @@ async def test_lists_and_usage_hold_only_ones_own(mira: Person, ravi: Person) ->
     assert (usage["used"], usage["tokens"]) == (0, {"input": 0, "output": 0})
 
 
-async def test_anothers_cursor_leads_to_ones_own_rooms_only(mira: Person, ravi: Person) -> None:
+async def test_a_cursor_of_another_account_lists_only_the_callers_rooms(mira: Person, ravi: Person) -> None:
     for name in "abc":
         await mira.new_room(name)
     cursor = (await mira.get("/chatroom", params={"limit": 1})).json()["next_cursor"]

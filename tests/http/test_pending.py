@@ -1,4 +1,4 @@
-"""How many unfinished replies an account may have."""
+"""The limit on unfinished replies of an account."""
 
 import asyncio
 
@@ -20,13 +20,13 @@ async def site(open_site: OpenSite) -> Site:
 
 @pytest.fixture
 def gate(model: ScriptedModel) -> Gate:
-    """Every «Wait» waits here."""
+    """Every reply to «Wait» waits at this gate."""
     gate = Gate()
     model.on("Wait", gate, "done")
     return gate
 
 
-async def test_one_more_than_may_be_pending_is_refused_and_changes_nothing(
+async def test_a_message_above_the_pending_limit_is_refused_and_changes_nothing(
     site: Site, mira: Person, model: ScriptedModel, gate: Gate
 ) -> None:
     room, other = await mira.new_room("a"), await mira.new_room("b")
@@ -45,7 +45,7 @@ async def test_one_more_than_may_be_pending_is_refused_and_changes_nothing(
     gate.open()
 
 
-async def test_it_says_what_is_left_of_the_day_like_every_other_answer(mira: Person, gate: Gate) -> None:
+async def test_the_refusal_has_quota_headers(mira: Person, gate: Gate) -> None:
     room = await mira.new_room()
     for _ in range(3):
         await mira.ask(room, "Wait")
@@ -56,7 +56,7 @@ async def test_it_says_what_is_left_of_the_day_like_every_other_answer(mira: Per
     assert answer.headers.get("ratelimit") == f'"daily";r=97;t={NOON_TO_MIDNIGHT}'
 
 
-async def test_when_one_has_ended_there_is_room_for_the_next(mira: Person, gate: Gate) -> None:
+async def test_another_message_is_accepted_when_a_reply_has_ended(mira: Person, gate: Gate) -> None:
     room = await mira.new_room()
     waiting = [(await mira.ask(room, "Wait"))["reply"] for _ in range(3)]
     refused(await mira.say(room, "Wait"), 429, "too_many_pending")
@@ -66,7 +66,7 @@ async def test_when_one_has_ended_there_is_room_for_the_next(mira: Person, gate:
     assert (await mira.say(room, "Wait")).status_code == 202
 
 
-async def test_at_once_no_more_are_accepted_than_may_be_pending(mira: Person, gate: Gate) -> None:
+async def test_the_pending_limit_holds_for_concurrent_messages(mira: Person, gate: Gate) -> None:
     rooms = [await mira.new_room(f"Room {number}") for number in range(4)]
     answers = await asyncio.gather(*(mira.say(rooms[turn % 4], "Wait") for turn in range(40)))
     assert counted(answers) == {202: 3, 429: 37}
@@ -74,7 +74,7 @@ async def test_at_once_no_more_are_accepted_than_may_be_pending(mira: Person, ga
     gate.open()
 
 
-async def test_each_account_waits_for_its_own(mira: Person, ravi: Person, gate: Gate) -> None:
+async def test_each_account_has_its_own_pending_limit(mira: Person, ravi: Person, gate: Gate) -> None:
     room = await mira.new_room()
     for _ in range(3):
         await mira.ask(room, "Wait")

@@ -1,4 +1,4 @@
-"""Exactly five messages a UTC day on the Basic plan."""
+"""The Basic plan has exactly five messages per UTC day."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ async def put_on(plan: Plan | None, site: Site, person: Person) -> None:
     await override_plan(uow=site.parley.billing.uow, account_id=UUID(account), plan=plan)
 
 
-async def test_each_answer_tells_what_is_left(mira: Person, room: str) -> None:
+async def test_each_answer_has_the_remaining_quota(mira: Person, room: str) -> None:
     for left in (4, 3, 2, 1, 0):
         answer = await mira.say(room)
         assert answer.status_code == 202
@@ -79,7 +79,7 @@ async def test_the_seconds_to_midnight_are_rounded_up(site: Site, clock: Clock, 
     assert (answer.status_code, answer.headers["retry-after"]) == (429, str(seconds))
 
 
-async def test_the_next_utc_day_starts_anew(site: Site, clock: Clock) -> None:
+async def test_the_next_utc_day_has_a_new_quota(site: Site, clock: Clock) -> None:
     clock.now = datetime(2026, 3, 14, 23, 59, 59, 999_000, tzinfo=UTC)
     mira = await site.person()
     room = await mira.new_room()
@@ -92,7 +92,7 @@ async def test_the_next_utc_day_starts_anew(site: Site, clock: Clock) -> None:
     assert answer.headers["ratelimit"] == '"daily";r=4;t=86400'
 
 
-async def test_of_200_messages_at_once_exactly_five_are_accepted(mira: Person, model: ScriptedModel) -> None:
+async def test_of_200_concurrent_messages_exactly_five_are_accepted(mira: Person, model: ScriptedModel) -> None:
     rooms = [await mira.new_room(f"Room {number}") for number in range(4)]
     answers = await asyncio.gather(*(mira.say(rooms[turn % 4], f"Message {turn}") for turn in range(200)))
     accepted = [answer for answer in answers if answer.status_code == 202]
@@ -127,7 +127,7 @@ async def test_a_failed_reply_returns_its_message_once(mira: Person, room: str, 
     refused(await mira.say(room), 429, "quota_exceeded")
 
 
-async def test_a_reply_that_fails_after_midnight_returns_the_day_that_paid(
+async def test_a_reply_that_fails_after_midnight_returns_the_quota_of_its_own_day(
     site: Site, clock: Clock, model: ScriptedModel
 ) -> None:
     clock.now = datetime(2026, 3, 14, 23, 59, tzinfo=UTC)
@@ -161,7 +161,7 @@ async def test_a_refused_message_costs_nothing(mira: Person, room: str) -> None:
     assert await mira.used() == 0
 
 
-async def test_both_usage_addresses_agree_with_what_was_said(mira: Person, room: str) -> None:
+async def test_both_usage_routes_count_the_messages(mira: Person, room: str) -> None:
     for _ in range(3):
         await mira.hear(room)
     usage = (await mira.get("/user/usage")).json()
@@ -193,7 +193,7 @@ async def test_a_pro_account_has_no_limit_and_no_headers(site: Site, mira: Perso
     assert (await mira.get("/user/me")).json()["plan"] == "pro"
 
 
-async def test_back_on_basic_the_days_messages_count(site: Site, mira: Person, room: str) -> None:
+async def test_messages_on_pro_count_after_the_return_to_basic(site: Site, mira: Person, room: str) -> None:
     await put_on(Plan.PRO, site, mira)
     for _ in range(7):
         await mira.ask(room)
@@ -205,7 +205,7 @@ async def test_back_on_basic_the_days_messages_count(site: Site, mira: Person, r
     assert usage.items() >= {"plan": "basic", "used": 7, "limit": 5, "remaining": 0}.items()
 
 
-async def test_a_limit_of_none_a_day_accepts_nothing(open_site: OpenSite) -> None:
+async def test_a_daily_limit_of_0_accepts_nothing(open_site: OpenSite) -> None:
     mira = await (await open_site(BASIC_DAILY_LIMIT="0")).person()
     answer = await mira.say(await mira.new_room())
     refused(answer, 429, "quota_exceeded")

@@ -1,4 +1,4 @@
-"""The list of rooms: its order and its pages."""
+"""The order and the pages of the list of rooms."""
 
 import base64
 from typing import Any
@@ -10,7 +10,7 @@ from tests.http.site import Clock, Person
 
 
 async def rooms(mira: Person, clock: Clock, count: int) -> list[str]:
-    """Ids of rooms made a second apart, the latest first."""
+    """Create rooms a second apart; returns their ids, latest first."""
     made = []
     for number in range(count):
         clock.forward(seconds=1)
@@ -41,7 +41,7 @@ async def test_without_rooms_the_list_is_empty(mira: Person) -> None:
     assert await page(mira) == ([], None)
 
 
-async def test_the_list_shows_rooms_as_they_are(mira: Person) -> None:
+async def test_the_list_contains_whole_rooms(mira: Person) -> None:
     made = (await mira.post("/chatroom", json={"name": "a", "model": "scripted/two", "instructions": "b"})).json()
     assert (await mira.get("/chatroom")).json() == {"items": [made], "next_cursor": None}
 
@@ -69,21 +69,21 @@ async def test_pages_follow_each_other_without_overlap(mira: Person, clock: Cloc
             assert [room for items in found for room in items] == expected
 
 
-async def test_rooms_of_the_same_moment_have_pages_too(mira: Person) -> None:
+async def test_rooms_with_the_same_activity_have_pages_too(mira: Person) -> None:
     made = {await mira.new_room(f"Room {number}") for number in range(7)}
     found = [room for items in await pages(mira, 2) for room in items]
     assert len(found) == 7
     assert set(found) == made
 
 
-async def test_a_page_has_50_rooms_unless_told_otherwise(mira: Person, clock: Clock) -> None:
+async def test_a_page_has_50_rooms_by_default(mira: Person, clock: Clock) -> None:
     expected = await rooms(mira, clock, 51)
     items, cursor = await page(mira)
     assert items == expected[:50]
     assert await page(mira, cursor=cursor) == ([expected[50]], None)
 
 
-async def test_new_activity_between_two_pages_repeats_and_loses_nothing(mira: Person, clock: Clock) -> None:
+async def test_activity_between_two_pages_causes_no_gap_or_repetition(mira: Person, clock: Clock) -> None:
     expected = await rooms(mira, clock, 6)
     first, cursor = await page(mira, limit=2)
     clock.forward(seconds=1)
@@ -97,7 +97,7 @@ async def test_new_activity_between_two_pages_repeats_and_loses_nothing(mira: Pe
     assert (await page(mira, limit=2))[0] == [newcomer, expected[4]]
 
 
-async def test_a_cursor_outlives_the_room_that_it_points_at(mira: Person, clock: Clock) -> None:
+async def test_a_cursor_is_valid_after_its_room_was_deleted(mira: Person, clock: Clock) -> None:
     expected = await rooms(mira, clock, 4)
     _, cursor = await page(mira, limit=2)
     await mira.delete(f"/chatroom/{expected[1]}")
@@ -146,13 +146,13 @@ async def test_a_limit_is_a_number_from_1_to_100(mira: Person, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_a_cursor_is_one_that_the_list_gave(mira: Person, path: str) -> None:
+async def test_an_invalid_cursor_is_refused(mira: Person, path: str) -> None:
     path = path.format(room=await mira.new_room())
     for cursor in BAD_CURSORS:
         refused(await mira.get(path, params={"cursor": cursor}), 400, "invalid_input", "cursor")
 
 
-async def test_a_cursor_of_one_list_is_none_of_the_other(mira: Person) -> None:
+async def test_a_cursor_of_another_list_is_refused(mira: Person) -> None:
     room = await mira.new_room()
     await mira.new_room()
     await mira.ask(room)

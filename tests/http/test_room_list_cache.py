@@ -1,4 +1,4 @@
-"""The first page of rooms comes out of a cache that nobody can notice but by its headers."""
+"""The cache of the first page of rooms, which only its headers reveal."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ async def listed(person: Person, **parameters: object) -> httpx.Response:
     return answer
 
 
-async def test_the_second_reading_is_a_hit_of_the_same_bytes(mira: Person) -> None:
+async def test_the_second_request_is_a_hit_with_the_same_bytes(mira: Person) -> None:
     await mira.new_room()
     first, second = await listed(mira), await listed(mira)
     assert (first.headers["cache-status"], second.headers["cache-status"]) == (MISS, HIT)
@@ -28,7 +28,7 @@ async def test_the_second_reading_is_a_hit_of_the_same_bytes(mira: Person) -> No
     assert second.headers["cache-control"] == "private, no-cache"
 
 
-async def test_neither_odd_sizes_nor_pages_of_long_instructions_fill_the_memory(mira: Person) -> None:
+async def test_unusual_sizes_and_long_pages_are_not_cached(mira: Person) -> None:
     for _ in range(3):
         await mira.new_room(instructions="x" * 32_000)
     for size in (7, 50):
@@ -36,7 +36,7 @@ async def test_neither_odd_sizes_nor_pages_of_long_instructions_fill_the_memory(
         assert (await listed(mira, limit=size)).headers["cache-status"] == MISS
 
 
-async def test_each_size_and_each_account_is_cached_for_itself(mira: Person, ravi: Person) -> None:
+async def test_each_size_and_account_is_cached_separately(mira: Person, ravi: Person) -> None:
     room = await mira.new_room()
     await listed(mira)
     assert (await listed(mira, limit=10)).headers["cache-status"] == MISS
@@ -71,7 +71,7 @@ async def say(mira: Person, room: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("write", [create, change, delete, say], ids=lambda write: write.__name__)
-async def test_ones_own_write_is_seen_at_once(
+async def test_the_callers_own_write_is_visible_at_once(
     mira: Person, clock: Clock, write: Callable[[Person, str], Awaitable[httpx.Response]]
 ) -> None:
     room = await mira.new_room()
@@ -88,13 +88,13 @@ async def test_ones_own_write_is_seen_at_once(
     assert after.json()["items"] != before.json()["items"]
 
 
-async def test_a_write_leaves_other_accounts_pages_in_the_cache(mira: Person, ravi: Person) -> None:
+async def test_a_write_does_not_clear_other_accounts_pages(mira: Person, ravi: Person) -> None:
     await listed(ravi)
     await mira.new_room()
     assert (await listed(ravi)).headers["cache-status"] == HIT
 
 
-async def test_readers_in_parallel_never_make_a_write_stale(mira: Person) -> None:
+async def test_concurrent_readers_never_make_the_cache_stale(mira: Person) -> None:
     for number in range(15):
         reading = [asyncio.create_task(listed(mira)) for _ in range(8)]
         room = await mira.new_room(f"Room {number}")
@@ -103,7 +103,7 @@ async def test_readers_in_parallel_never_make_a_write_stale(mira: Person) -> Non
         assert room in (await listed(mira)).text
 
 
-async def test_no_cache_seconds_is_no_cache(open_site: OpenSite) -> None:
+async def test_a_lifetime_of_0_disables_the_cache(open_site: OpenSite) -> None:
     mira = await (await open_site(CHATROOM_CACHE_SECONDS="0")).person()
     for _ in range(2):
         assert (await listed(mira)).headers["cache-status"] == MISS
@@ -112,7 +112,7 @@ async def test_no_cache_seconds_is_no_cache(open_site: OpenSite) -> None:
 HELD = ["{}", "*", "W/{}", '"other", {}', '{},"other"', 'W/"other" , W/{}']
 
 
-async def test_who_has_the_page_is_not_sent_it_again(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_a_matching_etag_is_answered_304(mira: Person, subtests: pytest.Subtests) -> None:
     for tags in HELD:
         with subtests.test(tags=tags):
             await mira.new_room()
@@ -128,7 +128,7 @@ async def test_who_has_the_page_is_not_sent_it_again(mira: Person, subtests: pyt
 NOT_HELD = ['"other"', "", "nonsense", "{}x", '"*"']
 
 
-async def test_who_has_something_else_is_sent_the_page(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_another_etag_is_answered_with_the_page(mira: Person, subtests: pytest.Subtests) -> None:
     for tags in NOT_HELD:
         with subtests.test(tags=tags):
             page = await listed(mira)
@@ -137,7 +137,7 @@ async def test_who_has_something_else_is_sent_the_page(mira: Person, subtests: p
             assert answer.content == page.content
 
 
-async def test_an_old_tag_does_not_hold_after_a_write(mira: Person) -> None:
+async def test_an_old_etag_does_not_match_after_a_write(mira: Person) -> None:
     etag = (await listed(mira)).headers["etag"]
     room = await mira.new_room()
     answer = await mira.get("/chatroom", headers={"If-None-Match": etag})
@@ -145,7 +145,7 @@ async def test_an_old_tag_does_not_hold_after_a_write(mira: Person) -> None:
     assert room in answer.text
 
 
-async def test_a_tag_holds_on_a_miss_too(site: Site, mira: Person, clock: Clock) -> None:
+async def test_an_etag_matches_on_a_miss_too(site: Site, mira: Person, clock: Clock) -> None:
     etag = (await listed(mira)).headers["etag"]
     room = await mira.new_room()
     await mira.delete(f"/chatroom/{room}")

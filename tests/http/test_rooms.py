@@ -1,4 +1,4 @@
-"""Making, reading, changing and deleting a chatroom."""
+"""Creating, reading, changing and deleting a chatroom."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ FULL = {"name": "Holiday plans", "model": "scripted/two", "instructions": "Answe
 NAMES = ["x", "x" * 200, "😀" * 200, "Ünïcödé  \u2028 漢字", " "]
 
 
-async def test_any_name_of_1_to_200_characters_will_do(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_any_name_of_1_to_200_characters_is_valid(mira: Person, subtests: pytest.Subtests) -> None:
     for name in NAMES:
         with subtests.test(name=name[:20]):
             made = await mira.post("/chatroom", json={"name": name})
@@ -24,7 +24,7 @@ async def test_any_name_of_1_to_200_characters_will_do(mira: Person, subtests: p
             assert (await mira.get(f"/chatroom/{made.json()['id']}")).json()["name"] == name
 
 
-async def test_a_room_has_all_that_it_was_given(mira: Person) -> None:
+async def test_a_room_is_stored_as_given(mira: Person) -> None:
     made = await mira.post("/chatroom", json=FULL)
     assert made.status_code == 201
     assert made.json().items() >= FULL.items()
@@ -54,7 +54,7 @@ WRONG = [
 WRONG_WHEN_NEW = [*WRONG, ({}, "name"), ({"model": None}, "name")]
 
 
-async def test_a_wrong_field_makes_no_room_and_is_named(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_field_creates_nothing(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in WRONG_WHEN_NEW:
         with subtests.test(body=str(body)[:60]):
             before = await site.rows()
@@ -62,7 +62,7 @@ async def test_a_wrong_field_makes_no_room_and_is_named(site: Site, mira: Person
             assert await site.rows() == before
 
 
-async def test_a_wrong_field_changes_no_room_and_is_named(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
+async def test_an_invalid_field_changes_nothing(site: Site, mira: Person, subtests: pytest.Subtests) -> None:
     for body, field in WRONG:
         with subtests.test(body=str(body)[:60]):
             room = await mira.new_room(**FULL)
@@ -82,7 +82,7 @@ CHANGES = [
 ]
 
 
-async def test_a_change_keeps_what_it_does_not_name(mira: Person, clock: Clock, subtests: pytest.Subtests) -> None:
+async def test_a_change_leaves_other_fields_as_they_are(mira: Person, clock: Clock, subtests: pytest.Subtests) -> None:
     for change in CHANGES:
         with subtests.test(change=change):
             made = (await mira.post("/chatroom", json=FULL)).json()
@@ -120,7 +120,7 @@ async def test_a_deleted_room_is_gone_with_its_messages(site: Site, mira: Person
     refused(await mira.delete(f"/chatroom/{room}"), 404, "chatroom_not_found")
 
 
-async def test_deleting_a_room_gives_up_what_is_being_written_there(open_site: OpenSite, model: ScriptedModel) -> None:
+async def test_deleting_a_room_abandons_its_replies(open_site: OpenSite, model: ScriptedModel) -> None:
     site = await open_site(REPLY_LEASE_SECONDS="0.3")
     mira = await site.person()
     model.on("Hello", "one", Gate())

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from parley.adapters.sql.engine.statements import Statement
 from parley.bootstrap.processes import litestar_application
 from tests.http.answers import refused
 from tests.http.site import Clock, Person, Site, address
@@ -117,9 +118,9 @@ async def test_a_crash_is_a_problem_without_details(mira: Person, clock: Clock) 
 
 async def test_a_database_error_is_a_problem_without_its_message(site: Site, mira: Person) -> None:
     room = await mira.new_room()
-    async with site.parley.database.transaction() as connection:
-        await connection.execute(text("ALTER TABLE rooms RENAME TO elsewhere"))
-        await connection.commit()
+    async with site.parley.database.transaction() as transaction:
+        await transaction.execute(Statement(text("ALTER TABLE rooms RENAME TO elsewhere")))
+        await transaction.commit()
     for answer in (
         await mira.get("/chatroom"),
         await mira.post("/chatroom", json={"name": "a secret name"}),

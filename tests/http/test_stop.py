@@ -35,7 +35,7 @@ async def test_a_running_reply_keeps_its_text_so_far(mira: Person, room: str, mo
     assert (await mira.get(address(reply))).json() == stopped
 
 
-async def test_its_readers_hear_that_it_was_stopped(site: Site, mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_readers_receive_the_event_stopped(site: Site, mira: Person, room: str, model: ScriptedModel) -> None:
     model.on("Hello", "one ", Gate())
     accepted = await mira.ask(room)
     async with open_stream(site.app, accepted["stream_url"]) as stream:
@@ -49,7 +49,7 @@ async def test_its_readers_hear_that_it_was_stopped(site: Site, mira: Person, ro
     assert late[-1] == heard[-1]
 
 
-async def test_the_model_is_let_go(mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_the_models_request_is_ended(mira: Person, room: str, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", gate, "more")
     reply = (await mira.ask(room))["reply"]
@@ -78,7 +78,7 @@ async def test_a_pending_reply_is_stopped_without_asking_the_model(
     assert model.times_asked("Second") == 0
 
 
-async def test_the_first_that_is_stopped_lets_the_next_begin(mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_the_next_reply_begins_when_the_first_is_stopped(mira: Person, room: str, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("First", "half", gate)
     first = (await mira.ask(room, "First"))["reply"]
@@ -89,7 +89,7 @@ async def test_the_first_that_is_stopped_lets_the_next_begin(mira: Person, room:
     assert model.asked[-1] == [("user", "First"), ("assistant", "half"), ("user", "Second")]
 
 
-async def test_a_reply_between_two_attempts_is_stopped_with_the_text_that_was_seen(
+async def test_a_reply_between_two_attempts_keeps_the_text_that_readers_have(
     mira: Person, room: str, model: ScriptedModel
 ) -> None:
     model.on("Hello", "one ", ModelUnavailable("overloaded", "Busy.", retry_after=300))
@@ -112,7 +112,7 @@ async def test_an_ended_reply_stays_as_it_is(site: Site, mira: Person, room: str
     assert await site.rows() == before
 
 
-async def test_stopping_twice_and_at_once_is_stopping(mira: Person, room: str, model: ScriptedModel) -> None:
+async def test_repeated_and_concurrent_stops_have_one_effect(mira: Person, room: str, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "one", gate)
     reply = (await mira.ask(room))["reply"]

@@ -1,4 +1,4 @@
-"""A reply as server-sent events, and going on where a reader left off."""
+"""Streaming a reply as server-sent events, and resuming the stream."""
 
 from itertools import pairwise
 from uuid import uuid4
@@ -11,12 +11,12 @@ from tests.http.open_stream import open_stream
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Person, Site, address
 
-# As long as a draft is sent at once.
+# Long enough to be sent without coalescing.
 LONG = "Crete, 😀 " * 60
 
 
 async def watched(site: Site, mira: Person, model: ScriptedModel) -> tuple[str, list[Event]]:
-    """The stream's path, and what a reader heard who was there while the reply was written in three pieces."""
+    """The stream's path, and the events that a reader received while the reply was written in three chunks."""
     gates = [Gate(), Gate()]
     model.on("Where?", "Sure: ", gates[0], LONG, gates[1], LONG)
     accepted = await mira.ask(await mira.new_room(), "Where?")
@@ -29,13 +29,13 @@ async def watched(site: Site, mira: Person, model: ScriptedModel) -> tuple[str, 
     return f"{address(accepted['reply'])}/stream", heard
 
 
-async def test_a_reader_hears_the_pieces_as_they_are_written(site: Site, mira: Person, model: ScriptedModel) -> None:
+async def test_a_reader_receives_text_as_it_is_written(site: Site, mira: Person, model: ScriptedModel) -> None:
     _, heard = await watched(site, mira, model)
     assert [event.name for event in heard] == ["start", "delta", "delta", "delta", "done"]
     assert text_of(heard) == f"Sure: {LONG}{LONG}" == heard[-1].data["message"]["content"]
 
 
-async def test_ids_are_the_attempt_and_a_place_that_only_grows(site: Site, mira: Person, model: ScriptedModel) -> None:
+async def test_ids_are_the_attempt_and_a_growing_position(site: Site, mira: Person, model: ScriptedModel) -> None:
     _, heard = await watched(site, mira, model)
     places = [event.place for event in heard]
     assert {attempt for attempt, _ in places} == {1}
@@ -43,7 +43,7 @@ async def test_ids_are_the_attempt_and_a_place_that_only_grows(site: Site, mira:
 
 
 @pytest.mark.parametrize("way", ["header", "parameter"])
-async def test_resuming_after_any_event_has_no_gap_and_no_repeat(
+async def test_resuming_after_any_event_causes_no_gap_or_repetition(
     site: Site, mira: Person, model: ScriptedModel, way: str
 ) -> None:
     path, heard = await watched(site, mira, model)
@@ -60,7 +60,7 @@ async def test_resuming_after_any_event_has_no_gap_and_no_repeat(
         assert places == sorted(set(places))
 
 
-async def test_a_place_within_a_piece_counts_characters_not_bytes(mira: Person, model: ScriptedModel) -> None:
+async def test_a_position_counts_characters_not_bytes(mira: Person, model: ScriptedModel) -> None:
     model.on("Smile", "😀é漢a")
     accepted = await mira.ask(await mira.new_room(), "Smile")
     await mira.ended(accepted["reply"])
@@ -83,7 +83,7 @@ async def test_resuming_while_the_reply_is_written(site: Site, mira: Person, mod
     assert heard[-1].name == "done"
 
 
-async def test_a_place_that_was_never_written_starts_over(mira: Person) -> None:
+async def test_a_position_that_was_never_written_starts_at_the_beginning(mira: Person) -> None:
     accepted = await mira.ask(await mira.new_room())
     reply = await mira.ended(accepted["reply"])
     heard = events(await resume(mira, f"{address(reply)}/stream", "9-4", "header"))
@@ -102,7 +102,7 @@ async def test_an_empty_reply_has_a_start_and_an_end(mira: Person, model: Script
 NO_IDS = ["x", "1", "1-", "-1", "1-2-3", "-1-2", "1-1000000000", "1-2 x", "1.5-2", "1-" * 5000]
 
 
-async def test_an_id_that_no_stream_has_is_refused(mira: Person, subtests: pytest.Subtests) -> None:
+async def test_a_malformed_event_id_is_refused(mira: Person, subtests: pytest.Subtests) -> None:
     path = f"{address(await mira.hear(await mira.new_room()))}/stream"
     for wrong in NO_IDS:
         with subtests.test(wrong=wrong[:20]):
@@ -117,7 +117,7 @@ async def test_a_users_message_has_no_stream(mira: Person) -> None:
     refused(await mira.get(f"{address(accepted['message'])}/stream"), 404, "not_a_reply")
 
 
-async def test_a_message_that_is_not_there_has_no_stream(mira: Person) -> None:
+async def test_an_unknown_message_has_no_stream(mira: Person) -> None:
     room = await mira.new_room()
     refused(await mira.get(f"/chatroom/{room}/messages/{uuid4()}/stream"), 404, "message_not_found")
 

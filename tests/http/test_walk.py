@@ -1,4 +1,4 @@
-"""From the first code to the last word of a reply, as a client goes."""
+"""A client's way from the first code to the end of a reply."""
 
 from datetime import datetime
 from uuid import UUID
@@ -21,7 +21,7 @@ MESSAGE_FIELDS = {
 }
 
 
-async def test_a_code_is_sent_and_shown(site: Site) -> None:
+async def test_a_code_is_sent_and_returned(site: Site) -> None:
     sent = await site.visitor().post("/auth/send-otp", json={"mobile_number": MIRA})
     assert sent.status_code == 200
     assert set(sent.json()) == {"message", "expires_in", "resend_in", "otp"}
@@ -47,7 +47,7 @@ async def test_a_code_opens_an_account(site: Site) -> None:
     assert UUID(signed_in["user"]["id"]).version == 7
 
 
-async def test_the_account_reads_itself(site: Site) -> None:
+async def test_the_account_can_be_read(site: Site) -> None:
     visitor = site.visitor()
     user = (await visitor.sign_in(MIRA))["user"]
     for path in ("/user/me", "/auth/me"):
@@ -57,7 +57,7 @@ async def test_the_account_reads_itself(site: Site) -> None:
         assert answer.json() == user
 
 
-async def test_a_room_is_made(mira: Person) -> None:
+async def test_a_room_is_created(mira: Person) -> None:
     made = await mira.post("/chatroom", json={"name": "Holiday plans"})
     assert made.status_code == 201
     room = made.json()
@@ -72,7 +72,7 @@ async def test_a_room_is_made(mira: Person) -> None:
     }
 
 
-async def test_a_message_is_accepted_with_its_reply_and_where_to_watch_it(mira: Person) -> None:
+async def test_a_message_is_accepted_with_its_reply_and_stream_url(mira: Person) -> None:
     room = await mira.new_room()
     answer = await mira.say(room, "Where is it warm in May?")
     assert answer.status_code == 202
@@ -99,7 +99,7 @@ async def test_the_reply_completes(mira: Person) -> None:
     assert datetime.fromisoformat(reply["completed_at"]).utcoffset().total_seconds() == 0
 
 
-async def test_the_stream_tells_the_reply_from_start_to_done(site: Site, mira: Person) -> None:
+async def test_the_stream_has_every_event_from_start_to_done(site: Site, mira: Person) -> None:
     accepted = await mira.ask(await mira.new_room())
     answer = await site.visitor().get(accepted["stream_url"])
     heard = events(answer)
@@ -113,7 +113,7 @@ async def test_the_stream_tells_the_reply_from_start_to_done(site: Site, mira: P
     assert places == sorted(set(places))
 
 
-async def test_the_room_shows_what_was_said(mira: Person) -> None:
+async def test_the_room_contains_the_messages(mira: Person) -> None:
     room = await mira.new_room()
     accepted = await mira.ask(room)
     reply = await mira.ended(accepted["reply"])

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import events
 from tests.http.answers import refused
 from tests.http.conftest import Logs, OpenSite
@@ -61,8 +62,8 @@ async def kept(site: Site) -> dict[str, list[Any]]:
 
 
 async def stored(site: Site) -> list[Any]:
-    async with site.parley.database.transaction(read_only=True) as connection:
-        return list(await connection.execute(events.select().order_by(events.c.provider_id)))
+    async with site.parley.database.transaction(read_only=True) as transaction:
+        return await transaction.all(Statement(events.select().order_by(events.c.provider_id)))
 
 
 def received(answer: httpx.Response) -> None:

@@ -1,4 +1,4 @@
-"""newman, which runs Postman collections: got by npm once, and kept.
+"""newman, which runs Postman collections; npm installs it once.
 
 `python -m tests.postman.newman http://127.0.0.1:8000` runs the collection against a server.
 """
@@ -16,13 +16,13 @@ from typing import Any
 from tests.postman.collection import COLLECTION, ENVIRONMENT
 
 VERSION = "6.2.2"
-# .gitignore has it, and pytest's own cache is switched off.
+# In .gitignore; pytest's own cache is switched off.
 CACHE = Path(__file__).parents[2] / ".pytest_cache"
 PATIENCE_SECONDS = 120
 
 
 class NewmanMissing(Exception):
-    """It says what to do."""
+    """newman cannot be installed; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def installed(cache: Path = CACHE) -> Path:
     if not folder.exists():
         partial = cache / f"newman-{VERSION}.{os.getpid()}"
         _install(npm(), partial)
-        # Whole or not at all, also where two test runs install at once.
+        # The folder appears complete, even when two test runs install at once.
         if not folder.exists():
             partial.rename(folder)
     return folder / "node_modules" / ".bin" / "newman"
@@ -91,16 +91,16 @@ async def run_collection(program: Path, address: str, report: Path) -> Run:
     return _run(process.returncode or 0, json.loads(report.read_text())["run"])
 
 
-def _run(code: int, told: dict[str, Any]) -> Run:
+def _run(code: int, report: dict[str, Any]) -> Run:
     counted: dict[str, tuple[str, int]] = {}
-    # What a script sends is told as one more execution of its request, with the same assertions.
-    for each in told["executions"]:
+    # A request that a script sends is reported as another execution of its item, with the same assertions.
+    for each in report["executions"]:
         item = each["item"]
         counted[item["id"]] = (item["name"], len(each.get("assertions", [])))
     return Run(
         code=code,
         requests=list(counted.values()),
-        failures=[f"{each['source']['name']}: {each['at']}: {each['error']['message']}" for each in told["failures"]],
+        failures=[f"{each['source']['name']}: {each['at']}: {each['error']['message']}" for each in report["failures"]],
     )
 
 

@@ -1,13 +1,13 @@
-"""What `taskiq worker tests.servers.counting_worker:broker` runs in tests: a task that says that it ran, and where."""
+"""A broker for `taskiq worker tests.servers.counting_worker:broker`, whose task records the process it ran in."""
 
 import os
 
 from redis.asyncio import Redis
 
-from parley.adapters.redis.broker import HintBroker
+from parley.adapters.redis.broker import AtMostOnceBroker
 from parley.adapters.redis.client.connection import RedisClient
 
-broker = HintBroker(os.environ["REDIS_URL"], RedisClient(os.environ["REDIS_URL"]))
+broker = AtMostOnceBroker(os.environ["REDIS_URL"], RedisClient(os.environ["REDIS_URL"]))
 
 
 @broker.task("write_reply")

@@ -5,7 +5,8 @@ Directives in that turn choose another course, several at once if need be:
     [[status 503]]          an HTTP error, its body whole or [[cut]]; may go on with `retry-after 2` (or a date, with _
                             for spaces), and for Gemini's error body with `retry-delay 7s`, `reason API_KEY_INVALID`
     [[words 500]]           that many numbered words; [[drip 0.5]]: seconds between two pieces
-    [[thought]]             a thought before the answer; [[length]]: the answer reached the model's limit
+    [[thought]]             a thought before the answer; [[think 90]]: that many numbered ones, at the pace of the words
+    [[length]]              the answer reached the model's limit
     [[blocked]]             the prompt is blocked; [[stall-first]]: headers, and then nothing ever
     [[blocked-answer]] [[error-mid-stream]] [[garbage]] [[cut]] [[no-finish]] [[stall]]
                             after half of the pieces: blocked, an error event, no JSON, the connection dropped in
@@ -52,6 +53,8 @@ class Scenario:
                 self.options |= dict(zip(words[::2], [*words[1::2], ""], strict=False))
         numbered = "".join(f"word{n} " for n in range(int(self.options.get("words", 0))))
         pieces = re.findall(r"\S+\s*", numbered or f"Answer to: {prompt}")
+        numbered_thoughts = [f"thought{n} " for n in range(int(self.options.get("think", 0)))]
+        self.thoughts = ["Hm."] if "thought" in self.options else numbered_thoughts
         self.pieces = pieces[: max(1, len(pieces) // 2)] if self.ending in HALF_WAY else pieces
 
 
@@ -181,6 +184,8 @@ class ModelServer:
         self._note()
         if request.path == "/v1/models":
             return await _send_json(writer, 200, {"object": "list", "data": [{"id": "local", "object": "model"}]}, {})
+        if request.path.startswith("/v1beta/models?"):
+            return await _send_json(writer, 200, {"models": [{"name": "models/local"}]}, {})
         spoken = next((form for pattern, form in FORMATS.items() if re.fullmatch(pattern, request.path)), None)
         if spoken is None:
             return await _send_json(writer, 404, OpenAIFormat.error(404, {}), {})
@@ -195,8 +200,8 @@ class ModelServer:
     async def _stream(self, writer: asyncio.StreamWriter, form: Format, scenario: Scenario) -> None:
         _send_head(writer, 200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
         if scenario.ending not in {"stall-first", "blocked"}:
-            events = [form.piece(""), *([form.piece("Hm.", thought=True)] if "thought" in scenario.options else [])]
-            for event in [*events, *map(form.piece, scenario.pieces)]:
+            thoughts = [form.piece(thought, thought=True) for thought in scenario.thoughts]
+            for event in [form.piece(""), *thoughts, *map(form.piece, scenario.pieces)]:
                 writer.write(b"%x\r\n%b\r\n" % (len(event), event))
                 await writer.drain()
                 await asyncio.sleep(float(scenario.options.get("drip", self._delay)))

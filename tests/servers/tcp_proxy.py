@@ -1,4 +1,4 @@
-"""A proxy between a client and a server that loses what it is told to lose."""
+"""A proxy between a client and a server that can lose, delay and cut what passes."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,27 +8,32 @@ CHUNK = 65_536
 
 
 class TcpProxy:
-    """Passes bytes both ways, and does to those of the server what its fields say, from the next chunk on."""
+    """Passes bytes both ways; its fields say what happens to the next data from the server."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._writers: set[asyncio.StreamWriter] = set()
         self._silent: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        # Requests arrive, their answers never do; the connection stays open.
+        # Answers are lost, while requests pass and connections stay open.
         self.swallowing = False
-        # New connections end at once.
+        # New connections are closed at once.
         self.refusing = False
-        # The next answer is lost and its connection ends.
+        # The next answer is lost and its connection is closed.
         self.cut_at_next_answer = False
-        # Seconds by which each chunk of an answer is late.
+        # Seconds by which each part of an answer is delayed.
         self.delay = 0.0
         self.answers_lost = 0
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         assert self._server is not None
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["TcpProxy", None]:
@@ -40,12 +45,12 @@ class TcpProxy:
             self.cut()
 
     def cut(self) -> None:
-        """End every connection that is open now."""
+        """Close every open connection."""
         for writer in tuple(self._writers):
             writer.transport.abort()
 
     def silence(self) -> None:
-        """Lose whatever the connections that are open now will still answer; they stay open. New ones work."""
+        """Lose all further answers on the open connections, which stay open. New connections work."""
         self._silent.update(self._writers)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
@@ -60,9 +65,9 @@ class TcpProxy:
             return
         self._writers.add(to_server)
         try:
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(self._pass_requests(client, to_server))
-                ways.create_task(self._pass_answers(server, to_client))
+            async with asyncio.TaskGroup() as directions:
+                directions.create_task(self._pass_requests(client, to_server))
+                directions.create_task(self._pass_answers(server, to_client))
         finally:
             for writer in (to_client, to_server):
                 self._writers.discard(writer)

@@ -1,4 +1,4 @@
-"""What accounts do, and time: the half of the machine of test_invariants that knows of no worker."""
+"""The rules for accounts, readers and time in the state machine of test_invariants."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -19,12 +19,11 @@ from parley.core.chat.rooms import create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
 from tests.unit.chat.virtual_time import VirtualLoop
 from tests.unit.invariants_readers import Reader
-from tests.unit.invariants_world import BASIC_LIMIT, Transport, WorkerDied, World
+from tests.unit.invariants_world import BASIC_LIMIT, MAX_PENDING, StreamFault, WorkerDied, World
 
-MAX_PENDING = 6
 FEW = 3
 ACCOUNTS = (UUID(int=2**100), UUID(int=2**101))
-# Long enough for all that can go on by itself to do so.
+# Long enough for every task to run until it waits for something.
 INSTANT = 0.001
 
 picks = st.integers(0, 59)
@@ -38,33 +37,33 @@ class FirstUse:
 
 
 class AccountsMachine(RuleBasedStateMachine):
-    """A `pick` is any number: it names one of the things there are, whatever their number."""
+    """A `pick` chooses one of the existing rooms, replies or workers: it is taken modulo their number."""
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=VirtualLoop)
         self.world = World(self.runner.get_loop())
         self.expect = self.world.audit.expect
-        self.runner.get_loop().set_exception_handler(self._see_stray_error)
+        self.runner.get_loop().set_exception_handler(self._note_task_error)
         self.rooms: list[Room] = []
         self.keys: dict[tuple[UUID, str], FirstUse] = {}
         self.readers: list[tuple[Message, Reader]] = []
-        # False from a step's beginning until it was found to be right.
+        # False from the beginning of a step until it was checked.
         self.sound = True
         for account_id in (*ACCOUNTS, ACCOUNTS[0]):
             self.do(self._open_room(account_id))
 
     def do(self, step: Coroutine[Any, Any, Any]) -> Any:
-        """The step, and all that follows from it by itself."""
+        """Run the step, and the tasks that it wakes up."""
         self.sound = False
-        return self.runner.run(self._and_what_follows(step))
+        return self.runner.run(self._run_and_settle(step))
 
-    async def _and_what_follows(self, step: Coroutine[Any, Any, Any]) -> Any:
+    async def _run_and_settle(self, step: Coroutine[Any, Any, Any]) -> Any:
         result = await step
         await asyncio.sleep(INSTANT)
         return result
 
-    def _see_stray_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _note_task_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.expect(isinstance(context.get("exception"), WorkerDied), "no task breaks", context)
 
     def replies(self) -> list[Message]:
@@ -91,7 +90,7 @@ class AccountsMachine(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def ask(self, pick: int) -> None:
-        """The plainest way to send, for there to be replies at all."""
+        """Post without a key, so that there are enough replies."""
         self.do(self._send(self.rooms[pick % len(self.rooms)], "Three?", None))
 
     @rule(
@@ -113,18 +112,12 @@ class AccountsMachine(RuleBasedStateMachine):
         refused: type[Exception] | None = None
         try:
             accepted = await post_message(
-                uow=self.world.chat,
-                queue=self.world.queue,
-                cache=self.world.cache,
-                catalogue=self.world.catalogue,
-                max_pending=MAX_PENDING,
+                self.world.chat,
                 account_id=room.account_id,
                 room_id=room.id,
                 content=content,
                 model=None,
                 key=key,
-                new_id=self.world.new_id,
-                now=now,
             )
         except (IdempotencyMismatch, QuotaExceeded, TooManyPending) as refusal:
             refused = type(refusal)
@@ -132,7 +125,7 @@ class AccountsMachine(RuleBasedStateMachine):
         if first_use is not None and first_use.at >= now - IDEMPOTENCY_KEY_LIFE:
             again = accepted is not None and accepted.replayed and accepted.reply.id == first_use.reply_id
             right = again if first_use.content == content else refused is IdempotencyMismatch
-            self.expect(right, "a key is good for one request", first_use, content, accepted, refused)
+            self.expect(right, "a key is valid for one request", first_use, content, accepted, refused)
         elif accepted is not None:
             self.expect(not accepted.replayed, "a new request is a new message", accepted)
             self.expect(self.pending(room.account_id) <= MAX_PENDING, "no more than the pending limit", accepted)
@@ -140,9 +133,9 @@ class AccountsMachine(RuleBasedStateMachine):
                 self.keys[room.id, key] = FirstUse(content, accepted.reply.id, now)
         else:
             used_up = self.on_basic(room.account_id) and self.used_today(room.account_id) >= BASIC_LIMIT
-            self.expect(refused is not QuotaExceeded or used_up, "nobody is refused below the limit", room)
+            self.expect(refused is not QuotaExceeded or used_up, "no message is refused below the limit", room)
             crowded = self.pending(room.account_id) >= MAX_PENDING
-            self.expect(refused is not TooManyPending or crowded, "nobody is refused below the pending limit", room)
+            self.expect(refused is not TooManyPending or crowded, "no message is refused below the pending limit", room)
             self.expect(refused is not IdempotencyMismatch, "only a used key is refused", room, key)
         if accepted is not None:
             left = BASIC_LIMIT - self.used_today(room.account_id) if self.on_basic(room.account_id) else None
@@ -150,17 +143,7 @@ class AccountsMachine(RuleBasedStateMachine):
             self.expect(accepted.allowance.remaining == shown, "the quota shown is the quota", accepted, shown)
 
     async def _open_room(self, account_id: UUID) -> None:
-        room = await create_room(
-            uow=self.world.chat,
-            cache=self.world.cache,
-            catalogue=self.world.catalogue,
-            account_id=account_id,
-            name="A room",
-            model=None,
-            instructions=None,
-            room_id=self.world.new_id(),
-            now=self.world.now(),
-        )
+        room = await create_room(self.world.chat, account_id=account_id, name="A room", model=None, instructions=None)
         self.rooms.append(room)
 
     @precondition(lambda self: len(self.replies()) > FEW)
@@ -170,7 +153,7 @@ class AccountsMachine(RuleBasedStateMachine):
         self.do(self._delete_and_open(room))
 
     async def _delete_and_open(self, room: Room) -> None:
-        await delete_room(uow=self.world.chat, cache=self.world.cache, account_id=room.account_id, room_id=room.id)
+        await delete_room(self.world.chat, account_id=room.account_id, room_id=room.id)
         await self._open_room(room.account_id)
 
     @rule(account_id=st.sampled_from(ACCOUNTS), plan=st.sampled_from([Plan.PRO, Plan.BASIC, None]))
@@ -185,53 +168,48 @@ class AccountsMachine(RuleBasedStateMachine):
         held = self.held(reply)
         stopped = self.do(
             stop_reply(
-                uow=self.world.chat,
-                stream=self.world.stream,
-                queue=self.world.queue,
-                signals=self.world.signals,
-                meter=self.world.meter,
+                self.world.chat,
                 account_id=self.world.database.committed.rooms[reply.room_id][0].account_id,
                 room_id=reply.room_id,
                 reply_id=reply.id,
-                now=self.world.now,
             )
         )
-        self.expect(held or stopped.status.ended, "what nobody holds stops at once", stopped)
+        self.expect(held or stopped.status.ended, "a reply without a lease stops at once", stopped)
         if not stopped.status.ended:
             flagged = self.world.database.committed.replies[reply.id].stop_requested
             self.expect(flagged, "a stop is not forgotten", stopped)
 
     @precondition(lambda self: self.replies())
-    @rule(pick=picks, place=st.none() | picks | st.builds(EventId, st.integers(0, 3), st.integers(0, 20)))
-    def read(self, pick: int, place: int | EventId | None) -> None:
-        """From the beginning, from where some reader was before, or from a place out of thin air."""
+    @rule(pick=picks, position=st.none() | picks | st.builds(EventId, st.integers(0, 3), st.integers(0, 20)))
+    def read(self, pick: int, position: int | EventId | None) -> None:
+        """From the beginning, from an earlier reader's position, or from an arbitrary one."""
         reply = self.replies()[pick % len(self.replies())]
-        been = self.world.places[reply.id]
-        if isinstance(place, EventId):
-            self.do(self._read(reply, place, None))
-        elif place is None or not been:
+        known = self.world.positions[reply.id]
+        if isinstance(position, EventId):
+            self.do(self._read(reply, position, None))
+        elif position is None or not known:
             self.do(self._read(reply, EventId(0, 0), ""))
         else:
-            self.do(self._read(reply, *been[place % len(been)]))
+            self.do(self._read(reply, *known[position % len(known)]))
 
-    async def _read(self, reply: Message, place: EventId, text: str | None) -> None:
-        self.readers.append((reply, Reader(self.world, reply, place, text)))
+    async def _read(self, reply: Message, position: EventId, text: str | None) -> None:
+        self.readers.append((reply, Reader(self.world, reply, position, text)))
 
-    @rule(wire=st.sampled_from(Transport))
-    def change_the_wire(self, wire: Transport) -> None:
-        self.world.stream.wire = wire
+    @rule(fault=st.sampled_from(StreamFault))
+    def change_the_stream(self, fault: StreamFault) -> None:
+        self.world.stream.fault = fault
 
     @rule(seconds=st.sampled_from([0.05, 1.0, 6.0, 16.0, 40.0]), asleep=st.booleans())
     def time_passes(self, seconds: float, asleep: bool) -> None:
-        """Asleep, nobody does anything meanwhile, not even renew a lease."""
+        """If asleep, no task runs meanwhile, and no lease is renewed."""
         if asleep:
             self.world.skipped += seconds
         else:
             self.do(asyncio.sleep(seconds))
 
     @rule(span=st.sampled_from([timedelta(hours=3), timedelta(hours=25), None]))
-    def everybody_sleeps_long(self, span: timedelta | None) -> None:
-        """Every lease runs out; a day ends, or with None is about to."""
+    def long_time_passes(self, span: timedelta | None) -> None:
+        """Every lease expires, and a day ends; with None, it is about to end."""
         now = self.world.now()
         last_second = now.replace(hour=23, minute=59, second=59, microsecond=999_000)
         span = span or max(last_second - now, timedelta(0))

@@ -1,4 +1,4 @@
-"""An auditor who sees every commit, keeps books of its own, and complains when the database's do not agree."""
+"""An auditor that checks every commit against accounts of its own."""
 
 from collections import Counter
 from datetime import date
@@ -13,11 +13,11 @@ LEGAL = {
     Status.PENDING: {Status.PENDING, Status.GENERATING, Status.STOPPED},
     Status.GENERATING: {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.STOPPED, Status.FAILED},
 }
-SAID = {Status.COMPLETED, Status.STOPPED}
+READABLE = {Status.COMPLETED, Status.STOPPED}
 
 
 class Audit:
-    """What it expects in vain is noted, since whoever commits may be a task that nobody looks after."""
+    """Violations are collected, not raised: the task that commits may be one that is not awaited."""
 
     def __init__(self, *, clock: Clock, basic_limit: int) -> None:
         self.complaints: list[str] = []
@@ -32,39 +32,44 @@ class Audit:
         if not holds:
             self.complaints.append(" | ".join([promise, *map(str, evidence)]))
 
-    def saw(self, before: Tables, after: Tables) -> None:
+    def check_commit(self, before: Tables, after: Tables) -> None:
         for message in after.messages.values():
             was = before.messages.get(message.id)
             if was is None and message.role is Role.ASSISTANT:
-                self._see_acceptance(message, before, after)
+                self._check_acceptance(message, before, after)
             elif was is not None and was != message:
-                self._see_change(was, message, before)
+                self._check_change(was, message, before)
         gone = (message for key, message in before.messages.items() if key not in after.messages)
         self.expect(all(message.room_id not in after.rooms for message in gone), "no message is lost")
         self._check_rooms(after)
         self._check_books(after)
 
-    def see_question(self, tables: Tables, reply_id: UUID, conversation: Conversation) -> None:
-        """A model is asked for the reply, and must be told all that was said before and nothing else."""
+    def check_conversation(self, tables: Tables, reply_id: UUID, conversation: Conversation) -> None:
+        """A model is asked for the reply, and must get all earlier readable messages and no other."""
         reply = tables.messages.get(reply_id)
         if reply is None:
             return
         earlier = [message for message in in_room(tables, reply.room_id) if message.position < reply.position]
-        said = tuple(
+        turns = tuple(
             Turn(message.role, message.content)
             for message in earlier
-            if message.content and (message.role is Role.USER or message.status in SAID)
+            if message.content and (message.role is Role.USER or message.status in READABLE)
         )
         self.expect(all(message.status.ended for message in earlier), "earlier replies have ended", earlier)
-        self.expect(conversation.turns == said, "a model is told what was said", conversation.turns, said)
+        self.expect(conversation.turns == turns, "a model gets the conversation", conversation.turns, turns)
 
-    def _see_acceptance(self, reply: Message, before: Tables, after: Tables) -> None:
+    def _check_acceptance(self, reply: Message, before: Tables, after: Tables) -> None:
         room, _ = after.rooms[reply.room_id]
         account_day = room.account_id, reply.created_at.date()
         self._charged[reply.id] = account_day
         self._used[account_day] += 1
         question = after.messages.get(reply.reply_to) if reply.reply_to else None
-        self.expect(question is not None and question.position == reply.position - 1, "it replies", reply, question)
+        self.expect(
+            question is not None and question.position == reply.position - 1,
+            "a reply follows its message",
+            reply,
+            question,
+        )
         last = max((message.position for message in in_room(before, room.id)), default=0)
         self.expect(question is not None and question.position > last, "positions grow", question, last)
         fresh = (reply.status, reply.attempt, reply.content) == (Status.PENDING, 0, "")
@@ -72,8 +77,8 @@ class Audit:
         if after.plans.get(room.account_id, Plan.BASIC) is Plan.BASIC:
             self.expect(self._used[account_day] <= self._basic_limit, "no more than the limit", self._used[account_day])
 
-    def _see_change(self, was: Message, now: Message, before: Tables) -> None:
-        self.expect(now.status in LEGAL.get(was.status, ()), "statuses go along legal ways", was, now)
+    def _check_change(self, was: Message, now: Message, before: Tables) -> None:
+        self.expect(now.status in LEGAL.get(was.status, ()), "only legal changes of status", was, now)
         same = all(
             getattr(was, field) == getattr(now, field)
             for field in ("role", "room_id", "position", "reply_to", "model", "created_at")
@@ -83,19 +88,21 @@ class Audit:
             free = before.replies[was.id].claimable_at <= self._clock() or now.status is Status.STOPPED
             taken = now.attempt == was.attempt + 1 and now.status in {Status.GENERATING, Status.STOPPED}
             held = was.status is Status.GENERATING and before.replies[was.id].claimable_at > self._clock()
-            self.expect(taken and free and not held, "only what nobody holds is claimed", was, now)
+            self.expect(taken and free and not held, "only a reply without a lease is claimed", was, now)
         else:
             self.expect(was.status is Status.GENERATING, "only a claim begins an attempt", was, now)
         if now.status.ended:
-            self._see_end(now)
+            self._check_end(now)
         else:
             blank = (now.content, now.usage, now.error, now.completed_at) == ("", None, None, None)
-            self.expect(blank, "what has not ended has no text yet", now)
+            self.expect(blank, "an unfinished reply has no text", now)
 
-    def _see_end(self, reply: Message) -> None:
+    def _check_end(self, reply: Message) -> None:
         account_day = self._charged[reply.id]
-        self.expect(reply.completed_at is not None, "an end has its time", reply)
-        self.expect((reply.error is not None) == (reply.status is Status.FAILED), "a failure has its reason", reply)
+        self.expect(reply.completed_at is not None, "an ended reply has a time", reply)
+        self.expect(
+            (reply.error is not None) == (reply.status is Status.FAILED), "only a failed reply has an error", reply
+        )
         if reply.status is Status.FAILED:
             self._used[account_day] -= 1
         if reply.usage is not None:
@@ -125,7 +132,7 @@ class Audit:
 
 
 class WatchedDatabase(FakeDatabase):
-    """Shows every commit to an auditor."""
+    """Reports every commit to an auditor."""
 
     def __init__(self, audit: Audit, clock: Clock) -> None:
         self._audit = audit
@@ -139,7 +146,7 @@ class WatchedDatabase(FakeDatabase):
     @committed.setter
     def committed(self, tables: Tables) -> None:
         before, self._tables = self._tables, tables
-        self._audit.saw(before, tables)
+        self._audit.check_commit(before, tables)
 
 
 def in_room(tables: Tables, room_id: UUID) -> list[Message]:

@@ -1,50 +1,50 @@
-"""Readers of replies, who compare what they were told with what is stored."""
+"""Readers of replies, which compare what they receive with what is stored."""
 
-from parley.core.chat.follow_reply import AttemptStarted, Delta, KeepAlive, ReplyEnded, Snapshot, end_of, follow_reply
+from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, Snapshot, end_of
+from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId, Message
 from tests.unit.invariants_world import World
 
-QUIET = 15.0
+KEEP_ALIVE_SECONDS = 15.0
 
 
 class Reader:
-    """Somebody who reads the reply from `place` on, where `text` was read already; None: a place out of thin air."""
+    """Follows the reply from `position`, having read `text` before; with None, the position is an arbitrary one."""
 
-    def __init__(self, world: World, reply: Message, place: EventId, text: str | None) -> None:
+    def __init__(self, world: World, reply: Message, position: EventId, text: str | None) -> None:
         self._world = world
         self._reply = reply
-        self._place = place
-        self._blind = place.offset if text is None else 0
-        self._text = "?" * place.offset if text is None else text
-        self.told_the_end = False
+        self._position = position
+        self._blind = position.offset if text is None else 0
+        self._text = "?" * position.offset if text is None else text
+        self.saw_the_end = False
         self.task = world.loop.create_task(self._read())
 
     async def _read(self) -> None:
         room, _ = self._world.database.committed.rooms[self._reply.room_id]
         async for event in follow_reply(
-            uow=self._world.chat,
-            stream=self._world.stream,
+            self._world.chat,
             account_id=room.account_id,
             room_id=room.id,
             reply_id=self._reply.id,
-            after=self._place,
-            quiet=QUIET,
+            after=self._position,
+            keep_alive_seconds=KEEP_ALIVE_SECONDS,
         ):
             if not isinstance(event, Snapshot):
-                self._see(event)
+                self._check(event)
 
-    def _see(self, event: AttemptStarted | Delta | ReplyEnded | KeepAlive) -> None:
+    def _check(self, event: AttemptStarted | Delta | ReplyEnded | KeepAlive) -> None:
         expect = self._world.audit.expect
         if isinstance(event, AttemptStarted):
             self._text, self._blind = "", 0
         elif isinstance(event, Delta):
             self._text += event.text
-            expect(event.id.offset == len(self._text), "no gap and no repeat", event, self._text)
+            expect(event.id.offset == len(self._text), "no gap and no repetition", event, self._text)
         elif isinstance(event, ReplyEnded):
-            self.told_the_end = True
+            self.saw_the_end = True
             stored = self._world.find(self._reply.id)
             expect(event.message == stored and event.id == end_of(event.message), "the end is the stored one", event)
             whole = self._text[self._blind :] == event.message.content[self._blind :]
-            expect(whole, "who read to the end has the stored text", self._text, event.message)
+            expect(whole, "a reader at the end has the stored text", self._text, event.message)
         if not isinstance(event, KeepAlive) and not self._blind:
-            self._world.places[self._reply.id].append((event.id, self._text))
+            self._world.positions[self._reply.id].append((event.id, self._text))

@@ -1,4 +1,4 @@
-"""What workers, the queue and the sweeper do: the other half of the machine of test_invariants."""
+"""The rules for workers, the queue and the sweeper in the state machine of test_invariants."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from parley.core.chat.end_reply import announce_end, record_end
+from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
-from parley.core.chat.model import Chunk, Claim, Ending, Finished, Lease, Message, ReplyError, Status, TokenUsage
+from parley.core.chat.language_model import Finished
+from parley.core.chat.model import Chunk, Claim, Ending, Lease, Message, ReplyError, Status, TokenUsage
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.text import make_storable
 from tests.unit.invariants_accounts import AccountsMachine, picks
@@ -17,28 +18,28 @@ from tests.unit.invariants_world import LEASE, Step, Worker
 
 MOST_WORKERS = 4
 MOST_CLAIMS = 6
-PUT_OFF_SECONDS = 3.0
+POSTPONE_SECONDS = 3.0
 FAILURE = ReplyError("model_refused", "It would not.")
 
 texts = st.sampled_from(["Yes", ", or no", ".", "\x00é\ud83d", "long " * 100])
 usages = st.sampled_from([TokenUsage(3, 5), TokenUsage(1, 0), None])
-ways_to_break = st.sampled_from(
+failures = st.sampled_from(
     [
         None,
         ModelUnavailable("overloaded", "Later."),
         ModelUnavailable("overloaded", "In a while.", retry_after=2.0),
         ModelUnavailable("overloaded", "Not today.", retry_after=5_000.0),
         ModelRefused("blocked", "Never."),
-        LookupError("Nobody foresaw this."),
+        LookupError("An unexpected error."),
     ]
 )
-ways_to_end = usages.map(Finished) | ways_to_break
-scripts = st.lists(texts, max_size=3) | st.tuples(texts, ways_to_end).map(list)
+endings = usages.map(Finished) | failures
+scripts = st.lists(texts, max_size=3) | st.tuples(texts, endings).map(list)
 
 
 @dataclass
-class Hand:
-    """A claim that somebody holds on to, past its lease and past the reply's end."""
+class HeldClaim:
+    """A claim that is used even after its lease and after the reply's end, and the text written with it."""
 
     claim: Claim
     text: str = ""
@@ -48,7 +49,7 @@ class WorkersMachine(AccountsMachine):
     def __init__(self) -> None:
         super().__init__()
         self.workers: list[Worker] = []
-        self.hands: list[Hand] = []
+        self.held_claims: list[HeldClaim] = []
 
     def worker(self, pick: int) -> Worker:
         return self.workers[pick % len(self.workers)]
@@ -61,8 +62,8 @@ class WorkersMachine(AccountsMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.do(requeue_overdue(uow=self.world.chat, queue=self.world.queue))
-        self.do(forget_old_keys(uow=self.world.chat, now=self.world.now()))
+        self.do(requeue_overdue(self.world.chat))
+        self.do(forget_old_keys(self.world.chat))
 
     @precondition(lambda self: self.world.queue.ids)
     @rule(pick=st.none() | picks)
@@ -75,7 +76,7 @@ class WorkersMachine(AccountsMachine):
     @precondition(lambda self: self.world.queue.ids and len(self.workers) < MOST_WORKERS)
     @rule(pick=picks, again=st.booleans(), script=scripts)
     def worker_takes(self, pick: int, again: bool, script: list[Step]) -> None:
-        """Out of order, and perhaps not for the last time."""
+        """In any order, possibly more than once."""
         ids = self.world.queue.ids
         reply_id = ids[pick % len(ids)] if again else ids.pop(pick % len(ids))
         self.do(self.start(reply_id, *script))
@@ -86,7 +87,7 @@ class WorkersMachine(AccountsMachine):
         return worker
 
     @precondition(lambda self: self.workers)
-    @rule(pick=picks, step=texts | ways_to_break)
+    @rule(pick=picks, step=texts | failures)
     def model_goes_on(self, pick: int, step: Step) -> None:
         self.do(self.worker(pick).model.steps.put(step))
 
@@ -97,21 +98,21 @@ class WorkersMachine(AccountsMachine):
         reply = self.world.find(worker.reply_id)
         ready = worker.door.open.is_set() and reply is not None and not reply.status.ended
         wanted = ready and not self.world.database.committed.replies[worker.reply_id].stop_requested
-        rightful = wanted and reply.attempt == worker.model.attempt and reply.status is Status.GENERATING
+        expected = wanted and reply.attempt == worker.model.attempt and reply.status is Status.GENERATING
         self.do(worker.model.steps.put(Finished(usage)))
-        if rightful:
+        if expected:
             ended = self.world.find(worker.reply_id)
             as_written = (ended.status, ended.content, ended.usage) == (Status.COMPLETED, worker.model.text, usage)
-            self.expect(as_written, "what a rightful worker wrote is stored", ended, worker.model.text)
+            self.expect(as_written, "the text of the worker that holds the claim is stored", ended, worker.model.text)
 
     @precondition(lambda self: self.workers)
-    @rule(pick=picks, fate=st.sampled_from(["freezes", "freezes", "dies", "leaves"]))
+    @rule(pick=picks, fate=st.sampled_from(["freezes", "freezes", "dies", "shuts down"]))
     def worker_goes(self, pick: int, fate: str) -> None:
         worker = self.worker(pick)
         if fate == "freezes":
             worker.door.open.clear()
         else:
-            self.do(worker.die() if fate == "dies" else worker.leave())
+            self.do(worker.die() if fate == "dies" else worker.shut_down())
 
     @precondition(lambda self: any(not worker.door.open.is_set() for worker in self.workers))
     @rule(pick=picks)
@@ -123,7 +124,7 @@ class WorkersMachine(AccountsMachine):
     @precondition(lambda self: self.replies())
     @rule(pick=picks, among=st.sampled_from(["waiting", "claimable", "claimable", "all"]))
     def claim(self, pick: int, among: str) -> None:
-        """Any reply, whether its turn has come or not; or one whose turn has."""
+        """Any reply, or one that waits, or one that is claimable."""
         replies = self.replies()
         if among != "all":
             fitting = [reply for reply in self.waiting() if among == "waiting" or self.claimable(reply)]
@@ -131,68 +132,52 @@ class WorkersMachine(AccountsMachine):
         reply = replies[pick % len(replies)]
         claimable = self.claimable(reply)
         claim = self.do(self._claim(reply))
-        self.expect((claim is not None) == claimable, "exactly what is claimable is claimed", reply, claim)
+        self.expect((claim is not None) == claimable, "exactly the claimable replies are claimed", reply, claim)
         if claim is not None:
-            self.hands = [*self.hands, Hand(claim)][-MOST_CLAIMS:]
+            self.held_claims = [*self.held_claims, HeldClaim(claim)][-MOST_CLAIMS:]
 
     async def _claim(self, reply: Message) -> Claim | None:
-        async with self.world.chat() as unit:
+        async with self.world.chat.uow() as unit:
             claim = await unit.replies.claim(reply.id, lease=LEASE)
             await unit.commit()
         return claim
 
-    @precondition(lambda self: self.hands)
+    @precondition(lambda self: self.held_claims)
     @rule(pick=picks, text=texts)
     def write(self, pick: int, text: str) -> None:
-        hand = self.hands[pick % len(self.hands)]
-        piece = Chunk(hand.claim.attempt, len(hand.text), make_storable(text))
-        hand.text += piece.text
-        self.do(self.world.stream.append(hand.claim.reply_id, piece))
+        held = self.held_claims[pick % len(self.held_claims)]
+        chunk = Chunk(held.claim.attempt, len(held.text), make_storable(text))
+        held.text += chunk.text
+        self.do(self.world.stream.append(held.claim.reply_id, chunk))
 
-    @precondition(lambda self: self.hands)
+    @precondition(lambda self: self.held_claims)
     @rule(
         pick=picks,
         status=st.sampled_from([Status.COMPLETED, Status.FAILED, Status.FAILED, Status.STOPPED]),
         usage=usages,
     )
     def end(self, pick: int, status: Status, usage: TokenUsage | None) -> None:
-        hand = self.hands[pick % len(self.hands)]
+        held = self.held_claims[pick % len(self.held_claims)]
         error = FAILURE if status is Status.FAILED else None
-        ending = Ending(status, hand.text, self.world.now(), usage=usage, error=error)
-        valid = self._valid(hand.claim)
-        changed = self.do(self._end(hand.claim, ending))
-        self.expect(changed == valid, "only the latest claim ends its reply", hand, ending)
+        ending = Ending(status, held.text, self.world.now(), usage=usage, error=error)
+        valid = self._valid(held.claim)
+        changed = self.do(end_reply(self.world.chat, held.claim, ending))
+        self.expect(changed == valid, "only the latest claim ends its reply", held, ending)
 
-    async def _end(self, claim: Claim, ending: Ending) -> bool:
-        async with self.world.chat() as unit:
-            if not await unit.replies.end(claim, ending):
-                return False
-            following = await record_end(unit, claim, ending)
-            await unit.commit()
-        await announce_end(
-            claim,
-            ending,
-            following,
-            stream=self.world.stream,
-            queue=self.world.queue,
-            meter=self.world.meter,
-        )
-        return True
-
-    @precondition(lambda self: self.hands)
-    @rule(pick=picks, way=st.sampled_from(["renew", "put_off", "hand_back"]))
+    @precondition(lambda self: self.held_claims)
+    @rule(pick=picks, way=st.sampled_from(["renew", "postpone", "release"]))
     def use_claim(self, pick: int, way: str) -> None:
-        claim = self.hands[pick % len(self.hands)].claim
+        claim = self.held_claims[pick % len(self.held_claims)].claim
         valid = self._valid(claim)
         changed = self.do(self._use(claim, way))
         self.expect(changed == valid, "only the latest claim changes its reply", claim, way)
 
     async def _use(self, claim: Claim, way: str) -> bool:
-        async with self.world.chat() as unit:
+        async with self.world.chat.uow() as unit:
             if way == "renew":
                 changed = await unit.replies.renew(claim, lease=LEASE) is not Lease.LOST
-            elif way == "put_off":
-                changed = await unit.replies.postpone(claim, seconds=PUT_OFF_SECONDS)
+            elif way == "postpone":
+                changed = await unit.replies.postpone(claim, seconds=POSTPONE_SECONDS)
             else:
                 changed = await unit.replies.release(claim)
             await unit.commit()

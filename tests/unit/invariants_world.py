@@ -1,8 +1,8 @@
-"""A deployment in one process in which everything can go wrong: workers, the queue, the wire to readers, time."""
+"""A deployment in one process whose workers, queue, reply streams and clock can fail in every way."""
 
 import asyncio
 import itertools
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,11 +15,16 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
+from parley.adapters.security.jwt_tokens import JwtStreamTickets
+from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Chunk, Conversation, EventId, Finished, Message
+from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks
+from parley.core.chat.ports import StreamEnd, StreamSubscription
+from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
-from parley.core.chat.write_reply import ReplyWriter
+from parley.core.chat.write_reply import write_reply
 from parley.core.text import make_storable
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeChatUnitOfWork
@@ -28,14 +33,15 @@ from tests.unit.invariants_audit import Audit, WatchedDatabase
 BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
 BASIC_LIMIT = 6
 LEASE = 15.0
+MAX_PENDING = 6
 LIMITS = ReplyLimits(
-    first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000, max_pending=20
+    first_token=30, idle=20, total=300, attempts=3, lease=LEASE, context_characters=100_000, max_pending=MAX_PENDING
 )
 Step = str | Finished | Exception | None
 
 
-class Transport(Enum):
-    SOUND = "sound"
+class StreamFault(Enum):
+    NONE = "none"
     LOSES = "loses"
     REPEATS = "repeats"
 
@@ -45,7 +51,7 @@ class WorkerDied(Exception):
 
 
 class Door:
-    """What a worker must pass to reach anything outside: shut while it is frozen, and a wall once it died."""
+    """Everything that a worker does outside its process passes here: it waits while frozen, and fails once it died."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -59,7 +65,7 @@ class Door:
 
 
 class LossyQueue:
-    """Ids that a test may lose, repeat and reorder."""
+    """A queue whose ids a test may lose, repeat and reorder."""
 
     def __init__(self) -> None:
         self.ids: list[UUID] = []
@@ -68,50 +74,85 @@ class LossyQueue:
         self.ids.append(reply_id)
 
 
-class LossyStream(MemoryReplyStream):
-    """The wire to readers, as bad as `wire` says."""
+class FaultyStream(MemoryReplyStream):
+    """A reply stream with the given fault."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.wire = Transport.SOUND
-        self._first: dict[UUID, Chunk] = {}
+        self.fault = StreamFault.NONE
 
-    async def append(self, reply_id: UUID, piece: Chunk) -> None:
-        first = self._first.setdefault(reply_id, piece) if piece.text else piece
-        log = self._logs.get(reply_id)
-        if self.wire is Transport.REPEATS and log is not None and log.pieces:
-            so_far = Chunk(log.pieces[-1].attempt, 0, await self.text_so_far(reply_id))
-            if (piece.attempt, piece.start) == (so_far.attempt, so_far.end):
-                so_far = replace(so_far, text=so_far.text + piece.text)
-            for reader, repeated in itertools.product(log.readers, (first, log.pieces[-1], so_far)):
-                reader.bring(repeated)
-        if self.wire is not Transport.LOSES:
-            await super().append(reply_id, piece)
+    async def append(self, reply_id: UUID, chunk: Chunk) -> None:
+        if self.fault is not StreamFault.LOSES:
+            await super().append(reply_id, chunk)
 
     async def end(self, reply_id: UUID) -> None:
-        if self.wire is not Transport.LOSES:
+        if self.fault is not StreamFault.LOSES:
             await super().end(reply_id)
+
+    @asynccontextmanager
+    async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
+        async with super().follow(reply_id) as chunks:
+            yield FaultySubscription(self, chunks)
+
+
+class FaultySubscription:
+    """While the stream repeats, each chunk comes behind earlier ones and all text so far."""
+
+    def __init__(self, stream: FaultyStream, chunks: StreamSubscription) -> None:
+        self._stream = stream
+        self._chunks = chunks
+        self._first: Chunk | None = None
+        self._attempt: list[Chunk] = []
+        self._queue: deque[Chunk | StreamEnd] = deque()
+
+    async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
+        if not self._queue:
+            arrival = await self._chunks.receive(within=within)
+            if not isinstance(arrival, Chunk):
+                return arrival
+            self._queue.extend([*self._repetitions(arrival), arrival])
+        return self._queue.popleft()
+
+    def _repetitions(self, arrival: Chunk) -> list[Chunk]:
+        earlier = [chunk for chunk in self._attempt if chunk.attempt == arrival.attempt]
+        self._attempt = [*earlier, arrival]
+        if self._first is None and arrival.text:
+            self._first = arrival
+        if self._stream.fault is not StreamFault.REPEATS or not earlier:
+            return []
+        so_far = Chunk(arrival.attempt, 0, join_chunks(self._attempt))
+        return [chunk for chunk in (self._first, earlier[-1], so_far) if chunk is not None]
 
 
 class World:
-    """`skipped` seconds went by in which nobody did anything, on top of the event loop's time."""
+    """The chat module and what surrounds it. `skipped` are the seconds that passed besides the event loop's time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.skipped = 0.0
         self.audit = Audit(clock=self.now, basic_limit=BASIC_LIMIT)
         self.database = WatchedDatabase(self.audit, self.now)
-        self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.billing = FakeBillingUnitOfWork(self.database)
-        self.stream = LossyStream()
+        self.stream = FaultyStream()
         self.queue = LossyQueue()
-        self.signals = MemoryStopSignals()
-        self.meter = LoggedReplies(Metrics())
-        self.cache = MemoryRoomListCache(seconds=600, clock=loop.time)
-        self.catalogue = ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a")
-        # What any reader held at any place.
-        self.places: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
+        # Positions at which a reader was, with its text.
+        self.positions: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
         self._numbers = itertools.count(1)
+        self.chat = ChatPorts(
+            uow=FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT),
+            catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
+            queue=self.queue,
+            stream=self.stream,
+            stop_signals=MemoryStopSignals(),
+            room_list_cache=MemoryRoomListCache(seconds=600, clock=loop.time),
+            shared_reads=SharedReads(),
+            meter=LoggedReplies(Metrics()),
+            tickets=JwtStreamTickets(["x" * 32]),
+            limits=LIMITS,
+            now=self.now,
+            new_id=self.new_id,
+            jitter=lambda: 0.5,
+        )
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=self.loop.time() + self.skipped)
@@ -124,7 +165,7 @@ class World:
 
 
 class SteeredModel:
-    """Writes what it is told to, when it is told to, unless its worker is frozen."""
+    """Follows the steps that rules put on its queue, unless its worker is frozen."""
 
     def __init__(self, world: World, reply_id: UUID) -> None:
         self._world = world
@@ -134,26 +175,26 @@ class SteeredModel:
         self.text = ""
         self.attempt = 0
 
-    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
-        self._world.audit.see_question(self._world.database.committed, self._reply_id, conversation)
-        if (asked_for := self._world.find(self._reply_id)) is not None:
-            self.attempt = asked_for.attempt
+    async def reply(self, _model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
+        self._world.audit.check_conversation(self._world.database.committed, self._reply_id, conversation)
+        if (reply := self._world.find(self._reply_id)) is not None:
+            self.attempt = reply.attempt
         while (step := await self.steps.get()) is not None:
             await self.door.pass_through()
             if isinstance(step, Exception):
                 raise step
             if isinstance(step, str):
                 self.text += make_storable(step)
-            yield step
+            yield Text(step) if isinstance(step, str) else step
             if isinstance(step, Finished):
                 return
 
     async def close(self) -> None:
-        """There is nothing to give up."""
+        """Nothing to close."""
 
 
 class Worker:
-    """A ReplyWriter with one reply, beside the test."""
+    """A worker that writes one reply concurrently."""
 
     def __init__(self, world: World, reply_id: UUID, *steps: Step) -> None:
         self.reply_id = reply_id
@@ -161,32 +202,27 @@ class Worker:
         for step in steps:
             self.model.steps.put_nowait(step)
         self.door = self.model.door
-        writer = ReplyWriter(
-            uow=_UnitOfWorkBehind(self.door, world.chat),
+        chat = replace(
+            world.chat,
+            uow=_UnitOfWorkBehind(self.door, world.chat.uow),
             stream=_StreamBehind(self.door, world.stream),
-            queue=world.queue,
-            signals=world.signals,
-            meter=world.meter,
             catalogue=ModelCatalogue({"vendor": Provider(self.model, ("a",))}, "vendor/a"),
-            limits=LIMITS,
-            now=world.now,
-            jitter=lambda: 0.5,
         )
-        self.task = world.loop.create_task(writer.write(reply_id))
+        self.task = world.loop.create_task(write_reply(chat, reply_id))
 
     async def die(self) -> None:
-        """Without a trace: it can do nothing any more, not even hand back what it has."""
+        """The worker ends without being able to do anything more, not even to release its reply."""
         self.door.dead = True
-        await self.leave()
+        await self.shut_down()
 
-    async def leave(self) -> None:
-        """As at a shutdown, with a thawing first: a frozen process cannot leave."""
+    async def shut_down(self) -> None:
+        """Cancel the worker; one that is frozen is woken up first."""
         self.door.open.set()
         self.task.cancel()
         await asyncio.wait([self.task])
 
     @property
-    def ended_as_it_may(self) -> bool:
+    def ended_as_expected(self) -> bool:
         if self.task.cancelled() or self.task.exception() is None:
             return True
         return isinstance(self.task.exception(), WorkerDied | LookupError)
@@ -209,9 +245,9 @@ class _StreamBehind:
         self._door = door
         self._stream = stream
 
-    async def append(self, reply_id: UUID, piece: Chunk) -> None:
+    async def append(self, reply_id: UUID, chunk: Chunk) -> None:
         await self._door.pass_through()
-        await self._stream.append(reply_id, piece)
+        await self._stream.append(reply_id, chunk)
 
     async def end(self, reply_id: UUID) -> None:
         await self._door.pass_through()

@@ -1,4 +1,4 @@
-"""When a batch leaves, in turns of the loop that a real Redis would not repeat."""
+"""When a batch leaves, in orders of events that a real Redis would not reproduce."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pytest
 
-from parley.adapters.redis.client.batches import Batches
+from parley.adapters.redis.client.batches import CommandBatches
 
 
 class Pipeline:
@@ -40,9 +40,9 @@ class Commands:
         return Pipeline(self._answering)
 
 
-async def test_who_asks_again_when_all_trips_end_at_once_is_served():
+async def test_command_given_while_all_senders_end_is_sent():
     answered = asyncio.Event()
-    batches = Batches(Commands(answered.wait))
+    batches = CommandBatches(Commands(answered.wait))
 
     async def ask(*names: str) -> list[str]:
         return [await batches.execute(name) for name in names]
@@ -51,18 +51,18 @@ async def test_who_asks_again_when_all_trips_end_at_once_is_served():
         asking = []
         for names in (("one", "again"), ("other",)):
             asking.append(group.create_task(ask(*names)))
-            # One turn of the loop to ask, one for the trip to begin.
+            # Let the call and the sender begin.
             for _ in range(3):
                 await asyncio.sleep(0)
         answered.set()
     assert [task.result() for task in asking] == [["one", "again"], ["other"]]
 
 
-async def test_what_nobody_foresaw_is_raised_where_it_was_asked():
+async def test_unexpected_error_is_raised_to_the_caller():
     async def break_down() -> None:
         raise ZeroDivisionError
 
-    batches = Batches(Commands(break_down))
+    batches = CommandBatches(Commands(break_down))
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             await batches.execute("any")

@@ -1,4 +1,4 @@
-"""The worker inside the API process, and the sweeper of every worker."""
+"""The worker inside the API process, a worker's replies, and the sweeper."""
 
 import asyncio
 from collections import defaultdict
@@ -17,13 +17,13 @@ from parley.adapters.worker.sweeper import Sweep, Sweeper
 PATIENCE = 5.0
 
 
-class Bench:
-    """A worker whose writing waits for the test. `begun` and `left` are the replies in that order."""
+class Workbench:
+    """Work that waits for the test. `begun` and `ended` are its ids, in the order of these events."""
 
     def __init__(self) -> None:
         self.queue = MemoryQueue()
         self.begun: list[int] = []
-        self.left: list[int] = []
+        self.ended: list[int] = []
         self.crashes: dict[int, BaseException] = {}
         self.gates: dict[int, asyncio.Event] = {}
         self._changed = asyncio.Condition()
@@ -33,10 +33,10 @@ class Bench:
         async with asyncio.timeout(PATIENCE), InProcessWorker(ids=self.queue, work=self.write).running():
             yield
 
-    async def put(self, *numbers: int, waits: bool = True) -> None:
+    async def put(self, *numbers: int, blocked: bool = True) -> None:
         for number in numbers:
             self.gates[number] = asyncio.Event()
-            if not waits:
+            if not blocked:
                 self.gates[number].set()
             await self.queue.put(UUID(int=number))
 
@@ -48,8 +48,8 @@ class Bench:
             if number in self.crashes:
                 raise self.crashes[number]
         finally:
-            # A worker that leaves still has something to write down.
-            await asyncio.shield(self._note(self.left, number))
+            # A cancelled reply is still released.
+            await asyncio.shield(self._note(self.ended, number))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE), self._changed:
@@ -63,21 +63,21 @@ class Bench:
 
 @pytest.fixture
 async def bench():
-    return Bench()
+    return Workbench()
 
 
-async def test_replies_are_written_side_by_side(bench):
+async def test_replies_are_written_concurrently(bench):
     async with bench.working():
         await bench.put(1, 2, 3)
         await bench.until(lambda: len(bench.begun) == 3)
         bench.gates[2].set()
-        await bench.until(lambda: bench.left == [2])
+        await bench.until(lambda: bench.ended == [2])
         for gate in bench.gates.values():
             gate.set()
-        await bench.until(lambda: sorted(bench.left) == [1, 2, 3])
+        await bench.until(lambda: sorted(bench.ended) == [1, 2, 3])
 
 
-async def test_no_more_than_the_most_are_written_at_once(bench):
+async def test_concurrency_is_bounded(bench):
     numbers = range(1, MOST_AT_ONCE + 3)
     async with bench.working():
         await bench.put(*numbers)
@@ -89,99 +89,99 @@ async def test_no_more_than_the_most_are_written_at_once(bench):
         await bench.until(lambda: len(bench.begun) == MOST_AT_ONCE + 1)
         for gate in bench.gates.values():
             gate.set()
-        await bench.until(lambda: len(bench.left) == len(numbers))
+        await bench.until(lambda: len(bench.ended) == len(numbers))
 
 
-async def test_crash_of_one_reply_is_logged_and_stops_no_other(bench):
+async def test_exception_of_one_reply_is_logged_and_does_not_affect_others(bench):
     bench.crashes[2] = ZeroDivisionError()
     with capture_logs() as logs:
         async with bench.working():
             await bench.put(1, 2)
             await bench.until(lambda: len(bench.begun) == 2)
             bench.gates[2].set()
-            await bench.until(lambda: bench.left == [2])
-            await bench.put(3, waits=False)
-            await bench.until(lambda: bench.left == [2, 3])
+            await bench.until(lambda: bench.ended == [2])
+            await bench.put(3, blocked=False)
+            await bench.until(lambda: bench.ended == [2, 3])
             bench.gates[1].set()
-            await bench.until(lambda: bench.left == [2, 3, 1])
+            await bench.until(lambda: bench.ended == [2, 3, 1])
 
     assert [(log["event"], log["id"], log["exc_info"]) for log in logs] == [("task_crashed", str(UUID(int=2)), True)]
 
 
-async def test_crashes_give_their_place_back(bench):
+async def test_exceptions_do_not_use_up_the_concurrency(bench):
     numbers = range(1, 2 * MOST_AT_ONCE)
     bench.crashes = {number: ZeroDivisionError() for number in numbers}
     with capture_logs():
         async with bench.working():
-            await bench.put(*numbers, waits=False)
-            await bench.until(lambda: len(bench.left) == len(numbers))
+            await bench.put(*numbers, blocked=False)
+            await bench.until(lambda: len(bench.ended) == len(numbers))
 
 
-async def test_worker_that_leaves_cancels_what_it_writes_and_waits_for_it(bench):
+async def test_shutdown_cancels_running_work_and_waits_for_it(bench):
     async with bench.working():
         await bench.put(1, 2)
         await bench.until(lambda: len(bench.begun) == 2)
         await bench.put(3, 4)
 
-    assert sorted(bench.left) == sorted(bench.begun)
+    assert sorted(bench.ended) == sorted(bench.begun)
     assert not any(gate.is_set() for gate in bench.gates.values())
 
 
-async def test_worker_that_has_left_takes_nothing_more(bench):
+async def test_worker_takes_nothing_after_its_shutdown(bench):
     async with bench.working():
-        await bench.put(1, waits=False)
-        await bench.until(lambda: bench.left == [1])
-    await bench.put(2, waits=False)
+        await bench.put(1, blocked=False)
+        await bench.until(lambda: bench.ended == [1])
+    await bench.put(2, blocked=False)
     for _ in range(10):
         await asyncio.sleep(0)
 
     assert bench.begun == [1]
 
 
-async def test_idle_worker_leaves_at_once(bench):
+async def test_idle_worker_shuts_down_at_once(bench):
     async with bench.working():
         pass
 
 
-class Rounds:
-    """Sweeps that a test counts."""
+class CountedSweep:
+    """A sweep that counts its runs and has the given outcomes, then 0."""
 
     def __init__(self, *outcomes: int | Exception) -> None:
         self.done = 0
         self._outcomes = list(outcomes)
-        self._round = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     async def sweep(self) -> int:
-        async with self._round:
+        async with self._changed:
             self.done += 1
-            self._round.notify_all()
+            self._changed.notify_all()
         outcome = self._outcomes.pop(0) if self._outcomes else 0
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(PATIENCE), self._round:
-            await self._round.wait_for(lambda: self.done >= count)
+        async with asyncio.timeout(PATIENCE), self._changed:
+            await self._changed.wait_for(lambda: self.done >= count)
 
 
-class Counts:
-    """A SweepMeter that remembers what it was told, by sweep."""
+class RecordingMeter:
+    """A SweepMeter that stores its calls by sweep."""
 
     def __init__(self) -> None:
-        self.told: dict[str, list[int | str]] = defaultdict(list)
+        self.calls: dict[str, list[int | str]] = defaultdict(list)
 
     def swept(self, sweep: str, found: int) -> None:
-        self.told[sweep].append(found)
+        self.calls[sweep].append(found)
 
     def failed(self, sweep: str) -> None:
-        self.told[sweep].append("failed")
+        self.calls[sweep].append("failed")
 
 
-async def test_every_sweep_runs_at_once_and_again_and_again():
-    often, rarely = Rounds(), Rounds()
+async def test_every_sweep_runs_at_once_and_repeatedly():
+    often, rarely = CountedSweep(), CountedSweep()
     async with Sweeper(
-        Sweep("often", 0.0, often.sweep), Sweep("rarely", 3_600.0, rarely.sweep), meter=Counts()
+        Sweep("often", 0.0, often.sweep), Sweep("rarely", 3_600.0, rarely.sweep), meter=RecordingMeter()
     ).running():
         await rarely.until(1)
         await often.until(20)
@@ -190,8 +190,8 @@ async def test_every_sweep_runs_at_once_and_again_and_again():
     assert often.done >= 20
 
 
-async def test_failing_sweep_is_logged_and_goes_on():
-    rounds, others, counts = Rounds(ZeroDivisionError(), ConnectionError(), 2), Rounds(), Counts()
+async def test_failing_sweep_is_logged_and_repeated():
+    rounds, others, counts = CountedSweep(ZeroDivisionError(), ConnectionError(), 2), CountedSweep(), RecordingMeter()
     with capture_logs() as logs:
         async with Sweeper(
             Sweep("replies", 0.0, rounds.sweep), Sweep("others", 0.0, others.sweep), meter=counts
@@ -205,11 +205,11 @@ async def test_failing_sweep_is_logged_and_goes_on():
         ("swept", "replies"),
     ]
     assert logs[-1]["found"] == 2
-    assert counts.told["replies"][:3] == ["failed", "failed", 2]
-    assert set(counts.told["others"]) == {0}
+    assert counts.calls["replies"][:3] == ["failed", "failed", 2]
+    assert set(counts.calls["others"]) == {0}
 
 
-async def test_sweeper_that_leaves_waits_for_a_sweep_to_clean_up():
+async def test_shutdown_of_the_sweeper_waits_for_a_sweep_to_clean_up():
     begun, cleaned = asyncio.Event(), []
 
     async def sweep() -> int:
@@ -221,12 +221,12 @@ async def test_sweeper_that_leaves_waits_for_a_sweep_to_clean_up():
             cleaned.append(True)
         return 0
 
-    async with asyncio.timeout(PATIENCE), Sweeper(Sweep("replies", 0.0, sweep), meter=Counts()).running():
+    async with asyncio.timeout(PATIENCE), Sweeper(Sweep("replies", 0.0, sweep), meter=RecordingMeter()).running():
         await begun.wait()
     assert cleaned == [True]
 
 
-async def begun_in(writing: ReplyTasks, bench: Bench, *numbers: int) -> list[asyncio.Task[None]]:
+async def begun_in(writing: ReplyTasks, bench: Workbench, *numbers: int) -> list[asyncio.Task[None]]:
     for number in numbers:
         bench.gates[number] = asyncio.Event()
     tasks = [asyncio.create_task(writing.write(UUID(int=number))) for number in numbers]
@@ -240,7 +240,7 @@ async def finished(tasks: list[asyncio.Task[None]]) -> list[object]:
         return await done
 
 
-async def test_writing_ends_with_the_reply_and_raises_what_it_raises(bench):
+async def test_write_returns_and_raises_what_the_work_does(bench):
     bench.crashes[2] = crash = ZeroDivisionError()
     tasks = await begun_in(ReplyTasks(bench.write), bench, 1, 2)
     for gate in bench.gates.values():
@@ -249,20 +249,20 @@ async def test_writing_ends_with_the_reply_and_raises_what_it_raises(bench):
     assert await finished(tasks) == [None, crash]
 
 
-async def test_leaving_hands_back_what_is_being_written_and_begins_nothing(bench):
+async def test_shutdown_cancels_replies_and_begins_no_others(bench):
     writing = ReplyTasks(bench.write)
     tasks = await begun_in(writing, bench, 1, 2)
-    writing.leave()
+    writing.shut_down()
     await writing.write(UUID(int=3))
 
     assert await finished(tasks) == [None, None]
-    assert sorted(bench.begun) == sorted(bench.left) == [1, 2]
+    assert sorted(bench.begun) == sorted(bench.ended) == [1, 2]
 
 
-async def test_cancelled_writing_waits_until_the_reply_was_handed_back(bench):
+async def test_cancelled_write_waits_until_the_reply_was_released(bench):
     writing = ReplyTasks(bench.write)
     (task,) = await begun_in(writing, bench, 1)
     task.cancel()
 
     assert [type(outcome) for outcome in await finished([task])] == [asyncio.CancelledError]
-    assert bench.left == [1]
+    assert bench.ended == [1]

@@ -32,7 +32,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Parley:
-    """The product, wired: the ports of its three modules, and what its processes run.
+    """The whole product: the ports of its three modules, and what its processes run.
 
     `tasks` are what workers do, by the name under which ids are queued. Every API process repeats its `api_sweeps`, and
     every worker its `worker_sweeps`. `close` lists what to close at the end, in reverse order.
@@ -69,7 +69,7 @@ def bootstrap(
     tracing: Tracing | None = None,
     now: Clock = utc_now,
 ) -> Parley:
-    """Wire parley as `settings` say.
+    """Build parley as `settings` say.
 
     `providers` replace the models that the settings would choose, `tracing` replaces what OpenTelemetry's variables
     would choose. Raises SettingsError for settings that contradict each other.

@@ -1,12 +1,15 @@
-"""Building the chat module: its storage, its models, and the writing of replies."""
+"""Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 
 from uuid_utils.compat import uuid7
 
-from parley.adapters.models.gemini import GeminiModel
-from parley.adapters.models.offline import OfflineModel
-from parley.adapters.models.openai_compatible import OpenAICompatibleModel
+from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
+from parley.adapters.models.offline import ECHO, THINK, OfflineModel
+from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
@@ -20,17 +23,13 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
-from parley.core.chat.write_reply import ReplyWriter
+from parley.core.chat.write_reply import write_reply
 from parley.core.ports import Clock, Jitter
 from parley.settings import Settings, SettingsError
 
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 3_600.0
-# Named here and not left to the SDKs: those would read the environment, which only the settings read.
-GEMINI = "https://generativelanguage.googleapis.com"
-OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"
 
 
@@ -46,9 +45,8 @@ def build_chat(
 ) -> Module[ChatPorts]:
     tracing = telemetry.tracing
     chosen = tracing.models(configured_providers(settings) if providers is None else providers)
-    uow = SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit)
     ports = ChatPorts(
-        uow=uow,
+        uow=SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit),
         catalogue=model_catalogue(settings, chosen),
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,
@@ -62,31 +60,17 @@ def build_chat(
         new_id=uuid7,
         jitter=jitter,
     )
-    reply_tasks = ReplyTasks(_writer(ports, tracing.chat(uow)).write)
+    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=tracing.chat(ports.uow))))
     return Module(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
         worker_sweeps=(
-            Sweep("overdue_replies", SWEEP_SECONDS, lambda: requeue_overdue(uow=uow, queue=ports.queue)),
-            Sweep("idempotency_keys", TIDY_SECONDS, lambda: forget_old_keys(uow=uow, now=now())),
+            Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports)),
+            Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),
-        on_worker_shutdown=(reply_tasks.leave,),
+        on_worker_shutdown=(reply_tasks.shut_down,),
         close=tuple(provider.writer.close for provider in chosen.values()),
-    )
-
-
-def _writer(ports: ChatPorts, uow: ChatUnitOfWork) -> ReplyWriter:
-    return ReplyWriter(
-        uow=uow,
-        stream=ports.stream,
-        queue=ports.queue,
-        signals=ports.stop_signals,
-        meter=ports.meter,
-        catalogue=ports.catalogue,
-        limits=ports.limits,
-        now=ports.now,
-        jitter=ports.jitter,
     )
 
 
@@ -103,30 +87,45 @@ def reply_limits(settings: Settings) -> ReplyLimits:
 
 
 def configured_providers(settings: Settings) -> dict[str, Provider]:
-    """The providers that have a key or an address of their own; the offline model when there is none, or on demand."""
+    """The providers that have a key or an address of their own; the offline model when there is none, or on demand.
+
+    Raises SettingsError for a key or an address with which no request could be sent.
+    """
     found: dict[str, Provider] = {}
     if settings.gemini_api_key or settings.gemini_base_url:
-        gemini = GeminiModel(
-            api_key=settings.gemini_api_key or NO_KEY,
-            base_url=settings.gemini_base_url or GEMINI,
-            api_version=settings.gemini_api_version,
-        )
+        with _settings_of("Gemini"):
+            gemini = GeminiModel(
+                api_key=settings.gemini_api_key or NO_KEY,
+                base_url=settings.gemini_base_url or GEMINI_URL,
+                api_version=settings.gemini_api_version,
+            )
         found["gemini"] = Provider(gemini, settings.gemini_models)
     if settings.openai_api_key or settings.openai_base_url:
-        openai = OpenAICompatibleModel(
-            api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI
-        )
+        with _settings_of("OpenAI"):
+            openai = OpenAICompatibleModel(
+                api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI_URL
+            )
         found["openai"] = Provider(openai, settings.openai_models)
     if settings.groq_api_key:
-        groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
+        with _settings_of("Groq"):
+            groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
         found["groq"] = Provider(groq, settings.groq_models)
     if not found or settings.default_model.startswith("offline/"):
-        found["offline"] = Provider(OfflineModel(settings.offline_delay_seconds), ("echo",))
+        found["offline"] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
     return found
 
 
+@contextmanager
+def _settings_of(provider: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        name = provider.upper()
+        raise SettingsError(f"{name}_API_KEY, {name}_BASE_URL: {error}") from error
+
+
 def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:
-    """Raises SettingsError for a default that is not on offer."""
+    """Raises SettingsError for a default model that is not on offer."""
     names = [f"{name}/{model}" for name, provider in providers.items() for model in provider.models]
     default = settings.default_model or names[0]
     if default not in names:

@@ -12,15 +12,15 @@ from litestar.types import ASGIApp
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
-from parley.adapters.sql.engine.schema import has_current, migrate, require_current
+from parley.adapters.sql.engine.schema import has_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
+from parley.bootstrap.database import exclusive_use, prepare_schema
 from parley.bootstrap.transport import PROCESS_EVENT
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
-from parley.runtime.single_instance import single_instance
 
 
 def api_application(parley: Parley) -> ASGIApp:
@@ -72,7 +72,7 @@ def http_ports(parley: Parley) -> HttpPorts:
 
 
 class _ImmediateQueue:
-    """An EventQueue that processes the event before it returns, for the sandbox: whoever paid sees the plan at once."""
+    """An EventQueue that processes the event before it returns, for the sandbox: payment changes the plan at once."""
 
     def __init__(self, process: Work) -> None:
         self._process = process
@@ -83,24 +83,30 @@ class _ImmediateQueue:
 
 @asynccontextmanager
 async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
-    """What runs beside the API; without Redis a worker too. Raises SchemaOutdated on PostgreSQL."""
+    """What runs beside the API; without Redis a worker too.
+
+    Raises SettingsError for a database that another process serves or parley cannot use.
+    """
     transport = parley.transport
-    async with _opened(parley) as stack:
-        await stack.enter_async_context(transport.in_api())
-        stack.enter_context(single_instance(parley.settings))
-        await stack.enter_async_context(Sweeper(*parley.api_sweeps, meter=parley.telemetry.sweeps).running())
-        for task, queue in transport.inside.items():
-            await stack.enter_async_context(InProcessWorker(ids=queue, work=parley.tasks[task]).running())
-        if transport.inside:
-            await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
-        for step in (*parley.on_api_shutdown, parley.shutdown.begin):
-            stack.enter_context(on_shutdown_signal(step))
-        yield
+    with exclusive_use(parley.settings):
+        async with _opened(parley) as stack:
+            await stack.enter_async_context(transport.in_api())
+            await stack.enter_async_context(Sweeper(*parley.api_sweeps, meter=parley.telemetry.sweeps).running())
+            for task, queue in transport.inside.items():
+                await stack.enter_async_context(InProcessWorker(ids=queue, work=parley.tasks[task]).running())
+            if transport.inside:
+                await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
+            for step in (*parley.on_api_shutdown, parley.shutdown.begin):
+                stack.enter_context(on_shutdown_signal(step))
+            yield
 
 
 @asynccontextmanager
 async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
-    """What runs in a worker besides its tasks. On a signal it releases its replies. Raises SchemaOutdated."""
+    """What runs in a worker besides its tasks; on a shutdown signal it releases its replies.
+
+    Raises SettingsError for a database that parley cannot use.
+    """
     async with _opened(parley) as stack:
         stack.enter_context(parley.telemetry.worker_listener(parley.settings))
         await stack.enter_async_context(parley.transport.in_worker())
@@ -113,13 +119,5 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
 @asynccontextmanager
 async def _opened(parley: Parley) -> AsyncGenerator[AsyncExitStack, None]:
     async with parley.closing(), AsyncExitStack() as stack:
-        await prepare_schema(parley)
+        await prepare_schema(parley.settings, parley.database)
         yield stack
-
-
-async def prepare_schema(parley: Parley) -> None:
-    """Give SQLite the schema of this version; raise SchemaOutdated where PostgreSQL does not have it."""
-    if parley.database.url.startswith("sqlite"):
-        await migrate(parley.database)
-    else:
-        await require_current(parley.database)

@@ -1,4 +1,4 @@
-"""How the parts of parley reach each other: inside one process, or over Redis."""
+"""The connections between the parts of parley: inside one process, or over Redis."""
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Context = Callable[[], AbstractAsyncContextManager[None]]
 
-# What workers do, by the name under which it is queued.
+# The names of the tasks on the queue.
 WRITE_REPLY = "write_reply"
 DELIVER_CODE = "deliver_code"
 PROCESS_EVENT = "process_event"
@@ -30,15 +30,15 @@ TASKS = (WRITE_REPLY, DELIVER_CODE, PROCESS_EVENT)
 
 class Queue(Protocol):
     async def put(self, id_: UUID, /) -> None:
-        """A hint that there is work on that id. It may be lost; raises nothing when it cannot be put."""
+        """Announce work on that id. It may be lost; a failure is logged and not raised."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transport:
-    """Queues by task, streams, signals, cache and throttle of one kind.
+    """Queues by task name, reply streams, stop signals, cache and rate limiter, all of one kind.
 
-    `in_api` and `in_worker` are open while a process of that sort runs. `inside` are the queues that workers inside
-    the API process take from; there are none where workers are processes of their own, which `broker` then serves.
+    `in_api` and `in_worker` are open while an API process or a worker runs. The API process itself does the work of the
+    queues `inside`; over Redis there are none, since workers are separate processes, which `broker` serves.
     """
 
     queues: Mapping[str, Queue]
@@ -54,7 +54,7 @@ class Transport:
 
 
 def choose_transport(settings: Settings) -> Transport:
-    """Raises SettingsError for an address that cannot be one of Redis."""
+    """In memory unless REDIS_URL is set. Raises SettingsError for an address that is not one of Redis."""
     if not settings.redis_url:
         return memory_transport(settings)
     try:
@@ -79,8 +79,8 @@ def memory_transport(settings: Settings) -> Transport:
 
 
 def redis_transport(settings: Settings) -> Transport:
-    # taskiq takes a quarter of a second to import, which the embedded mode need not wait for.
-    from parley.adapters.redis.broker import HintBroker  # noqa: PLC0415
+    # Imported here since taskiq takes a quarter of a second, which the embedded mode does not need.
+    from parley.adapters.redis.broker import AtMostOnceBroker  # noqa: PLC0415
     from parley.adapters.redis.client.connection import RedisClient  # noqa: PLC0415
     from parley.adapters.redis.pubsub import PubSub  # noqa: PLC0415
     from parley.adapters.redis.queue import TaskiqQueue  # noqa: PLC0415
@@ -89,18 +89,18 @@ def redis_transport(settings: Settings) -> Transport:
     from parley.adapters.redis.room_list_cache import RedisRoomListCache  # noqa: PLC0415
     from parley.adapters.redis.stop_signals import RedisStopSignals  # noqa: PLC0415
 
-    link = RedisClient(settings.redis_url)
-    channels = PubSub(link)
-    stream = RedisReplyStream(link, channels)
-    signals = RedisStopSignals(link, channels)
-    cache = RedisRoomListCache(link, seconds=settings.chatroom_cache_seconds)
-    broker = HintBroker(settings.redis_url, link)
+    client = RedisClient(settings.redis_url)
+    pubsub = PubSub(client)
+    stream = RedisReplyStream(client, pubsub)
+    signals = RedisStopSignals(client, pubsub)
+    cache = RedisRoomListCache(client, seconds=settings.chatroom_cache_seconds)
+    broker = AtMostOnceBroker(settings.redis_url, client)
 
     @asynccontextmanager
     async def in_both() -> AsyncGenerator[AsyncExitStack, None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(link.close)
-            await stack.enter_async_context(channels.running())
+            stack.push_async_callback(client.close)
+            await stack.enter_async_context(pubsub.running())
             await stack.enter_async_context(stream.running())
             yield stack
 
@@ -108,7 +108,7 @@ def redis_transport(settings: Settings) -> Transport:
     async def in_api() -> AsyncGenerator[None, None]:
         async with in_both() as stack:
             await stack.enter_async_context(cache.running())
-            # A worker's broker is started and shut down by taskiq.
+            # In a worker taskiq does both.
             stack.push_async_callback(broker.shutdown)
             await broker.startup()
             yield
@@ -124,9 +124,9 @@ def redis_transport(settings: Settings) -> Transport:
         stream=stream,
         signals=signals,
         cache=cache,
-        rate_limiter=RedisRateLimiter(link),
+        rate_limiter=RedisRateLimiter(client),
         in_api=in_api,
         in_worker=in_worker,
-        health_checks={"redis": link.answers},
+        health_checks={"redis": client.answers},
         broker=broker,
     )

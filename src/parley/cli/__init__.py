@@ -38,12 +38,12 @@ def migrate() -> None:
 
 @commands.command()
 def check() -> None:
-    """Look at the settings and every connection; exit with 1 when something is wrong."""
+    """Check the settings and every connection; exit with 1 when something is wrong."""
     from parley.cli.check import check_everything  # noqa: PLC0415
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
     settings = read_settings()
-    # The findings say what is wrong.
+    # The findings already say what is wrong.
     configure_logs(form=settings.log_format, level="ERROR")
     findings = asyncio.run(check_everything(settings))
     for finding in findings:
@@ -63,7 +63,7 @@ def openapi() -> None:
 @click.argument("number_or_email")
 @click.argument("plan_name", metavar="basic|pro|auto", type=click.Choice(["basic", "pro", "auto"]))
 def plan(number_or_email: str, plan_name: str) -> None:
-    """Put an account on a plan, whatever it pays; auto returns it to the plan that it pays for."""
+    """Put an account on a plan, whether it pays or not; auto returns it to the plan that it pays for."""
     from parley.cli.admin import set_plan  # noqa: PLC0415
 
     asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
@@ -71,7 +71,7 @@ def plan(number_or_email: str, plan_name: str) -> None:
 
 
 def main() -> None:
-    """Run a command; an operator's mistake is one line, not a traceback."""
+    """Run a command; a wrong setting is one line, not a traceback."""
     try:
         commands(prog_name="parley")
     except SettingsError as error:

@@ -3,14 +3,10 @@
 import secrets
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from parley.adapters.http.openapi.document import openapi_document
-from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.schema import SchemaOutdated, migrate
 from parley.bootstrap import Parley, bootstrap
-from parley.bootstrap.database import database_name, open_database
-from parley.bootstrap.processes import litestar_application, prepare_schema
+from parley.bootstrap.database import exclusive_use, migrate_schema, open_database, require_schema
+from parley.bootstrap.processes import litestar_application
 from parley.core.accounts.profile import find_account, read_identity
 from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
@@ -19,14 +15,11 @@ from parley.settings import Settings, SettingsError, read_settings
 
 
 async def migrate_database(settings: Settings) -> None:
-    """Raises SettingsError when there is no database at DATABASE_URL."""
+    """Raises SettingsError for a database that parley cannot use, and for a SQLite file that a process serves."""
     database = open_database(settings)
     try:
-        await migrate(database)
-    except (SchemaOutdated, DatabaseUrlInvalid) as error:
-        raise SettingsError(f"DATABASE_URL: {error}") from error
-    except (DomainError, SQLAlchemyError) as error:
-        raise SettingsError(f"DATABASE_URL: {database_name(settings)} cannot be opened.") from error
+        with exclusive_use(settings):
+            await migrate_schema(settings, database)
     finally:
         await database.close()
 
@@ -42,7 +35,7 @@ async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:
     parley = bootstrap(settings)
     try:
         async with parley.closing():
-            await prepare_schema(parley)
+            await require_schema(settings, parley.database)
             await _set_plan(parley, number_or_email, None if plan == "auto" else Plan(plan))
     except DomainError as error:
         raise SettingsError(str(error)) from error

@@ -1,29 +1,25 @@
-"""`parley check`: the settings, and every connection that they lead to."""
+"""`parley check`: checking the settings and every connection that they name."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
-from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.schema import SchemaOutdated, current_revision, require_current
+from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers
-from parley.bootstrap.database import database_name, open_database
+from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.events import waiting_events
 from parley.core.errors import DomainError
-from parley.runtime.single_instance import single_instance
 from parley.settings import Settings, SettingsError
 
-# A webhook that waits longer than this is not just on its way.
-PATIENCE = timedelta(minutes=5)
+# A webhook event that has waited longer is stuck.
+LONGEST_WAIT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +32,19 @@ class Finding:
 
 
 async def check_start(settings: Settings) -> None:
-    """Raises SettingsError for what lets no API process start: a taken SQLite file, a database without the schema."""
-    with single_instance(settings):
+    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable."""
+    with exclusive_use(settings):
         if settings.database_url.startswith("sqlite"):
             return
     database = open_database(settings)
     try:
-        await require_current(database)
-    except (SchemaOutdated, DatabaseUrlInvalid) as error:
-        raise SettingsError(f"DATABASE_URL: {error}") from error
-    except (DomainError, SQLAlchemyError) as error:
-        raise SettingsError(f"DATABASE_URL: {database_name(settings)} does not answer.") from error
+        await require_schema(settings, database)
     finally:
         await database.close()
 
 
 async def check_everything(settings: Settings) -> list[Finding]:
-    """The settings themselves were read without a fault: this looks at what they lead to."""
+    """One finding for each connection; the settings themselves were valid when they were read."""
     return [
         Finding("settings", True, f"ENVIRONMENT={settings.environment}"),
         _secret(settings),
@@ -68,33 +60,34 @@ async def check_everything(settings: Settings) -> list[Finding]:
 def _secret(settings: Settings) -> Finding:
     if settings.jwt_secret:
         return Finding("JWT_SECRET", True, f"{len(settings.jwt_secret)} given")
-    return Finding("JWT_SECRET", True, "not set: one is kept in .parley-secret; set it before there are two machines")
+    return Finding(
+        "JWT_SECRET", True, "not set: a secret is stored in .parley-secret; set it before you use a second machine"
+    )
 
 
 async def _database(settings: Settings) -> Finding:
-    name, embedded = database_name(settings), settings.database_url.startswith("sqlite")
     database = open_database(settings)
     try:
-        revision = await current_revision(database)
-    except DatabaseUrlInvalid as error:
-        return Finding("DATABASE_URL", False, str(error))
-    except (DomainError, SQLAlchemyError):
-        hint = "does its folder exist?" if embedded else "does the server run, and let this machine in?"
-        return Finding("DATABASE_URL", False, f"{name} cannot be opened: {hint}")
+        revision = await schema_revision(settings, database)
+        if revision != REVISION and not settings.database_url.startswith("sqlite"):
+            await require_schema(settings, database)
+    except SettingsError as error:
+        return Finding("DATABASE_URL", False, str(error).removeprefix("DATABASE_URL: "))
     finally:
         await database.close()
-    if revision == REVISION:
-        return Finding("DATABASE_URL", True, f"{name} has the schema of this version")
-    if embedded:
-        return Finding("DATABASE_URL", True, f"{name} gets the schema of this version at the next start")
-    return Finding("DATABASE_URL", False, f"{name} has another schema than this version: run «parley migrate»")
+    when = (
+        "has the schema of this version"
+        if revision == REVISION
+        else "gets the schema of this version at the next start"
+    )
+    return Finding("DATABASE_URL", True, f"{database_name(settings)} {when}")
 
 
 async def _redis(settings: Settings) -> Finding:
     if not settings.redis_url:
         return Finding("REDIS_URL", True, "not set: queue, streams, cache and worker are inside «parley run»")
-    wire = choose_transport(settings)
-    answers = await wire.health_checks["redis"]()
+    transport = choose_transport(settings)
+    answers = await transport.health_checks["redis"]()
     return Finding("REDIS_URL", answers, "answers" if answers else "does not answer: does the server run there?")
 
 
@@ -113,7 +106,7 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
         return Finding(name, False, str(error))
     finally:
         await sender.close()
-    return Finding(name, True, "whoever is to carry them answers; nothing was sent")
+    return Finding(name, True, "the server answers; nothing was sent")
 
 
 async def _payments(settings: Settings) -> Finding:
@@ -133,17 +126,17 @@ async def _payments(settings: Settings) -> Finding:
 
 
 async def _events(settings: Settings) -> Finding:
-    """How many webhooks wait; some always may for a moment, old ones mean that the provider does not answer."""
+    """How many webhook events wait; old ones mean that no worker runs or that the provider does not answer."""
     database = open_database(settings)
     try:
-        if await current_revision(database) != REVISION:
-            return Finding("webhooks", True, "none yet: their inbox comes with the schema")
+        if await schema_revision(settings, database) != REVISION:
+            return Finding("webhooks", True, "none yet: their table comes with the schema")
         count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
-    except (DomainError, SQLAlchemyError, DatabaseUrlInvalid):
-        return Finding("webhooks", False, "their inbox cannot be read: see DATABASE_URL")
+    except (SettingsError, DomainError, DatabaseFailed):
+        return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
     finally:
         await database.close()
-    if oldest is None or datetime.now(UTC) - oldest < PATIENCE:
+    if oldest is None or datetime.now(UTC) - oldest < LONGEST_WAIT:
         return Finding("webhooks", True, f"{count} wait to be processed")
     hint = "does a worker run, and does the payment provider answer it?"
     return Finding(

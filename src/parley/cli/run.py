@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from parley.bootstrap import Parley
 
 GRACE_SECONDS = 3
-# Longer than proxies keep an idle connection (nginx: 60 s): whoever closes it first may cut off a request.
+# Longer than proxies keep an idle connection (nginx: 60 s). The side that closes it first may cut off a request.
 KEEP_ALIVE_SECONDS = 75
 # Each process imports it.
 HTTP_PROTOCOL = "parley.adapters.http.server.protocol:ParleyHttpProtocol"
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    """Serve until a signal. Raises SettingsError for what lets no API process start."""
+    """Serve until a signal. Raises SettingsError when no API process can start."""
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers: several API processes must share Redis: set REDIS_URL, or leave it at 1.")
     with tuned_garbage_collection():
-        import uvicorn  # noqa: PLC0415  inside the block, as all that is imported for good
+        import uvicorn  # noqa: PLC0415  inside the block, as every import that stays
 
         from parley.bootstrap import bootstrap  # noqa: PLC0415
         from parley.bootstrap.processes import api_application  # noqa: PLC0415
@@ -37,9 +37,9 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
         configure_logs(form=settings.log_format, level=settings.log_level)
         parley = bootstrap(settings)
-        # Several processes each wire themselves.
+        # Each of several processes makes its own application.
         app = api_application(parley) if workers == 1 else "parley.asgi:app"
-    # What would stop the server when it starts is reported here, in one line.
+    # The server would report these errors with a traceback; here each is one line.
     asyncio.run(check_start(settings))
     _announce(settings, _facts(settings, parley, f"http://{host}:{port}"))
     with _shared_metrics(workers):
@@ -51,7 +51,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             access_log=False,
             log_config=None,
             server_header=False,
-            # The application itself reads them, so that it does the same under any server.
+            # The application reads them itself, so that it behaves the same under any server.
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -63,11 +63,17 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
 @contextmanager
 def _shared_metrics(workers: int) -> Generator[None, None, None]:
-    """A folder in which several processes share their counts, so that each of them can report those of all."""
+    """A folder in which several processes share their counts, so that each of them can report those of all.
+
+    The parent process outlives a signal and removes the folder. A single process would not: uvicorn ends it by raising
+    the signal that it caught once more.
+    """
+    if workers == 1:
+        yield
+        return
     with TemporaryDirectory(prefix="parley-metrics-") as folder:
-        if workers > 1:
-            # prometheus-client reads this when it is imported.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        # prometheus-client reads this when it is imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield
 
 

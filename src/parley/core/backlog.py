@@ -1,4 +1,4 @@
-"""What waits in the database, for operators: none of it is about any one account."""
+"""Counts of the work that waits in the database, for operators; no count concerns a single account."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait, and for how many seconds the oldest has; 0.0 when none does."""
+    """A number of waiting items, and the age in seconds of the oldest; 0.0 if there is none."""
 
     count: int
     seconds: float
@@ -14,9 +14,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """`due` are the replies that a worker may claim now: each has waited since that moment, and not since its message.
+    """`due` are the replies that a worker could claim now; their age counts from when they became claimable.
 
-    Codes have waited since a worker could have taken them, events since they came in.
+    The age of codes counts from when a worker could first have sent them, that of events from when they were received.
     """
 
     pending: int
@@ -29,4 +29,4 @@ class Backlog:
 
 class BacklogReader(Protocol):
     async def __call__(self) -> Backlog:
-        """Ask the database now; ages are by its clock. Raises Unavailable."""
+        """Query the database; ages are measured with its clock. Raises Unavailable."""

@@ -1,4 +1,4 @@
-"""The signing secret of a machine that was given none."""
+"""A signing secret for a machine on which JWT_SECRET is not set."""
 
 import os
 import secrets
@@ -10,20 +10,22 @@ FILE = Path(".parley-secret")
 
 
 def local_secret(file: Path = FILE) -> str:
-    """Made at the first start and kept in `file`, readable by its owner alone, so that sign-ins outlive a restart.
+    """The secret in `file`, which only its owner can read; the first start makes it.
 
-    Raises SettingsError when the folder is not writable.
+    It is stored so that sessions outlive a restart. Raises SettingsError when the folder cannot be written.
     """
     try:
         if not file.exists():
             _make(file)
         return file.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise SettingsError(f"JWT_SECRET: is not set, and none can be kept in {file}: {error.strerror}.") from error
+        raise SettingsError(
+            f"JWT_SECRET: is not set, and a secret cannot be stored in {file}: {error.strerror}."
+        ) from error
 
 
 def _make(file: Path) -> None:
-    """Of several processes that start at once one wins, and nobody reads half a secret."""
+    """Of several processes that start at once one makes the file, and no process reads half a secret."""
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(secrets.token_urlsafe(48), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Log lines: for people, or one JSON object each, on standard error."""
+"""Log lines on standard error, for people or as one JSON object each."""
 
 import logging
 import sys
@@ -9,9 +9,9 @@ from structlog.typing import Processor
 
 
 def configure_logs(*, form: Literal["console", "json"], level: str) -> None:
-    """Every line carries the time in UTC, who logs, and what is bound to the task, such as the request id.
+    """Give every line, of libraries too, its time in UTC, its logger, and what is bound to the task, as the request id.
 
-    So do those of libraries. Tracebacks come without local variables: those hold passwords and what people wrote.
+    Tracebacks have no local variables, since those hold passwords and messages.
     """
     render = _json() if form == "json" else _console()
     known: list[Processor] = [
@@ -33,13 +33,13 @@ def configure_logs(*, form: Literal["console", "json"], level: str) -> None:
             foreign_pre_chain=known, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render]
         )
     )
-    # Libraries speak only when something is wrong.
+    # Libraries log warnings and errors only.
     logging.basicConfig(level=max(logging.WARNING, numeric_level), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
 
 
 class _Lines(structlog.WriteLogger):
-    """Writes a line at once, and knows its name."""
+    """Writes each line at once, and has the name that `add_logger_name` reads."""
 
     def __init__(self, name: str = "parley") -> None:
         super().__init__(sys.stderr)

@@ -1,4 +1,4 @@
-"""Leaving in time when a supervisor says so."""
+"""Ending in time on a shutdown signal."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Shutdown:
-    """Whether this process was told to leave."""
+    """Whether this process received a shutdown signal."""
 
     def __init__(self) -> None:
         self._begun = False
@@ -23,10 +23,10 @@ class Shutdown:
 
 @contextmanager
 def on_shutdown_signal(do: Callable[[], None]) -> Generator[None, None, None]:
-    """Call `do` in the event loop on SIGTERM and SIGINT, then what the server had set for the signal.
+    """Call `do` in the event loop on SIGTERM and SIGINT, then the server's own handler.
 
-    uvicorn waits for open streams, and taskiq for running tasks, before either lets a lifespan end: its end would come
-    too late to end them. Outside the main thread nothing is set.
+    uvicorn waits for open streams, and taskiq for running tasks, before either ends its lifespan, so the end of the
+    lifespan is too late to end streams and tasks. Outside the main thread no handler is set.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -34,14 +34,14 @@ def on_shutdown_signal(do: Callable[[], None]) -> Generator[None, None, None]:
     loop = asyncio.get_running_loop()
     previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(do)
         handler = previous[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
     for number in previous:
-        signal.signal(number, leave)
+        signal.signal(number, handle)
     try:
         yield
     finally:

@@ -1,34 +1,30 @@
-"""Keeping a second process away from what is made for one."""
+"""A lock that lets one process at a time serve a SQLite file."""
 
-import fcntl
+import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
 
-from parley.settings import Settings, SettingsError
+class AlreadyRunning(Exception):
+    """Another process holds the lock."""
 
 
 @contextmanager
-def single_instance(settings: Settings) -> Generator[None, None, None]:
-    """Hold the SQLite file for this API process, whose streams, cache and throttles are in its memory.
+def single_instance(file: Path) -> Generator[None, None, None]:
+    """Hold the lock of `file`, an empty SQLite file beside it.
 
-    The lock ends with the process, however that ends. Raises SettingsError when another one has it.
+    One API process has its streams, cache and rate limits in memory, so a second one would not see them. SQLite's own
+    lock works on every platform and ends with its process, however that ends. Raises AlreadyRunning, and sqlite3.Error
+    when the lock file cannot be made.
     """
-    file = make_url(settings.database_url).database if settings.database_url.startswith("sqlite") else None
-    if not file:
-        yield
-        return
-    try:
-        lock = Path(f"{file}.lock").open("a")  # noqa: SIM115  closed below
-    except OSError as error:
-        raise SettingsError(f"DATABASE_URL: {file} cannot be made: {error.strerror}.") from error
-    with lock:
+    with closing(sqlite3.connect(f"{file}.lock", timeout=0, isolation_level=None)) as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SettingsError(
-                f"DATABASE_URL: another «parley run» works with {file}. Several of them need PostgreSQL and Redis."
-            ) from error
+            # Nothing is ever written, so no journal needs to be on disk.
+            lock.execute("PRAGMA journal_mode = MEMORY")
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY":
+                raise
+            raise AlreadyRunning from error
         yield

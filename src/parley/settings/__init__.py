@@ -1,4 +1,4 @@
-"""What an operator can set: the one place that reads the environment.
+"""Reading the settings: the only code that reads the environment.
 
 Every field is set by the variable of the same name in capitals, in the environment or in `.env` in the working folder,
 the environment winning. A secret may also come from the file that NAME_FILE names, as container platforms provide it.

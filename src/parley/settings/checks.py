@@ -1,4 +1,4 @@
-"""Settings that do not go together, told before anything starts."""
+"""Refusing settings that contradict each other, before anything starts."""
 
 from email.utils import parseaddr
 from ipaddress import ip_network
@@ -21,7 +21,7 @@ def check(settings: Settings) -> None:
 def _check_lists(settings: Settings) -> None:
     for name in ("gemini_models", "openai_models", "groq_models"):
         if not getattr(settings, name):
-            raise SettingsError(f"{name.upper()}: names no model.")
+            raise SettingsError(f"{name.upper()}: name at least one model.")
     for proxy in settings.trusted_proxies:
         try:
             ip_network(proxy, strict=False)
@@ -41,8 +41,8 @@ def _check_database(settings: Settings) -> None:
         raise SettingsError("REDIS_URL: begin with redis://, rediss:// or unix://.")
     if address.startswith("sqlite"):
         raise SettingsError(
-            "REDIS_URL: is for several machines, and SQLite is a file on one: set DATABASE_URL=postgresql://… with it, "
-            "or leave REDIS_URL out."
+            "REDIS_URL: several machines cannot share a SQLite file: set DATABASE_URL=postgresql://… as well, or leave "
+            "REDIS_URL out."
         )
     if not settings.jwt_secret:
         raise SettingsError("JWT_SECRET: must be set with REDIS_URL, and be the same for every process.")
@@ -60,16 +60,16 @@ def _check_senders(settings: Settings) -> None:
     if not settings.otp_sender:
         raise SettingsError("OTP_SENDER: choose one of response, email, sms.")
     if "response" in settings.otp_sender and len(settings.otp_sender) > 1:
-        raise SettingsError("OTP_SENDER: response stands alone; email and sms can be named together.")
+        raise SettingsError("OTP_SENDER: response cannot be combined; email and sms can.")
     if "email" in settings.otp_sender:
         if not settings.smtp_server:
-            raise SettingsError("SMTP_SERVER: name the mail server, since OTP_SENDER has email.")
+            raise SettingsError("SMTP_SERVER: name the mail server, since OTP_SENDER includes email.")
         if "@" not in parseaddr(settings.smtp_from)[1]:
             raise SettingsError("SMTP_FROM: give an address, such as Acme Chat <no-reply@acme.example>.")
         if bool(settings.smtp_username) != bool(settings.smtp_password):
             raise SettingsError("SMTP_USERNAME and SMTP_PASSWORD go together: set both, or neither.")
     if "sms" in settings.otp_sender and not settings.sms_webhook_url.startswith(("https://", "http://")):
-        raise SettingsError("SMS_WEBHOOK_URL: begin with https://, since OTP_SENDER has sms.")
+        raise SettingsError("SMS_WEBHOOK_URL: begin with https://, since OTP_SENDER includes sms.")
 
 
 def _check_payments(settings: Settings) -> None:
@@ -90,14 +90,16 @@ def _check_production(settings: Settings) -> None:
     providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)
     if not settings.default_model and not any(providers):
         raise SettingsError(
-            "DEFAULT_MODEL: no model has a key, and ENVIRONMENT=production uses the offline model only when "
-            "DEFAULT_MODEL=offline/echo says so."
+            "DEFAULT_MODEL: set the key of a model; ENVIRONMENT=production uses the offline model only with "
+            "DEFAULT_MODEL=offline/echo."
         )
     if "response" in settings.otp_sender:
-        raise SettingsError("OTP_SENDER: response shows codes to whoever asks; refused when ENVIRONMENT=production.")
+        raise SettingsError(
+            "OTP_SENDER: response shows codes to every caller; it is refused when ENVIRONMENT=production."
+        )
     if not settings.stripe_secret_key:
         raise SettingsError(
             "STRIPE_SECRET_KEY: without it payments go to the sandbox, refused when ENVIRONMENT=production."
         )
     if not settings.frontend_url and not settings.public_url:
-        raise SettingsError("FRONTEND_URL: payments must lead back somewhere: set it, or PUBLIC_URL.")
+        raise SettingsError("FRONTEND_URL: set it, or PUBLIC_URL, so that payments can lead back.")

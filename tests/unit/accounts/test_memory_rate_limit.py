@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.adapters.memory.rate_limit import SWEEP_SECONDS, MemoryRateLimiter
+from parley.adapters.memory.rate_limit import CLEANUP_SECONDS, MemoryRateLimiter
 
 
 class Clock:
@@ -12,21 +12,21 @@ class Clock:
         return self.now
 
 
-async def test_unused_keys_are_forgotten():
+async def test_expired_keys_are_removed():
     clock = Clock()
     rate_limiter = MemoryRateLimiter(clock)
     for number in range(1000):
         await rate_limiter.take(f"key {number}", limit=1, per=10)
     await rate_limiter.take("lasting", limit=1, per=3600)
 
-    clock.now += SWEEP_SECONDS
-    assert await rate_limiter.take("lasting", limit=1, per=3600) == 3600 - SWEEP_SECONDS
+    clock.now += CLEANUP_SECONDS
+    assert await rate_limiter.take("lasting", limit=1, per=3600) == 3600 - CLEANUP_SECONDS
 
     assert rate_limiter.keys_remembered == 1
 
 
 @given(steps=st.lists(st.integers(0, 8), max_size=60), limit=st.integers(1, 4), per=st.integers(1, 12))
-async def test_no_period_has_more_uses_than_the_limit(steps, limit, per):
+async def test_no_period_ever_has_more_uses_than_the_limit(steps, limit, per):
     clock = Clock()
     rate_limiter = MemoryRateLimiter(clock)
     uses: list[float] = []

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.chat.desk import Desk
+from tests.unit.chat.environment import ChatEnvironment
 from tests.unit.chat.virtual_time import VirtualLoop
 
 
@@ -12,5 +12,5 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callab
 
 
 @pytest.fixture
-async def desk() -> Desk:
-    return Desk()
+async def env() -> ChatEnvironment:
+    return ChatEnvironment()

@@ -1,4 +1,4 @@
-"""Wires that lose, repeat and reorder."""
+"""A reply stream that loses, repeats and reorders."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
 
 
 class LossyStream:
-    """A stream whose readers get some of what is sent: never, twice, or later than what came after it."""
+    """A stream whose readers receive some chunks never, twice, or after later ones."""
 
     def __init__(self, stream: ReplyStream, random: Random) -> None:
         self._stream = stream
@@ -23,25 +23,25 @@ class LossyStream:
 
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
-        async with self._stream.follow(reply_id) as pieces:
-            yield LossySubscription(pieces, self._random)
+        async with self._stream.follow(reply_id) as chunks:
+            yield LossySubscription(chunks, self._random)
 
 
 @dataclass
 class LossySubscription:
-    pieces: StreamSubscription
+    chunks: StreamSubscription
     random: Random
-    held_back: list[Chunk | StreamEnd] = field(default_factory=list)
+    delayed: list[Chunk | StreamEnd] = field(default_factory=list)
 
     async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
         while True:
-            if self.held_back and self.random.random() < 0.3:
-                return self.held_back.pop(self.random.randrange(len(self.held_back)))
-            arrival = await self.pieces.receive(within=within)
+            if self.delayed and self.random.random() < 0.3:
+                return self.delayed.pop(self.random.randrange(len(self.delayed)))
+            arrival = await self.chunks.receive(within=within)
             if arrival is None:
                 return None
             fate = self.random.choice(["lost", "late", "twice", "sent", "sent"])
             if fate in {"late", "twice"}:
-                self.held_back.append(arrival)
+                self.delayed.append(arrival)
             if fate in {"twice", "sent"}:
                 return arrival

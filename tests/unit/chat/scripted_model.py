@@ -1,30 +1,31 @@
-"""A language model that does what a test tells it to."""
+"""A language model that follows a test's script."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from parley.core.chat.model import Conversation, Finished, TokenUsage
+from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.model import Conversation, TokenUsage
 
 USAGE = TokenUsage(11, 7)
 
 
 @dataclass(frozen=True)
 class Pause:
-    """So many seconds of silence."""
+    """Silence of `seconds`."""
 
     seconds: float
 
 
 class Gate:
-    """A place where the model waits until the test opens it."""
+    """Stops the model until the test opens it."""
 
     def __init__(self) -> None:
         self._reached = asyncio.Event()
         self._opened = asyncio.Event()
 
     async def reached(self) -> None:
-        """Returns once the model stands here: what it wrote before has been taken."""
+        """Returns once the model waits here, and what it wrote before has been read."""
         await self._reached.wait()
 
     def open(self) -> None:
@@ -36,16 +37,16 @@ class Gate:
 
 
 class BreakOff:
-    """The answer ends here, with nothing said about it."""
+    """The answer ends here, without Finished."""
 
 
 Step = str | Pause | Gate | BreakOff | Exception
 
 
 class ScriptedModel:
-    """Follows one script for each attempt, and the last of them for all later ones.
+    """Follows one script per attempt, and the last script in all later attempts.
 
-    A piece of text is written, a pause or gate waited at, an exception raised; at the end it has Finished.
+    A script consists of text to write, pauses and gates to wait at, and exceptions to raise; Finished is added.
     """
 
     def __init__(self) -> None:
@@ -58,10 +59,10 @@ class ScriptedModel:
         self.closed_by: list[asyncio.Task[object] | None] = []
 
     def will(self, *steps: Step) -> None:
-        """What the next attempt that has no script yet will do."""
+        """Add the script of the next attempt that has none."""
         self._scripts.append(steps)
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self.models.append(model)
         self.asked.append(conversation)
         self.opened_by.append(asyncio.current_task())
@@ -70,7 +71,7 @@ class ScriptedModel:
             for step in steps:
                 match step:
                     case str():
-                        yield step
+                        yield Text(step)
                     case Pause(seconds):
                         await asyncio.sleep(seconds)
                     case Gate():
@@ -84,4 +85,4 @@ class ScriptedModel:
             self.closed_by.append(asyncio.current_task())
 
     async def close(self) -> None:
-        """There is nothing to give up."""
+        """Nothing to close."""

@@ -1,4 +1,4 @@
-"""For any text, any pieces, any loss and any place to resume at: a reader ends with the database's text, exactly."""
+"""Property: for any text, chunks, losses and position to resume at, a reader ends with exactly the database's text."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,10 +8,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.core.chat.follow_reply import AttemptStarted, Delta
+from parley.core.chat.events import AttemptStarted, Delta
 from parley.core.chat.model import Chunk, Claim, Ending, EventId, Message, Status
 from parley.core.chat.ports import StreamEnd, StreamSubscription
-from tests.unit.chat.desk import Desk
+from tests.unit.chat.environment import ChatEnvironment
 from tests.unit.chat.reader import Reader
 from tests.unit.chat.virtual_time import run
 
@@ -20,7 +20,7 @@ texts = st.text(max_size=12)
 
 @dataclass(frozen=True)
 class Case:
-    """The texts of all attempts, the last being the reply's; what the wire brings; and the reader's place."""
+    """The texts of all attempts, the last being the reply's; what the stream delivers; and the reader's position."""
 
     attempts: list[str]
     arrivals: list[Chunk | StreamEnd | None]
@@ -28,7 +28,7 @@ class Case:
 
     @property
     def seen(self) -> str:
-        """What an honest reader has at that place."""
+        """The text that a reader has at that position."""
         return self.attempts[self.after.attempt - 1][: self.after.offset] if self.after else ""
 
 
@@ -38,27 +38,27 @@ def cases(draw: st.DrawFn) -> Case:
     numbers = st.integers(1, len(attempts))
 
     @st.composite
-    def pieces(draw: st.DrawFn) -> Chunk:
-        """Any part of any attempt: cut anywhere, as often and in whatever order."""
+    def chunks(draw: st.DrawFn) -> Chunk:
+        """Any part of any attempt."""
         number = draw(numbers)
         text = attempts[number - 1]
         start = draw(st.integers(0, len(text)))
         return Chunk(number, start, text[start : draw(st.integers(start, len(text)))])
 
     @st.composite
-    def places(draw: st.DrawFn) -> EventId:
+    def positions(draw: st.DrawFn) -> EventId:
         number = draw(numbers)
         return EventId(number, draw(st.integers(0, len(attempts[number - 1]))))
 
-    arrivals = st.one_of(pieces(), st.none(), st.just(StreamEnd.ENDED))
-    return Case(attempts, draw(st.lists(arrivals, max_size=15)), draw(st.one_of(st.none(), places())))
+    arrivals = st.one_of(chunks(), st.none(), st.just(StreamEnd.ENDED))
+    return Case(attempts, draw(st.lists(arrivals, max_size=15)), draw(st.one_of(st.none(), positions())))
 
 
 class ScriptedStream:
-    """Brings what it was given, then the end, which the database has by then."""
+    """Delivers the given arrivals, then ends the reply in the database and delivers ENDED."""
 
-    def __init__(self, desk: Desk, case: Case, claim: Claim) -> None:
-        self._desk = desk
+    def __init__(self, env: ChatEnvironment, case: Case, claim: Claim) -> None:
+        self._env = env
         self._case = case
         self._claim = claim
         self._arrivals = iter(case.arrivals)
@@ -71,17 +71,17 @@ class ScriptedStream:
         try:
             return next(self._arrivals)
         except StopIteration:
-            async with self._desk.chat() as unit:
-                ending = Ending(Status.COMPLETED, self._case.attempts[-1], self._desk.now())
+            async with self._env.uow() as unit:
+                ending = Ending(Status.COMPLETED, self._case.attempts[-1], self._env.now())
                 assert await unit.replies.end(self._claim, ending)
                 await unit.commit()
             return StreamEnd.ENDED
 
 
-async def running_reply(desk: Desk, case: Case) -> tuple[Message, Claim]:
-    reply = await desk.reply()
+async def running_reply(env: ChatEnvironment, case: Case) -> tuple[Message, Claim]:
+    reply = await env.reply()
     for _ in case.attempts:
-        claim = await desk.claim(reply, lease=0)
+        claim = await env.claim(reply, lease=0)
     assert claim is not None
     return reply, claim
 
@@ -90,10 +90,10 @@ async def running_reply(desk: Desk, case: Case) -> tuple[Message, Claim]:
 @settings(max_examples=300, deadline=None)
 def test_reader_ends_with_the_text_of_the_database(case):
     async def read() -> Reader:
-        desk = Desk()
-        reply, claim = await running_reply(desk, case)
+        env = ChatEnvironment()
+        reply, claim = await running_reply(env, case)
         reader = Reader(case.seen, case.after)
-        return await reader.read(desk.follow(reply, case.after, stream=ScriptedStream(desk, case, claim)))
+        return await reader.read(env.follow(reply, case.after, stream=ScriptedStream(env, case, claim)))
 
     reader = run(read())
     assert reader.ended is not None
@@ -103,19 +103,19 @@ def test_reader_ends_with_the_text_of_the_database(case):
 
 @given(case=cases(), cuts=st.lists(st.integers(0, 4), max_size=4))
 @settings(max_examples=300, deadline=None)
-def test_reader_who_is_cut_off_again_and_again_ends_with_it_too(case, cuts):
+def test_reader_that_is_disconnected_repeatedly_ends_with_the_text_of_the_database(case, cuts):
     async def read() -> Reader:
-        desk = Desk()
-        reply, claim = await running_reply(desk, case)
-        stream = ScriptedStream(desk, case, claim)
+        env = ChatEnvironment()
+        reply, claim = await running_reply(env, case)
+        stream = ScriptedStream(env, case, claim)
         reader = Reader(case.seen, case.after)
         for cut in cuts:
-            events = desk.follow(reply, reader.last, stream=stream)
+            events = env.follow(reply, reader.last, stream=stream)
             for _ in range(cut):
                 if reader.ended is None:
                     reader.take(await anext(events))
             await events.aclose()
-        return reader if reader.ended else await reader.read(desk.follow(reply, reader.last, stream=stream))
+        return reader if reader.ended else await reader.read(env.follow(reply, reader.last, stream=stream))
 
     reader = run(read())
     assert reader.text == reader.ended.content == case.attempts[-1]
@@ -123,7 +123,7 @@ def test_reader_who_is_cut_off_again_and_again_ends_with_it_too(case, cuts):
 
 @given(text=st.text(min_size=1, max_size=30), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_pieces_in_order_are_passed_on_as_they_come_and_what_waits_in_one(text, data):
+def test_chunks_in_order_are_sent_as_they_come_and_waiting_ones_merged(text, data):
     waits = st.sets(st.integers(1, len(text)), max_size=5)
     breaks = data.draw(waits) | {0, len(text)}
     cuts = sorted(data.draw(waits) | breaks)
@@ -132,10 +132,10 @@ def test_pieces_in_order_are_passed_on_as_they_come_and_what_waits_in_one(text, 
         arrivals += [Chunk(1, start, text[start:end]), *([None] if end in breaks else [])]
 
     async def read() -> Reader:
-        desk = Desk()
+        env = ChatEnvironment()
         case = Case([text], arrivals, None)
-        reply, claim = await running_reply(desk, case)
-        return await Reader().read(desk.follow(reply, stream=ScriptedStream(desk, case, claim)))
+        reply, claim = await running_reply(env, case)
+        return await Reader().read(env.follow(reply, stream=ScriptedStream(env, case, claim)))
 
     deltas = [event for event in run(read()).events if isinstance(event, Delta)]
     assert deltas == [Delta(EventId(1, end), text[start:end]) for start, end in pairwise(sorted(breaks))]

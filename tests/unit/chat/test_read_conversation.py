@@ -1,26 +1,28 @@
-"""What a model is told of a room."""
+"""The part of a room's history that is sent to a model."""
 
 import pytest
 
 from parley.core.billing.model import Plan
 from parley.core.chat.conversation import read_conversation
 from parley.core.chat.model import Conversation, Ending, Message, ReplyError, Role, Room, Status, Turn
-from tests.unit.chat.desk import Desk
+from tests.unit.chat.environment import ChatEnvironment
 
 
-async def say(desk: Desk, room: Room, question: str, answer: str, status: Status = Status.COMPLETED) -> None:
-    reply = await desk.reply(room, question)
-    claim = await desk.claim(reply)
+async def exchange(
+    env: ChatEnvironment, room: Room, question: str, answer: str, status: Status = Status.COMPLETED
+) -> None:
+    reply = await env.reply(room, question)
+    claim = await env.claim(reply)
     error = ReplyError("a_code", "A sentence.") if status is Status.FAILED else None
-    async with desk.chat() as unit:
-        assert await unit.replies.end(claim, Ending(status, answer, desk.now(), error=error))
+    async with env.uow() as unit:
+        assert await unit.replies.end(claim, Ending(status, answer, env.now(), error=error))
         await unit.commit()
 
 
-async def read(desk: Desk, reply: Message, characters: int) -> Conversation:
-    claim = await desk.claim(reply, lease=0)
+async def read(env: ChatEnvironment, reply: Message, characters: int) -> Conversation:
+    claim = await env.claim(reply, lease=0)
     assert claim is not None
-    async with desk.chat(read_only=True) as unit:
+    async with env.uow(read_only=True) as unit:
         return await read_conversation(unit, claim, characters=characters)
 
 
@@ -29,33 +31,33 @@ def texts(conversation: Conversation) -> list[str]:
 
 
 @pytest.fixture
-async def room(desk):
-    await desk.put_on(Plan.PRO)
-    return await desk.room()
+async def room(env):
+    await env.set_plan(Plan.PRO)
+    return await env.room()
 
 
-async def test_first_message_is_all_there_is(desk, room):
-    reply = await desk.reply(room, "A question")
+async def test_first_message_is_the_whole_conversation(env, room):
+    reply = await env.reply(room, "A question")
 
-    assert await read(desk, reply, 1_000) == Conversation(None, (Turn(Role.USER, "A question"),))
+    assert await read(env, reply, 1_000) == Conversation(None, (Turn(Role.USER, "A question"),))
 
 
-async def test_instructions_come_apart_and_cost_nothing(desk, room):
-    instructed = await desk.room(instructions="Be brief. " * 100)
-    await say(desk, instructed, "11111", "22222")
-    reply = await desk.reply(instructed, "33333")
+async def test_instructions_are_separate_and_not_counted(env, room):
+    instructed = await env.room(instructions="Be brief. " * 100)
+    await exchange(env, instructed, "11111", "22222")
+    reply = await env.reply(instructed, "33333")
 
-    conversation = await read(desk, reply, 15)
+    conversation = await read(env, reply, 15)
     assert conversation.instructions == "Be brief. " * 100
     assert texts(conversation) == ["11111", "22222", "33333"]
 
 
-async def test_turns_are_in_the_order_in_which_they_were_said(desk, room):
-    await say(desk, room, "1", "2")
-    await say(desk, room, "3", "4", Status.STOPPED)
-    reply = await desk.reply(room, "5")
+async def test_turns_are_in_order(env, room):
+    await exchange(env, room, "1", "2")
+    await exchange(env, room, "3", "4", Status.STOPPED)
+    reply = await env.reply(room, "5")
 
-    assert await read(desk, reply, 1_000) == Conversation(
+    assert await read(env, reply, 1_000) == Conversation(
         None,
         (
             Turn(Role.USER, "1"),
@@ -67,31 +69,31 @@ async def test_turns_are_in_the_order_in_which_they_were_said(desk, room):
     )
 
 
-async def test_failed_and_empty_replies_are_left_out_and_their_questions_stay(desk, room):
-    await say(desk, room, "1", "half", Status.FAILED)
-    await say(desk, room, "2", "", Status.STOPPED)
-    await say(desk, room, "3", "4")
-    reply = await desk.reply(room, "5")
+async def test_only_replies_that_failed_or_are_empty_are_left_out(env, room):
+    await exchange(env, room, "1", "half", Status.FAILED)
+    await exchange(env, room, "2", "", Status.STOPPED)
+    await exchange(env, room, "3", "4")
+    reply = await env.reply(room, "5")
 
-    assert texts(await read(desk, reply, 1_000)) == ["1", "2", "3", "4", "5"]
-
-
-async def test_later_questions_are_not_told(desk, room):
-    reply = await desk.reply(room, "1")
-    await desk.reply(room, "2")
-
-    assert texts(await read(desk, reply, 1_000)) == ["1"]
+    assert texts(await read(env, reply, 1_000)) == ["1", "2", "3", "4", "5"]
 
 
-async def test_other_rooms_are_not_told(desk, room):
-    await say(desk, await desk.room(), "elsewhere", "elsewhere")
-    reply = await desk.reply(room, "1")
+async def test_later_messages_are_left_out(env, room):
+    reply = await env.reply(room, "1")
+    await env.reply(room, "2")
 
-    assert texts(await read(desk, reply, 1_000)) == ["1"]
+    assert texts(await read(env, reply, 1_000)) == ["1"]
+
+
+async def test_messages_of_other_rooms_are_left_out(env, room):
+    await exchange(env, await env.room(), "elsewhere", "elsewhere")
+    reply = await env.reply(room, "1")
+
+    assert texts(await read(env, reply, 1_000)) == ["1"]
 
 
 @pytest.mark.parametrize(
-    ("characters", "kept"),
+    ("characters", "included"),
     [
         (1_000, 5),
         (25, 5),
@@ -107,53 +109,53 @@ async def test_other_rooms_are_not_told(desk, room):
         (1, 1),
     ],
 )
-async def test_whole_messages_are_kept_the_newest_first(desk, room, characters, kept):
-    await say(desk, room, "11111", "22222")
-    await say(desk, room, "33333", "44444")
-    reply = await desk.reply(room, "55555")
+async def test_newest_whole_messages_are_included(env, room, characters, included):
+    await exchange(env, room, "11111", "22222")
+    await exchange(env, room, "33333", "44444")
+    reply = await env.reply(room, "55555")
 
-    assert texts(await read(desk, reply, characters)) == ["11111", "22222", "33333", "44444", "55555"][-kept:]
-
-
-async def test_what_does_not_fit_hides_what_is_older_though_that_would_fit(desk, room):
-    await say(desk, room, "1", "22222222")
-    reply = await desk.reply(room, "3")
-
-    assert texts(await read(desk, reply, 5)) == ["3"]
+    assert texts(await read(env, reply, characters)) == ["11111", "22222", "33333", "44444", "55555"][-included:]
 
 
-async def test_message_to_be_answered_is_told_though_it_alone_is_longer(desk, room):
-    await say(desk, room, "1", "2")
-    reply = await desk.reply(room, "x" * 32_000)
+async def test_messages_before_one_that_does_not_fit_are_left_out(env, room):
+    await exchange(env, room, "1", "22222222")
+    reply = await env.reply(room, "3")
 
-    assert texts(await read(desk, reply, 100)) == ["x" * 32_000]
+    assert texts(await read(env, reply, 5)) == ["3"]
 
 
-async def test_characters_are_counted_not_bytes(desk, room):
-    await say(desk, room, "日本", "👩👩")
-    reply = await desk.reply(room, "naïve")
+async def test_message_to_be_answered_is_included_whatever_its_length(env, room):
+    await exchange(env, room, "1", "2")
+    reply = await env.reply(room, "x" * 32_000)
 
-    assert len(texts(await read(desk, reply, 9))) == 3
-    assert len(texts(await read(desk, reply, 8))) == 2
+    assert texts(await read(env, reply, 100)) == ["x" * 32_000]
+
+
+async def test_characters_are_counted_not_bytes(env, room):
+    await exchange(env, room, "日本", "👩👩")
+    reply = await env.reply(room, "naïve")
+
+    assert len(texts(await read(env, reply, 9))) == 3
+    assert len(texts(await read(env, reply, 8))) == 2
 
 
 @pytest.mark.parametrize("turns", [99, 101, 199, 201, 251])
-async def test_long_rooms_are_read_page_by_page(desk, room, turns):
+async def test_long_rooms_are_read_in_pages(env, room, turns):
     for number in range(turns // 2):
-        await say(desk, room, f"question {number}", f"answer {number}")
-    reply = await desk.reply(room, "last")
+        await exchange(env, room, f"question {number}", f"answer {number}")
+    reply = await env.reply(room, "last")
     expected = [text for number in range(turns // 2) for text in (f"question {number}", f"answer {number}")] + ["last"]
 
-    assert texts(await read(desk, reply, 1_000_000)) == expected
-    for kept in (turns - 1, turns // 2, 3):
-        budget = sum(len(text) for text in expected[-kept:])
-        assert texts(await read(desk, reply, budget)) == expected[-kept:]
-        assert texts(await read(desk, reply, budget - 1)) == expected[-kept + 1 :]
+    assert texts(await read(env, reply, 1_000_000)) == expected
+    for included in (turns - 1, turns // 2, 3):
+        budget = sum(len(text) for text in expected[-included:])
+        assert texts(await read(env, reply, budget)) == expected[-included:]
+        assert texts(await read(env, reply, budget - 1)) == expected[-included + 1 :]
 
 
-async def test_room_of_failures_alone_tells_its_questions(desk, room):
+async def test_room_with_only_failed_replies_has_its_questions(env, room):
     for number in range(120):
-        await say(desk, room, f"question {number}", "half", Status.FAILED)
-    reply = await desk.reply(room, "last")
+        await exchange(env, room, f"question {number}", "half", Status.FAILED)
+    reply = await env.reply(room, "last")
 
-    assert texts(await read(desk, reply, 1_000_000)) == [*(f"question {number}" for number in range(120)), "last"]
+    assert texts(await read(env, reply, 1_000_000)) == [*(f"question {number}" for number in range(120)), "last"]

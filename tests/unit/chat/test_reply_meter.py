@@ -1,4 +1,4 @@
-"""What operators are told of replies."""
+"""The metrics of replies."""
 
 import asyncio
 
@@ -9,38 +9,38 @@ from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from tests.unit.chat.scripted_model import Pause
 
 
-def value(desk, name, **labels):
-    found = desk.metrics.registry.get_sample_value(f"parley_reply_{name}", labels)
+def value(env, name, **labels):
+    found = env.metrics.registry.get_sample_value(f"parley_reply_{name}", labels)
     return 0.0 if found is None else found
 
 
-async def test_times_count_from_the_message_and_not_from_the_claim(desk):
-    desk.model.will(Pause(2), "An", Pause(3), " answer")
-    reply = await desk.reply()
+async def test_durations_are_measured_from_the_message(env):
+    env.model.will(Pause(2), "An", Pause(3), " answer")
+    reply = await env.reply()
     await asyncio.sleep(7)
-    await desk.write(reply)
-    assert value(desk, "first_text_seconds_sum", model="vendor/fast") == pytest.approx(9)
-    assert value(desk, "seconds_sum", model="vendor/fast", end="completed") == pytest.approx(12)
-    assert value(desk, "first_text_seconds_count", model="vendor/fast") == 1
-    assert value(desk, "seconds_count", model="vendor/fast", end="completed") == 1
+    await env.write(reply)
+    assert value(env, "first_text_seconds_sum", model="vendor/fast") == pytest.approx(9)
+    assert value(env, "seconds_sum", model="vendor/fast", end="completed") == pytest.approx(12)
+    assert value(env, "first_text_seconds_count", model="vendor/fast") == 1
+    assert value(env, "seconds_count", model="vendor/fast", end="completed") == 1
 
 
-async def test_stop_of_a_reply_that_nobody_holds_is_an_end_and_only_once(desk):
-    reply = await desk.reply()
-    await desk.stop(reply)
-    await desk.stop(reply)
-    await desk.write(reply)
-    assert value(desk, "seconds_count", model="vendor/fast", end="stopped") == 1
-    assert b'end="completed"' not in generate_latest(desk.metrics.registry)
+async def test_stop_of_an_unclaimed_reply_is_counted_once(env):
+    reply = await env.reply()
+    await env.stop(reply)
+    await env.stop(reply)
+    await env.write(reply)
+    assert value(env, "seconds_count", model="vendor/fast", end="stopped") == 1
+    assert b'end="completed"' not in generate_latest(env.metrics.registry)
 
 
-async def test_failed_attempts_are_counted_by_code_and_the_end_once(desk):
-    desk.model.will(ModelUnavailable("model_unavailable", "Down."))
-    desk.model.will(ModelRefused("prompt_blocked", "No."))
-    reply = await desk.reply()
-    await desk.write(reply)
-    await desk.attempt(reply)
-    assert value(desk, "failed_attempts_total", model="vendor/fast", code="model_unavailable") == 1
-    assert value(desk, "failed_attempts_total", model="vendor/fast", code="prompt_blocked") == 1
-    assert value(desk, "seconds_count", model="vendor/fast", end="failed") == 1
-    assert value(desk, "first_text_seconds_count", model="vendor/fast") == 0
+async def test_failed_attempts_are_counted_by_code_and_the_end_is_counted_once(env):
+    env.model.will(ModelUnavailable("model_unavailable", "Down."))
+    env.model.will(ModelRefused("prompt_blocked", "No."))
+    reply = await env.reply()
+    await env.write(reply)
+    await env.attempt(reply)
+    assert value(env, "failed_attempts_total", model="vendor/fast", code="model_unavailable") == 1
+    assert value(env, "failed_attempts_total", model="vendor/fast", code="prompt_blocked") == 1
+    assert value(env, "seconds_count", model="vendor/fast", end="failed") == 1
+    assert value(env, "first_text_seconds_count", model="vendor/fast") == 0

@@ -1,8 +1,7 @@
-"""An event loop whose clock jumps: when nothing can happen now, it is at once the time of what is due next.
+"""An event loop with virtual time: when nothing can run, the clock jumps to the next timer.
 
-A test of a deadline takes no time and knows every moment exactly; `asyncio.sleep` passes time rather than hope for
-something. This works for what uses neither sockets nor threads, as the core with the memory adapters does. A test that
-waits for what will never happen, or goes round in circles, fails at once.
+Tests of deadlines take no time and are exact; `asyncio.sleep` lets virtual time pass. Only for code without sockets and
+threads, such as the core with in-memory adapters. A test that waits for ever, or loops for ever, fails at once.
 """
 
 import asyncio
@@ -21,12 +20,12 @@ class _JumpingSelector(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._rounds -= 1
         if self._rounds == 0:
-            raise AssertionError("Everything goes round in circles.")
+            raise AssertionError("The event loop never becomes idle.")
         ready = super().select(0)
         if ready:
             return ready
         if timeout is None:
-            raise AssertionError("Everything waits, and nothing will ever happen.")
+            raise AssertionError("Every task waits, and no timer is set.")
         self.now += max(0.0, timeout)
         return ready
 
@@ -41,6 +40,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Any) -> Any:
-    """As asyncio.run, in virtual time."""
+    """Like asyncio.run, in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

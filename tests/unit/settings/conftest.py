@@ -21,8 +21,8 @@ def refused(read):
     def refusal(**environment: str) -> str:
         with pytest.raises(SettingsError) as error:
             read(**environment)
-        said = str(error.value)
-        assert "\n" not in said
-        return said
+        message = str(error.value)
+        assert "\n" not in message
+        return message
 
     return refusal

@@ -1,4 +1,4 @@
-"""Settings that go together, and those that do not."""
+"""Combinations of settings that are valid, and those that are refused."""
 
 import pytest
 
@@ -23,14 +23,14 @@ from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SECRET, SMS
         pytest.param({"STRIPE_SECRET_KEY": "hunter2"}, "STRIPE_PRICE_ID", id="Stripe with no price"),
         pytest.param({"STRIPE_API_BASE": "hunter2"}, "STRIPE_API_BASE", id="no address of Stripe"),
         pytest.param({"PUBLIC_URL": "hunter2.example"}, "PUBLIC_URL", id="no public address"),
-        pytest.param({"FRONTEND_URL": "ftp://hunter2"}, "FRONTEND_URL", id="no address to come back to"),
+        pytest.param({"FRONTEND_URL": "ftp://hunter2"}, "FRONTEND_URL", id="no address to return to"),
     ],
 )
-def test_what_cannot_be_is_refused_without_its_value(refused, wrong, variable):
-    said = refused(**wrong)
+def test_an_invalid_setting_is_refused_without_its_value(refused, wrong, variable):
+    message = refused(**wrong)
 
-    assert said.startswith(f"{variable}: ")
-    assert "hunter2" not in said
+    assert message.startswith(f"{variable}: ")
+    assert "hunter2" not in message
 
 
 def wrong_sender(changes: dict[str, str], variable: str, case: str) -> object:
@@ -43,8 +43,8 @@ def wrong_sender(changes: dict[str, str], variable: str, case: str) -> object:
         pytest.param(MAIL | {"OTP_SENDER": "response,email"}, "OTP_SENDER", id="response with email"),
         pytest.param(SMS | {"OTP_SENDER": "sms, response"}, "OTP_SENDER", id="response with sms"),
         wrong_sender({"SMTP_SERVER": "", "SMTP_PASSWORD": "hunter2"}, "SMTP_SERVER", "no server"),
-        wrong_sender({"SMTP_FROM": ""}, "SMTP_FROM", "nobody to be from"),
-        wrong_sender({"SMTP_FROM": "hunter2"}, "SMTP_FROM", "a name alone"),
+        wrong_sender({"SMTP_FROM": ""}, "SMTP_FROM", "no sender address"),
+        wrong_sender({"SMTP_FROM": "hunter2"}, "SMTP_FROM", "only a name"),
         wrong_sender({"SMTP_FROM": "Acme Chat <hunter2>"}, "SMTP_FROM", "no address"),
         wrong_sender({"SMTP_FROM": "hunter2@"}, "SMTP_FROM", "half an address"),
         wrong_sender({"SMTP_USERNAME": "hunter2"}, "SMTP_USERNAME and SMTP_PASSWORD", "username without password"),
@@ -54,15 +54,15 @@ def wrong_sender(changes: dict[str, str], variable: str, case: str) -> object:
         wrong_sender({"SMS_WEBHOOK_URL": ""}, "SMS_WEBHOOK_URL", "no gateway"),
         wrong_sender({"SMS_WEBHOOK_URL": "hunter2"}, "SMS_WEBHOOK_URL", "no URL"),
         wrong_sender({"SMS_WEBHOOK_URL": "ftp://hunter2.example"}, "SMS_WEBHOOK_URL", "another scheme"),
-        pytest.param(MAIL | {"OTP_SENDER": "email,sms"}, "SMS_WEBHOOK_URL", id="both, and mail alone is set up"),
-        pytest.param(SMS | {"OTP_SENDER": "email,sms"}, "SMTP_SERVER", id="both, and texts alone are set up"),
+        pytest.param(MAIL | {"OTP_SENDER": "email,sms"}, "SMS_WEBHOOK_URL", id="both, and only mail is set up"),
+        pytest.param(SMS | {"OTP_SENDER": "email,sms"}, "SMTP_SERVER", id="both, and only SMS is set up"),
     ],
 )
-def test_a_sender_that_is_not_set_up_is_refused_without_its_values(refused, wrong, variable):
-    said = refused(**wrong)
+def test_an_incomplete_sender_is_refused_without_its_values(refused, wrong, variable):
+    message = refused(**wrong)
 
-    assert said.startswith((f"{variable}: ", f"{variable} go together: "))
-    assert not [value for name, value in wrong.items() if value and name != "OTP_SENDER" and value in said]
+    assert message.startswith((f"{variable}: ", f"{variable} go together: "))
+    assert not [value for name, value in wrong.items() if value and name != "OTP_SENDER" and value in message]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_sender_that_is_not_set_up_is_refused_without_its_values(refused, wron
     ],
 )
 @pytest.mark.parametrize("environment", [{}, PRODUCTION], ids=["development", "production"])
-def test_a_sender_that_is_set_up_may_be_used(read, environment, sender):
+def test_a_complete_sender_is_accepted(read, environment, sender):
     settings = read(**environment | sender)
 
     for name, value in sender.items():
@@ -83,12 +83,12 @@ def test_a_sender_that_is_set_up_may_be_used(read, environment, sender):
         assert (",".join(written) if isinstance(written, tuple) else str(written)) == value
 
 
-def test_what_is_set_for_a_sender_that_is_not_used_is_not_looked_at(read):
+def test_settings_of_an_unused_sender_are_not_checked(read):
     assert read(SMTP_USERNAME="mira", SMS_WEBHOOK_URL="gateway").otp_sender == ("response",)
 
 
 @pytest.mark.parametrize("sender", [MAIL, SMS])
-def test_a_sender_may_have_its_secrets_from_files(read, folder, sender):
+def test_secrets_of_a_sender_may_come_from_files(read, folder, sender):
     secrets = {"SMTP_PASSWORD": "hunter2", "SMS_WEBHOOK_TOKEN": "hunter3", "SMS_WEBHOOK_URL": "https://h/hunter4"}
     for name, secret in secrets.items():
         (folder / name).write_text(f"{secret}\n", encoding="utf-8")
@@ -104,7 +104,7 @@ def test_secret_of_32_bytes_is_long_enough(read):
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "sqlite:////data/x.db", *POSTGRES.values(), "postgres://u:p@h/d"])
-def test_database_may_be_either(read, url):
+def test_both_kinds_of_database_are_accepted(read, url):
     assert read(DATABASE_URL=url).database_url == url
 
 
@@ -128,20 +128,20 @@ def refused_for(**changes: str) -> object:
         pytest.param({"OPENAI_API_KEY": ""}, "DEFAULT_MODEL", id="no model"),
     ],
 )
-def test_production_refuses_what_is_only_safe_on_a_laptop(read, refused, changes, variable):
-    said = refused(**PRODUCTION | (MAIL if variable in PAYMENTS else {}) | changes)
+def test_production_refuses_settings_that_are_only_safe_for_development(read, refused, changes, variable):
+    message = refused(**PRODUCTION | (MAIL if variable in PAYMENTS else {}) | changes)
 
-    assert said.startswith(f"{variable}: ")
-    assert SECRET not in said
+    assert message.startswith(f"{variable}: ")
+    assert SECRET not in message
     read(**PRODUCTION | changes | {"ENVIRONMENT": "development"})
 
 
 @pytest.mark.parametrize(
     "model", [{"DEFAULT_MODEL": "offline/echo"}, {"GEMINI_API_KEY": "k"}, {"OPENAI_BASE_URL": "u"}]
 )
-def test_production_takes_any_model_that_was_chosen_on_purpose(read, model):
+def test_production_accepts_every_model_that_was_chosen_explicitly(read, model):
     assert read(**PRODUCTION | MAIL | {"OPENAI_API_KEY": ""} | model).environment == "production"
 
 
-def test_payments_may_lead_back_to_this_server(read):
+def test_payments_may_return_to_this_server(read):
     assert read(**PRODUCTION | MAIL | {"FRONTEND_URL": "", "PUBLIC_URL": "https://api.example"}).public_url

@@ -1,4 +1,4 @@
-"""The example of a .env file, which is also the reference of all settings."""
+""".env.example, which is also the reference of all settings."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def example() -> list[tuple[str, str, str]]:
     return re.findall(r"^# (.+)\n(?:# )?([A-Z_]+)=(.*)$", text, re.MULTILINE)
 
 
-def written(default: object) -> str:
+def as_text(default: object) -> str:
     if isinstance(default, tuple):
         return ",".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
@@ -25,18 +25,18 @@ def written(default: object) -> str:
 
 def test_example_lists_every_setting_once_in_order_with_its_default():
     assert [(name, value) for _, name, value in example()] == [
-        (name.upper(), written(default)) for name, default in FIELDS.items()
+        (name.upper(), as_text(default)) for name, default in FIELDS.items()
     ]
 
 
-def test_example_says_of_each_setting_what_the_code_says():
-    said = {name: comment for comment, name, _ in example()}
+def test_example_describes_each_setting_as_the_code_does():
+    comments = {name: comment for comment, name, _ in example()}
     hints = get_type_hints(Settings, include_extras=True)
     for name, hint in hints.items():
         assert get_origin(hint) is Annotated
         description = next(extra.description for extra in get_args(hint)[1:] if getattr(extra, "description", None))
-        assert said[name.upper()].startswith(description)
+        assert comments[name.upper()].startswith(description)
 
 
-def test_example_can_be_used_as_it_is():
+def test_example_is_a_valid_env_file():
     assert read_settings({}, dotenv=Path(__file__).parents[3] / ".env.example") == Settings()

@@ -1,4 +1,4 @@
-"""Reading the environment: what an operator may set, and what is said about a slip."""
+"""Reading settings from the environment, and the messages about mistakes."""
 
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -16,11 +16,11 @@ LISTS = [name for name, kind in TYPES.items() if kind == tuple[str, ...]]
 CHOICE_LISTS = [name for name, kind in TYPES.items() if get_origin(kind) is tuple and name not in LISTS]
 
 
-def test_nothing_needs_to_be_set(read):
+def test_every_setting_has_a_default(read):
     assert read() == Settings()
 
 
-def test_every_kind_of_field_is_under_test():
+def test_every_kind_of_field_is_tested():
     words = [name for name, kind in TYPES.items() if kind is str]
     assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words}
     assert CHOICE_LISTS == ["otp_sender"]
@@ -29,30 +29,30 @@ def test_every_kind_of_field_is_under_test():
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["hunter2", "-1", "inf", "-inf", "nan", "1e30", "9" * 30, "1,5", "true", "0x10"])
-def test_number_that_is_none_or_makes_no_sense_is_refused(refused, name, value):
-    said = refused(**{name.upper(): value})
+def test_an_invalid_number_is_refused(refused, name, value):
+    message = refused(**{name.upper(): value})
 
-    assert said.startswith(f"{name.upper()}: ")
-    assert value not in said
+    assert message.startswith(f"{name.upper()}: ")
+    assert value not in message
 
 
 @pytest.mark.parametrize("name", CHOICES)
 @pytest.mark.parametrize("value", ["hunter2", "DEVELOPMENT", "json\nconsole"])
-def test_what_is_no_choice_is_refused_with_the_choices(refused, name, value):
-    said = refused(**{name.upper(): value})
+def test_an_unknown_choice_is_refused_with_the_valid_choices(refused, name, value):
+    message = refused(**{name.upper(): value})
 
-    assert said == f"{name.upper()}: choose one of {', '.join(get_args(TYPES[name]))}."
+    assert message == f"{name.upper()}: choose one of {', '.join(get_args(TYPES[name]))}."
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_every_choice_may_be_made(read, name):
+def test_every_choice_is_accepted(read, name):
     for choice in get_args(TYPES[name]):
         if choice != "production":
             assert getattr(read(**{name.upper(): choice}), name) == choice
 
 
 @pytest.mark.parametrize("value", ["hunter2", "Email", "response,hunter2", "email sms", "email;sms"])
-def test_what_is_no_way_to_send_codes_is_refused_with_the_ways(refused, value):
+def test_an_unknown_sender_is_refused_with_the_valid_senders(refused, value):
     assert refused(**MAIL | SMS | {"OTP_SENDER": value}) == "OTP_SENDER: choose one of response, email, sms."
 
 
@@ -65,14 +65,14 @@ def test_what_is_no_way_to_send_codes_is_refused_with_the_ways(refused, value):
         (" sms , email,", ("sms", "email")),
     ],
 )
-def test_codes_go_by_mail_or_by_text_or_both(read, value, ways):
+def test_codes_are_sent_by_mail_or_sms_or_both(read, value, ways):
     assert read(**MAIL | SMS | {"OTP_SENDER": value}).otp_sender == ways
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
 @pytest.mark.parametrize("value", [",", " , ,"])
-def test_there_is_some_way_to_send_codes(refused, value, environment):
-    """With none the answers would show them."""
+def test_an_empty_list_of_senders_is_refused(refused, value, environment):
+    """Without a sender the responses would show codes."""
     assert refused(**PRODUCTION | {"ENVIRONMENT": environment, "OTP_SENDER": value}).startswith("OTP_SENDER: ")
 
 
@@ -93,13 +93,13 @@ def test_a_proxy_is_an_address_or_a_network(read, proxy):
 
 
 @pytest.mark.parametrize("name", ["GEMINI_MODELS", "OPENAI_MODELS", "GROQ_MODELS"])
-def test_a_provider_offers_some_model(read, name):
+def test_an_empty_list_of_models_is_refused(read, name):
     with pytest.raises(SettingsError, match=rf"^{name}:"):
         read(**{name: ","})
 
 
 def test_its_representation_shows_no_secret(read):
-    secret = "a secret word that nobody may read"
+    secret = "a secret that must never be shown"
     assert secret not in repr(
         read(
             JWT_SECRET=secret,
@@ -115,17 +115,17 @@ def test_its_representation_shows_no_secret(read):
 
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("value", ["", "  ", "\n"])
-def test_blank_is_as_good_as_not_set(read, name, value):
+def test_a_blank_value_is_the_default(read, name, value):
     assert read(**{name.upper(): value}) == Settings()
 
 
-def test_space_around_a_value_is_no_part_of_it(read):
+def test_white_space_around_a_value_is_ignored(read):
     settings = read(BASIC_DAILY_LIMIT=" 7 ", OPENAI_API_KEY=" a key\n", REPLY_LEASE_SECONDS="2.5")
 
     assert (settings.basic_daily_limit, settings.openai_api_key, settings.reply_lease_seconds) == (7, "a key", 2.5)
 
 
-def test_other_variables_of_the_environment_are_left_alone(read):
+def test_other_variables_of_the_environment_are_ignored(read):
     assert read(PATH="/bin", PARLEY="?", SECRETS="x", basic_daily_limit="many") == Settings()
 
 
@@ -136,18 +136,18 @@ def test_environment_wins_over_the_file(read, folder):
 
     settings = read(BASIC_DAILY_LIMIT="8")
     assert (settings.basic_daily_limit, settings.log_level, settings.max_pending_replies) == (8, "DEBUG", 20)
-    # Set to nothing is set: the default counts, not the file.
+    # An empty variable means the default, not the value in the file.
     assert read(LOG_LEVEL="").log_level == "INFO"
 
 
-def test_file_that_is_no_text_is_one_line(refused, folder):
+def test_a_file_that_is_not_text_is_refused_in_one_line(refused, folder):
     (folder / ".env").write_bytes(b"BASIC_DAILY_LIMIT=\xff\xfe\n")
 
     assert refused() == ".env: the file cannot be read as text."
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS - {"REDIS_URL"}))
-def test_secret_may_come_from_a_file(read, folder, name):
+def test_a_secret_may_come_from_a_file(read, folder, name):
     value = {"DATABASE_URL": "sqlite:///other.db"}.get(name, SECRET)
     beside = {"STRIPE_PRICE_ID": "price_pro"} if name == "STRIPE_SECRET_KEY" else {}
     (folder / "secret").write_text(f"{value}\n", encoding="utf-8")
@@ -157,16 +157,16 @@ def test_secret_may_come_from_a_file(read, folder, name):
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
-def test_secret_must_not_come_from_two_places(refused, folder, name):
+def test_a_secret_must_not_be_set_twice(refused, folder, name):
     (folder / "secret").write_text(SECRET, encoding="utf-8")
 
-    said = refused(**{name: "hunter2", f"{name}_FILE": str(folder / "secret")})
-    assert said == f"{name} and {name}_FILE are both set: keep one."
+    message = refused(**{name: "hunter2", f"{name}_FILE": str(folder / "secret")})
+    assert message == f"{name} and {name}_FILE are both set: keep one."
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "no text"])
-def test_file_of_a_secret_that_cannot_be_read_is_named(refused, folder, name, content):
+def test_the_file_of_a_secret_that_cannot_be_read_is_named(refused, folder, name, content):
     file = folder / "hunter2"
     if content:
         file.write_bytes(content)
@@ -174,15 +174,15 @@ def test_file_of_a_secret_that_cannot_be_read_is_named(refused, folder, name, co
     assert refused(**{f"{name}_FILE": str(file)}) == f"{name}_FILE: the file it names cannot be read as text."
 
 
-def test_secret_from_a_file_is_checked_like_any(refused, folder):
+def test_a_secret_from_a_file_is_checked_like_any(refused, folder):
     (folder / "secret").write_text("hunter2", encoding="utf-8")
 
-    said = refused(JWT_SECRET_FILE=str(folder / "secret"))
-    assert said.startswith("JWT_SECRET: ")
-    assert "hunter2" not in said
+    message = refused(JWT_SECRET_FILE=str(folder / "secret"))
+    assert message.startswith("JWT_SECRET: ")
+    assert "hunter2" not in message
 
 
-def test_file_is_read_for_secrets_only(read, folder):
+def test_a_file_is_read_for_secrets_only(read, folder):
     (folder / "limit").write_text("7", encoding="utf-8")
 
     assert read(BASIC_DAILY_LIMIT_FILE=str(folder / "limit")) == Settings()

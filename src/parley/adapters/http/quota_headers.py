@@ -1,4 +1,4 @@
-"""The daily quota as response headers (draft-ietf-httpapi-ratelimit-headers)."""
+"""The daily quota as headers (draft-ietf-httpapi-ratelimit-headers)."""
 
 from datetime import datetime
 from math import ceil

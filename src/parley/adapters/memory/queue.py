@@ -5,7 +5,7 @@ from uuid import UUID
 
 
 class MemoryQueue:
-    """Ids wait in order until the worker of this process takes them. An id that waits already is not put again."""
+    """First in, first out, for the worker of this process. An id that is already waiting is not added again."""
 
     def __init__(self) -> None:
         self._ids: asyncio.Queue[UUID] = asyncio.Queue()

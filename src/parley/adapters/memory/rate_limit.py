@@ -1,19 +1,19 @@
-"""A throttle for one process."""
+"""A rate limiter for one process."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# How often keys that went quiet are looked for.
-SWEEP_SECONDS = 60.0
+# How often expired keys are removed.
+CLEANUP_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class _Log:
-    """When a key was used, oldest first, and when the last of that stops to count."""
+    """The times at which a key was used, oldest first, and the time at which the last of them expires."""
 
     uses: deque[float] = field(default_factory=deque)
-    quiet_at: float = 0.0
+    expires_at: float = 0.0
 
 
 class MemoryRateLimiter:
@@ -22,27 +22,27 @@ class MemoryRateLimiter:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._logs: dict[str, _Log] = {}
-        self._sweep_at = monotonic() + SWEEP_SECONDS
+        self._cleanup_at = monotonic() + CLEANUP_SECONDS
 
     @property
     def keys_remembered(self) -> int:
         return len(self._logs)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:
-        # No await in here: that is what makes it exact under concurrent calls.
+        # Exact under concurrent calls because nothing is awaited in here.
         now = self._monotonic()
-        self._forget_quiet(now)
+        self._remove_expired(now)
         log = self._logs.setdefault(key, _Log())
         while log.uses and log.uses[0] + per <= now:
             log.uses.popleft()
         if len(log.uses) >= limit:
             return log.uses[-limit] + per - now
         log.uses.append(now)
-        log.quiet_at = now + per
+        log.expires_at = now + per
         return 0.0
 
-    def _forget_quiet(self, now: float) -> None:
-        if now < self._sweep_at:
+    def _remove_expired(self, now: float) -> None:
+        if now < self._cleanup_at:
             return
-        self._sweep_at = now + SWEEP_SECONDS
-        self._logs = {key: log for key, log in self._logs.items() if log.quiet_at > now}
+        self._cleanup_at = now + CLEANUP_SECONDS
+        self._logs = {key: log for key, log in self._logs.items() if log.expires_at > now}

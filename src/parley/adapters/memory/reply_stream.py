@@ -6,88 +6,89 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from parley.core.chat.model import Chunk
+from parley.core.chat.model import Chunk, join_chunks
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 
 
 @dataclass
 class _Log:
-    """The latest attempt's pieces, and who listens. Earlier attempts are text that every reader clears."""
+    """The chunks of the latest attempt, and the subscriptions to the reply. Readers discard earlier attempts."""
 
-    pieces: list[Chunk] = field(default_factory=list)
-    readers: set["MemorySubscription"] = field(default_factory=set)
+    chunks: list[Chunk] = field(default_factory=list)
+    subscriptions: set["MemorySubscription"] = field(default_factory=set)
 
 
 class MemoryReplyStream:
-    """Keeps a reply's pieces until it ends, and only while somebody writes or reads it."""
+    """Holds a reply's chunks until the reply ends, and nothing of a reply without chunks and subscriptions."""
 
     def __init__(self) -> None:
         self._logs: dict[UUID, _Log] = {}
         self._closed = False
 
-    async def append(self, reply_id: UUID, piece: Chunk) -> None:
+    @property
+    def replies_held(self) -> int:
+        return len(self._logs)
+
+    async def append(self, reply_id: UUID, chunk: Chunk) -> None:
         log = self._logs.setdefault(reply_id, _Log())
-        if log.pieces and (piece.attempt, piece.end) <= (log.pieces[-1].attempt, log.pieces[-1].end):
+        if log.chunks and (chunk.attempt, chunk.end) <= (log.chunks[-1].attempt, log.chunks[-1].end):
             return
-        if log.pieces and piece.attempt > log.pieces[-1].attempt:
-            log.pieces.clear()
-        log.pieces.append(piece)
-        for reader in log.readers:
-            reader.bring(piece)
+        if log.chunks and chunk.attempt > log.chunks[-1].attempt:
+            log.chunks.clear()
+        log.chunks.append(chunk)
+        for subscription in log.subscriptions:
+            subscription.put(chunk)
 
     async def end(self, reply_id: UUID) -> None:
         log = self._logs.get(reply_id, _Log())
-        log.pieces.clear()
-        for reader in log.readers:
-            reader.bring(StreamEnd.ENDED)
-        self._forget_if_idle(reply_id, log)
+        log.chunks.clear()
+        for subscription in log.subscriptions:
+            subscription.put(StreamEnd.ENDED)
+        self._remove_if_unused(reply_id, log)
 
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
         log = self._logs.setdefault(reply_id, _Log())
-        reader = MemorySubscription(log.pieces)
-        log.readers.add(reader)
+        subscription = MemorySubscription(log.chunks)
+        log.subscriptions.add(subscription)
         if self._closed:
-            reader.bring(StreamEnd.CLOSED)
+            subscription.put(StreamEnd.CLOSED)
         try:
-            yield reader
+            yield subscription
         finally:
-            log.readers.discard(reader)
-            self._forget_if_idle(reply_id, log)
+            log.subscriptions.discard(subscription)
+            self._remove_if_unused(reply_id, log)
 
     async def text_so_far(self, reply_id: UUID) -> str:
-        text = ""
-        for piece in self._logs.get(reply_id, _Log()).pieces:
-            if piece.start > len(text):
-                break
-            text += piece.text[len(text) - piece.start :]
-        return text
+        return join_chunks(self._logs.get(reply_id, _Log()).chunks)
 
     def close(self) -> None:
         self._closed = True
         for log in self._logs.values():
-            for reader in log.readers:
-                reader.bring(StreamEnd.CLOSED)
+            for subscription in log.subscriptions:
+                subscription.put(StreamEnd.CLOSED)
 
-    def _forget_if_idle(self, reply_id: UUID, log: _Log) -> None:
-        if not log.readers and not log.pieces and self._logs.get(reply_id) is log:
+    def _remove_if_unused(self, reply_id: UUID, log: _Log) -> None:
+        if not log.subscriptions and not log.chunks and self._logs.get(reply_id) is log:
             del self._logs[reply_id]
 
 
 class MemorySubscription:
-    def __init__(self, backlog: list[Chunk]) -> None:
-        self._arrived: asyncio.Queue[Chunk | StreamEnd] = asyncio.Queue()
-        for piece in backlog:
-            self.bring(piece)
+    """What one reader has not received yet, the chunks sent before it subscribed first."""
 
-    def bring(self, arrival: Chunk | StreamEnd) -> None:
-        self._arrived.put_nowait(arrival)
+    def __init__(self, backlog: list[Chunk]) -> None:
+        self._queue: asyncio.Queue[Chunk | StreamEnd] = asyncio.Queue()
+        for chunk in backlog:
+            self.put(chunk)
+
+    def put(self, item: Chunk | StreamEnd) -> None:
+        self._queue.put_nowait(item)
 
     async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
-        if within <= 0 or not self._arrived.empty():
-            return None if self._arrived.empty() else self._arrived.get_nowait()
+        if within <= 0 or not self._queue.empty():
+            return None if self._queue.empty() else self._queue.get_nowait()
         try:
             async with asyncio.timeout(within):
-                return await self._arrived.get()
+                return await self._queue.get()
         except TimeoutError:
             return None

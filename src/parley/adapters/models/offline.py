@@ -1,37 +1,49 @@
-"""A model that needs no key and no network: for trying parley out, and for its tests."""
+"""Models that need no key and no network: for trying parley out, and for its tests."""
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
-from parley.core.chat.model import Conversation, Finished, TokenUsage
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
+from parley.core.chat.model import Conversation, TokenUsage
 
-MODEL = "echo"
-PIECES = 200
+ECHO = "echo"
+THINK = "think"
+MOST_CHUNKS = 200
 
 _WORD = re.compile(r"\S+\s*")
+_THOUGHTS = _WORD.findall("The user wrote to me. I will repeat what was said.")
 
 
 class OfflineModel:
-    """Repeats the last user's turn, word by word, with `delay` seconds between two pieces.
+    """Repeats the last user's turn, word by word, with `delay` seconds between two chunks. Never fails.
 
-    An answer comes in at most PIECES pieces, however long it is, and its usage counts words. Never fails.
+    An answer comes in at most MOST_CHUNKS chunks, however long it is, and its usage counts words. THINK sends
+    some words of reasoning first.
     """
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:  # noqa: ARG002 - the port's
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
+        thoughts = _THOUGHTS if model == THINK else []
+        for thought in thoughts:
+            yield Reasoning(thought)
+            await asyncio.sleep(self._delay)
         words = _WORD.findall(f"You said: {conversation.turns[-1].content}")
-        step = -(-len(words) // PIECES)
+        step = -(-len(words) // MOST_CHUNKS)
         for start in range(0, len(words), step):
             # A delay of 0 still lets others run: a long answer must not hold the event loop.
             await asyncio.sleep(self._delay if start else 0)
-            yield "".join(words[start : start + step])
-        yield Finished(TokenUsage(_words_read(conversation), len(words)))
+            yield Text("".join(words[start : start + step]))
+        written = len(thoughts) + len(words)
+        yield Finished(TokenUsage(_words_read(conversation), written, 0, len(thoughts)))
+
+    async def check(self, models: Sequence[str]) -> str:  # noqa: ARG002 - the port's
+        return "The offline model needs no connection."
 
     async def close(self) -> None:
-        """There is nothing to give up."""
+        """There is nothing to close."""
 
 
 def _words_read(conversation: Conversation) -> int:

@@ -1,4 +1,4 @@
-"""The queue's taskiq broker: a Redis that is emptied, killed or started again ends no worker."""
+"""The queue's taskiq broker, whose workers survive a Redis that is emptied, killed or restarted."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -10,30 +10,31 @@ from redis.exceptions import RedisError, ResponseError
 from taskiq import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
-from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient, backoff_seconds
+from parley.adapters.redis.client.background import backoff_seconds
+from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient
 
 log = structlog.get_logger("parley.queue")
 
 QUEUE = "parley:queue"
-# All workers are one consumer: nothing is pending here, and a name for each would stay behind it for ever.
+# All workers are one consumer: nothing is ever pending here, and a consumer name for each would stay in Redis for ever.
 WORKERS = "workers"
-# Hints that nobody takes for long are worth nothing: the sweeper finds their replies.
-MOST_WAITING = 10_000
+# Old hints are worthless: by then the sweeper has found their replies.
+MAX_WAITING = 10_000
 BLOCK_SECONDS = 1.0
-MOST_CONNECTIONS = 16
+MAX_CONNECTIONS = 16
 
 
-class HintBroker(RedisStreamBroker):
-    """Delivers at most once: a message counts as received when Redis hands it out (NOACK), one at a time.
+class AtMostOnceBroker(RedisStreamBroker):
+    """Delivers messages at most once and one at a time: NOACK counts a message as received when Redis hands it out.
 
-    What a killed worker had received is lost, and what it had not begun too: whoever puts something here must find it
-    again otherwise. In return there is nothing to reclaim, and nothing that runs long is delivered again.
+    A message that a killed worker had received is lost; the sender must be able to find the work again. In return
+    nothing needs to be reclaimed, and no long task is delivered twice.
     """
 
-    def __init__(self, url: str, link: RedisClient, *, queue: str = QUEUE) -> None:
-        """Connects when first used: for what is put by `link`, for the rest by itself.
+    def __init__(self, url: str, client: RedisClient, *, queue: str = QUEUE) -> None:
+        """Connects on first use: `client` sends messages, connections of the broker's own do the rest.
 
-        Raises ValueError for an address that is none of Redis.
+        Raises ValueError for a `url` that is not one of Redis.
         """
         super().__init__(
             url,
@@ -41,8 +42,8 @@ class HintBroker(RedisStreamBroker):
             consumer_group_name=WORKERS,
             consumer_name=WORKERS,
             consumer_id="0",
-            maxlen=MOST_WAITING,
-            max_connection_pool_size=MOST_CONNECTIONS,
+            maxlen=MAX_WAITING,
+            max_connection_pool_size=MAX_CONNECTIONS,
             xread_block=round(BLOCK_SECONDS * 1_000),
             xread_count=1,
             socket_connect_timeout=ANSWER_SECONDS,
@@ -50,14 +51,14 @@ class HintBroker(RedisStreamBroker):
             timeout=ANSWER_SECONDS,
             protocol=2,
         )
-        self._link = link
+        self._client = client
         self._redis: Redis = Redis(connection_pool=self.connection_pool)
 
     async def kick(self, message: BrokerMessage) -> None:
-        await self._link.execute("XADD", self.queue_name, "MAXLEN", "~", MOST_WAITING, "*", "data", message.message)
+        await self._client.execute("XADD", self.queue_name, "MAXLEN", "~", MAX_WAITING, "*", "data", message.message)
 
     async def listen(self) -> AsyncGenerator[bytes, None]:  # type: ignore[override] # messages without an ack
-        """Messages as they come, through any outage. Never ends by itself and raises nothing of Redis."""
+        """Messages as they arrive, through any outage. Never ends by itself and raises no RedisError."""
         failures = 0
         while True:
             try:
@@ -68,7 +69,7 @@ class HintBroker(RedisStreamBroker):
                 await asyncio.sleep(backoff_seconds(failures))
                 failures += 1
                 if isinstance(error, ResponseError):
-                    # A Redis that was emptied has no group, and says so in several ways.
+                    # A Redis that was emptied has no consumer group, which it reports in several ways.
                     await self._declare_consumer_group()
                 continue
             if failures:
@@ -85,7 +86,7 @@ class HintBroker(RedisStreamBroker):
         return [fields[b"data"] for _, fields in entries if fields]
 
     async def _declare_consumer_group(self) -> None:
-        """Also called at startup: a Redis that does not answer then is one that `listen` waits for."""
+        """Also called at startup, where `listen` waits for a Redis that does not answer yet."""
         try:
             await super()._declare_consumer_group()
         except RedisError as error:

@@ -1,4 +1,4 @@
-"""A queue of ids that workers of any number share."""
+"""A queue of ids that any number of workers share."""
 
 import asyncio
 from uuid import UUID
@@ -14,10 +14,10 @@ PUT_SECONDS = 1.0
 
 
 class TaskiqQueue:
-    """Puts an id, and nothing else, on the broker's queue, for the task of that name. Gives up after `seconds`."""
+    """Puts ids, and nothing else, on the broker's queue for the named task. A put gives up after `seconds`."""
 
     def __init__(self, broker: AsyncBroker, task_name: str, *, seconds: float = PUT_SECONDS) -> None:
-        """Start `broker` up and shut it down outside."""
+        """The caller starts `broker` and shuts it down."""
         self._broker = broker
         self._task_name = task_name
         self._seconds = seconds

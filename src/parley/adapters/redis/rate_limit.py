@@ -1,8 +1,8 @@
-"""A throttle for any number of processes."""
+"""A rate limiter that any number of processes share."""
 
 from parley.adapters.redis.client.connection import RedisClient
 
-# One script is one step for Redis, and the time is the server's: exact over all processes and their clocks.
+# A script runs atomically and uses the server's clock, so the count is exact whatever the processes' clocks say.
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -24,17 +24,17 @@ MICROSECONDS = 1_000_000
 
 
 class RedisRateLimiter:
-    """A sliding log of at most `limit` times a key, which is gone when they stop to count.
+    """A sliding log of at most `limit` times a key, which expires with the last of them.
 
-    Raises Unavailable when Redis does not answer; the use may then have been counted.
+    Raises Unavailable when Redis does not answer; the use may have been counted then.
     """
 
-    def __init__(self, link: RedisClient, *, prefix: str = "parley:throttle:") -> None:
-        self._link = link
+    def __init__(self, client: RedisClient, *, prefix: str = "parley:throttle:") -> None:
+        self._client = client
         self._prefix = prefix
-        self._take = link.commands.register_script(TAKE)
+        self._take = client.commands.register_script(TAKE)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:
-        with self._link.required():
+        with self._client.required():
             wait: int = await self._take(keys=[self._prefix + key], args=[limit, round(per * MICROSECONDS)])
         return wait / MICROSECONDS

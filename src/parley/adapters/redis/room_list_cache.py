@@ -10,12 +10,13 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from parley.adapters.redis.client.connection import RedisClient, repeat_with_backoff, running_in_background
+from parley.adapters.redis.client.background import repeat_with_backoff, running_in_background
+from parley.adapters.redis.client.connection import RedisClient
 from parley.core.chat.ports import CachedPage, CacheMiss
 
-# A hash for each account: its generation, and of each size of page the body, the ETag and the end of its life, in
-# microseconds of the server's clock. Dropping removes the hash, and a new one has a new random generation: so not even
-# a Redis that was emptied meanwhile takes an old page for a new one.
+# A hash for each account: its generation and, for each page size, the body, the ETag and the time of expiry in
+# microseconds of the server's clock. Dropping removes the hash. The next hash has a new random generation, so that even
+# a Redis that was emptied refuses a page that was read before the drop.
 LOOK_UP = """
 local limit = ARGV[1]
 local found = redis.call('HMGET', KEYS[1], 'generation', limit .. ':until', limit .. ':etag', limit .. ':body')
@@ -40,97 +41,94 @@ redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 1
 """
 
-# How much longer than its pages a generation lives: a page whose reading took longer than this is not stored.
+# How much longer a generation lives than its pages: a page that took longer to read from the database is not stored.
 READING_SECONDS = 60.0
-UNREACHED = CacheMiss("")
+UNREACHABLE = CacheMiss("")
 
 
 class RedisRoomListCache:
-    """Pages live for `seconds`.
+    """Pages live for `seconds`. While Redis does not answer, every look-up is a miss.
 
-    Redis that does not answer is a cache without pages. A drop that did not reach it is owed: it is tried, while
-    `running`, until it succeeds, and until then this process does not look up the account's pages.
+    A drop that did not reach Redis is pending: it is repeated, while `running`, until it succeeds. Until then this
+    process does not look up the account's pages.
     """
 
-    def __init__(self, link: RedisClient, *, seconds: float) -> None:
-        self._link = link
+    def __init__(self, client: RedisClient, *, seconds: float) -> None:
+        self._client = client
         self._seconds = seconds
+        # Unique among all processes and restarts.
         self._generations = map("{}-{}".format, repeat(secrets.token_hex(16)), count())
-        self._owed: dict[UUID, object] = {}
-        self._indebted = Event()
+        # The value identifies the latest drop of the account.
+        self._pending_drops: dict[UUID, object] = {}
+        self._drop_pending = Event()
 
     @property
-    def owing(self) -> bool:
-        """Whether a drop has not reached Redis yet."""
-        return bool(self._owed)
+    def has_pending_drops(self) -> bool:
+        return bool(self._pending_drops)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        async with running_in_background(repeat_with_backoff(self._link, self._drop_owed)):
+        async with running_in_background(repeat_with_backoff(self._client, self._repeat_drops)):
             yield
 
     async def look_up(self, account_id: UUID, *, limit: int) -> CachedPage | CacheMiss:
-        if account_id in self._owed:
-            return UNREACHED
+        if account_id in self._pending_drops:
+            return UNREACHABLE
         found: list[bytes] = []
-        with self._link.best_effort():
-            answer = await self._link.execute(
-                "EVAL", LOOK_UP, 1, _key(account_id), limit, self._new_generation(), self._life_of_generation()
+        with self._client.best_effort():
+            answer = await self._client.execute(
+                "EVAL", LOOK_UP, 1, _key(account_id), limit, next(self._generations), self._generation_milliseconds()
             )
             found = cast("list[bytes]", answer)
-        if not found or account_id in self._owed:
-            return UNREACHED
+        if not found or account_id in self._pending_drops:
+            return UNREACHABLE
         if len(found) == 1:
             return CacheMiss(found[0].decode())
         _, etag, body = found
         return CachedPage(body, etag.decode())
 
     async def store(self, account_id: UUID, page: CachedPage, *, limit: int, missed: CacheMiss) -> None:
-        if missed == UNREACHED or account_id in self._owed:
+        if missed == UNREACHABLE or account_id in self._pending_drops:
             return
         life = round(self._seconds * 1_000_000)
-        with self._link.best_effort():
-            await self._link.execute(
+        with self._client.best_effort():
+            await self._client.execute(
                 "EVAL", STORE, 1, _key(account_id), limit, missed.generation, life, page.etag, page.body,
-                self._life_of_generation(),
+                self._generation_milliseconds(),
             )  # fmt: skip
 
     async def drop(self, account_id: UUID) -> None:
-        if account_id in self._owed:
-            # Silent Redis takes its time to fail: once for an account is enough.
-            self._owe(account_id)
+        if account_id in self._pending_drops:
+            # A silent Redis takes seconds to fail: once for each account is enough.
+            self._postpone_drop(account_id)
             return
         try:
-            await self._link.execute("DEL", _key(account_id))
+            await self._client.execute("DEL", _key(account_id))
         except RedisError as error:
-            self._link.failed(error)
-            self._owe(account_id)
+            self._client.record_failure(error)
+            self._postpone_drop(account_id)
         except BaseException:
-            # Cancelled: whoever wrote went away, but what was written stays.
-            self._owe(account_id)
+            # Cancelled because the client went away, but its write is in the database.
+            self._postpone_drop(account_id)
             raise
 
-    def _owe(self, account_id: UUID) -> None:
-        self._owed[account_id] = object()
-        self._indebted.set()
+    def _postpone_drop(self, account_id: UUID) -> None:
+        self._pending_drops[account_id] = object()
+        self._drop_pending.set()
 
-    async def _drop_owed(self) -> None:
-        """Wait until drops are owed, and try them. Raises RedisError."""
-        await self._indebted.wait()
-        for account_id, debt in tuple(self._owed.items()):
-            # Not behind commands that wait for a lost answer.
-            await self._link.commands.delete(_key(account_id))
-            # A write that came meanwhile may not have been there yet when this was dropped.
-            if self._owed[account_id] is debt:
-                del self._owed[account_id]
-        if not self._owed:
-            self._indebted.clear()
+    async def _repeat_drops(self) -> None:
+        """Wait for pending drops and repeat them. Raises RedisError."""
+        await self._drop_pending.wait()
+        for account_id, drop in tuple(self._pending_drops.items()):
+            # On a connection of its own, not in a batch that may wait for a lost answer.
+            await self._client.commands.delete(_key(account_id))
+            # A write that came in the meantime may have been committed after this drop.
+            if self._pending_drops[account_id] is drop:
+                del self._pending_drops[account_id]
+        if not self._pending_drops:
+            self._drop_pending.clear()
 
-    def _new_generation(self) -> str:
-        """One that no process ever made."""
-        return next(self._generations)
-
-    def _life_of_generation(self) -> int:
+    def _generation_milliseconds(self) -> int:
         return round((self._seconds + READING_SECONDS) * 1_000)
 
 

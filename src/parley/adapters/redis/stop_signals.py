@@ -5,66 +5,67 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from parley.adapters.redis.client.connection import PATIENCE_SECONDS, RedisClient
+from parley.adapters.redis.client.background import BACKGROUND_WAIT_SECONDS
+from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.pubsub import PubSub
 
 CHANNEL = "parley:stop"
 
 
 class RedisStopSignals:
-    """One channel for all replies: signals are rare, and subscribing for each reply would not be.
+    """One channel for all replies: signals are rare, whereas a subscription for each reply would not be.
 
-    `send` needs nothing else; `listen` hears signals only inside of `running`.
+    `send` works at any time, `listen` only while `running`.
     """
 
-    def __init__(self, link: RedisClient, channels: PubSub) -> None:
-        self._link = link
-        self._channels = channels
+    def __init__(self, client: RedisClient, pubsub: PubSub) -> None:
+        self._client = client
+        self._pubsub = pubsub
         self._listeners: dict[bytes, set[asyncio.Event]] = {}
-        self._joined = asyncio.Event()
-        self._was_cut_off = False
+        self._subscribed = asyncio.Event()
+        self._was_disconnected = False
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Enter it inside of the channels' own. Opens also when Redis does not answer."""
-        self._channels.join(CHANNEL, self)
+        """Subscribed while the context is open; `pubsub` must be running. Opens without Redis too."""
+        self._pubsub.subscribe(CHANNEL, self)
         try:
-            if self._channels.connected:
+            if self._pubsub.connected:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PATIENCE_SECONDS):
-                        await self._joined.wait()
+                    async with asyncio.timeout(BACKGROUND_WAIT_SECONDS):
+                        await self._subscribed.wait()
             yield
         finally:
-            self._channels.leave(CHANNEL, self)
+            self._pubsub.unsubscribe(CHANNEL, self)
 
     async def send(self, reply_id: UUID) -> None:
-        with self._link.best_effort():
-            await self._link.commands.publish(CHANNEL, reply_id.bytes)
+        with self._client.best_effort():
+            await self._client.commands.publish(CHANNEL, reply_id.bytes)
 
     @asynccontextmanager
     async def listen(self, reply_id: UUID) -> AsyncGenerator[asyncio.Event, None]:
-        nudged = asyncio.Event()
+        signalled = asyncio.Event()
         listeners = self._listeners.setdefault(reply_id.bytes, set())
-        listeners.add(nudged)
+        listeners.add(signalled)
         try:
-            yield nudged
+            yield signalled
         finally:
-            listeners.discard(nudged)
+            listeners.discard(signalled)
             if not listeners and self._listeners.get(reply_id.bytes) is listeners:
                 del self._listeners[reply_id.bytes]
 
     def on_message(self, data: bytes) -> None:
-        for nudged in self._listeners.get(data, ()):
-            nudged.set()
+        for signalled in self._listeners.get(data, ()):
+            signalled.set()
 
     def on_disconnect(self) -> None:
-        self._was_cut_off = True
+        self._was_disconnected = True
 
     def on_subscribed(self) -> None:
-        """Signals may have been lost before: a nudge to everyone costs one look into the database each."""
-        self._joined.set()
-        if self._was_cut_off:
-            self._was_cut_off = False
+        """After a disconnect set every event: a signal may have been lost, and a needless one costs one query."""
+        self._subscribed.set()
+        if self._was_disconnected:
+            self._was_disconnected = False
             for listeners in self._listeners.values():
-                for nudged in listeners:
-                    nudged.set()
+                for signalled in listeners:
+                    signalled.set()

@@ -1,6 +1,6 @@
-"""The steps of a reply, told by the ports that its writer is given."""
+"""Ports of the chat module that trace the steps of a reply."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -8,13 +8,14 @@ from typing import Any, cast
 from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 
 from parley.adapters.tracing import ending
-from parley.core.chat.model import Claim, Conversation, Ending, Finished
-from parley.core.chat.ports import LanguageModel, ReplyMeter
+from parley.core.chat.language_model import LanguageModel, ModelEvent, Text
+from parley.core.chat.model import Claim, Conversation, Ending
+from parley.core.chat.ports import ReplyMeter
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 
 
 class TracedMeter:
-    """A ReplyMeter that also tells the current span, which is that of the work on the reply."""
+    """A ReplyMeter that also annotates the current span, which is that of the task that writes the reply."""
 
     def __init__(self, meter: ReplyMeter) -> None:
         self._meter = meter
@@ -36,32 +37,35 @@ class TracedMeter:
 
 
 class TracedModel:
-    """A LanguageModel whose answers are spans from the call to the last piece."""
+    """A LanguageModel whose answers are spans, from the request to the last part."""
 
     def __init__(self, writer: LanguageModel, tracer: Tracer) -> None:
         self._writer = writer
         self._tracer = tracer
 
-    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
-        # Never the current one: a generator's context is that of whoever asks for the next piece.
+    async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
+        # Not made the current span: a generator runs in the context of whichever task asks for the next part.
         span = self._tracer.start_span("ask_model", kind=SpanKind.CLIENT, attributes={"gen_ai.request.model": model})
-        silent = True
+        waiting = True
         with ending(span):
-            async with aclosing(self._writer.reply(model, conversation)) as pieces:
-                async for piece in pieces:
-                    if silent and isinstance(piece, str):
+            async with aclosing(self._writer.reply(model, conversation)) as answer:
+                async for part in answer:
+                    if waiting and isinstance(part, Text):
                         span.add_event("first_text")
-                        silent = False
-                    yield piece
+                        waiting = False
+                    yield part
+
+    async def check(self, models: Sequence[str]) -> str:
+        return await self._writer.check(models)
 
     async def close(self) -> None:
         await self._writer.close()
 
 
 class TracedChat:
-    """A ChatUnitOfWork whose transactions are spans, each to the end of its commit.
+    """A ChatUnitOfWork whose transactions are spans.
 
-    One is named after the first that it does to a reply: `replies.claim`, `replies.renew`, `replies.end`.
+    Each is named after its first call to the port of replies: `replies.claim`, `replies.renew`, `replies.end`.
     """
 
     def __init__(self, uow: ChatUnitOfWork, tracer: Tracer) -> None:
@@ -80,7 +84,7 @@ class TracedChat:
 
 
 class _Unit:
-    """The same unit, but for `replies`."""
+    """The same unit of work, with a traced port of replies."""
 
     def __init__(self, unit: ChatUnit, span: Span) -> None:
         self._unit = unit
@@ -91,7 +95,7 @@ class _Unit:
 
 
 class _Naming:
-    """The same port; its first use names the span."""
+    """The same port; its first call names the span."""
 
     def __init__(self, port: object, span: Span) -> None:
         self._port = port

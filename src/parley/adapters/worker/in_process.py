@@ -1,4 +1,4 @@
-"""The workers that run inside the API process when there is no Redis."""
+"""Workers inside the API process, for the embedded mode."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -10,17 +10,17 @@ import structlog
 
 log = structlog.get_logger("parley.worker")
 
-# The work waits for others, models above all, and not for this machine: the bound only keeps memory in hand.
+# Bounds memory only: the work mostly waits for models, not for this machine.
 MOST_AT_ONCE = 500
 
 
 class Ids(Protocol):
     async def take(self) -> UUID:
-        """The next id; waits for one."""
+        """The next id, as soon as there is one."""
 
 
 class InProcessWorker:
-    """Does the work for the ids that it takes, up to MOST_AT_ONCE side by side."""
+    """Takes ids and does their work, up to MOST_AT_ONCE concurrently. An exception of the work is logged."""
 
     def __init__(self, *, ids: Ids, work: Callable[[UUID], Awaitable[None]]) -> None:
         self._ids = ids
@@ -29,7 +29,7 @@ class InProcessWorker:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Works while the context is open; at its end what is being done is cancelled."""
+        """Works while the context is open; then running work is cancelled and awaited."""
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(self._take_and_work())
             try:
@@ -47,7 +47,7 @@ class InProcessWorker:
         try:
             await self._work(id_)
         except Exception:
-            # What it was for is safe in the database: the sweeper finds it again.
+            # The work itself is in the database, where the sweeper finds it again.
             log.exception("task_crashed", id=str(id_))
         finally:
             self._free.release()

@@ -1,4 +1,4 @@
-"""What a worker's log lines are about."""
+"""Adds the id of the work to a worker's log lines."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -9,9 +9,9 @@ Work = Callable[[UUID], Awaitable[None]]
 
 
 def with_log_context(name: str, work: Work) -> Work:
-    """The work, with the id that it is given in all that its task logs from then on, also after it raised.
+    """The work, with its id as `name` in everything that its task logs from then on, also after an exception.
 
-    Every piece of work needs a task of its own, as both kinds of worker give it.
+    Each call needs a task of its own, as it has in both kinds of worker.
     """
 
     async def do(id_: UUID) -> None:

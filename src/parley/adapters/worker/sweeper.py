@@ -1,4 +1,4 @@
-"""What every worker does again and again."""
+"""Jobs that every process repeats in the background."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -8,15 +8,17 @@ from typing import Protocol
 
 import structlog
 
+from parley.core.tasks import cancel_and_wait
+
 log = structlog.get_logger("parley.sweeper")
 
-# A query that is cut off costs its connection; a question to the payment provider may take longer than leaving may.
-PATIENCE_SECONDS = 1.0
+# A cancelled query costs its database connection, but a call to the payment provider may outlast the shutdown.
+SHUTDOWN_GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`run` every `seconds`; a number that it returns says how much it found, for the log."""
+    """Calls `run` every `seconds`; a number that it returns is how much it found, for the log and the metrics."""
 
     name: str
     seconds: float
@@ -24,7 +26,7 @@ class Sweep:
 
 
 class SweepMeter(Protocol):
-    """What operators are told of sweeps by name. Raises nothing."""
+    """Metrics of sweeps by name. Raises nothing."""
 
     def swept(self, sweep: str, found: int) -> None: ...
 
@@ -32,30 +34,34 @@ class SweepMeter(Protocol):
 
 
 class Sweeper:
+    """Runs each sweep on its own schedule. A sweep that raises is logged and runs again at its next time."""
+
     def __init__(self, *sweeps: Sweep, meter: SweepMeter) -> None:
         self._sweeps = sweeps
         self._meter = meter
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Sweeps while the context is open, first at once. At its end a sweep has PATIENCE_SECONDS to end by itself."""
-        leaving = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(self._repeat(sweep, leaving)) for sweep in self._sweeps]
+        """Sweeps while the context is open, first immediately.
+
+        At the end a sweep in progress gets SHUTDOWN_GRACE_SECONDS to finish before it is cancelled.
+        """
+        stopping = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(self._repeat(sweep, stopping)) for sweep in self._sweeps]
             try:
                 yield
             finally:
-                leaving.set()
-                await asyncio.wait(loops, timeout=PATIENCE_SECONDS)
-                for loop in loops:
-                    loop.cancel()
+                stopping.set()
+                await asyncio.wait(loops, timeout=SHUTDOWN_GRACE_SECONDS)
+                await cancel_and_wait(*loops)
 
-    async def _repeat(self, sweep: Sweep, leaving: asyncio.Event) -> None:
-        while not leaving.is_set():
+    async def _repeat(self, sweep: Sweep, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
             try:
                 found = await sweep.run()
             except Exception:
-                # The next round may find the database back.
+                # The database may be back at the next run.
                 log.exception("sweep_failed", sweep=sweep.name)
                 self._meter.failed(sweep.name)
             else:
@@ -64,4 +70,4 @@ class Sweeper:
                     log.info("swept", sweep=sweep.name, found=found)
             with suppress(TimeoutError):
                 async with asyncio.timeout(sweep.seconds):
-                    await leaving.wait()
+                    await stopping.wait()

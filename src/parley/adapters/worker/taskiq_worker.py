@@ -1,4 +1,4 @@
-"""What workers do, as taskiq tasks: thin, since the queue is only a hint."""
+"""A worker's work as taskiq tasks."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -18,9 +18,9 @@ def serve(
     *,
     background: Callable[[], AbstractAsyncContextManager[None]],
 ) -> None:
-    """Give the broker its tasks, each of which takes an id.
+    """Register the tasks, each of which takes an id, by name.
 
-    `background` is open while a worker process runs.
+    `background` is open while a worker process runs. An exception of a task is logged.
     """
     stack = AsyncExitStack()
 
@@ -41,7 +41,7 @@ def _task(name: str, work: Work) -> Callable[[str], Awaitable[None]]:
         try:
             await work(UUID(id_))
         except Exception:
-            # What it was for is safe in the database: a sweeper finds it again.
+            # The work itself is in the database, where the sweeper finds it again.
             log.exception("task_crashed", task=name, id=id_)
 
     return do

@@ -1,4 +1,4 @@
-"""The chat module: rooms, messages, and the life of a reply."""
+"""The chat module: rooms, messages, and replies from acceptance to end."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from parley.core.ports import Clock, Jitter, NewId
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatPorts:
-    """Everything that the chat module needs from outside; the first argument of each of its use cases."""
+    """Everything the chat module needs from outside; the first argument of each of its use cases."""
 
     uow: ChatUnitOfWork
     catalogue: ModelCatalogue

@@ -1,15 +1,15 @@
-"""Which models may be named, and who writes for them."""
+"""The models on offer, and the provider of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from parley.core.chat.errors import ModelRefused, UnknownModel
-from parley.core.chat.ports import LanguageModel
+from parley.core.chat.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One vendor or server. `models` are its own names, in the order in which they are offered."""
+    """One vendor or server. `models` are its own names, in the order in which they are listed."""
 
     writer: LanguageModel
     models: tuple[str, ...]
@@ -27,18 +27,21 @@ class ModelCatalogue:
         return tuple(f"{name}/{model}" for name, provider in self.providers.items() for model in provider.models)
 
     def check(self, name: str | None) -> None:
-        """Raises UnknownModel unless `name` is None or offered."""
+        """Raises UnknownModel unless `name` is None or on offer."""
         if name is not None and name not in self.names:
             raise UnknownModel(name)
 
     def choose(self, *wishes: str | None) -> str:
-        """The first wish that is not None, else the default. Raises UnknownModel when it is not offered."""
+        """The first wish that is not None, else the default. Raises UnknownModel if that wish is not on offer."""
         chosen = next((wish for wish in wishes if wish is not None), self.default)
         self.check(chosen)
         return chosen
 
     def writer(self, name: str) -> tuple[LanguageModel, str]:
-        """Who writes for `name`, and the provider's own name for it. Raises ModelRefused when it is offered no more."""
+        """The language model behind `name`, and the provider's own name for it.
+
+        Raises ModelRefused if `name` is no longer on offer.
+        """
         provider, _, model = name.partition("/")
         if name not in self.names:
             raise ModelRefused("model_not_offered", f"The model {name!r} is no longer offered here.")

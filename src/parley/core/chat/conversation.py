@@ -1,4 +1,4 @@
-"""What a model is told of a room."""
+"""The part of a room's history that is sent to a model."""
 
 from parley.core.chat.model import Claim, Conversation, Turn
 from parley.core.chat.stores import ChatUnit
@@ -7,9 +7,9 @@ PAGE = 100
 
 
 async def read_conversation(unit: ChatUnit, claim: Claim, *, characters: int) -> Conversation:
-    """The room's instructions, and whole messages up to `characters` in all, the newest kept, oldest first.
+    """The room's instructions and its newest messages of up to `characters` in all, oldest first.
 
-    The message to be answered is always there, even when it alone is longer.
+    Messages are never cut. The message to be answered is always included, even if it is longer than `characters`.
     """
     turns: list[Turn] = []
     left = characters

@@ -1,4 +1,4 @@
-"""How long a model may take: for its first text, between two pieces, and in all."""
+"""Time limits on a model's answer: until its first text, between two chunks of text, and in all."""
 
 import asyncio
 from types import TracebackType
@@ -8,14 +8,14 @@ from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 
 
 class Deadlines:
-    """Around the reading of a model's pieces; tell it of each. All durations in seconds.
+    """A context around the reading of a model's answer; call `reset` for everything that arrives. Times in seconds.
 
-    Raises ModelUnavailable when a piece is late or the model itself gave up waiting, ModelRefused when the whole takes
-    too long.
+    Raises ModelUnavailable if the model is silent for too long or raises TimeoutError itself, ModelRefused if the whole
+    answer takes too long.
     """
 
     def __init__(self, *, first: float, idle: float, total: float) -> None:
-        self._patience = first
+        self._allowed_silence = first
         self._idle = idle
         self._total = total
         self._loop = asyncio.get_running_loop()
@@ -25,16 +25,16 @@ class Deadlines:
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._timer = self._loop.call_at(self._due, self._check)
         return self
 
-    def met(self) -> None:
-        """A piece came. That moves no timer, of which there would be thousands a second: `_look` looks again."""
+    def reset(self) -> None:
+        """Start the idle time anew. Moves no timer, as this is called thousands of times a second: `_check` does."""
         self._due = self._loop.time() + self._idle
-        if self._patience != self._idle:
-            self._patience = self._idle
+        if self._allowed_silence != self._idle:
+            self._allowed_silence = self._idle
             self._timer.cancel()
-            self._look()
+            self._check()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -47,13 +47,13 @@ class Deadlines:
         if isinstance(error, TimeoutError):
             raise self._failure() from error
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._loop.time() >= self._due:
             self._timeout.reschedule(self._due)
         else:
-            self._timer = self._loop.call_at(self._due, self._look)
+            self._timer = self._loop.call_at(self._due, self._check)
 
     def _failure(self) -> ModelFailed:
         if self._loop.time() >= self._end:
             return ModelRefused("model_timeout", f"The model wrote for over {self._total:g} s.")
-        return ModelUnavailable("model_timeout", f"The model was silent for {self._patience:g} s.")
+        return ModelUnavailable("model_timeout", f"The model was silent for {self._allowed_silence:g} s.")

@@ -1,4 +1,4 @@
-"""The text of one attempt while it grows, and how it reaches its readers."""
+"""The growing text of one attempt, and its delivery to readers."""
 
 import asyncio
 from uuid import UUID
@@ -12,7 +12,7 @@ COALESCE_CHARACTERS = 400
 
 
 class Draft:
-    """Collects what the model writes and sends it on in pieces: at once, unless one was sent a moment ago."""
+    """Collects a model's text and sends it in chunks, at most one per COALESCE_SECONDS unless much text arrives."""
 
     def __init__(self, *, stream: ReplyStream, reply_id: UUID, attempt: int) -> None:
         self.text = ""
@@ -21,31 +21,32 @@ class Draft:
         self._attempt = attempt
         self._sent = 0
         self._clock = asyncio.get_running_loop().time
-        self._next_at = self._clock()
-        self._held = asyncio.Event()
+        self._next_send = self._clock()
+        self._delayed = asyncio.Event()
 
     async def begin(self) -> None:
-        """Send the mark that tells readers to clear what an earlier attempt wrote."""
+        """Send an empty chunk, at which readers clear the text of an earlier attempt."""
         await self._stream.append(self._reply_id, Chunk(self._attempt, 0, ""))
 
     async def add(self, text: str) -> None:
+        """Append `text` and send it, unless a chunk was sent a moment ago: then `send_delayed` does."""
         self.text += make_storable(text)
-        if self._clock() >= self._next_at or len(self.text) - self._sent >= COALESCE_CHARACTERS:
+        if self._clock() >= self._next_send or len(self.text) - self._sent >= COALESCE_CHARACTERS:
             await self._send()
         else:
-            self._held.set()
+            self._delayed.set()
 
-    async def send_what_is_held(self) -> None:
-        """Runs until cancelled: sends what came too soon after the piece before."""
+    async def send_delayed(self) -> None:
+        """Send delayed text as it becomes due. Runs until cancelled."""
         while True:
-            await self._held.wait()
-            await asyncio.sleep(self._next_at - self._clock())
-            self._held.clear()
+            await self._delayed.wait()
+            await asyncio.sleep(self._next_send - self._clock())
+            self._delayed.clear()
             await self._send()
 
     async def _send(self) -> None:
-        piece = Chunk(self._attempt, self._sent, self.text[self._sent :])
-        if piece.text:
-            self._sent = piece.end
-            self._next_at = self._clock() + COALESCE_SECONDS
-            await self._stream.append(self._reply_id, piece)
+        chunk = Chunk(self._attempt, self._sent, self.text[self._sent :])
+        if chunk.text:
+            self._sent = chunk.end
+            self._next_send = self._clock() + COALESCE_SECONDS
+            await self._stream.append(self._reply_id, chunk)

@@ -1,11 +1,11 @@
-"""Refusals of the chat module, and the two ways a model can fail."""
+"""Errors of the chat module, and the two kinds of failure of a model."""
 
-from parley.core.chat.model import Allowance
+from parley.core.chat.model import Allowance, TokenUsage
 from parley.core.errors import DomainError, InvalidInput, Kind
 
 
 class RoomNotFound(DomainError):
-    """No such room, or somebody else's: the answer does not tell which."""
+    """There is no such room, or it belongs to another account; the answer is the same."""
 
     code = "chatroom_not_found"
     kind = Kind.NOT_FOUND
@@ -15,7 +15,7 @@ class RoomNotFound(DomainError):
 
 
 class MessageNotFound(DomainError):
-    """No such message in that room of that account."""
+    """There is no such message in that room of that account."""
 
     code = "message_not_found"
     kind = Kind.NOT_FOUND
@@ -25,7 +25,7 @@ class MessageNotFound(DomainError):
 
 
 class NotAReply(DomainError):
-    """The message exists but is the user's own: it has no stream and cannot be stopped."""
+    """The message is a user's, which has no stream and cannot be stopped."""
 
     code = "not_a_reply"
     kind = Kind.NOT_FOUND
@@ -35,7 +35,7 @@ class NotAReply(DomainError):
 
 
 class UnknownModel(InvalidInput):
-    """The named model is not offered here."""
+    """The requested model is not on offer."""
 
     code = "unknown_model"
 
@@ -44,7 +44,7 @@ class UnknownModel(InvalidInput):
 
 
 class QuotaExceeded(DomainError):
-    """The plan's messages of this UTC day are used up."""
+    """The plan's messages for this UTC day are used up."""
 
     code = "quota_exceeded"
     kind = Kind.TOO_MANY
@@ -55,7 +55,7 @@ class QuotaExceeded(DomainError):
 
 
 class TooManyPending(DomainError):
-    """The account already waits for as many replies as one account may."""
+    """The account has as many unfinished replies as one account may have. `retry_after` is in seconds."""
 
     code = "too_many_pending"
     kind = Kind.TOO_MANY
@@ -67,7 +67,7 @@ class TooManyPending(DomainError):
 
 
 class IdempotencyMismatch(DomainError):
-    """The Idempotency-Key was used in this room before, with another body."""
+    """The Idempotency-Key was used in this room before, with a different body."""
 
     code = "idempotency_key_reused"
     kind = Kind.MISMATCH
@@ -77,24 +77,45 @@ class IdempotencyMismatch(DomainError):
 
 
 class ModelFailed(Exception):
-    """A model did not finish a reply. `code` and `detail` may be shown to the account that asked."""
+    """A model did not finish a reply. `code` and `detail` may be shown to the account that asked.
 
-    def __init__(self, code: str, detail: str) -> None:
+    `usage` is what the attempt cost, if the provider said so before it failed. `cause` is for operators: what the
+    provider answered, without any text of the conversation.
+    """
+
+    def __init__(self, code: str, detail: str, *, usage: TokenUsage | None = None, cause: str = "") -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.usage = usage
+        self.cause = cause
 
 
 class ModelUnavailable(ModelFailed):
-    """Worth another attempt: overload, a cut connection, a stall, an end without a finish reason.
+    """Another attempt may succeed: overload, a lost connection, silence, an end without a finish reason.
 
-    `retry_after` is what the vendor asked for, in seconds, or None when it did not say.
+    `retry_after` is the delay that the vendor asked for, in seconds, or None.
     """
 
-    def __init__(self, code: str, detail: str, *, retry_after: float | None = None) -> None:
-        super().__init__(code, detail)
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        usage: TokenUsage | None = None,
+        cause: str = "",
+    ) -> None:
+        super().__init__(code, detail, usage=usage, cause=cause)
         self.retry_after = retry_after
 
 
 class ModelRefused(ModelFailed):
-    """Final: a blocked prompt, a rejected key, a request that the vendor will never accept."""
+    """Another attempt would fail too: a blocked prompt, a rejected key, a request that the vendor never accepts."""
+
+
+class ContextTooLong(ModelFailed):
+    """The conversation is longer than the model can read. A shorter one may be accepted."""
+
+    def __init__(self, detail: str, *, cause: str = "") -> None:
+        super().__init__("context_too_long", detail, cause=cause)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
-    """All durations in seconds. `attempts` counts the model's failures, not the deaths of workers."""
+    """Durations are in seconds. `attempts` counts failures of the model, not lost workers."""
 
     first_token: float
     idle: float

@@ -1,4 +1,4 @@
-"""Accepting a message and reading what was said."""
+"""Accepting and reading messages."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat import ChatPorts
 from parley.core.chat.errors import IdempotencyMismatch, MessageNotFound, RoomNotFound, TooManyPending
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_CHARACTERS,
@@ -19,16 +19,13 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
-from parley.core.chat.ports import ReplyQueue, RoomListCache
-from parley.core.chat.rooms import MessagePage, message_page
-from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
-from parley.core.ports import NewId
+from parley.core.chat.stores import ChatUnit
 from parley.core.text import check_text
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A user's message and its reply as they were at acceptance, and the quota as it is now."""
+    """A user's message and its reply as they were when accepted, and the quota as it is now."""
 
     question: Message
     reply: Message
@@ -36,31 +33,27 @@ class Accepted:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages, oldest first. `next_cursor` is the position before which older ones follow; None if none do."""
+
+    items: list[Message]
+    next_cursor: int | None
+
+
 async def post_message(
-    *,
-    uow: ChatUnitOfWork,
-    queue: ReplyQueue,
-    cache: RoomListCache,
-    catalogue: ModelCatalogue,
-    max_pending: int,
-    account_id: UUID,
-    room_id: UUID,
-    content: str,
-    model: str | None,
-    key: str | None,
-    new_id: NewId,
-    now: datetime,
+    chat: ChatPorts, *, account_id: UUID, room_id: UUID, content: str, model: str | None, key: str | None
 ) -> Accepted:
-    """Accept a message for exactly one reply; with a `key`, exactly once in 24 hours.
+    """Accept a message for exactly one reply; with an idempotency `key`, exactly once in 24 hours.
 
     Raises InvalidInput, UnknownModel, RoomNotFound, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
     them nothing has changed.
     """
     check_text("content", content, longest=MESSAGE_CHARACTERS)
     idempotency_key = None if key is None else _idempotency_key(key, content, model)
-    question_id, reply_id = new_id(), new_id()
-    async with uow() as unit:
-        # The room is locked first, here and everywhere: it orders positions, and parallel uses of one key.
+    question_id, reply_id, now = chat.new_id(), chat.new_id(), chat.now()
+    async with chat.uow() as unit:
+        # Always locks the room first: this orders positions, and concurrent uses of one key.
         reserved = await unit.rooms.reserve(room_id, account_id, at=now)
         if reserved is None:
             raise RoomNotFound
@@ -69,38 +62,44 @@ async def post_message(
             first_use = await unit.idempotency_keys.remember(room_id, idempotency_key, reply_id, at=now)
             if first_use is not None:
                 return await _replay(unit, room, first_use, idempotency_key, now)
-        chosen = catalogue.choose(model, room.model)
+        chosen = chat.catalogue.choose(model, room.model)
         question, reply = _exchange(question_id, reply_id, room, position, content, chosen, now)
         allowance = await unit.quota.take(account_id, now=now)
-        added = await unit.messages.add_exchange(
+        max_pending = chat.limits.max_pending
+        if not await unit.messages.add_exchange(
             question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=max_pending
-        )
-        if not added:
+        ):
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
-    await cache.drop(account_id)
-    await queue.put(reply_id)
+    await chat.room_list_cache.drop(account_id)
+    await chat.queue.put(reply_id)
     return Accepted(question, reply, allowance, replayed=False)
 
 
 async def read_messages(
-    *, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, before: int | None, limit: int
+    chat: ChatPorts, *, account_id: UUID, room_id: UUID, before: int | None, limit: int
 ) -> MessagePage:
     """The newest page before a position. Raises RoomNotFound."""
-    async with uow(read_only=True) as unit:
+    async with chat.uow(read_only=True) as unit:
         found = await unit.messages.page(room_id, account_id, before=before, limit=limit + 1)
         if not found and await unit.rooms.get(room_id, account_id) is None:
             raise RoomNotFound
     return message_page(found, limit)
 
 
-async def read_message(*, uow: ChatUnitOfWork, account_id: UUID, room_id: UUID, message_id: UUID) -> Message:
+async def read_message(chat: ChatPorts, *, account_id: UUID, room_id: UUID, message_id: UUID) -> Message:
     """Raises MessageNotFound, also for a message of another room or account."""
-    async with uow(read_only=True) as unit:
+    async with chat.uow(read_only=True) as unit:
         message = await unit.messages.get(message_id, room_id, account_id)
     if message is None:
         raise MessageNotFound
     return message
+
+
+def message_page(found: list[Message], limit: int) -> MessagePage:
+    """A page of `limit` out of up to `limit + 1` messages, oldest first; one too many says that older ones follow."""
+    items = found[-limit:]
+    return MessagePage(items, items[0].position if len(found) > limit else None)
 
 
 def _exchange(

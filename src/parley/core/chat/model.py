@@ -1,5 +1,6 @@
-"""The nouns of a conversation: rooms, messages, and a reply while it is being written."""
+"""The data of the chat module: rooms, messages, and replies while they are written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -34,7 +35,7 @@ ENDED = frozenset({Status.COMPLETED, Status.STOPPED, Status.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One conversation of one account. A `model` of None is the default one."""
+    """One conversation of one account. A `model` of None means the default model."""
 
     id: UUID
     account_id: UUID
@@ -45,21 +46,37 @@ class Room:
     active_at: datetime
 
 
+class FinishReason(str, Enum):
+    """Why a model ended its answer: it was done, it reached its limit, or its provider's filter stepped in."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+
+
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    input_tokens: int
-    output_tokens: int
+    """The tokens that an attempt cost, as far as its provider counted them: None where it did not.
 
-    @property
-    def believable(self) -> bool:
-        """Vendors' SDKs pass on what the server sent: anything at all. What no database could store is not counted."""
-        counts = (self.input_tokens, self.output_tokens)
-        return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts)
+    `cached_input_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`. Counts come as servers
+    send them; one that is no whole number from 0 to MOST_TOKENS cannot be stored and becomes None.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            count = getattr(self, name)
+            if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+                object.__setattr__(self, name, None)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyError:
-    """Why a reply failed, in words that the account may read."""
+    """Why a reply failed; both fields are shown to the account."""
 
     code: str
     detail: str
@@ -67,7 +84,7 @@ class ReplyError:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a user said, or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply."""
+    """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply."""
 
     id: UUID
     room_id: UUID
@@ -86,7 +103,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RoomCursor:
-    """Where a page of rooms ended: activity first, the id where two rooms share it."""
+    """The last room of a page. The id decides between rooms with the same time of activity."""
 
     active_at: datetime
     room_id: UUID
@@ -94,7 +111,7 @@ class RoomCursor:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The day's quota after a message was counted. `limit` and `remaining` are None on a plan without a limit."""
+    """The day's quota, the present message included. `limit` and `remaining` are None on a plan without a limit."""
 
     limit: int | None
     remaining: int | None
@@ -102,14 +119,14 @@ class Allowance:
 
     @property
     def with_one_back(self) -> "Allowance":
-        """As it is when that message is not counted after all."""
+        """The quota without the present message."""
         remaining = None if self.remaining is None else self.remaining + 1
         return Allowance(self.limit, remaining, self.resets_at)
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A client's name for one request; `fingerprint` tells a repeat from another body."""
+    """A client's name for one request. `fingerprint` is a hash of the body, equal for a repetition."""
 
     value: str
     fingerprint: bytes
@@ -117,9 +134,10 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write one attempt of a reply, for as long as its lease is renewed.
+    """The right to write one attempt of a reply, as long as its lease is renewed.
 
-    `created_at` is the reply's, `instructions` are its room's.
+    `attempt` counts the claims of the reply, `failures` those that its model failed, and `charged_on` is the day whose
+    quota paid. `created_at` is the reply's; `instructions` are its room's.
     """
 
     reply_id: UUID
@@ -136,7 +154,7 @@ class Claim:
 
 
 class Lease(Enum):
-    """What a renewal found."""
+    """The result of a renewal."""
 
     HELD = "held"
     STOP_REQUESTED = "stop_requested"
@@ -145,7 +163,7 @@ class Lease(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt left its reply for good."""
+    """The final state of a reply."""
 
     status: Status
     content: str
@@ -156,7 +174,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as a model sees it."""
+    """One message as it is sent to a model."""
 
     role: Role
     content: str
@@ -164,25 +182,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a model is asked to continue: the room's instructions, then the turns, oldest first, a user's last."""
+    """What a model is asked to continue: the room's instructions and the turns, oldest first, the last one a user's."""
 
     instructions: str | None
     turns: tuple[Turn, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The model said that its answer is whole."""
-
-    usage: TokenUsage | None
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class EventId:
-    """A reader's place in a reply's stream: the attempt, and how many of its characters came before.
+    """A reader's position in a reply's stream: an attempt and a number of its characters.
 
-    Because the place is a count of characters, the database alone can resume any stream: what is missing is the text
-    from there on.
+    As the position is a number of characters, any stream can be resumed from the database alone.
     """
 
     attempt: int
@@ -194,7 +204,7 @@ class EventId:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some text of one attempt, and the number of characters that came before it. Empty at 0: the attempt began."""
+    """Text of one attempt, and the number of characters before it. An empty chunk at 0 begins an attempt."""
 
     attempt: int
     start: int
@@ -203,6 +213,16 @@ class Chunk:
     @property
     def end(self) -> int:
         return self.start + len(self.text)
+
+
+def join_chunks(chunks: Iterable[Chunk]) -> str:
+    """The text of one attempt's chunks, oldest first, from its beginning up to the first gap."""
+    text = ""
+    for chunk in chunks:
+        if chunk.start > len(text):
+            break
+        text += chunk.text[len(text) - chunk.start :]
+    return text
 
 
 def utc_day(moment: datetime) -> date:

@@ -1,7 +1,6 @@
-"""What the chat module needs from outside, named by role. Times are aware and UTC; durations are seconds."""
+"""The chat module's ports other than storage. Times are aware and in UTC, durations in seconds."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,54 +8,36 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.model import (
-    Chunk,
-    Claim,
-    Conversation,
-    Ending,
-    Finished,
-)
-
-
-class LanguageModel(Protocol):
-    def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[str | Finished, None]:
-        """Stream an answer: pieces of text as they come, none empty, then exactly one Finished, always the last.
-
-        `model` is the provider's own name for it. Raises ModelUnavailable or ModelRefused, also after some text. Sets
-        no deadlines: the caller has them. Closing the generator ends the request.
-        """
-
-    async def close(self) -> None:
-        """Give up connections, once no reply is under way."""
+from parley.core.chat.model import Chunk, Claim, Ending
 
 
 class ReplyMeter(Protocol):
-    """What operators are told of replies, in counts and in log lines; never any text. Raises nothing."""
+    """Counts and logs what happens to replies, for operators; never their text. Raises nothing."""
 
     def claimed(self, claim: Claim) -> None:
-        """From now on this task, and those that it begins, write for that claim."""
+        """The current task, and those that it creates, write for this claim from now on."""
 
     def first_text(self, claim: Claim, at: datetime) -> None:
-        """The attempt has its first text. Both times, `at` and the claim's, are those of their machines' clocks."""
+        """The attempt received its first text. `at` and the claim's time may come from different machines' clocks."""
 
     def attempt_failed(self, claim: Claim, code: str) -> None:
-        """The model failed; whether there is another attempt is not said. `code` is one of ours."""
+        """The model failed; another attempt may or may not follow. `code` is that of a ModelFailed."""
 
     def ended(self, claim: Claim, ending: Ending) -> None:
-        """The reply has ended in the database, once."""
+        """The reply has ended in the database. Called once for each reply."""
 
 
 class ReplyQueue(Protocol):
     async def put(self, reply_id: UUID) -> None:
-        """Tell some worker that this reply may be claimable.
+        """Tell a worker that this reply may be claimable.
 
-        A hint: it may be lost, repeated or reordered, and a failure to send is logged here and never raised; the
-        sweeper finds what was lost.
+        A hint, which may be lost, repeated or reordered: the sweeper finds what was lost. A failure to send it is
+        logged and not raised.
         """
 
 
 class StopSignals(Protocol):
-    """A nudge to the worker that holds a reply to look at the database now. A hint, as the queue is."""
+    """Tells the worker that holds a reply to read the database now. A hint, which may be lost."""
 
     async def send(self, reply_id: UUID) -> None:
         """Never raises."""
@@ -66,7 +47,7 @@ class StopSignals(Protocol):
 
 
 class StreamEnd(Enum):
-    """What a stream says besides text."""
+    """What a stream delivers besides text."""
 
     ENDED = "ended"
     CLOSED = "closed"
@@ -74,38 +55,38 @@ class StreamEnd(Enum):
 
 class StreamSubscription(Protocol):
     async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
-        """The next piece, or ENDED, or CLOSED, or None when `within` seconds brought nothing.
+        """The next chunk, or ENDED, or CLOSED, or None if nothing arrived within `within` seconds.
 
-        ENDED says that the reply has ended in the database, and may be lost, as pieces may. CLOSED says that this
-        process is leaving: nothing more will come here.
+        ENDED means that the database should be read for an end. It may be lost, as chunks may. CLOSED means that this
+        process is shutting down, and nothing follows.
         """
 
 
 class ReplyStream(Protocol):
-    """The text of replies while they are written: a wire, not a store. The database makes up for what it loses."""
+    """Carries the text of replies to their readers while it is written. What it loses is in the database at the end."""
 
-    async def append(self, reply_id: UUID, piece: Chunk) -> None:
-        """Send a piece to every reader. A piece not after the last one, by attempt and end, is dropped.
+    async def append(self, reply_id: UUID, chunk: Chunk) -> None:
+        """Send a chunk to every reader; it is dropped unless its attempt and end come after those of the last one.
 
-        Never raises; what could not be sent is lost.
+        Never raises; what cannot be sent is lost.
         """
 
     async def end(self, reply_id: UUID) -> None:
-        """Tell the readers that the database has the end. Never raises."""
+        """Send ENDED to every reader; to be called after the commit. Never raises."""
 
     def follow(self, reply_id: UUID) -> AbstractAsyncContextManager[StreamSubscription]:
-        """All pieces so far, oldest first, then those to come. A reply without any is just one with none yet."""
+        """All chunks of the latest attempt so far, oldest first, then those to come. Any reply_id is valid."""
 
     async def text_so_far(self, reply_id: UUID) -> str:
-        """The latest attempt's text from its beginning as far as it is known here without a gap; may be empty."""
+        """The latest attempt's text from its beginning up to the first gap; empty if nothing is known here."""
 
     def close(self) -> None:
-        """From now on every subscription says CLOSED. For a process that must not wait for its readers."""
+        """Send CLOSED to every present and future subscription, as shutdown must not wait for readers."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedPage:
-    """A page of rooms as its bytes were sent, and their ETag."""
+    """A rendered page of rooms and its ETag."""
 
     body: bytes
     etag: str
@@ -113,21 +94,21 @@ class CachedPage:
 
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
-    """Nothing was cached. `generation` proves to `store` that no write came between reading and storing.
+    """Nothing was cached. `generation` lets `store` detect a write between the look-up and the storing.
 
-    It is another one after every `drop`, and empty when the cache could not be asked: then nothing is stored.
+    It changes with every `drop`, and is empty if the cache does not answer: then nothing is stored.
     """
 
     generation: str
 
 
 class RoomListCache(Protocol):
-    """The first page of each account's rooms. Loses nothing by losing all of it."""
+    """The first page of each account's rooms. May forget any page at any time."""
 
     async def look_up(self, account_id: UUID, *, limit: int) -> CachedPage | CacheMiss: ...
 
     async def store(self, account_id: UUID, page: CachedPage, *, limit: int, missed: CacheMiss) -> None:
-        """Keep the page, unless `drop` was called since the look-up that missed."""
+        """Store the page unless `drop` was called since the look-up that returned `missed`."""
 
     async def drop(self, account_id: UUID) -> None:
-        """Forget the account's pages of every size."""
+        """Delete the account's pages of every size."""

@@ -1,4 +1,4 @@
-"""One database read for all readers of a process that miss the same cached page at once."""
+"""One database read for all requests of a process that miss the same cached page at the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,9 +8,10 @@ from parley.core.chat.ports import CachedPage, CacheMiss
 
 
 class SharedReads:
-    """Of readers that miss the same page at once in this process, one asks the database and all get its answer.
+    """Shares running reads between concurrent requests.
 
-    A page is the same as long as its generation is: a reader that comes after a write never gets a read from before.
+    Only requests with the same cache generation share one, so that a request after a write never gets a page that was
+    read before it.
     """
 
     def __init__(self) -> None:
@@ -19,6 +20,7 @@ class SharedReads:
     async def page(
         self, account_id: UUID, limit: int, missed: CacheMiss, read: Callable[[], Coroutine[None, None, CachedPage]]
     ) -> CachedPage:
+        """What `read`, or a running read of the same page, returns or raises."""
         if not missed.generation:
             return await read()
         key = (account_id, limit, missed.generation)
@@ -27,5 +29,5 @@ class SharedReads:
             reading = asyncio.create_task(read())
             self._running[key] = reading
             reading.add_done_callback(lambda _: self._running.pop(key))
-        # One reader that leaves takes nobody's answer away.
+        # Shielded, as the other requests still need the result if this one is cancelled.
         return await asyncio.shield(reading)

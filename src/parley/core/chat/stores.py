@@ -1,4 +1,4 @@
-"""Storage ports of the chat module: a unit of work and its repositories. Times are in UTC, durations in seconds."""
+"""The chat module's storage ports: a unit of work and its repositories. Times are in UTC, durations in seconds."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
@@ -20,29 +20,29 @@ from parley.core.chat.model import (
 
 
 class Rooms(Protocol):
-    """The rooms of all accounts. A room is only ever found together with the account that owns it."""
+    """The rooms of all accounts. A room is found only together with the account that owns it."""
 
     async def add(self, room: Room) -> None: ...
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
-        """At most `limit` rooms, latest activity first, those that follow `after` in that order."""
+        """The `limit` rooms that follow `after`, latest activity first."""
 
     async def ids(self, account_id: UUID) -> list[UUID]:
         """All rooms of the account, oldest first."""
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        """Write those of name, model and instructions that are named. False when the room is gone or another's."""
+        """Write those of name, model and instructions that `fields` names. False if the account has no such room."""
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
-        """Remove the room with its messages. False when there was none of this account."""
+        """Delete the room with its messages. False if the account has no such room."""
 
     async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
-        """Take the next two positions of the room and note its activity, in one statement.
+        """Reserve the next two positions of the room and record its activity, in one statement.
 
         The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room
-        and the first of the two, or None when the account has no such room.
+        and the first of the two positions, or None if the account has no such room.
         """
 
 
@@ -52,83 +52,83 @@ class Messages(Protocol):
     ) -> bool:
         """Write a user's message and its pending reply; `charged_on` is the day whose quota paid.
 
-        False, and nothing written, when the account has `most_pending` unfinished replies already. That is exact in a
-        unit of work that has taken quota.
+        False, with nothing written, if the account has `most_pending` unfinished replies already. Exact in a unit of
+        work that has taken quota.
         """
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
-        """A reply with the user's message before it, that one first. The caller owns the room."""
+        """The user's message and its reply, in that order. The room is not checked."""
 
     async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
-        """The `limit` messages with the highest positions below `before`, oldest first; none of another's room."""
+        """The `limit` messages with the highest positions below `before`, oldest first; [] for another account."""
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
-        """The `limit` messages with the lowest positions above that one, oldest first. The caller owns the room."""
+        """The `limit` messages with the lowest positions above `position`, oldest first. The account is not checked."""
 
     async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
         """Up to `limit` turns below `position`, newest first, each with its position.
 
-        Left out are failed and unfinished replies and empty ones.
+        Failed, unfinished and empty replies are left out.
         """
 
 
 class Replies(Protocol):
-    """The running state of replies. Every time here is the database's clock, never this machine's.
+    """The running state of replies. Leases and delays are timed by the database's clock.
 
-    A reply is claimable when it is pending and due, or its lease ran out, and no earlier reply of its room is
-    unfinished. Writes by a claim carry its attempt: those of an overtaken claim change nothing and say so.
+    A reply is claimable if it is pending and due, or its lease has expired, and no earlier reply of its room is
+    unfinished. Writes by a claim carry its attempt: those of an overtaken claim change nothing and return so.
     """
 
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
-        """Take a claimable reply for `lease` seconds and raise its attempt, in one statement. None: not claimable."""
+        """Lease a claimable reply and increment its attempt, in one statement. None if it is not claimable."""
 
     async def renew(self, claim: Claim, *, lease: float) -> Lease: ...
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Write text, status and usage. False when the claim was overtaken or the room is gone."""
+        """Write text, status and usage. False if the claim was overtaken or the reply was deleted."""
 
     async def postpone(self, claim: Claim, *, seconds: float) -> bool:
-        """Make the reply pending again, due in `seconds`, at once if it is to stop, and count a failure.
+        """Make the reply pending again and count a failure. False as for `end`.
 
-        False as for `end`.
+        It is due in `seconds`, or at once if a stop was requested.
         """
 
     async def release(self, claim: Claim) -> bool:
-        """Make the reply pending and due at once, as a worker does that is told to leave. False as for `end`."""
+        """Make the reply pending again and due at once, for a worker that shuts down. False as for `end`."""
 
     async def request_stop(self, reply_id: UUID) -> bool:
-        """Flag an unfinished reply for the worker that has it or takes it next. False when it has ended."""
+        """Flag an unfinished reply for the worker that holds or next claims it. False if it has ended."""
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
-        """End a reply that nobody holds a lease of, as a new attempt. None when it is held or has ended."""
+        """End a reply that no worker holds, as a new attempt. None if it is held or has ended."""
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         """The room's first unfinished reply."""
 
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
-        """Claimable replies that the queue should have delivered by now, oldest first.
+        """Up to `limit` claimable replies that the queue should have delivered by now, oldest first.
 
-        Overdue is one whose lease ran out, whose delay is over, or that waits for `patience` seconds since it was put
-        on the queue; taking it starts that wait anew, so that many sweepers do not queue it over and over.
+        A reply is overdue if its lease has expired, its delay is over, or `patience` seconds have passed since it was
+        put on the queue. Taking it starts that wait anew, so that several sweepers do not queue it repeatedly.
         """
 
 
 class Quota(Protocol):
-    """The day's messages of an account; which limit applies is not chat's business."""
+    """The daily quota of messages. The limit follows from the account's plan, which the chat module does not know."""
 
     async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
-        """Count one message of the UTC day, in one conditional statement.
+        """Count one message on the UTC day, in one conditional statement.
 
         Raises QuotaExceeded, with nothing counted.
         """
 
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
-        """What is left, with nothing counted."""
+        """The quota as it is."""
 
     async def give_back(self, account_id: UUID, *, day: date) -> None:
-        """Uncount one message of that day. The caller makes sure that it happens once."""
+        """Uncount one message of that day. To be called once for each message."""
 
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
 
@@ -137,18 +137,18 @@ class IdempotencyKeys(Protocol):
     async def remember(
         self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
     ) -> tuple[UUID, bytes] | None:
-        """Bind the key to the reply. None: bound now. Else the reply and fingerprint of its first use.
+        """Bind the key to the reply and return None, or return the reply and fingerprint of its first use.
 
-        Of parallel callers exactly one binds; the others wait for that one's unit of work to end. A use older than
-        IDEMPOTENCY_KEY_LIFE counts as none.
+        Of concurrent callers exactly one binds; the others wait for the end of that unit of work. A use older than
+        IDEMPOTENCY_KEY_LIFE does not count.
         """
 
     async def forget_before(self, moment: datetime) -> int:
-        """Remove bindings made before `moment`; returns how many."""
+        """Delete bindings made before `moment`; returns how many."""
 
 
 class ChatUnit(Protocol):
-    """One transaction. Left without `commit`, nothing of it has happened."""
+    """One transaction. It is rolled back unless `commit` is called."""
 
     @property
     def rooms(self) -> Rooms: ...

@@ -1,29 +1,26 @@
-"""Finding what the queue lost. Nothing else recovers anything."""
+"""Periodic work: requeueing what the queue lost, which is the only recovery there is, and forgetting old keys."""
 
-from datetime import datetime
-
+from parley.core.chat import ChatPorts
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE
-from parley.core.chat.ports import ReplyQueue
-from parley.core.chat.stores import ChatUnitOfWork
 
-# How long a reply may wait on the queue before it is put there again, in seconds.
+# How long a reply may wait on the queue before it is put there again.
 PATIENCE_SECONDS = 5.0
 BATCH = 500
 
 
-async def requeue_overdue(*, uow: ChatUnitOfWork, queue: ReplyQueue, patience: float = PATIENCE_SECONDS) -> int:
-    """Put claimable replies that nobody took on the queue again; returns how many."""
-    async with uow() as unit:
-        overdue = await unit.replies.take_overdue(patience=patience, limit=BATCH)
+async def requeue_overdue(chat: ChatPorts) -> int:
+    """Put up to BATCH claimable replies that no worker took on the queue again; returns how many."""
+    async with chat.uow() as unit:
+        overdue = await unit.replies.take_overdue(patience=PATIENCE_SECONDS, limit=BATCH)
         await unit.commit()
     for reply_id in overdue:
-        await queue.put(reply_id)
+        await chat.queue.put(reply_id)
     return len(overdue)
 
 
-async def forget_old_keys(*, uow: ChatUnitOfWork, now: datetime) -> int:
-    """Remove idempotency keys past their 24 hours; returns how many."""
-    async with uow() as unit:
-        forgotten = await unit.idempotency_keys.forget_before(now - IDEMPOTENCY_KEY_LIFE)
+async def forget_old_keys(chat: ChatPorts) -> int:
+    """Delete idempotency keys older than IDEMPOTENCY_KEY_LIFE; returns how many."""
+    async with chat.uow() as unit:
+        forgotten = await unit.idempotency_keys.forget_before(chat.now() - IDEMPOTENCY_KEY_LIFE)
         await unit.commit()
     return forgotten

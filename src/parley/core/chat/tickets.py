@@ -1,4 +1,4 @@
-"""Tickets for streams: a browser's EventSource sends no header, so its right to one reply stands in the address."""
+"""Tickets for reply streams: a browser's EventSource cannot send an Authorization header, so its URL has a ticket."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ TICKET_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to read the stream of one reply, as long as the session that it was given to has not ended."""
+    """The right to read the stream of one reply while the session that it was issued to lasts."""
 
     account_id: UUID
     session_id: UUID
@@ -21,18 +21,18 @@ class Ticket:
 
 
 class TicketInvalid(DomainError):
-    """The ticket is malformed, expired, or not signed here."""
+    """The ticket is malformed, expired, or not signed by this deployment."""
 
     code = "ticket_invalid"
     kind = Kind.UNAUTHENTICATED
 
     def __init__(self) -> None:
-        super().__init__("This stream's ticket is not valid, or not any more. Read the message with a bearer token.")
+        super().__init__("This stream's ticket is invalid or has expired. Read the message with a bearer token.")
 
 
 class StreamTickets(Protocol):
     def issue(self, ticket: Ticket, now: datetime) -> str:
-        """Good for TICKET_SECONDS, safe in a URL; the same for the same arguments."""
+        """A token that is valid for TICKET_SECONDS and safe in a URL. Equal arguments give equal tokens."""
 
     def read(self, token: str, now: datetime) -> Ticket:
-        """Raises TicketInvalid for whatever `issue` did not make, and for what has expired."""
+        """Raises TicketInvalid for a token that has expired or that `issue` did not make."""

@@ -1,234 +1,156 @@
-"""A worker's part in the life of a reply: claim it, write it, end it.
+"""A worker's part in the life of a reply: claim it, ask the model, keep the lease, and end it.
 
-The database is the truth. A claim is a lease with a number, the attempt; whatever this process does after it lost the
-lease changes nothing, since every write names the attempt.
+A claim is a lease with a number, the attempt. Every write names its attempt, so a worker that has lost its lease
+changes nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
-from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat import ChatPorts
 from parley.core.chat.conversation import read_conversation
 from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
-from parley.core.chat.end_reply import announce_end, record_end
+from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ModelFailed, ModelUnavailable
-from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Claim, Conversation, Ending, Finished, Lease, ReplyError, Status
-from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, StopSignals
-from parley.core.chat.stores import ChatUnitOfWork
-from parley.core.errors import Unavailable
-from parley.core.ports import Clock, Jitter
+from parley.core.chat.language_model import Finished, Text
+from parley.core.chat.leases import keep_lease, repeat_while_unavailable
+from parley.core.chat.model import Claim, Conversation, Ending, Lease, ReplyError, Status
+from parley.core.chat.retries import Retry, after_failure
+from parley.core.tasks import cancel_and_wait, finish
 
-Result = TypeVar("Result")
+# After so many lost workers the reply itself is assumed to be what kills them.
+MAX_LOST_WORKERS = 20
 
-FIRST_RETRY_SECONDS = 1.0
-LONGEST_RETRY_SECONDS = 30.0
-# A reply whose workers die this often is what kills them.
-MOST_LOST_WORKERS = 20
-DATABASE_RETRY_SECONDS = 0.2
+
+async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
+    """Claim the reply and write one attempt of it; do nothing if it cannot be claimed now.
+
+    If cancelled, it releases the reply, so that another worker can claim it at once. Raises Unavailable when the
+    database does not answer for the length of a lease; the sweeper then finds the reply.
+    """
+    # Subscribed before the claim, so that no stop can be missed in between.
+    async with chat.stop_signals.listen(reply_id) as stop_signal:
+        async with chat.uow() as unit:
+            claim = await unit.replies.claim(reply_id, lease=chat.limits.lease)
+            if claim is None:
+                return
+            conversation = await read_conversation(unit, claim, characters=chat.limits.context_characters)
+            await unit.commit()
+        chat.meter.claimed(claim)
+        draft = Draft(stream=chat.stream, reply_id=reply_id, attempt=claim.attempt)
+        await _write_claimed(_Attempt(chat, claim, draft), conversation, stop_signal)
+
+
+async def _write_claimed(attempt: "_Attempt", conversation: Conversation, stop_signal: asyncio.Event) -> None:
+    try:
+        outcome = await attempt.run(conversation, stop_signal)
+    except asyncio.CancelledError:
+        await finish(_release(attempt.chat, attempt.claim))
+        raise
+    except Exception:
+        # A fault of ours counts as a failure of the attempt; the caller logs it.
+        fault = ModelUnavailable("internal_error", "The reply could not be written.")
+        await finish(_conclude(attempt.chat, attempt.claim, attempt.failed(fault)))
+        raise
+    await finish(_conclude(attempt.chat, attempt.claim, outcome))
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
-    """The attempt failed in a way that another may not; `seconds` until then."""
+class _Attempt:
+    """One claimed attempt, whose text is `draft`."""
 
-    seconds: float
+    chat: ChatPorts
+    claim: Claim
+    draft: Draft
 
-
-@dataclass(frozen=True, slots=True)
-class ReplyWriter:
-    """Everything that writing replies needs. Call `write` with the id that came off the queue."""
-
-    uow: ChatUnitOfWork
-    stream: ReplyStream
-    queue: ReplyQueue
-    signals: StopSignals
-    meter: ReplyMeter
-    catalogue: ModelCatalogue
-    limits: ReplyLimits
-    now: Clock
-    jitter: Jitter
-
-    async def write(self, reply_id: UUID) -> None:
-        """Write the reply if it is this worker's turn to; otherwise do nothing.
-
-        Cancelled, it hands the reply back for another worker to take at once.
-        """
-        # Listening begins before the claim, so that no stop can fall between the two.
-        async with self.signals.listen(reply_id) as nudged:
-            async with self.uow() as unit:
-                claim = await unit.replies.claim(reply_id, lease=self.limits.lease)
-                if claim is None:
-                    return
-                conversation = await read_conversation(unit, claim, characters=self.limits.context_characters)
-                await unit.commit()
-            await self._write_claimed(claim, conversation, nudged)
-
-    async def _write_claimed(self, claim: Claim, conversation: Conversation, nudged: asyncio.Event) -> None:
-        self.meter.claimed(claim)
-        draft = Draft(stream=self.stream, reply_id=claim.reply_id, attempt=claim.attempt)
-        try:
-            outcome = await self._attempt(claim, conversation, draft, nudged)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._release(claim))
-            raise
-        except Exception:
-            # Nobody foresaw this: it counts as a failure of the attempt, and the worker's log gets it.
-            unforeseen = ModelUnavailable("internal_error", "The reply could not be written.")
-            await self._conclude(claim, self._failure(claim, draft.text, unforeseen))
-            raise
-        await _to_its_end(self._conclude(claim, outcome))
-
-    async def _conclude(self, claim: Claim, outcome: Ending | Retry | None) -> None:
-        match outcome:
-            case Ending():
-                await self._insist(lambda: self._end(claim, outcome))
-            case Retry(seconds):
-                await self._insist(lambda: self._postpone(claim, seconds))
-            case None:
-                await self._tidy_after_loss(claim)
-
-    async def _attempt(
-        self, claim: Claim, conversation: Conversation, draft: Draft, nudged: asyncio.Event
-    ) -> Ending | Retry | None:
-        """How the attempt ended; None when the lease was lost, and with it the right to say anything."""
-        if claim.attempt - claim.failures > MOST_LOST_WORKERS:
+    async def run(self, conversation: Conversation, stop_signal: asyncio.Event) -> Ending | Retry | None:
+        """How the attempt ended; None if its lease was lost, and the reply is no longer this worker's to end."""
+        chat, claim = self.chat, self.claim
+        if claim.attempt - claim.failures > MAX_LOST_WORKERS:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
-            return Ending(Status.FAILED, "", self.now(), error=error)
+            return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
-            return Ending(Status.STOPPED, await self.stream.text_so_far(claim.reply_id), self.now())
-        await draft.begin()
-        writing = asyncio.create_task(self._write(claim, conversation, draft))
-        watching = asyncio.create_task(self._watch(claim, nudged))
-        sending = asyncio.create_task(draft.send_what_is_held())
+            return Ending(Status.STOPPED, await chat.stream.text_so_far(claim.reply_id), chat.now())
+        await self.draft.begin()
+        asking = asyncio.create_task(self._ask(conversation))
+        leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal))
+        sending = asyncio.create_task(self.draft.send_delayed())
         try:
-            await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({asking, leasing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancel(writing, watching, sending)
-        if not writing.cancelled():
-            return self._outcome(claim, draft, writing)
-        if watching.result() is Lease.STOP_REQUESTED:
-            return Ending(Status.STOPPED, draft.text, self.now())
-        return None
+            await cancel_and_wait(asking, leasing, sending)
+        if not asking.cancelled():
+            return self._outcome(asking)
+        stopped = leasing.result() is Lease.STOP_REQUESTED
+        return Ending(Status.STOPPED, self.draft.text, chat.now()) if stopped else None
 
-    async def _write(self, claim: Claim, conversation: Conversation, draft: Draft) -> Finished:
-        writer, model = self.catalogue.writer(claim.model)
-        limits = self.limits
+    async def _ask(self, conversation: Conversation) -> Finished:
+        """Read the model's answer into the draft. Raises ModelFailed."""
+        writer, model = self.chat.catalogue.writer(self.claim.model)
+        limits = self.chat.limits
         async with (
-            aclosing(writer.reply(model, conversation)) as pieces,
+            aclosing(writer.reply(model, conversation)) as answer,
             Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines,
         ):
-            async for piece in pieces:
-                deadlines.met()
-                if isinstance(piece, Finished):
-                    return piece
-                if not draft.text:
-                    self.meter.first_text(claim, self.now())
-                await draft.add(piece)
+            async for event in answer:
+                deadlines.reset()
+                if isinstance(event, Finished):
+                    return event
+                if isinstance(event, Text):
+                    if not self.draft.text:
+                        self.chat.meter.first_text(self.claim, self.chat.now())
+                    await self.draft.add(event.text)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
-    async def _watch(self, claim: Claim, nudged: asyncio.Event) -> Lease:
-        """Renew the lease every third of it, and when nudged; return when it is lost or somebody asked to stop."""
-        lease = Lease.HELD
-        while lease is Lease.HELD:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.limits.lease / 3):
-                    await nudged.wait()
-            nudged.clear()
-            lease = await _to_its_end(self._insist(lambda: self._renew(claim)))
-        return lease
-
-    async def _renew(self, claim: Claim) -> Lease:
-        async with self.uow() as unit:
-            lease = await unit.replies.renew(claim, lease=self.limits.lease)
-            await unit.commit()
-        return lease
-
-    async def _insist(self, write: Callable[[], Awaitable[Result]]) -> Result:
-        """Write, again and again for the length of a lease while the database does not answer.
-
-        A write that was done though its answer was lost, or that comes after the lease, is harmless: it is fenced.
-        """
-        clock = asyncio.get_running_loop().time
-        end = clock() + self.limits.lease
-        while True:
-            try:
-                return await write()
-            except Unavailable:
-                if clock() >= end:
-                    raise
-                await asyncio.sleep(DATABASE_RETRY_SECONDS)
-
-    def _outcome(self, claim: Claim, draft: Draft, writing: asyncio.Task[Finished]) -> Ending | Retry:
+    def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
         try:
-            finished = writing.result()
+            finished = asking.result()
         except ModelFailed as failure:
-            return self._failure(claim, draft.text, failure)
-        usage = finished.usage if finished.usage is not None and finished.usage.believable else None
-        return Ending(Status.COMPLETED, draft.text, self.now(), usage=usage)
+            return self.failed(failure)
+        return Ending(Status.COMPLETED, self.draft.text, self.chat.now(), usage=finished.usage)
 
-    def _failure(self, claim: Claim, text: str, failure: ModelFailed) -> Ending | Retry:
-        self.meter.attempt_failed(claim, failure.code)
-        if isinstance(failure, ModelUnavailable) and claim.failures + 1 < self.limits.attempts:
-            delay = self._delay(claim, failure)
-            if delay <= self.limits.total:
-                return Retry(delay)
-        return Ending(Status.FAILED, text, self.now(), error=ReplyError(failure.code, failure.detail))
-
-    def _delay(self, claim: Claim, failure: ModelUnavailable) -> float:
-        """What the vendor asked for, or longer each time, spread so that many replies do not return at once."""
-        grown = min(FIRST_RETRY_SECONDS * 2.0**claim.failures, LONGEST_RETRY_SECONDS) * (0.5 + self.jitter() / 2)
-        return grown if failure.retry_after is None else failure.retry_after
-
-    async def _end(self, claim: Claim, ending: Ending) -> None:
-        async with self.uow() as unit:
-            ended = await unit.replies.end(claim, ending)
-            following = await record_end(unit, claim, ending) if ended else None
-            await unit.commit()
-        if not ended:
-            await self._tidy_after_loss(claim)
-            return
-        await announce_end(claim, ending, following, stream=self.stream, queue=self.queue, meter=self.meter)
-
-    async def _postpone(self, claim: Claim, seconds: float) -> None:
-        async with self.uow() as unit:
-            postpone = await unit.replies.postpone(claim, seconds=seconds)
-            await unit.commit()
-        if not postpone:
-            await self._tidy_after_loss(claim)
-
-    async def _tidy_after_loss(self, claim: Claim) -> None:
-        """End the stream of a reply that was deleted. One that another worker has taken over is that one's to end."""
-        async with self.uow(read_only=True) as unit:
-            deleted = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id) is None
-        if deleted:
-            await self.stream.end(claim.reply_id)
-
-    async def _release(self, claim: Claim) -> None:
-        async with self.uow() as unit:
-            handed_back = await unit.replies.release(claim)
-            await unit.commit()
-        if handed_back:
-            await self.queue.put(claim.reply_id)
+    def failed(self, failure: ModelFailed) -> Ending | Retry:
+        self.chat.meter.attempt_failed(self.claim, failure.code)
+        return after_failure(self.chat, self.claim, self.draft.text, failure)
 
 
-async def _to_its_end(step: Coroutine[object, object, Result]) -> Result:
-    """Await `step`, also when cancelled: a database call that is cut off costs its connection."""
-    task = asyncio.ensure_future(step)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | None) -> None:
+    """Write the outcome. Raises Unavailable when the database has not answered for the length of a lease."""
+
+    async def write() -> None:
+        written = False
+        match outcome:
+            case Ending():
+                written = await end_reply(chat, claim, outcome)
+            case Retry(seconds):
+                written = await _postpone(chat, claim, seconds)
+        if not written:
+            await _close_stream_of_deleted(chat, claim)
+
+    await repeat_while_unavailable(write, seconds=chat.limits.lease)
 
 
-async def _cancel(*tasks: asyncio.Task[object]) -> None:
-    """Cancel and wait until all have ended. What they raised stays with them."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _postpone(chat: ChatPorts, claim: Claim, seconds: float) -> bool:
+    async with chat.uow() as unit:
+        postponed = await unit.replies.postpone(claim, seconds=seconds)
+        await unit.commit()
+    return postponed
+
+
+async def _close_stream_of_deleted(chat: ChatPorts, claim: Claim) -> None:
+    """Tell readers if the reply was deleted. If another worker claimed it, that worker will end its stream."""
+    async with chat.uow(read_only=True) as unit:
+        deleted = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id) is None
+    if deleted:
+        await chat.stream.end(claim.reply_id)
+
+
+async def _release(chat: ChatPorts, claim: Claim) -> None:
+    async with chat.uow() as unit:
+        released = await unit.replies.release(claim)
+        await unit.commit()
+    if released:
+        await chat.queue.put(claim.reply_id)

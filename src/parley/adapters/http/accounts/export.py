@@ -97,7 +97,7 @@ async def _head(account: Account, caller: Caller, ports: HttpPorts) -> bytes:
 async def _document(head: bytes, account: Account, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
     yield head + b',"chatrooms":['
     before_room, before_message = b"", b""
-    async with aclosing(read_everything(uow=ports.chat.uow, account_id=account.id)) as found:
+    async with aclosing(read_everything(ports.chat, account_id=account.id)) as found:
         async for each in found:
             if isinstance(each, Room):
                 opened = msgspec.json.encode(room_body(each)).removesuffix(b"}")

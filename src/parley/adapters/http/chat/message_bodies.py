@@ -1,4 +1,4 @@
-"""Request and response bodies of messages, and the path parameters that identify them."""
+"""Bodies of requests and responses about messages."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -111,7 +111,7 @@ def message_body(message: Message) -> MessageBody:
         status=message.status.value,
         model=message.model,
         reply_to=message.reply_to,
-        usage=None if usage is None else ReplyUsage(usage.input_tokens, usage.output_tokens),
+        usage=None if usage is None else ReplyUsage(usage.input_tokens or 0, usage.output_tokens or 0),
         error=None if error is None else ReplyError(error.code, error.detail),
         created_at=message.created_at,
         completed_at=message.completed_at,

@@ -1,4 +1,4 @@
-"""HTTP endpoints of messages."""
+"""HTTP endpoints for messages."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -101,25 +101,18 @@ class MessageController(Controller):
             ),
         ] = None,
     ) -> Response[AcceptedBody]:
-        """202 is a promise: the reply ends completed, stopped, or failed with its quota returned."""
-        now = ports.chat.now()
+        """202 is a promise: the reply ends as completed, as stopped, or as failed with its quota returned."""
         accepted = await post_message(
-            uow=ports.chat.uow,
-            queue=ports.chat.queue,
-            cache=ports.chat.room_list_cache,
-            catalogue=ports.chat.catalogue,
-            max_pending=ports.chat.limits.max_pending,
+            ports.chat,
             account_id=request.user.account_id,
             room_id=chatroom_id,
             content=data.content,
             model=data.model,
             key=idempotency_key,
-            new_id=ports.chat.new_id,
-            now=now,
         )
-        # By it the lines of the worker are found.
+        # Connects this request's log lines with the worker's.
         bind_contextvars(reply_id=str(accepted.reply.id))
-        return _accepted(accepted, request.user, ports, now)
+        return _accepted(accepted, request.user, ports)
 
     @get(
         "/messages",
@@ -137,7 +130,7 @@ class MessageController(Controller):
     ) -> MessagePageBody:
         """The newest page first, each page oldest first."""
         page = await read_messages(
-            uow=ports.chat.uow,
+            ports.chat,
             account_id=request.user.account_id,
             room_id=chatroom_id,
             before=read_position_cursor(cursor),
@@ -167,17 +160,16 @@ class MessageController(Controller):
             ),
         ] = None,
     ) -> Response[MessageBody]:
-        """The text so far of a reply that is being written, or with `Prefer: wait=N` all of it."""
+        """`Prefer: wait=N` waits for a reply that is being written; otherwise it is returned as it is."""
         found = await read_message(
-            uow=ports.chat.uow, account_id=request.user.account_id, room_id=chatroom_id, message_id=message_id
+            ports.chat, account_id=request.user.account_id, room_id=chatroom_id, message_id=message_id
         )
         seconds = wait_seconds(prefer)
         if seconds is None:
             return Response(message_body(found))
         if seconds > 0 and found.role is Role.ASSISTANT and not found.status.ended:
             ended = await wait_for_end(
-                uow=ports.chat.uow,
-                stream=ports.chat.stream,
+                ports.chat,
                 account_id=request.user.account_id,
                 room_id=chatroom_id,
                 reply_id=message_id,
@@ -200,30 +192,22 @@ class MessageController(Controller):
         request: AuthenticatedRequest,
         ports: Ports,
     ) -> MessageBody:
-        """Keeps the text so far. A reply that has ended stays as it is."""
+        """The reply keeps the text written so far. One that has ended does not change."""
         stopped = await stop_reply(
-            uow=ports.chat.uow,
-            stream=ports.chat.stream,
-            queue=ports.chat.queue,
-            signals=ports.chat.stop_signals,
-            meter=ports.chat.meter,
-            account_id=request.user.account_id,
-            room_id=chatroom_id,
-            reply_id=message_id,
-            now=ports.chat.now,
+            ports.chat, account_id=request.user.account_id, room_id=chatroom_id, reply_id=message_id
         )
         return message_body(stopped)
 
 
-def _accepted(accepted: Accepted, caller: Caller, ports: HttpPorts, now: datetime) -> Response[AcceptedBody]:
-    reply = accepted.reply
+def _accepted(accepted: Accepted, caller: Caller, ports: HttpPorts) -> Response[AcceptedBody]:
+    reply, now = accepted.reply, ports.chat.now()
     address = f"{ports.public_url}/chatroom/{reply.room_id}/messages/{reply.id}"
-    # A repeat carries the very ticket of the first answer while that one lasts.
-    fresh = now - reply.created_at < timedelta(seconds=TICKET_SECONDS)
-    right = Ticket(caller.account_id, caller.session_id, reply.room_id, reply.id)
-    ticket = ports.chat.tickets.issue(right, reply.created_at if fresh else now)
+    # A repeated request gets the ticket of the first answer while it is valid, so that both answers are equal.
+    valid = now - reply.created_at < timedelta(seconds=TICKET_SECONDS)
+    ticket = Ticket(caller.account_id, caller.session_id, reply.room_id, reply.id)
+    token = ports.chat.tickets.issue(ticket, reply.created_at if valid else now)
     return Response(
-        AcceptedBody(message_body(accepted.question), message_body(reply), f"{address}/stream?ticket={ticket}"),
+        AcceptedBody(message_body(accepted.question), message_body(reply), f"{address}/stream?ticket={token}"),
         status_code=202,
         headers={
             "Location": address,

@@ -1,4 +1,4 @@
-"""HTTP endpoint of the available models."""
+"""The HTTP endpoint that lists the models on offer."""
 
 from typing import Annotated
 
@@ -35,5 +35,5 @@ class ModelsBody(Struct):
     responses=problems(401),
 )
 async def list_models(ports: Ports) -> ModelsBody:
-    """What may be named as `model`."""
+    """The names that are valid as `model`."""
     return ModelsBody([ModelBody(name, name == ports.chat.catalogue.default) for name in ports.chat.catalogue.names])

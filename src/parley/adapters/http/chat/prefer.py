@@ -1,4 +1,4 @@
-"""The `wait` preference of the Prefer header (RFC 7240)."""
+"""The preference `wait` of the Prefer header (RFC 7240)."""
 
 import re
 

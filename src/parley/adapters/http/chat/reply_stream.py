@@ -1,4 +1,4 @@
-"""HTTP endpoint that streams a reply as server-sent events."""
+"""The HTTP endpoint that streams a reply as server-sent events."""
 
 import json
 import re
@@ -23,28 +23,20 @@ from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, describ
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.core.chat.errors import MessageNotFound, NotAReply
-from parley.core.chat.follow_reply import (
-    AttemptStarted,
-    Delta,
-    KeepAlive,
-    ReplyEnded,
-    ReplyEvent,
-    Snapshot,
-    end_of,
-    follow_reply,
-)
+from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
+from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId
 from parley.core.chat.tickets import TicketInvalid
 from parley.core.errors import InvalidInput
 
-PING_SECONDS = 15.0
+KEEP_ALIVE_SECONDS = 15.0
 # Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
 _OPENING = b"retry: 1000\n\n"
-_PING = b": ping\n\n"
+_KEEP_ALIVE = b": ping\n\n"
 _EVENT_ID = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-# It may be empty, as browsers send it before the first event. ASCII digits, since the document shows the pattern.
+# May be empty, as browsers send it before the first event. Written with ASCII digits for the OpenAPI document.
 EVENT_ID = "^([0-9]{1,9}-[0-9]{1,9})?$"
 
 _EXAMPLE = f"""\
@@ -158,39 +150,38 @@ class ReplyController(Controller):
             ),
         ] = None,
     ) -> Response[Any]:
-        """Server-sent events. Resumes with no gap and no repeat, on any API process, also after the end."""
+        """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
         account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         events = follow_reply(
-            uow=ports.chat.uow,
-            stream=ports.chat.stream,
+            ports.chat,
             account_id=account_id,
             room_id=chatroom_id,
             reply_id=message_id,
             after=after,
-            quiet=PING_SECONDS,
+            keep_alive_seconds=KEEP_ALIVE_SECONDS,
         )
         match await anext(events):
             case Snapshot(reply) if reply.status.ended and after == end_of(reply):
                 await events.aclose()
                 return Response(None, status_code=204)
-        return Stream(_written(events), media_type="text/event-stream", headers=_HEADERS)
+        return Stream(_encoded(events), media_type="text/event-stream", headers=_HEADERS)
 
 
 def _reader(
     request: Request[Any, Any, Any], ports: HttpPorts, room_id: UUID, reply_id: UUID, ticket: str | None
 ) -> tuple[UUID, UUID]:
-    """The account that may read this reply, and the session that says so. Raises TicketInvalid, TokenInvalid."""
-    # A client that comes back with its stored address and a token is not held up by the ticket's age.
+    """The account and session that ask for this reply. Raises TicketInvalid, TokenInvalid."""
+    # The token wins, so that a client with an old stream_url and a valid token is not refused.
     if ticket is None or "authorization" in request.headers:
         caller = bearer_caller(request.headers, ports.accounts.access_tokens, ports.chat.now())
         return caller.account_id, caller.session_id
-    admitted = ports.chat.tickets.read(ticket, ports.chat.now())
-    if (admitted.room_id, admitted.reply_id) != (room_id, reply_id):
+    permitted = ports.chat.tickets.read(ticket, ports.chat.now())
+    if (permitted.room_id, permitted.reply_id) != (room_id, reply_id):
         raise TicketInvalid
-    return admitted.account_id, admitted.session_id
+    return permitted.account_id, permitted.session_id
 
 
 def _event_id(text: str | None, field: str) -> EventId | None:
@@ -202,25 +193,25 @@ def _event_id(text: str | None, field: str) -> EventId | None:
     return EventId(int(parts[1]), int(parts[2]))
 
 
-async def _written(events: AsyncGenerator[ReplyEvent, None]) -> AsyncGenerator[bytes, None]:
+async def _encoded(events: AsyncGenerator[ReplyEvent, None]) -> AsyncGenerator[bytes, None]:
     yield _OPENING
     async with aclosing(events):
         async for event in events:
-            yield _as_sent(event)
+            yield _encode(event)
 
 
-def _as_sent(event: ReplyEvent) -> bytes:
+def _encode(event: ReplyEvent) -> bytes:
     match event:
-        case AttemptStarted(place):
-            return _event(place, b"start", {"attempt": place.attempt})
-        case Delta(place, text):
-            return _event(place, b"delta", {"text": text})
-        case ReplyEnded(place, message):
+        case AttemptStarted(position):
+            return _event(position, b"start", {"attempt": position.attempt})
+        case Delta(position, text):
+            return _event(position, b"delta", {"text": text})
+        case ReplyEnded(position, message):
             name = b"done" if message.status.value == "completed" else message.status.value.encode()
-            return _event(place, name, {"message": message_body(message)})
+            return _event(position, name, {"message": message_body(message)})
         case Snapshot() | KeepAlive():
-            return _PING
+            return _KEEP_ALIVE
 
 
-def _event(place: EventId, name: bytes, data: object) -> bytes:
-    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (place.attempt, place.offset, name, msgspec.json.encode(data))
+def _event(position: EventId, name: bytes, data: object) -> bytes:
+    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (position.attempt, position.offset, name, msgspec.json.encode(data))

@@ -1,4 +1,4 @@
-"""HTTP endpoints of chatrooms."""
+"""HTTP endpoints for chatrooms."""
 
 import hashlib
 from datetime import datetime
@@ -28,16 +28,8 @@ from parley.adapters.http.ports import Ports
 from parley.core.chat.errors import RoomNotFound, UnknownModel
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.ports import CachedPage
-from parley.core.chat.rooms import (
-    INSTRUCTIONS_CHARACTERS,
-    RoomPage,
-    change_room,
-    create_room,
-    delete_room,
-    first_rooms,
-    list_rooms,
-    read_room,
-)
+from parley.core.chat.room_list import RoomPage, first_rooms, list_rooms
+from parley.core.chat.rooms import INSTRUCTIONS_CHARACTERS, change_room, create_room, delete_room, read_room
 from parley.core.errors import InvalidInput
 
 Name = Annotated[
@@ -135,17 +127,13 @@ class RoomController(Controller):
         responses=problems(_NAME_INVALID, UnknownModel("none/such"), 401, 413, 415),
     )
     async def create(self, data: JSONBody[NewRoom], request: AuthenticatedRequest, ports: Ports) -> RoomBody:
-        """A place for one conversation: the model sees what was said in it before."""
+        """A chatroom holds one conversation: the model gets its earlier messages with each new one."""
         room = await create_room(
-            uow=ports.chat.uow,
-            cache=ports.chat.room_list_cache,
-            catalogue=ports.chat.catalogue,
+            ports.chat,
             account_id=request.user.account_id,
             name=data.name,
             model=data.model,
             instructions=data.instructions,
-            room_id=ports.chat.new_id(),
-            now=ports.chat.now(),
         )
         return room_body(room)
 
@@ -170,32 +158,25 @@ class RoomController(Controller):
             ),
         ] = None,
     ) -> Response[RoomPageBody]:
-        """Latest activity first. The first page comes out of a cache that your own writes empty; see `Cache-Status`."""
+        """Latest activity first. The first page is cached until your next write; see `Cache-Status`."""
         account_id = request.user.account_id
         if cursor is not None:
             after = read_room_cursor(cursor)
-            page = await list_rooms(uow=ports.chat.uow, account_id=account_id, after=after, limit=limit)
+            page = await list_rooms(ports.chat, account_id=account_id, after=after, limit=limit)
             rendered, hit = _render(page), False
         else:
-            rendered, hit = await first_rooms(
-                uow=ports.chat.uow,
-                cache=ports.chat.room_list_cache,
-                reads=ports.chat.shared_reads,
-                account_id=account_id,
-                limit=limit,
-                render=_render,
-            )
-        # Bytes go out as they are: the declared type is for the document.
-        as_stored: Any = rendered.body
-        nothing: Any = b""
+            rendered, hit = await first_rooms(ports.chat, account_id=account_id, limit=limit, render=_render)
+        # Bytes are sent as they are; the declared return type is for the OpenAPI document.
+        body: Any = rendered.body
+        empty: Any = b""
         headers = {
             "ETag": rendered.etag,
             "Cache-Status": "parley; hit" if hit else "parley; fwd=miss",
             "Cache-Control": "private, no-cache",
         }
         if if_none_match is not None and _matches(if_none_match, rendered.etag):
-            return Response(nothing, status_code=304, headers=headers)
-        return Response(as_stored, headers=headers, media_type=MediaType.JSON)
+            return Response(empty, status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type=MediaType.JSON)
 
     @get(
         "/{chatroom_id:uuid}",
@@ -204,8 +185,8 @@ class RoomController(Controller):
         responses=problems(400, 401, RoomNotFound()),
     )
     async def read(self, chatroom_id: RoomId, request: AuthenticatedRequest, ports: Ports) -> RoomWithMessages:
-        """The latest 50 messages, oldest first; older ones are in its list of messages."""
-        room, page = await read_room(uow=ports.chat.uow, account_id=request.user.account_id, room_id=chatroom_id)
+        """With the latest 50 messages, oldest first; listMessages returns older ones."""
+        room, page = await read_room(ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
         return RoomWithMessages(
             **msgspec.structs.asdict(room_body(room)),
             messages=[message_body(message) for message in page.items],
@@ -221,11 +202,9 @@ class RoomController(Controller):
     async def change(
         self, chatroom_id: RoomId, data: JSONBody[RoomChange], request: AuthenticatedRequest, ports: Ports
     ) -> RoomBody:
-        """What is left out stays. Replies that are being written go on as they began."""
+        """Fields that are left out do not change. Replies that are being written are not affected."""
         room = await change_room(
-            uow=ports.chat.uow,
-            cache=ports.chat.room_list_cache,
-            catalogue=ports.chat.catalogue,
+            ports.chat,
             account_id=request.user.account_id,
             room_id=chatroom_id,
             changes={field: value for field, value in msgspec.structs.asdict(data).items() if value is not UNSET},
@@ -239,13 +218,8 @@ class RoomController(Controller):
         responses=problems(400, 401, RoomNotFound(), 405),
     )
     async def erase(self, chatroom_id: RoomId, request: AuthenticatedRequest, ports: Ports) -> None:
-        """At once and for good; a reply that is being written there is not written on."""
-        await delete_room(
-            uow=ports.chat.uow,
-            cache=ports.chat.room_list_cache,
-            account_id=request.user.account_id,
-            room_id=chatroom_id,
-        )
+        """Immediate and final; replies that are being written are abandoned."""
+        await delete_room(ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
 
 
 def room_body(room: Room) -> RoomBody:
@@ -258,6 +232,6 @@ def _render(page: RoomPage) -> CachedPage:
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
-    """RFC 9110, 13.1.2: a list of tags or *, compared weakly."""
+    """Weak comparison with a list of tags or `*` (RFC 9110, section 13.1.2)."""
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return "*" in tags or etag in tags

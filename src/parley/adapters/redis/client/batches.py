@@ -1,86 +1,85 @@
-"""Commands of one moment, sent together: most of what a command costs is its own trip to Redis."""
+"""Sending commands in batches, because the round trip is most of a command's cost."""
 
 import asyncio
 from typing import Any
 
 from redis.asyncio import Redis
 
-MOST_AT_ONCE = 200
-# More than one, so that an answer that is lost holds up no others.
-TRIPS_AT_ONCE = 2
+from parley.core.tasks import cancel_and_wait
+
+MAX_BATCH = 200
+# More than one, so that an answer that is lost does not hold up every other command.
+MAX_TRIPS = 2
 
 Command = tuple[str | bytes | int, ...]
-Sent = tuple[Command, asyncio.Future[Any]]
+PendingCommand = tuple[Command, asyncio.Future[Any]]
 
 
-class Batches:
-    """While batches are under way the next one gathers; a command that comes alone goes at once."""
+class CommandBatches:
+    """Collects commands while MAX_TRIPS batches are on their way; a single command leaves immediately."""
 
     def __init__(self, commands: Redis) -> None:
         self._commands = commands
-        self._waiting: list[Sent] = []
+        self._waiting: list[PendingCommand] = []
         self._senders: set[asyncio.Task[None]] = set()
-        # How many of them will still look at what waits. Not how many tasks have not ended: between a sender's last
-        # look and its end somebody may ask.
-        self._looking = 0
-        self._gathering = False
+        # Senders that will still look at `_waiting`. Not the number of tasks: a sender that has looked for the last
+        # time and has not ended yet would leave a new command without a sender.
+        self._active_senders = 0
+        self._sender_starting = False
 
     async def execute(self, *command: str | bytes | int) -> Any:
-        """The answer. Raises redis.exceptions.RedisError. Whoever is cancelled does not know whether it was done."""
+        """The answer. Raises redis.exceptions.RedisError. A cancelled caller cannot know whether it was executed."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
-        if not self._gathering and self._looking < TRIPS_AT_ONCE:
-            self._gathering = True
-            self._looking += 1
+        if not self._sender_starting and self._active_senders < MAX_TRIPS:
+            self._sender_starting = True
+            self._active_senders += 1
             sender = asyncio.create_task(self._send_all())
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
         return await answer
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the batches on their way and the callers of waiting commands."""
         while self._senders:
-            for sender in self._senders:
-                sender.cancel()
-            # Again, should it be lost: see `_cancel` in connection.py.
-            await asyncio.wait(self._senders, timeout=0.1)
-        for _, waiting in self._waiting:
-            waiting.cancel()
-        self._waiting, self._looking, self._gathering = [], 0, False
+            await cancel_and_wait(*self._senders)
+        for _, answer in self._waiting:
+            answer.cancel()
+        self._waiting, self._active_senders, self._sender_starting = [], 0, False
 
     async def _send_all(self) -> None:
-        self._gathering = False
+        self._sender_starting = False
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 await self._send(batch)
         finally:
-            self._looking -= 1
+            self._active_senders -= 1
 
-    async def _send(self, batch: list[Sent]) -> None:
+    async def _send(self, batch: list[PendingCommand]) -> None:
         try:
-            answers = await self._answers([command for command, _ in batch])
-            for (_, waiting), answer in zip(batch, answers, strict=True):
-                _tell(waiting, answer)
+            results = await self._execute_all([command for command, _ in batch])
+            for (_, answer), result in zip(batch, results, strict=True):
+                _resolve(answer, result)
         finally:
-            for _, waiting in batch:
-                waiting.cancel()
+            for _, answer in batch:
+                answer.cancel()
 
-    async def _answers(self, commands: list[Command]) -> list[Any]:
-        """An answer or an error for each."""
+    async def _execute_all(self, commands: list[Command]) -> list[Any]:
+        """A result or an error for each."""
         try:
             async with self._commands.pipeline(transaction=False) as pipeline:
                 for command in commands:
                     pipeline.execute_command(*command)
                 return await pipeline.execute(raise_on_error=False)
-        except Exception as error:  # noqa: BLE001 - raised where the commands were given
+        except Exception as error:  # noqa: BLE001 - raised to the callers of `execute`
             return [error] * len(commands)
 
 
-def _tell(waiting: asyncio.Future[Any], answer: Any) -> None:
-    if waiting.done():
+def _resolve(answer: asyncio.Future[Any], result: Any) -> None:
+    if answer.done():
         return
-    if isinstance(answer, Exception):
-        waiting.set_exception(answer)
+    if isinstance(result, Exception):
+        answer.set_exception(result)
     else:
-        waiting.set_result(answer)
+        answer.set_result(result)

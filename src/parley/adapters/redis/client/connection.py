@@ -1,8 +1,6 @@
-"""How this process reaches Redis, and what happens when it cannot."""
+"""The Redis connections of one process, and what happens when Redis cannot be reached."""
 
-import asyncio
-import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -14,36 +12,32 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from parley.adapters.redis.client.batches import Batches
+from parley.adapters.redis.client.batches import CommandBatches
 from parley.core.errors import Unavailable
 
 log = structlog.get_logger("parley.redis")
 
-MOST_CONNECTIONS = 16
-# An answer takes well under a millisecond. The rest is for a machine that is busy, with this very process perhaps.
+MAX_CONNECTIONS = 16
+# Redis answers in well under a millisecond; the rest is for a machine, or an event loop, that is busy.
 ANSWER_SECONDS = 2.0
-# How long anything waits for the background, when going on without it only costs some text.
-PATIENCE_SECONDS = 1.0
-FIRST_BACKOFF_SECONDS = 0.05
-LONGEST_BACKOFF_SECONDS = 1.0
 
 UNREACHABLE = (RedisConnectionError, RedisTimeoutError)
 
 
 class RedisClient:
-    """One pool of connections for the commands of one process. Connects when first used.
+    """A connection pool for the commands of one process. Connects on first use.
 
-    No command is ever sent twice by itself: a lost answer does not mean that the command was lost.
+    Never repeats a command by itself: a lost answer does not mean that the command was lost.
     """
 
     def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
-        """`url` is redis://, rediss:// or unix://. Raises ValueError for another.
+        """`url` is redis://, rediss:// or unix://; raises ValueError for any other.
 
-        A command may wait for `answer_seconds` three times: for its turn, for a connection, and for the answer.
+        A command may wait up to `answer_seconds` three times: in its batch, for a connection, and for the answer.
         """
         self._pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=MOST_CONNECTIONS,
+            max_connections=MAX_CONNECTIONS,
             timeout=answer_seconds,
             socket_connect_timeout=answer_seconds,
             socket_timeout=answer_seconds,
@@ -51,46 +45,46 @@ class RedisClient:
             protocol=2,
         )
         self.commands: Redis = Redis(connection_pool=self._pool)
-        self._batches = Batches(self.commands)
+        self._batches = CommandBatches(self.commands)
         self._reachable = True
 
     @contextmanager
     def required(self) -> Iterator[None]:
-        """For what cannot go on without Redis: raises Unavailable in place of its errors."""
+        """For a block that cannot do without Redis: turns RedisError into Unavailable."""
         try:
             yield
         except RedisError as error:
-            self.failed(error)
+            self.record_failure(error)
             raise Unavailable from error
-        self.answered()
+        self.record_success()
 
     @contextmanager
     def best_effort(self) -> Iterator[None]:
-        """For what can go on without Redis: its errors are logged and end the block early, nothing more."""
+        """For a block that can do without Redis: a RedisError is logged and ends the block early."""
         try:
             yield
         except RedisError as error:
-            self.failed(error)
+            self.record_failure(error)
         else:
-            self.answered()
+            self.record_success()
 
-    def failed(self, error: RedisError) -> None:
-        """Log it; an outage only once, however many commands it costs."""
+    def record_failure(self, error: RedisError) -> None:
+        """Log the error, but an outage only once, however many commands fail in it."""
         if not isinstance(error, UNREACHABLE):
-            # The first word is Redis' code; the rest may quote what was sent.
+            # The first word is Redis' error code; the rest may quote user data.
             log.error("redis_refused", code=str(error).split(" ", 1)[0])
         elif self._reachable:
             self._reachable = False
             log.warning("redis_unreachable", error=str(error))
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         if not self._reachable:
             self._reachable = True
             log.info("redis_reachable_again")
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection, None]:
-        """One that the caller alone uses, and that is closed after him. Raises RedisError."""
+        """A connection for the caller's exclusive use, closed at the end. Raises RedisError."""
         pool: Any = self._pool
         connection: Connection = await pool.get_connection()
         try:
@@ -100,7 +94,7 @@ class RedisClient:
             await pool.release(connection)
 
     async def execute(self, *command: str | bytes | int) -> Any:
-        """Send the command together with those that others send now. Raises RedisError."""
+        """Send one command, in a batch with commands of other callers, and return its answer. Raises RedisError."""
         return await self._batches.execute(*command)
 
     async def answers(self) -> bool:
@@ -114,62 +108,3 @@ class RedisClient:
     async def close(self) -> None:
         await self._batches.close()
         await self._pool.disconnect()
-
-
-@asynccontextmanager
-async def running_in_background(*steps: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
-    """Run the steps beside the body and cancel them at its end, which may come in another task, as taskiq does it."""
-    tasks = [asyncio.create_task(step) for step in steps]
-    try:
-        yield
-    finally:
-        await _cancel(tasks)
-
-
-async def run_until_one_ends(*steps: Coroutine[Any, Any, None]) -> None:
-    """Run the steps side by side; the first that ends ends all, and what it raised is raised."""
-    tasks = [asyncio.create_task(step) for step in steps]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await _cancel(tasks)
-    for task in done:
-        task.result()
-
-
-async def repeat_with_backoff(link: RedisClient, step: Callable[[], Awaitable[None]]) -> None:
-    """Run `step` for ever. What it raises is logged, and the next run waits, longer after each failure in a row."""
-    clock = asyncio.get_running_loop().time
-    failures = 0
-    while True:
-        started = clock()
-        try:
-            await step()
-        except RedisError as error:
-            link.failed(error)
-        except Exception:
-            log.exception("redis_task_crashed")
-        else:
-            failures = 0
-            continue
-        # A step that went well for so long did not fail in a row with the one before.
-        failures = 0 if clock() - started > LONGEST_BACKOFF_SECONDS else failures + 1
-        await asyncio.sleep(backoff_seconds(failures))
-
-
-def backoff_seconds(failures: int) -> float:
-    """How long to wait after so many failures before the latest; spread, so that processes do not come all at once."""
-    # min() first: the power would outgrow a float in a long outage.
-    grown = FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10)
-    return min(grown, LONGEST_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    """Return when all have ended. What they raised stays with them."""
-    while running := {task for task in tasks if not task.done()}:
-        for task in running:
-            task.cancel()
-        # Again, should it be lost: asyncio.wait_for, which redis-py sends with, swallows it before Python 3.12 when
-        # the sending ends in the same moment.
-        await asyncio.wait(running, timeout=0.1)
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What waits for one reader."""
+"""The queue of one subscription."""
 
 import asyncio
 from collections import deque
@@ -8,51 +8,52 @@ T = TypeVar("T")
 
 
 class ReceiveBuffer(Generic[T]):
-    """A queue with one taker. What is taken needs no timer of its own: with thousands a second they cost most."""
+    """A queue with one consumer. Waits share one timer: at thousands of items a second, a timer each costs most."""
 
     def __init__(self) -> None:
-        self._waiting: deque[T] = deque()
-        self._taker: asyncio.Future[None] | None = None
-        self._until = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._items: deque[T] = deque()
+        self._consumer: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def put(self, arrival: T) -> None:
-        self._waiting.append(arrival)
+    def put(self, item: T) -> None:
+        self._items.append(item)
         self._wake()
 
     async def take(self, *, within: float) -> T | None:
-        """The oldest, or None when `within` seconds brought nothing. Cancelling it loses nothing."""
-        if not self._waiting and within > 0:
+        """The oldest item, or None after `within` seconds without one. Cancelling it loses nothing."""
+        if not self._items and within > 0:
             await self._wait(within)
-        return self._waiting.popleft() if self._waiting else None
+        return self._items.popleft() if self._items else None
 
     def close(self) -> None:
-        """Nothing is taken any more."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        """Cancel the timer. Nothing may be taken afterwards."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _wait(self, within: float) -> None:
         loop = asyncio.get_running_loop()
-        self._until = loop.time() + within
-        # One that goes off too early sets itself again.
-        if self._alarm is None or self._alarm.when() > self._until:
+        self._deadline = loop.time() + within
+        # A timer that goes off too early sets itself again.
+        if self._timer is None or self._timer.when() > self._deadline:
             self.close()
-            self._alarm = loop.call_at(self._until, self._look, loop)
-        self._taker = loop.create_future()
+            self._timer = loop.call_at(self._deadline, self._on_timer, loop)
+        self._consumer = loop.create_future()
         try:
-            await self._taker
+            await self._consumer
         finally:
-            self._taker = None
+            self._consumer = None
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._alarm = None
-        if self._taker is None:
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._consumer is None:
             return
-        if loop.time() < self._until:
-            self._alarm = loop.call_at(self._until, self._look, loop)
+        if loop.time() < self._deadline:
+            self._timer = loop.call_at(self._deadline, self._on_timer, loop)
         else:
             self._wake()
 
     def _wake(self) -> None:
-        if self._taker is not None and not self._taker.done():
-            self._taker.set_result(None)
+        if self._consumer is not None and not self._consumer.done():
+            self._consumer.set_result(None)

@@ -1,4 +1,4 @@
-"""What a process sends about its replies, gathered and sent in batches."""
+"""Chunks and ends that a process has not sent to Redis yet."""
 
 import asyncio
 from collections import deque
@@ -10,42 +10,42 @@ from redis.exceptions import ResponseError
 from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.reply_stream.encoding import SendItem, send_command
 
-# Some minutes of a busy worker's pieces. What is dropped is the oldest: by then readers look into the database.
-MOST_WAITING = 20_000
-# Redis does nothing else while it takes a batch in: for some milliseconds at this size.
-MOST_AT_ONCE = 1_000
-# Between two batches on average, so that a busy process sends a few large ones: nobody reads so fast. One that was not
-# busy sends so many without waiting.
+# Some minutes of a busy worker's chunks. Beyond it the oldest are dropped: their readers use the database by then.
+MAX_WAITING = 20_000
+# Redis needs some milliseconds for a batch of this size, and does nothing else meanwhile.
+MAX_BATCH = 1_000
+# Average pause between batches, so that batches grow with the load. Up to UNPAUSED_BATCHES leave without it after a
+# quiet time.
 PAUSE_SECONDS = 0.005
-BATCHES_UNPAUSED = 5
+UNPAUSED_BATCHES = 5
 
 
 class SendBuffer:
-    """Parcels are sent in the order in which they were put, many in one command.
+    """Sends items in the order of `put`, many in one command.
 
-    Each must be safe to send twice: after a lost answer a whole batch is sent again.
+    An item must be safe to send twice: when an answer is lost, its whole batch is sent again.
     """
 
-    def __init__(self, link: RedisClient) -> None:
-        self._link = link
-        self._waiting: deque[SendItem] = deque(maxlen=MOST_WAITING)
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+        self._items: deque[SendItem] = deque(maxlen=MAX_WAITING)
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        # When it has paused for all that it sent.
-        self._rested_at = 0.0
+        # When the pauses of all batches so far will be over.
+        self._paused_until = 0.0
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return len(self._items)
 
-    def put(self, parcel: SendItem) -> None:
-        self._waiting.append(parcel)
+    def put(self, item: SendItem) -> None:
+        self._items.append(item)
         self._empty.clear()
         self._filled.set()
 
-    async def emptied(self, *, within: float) -> None:
-        """Return when everything that was put is in Redis, or after so many seconds."""
+    async def wait_until_empty(self, *, within: float) -> None:
+        """Return when everything is in Redis, or after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._empty.wait()
@@ -53,32 +53,32 @@ class SendBuffer:
             pass
 
     async def send_batch(self) -> None:
-        """Wait for something to send, and send it. Raises RedisError, with nothing taken out."""
+        """Wait for items and send one batch. On RedisError the items stay."""
         await self._filled.wait()
-        batch = list(islice(self._waiting, MOST_AT_ONCE))
-        commands: Any = self._link.commands
+        batch = list(islice(self._items, MAX_BATCH))
+        commands: Any = self._client.commands
         try:
             refusals: list[ResponseError] = await commands.execute_command(*send_command(batch))
         except ResponseError as error:
             refusals = [error]
-        self._link.answered()
+        self._client.record_success()
         for refusal in refusals:
-            # Sending it again would be refused again: the piece is lost.
-            self._link.failed(refusal)
-        self._forget(batch)
-        if len(batch) < MOST_AT_ONCE:
+            # Redis would refuse it again: the item is lost.
+            self._client.record_failure(refusal)
+        self._remove(batch)
+        if len(batch) < MAX_BATCH:
             await self._pause()
 
     async def _pause(self) -> None:
         now = asyncio.get_running_loop().time()
-        self._rested_at = max(self._rested_at, now) + PAUSE_SECONDS
-        await asyncio.sleep(max(0.0, self._rested_at - now - BATCHES_UNPAUSED * PAUSE_SECONDS))
+        self._paused_until = max(self._paused_until, now) + PAUSE_SECONDS
+        await asyncio.sleep(max(0.0, self._paused_until - now - UNPAUSED_BATCHES * PAUSE_SECONDS))
 
-    def _forget(self, batch: list[SendItem]) -> None:
-        # By identity, since a full outbox may have dropped some of them meanwhile.
-        for parcel in batch:
-            if self._waiting and self._waiting[0] is parcel:
-                self._waiting.popleft()
-        if not self._waiting:
+    def _remove(self, batch: list[SendItem]) -> None:
+        # By identity, since a full buffer may have dropped some of them meanwhile.
+        for item in batch:
+            if self._items and self._items[0] is item:
+                self._items.popleft()
+        if not self._items:
             self._filled.clear()
             self._empty.set()

@@ -1,200 +1,119 @@
-"""Reply streams over Redis: written by any worker, followed in any process."""
+"""Reply streams over Redis: any worker writes them, any process reads them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import cast
 from uuid import UUID
 
-from parley.adapters.redis.client.connection import (
-    PATIENCE_SECONDS,
-    RedisClient,
+from parley.adapters.redis.client.background import (
+    BACKGROUND_WAIT_SECONDS,
     repeat_with_backoff,
     running_in_background,
 )
+from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.pubsub import PubSub
-from parley.adapters.redis.reply_stream.encoding import (
-    Entries,
-    chunk_item,
-    end_item,
-    joined_text,
-    key_of,
-    read_entries,
-    read_message,
-)
-from parley.adapters.redis.reply_stream.receive_buffer import ReceiveBuffer
+from parley.adapters.redis.reply_stream.encoding import Entries, chunk_item, end_item, key_of, read_entries
 from parley.adapters.redis.reply_stream.send_buffer import SendBuffer
-from parley.core.chat.model import Chunk
-from parley.core.chat.ports import StreamEnd, StreamSubscription
+from parley.adapters.redis.reply_stream.subscription import RedisSubscription
+from parley.core.chat.model import Chunk, join_chunks
+from parley.core.chat.ports import StreamSubscription
 
-MOST_BACKLOGS_AT_ONCE = 100
+MAX_BACKLOGS = 100
 
 
 class RedisReplyStream:
-    """Sends and fetches in the background, while `running`. Share `channels` with whatever else listens."""
+    """Sends chunks and fetches backlogs in the background, while `running`. All adapters of a process share `pubsub`.
 
-    def __init__(self, link: RedisClient, channels: PubSub) -> None:
-        self._link = link
-        self._channels = channels
-        self._outbox = SendBuffer(link)
-        self._readers: set[RedisSubscription] = set()
+    The backlog of a subscription is what the reply's stream held when its channel was confirmed.
+    """
+
+    def __init__(self, client: RedisClient, pubsub: PubSub) -> None:
+        self._client = client
+        self._pubsub = pubsub
+        self._send_buffer = SendBuffer(client)
+        self._subscriptions: set[RedisSubscription] = set()
+        # A dict, since it has an order: first come, first served.
         self._without_backlog: dict[RedisSubscription, None] = {}
-        self._asked = asyncio.Event()
+        self._backlog_requested = asyncio.Event()
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """How many pieces and ends are not in Redis yet."""
-        return self._outbox.waiting
+        """The number of chunks and ends that are not in Redis yet."""
+        return self._send_buffer.waiting
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Ends after what was appended has been sent, or could not be for a while."""
+        """Waits at the end, up to BACKGROUND_WAIT_SECONDS, until everything appended is in Redis."""
         async with running_in_background(
-            repeat_with_backoff(self._link, self._outbox.send_batch),
-            repeat_with_backoff(self._link, self._fetch_backlogs),
+            repeat_with_backoff(self._client, self._send_buffer.send_batch),
+            repeat_with_backoff(self._client, self._fetch_backlogs),
         ):
             try:
                 yield
             finally:
-                await self._outbox.emptied(within=PATIENCE_SECONDS)
+                await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
 
-    async def append(self, reply_id: UUID, piece: Chunk) -> None:
-        self._outbox.put(chunk_item(reply_id, piece))
+    async def append(self, reply_id: UUID, chunk: Chunk) -> None:
+        self._send_buffer.put(chunk_item(reply_id, chunk))
 
     async def end(self, reply_id: UUID) -> None:
-        self._outbox.put(end_item(reply_id))
+        self._send_buffer.put(end_item(reply_id))
 
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
-        # What this process itself appended comes before what is appended from now on.
-        await self._outbox.emptied(within=PATIENCE_SECONDS)
-        reader = RedisSubscription(reply_id, ask_for_backlog=self._ask_for_backlog)
-        self._readers.add(reader)
-        self._channels.join(key_of(reply_id), reader)
+        # Chunks that this process appended earlier belong into the backlog.
+        await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
+        subscription = RedisSubscription(reply_id, request_backlog=self._request_backlog)
+        self._subscriptions.add(subscription)
+        self._pubsub.subscribe(key_of(reply_id), subscription)
         try:
             if self._closed:
-                reader.close()
-            elif not self._channels.connected or not await reader.caught_up(within=PATIENCE_SECONDS):
-                # It reads the database next, and an end may come between that and its joining.
-                reader.on_disconnect()
-            yield reader
+                subscription.close()
+            elif not self._pubsub.connected or not await subscription.wait_for_backlog(within=BACKGROUND_WAIT_SECONDS):
+                # The reader looks at the database next, and would miss an end between that and the subscription.
+                subscription.on_disconnect()
+            yield subscription
         finally:
-            # Without an await: a client that goes away cancels, and then nothing can be awaited.
-            self._channels.leave(key_of(reply_id), reader)
-            self._readers.discard(reader)
-            self._without_backlog.pop(reader, None)
-            reader.left()
+            # Without an await, since the reader may have been cancelled.
+            self._pubsub.unsubscribe(key_of(reply_id), subscription)
+            self._subscriptions.discard(subscription)
+            self._without_backlog.pop(subscription, None)
+            subscription.release()
 
     async def text_so_far(self, reply_id: UUID) -> str:
-        await self._outbox.emptied(within=PATIENCE_SECONDS)
+        await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
         entries = None
-        with self._link.best_effort():
-            entries = await self._link.commands.xrange(key_of(reply_id))
-        return joined_text(read_entries(cast("Entries", entries or [])))
+        with self._client.best_effort():
+            entries = await self._client.commands.xrange(key_of(reply_id))
+        return join_chunks(read_entries(cast("Entries", entries or [])))
 
     def close(self) -> None:
         self._closed = True
-        for reader in self._readers:
-            reader.close()
+        for subscription in self._subscriptions:
+            subscription.close()
 
-    def _ask_for_backlog(self, reader: "RedisSubscription") -> None:
-        self._without_backlog[reader] = None
-        self._asked.set()
+    def _request_backlog(self, subscription: RedisSubscription) -> None:
+        self._without_backlog[subscription] = None
+        self._backlog_requested.set()
 
     async def _fetch_backlogs(self) -> None:
-        """Wait until readers lack their backlog, and bring it to some. Raises RedisError; they lack it still."""
-        await self._asked.wait()
-        readers = list(self._without_backlog)[:MOST_BACKLOGS_AT_ONCE]
-        async with self._link.commands.pipeline(transaction=False) as pipeline:
-            for reader in readers:
-                del self._without_backlog[reader]
-                pipeline.xrange(key_of(reader.reply_id))
+        """Wait for requests and answer up to MAX_BACKLOGS of them. After a RedisError the requests remain."""
+        await self._backlog_requested.wait()
+        subscriptions = list(self._without_backlog)[:MAX_BACKLOGS]
+        async with self._client.commands.pipeline(transaction=False) as pipeline:
+            for subscription in subscriptions:
+                del self._without_backlog[subscription]
+                pipeline.xrange(key_of(subscription.reply_id))
             try:
                 found = await pipeline.execute()
             except BaseException:
-                self._without_backlog.update((reader, None) for reader in readers if reader in self._readers)
+                self._without_backlog.update((each, None) for each in subscriptions if each in self._subscriptions)
                 raise
-        for reader, entries in zip(readers, found, strict=True):
-            # One that asked again meanwhile was cut off meanwhile: only the next answer leaves no gap.
-            if reader not in self._without_backlog:
-                reader.catch_up(read_entries(entries))
+        for subscription, entries in zip(subscriptions, found, strict=True):
+            # One that requested it again was disconnected in between: this answer may leave a gap, the next will not.
+            if subscription not in self._without_backlog:
+                subscription.catch_up(read_entries(entries))
         if not self._without_backlog:
-            self._asked.clear()
-
-
-class RedisSubscription:
-    """Joins the backlog and the live pieces of a reply into one sequence, each piece after the one before."""
-
-    def __init__(self, reply_id: UUID, *, ask_for_backlog: Callable[["RedisSubscription"], None]) -> None:
-        self.reply_id = reply_id
-        self._ask_for_backlog = ask_for_backlog
-        self._arrived: ReceiveBuffer[Chunk | StreamEnd] = ReceiveBuffer()
-        # What came live while the backlog is on its way; None when that has arrived.
-        self._held: list[Chunk | StreamEnd] | None = []
-        self._place = (-1, 0)
-        self._missed_something = False
-        self._caught_up = asyncio.Event()
-        self._closed = False
-
-    async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
-        if self._closed:
-            return StreamEnd.CLOSED
-        return await self._arrived.take(within=within)
-
-    async def caught_up(self, *, within: float) -> bool:
-        """Whether the backlog arrived in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._caught_up.wait()
-        return self._caught_up.is_set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._arrived.put(StreamEnd.CLOSED)
-
-    def left(self) -> None:
-        self._arrived.close()
-
-    def on_subscribed(self) -> None:
-        self._hold()
-
-    def on_disconnect(self) -> None:
-        self._missed_something = True
-
-    def on_message(self, data: bytes) -> None:
-        arrival = read_message(data)
-        if self._held is None and isinstance(arrival, Chunk) and not self._follows(arrival):
-            # A piece before it was lost on the way here; the stream may have it.
-            self._hold()
-        if self._held is not None:
-            self._held.append(arrival)
-        else:
-            self._bring(arrival)
-
-    def catch_up(self, backlog: list[Chunk]) -> None:
-        held, self._held = self._held or [], None
-        for arrival in (*backlog, *held):
-            self._bring(arrival)
-        if self._missed_something:
-            # The end may have been among it. ENDED says no more than: look into the database.
-            self._missed_something = False
-            self._arrived.put(StreamEnd.ENDED)
-        self._caught_up.set()
-
-    def _hold(self) -> None:
-        if self._held is None:
-            self._held = []
-        self._ask_for_backlog(self)
-
-    def _follows(self, piece: Chunk) -> bool:
-        """Whether nothing is missing before it; true of one that is to be dropped, too."""
-        attempt, end = self._place
-        return piece.start <= end if piece.attempt == attempt else piece.attempt < attempt or piece.start == 0
-
-    def _bring(self, arrival: Chunk | StreamEnd) -> None:
-        if isinstance(arrival, Chunk):
-            if (arrival.attempt, arrival.end) <= self._place:
-                return
-            self._place = (arrival.attempt, arrival.end)
-        self._arrived.put(arrival)
+            self._backlog_requested.clear()

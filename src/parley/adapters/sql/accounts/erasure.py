@@ -1,25 +1,30 @@
-"""What chat and billing keep of an account, for its erasure."""
+"""Rows of chat and billing that belong to an account, for its erasure."""
 
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, delete, insert, select
 
 from parley.adapters.sql.engine.clock import database_time
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import customer_erasures, customers, rooms
+from parley.adapters.sql.engine.unit_of_work import SqlStore
+
+_rooms_of_account = rooms.c.account_id == bindparam("account")
+_LOCK = Statement(select(rooms.c.id).where(_rooms_of_account).order_by(rooms.c.id).with_for_update())
+_ERASE_ROOMS = Statement(delete(rooms).where(_rooms_of_account))
+_KEEP_CUSTOMERS = Statement(
+    insert(customer_erasures).from_select(
+        ["customer_id", "claimable_at"],
+        select(customers.c.id, database_time()).where(customers.c.account_id == bindparam("account")),
+    )
+)
 
 
-class SqlAccountErasure:
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
+class SqlAccountErasure(SqlStore):
     async def lock(self, account_id: UUID) -> None:
-        await self._connection.execute(
-            select(rooms.c.id).where(rooms.c.account_id == account_id).order_by(rooms.c.id).with_for_update()
-        )
+        await self._transaction.all(_LOCK, account=account_id)
 
     async def erase(self, account_id: UUID) -> None:
         """Messages and keys go with their rooms; plan, usage, customers and subscriptions go with the account."""
-        await self._connection.execute(delete(rooms).where(rooms.c.account_id == account_id))
-        left = select(customers.c.id, database_time()).where(customers.c.account_id == account_id)
-        await self._connection.execute(insert(customer_erasures).from_select(["customer_id", "claimable_at"], left))
+        await self._transaction.execute(_ERASE_ROOMS, account=account_id)
+        await self._transaction.execute(_KEEP_CUSTOMERS, account=account_id)

@@ -1,15 +1,16 @@
-"""Messages in SQL. Statements of every message are built once: building one costs as much as running it."""
+"""Messages in SQL."""
 
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, union_all
 
-from parley.adapters.sql.chat.replies import literals, unfinished
+from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.engine.clock import database_time
+from parley.adapters.sql.engine.statements import Statement, literals
 from parley.adapters.sql.engine.tables import Id, messages
+from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Message, ReplyError, Role, Status, TokenUsage, Turn
 
 # As `_message` takes them.
@@ -30,37 +31,36 @@ _columns = (
     messages.c.completed_at,
     messages.c.attempt,
 )
-_sayable = or_(
-    messages.c.role.in_(literals(Role.USER)), messages.c.status.in_(literals(Status.COMPLETED, Status.STOPPED))
-)
-_room = bindparam("room", type_=Id)
-_account = bindparam("account", type_=Id)
-_place = bindparam("place", type_=messages.c.position.type)
-_GET = select(*_columns).where(
-    messages.c.id == bindparam("message"),
-    messages.c.room_id == _room,
-    messages.c.account_id == _account,
-)
-_LAST_PAGE = (
+_in_room = messages.c.room_id == bindparam("room")
+_of_account = messages.c.account_id == bindparam("account", type_=Id)
+_before = messages.c.position < bindparam("position")
+_most: BindParameter[int] = bindparam("most")
+_GET = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
+_question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
+_EXCHANGE = Statement(
     select(*_columns)
-    .where(messages.c.room_id == _room, messages.c.account_id == _account)
-    .order_by(messages.c.position.desc())
-    .limit(bindparam("most"))
-)
-_PAGE_BEFORE = _LAST_PAGE.where(messages.c.position < _place)
-_PAGE_AFTER = (
-    select(*_columns)
-    .where(messages.c.room_id == _room, messages.c.position > _place)
+    .where(or_(messages.c.id == bindparam("reply"), messages.c.id == _question))
     .order_by(messages.c.position)
-    .limit(bindparam("most"))
 )
-_SAID_BEFORE = (
+_last_page = select(*_columns).where(_in_room, _of_account).order_by(messages.c.position.desc()).limit(_most)
+_LAST_PAGE = Statement(_last_page)
+_PAGE_BEFORE = Statement(_last_page.where(_before))
+_PAGE_AFTER = Statement(
+    select(*_columns)
+    .where(_in_room, messages.c.position > bindparam("position"))
+    .order_by(messages.c.position)
+    .limit(_most)
+)
+_ended_well = or_(
+    messages.c.role.in_(literals(Role.USER.value)),
+    messages.c.status.in_(literals(Status.COMPLETED.value, Status.STOPPED.value)),
+)
+_TURNS_BEFORE = Statement(
     select(messages.c.position, messages.c.role, messages.c.content)
-    .where(messages.c.room_id == _room, messages.c.position < _place, _sayable, messages.c.content != "")
+    .where(_in_room, _before, _ended_well, messages.c.content != "")
     .order_by(messages.c.position.desc())
-    .limit(bindparam("most"))
+    .limit(_most)
 )
-
 
 _added = [
     messages.c[name]
@@ -69,65 +69,60 @@ _added = [
         "completed_at", "charged_on",
     )
 ]  # fmt: skip
-
-
-def _row(name: str) -> Select[Any]:
-    pending = select(func.count()).where(messages.c.account_id == _account, unfinished)
-    values = [bindparam(f"{name}_{column.name}", type_=column.type) for column in _added]
-    return select(*values, database_time(), database_time()).where(
-        pending.scalar_subquery() < bindparam("most_pending")
-    )
-
-
+_pending = select(func.count()).where(_of_account, unfinished).scalar_subquery()
 # The times mean nothing in the user's row; being in both, one statement does.
-_ADD = insert(messages).from_select([*_added, "claimable_at", "queued_at"], union_all(_row("question"), _row("reply")))
+_ADD_EXCHANGE = Statement(
+    insert(messages).from_select(
+        [*_added, "claimable_at", "queued_at"],
+        union_all(*(
+            select(
+                *(bindparam(f"{message}_{column.name}", type_=column.type) for column in _added),
+                database_time(),
+                database_time(),
+            ).where(_pending < bindparam("most_pending"))
+            for message in ("question", "reply")
+        )),
+    )
+)  # fmt: skip
 
 
-class SqlMessages:
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
+class SqlMessages(SqlStore):
     async def add_exchange(
         self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
     ) -> bool:
-        values = {
+        added = await self._transaction.execute(
+            _ADD_EXCHANGE,
+            account=account_id,
+            most_pending=most_pending,
             **_values("question", question, account_id, None),
             **_values("reply", reply, account_id, charged_on),
-            "account": account_id,
-            "most_pending": most_pending,
-        }
-        added = await self._connection.execute(_ADD, values)
-        return added.rowcount > 0
+        )
+        return added > 0
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
-        wanted = {"message": message_id, "room": room_id, "account": account_id}
-        found = await self._connection.execute(_GET, wanted)
-        row = found.one_or_none()
+        row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
         return None if row is None else _message(row)
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
-        question = select(messages.c.reply_to).where(messages.c.id == reply_id).scalar_subquery()
-        found = await self._connection.execute(
-            select(*_columns)
-            .where(or_(messages.c.id == reply_id, messages.c.id == question))
-            .order_by(messages.c.position)
-        )
-        both = [_message(row) for row in found]
+        both = [_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]
         return (both[0], both[1]) if len(both) == 2 else None  # noqa: PLR2004  a pair
 
     async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
-        query, place = (_LAST_PAGE, {}) if before is None else (_PAGE_BEFORE, {"place": before})
         wanted = {"room": room_id, "account": account_id, "most": limit}
-        found = await self._connection.execute(query, wanted | place)
-        return [_message(row) for row in reversed(found.all())]
+        rows = (
+            await self._transaction.all(_LAST_PAGE, **wanted)
+            if before is None
+            else await self._transaction.all(_PAGE_BEFORE, position=before, **wanted)
+        )
+        return [_message(row) for row in reversed(rows)]
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
-        found = await self._connection.execute(_PAGE_AFTER, {"room": room_id, "place": position, "most": limit})
-        return [_message(row) for row in found]
+        rows = await self._transaction.all(_PAGE_AFTER, room=room_id, position=position, most=limit)
+        return [_message(row) for row in rows]
 
     async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
-        found = await self._connection.execute(_SAID_BEFORE, {"room": room_id, "place": position, "most": limit})
-        return [(place, Turn(Role(role), content)) for place, role, content in found]
+        rows = await self._transaction.all(_TURNS_BEFORE, room=room_id, position=position, most=limit)
+        return [(place, Turn(Role(role), content)) for place, role, content in rows]
 
 
 def _values(name: str, message: Message, account_id: UUID, charged_on: date | None) -> dict[str, Any]:
@@ -147,7 +142,7 @@ def _values(name: str, message: Message, account_id: UUID, charged_on: date | No
     }
 
 
-def _message(row: Row[*tuple[Any, ...]]) -> Message:
+def _message(row: Any) -> Message:
     (
         id_,
         room_id,

@@ -1,33 +1,47 @@
-"""Rooms in SQL. Statements of every message are built once: building one costs as much as running it."""
+"""Rooms in SQL."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, delete, insert, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Boolean, bindparam, case, delete, insert, select, tuple_, update
 
+from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import Id, Moment, rooms
+from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Room, RoomCursor
 
-_columns = (
-    rooms.c.id,
-    rooms.c.account_id,
-    rooms.c.name,
-    rooms.c.model,
-    rooms.c.instructions,
-    rooms.c.created_at,
-    rooms.c.active_at,
-)
-_this_room = (rooms.c.id == bindparam("room", type_=Id), rooms.c.account_id == bindparam("account", type_=Id))
+_names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at")
+_changeable = ("name", "model", "instructions")
+_columns = tuple(rooms.c[name] for name in _names)
+_this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
-_GET = select(*_columns).where(*_this_room)
-_FIRST_PAGE = (
+_ADD = Statement(insert(rooms).values(given(*_names)))
+_GET = Statement(select(*_columns).where(*_this_room))
+_page = (
     select(*_columns)
-    .where(rooms.c.account_id == bindparam("account", type_=Id))
+    .where(rooms.c.account_id == bindparam("account"))
     .order_by(rooms.c.active_at.desc(), rooms.c.id.desc())
     .limit(bindparam("most"))
 )
-_RESERVE = (
+_FIRST_PAGE = Statement(_page)
+_NEXT_PAGE = Statement(
+    _page.where(
+        tuple_(rooms.c.active_at, rooms.c.id)
+        < tuple_(bindparam("after_active_at", type_=Moment), bindparam("after_room", type_=Id))
+    )
+)
+_IDS = Statement(select(rooms.c.id).where(rooms.c.account_id == bindparam("account")).order_by(rooms.c.id))
+_SAVE = Statement(
+    update(rooms)
+    .where(*_this_room)
+    .values({
+        name: case((bindparam(f"changes_{name}", type_=Boolean()), bindparam(name, type_=rooms.c[name].type)),
+                   else_=rooms.c[name])
+        for name in _changeable
+    })
+)  # fmt: skip
+_DELETE = Statement(delete(rooms).where(*_this_room))
+_RESERVE = Statement(
     update(rooms)
     .where(*_this_room)
     # Clocks of two machines may differ: activity never goes back.
@@ -38,57 +52,40 @@ _RESERVE = (
 )
 
 
-class SqlRooms:
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
+class SqlRooms(SqlStore):
     async def add(self, room: Room) -> None:
-        await self._connection.execute(
-            insert(rooms).values(
-                id=room.id,
-                account_id=room.account_id,
-                name=room.name,
-                model=room.model,
-                instructions=room.instructions,
-                created_at=room.created_at,
-                active_at=room.active_at,
-            )
-        )
+        await self._transaction.execute(_ADD, **{name: getattr(room, name) for name in _names})
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
-        found = await self._connection.execute(_GET, {"room": room_id, "account": account_id})
-        row = found.one_or_none()
+        row = await self._transaction.one_or_none(_GET, room=room_id, account=account_id)
         return None if row is None else Room(*row)
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
-        query = _FIRST_PAGE
-        if after is not None:
-            query = query.where(tuple_(rooms.c.active_at, rooms.c.id) < (after.active_at, after.room_id))
-        found = await self._connection.execute(query, {"account": account_id, "most": limit})
-        return [Room(*row) for row in found]
+        wanted = {"account": account_id, "most": limit}
+        rows = (
+            await self._transaction.all(_FIRST_PAGE, **wanted)
+            if after is None
+            else await self._transaction.all(
+                _NEXT_PAGE, after_active_at=after.active_at, after_room=after.room_id, **wanted
+            )
+        )
+        return [Room(*row) for row in rows]
 
     async def ids(self, account_id: UUID) -> list[UUID]:
-        found = await self._connection.execute(
-            select(rooms.c.id).where(rooms.c.account_id == account_id).order_by(rooms.c.id)
-        )
-        return list(found.scalars())
+        return await self._transaction.scalars(_IDS, account=account_id)
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        values = {field: getattr(room, field) for field in fields & {"name", "model", "instructions"}}
-        if not values:
-            return await self.get(room.id, room.account_id) is not None
-        saved = await self._connection.execute(
-            update(rooms).where(rooms.c.id == room.id, rooms.c.account_id == room.account_id).values(values)
-        )
-        return saved.rowcount == 1
+        changes = {f"changes_{name}": name in fields for name in _changeable}
+        values = {name: getattr(room, name) for name in _changeable}
+        saved = await self._transaction.execute(_SAVE, room=room.id, account=room.account_id, **changes, **values)
+        return saved == 1
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
-        deleted = await self._connection.execute(
-            delete(rooms).where(rooms.c.id == room_id, rooms.c.account_id == account_id)
-        )
-        return deleted.rowcount == 1
+        return await self._transaction.execute(_DELETE, room=room_id, account=account_id) == 1
 
     async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
-        reserved = await self._connection.execute(_RESERVE, {"room": room_id, "account": account_id, "at": at})
-        row = reserved.one_or_none()
-        return None if row is None else (Room(*row[:-1]), row.last_position - 1)
+        row = await self._transaction.one_or_none(_RESERVE, room=room_id, account=account_id, at=at)
+        if row is None:
+            return None
+        *room, last_position = row
+        return Room(*room), last_position - 1

@@ -1,97 +1,127 @@
-"""Connections and transactions."""
+"""Connections and transactions: what every store runs its statements with."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Dialect, MetaData, String, Table, make_url, select
 
-from parley.adapters.sql.engine.failures import translated_errors
-from parley.adapters.sql.engine.sqlite import READ_ONLY, sqlite_engine
+from parley.adapters.sql.engine import sqlite
+from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.pool import Connection, Pool
+from parley.adapters.sql.engine.postgresql_url import read_url
+from parley.adapters.sql.engine.statements import POSTGRESQL, SQLITE, Statement
 from parley.core.errors import Unavailable
 
 # Far above what any statement here takes; under it a request fails and gives its connection back.
 STATEMENT_SECONDS = 30.0
 
+# As alembic makes it.
+version_table = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+REVISION_OF_DATABASE = Statement(select(version_table.c.version_num))
+
+
+class Transaction:
+    """Runs statements; without `commit` nothing of it has happened. Rows are read by order and by name.
+
+    Methods raise Unavailable when the database cannot be reached or answers too late, AccountGone for a row of an
+    account that has been erased, DatabaseFailed for everything else.
+    """
+
+    def __init__(self, connection: Connection, dialect: Dialect, *, begin: bool) -> None:
+        self.connection = connection
+        self._dialect = dialect
+        self._begin = begin
+        self._is_over = False
+
+    async def all(self, statement: Statement, /, **values: Any) -> list[Any]:
+        compiled = statement.compiled(self._dialect)
+        self._refuse_after_commit()
+        rows = await self.connection.fetch(compiled.text, compiled.arguments(values), begin=self._begin)
+        return compiled.rows(rows)
+
+    async def one_or_none(self, statement: Statement, /, **values: Any) -> Any:
+        """The only row, or None. A second row is an error of the statement."""
+        rows = await self.all(statement, **values)
+        if not rows:
+            return None
+        (row,) = rows
+        return row
+
+    async def scalar(self, statement: Statement, /, **values: Any) -> Any:
+        """The first value of the only row, or None without a row."""
+        row = await self.one_or_none(statement, **values)
+        return None if row is None else row[0]
+
+    async def scalars(self, statement: Statement, /, **values: Any) -> list[Any]:
+        """The first value of each row."""
+        return [row[0] for row in await self.all(statement, **values)]
+
+    async def execute(self, statement: Statement, /, **values: Any) -> int:
+        """Returns how many rows it changed."""
+        compiled = statement.compiled(self._dialect)
+        self._refuse_after_commit()
+        return await self.connection.execute(compiled.text, compiled.arguments(values), begin=self._begin)
+
+    async def commit(self) -> None:
+        """Raises when it is not certain that all of it has happened."""
+        self._is_over = True
+        await self.connection.commit()
+
+    def _refuse_after_commit(self) -> None:
+        if self._is_over:
+            raise RuntimeError("the transaction is over")
+
 
 class Database:
-    """One pool of connections. Connections come with their first use; `close` it in the same event loop.
+    """One database by its URL. Connections come with their first use; `close` it in the same event loop.
 
     `statement_seconds` bounds each statement on PostgreSQL, the silence of a lost server with it; None is no bound.
+    Raises DatabaseUrlInvalid.
     """
 
     def __init__(self, url: str, *, statement_seconds: float | None = STATEMENT_SECONDS) -> None:
         self.url = url
-        self._read_only: dict[str, Any] = READ_ONLY
-        # Who waits here is served in order. SQLite's own wait for its one writer polls, and in SQLAlchemy's pool a
-        # newcomer may overtake those who wait, until they have waited for too long.
-        self._turns = asyncio.Semaphore(1)
-        self._patience: float | None = None
-        self._readers_wait = False
+        self._writers: Pool[Any]
+        self._readers: Pool[Any]
         if url.startswith("sqlite"):
-            self.engine = sqlite_engine(url)
+            self._dialect = SQLITE
+            self._writers, self._readers = sqlite.pools(make_url(url).database or "")
         else:
             # asyncpg takes a tenth of a second to import.
             from parley.adapters.sql.engine import postgresql  # noqa: PLC0415
 
-            self.engine = postgresql.postgresql_engine(url, statement_seconds=statement_seconds)
-            self._read_only = postgresql.READ_ONLY
-            self._turns = asyncio.Semaphore(postgresql.MOST_CONNECTIONS)
-            self._patience = postgresql.POOL_SECONDS
-            self._readers_wait = True
-        self._open: set[Any] = set()
-        event.listen(self.engine.sync_engine, "connect", self._opened)
-        event.listen(self.engine.sync_engine, "close", self._closed)
+            self._dialect = POSTGRESQL
+            self._writers = self._readers = postgresql.pool(read_url(url), statement_seconds=statement_seconds)
 
     @asynccontextmanager
-    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[AsyncConnection, None]:
-        """A connection with a transaction open, rolled back at the end unless it was committed.
+    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[Transaction, None]:
+        """A transaction, rolled back at the end unless it was committed.
 
-        Raises Unavailable when the database cannot be reached or answers too late, AccountGone for a row of an
-        account that has been erased.
+        Nothing that is read in one unit of work needs a snapshot, and READ COMMITTED would not give one: a read-only
+        one has no BEGIN and no ROLLBACK, so that a read is one round trip. Raises what the methods of Transaction do.
         """
-        with translated_errors():
-            async with self._turn(read_only), self.engine.connect() as connection:
-                if read_only:
-                    await connection.execution_options(**self._read_only)
-                async with connection.begin() as transaction:
-                    yield connection
-                    if transaction.is_active:
-                        await transaction.rollback()
-
-    @asynccontextmanager
-    async def _turn(self, read_only: bool) -> AsyncGenerator[None, None]:
-        if read_only and not self._readers_wait:
-            yield
-            return
-        async with asyncio.timeout(self._patience):
-            await self._turns.acquire()
+        pool = self._readers if read_only else self._writers
+        connection = await pool.acquire()
         try:
-            yield
+            yield Transaction(connection, self._dialect, begin=not read_only)
         finally:
-            self._turns.release()
+            await pool.release(connection)
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use now."""
+        return sum(pool.in_use for pool in {self._writers, self._readers})
 
     async def answers(self) -> bool:
         """Whether the database answers now and has its tables: SQLite makes an empty file in place of a lost one."""
         try:
-            async with self.transaction(read_only=True) as connection:
-                await connection.execute(text("SELECT version_num FROM alembic_version"))
-        except (SQLAlchemyError, Unavailable):
+            async with self.transaction(read_only=True) as transaction:
+                await transaction.scalar(REVISION_OF_DATABASE)
+        except (DatabaseFailed, Unavailable):
             return False
         return True
 
     async def close(self) -> None:
-        await self.engine.dispose()
-        # The pool forgets those still with tasks: a cancelled one gives its connection back later than it ends.
-        for connection in self._open:
-            connection.terminate()
-        self._open.clear()
-
-    def _opened(self, connection: Any, _record: object) -> None:
-        self._open.add(connection.driver_connection)
-
-    def _closed(self, connection: Any, _record: object) -> None:
-        self._open.discard(connection.driver_connection)
+        for pool in {self._writers, self._readers}:
+            await pool.close()

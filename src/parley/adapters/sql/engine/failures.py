@@ -1,12 +1,7 @@
-"""What the database refuses or fails at, in the core's words: the one place that reads its errors."""
+"""What a driver's errors mean to the core: the one place that reads them."""
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
-
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from parley.core.errors import AccountGone, Unavailable
 
@@ -26,44 +21,32 @@ class DatabaseUrlInvalid(ValueError):
     """The message is a sentence for the operator that holds nothing of the URL but names of parameters."""
 
 
-@contextmanager
-def translated_errors() -> Generator[None, None, None]:
-    """Raises Unavailable for a database that cannot be reached or asked now, AccountGone for rows of no account."""
-    try:
-        yield
-    except NoConnectionFree as error:
-        raise Unavailable from error
-    except OSError as error:
-        # Refused, no such host, or silent for too long: asyncpg leaves these as they are.
-        raise Unavailable from error
-    except DBAPIError as error:
-        _hide_row(error.orig)
-        if error.connection_invalidated or _is_unavailable(error.orig):
-            raise Unavailable from error
-        if _is_account_gone(error.orig):
-            raise AccountGone from error
-        raise
+class DatabaseFailed(Exception):
+    """The database refused a statement for a reason that no request can be blamed for. It holds no values."""
 
 
-def _hide_row(error: BaseException | None) -> None:
-    """PostgreSQL's detail quotes the row, and so what people wrote: it stays out of logs, as the parameters do."""
-    reported: Any = getattr(error, "__cause__", None)
-    if hasattr(reported, "detail"):
-        reported.detail = None
+class TableMissing(DatabaseFailed):
+    """The statement names a table that the database does not have."""
 
 
-def _is_unavailable(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-    return (getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE)
-
-
-def _is_account_gone(error: BaseException | None) -> bool:
-    """Whether a row refers to an account that was erased while the request ran."""
-    if isinstance(error, sqlite3.Error):
+def sqlite_failure(error: sqlite3.Error) -> Exception:
+    """Unavailable, AccountGone or DatabaseFailed, to be raised from the error."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_BUSY"):
+        return Unavailable()
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
         # SQLite does not say which key. Rows of all others are written after a lock on what they refer to.
-        return getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_FOREIGNKEY"
-    violated = getattr(error, "__cause__", None)
-    return (getattr(violated, "constraint_name", None) or "").endswith("_account_id") and (
-        getattr(error, "sqlstate", None) == "23503"
-    )
+        return AccountGone()
+    return TableMissing() if str(error).startswith("no such table") else DatabaseFailed(name)
+
+
+def postgresql_failure(error: Any) -> Exception:
+    """The same for what the server reports, an asyncpg.PostgresError."""
+    # The detail quotes the row, and so what people wrote: it stays out of logs.
+    error.detail = None
+    code = error.sqlstate or ""
+    if code.startswith(_UNAVAILABLE):
+        return Unavailable()
+    if code == "23503" and (error.constraint_name or "").endswith("_account_id"):
+        return AccountGone()
+    return TableMissing(code) if code == "42P01" else DatabaseFailed(code)

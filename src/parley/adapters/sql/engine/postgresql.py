@@ -1,118 +1,135 @@
-"""PostgreSQL by asyncpg: URLs as people have them, and a pool that lives through a restart of the server."""
+"""PostgreSQL by asyncpg.
 
-from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+Nothing relies on the state of a session, so PgBouncer may pool transactions in between: from 1.21 on as it is, below
+with `statement_cache_size=0` in the URL.
+"""
+
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import event, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.failures import DatabaseFailed, DatabaseUrlInvalid, postgresql_failure
+from parley.adapters.sql.engine.pool import Pool
+from parley.adapters.sql.engine.postgresql_url import Address
+from parley.core.errors import Unavailable
 
 # A server takes 100 connections unless told otherwise: so this is right for six processes. More connections would
 # not be quicker: ten keep every core of a common server busy.
-CONNECTIONS = 10
-MOST_CONNECTIONS = 15
-# Who waits longer for a connection is better told to come again.
-POOL_SECONDS = 10.0
-CONNECT_SECONDS = 10.0
+CONNECTIONS = 15
+# A caller that waits longer for a connection is better told to come again.
+WAIT_SECONDS = 10.0
 # Balancers and firewalls forget silent connections, often after an hour, and tell neither side.
 RECYCLE_SECONDS = 1_800
-# Without a transaction a read needs no BEGIN and no ROLLBACK: one round trip where there were three. Nothing that is
-# read in one unit of work needs a snapshot: READ COMMITTED would not give one either.
-READ_ONLY = {"isolation_level": "AUTOCOMMIT"}
+# For the cancellation of the statement that runs, and for the server to close in good order.
+CLOSE_SECONDS = 2.0
 
-_SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
-_FOR_ASYNCPG = frozenset({
-    "host", "port", "user", "password", "dbname", "database", "passfile", "service", "krbsrvname", "gsslib",
-    "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "sslnegotiation",
-    "ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs",
-})  # fmt: skip
-_FOR_SERVER = frozenset({"application_name", "options", "search_path", "statement_timeout", "lock_timeout"})
-_FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"})
-# What libpq does only if it can, asyncpg does without.
-_OPTIONAL = {"channel_binding": {"prefer", "disable"}, "gssencmode": {"prefer", "disable"}}
+_Result = TypeVar("_Result")
 
 
-def postgresql_engine(url: str, *, statement_seconds: float | None) -> AsyncEngine:
-    """Connections are opened when they are needed. Raises DatabaseUrlInvalid, and so may opening one."""
-    dsn, connect_seconds = read_url(url)
+class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
+    """The values of a row, by order and by name."""
 
-    async def opened() -> Any:
+    def __getattr__(self, name: str) -> Any:
         try:
-            return await asyncpg.connect(dsn, timeout=connect_seconds, command_timeout=statement_seconds)
-        except asyncpg.ClientConfigurationError as error:
-            raise DatabaseUrlInvalid(f"It cannot be used: {error}.") from error
-
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=opened,
-        # Parameters are what people wrote: they stay out of errors, and so out of logs.
-        hide_parameters=True,
-        pool_size=CONNECTIONS,
-        max_overflow=MOST_CONNECTIONS - CONNECTIONS,
-        pool_timeout=POOL_SECONDS,
-        pool_recycle=RECYCLE_SECONDS,
-        # The last one used again: those that a burst opened grow old and go.
-        pool_use_lifo=True,
-    )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    return engine
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
-def read_url(url: str) -> tuple[str, float]:
-    """The URL as asyncpg takes it, and how many seconds opening a connection may take. Raises DatabaseUrlInvalid."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
-        raise DatabaseUrlInvalid("It must begin with sqlite:/// or postgresql://.")
+def pool(address: Address, *, statement_seconds: float | None) -> "Pool[PostgresqlConnection]":
+    async def connect() -> PostgresqlConnection:
+        try:
+            return PostgresqlConnection(await open_driver(address, statement_seconds=statement_seconds))
+        except asyncpg.PostgresError as error:
+            raise postgresql_failure(error) from error
+        except (OSError, asyncpg.InterfaceError) as error:
+            # Refused, no such host, or silent for too long.
+            raise Unavailable from error
+
+    return Pool(connect, size=CONNECTIONS, wait_seconds=WAIT_SECONDS, recycle_seconds=RECYCLE_SECONDS)
+
+
+async def open_driver(address: Address, *, statement_seconds: float | None) -> Any:
+    """An asyncpg.Connection. Raises DatabaseUrlInvalid for what only opening one finds out, and asyncpg's errors."""
     try:
-        make_url(url)
-    except (ArgumentError, ValueError):
-        # Not chained: what could not be read may be a piece of the password.
-        raise DatabaseUrlInvalid(
-            "It cannot be read: write postgresql://user:password@host:port/database, one host, "
-            "with %XX for special characters in the password."
-        ) from None
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-    connect_seconds = _connect_seconds(parameters.pop("connect_timeout", ""))
-    if "ssl" in parameters:
-        # As SQLAlchemy's own URLs for asyncpg spell it.
-        parameters["sslmode"] = parameters.pop("ssl")
-    taken = {name: value for name, value in parameters.items() if _is_taken(name, value)}
-    # Some are rewritten here, so all are: asyncpg decodes what urlencode encodes.
-    dsn = parts._replace(scheme="postgresql", query=urlencode(taken), fragment="").geturl()
-    return dsn, connect_seconds
+        return await asyncpg.connect(
+            address.dsn,
+            timeout=address.connect_seconds,
+            command_timeout=statement_seconds,
+            statement_cache_size=address.cached_statements,
+            record_class=Row,
+        )
+    except asyncpg.ClientConfigurationError as error:
+        raise DatabaseUrlInvalid(f"It cannot be used: {error}.") from error
 
 
-def _connect_seconds(given: str) -> float:
-    if given and not given.isdecimal():
-        raise DatabaseUrlInvalid("connect_timeout must be a whole number of seconds.")
-    # libpq waits for ever at 0; nobody who calls here would.
-    return float(given or 0) or CONNECT_SECONDS
+class PostgresqlConnection:
+    """A Connection. One whose statement was cancelled or not answered in time is closed, not used again."""
 
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self._begun = False
+        self._state_known = True
 
-def _is_taken(name: str, value: str) -> bool:
-    """Whether to pass the parameter on; not if leaving it out is the same."""
-    if value in _OPTIONAL.get(name, ()):
-        return False
-    if name == "sslmode" and value not in _SSL_MODES:
-        raise DatabaseUrlInvalid(f"sslmode must be one of {', '.join(sorted(_SSL_MODES))}.")
-    if name in _FILES and not Path(value).is_file():
-        raise DatabaseUrlInvalid(f"{name} names a file that is not there.")
-    if name in _OPTIONAL:
-        raise DatabaseUrlInvalid(f"{name} must be left out, prefer or disable: the driver here has nothing else.")
-    if name not in _FOR_ASYNCPG | _FOR_SERVER:
-        raise DatabaseUrlInvalid(f"The parameter {name} means nothing here: leave it out.")
-    return True
+    @property
+    def is_open(self) -> bool:
+        # The socket tells of a restart of the server; statement_seconds bounds what it cannot tell, a silent network.
+        return self._state_known and not self.driver.is_closed()
 
+    async def fetch(self, text: str, arguments: Sequence[Any], *, begin: bool) -> list[Any]:
+        if begin:
+            await self._begin()
+        rows: list[Any] = await self._answer(self.driver.fetch(text, *arguments))
+        return rows
 
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool open new connections when the server closed this one, as a restart does with all of them.
+    async def execute(self, text: str, arguments: Sequence[Any], *, begin: bool) -> int:
+        if begin:
+            await self._begin()
+        # Such as «UPDATE 1» or «INSERT 0 1».
+        status: str = await self._answer(self.driver.execute(text, *arguments))
+        return int(status.rpartition(" ")[2])
 
-    pool_pre_ping would find that out by three round trips before every unit of work. The socket tells it for none;
-    what it cannot tell, a silent network, statement_seconds bounds.
-    """
-    if connection.driver_connection.is_closed():
-        raise InvalidatePoolError
+    async def commit(self) -> None:
+        if self._begun:
+            status = await self._answer(self.driver.execute("COMMIT"))
+            self._begun = False
+            if status != "COMMIT":
+                raise DatabaseFailed("a statement had failed, so the server rolled back")
+
+    async def rollback(self) -> None:
+        if self._begun:
+            await self._answer(self.driver.execute("ROLLBACK"))
+            self._begun = False
+
+    async def close(self) -> None:
+        # asyncpg aborts the connection by itself when it cannot close it in good order.
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self.driver.close(timeout=CLOSE_SECONDS)
+
+    def terminate(self) -> None:
+        self.driver.terminate()
+
+    async def _begin(self) -> None:
+        if not self._begun:
+            await self._answer(self.driver.execute("BEGIN"))
+            self._begun = True
+
+    async def _answer(self, asked: Awaitable[_Result]) -> _Result:
+        try:
+            return await asked
+        except asyncpg.PostgresError as error:
+            raise postgresql_failure(error) from error
+        except OSError as error:
+            self._state_known = False
+            raise Unavailable from error
+        except asyncpg.InterfaceError as error:
+            self._state_known = False
+            if self.driver.is_closed():
+                raise Unavailable from error
+            # Not chained: asyncpg quotes the value that it cannot send.
+            raise DatabaseFailed(type(error).__name__) from None
+        except BaseException:
+            self._state_known = False
+            raise

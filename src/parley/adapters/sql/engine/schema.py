@@ -1,83 +1,98 @@
 """Bringing a database to the schema of this version."""
 
 import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
+from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.sqlalchemy_connection import run_step
+from parley.adapters.sql.engine.statements import PerDatabase
 from parley.adapters.sql.engine.tables import REVISION, metadata
+from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from parley.core.errors import Unavailable
 
-# Any number that nobody else locks in parley's database.
+VERSION_TABLE = version_table.name
+LIST_VERSIONS = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608  a constant
+LIST_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+    # Tables of extensions, such as PostGIS', belong to no application.
+    "postgresql": """
+        SELECT relname FROM pg_class
+        WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+        AND relkind IN ('r', 'p')
+        AND NOT EXISTS (
+            SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+        )
+    """,
+}
+_TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LIST_TABLES["sqlite"]))
+
+# Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
-# As alembic makes it.
-_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
-
-
-class SchemaOutdated(Exception):
-    """The database does not have the schema of this version; the message is a sentence for the operator."""
+# Every revision of the schema has these, and hardly another application has them all.
+_OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
 
 async def current_revision(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one."""
-    async with database.transaction(read_only=True) as connection:
-        return await connection.run_sync(_read_revision)
+    """The revision of the database's schema; None when it has no tables.
+
+    Raises DatabaseUnusable when the tables are another application's.
+    """
+    async with database.transaction(read_only=True) as transaction:
+        tables = set(await transaction.scalars(_TABLES))
+        versions = await transaction.scalars(REVISION_OF_DATABASE) if VERSION_TABLE in tables else []
+    return revision_of(tables, versions)
 
 
 async def require_current(database: Database) -> None:
-    """Raises SchemaOutdated unless the database has exactly the schema of this version."""
-    revision = await current_revision(database)
-    _refuse_newer(revision)
+    """Raises DatabaseUnusable unless the database has exactly the schema of this version."""
+    require_this_revision(await current_revision(database))
+
+
+def require_this_revision(revision: str | None) -> None:
+    """Raises DatabaseUnusable for every revision but this version's."""
+    refuse_newer(revision)
     if revision != REVISION:
-        raise SchemaOutdated("The database has an older schema than this version of parley: run «parley migrate».")
+        raise DatabaseUnusable("has an older schema than this version of parley, or none: run «parley migrate»")
 
 
 async def has_current(database: Database) -> bool:
-    """False when the schema is older than this version's.
+    """False when the schema is older than this version's, or another application's.
 
-    A newer one serves this version too, until all processes are of that one. Whether the database answers, and has any
-    schema, is not the question here.
+    A newer schema serves this version too, until all processes are of that version. Whether the database answers, and
+    has any schema, is another health check.
     """
     try:
         revision = await current_revision(database)
-    except (SQLAlchemyError, Unavailable):
+    except DatabaseUnusable:
+        return False
+    except (DatabaseFailed, Unavailable):
         return True
     return revision is None or revision >= REVISION
 
 
 async def migrate(database: Database) -> None:
-    """Run every migration that the database has not had; an empty one gets the tables as they are today.
+    """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
-    Of several processes that do this at once, one does it and the others wait. Raises SchemaOutdated for a database
-    that is ahead of this version.
+    Of several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
+    of a newer version or of another application, which stays as it is.
     """
     revision = await current_revision(database)
-    _refuse_newer(revision)
+    refuse_newer(revision)
     if revision == REVISION:
         return
     if revision is not None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
-    # Rebuilding a large table, and waiting for the process that does it, may take longer than any request.
-    patient = Database(database.url, statement_seconds=None)
     try:
-        async with patient.transaction() as connection:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            await connection.run_sync(_bring_up_to_date)
-            await connection.commit()
-    finally:
-        await patient.close()
-
-
-def _refuse_newer(revision: str | None) -> None:
-    # Revisions are numbers of four digits.
-    if revision is not None and revision > REVISION:
-        raise SchemaOutdated(
-            "The database has the schema of a newer version of parley: run that version, or a backup from before it."
-        )
+        await run_step(database.url, _bring_up_to_date)
+    except (DBAPIError, OSError) as error:
+        raise DatabaseFailed from error
 
 
 def migrations_folder() -> Path:
@@ -87,22 +102,42 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def _read_revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+def revision_of(tables: AbstractSet[str], versions: Sequence[str]) -> str | None:
+    """The revision that a database with these tables and rows of alembic_version is at; None for an empty database.
+
+    Raises DatabaseUnusable when the tables are not parley's: other applications use alembic too.
+    """
+    if not versions and tables <= {VERSION_TABLE}:
         return None
-    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return revision
+    # Revisions of parley are numbers of four digits.
+    if len(versions) == 1 and len(versions[0]) == len(REVISION) and versions[0].isdecimal() and tables >= _OWN_TABLES:
+        return versions[0]
+    raise DatabaseUnusable("has tables of another application: name an empty database, or a new file")
+
+
+def refuse_newer(revision: str | None) -> None:
+    """Raises DatabaseUnusable for a revision that this version does not know yet."""
+    if revision is not None and revision > REVISION:
+        raise DatabaseUnusable(
+            "has the schema of a newer version of parley: run that version, or restore a backup from before it"
+        )
 
 
 def _bring_up_to_date(connection: Connection) -> None:
-    # Read again under the lock: another process may have done it meanwhile.
-    match _read_revision(connection):
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+    # Read again under the lock: another process may have migrated meanwhile.
+    tables = set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
+    versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
+    match revision_of(tables, versions):
         case None:
-            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests hold the tables
-            # against what the migrations make.
-            metadata.create_all(connection)
-            _VERSION.create(connection, checkfirst=True)
-            connection.execute(_VERSION.insert().values(version_num=REVISION))
+            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these
+            # tables with those that the migrations make. Tables of the same names in another schema of the search path
+            # do not count, so SQLAlchemy must not look for them.
+            metadata.create_all(connection, checkfirst=False)
+            if VERSION_TABLE not in tables:
+                version_table.create(connection, checkfirst=False)
+            connection.execute(version_table.insert().values(version_num=REVISION))
         case revision if revision != REVISION:
             _upgrade(connection)
 

@@ -1,0 +1,74 @@
+"""Subscriptions in SQL."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, select
+
+from parley.adapters.sql.engine.statements import Statement, Upsert, given
+from parley.adapters.sql.engine.tables import subscriptions
+from parley.adapters.sql.engine.unit_of_work import SqlStore
+from parley.core.billing.model import Subscription, SubscriptionStatus
+
+_OF = Statement(
+    select(
+        subscriptions.c.id,
+        subscriptions.c.customer_id,
+        subscriptions.c.account_id,
+        subscriptions.c.status,
+        subscriptions.c.current_period_end,
+        subscriptions.c.cancel_at_period_end,
+        subscriptions.c.past_due_since,
+    )
+    .where(subscriptions.c.account_id == bindparam("account"))
+    .order_by(
+        subscriptions.c.stored_at.desc(), subscriptions.c.current_period_end.desc().nulls_last(), subscriptions.c.id
+    )
+)
+_written = (
+    "account_id",
+    "customer_id",
+    "status",
+    "current_period_end",
+    "cancel_at_period_end",
+    "ticket",
+    "stored_at",
+)
+_PUT = Upsert(
+    subscriptions,
+    lambda insert: insert.values(given("id", "past_due_since", *_written)).on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: insert.excluded[name] for name in _written}
+        | {
+            # Stays as it is while the status stays past due.
+            "past_due_since": case(
+                (insert.excluded.past_due_since.is_(None), None),
+                (subscriptions.c.status == SubscriptionStatus.PAST_DUE.value, subscriptions.c.past_due_since),
+                else_=insert.excluded.past_due_since,
+            )
+        },
+        where=subscriptions.c.ticket <= insert.excluded.ticket,
+    ),
+)
+
+
+class SqlSubscriptions(SqlStore):
+    async def of(self, account_id: UUID) -> list[Subscription]:
+        return [_subscription(row) for row in await self._transaction.all(_OF, account=account_id)]
+
+    async def put(self, subscription: Subscription, *, account_id: UUID, read_number: int, now: datetime) -> bool:
+        values = asdict(subscription) | {
+            "account_id": account_id,
+            "status": subscription.status.value,
+            "past_due_since": now if subscription.status is SubscriptionStatus.PAST_DUE else None,
+            "ticket": read_number,
+            "stored_at": now,
+        }
+        return await self._transaction.execute(_PUT, **values) == 1
+
+
+def _subscription(row: Any) -> Subscription:
+    id_, customer_id, account_id, status, *rest = row
+    return Subscription(id_, customer_id, account_id, SubscriptionStatus(status), *rest)

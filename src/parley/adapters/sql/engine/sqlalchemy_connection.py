@@ -1,0 +1,52 @@
+"""A connection by SQLAlchemy's engine, for migrations: alembic and `create_all` need one, and nothing else does."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, NullPool, create_engine, event, make_url
+
+from parley.adapters.sql.engine import sqlite
+from parley.adapters.sql.engine.postgresql_url import read_url
+
+_Result = TypeVar("_Result")
+
+
+async def run_step(url: str, step: Callable[[Connection], _Result]) -> _Result:
+    """The step in one transaction, committed unless it raises. No statement of it has a time limit.
+
+    Rebuilding a large table, and waiting for the process that does it, may take longer than any request.
+    """
+    if url.startswith("sqlite"):
+        return await asyncio.to_thread(_on_sqlite, url, step)
+    return await _on_postgresql(url, step)
+
+
+def _on_sqlite(url: str, step: Callable[[Connection], _Result]) -> _Result:
+    file = make_url(url).database or ""
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite.open_file(file), poolclass=NullPool, hide_parameters=True
+    )
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with engine.begin() as connection:
+        return step(connection)
+
+
+async def _on_postgresql(url: str, step: Callable[[Connection], _Result]) -> _Result:
+    # Embedded processes need neither.
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
+    from parley.adapters.sql.engine.postgresql import open_driver  # noqa: PLC0415
+
+    address = read_url(url)
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: open_driver(address, statement_seconds=None),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(step)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,47 @@
+"""Inspecting a SQLite file without changing it, before parley opens it for writing."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from parley.adapters.sql.engine.schema import LIST_TABLES, LIST_VERSIONS, VERSION_TABLE, refuse_newer, revision_of
+from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
+
+
+def inspect_file(file: Path) -> str | None:
+    """The file's schema revision; None when the file is missing or empty, so that parley may make its tables there.
+
+    Raises DatabaseUnusable for everything that parley must not or cannot write: another application's database, a newer
+    schema, a file that is no database, a folder, a file or folder without the right to write.
+    """
+    if file.is_dir():
+        raise DatabaseUnusable("is a folder: name a file in it")
+    if not file.parent.is_dir():
+        raise DatabaseUnusable("cannot be made: its folder does not exist")
+    for path in (file, file.parent):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise DatabaseUnusable("is read-only: let this user write the file and its folder")
+    if not file.exists() or file.stat().st_size == 0:
+        return None
+    with driver_errors_explained():
+        revision = _read_revision(file)
+    refuse_newer(revision)
+    return revision
+
+
+def _read_revision(file: Path) -> str | None:
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?{_read_only(file)}", uri=True)) as connection:
+        tables = {name for (name,) in connection.execute(LIST_TABLES["sqlite"])}
+        versions = [row[0] for row in connection.execute(LIST_VERSIONS)] if VERSION_TABLE in tables else []
+    return revision_of(tables, versions)
+
+
+def _read_only(file: Path) -> str:
+    """URI parameters of SQLite for reading without leaving files behind.
+
+    Opening a database in WAL mode makes a log beside it, unless SQLite is told that nothing changes. That is true while
+    there is no log.
+    """
+    return "mode=ro" if Path(f"{file}-wal").exists() else "mode=ro&immutable=1"

@@ -1,0 +1,116 @@
+"""Databases that parley must not change: another application's, a newer version's. Alike on SQLite and PostgreSQL."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.schema import (
+    LIST_TABLES,
+    current_revision,
+    has_current,
+    migrate,
+    require_current,
+    revision_of,
+)
+from parley.adapters.sql.engine.tables import REVISION, metadata
+from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
+from tests.contracts.postgres_fixtures import empty_database
+
+VERSIONS = "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
+OWN_TABLES = set(metadata.tables) | {"alembic_version"}
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
+    yield f"sqlite+aiosqlite:///{folder / 'other.db'}"
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[str, None]:
+    with empty_database() as url:
+        yield url
+
+
+@pytest.fixture(params=[sqlite, postgresql])
+async def database(request, tmp_path):
+    async with request.param(tmp_path) as url:
+        made = Database(url)
+        yield made
+        await made.close()
+
+
+async def execute(database: Database, *statements: str) -> None:
+    async with database.transaction() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+        await connection.commit()
+
+
+async def tables(database: Database) -> set[str]:
+    async with database.transaction(read_only=True) as connection:
+        return set((await connection.execute(text(LIST_TABLES[connection.dialect.name]))).scalars())
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param(["CREATE TABLE users (id INTEGER)"], id="tables"),
+        pytest.param([VERSIONS, "INSERT INTO alembic_version VALUES ('8f3c1a2b')"], id="a foreign revision"),
+        pytest.param(
+            [VERSIONS, f"INSERT INTO alembic_version VALUES ('{REVISION}')", "CREATE TABLE rooms (id INTEGER)"],
+            id="parley's revision without its tables",
+        ),
+        pytest.param([VERSIONS, "CREATE TABLE users (id INTEGER)"], id="tables and an unused alembic_version"),
+    ],
+)
+async def test_a_database_of_another_application_is_refused_and_not_changed(database, statements):
+    await execute(database, *statements)
+    before = await tables(database)
+
+    for step in (current_revision, require_current, migrate):
+        with pytest.raises(DatabaseUnusable, match="another application"):
+            await step(database)
+    assert not await has_current(database)
+    assert await tables(database) == before
+
+
+async def test_an_alembic_version_without_rows_and_tables_is_an_empty_database(database):
+    await execute(database, VERSIONS)
+    await migrate(database)
+    assert await current_revision(database) == REVISION
+
+
+@pytest.mark.parametrize("versions", [[], ["0001", "0002"], ["ae1027a6acf"], ["00001"]])
+def test_tables_of_parley_under_another_revision_are_refused(versions):
+    with pytest.raises(DatabaseUnusable):
+        revision_of(OWN_TABLES, versions)
+
+
+async def test_tables_in_another_schema_of_the_search_path_do_not_count():
+    with empty_database() as url:
+        other = Database(url)
+        await execute(other, "CREATE TABLE accounts (id INTEGER)", VERSIONS, "CREATE SCHEMA parley")
+        await other.close()
+        own = Database(f"{url}{'&' if '?' in url else '?'}search_path=parley,public")
+        await migrate(own)
+        assert await current_revision(own) == REVISION
+        assert await tables(own) == OWN_TABLES
+        await own.close()
+
+
+async def test_a_database_that_does_not_exist_is_named_as_missing():
+    with empty_database() as url:
+        missing = Database(urlsplit(url)._replace(path="/missing").geturl())
+        with pytest.raises(DatabaseUnusable, match="create the database"), driver_errors_explained():
+            await require_current(missing)
+        await missing.close()
+
+
+def test_an_error_that_is_not_the_databases_stays_as_it_is():
+    with pytest.raises(KeyError), driver_errors_explained():
+        raise KeyError

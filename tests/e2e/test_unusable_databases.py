@@ -1,0 +1,178 @@
+"""Commands refuse a database that parley cannot use: one line that names DATABASE_URL, and nothing is written."""
+
+import asyncio
+import ctypes
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley.adapters.sql.engine.tables import REVISION
+from parley.bootstrap import bootstrap
+from parley.bootstrap.processes import api_process
+from parley.runtime.single_instance import single_instance
+from parley.settings import SettingsError, read_settings
+from tests.contracts.postgres_fixtures import empty_database, run_sql
+from tests.e2e.process import PATIENCE, SECRET, environment, parley, run_parley, served
+from tests.faults.cluster import Worker, becomes
+
+# Linux: prctl's option that takes a capability from a process and its children, and root's capability to write
+# files whose mode forbids it.
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+
+
+def database(file: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def other_application(file: Path) -> None:
+    database(file, "CREATE TABLE users (id INTEGER)")
+
+
+def other_application_with_wal(file: Path) -> None:
+    database(file, "PRAGMA journal_mode = WAL", "CREATE TABLE users (id INTEGER)")
+
+
+def other_alembic(file: Path) -> None:
+    database(file, "CREATE TABLE alembic_version (version_num)", f"INSERT INTO alembic_version VALUES ('{REVISION}')")
+
+
+def text(file: Path) -> None:
+    file.write_text("Dear diary,\n" * 100)
+
+
+def folder(file: Path) -> None:
+    file.mkdir()
+
+
+async def all_commands(folder: Path, **settings: str) -> list[tuple[int, str, str]]:
+    return await asyncio.gather(*(run_parley(folder, command, **settings) for command in ("run", "migrate", "check")))
+
+
+def assert_refused(results: list[tuple[int, str, str]], reason: str) -> None:
+    for code, out, err in results[:2]:
+        assert (code, out) == (2, "")
+        [line] = err.splitlines()
+        assert line.startswith("parley: DATABASE_URL: ")
+        assert reason in line
+    code, out, err = results[2]
+    assert (code, err) == (1, "")
+    [line] = [line for line in out.splitlines() if "DATABASE_URL: " in line and line.startswith("WRONG")]
+    assert reason in line
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (other_application, "another application"),
+        (other_application_with_wal, "another application"),
+        (other_alembic, "another application"),
+        (text, "is not a SQLite database"),
+        (folder, "is a folder"),
+    ],
+)
+async def test_a_file_that_is_not_parleys_is_refused(tmp_path: Path, make: Callable[[Path], None], reason: str) -> None:
+    make(tmp_path / "other.db")
+    before = contents(tmp_path)
+    assert_refused(await all_commands(tmp_path, DATABASE_URL="sqlite:///other.db"), reason)
+    assert contents(tmp_path) == before
+
+
+async def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    assert_refused(await all_commands(tmp_path, DATABASE_URL="sqlite:///missing/parley.db"), "folder does not exist")
+    assert contents(tmp_path) == {}
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    await run_parley(tmp_path, "migrate")
+    database(tmp_path / "parley.db", f"UPDATE alembic_version SET version_num = '{int(REVISION) + 1:04}'")
+    assert_refused(await all_commands(tmp_path), "newer version")
+
+
+async def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
+    await run_parley(tmp_path, "migrate")
+    (tmp_path / "parley.db").chmod(0o444)
+    for command in ("run", "migrate", "check"):
+        process = await asyncio.create_subprocess_exec(
+            *parley(command),
+            cwd=tmp_path,
+            env=environment({}),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            **held_to_file_modes(),
+        )
+        async with asyncio.timeout(PATIENCE):
+            out, _ = await process.communicate()
+        assert process.returncode == (1 if command == "check" else 2)
+        [line] = [line for line in out.decode().splitlines() if not line.startswith("ok ") and "webhooks" not in line]
+        assert "DATABASE_URL: " in line
+        assert "is read-only" in line
+
+
+def held_to_file_modes() -> dict[str, Any]:
+    """Arguments for a subprocess that may not write what its mode forbids, even when it runs as root."""
+    if os.geteuid() != 0 or sys.platform != "linux":
+        return {}
+    drop = ctypes.CDLL(None).prctl
+    return {"preexec_fn": lambda: drop(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)}
+
+
+async def test_another_applications_schema_in_postgresql_is_refused(tmp_path: Path) -> None:
+    with empty_database() as url:
+        run_sql(url, "CREATE TABLE users (id INTEGER)")
+        assert_refused(await all_commands(tmp_path, DATABASE_URL=url), "another application")
+
+
+async def test_a_worker_refuses_another_applications_database_in_one_line(tmp_path: Path) -> None:
+    with empty_database() as url:
+        run_sql(url, "CREATE TABLE users (id INTEGER)")
+        worker = Worker(tmp_path, {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1"})
+        await worker.start()
+        try:
+            await becomes(lambda: "has tables of another application" in worker.log())
+        finally:
+            await worker.kill()
+    assert "parley: DATABASE_URL: " in worker.log()
+    assert "Traceback" not in worker.log()
+
+
+async def test_migrate_is_refused_while_a_server_runs(tmp_path: Path) -> None:
+    async with served(tmp_path):
+        code, _, err = await run_parley(tmp_path, "migrate")
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert "another «parley run»" in err
+        assert (await run_parley(tmp_path, "check"))[0] == 0
+
+
+async def test_a_server_takes_the_lock_before_it_migrates(tmp_path: Path) -> None:
+    file = tmp_path / "parley.db"
+    settings = read_settings({"DATABASE_URL": f"sqlite:///{file}", "JWT_SECRET": SECRET})
+    with single_instance(file), pytest.raises(SettingsError, match="another «parley run»"):
+        async with api_process(bootstrap(settings)):
+            pass
+    assert not file.exists()
+
+
+async def test_check_makes_no_file(tmp_path: Path) -> None:
+    code, out, _ = await run_parley(tmp_path, "check")
+    assert (code, "at the next start" in out) == (0, True)
+    assert not (tmp_path / "parley.db").exists()
+
+
+async def test_plan_migrates_nothing(tmp_path: Path) -> None:
+    code, _, err = await run_parley(tmp_path, "plan", "mira@example.com", "pro")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "parley migrate" in err
+    assert not (tmp_path / "parley.db").exists()
