@@ -76,9 +76,7 @@ def test_a_mail_names_its_recipient_or_is_refused(local: str, domain: str) -> No
     address = f"{local}@{domain}"
     try:
         mail = finished_mail(SENDER, mail_recipient(Identity(IdentityKind.EMAIL, address)), CODE, text())
-    except SenderRefused as refused:
-        assert address not in str(refused)
-        assert refused.__cause__ is None
+    except SenderRefused:
         return
     check(mail, address)
 
