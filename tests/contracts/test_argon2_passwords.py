@@ -9,6 +9,7 @@ import argon2
 import pytest
 
 from parley.adapters.security.argon2_passwords import NICENESS, Argon2Passwords, decoy_hash
+from parley.core.errors import Overloaded
 
 
 @pytest.fixture
@@ -63,6 +64,49 @@ async def test_event_loop_runs_while_a_password_is_hashed(passwords):
     assert not verifying.done()
     assert await verifying is False
     assert await hashing
+
+
+async def test_work_that_would_not_begin_in_time_is_refused():
+    passwords = Argon2Passwords(threads=1, longest_wait=0.001)
+    working = asyncio.create_task(passwords.hash("correct horse"))
+    await asyncio.sleep(0)
+
+    for refused in (passwords.hash("correct horse"), passwords.verify("correct horse", None)):
+        with pytest.raises(Overloaded) as refusal:
+            await refused
+        assert refusal.value.retry_after > 0
+
+    assert await working
+    assert await passwords.hash("correct horse")
+    passwords.close()
+
+
+async def test_work_whose_caller_was_cancelled_is_not_begun():
+    passwords = Argon2Passwords(threads=1)
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    await passwords.hash("correct horse")
+    seconds_of_one = clock() - started
+
+    working = [asyncio.create_task(passwords.hash("correct horse")) for _ in range(40)]
+    await asyncio.sleep(0)
+    for task in working[1:]:
+        task.cancel()
+    started = clock()
+    await passwords.hash("correct horse")
+
+    assert clock() - started < 20 * seconds_of_one
+    passwords.close()
+
+
+async def test_cancelled_work_frees_its_thread_when_it_ends():
+    passwords = Argon2Passwords(threads=1)
+    for _ in range(3):
+        working = asyncio.create_task(passwords.hash("correct horse"))
+        await asyncio.sleep(0)
+        working.cancel()
+    assert await passwords.hash("correct horse")
+    passwords.close()
 
 
 async def test_hashing_threads_have_a_lower_priority(passwords):

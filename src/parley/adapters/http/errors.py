@@ -21,11 +21,13 @@ from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
-from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests, Unavailable
+from parley.core.errors import DomainError, InvalidInput, Kind, Overloaded, TooManyRequests, Unavailable
 from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
 
+# A guess: nothing says how long a dependency will be away.
+UNAVAILABLE_RETRY_SECONDS = 5
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {
@@ -52,10 +54,12 @@ _CODES_OF_STATUS = {
 }
 
 
+_RETRY_AFTER = header("Seconds to wait before the next attempt", "30", "[0-9]+")
 PROBLEM_HEADERS = {
     "401": {"WWW-Authenticate": header("The authentication scheme to use", "Bearer", "Bearer")},
     "405": {"Allow": header("The methods that the address supports", "GET, OPTIONS", "[A-Z]+(, [A-Z]+)*")},
-    "429": {"Retry-After": header("Seconds to wait before the next attempt", "30", "[0-9]+")},
+    "429": {"Retry-After": _RETRY_AFTER},
+    "503": {"Retry-After": _RETRY_AFTER},
 }
 
 
@@ -188,8 +192,10 @@ def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
         headers |= quota_headers(error.allowance, now)
     if isinstance(error, QuotaExceeded):
         headers["Retry-After"] = str(seconds_until(error.allowance, now))
-    if isinstance(error, TooManyPending | TooManyRequests):
+    if isinstance(error, TooManyPending | TooManyRequests | Overloaded):
         headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    elif error.kind is Kind.UNAVAILABLE:
+        headers["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return headers
