@@ -17,7 +17,6 @@ from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.events import waiting_events
 from parley.core.errors import DomainError
 from parley.runtime.single_instance import single_instance
 from parley.settings import Settings, SettingsError
@@ -138,7 +137,8 @@ async def _events(settings: Settings) -> Finding:
     try:
         if await current_revision(database) != REVISION:
             return Finding("webhooks", True, "none yet: their inbox comes with the schema")
-        count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
+        async with SqlBillingUnitOfWork(database)(read_only=True) as unit:
+            count, oldest = await unit.events.waiting()
     except (DomainError, SQLAlchemyError, DatabaseUrlInvalid):
         return Finding("webhooks", False, "their inbox cannot be read: see DATABASE_URL")
     finally:

@@ -70,9 +70,7 @@ class AccountController(Controller):
     ) -> AccountBody:
         """The mobile number or e-mail address stays what it is: it is what the account is known by."""
         account = await change_name(uow=ports.accounts.uow, account_id=request.user.account_id, name=data.name)
-        return account_body(
-            account, await read_plan(uow=ports.billing.uow, account_id=account.id, now=ports.accounts.now())
-        )
+        return account_body(account, await read_plan(ports.billing, account_id=account.id))
 
     @delete(
         "/user/me",
@@ -108,6 +106,4 @@ def account_body(account: Account, plan: Plan) -> AccountBody:
 
 async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
     account = await read_account(uow=ports.accounts.uow, account_id=account_id)
-    return account_body(
-        account, await read_plan(uow=ports.billing.uow, account_id=account_id, now=ports.accounts.now())
-    )
+    return account_body(account, await read_plan(ports.billing, account_id=account_id))

@@ -1,4 +1,4 @@
-"""What an account has used."""
+"""HTTP endpoints for an account's usage."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -64,12 +64,7 @@ class UsageController(Controller):
 
 
 async def _usage(account_id: UUID, ports: HttpPorts) -> UsageBody:
-    usage = await read_usage(
-        uow=ports.billing.uow,
-        account_id=account_id,
-        basic_limit=ports.billing.basic_daily_limit,
-        now=ports.billing.now(),
-    )
+    usage = await read_usage(ports.billing, account_id=account_id)
     return UsageBody(
         plan=usage.plan.value,
         day=usage.today.day,
