@@ -1,6 +1,6 @@
-"""The stores of billing under contract, each empty and open, and short ways to fill them.
+"""The billing stores under contract, each empty, and methods to fill them.
 
-Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+Leases go by the store's own clock: a lease or delay of 0 seconds has expired at once.
 """
 
 import itertools
@@ -31,7 +31,7 @@ from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.transactions import FakeDatabase
 from tests.unit.accounts.outer_world import Notebook
-from tests.unit.billing.desk import erase_from
+from tests.unit.billing.scenario import erase_billing
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 PERIOD_END = datetime(2026, 4, 14, 12, tzinfo=UTC)
@@ -43,20 +43,20 @@ _numbers = itertools.count(1)
 
 
 def new_id() -> UUID:
-    """Each is greater than the one before it."""
+    """Ids in ascending order."""
     return UUID(int=next(_numbers))
 
 
 @dataclass(frozen=True)
 class Store:
-    """The units of work over one database, which is None in memory."""
+    """Units of work over one database; `database` is None in memory."""
 
     accounts: AccountsUnitOfWork
     billing: BillingUnitOfWork
     database: Database | None = None
 
     async def do(self, step: Callable[[BillingUnit], Awaitable[_Result]]) -> _Result:
-        """One step in a transaction of its own, committed."""
+        """Run one step in a transaction of its own and commit."""
         async with self.billing() as unit:
             result = await step(unit)
             await unit.commit()
@@ -80,7 +80,7 @@ class Store:
         return customer
 
     async def put(self, subscription: Subscription, read_number: int = 1, *, now: datetime = NOW) -> bool:
-        """For the account that the subscription names."""
+        """Store it for the account that it names."""
         account_id = subscription.account_id
         assert account_id is not None
         return await self.do(
@@ -107,8 +107,8 @@ class Store:
             uow=self.accounts, revocations=revocations, audit=Notebook(), account_id=account_id, now=NOW
         )
 
-    async def left_behind(self, count: int) -> set[str]:
-        """The customers of so many erased accounts."""
+    async def customers_of_erased_accounts(self, count: int) -> set[str]:
+        """Create `count` accounts with a customer each and erase them; returns the customers' ids."""
         customers = [await self.new_customer() for _ in range(count)]
         for customer in customers:
             await self.erase(customer.account_id)
@@ -131,7 +131,7 @@ def an_event(customer_id: str | None = "cus_1", subscription_id: str | None = "s
 async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
     database = FakeDatabase()
     accounts = FakeAccountsUnitOfWork(
-        account_erasure=lambda account_id: erase_from(database, account_id, datetime.now(UTC))
+        account_erasure=lambda account_id: erase_billing(database, account_id, datetime.now(UTC))
     )
     yield Store(accounts, FakeBillingUnitOfWork(database))
 
@@ -154,7 +154,7 @@ async def _sql(url: str) -> AsyncGenerator[Store, None]:
     try:
         await migrate(database)
         async with database.transaction() as connection:
-            # These have no account to go with when others empty a database.
+            # Emptying a database through its accounts leaves these.
             for table in (events, customer_erasures, leases, sandbox_objects, revoked_sessions):
                 await connection.execute(table.delete())
             await connection.commit()

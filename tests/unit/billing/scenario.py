@@ -34,6 +34,9 @@ PAST_DUE = replace(ACTIVE, status=SubscriptionStatus.PAST_DUE)
 CANCELED = replace(ACTIVE, status=SubscriptionStatus.CANCELED)
 UNPAID = replace(ACTIVE, status=SubscriptionStatus.UNPAID)
 
+# Several ports may share one database.
+_event_ids = itertools.count(1)
+
 
 @dataclass
 class RecordingQueue:
@@ -54,8 +57,6 @@ def billing_ports(
     grace: timedelta = GRACE,
     basic_daily_limit: int = 5,
 ) -> BillingPorts:
-    """Ports with ids that count up from 1,000,000, beyond those of accounts."""
-    numbers = itertools.count(1_000_000)
     return BillingPorts(
         uow=uow,
         provider=provider,
@@ -65,7 +66,7 @@ def billing_ports(
         basic_daily_limit=basic_daily_limit,
         worker_id=UUID(int=1),
         now=now,
-        new_id=lambda: UUID(int=next(numbers)),
+        new_id=lambda: UUID(int=next(_event_ids)),
     )
 
 
