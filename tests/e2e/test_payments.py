@@ -1,4 +1,4 @@
-"""Payments by real processes, with a local Stripe that is slow, gone, or signed_events of before anybody could act on it."""
+"""Payments with real processes and a local Stripe, including one that does not answer and a killed process."""
 
 import asyncio
 import random

@@ -18,7 +18,6 @@ async def erase_account(
     Raises TokenInvalid when it is gone already.
     """
     async with uow() as unit:
-        await unit.account_erasure.lock(account_id)
         account = await unit.accounts.get(account_id)
         if account is None:
             raise TokenInvalid
@@ -26,6 +25,7 @@ async def erase_account(
         await unit.challenges.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)
+        await unit.account_erasure.lock(account_id)
         if await unit.accounts.lock(account_id) is None:
             raise TokenInvalid
         await unit.account_erasure.erase(account_id)

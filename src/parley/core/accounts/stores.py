@@ -173,7 +173,7 @@ class AccountErasure(Protocol):
     """What other modules keep of an account."""
 
     async def lock(self, account_id: UUID) -> None:
-        """Comes before the lock of the account itself, as with whoever adds to a room and then needs the account."""
+        """Lock the account's rooms, and keep new ones from being added, before `Accounts.lock` locks the account."""
 
     async def erase(self, account_id: UUID) -> None:
         """Remove all of it, before the account itself goes, in this unit of work.

@@ -6,7 +6,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from parley.adapters.sql.engine.clock import database_time
-from parley.adapters.sql.engine.tables import customer_erasures, customers, rooms
+from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms
 
 
 class SqlAccountErasure:
@@ -14,6 +14,10 @@ class SqlAccountErasure:
         self._connection = connection
 
     async def lock(self, account_id: UUID) -> None:
+        # FOR NO KEY UPDATE: new rooms wait, but posts in existing rooms, which insert usage, do not.
+        await self._connection.execute(
+            select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True)
+        )
         await self._connection.execute(
             select(rooms.c.id).where(rooms.c.account_id == account_id).order_by(rooms.c.id).with_for_update()
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, case, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from parley.adapters.sql.engine.tables import Id, Moment, rooms
+from parley.adapters.sql.engine.tables import Id, Moment, accounts, rooms
 from parley.core.chat.model import Room, RoomCursor
 
 _columns = (
@@ -43,6 +43,10 @@ class SqlRooms:
         self._connection = connection
 
     async def add(self, room: Room) -> None:
+        # FOR SHARE waits for an erasure, which has locked the rooms that it knows and must not miss this one.
+        await self._connection.execute(
+            select(accounts.c.id).where(accounts.c.id == room.account_id).with_for_update(read=True)
+        )
         await self._connection.execute(
             insert(rooms).values(
                 id=room.id,
