@@ -23,6 +23,8 @@ from parley.core.chat.write_reply import ReplyWriter
 from parley.core.text import make_storable
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeChatUnitOfWork
+from tests.unit.billing.scenario import RecordingQueue, billing_ports
+from tests.unit.billing.scripted_provider import ScriptedProvider
 from tests.unit.invariants_audit import Audit, WatchedDatabase
 
 BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
@@ -102,7 +104,9 @@ class World:
         self.audit = Audit(clock=self.now, basic_limit=BASIC_LIMIT)
         self.database = WatchedDatabase(self.audit)
         self.chat = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT, database_clock=self.now)
-        self.billing = FakeBillingUnitOfWork(self.database)
+        self.billing = billing_ports(
+            FakeBillingUnitOfWork(self.database), ScriptedProvider(), RecordingQueue(), now=self.now
+        )
         self.stream = LossyStream()
         self.queue = LossyQueue()
         self.signals = MemoryStopSignals()

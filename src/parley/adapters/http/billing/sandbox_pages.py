@@ -113,9 +113,7 @@ class CheckoutPages(Controller):
 
     @get("/back")
     async def back(self) -> Response[str]:
-        return _page(
-            "Done", "<p>Your changes take effect in a moment. You can close this page.</p>"
-        )
+        return _page("Done", "<p>Your changes take effect in a moment. You can close this page.</p>")
 
 
 def _sandbox(ports: HttpPorts) -> SandboxActions:
