@@ -21,7 +21,7 @@ test *arguments:
 
 # The fault tests in full: 20 kills of workers under 500 replies, 5 kills of Redis, 5 emptyings of it
 faults:
-    FAULTS=long .venv/bin/pytest tests/faults tests/contracts/test_plans_follow.py
+    FAULTS=long .venv/bin/pytest tests/faults tests/contracts/test_event_orders.py
 
 # The tests under every Python that parley supports
 pythons:

@@ -1,6 +1,6 @@
-"""The stores of billing under contract, each empty and open, and short ways to fill them.
+"""The billing stores under contract, each empty, and methods to fill them.
 
-Leases are timed by the store's own clock: a lease or delay of 0 seconds lets time pass without waiting for it.
+Leases go by the store's own clock: a lease or delay of 0 seconds has expired at once.
 """
 
 import itertools
@@ -41,20 +41,20 @@ _numbers = itertools.count(1)
 
 
 def new_id() -> UUID:
-    """Each is greater than the one before it."""
+    """Ids in ascending order."""
     return UUID(int=next(_numbers))
 
 
 @dataclass(frozen=True)
 class Store:
-    """The units of work over one database, which is None in memory."""
+    """Units of work over one database; `database` is None in memory."""
 
     accounts: AccountsUnitOfWork
     billing: BillingUnitOfWork
     database: Database | None = None
 
     async def do(self, step: Callable[[BillingUnit], Awaitable[_Result]]) -> _Result:
-        """One step in a transaction of its own, committed."""
+        """Run one step in a transaction of its own and commit."""
         async with self.billing() as unit:
             result = await step(unit)
             await unit.commit()
@@ -78,7 +78,7 @@ class Store:
         return customer
 
     async def put(self, subscription: Subscription, read_number: int = 1, *, now: datetime = NOW) -> bool:
-        """For the account that the subscription names."""
+        """Store it for the account that it names."""
         account_id = subscription.account_id
         assert account_id is not None
         return await self.do(
@@ -102,8 +102,8 @@ class Store:
     async def erase(self, account_id: UUID) -> None:
         await erase_account(AccountsEnvironment(self.accounts).ports, account_id=account_id)
 
-    async def left_behind(self, count: int) -> set[str]:
-        """The customers of so many erased accounts."""
+    async def customers_of_erased_accounts(self, count: int) -> set[str]:
+        """Create `count` accounts with a customer each and erase them; returns the customers' ids."""
         customers = [await self.new_customer() for _ in range(count)]
         for customer in customers:
             await self.erase(customer.account_id)

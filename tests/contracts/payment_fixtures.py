@@ -1,4 +1,4 @@
-"""The payment providers under contract, each with the customer's hand on it."""
+"""The payment providers under contract, each with a harness that acts as the customer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,47 +17,54 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ACCOUNT = UUID("01970000-0000-7000-8000-000000000001")
 ANOTHER = UUID("01970000-0000-7000-8000-000000000002")
 EMAIL, MOBILE = "meera@example.com", "+919876543210"
-BACK = ReturnAddresses("https://app.example/paid", "https://app.example/cancelled?from=pay", "https://app.example/me")
+RETURN_TO = ReturnAddresses(
+    "https://app.example/paid", "https://app.example/cancelled?from=pay", "https://app.example/me"
+)
 
 # A webhook's raw body and its signature header.
 Signed = tuple[bytes, str]
 
 
 @dataclass
-class Till:
-    """A provider, what it is told is the time, and the statuses that `change` can give to a subscription."""
+class Harness:
+    """A provider, its time, and the statuses that `change` can give to a subscription."""
 
     provider: PaymentProvider
     now: datetime
     statuses: frozenset[SubscriptionStatus]
 
-    async def subscribe(self, checkout: Checkout) -> list[Signed]:
-        """The customer pays on that page. The events that the provider sends for it."""
+    async def pay(self, checkout: Checkout) -> list[Signed]:
+        """Pay on that page; returns the provider's events."""
         raise NotImplementedError
 
     async def change(self, subscription_id: str, **state: Any) -> list[Signed]:
-        """`state` has `status`, one of `statuses`, or `cancel_at_period_end`. The events for it."""
+        """Change the subscription; returns the provider's events.
+
+        `state` has `status`, one of `statuses`, or `cancel_at_period_end`.
+        """
         raise NotImplementedError
 
-    async def customer(self, account_id: UUID = ACCOUNT) -> str:
+    async def new_customer(self, account_id: UUID = ACCOUNT) -> str:
         return await self.provider.create_customer(account_id, email=EMAIL, mobile_number=None)
 
-    async def open(self, customer_id: str, *, once: str = "once", account_id: UUID = ACCOUNT) -> Checkout:
-        return await self.provider.open_checkout(customer_id, account_id=account_id, back=BACK, once=once, now=self.now)
+    async def open_checkout(self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT) -> Checkout:
+        return await self.provider.open_checkout(
+            customer_id, account_id=account_id, return_to=RETURN_TO, idempotency_key=key, now=self.now
+        )
 
-    async def subscribed(self, customer_id: str, *, once: str = "once", account_id: UUID = ACCOUNT) -> str:
-        """The id of a new subscription of that customer."""
-        told = await self.subscribe(await self.open(customer_id, once=once, account_id=account_id))
-        events = [self.provider.read_event(*signed, self.now) for signed in told]
+    async def new_subscription(self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT) -> str:
+        """Subscribe the customer; returns the subscription's id."""
+        signed_events = await self.pay(await self.open_checkout(customer_id, key=key, account_id=account_id))
+        events = [self.provider.read_event(*signed, self.now) for signed in signed_events]
         return next(event.subscription_id for event in events if event.subscription_id is not None)
 
 
 @dataclass
-class StripeTill(Till):
+class StripeHarness(Harness):
     server: StripeServer
     account: StripeAccount
 
-    async def subscribe(self, checkout: Checkout) -> list[Signed]:
+    async def pay(self, checkout: Checkout) -> list[Signed]:
         return self.account.complete(checkout.session_id)
 
     async def change(self, subscription_id: str, **state: Any) -> list[Signed]:
@@ -65,11 +72,11 @@ class StripeTill(Till):
 
 
 @asynccontextmanager
-async def stripe(*, key: str = KEY, price: str = PRICE, seconds: float = 12.0) -> AsyncIterator[StripeTill]:
+async def stripe(*, key: str = KEY, price: str = PRICE, seconds: float = 12.0) -> AsyncIterator[StripeHarness]:
     account = StripeAccount(clock=lambda: NOW)
     async with StripeServer(account).running() as server:
         provider = StripePayments(key, SECRET, price, f"{server.url}/", seconds)
         try:
-            yield StripeTill(provider, NOW, frozenset(SubscriptionStatus), server, account)
+            yield StripeHarness(provider, NOW, frozenset(SubscriptionStatus), server, account)
         finally:
             await provider.close()

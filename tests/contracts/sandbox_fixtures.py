@@ -1,4 +1,4 @@
-"""The payment sandbox over real databases."""
+"""The payment sandbox over SQLite and PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from parley.adapters.sql.engine.schema import migrate
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import sandbox_objects
 from parley.core.billing.model import Checkout, SubscriptionStatus
-from tests.contracts.payment_fixtures import BACK, NOW, Signed, Till
+from tests.contracts.payment_fixtures import NOW, RETURN_TO, Harness, Signed
 from tests.contracts.postgres_fixtures import migrated_database
 
 SECRET = b"the sandbox's secret"
@@ -34,18 +34,18 @@ class Clock:
 
 
 @dataclass
-class SandboxActions(Till):
+class SandboxHarness(Harness):
     sandbox: SandboxPayments
     state: SqlSandboxState
     clock: Clock
 
-    async def subscribe(self, checkout: Checkout) -> list[Signed]:
+    async def pay(self, checkout: Checkout) -> list[Signed]:
         return list(await self.sandbox.pay(checkout.session_id))
 
     async def change(self, subscription_id: str, **state: Any) -> list[Signed]:
         subscription = await self.sandbox.subscription(subscription_id)
         assert subscription is not None
-        token = await self.portal(subscription.customer_id)
+        token = await self.open_portal(subscription.customer_id)
         match state:
             case {"status": "canceled"}:
                 return list(await self.sandbox.cancel(token, at_once=True))
@@ -58,26 +58,26 @@ class SandboxActions(Till):
             case _:
                 return list(await self.sandbox.resume(token))
 
-    async def portal(self, customer_id: str) -> str:
+    async def open_portal(self, customer_id: str) -> str:
         """The token of a new portal page."""
-        return (await self.sandbox.open_portal(customer_id, back=BACK)).rpartition("/")[2]
+        return (await self.sandbox.open_portal(customer_id, return_to=RETURN_TO)).rpartition("/")[2]
 
 
 @asynccontextmanager
-async def sandbox_on_sqlite() -> AsyncIterator[SandboxActions]:
+async def sandbox_on_sqlite() -> AsyncIterator[SandboxHarness]:
     with TemporaryDirectory() as folder:
-        async with _sandbox(f"sqlite:///{Path(folder) / 'sandbox.db'}") as till:
-            yield till
+        async with _sandbox(f"sqlite:///{Path(folder) / 'sandbox.db'}") as harness:
+            yield harness
 
 
 @asynccontextmanager
-async def sandbox_on_postgresql() -> AsyncIterator[SandboxActions]:
-    async with migrated_database() as url, _sandbox(url) as till:
-        yield till
+async def sandbox_on_postgresql() -> AsyncIterator[SandboxHarness]:
+    async with migrated_database() as url, _sandbox(url) as harness:
+        yield harness
 
 
 @asynccontextmanager
-async def _sandbox(url: str) -> AsyncIterator[SandboxActions]:
+async def _sandbox(url: str) -> AsyncIterator[SandboxHarness]:
     database, clock = Database(url), Clock()
     try:
         await migrate(database)
@@ -90,6 +90,6 @@ async def _sandbox(url: str) -> AsyncIterator[SandboxActions]:
             state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: token_urlsafe(32)
         )
         statuses = {SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED}
-        yield SandboxActions(sandbox, NOW, frozenset(statuses), sandbox, state, clock)
+        yield SandboxHarness(sandbox, NOW, frozenset(statuses), sandbox, state, clock)
     finally:
         await database.close()

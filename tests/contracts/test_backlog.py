@@ -1,4 +1,4 @@
-"""What waits in the database is counted right, on SQLite and PostgreSQL alike."""
+"""Counts of waiting work in the database, on SQLite and PostgreSQL."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -27,12 +27,12 @@ from tests.contracts.postgres_fixtures import migrated_database
 from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plans, run, scans
 
 NONE = Waiting(0, 0.0)
-# What a slow machine takes for a test at most, in seconds.
+# Upper bound, in seconds, for a test on a slow machine.
 SLACK = 60.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Scenario:
     database: Database
     store: Store
     read: SqlBacklog
@@ -62,65 +62,65 @@ async def postgresql() -> AsyncGenerator[Database, None]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Place, None]:
+async def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Scenario, None]:
     async with sqlite(tmp_path) if request.param == "sqlite" else postgresql() as database:
         accounts, billing = SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database)
         store = Store(accounts, billing, lambda limit: SqlChatUnitOfWork(database, basic_limit=limit))
-        yield Place(database, store, SqlBacklog(database))
+        yield Scenario(database, store, SqlBacklog(database))
 
 
-async def test_empty_database_has_no_backlog(place):
-    assert await place.read() == Backlog(
+async def test_empty_database_has_no_backlog(scenario):
+    assert await scenario.read() == Backlog(
         pending=0, generating=0, due=NONE, codes=NONE, events=NONE, customer_erasures=0
     )
 
 
-async def test_replies_are_counted_by_status_and_those_that_may_be_taken_apart(place):
-    room = await place.store.new_room()
-    held = await place.store.new_reply(room)
-    await place.store.new_reply(room)
-    await place.store.new_reply()
-    await place.store.claim(held, lease=LONG)
-    backlog = await place.read()
+async def test_replies_are_counted_by_status_and_due_ones_separately(scenario):
+    room = await scenario.store.new_room()
+    held = await scenario.store.new_reply(room)
+    await scenario.store.new_reply(room)
+    await scenario.store.new_reply()
+    await scenario.store.claim(held, lease=LONG)
+    backlog = await scenario.read()
     assert (backlog.pending, backlog.generating) == (2, 1)
     assert backlog.due.count == 1
     assert 0 <= backlog.due.seconds < SLACK
 
 
-async def test_lease_that_ran_out_counts_as_due_and_delay_does_not(place):
-    lost, later = await place.store.new_reply(), await place.store.new_reply()
-    await place.store.claim(lost, lease=0)
-    claim = await place.store.claim(later)
-    await place.store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
-    backlog = await place.read()
+async def test_expired_lease_counts_as_due_but_a_delay_does_not(scenario):
+    lost, later = await scenario.store.new_reply(), await scenario.store.new_reply()
+    await scenario.store.claim(lost, lease=0)
+    claim = await scenario.store.claim(later)
+    await scenario.store.do(lambda unit: unit.replies.postpone(claim, seconds=LONG))
+    backlog = await scenario.read()
     assert (backlog.pending, backlog.generating, backlog.due.count) == (1, 1, 1)
 
 
-async def test_reply_waits_since_the_one_before_it_ended(place):
-    room = await place.store.new_room()
-    first = await place.store.new_reply(room)
-    second = await place.store.new_reply(room)
-    await place.change(first.id, second.id, claimable_at=NOW)
-    assert (await place.read()).due.seconds > LONG
-    await place.store.end(await place.store.claim(first))
-    await place.change(first.id, completed_at=datetime.now(UTC))
-    backlog = await place.read()
+async def test_reply_waits_since_the_previous_one_ended(scenario):
+    room = await scenario.store.new_room()
+    first = await scenario.store.new_reply(room)
+    second = await scenario.store.new_reply(room)
+    await scenario.change(first.id, second.id, claimable_at=NOW)
+    assert (await scenario.read()).due.seconds > LONG
+    await scenario.store.end(await scenario.store.claim(first))
+    await scenario.change(first.id, completed_at=datetime.now(UTC))
+    backlog = await scenario.read()
     assert backlog.due.count == 1
     assert backlog.due.seconds < SLACK
 
 
-async def test_codes_and_events_wait_until_they_are_done(place):
+async def test_codes_and_events_count_until_they_are_handled(scenario):
     identity = Identity(IdentityKind.EMAIL, "mira@example.com")
-    async with place.store.accounts() as unit:
+    async with scenario.store.accounts() as unit:
         await unit.deliveries.put(Delivery(new_id(), identity, Purpose.SIGN_IN, b"sealed", NOW + timedelta(hours=1)))
         await unit.commit()
-    async with place.store.billing() as unit:
-        waits = StoredEvent(new_id(), ProviderEvent("evt_1", "invoice.paid", None, None))
-        await unit.events.add(waits, handled=False, now=NOW)
-        done = StoredEvent(new_id(), ProviderEvent("evt_2", "invoice.paid", None, None))
-        await unit.events.add(done, handled=True, now=NOW)
+    async with scenario.store.billing() as unit:
+        waiting = StoredEvent(new_id(), ProviderEvent("evt_1", "invoice.paid", None, None))
+        await unit.events.add(waiting, handled=False, now=NOW)
+        handled = StoredEvent(new_id(), ProviderEvent("evt_2", "invoice.paid", None, None))
+        await unit.events.add(handled, handled=True, now=NOW)
         await unit.commit()
-    backlog = await place.read()
+    backlog = await scenario.read()
     assert backlog.codes.count == 1
     assert 0 <= backlog.codes.seconds < SLACK
     assert backlog.events.count == 1
@@ -148,5 +148,5 @@ async def test_scrapes_read_what_waits_and_not_what_is_done():
         assert (await SqlBacklog(database)()).due.count == 100
         plans = [scans(plan) for plan in await kept_plans(database)]
     indexes = {"ix_messages_unfinished", "uq_messages_room_id_position", "ix_events_claimable_at"}
-    # Nothing but what waits is in these two.
+    # These two tables hold only waiting rows.
     assert set().union(*plans) == indexes | {"deliveries", "closures"}

@@ -1,4 +1,4 @@
-"""What an erased account leaves behind in SQL, and what happens when it is erased at that very moment."""
+"""What an erased account leaves in SQL, and erasing an account while its events are processed."""
 
 import asyncio
 from dataclasses import replace
@@ -13,53 +13,41 @@ from parley.adapters.sql.engine.tables import metadata
 from parley.core.billing.checkout import subscribe
 from parley.core.billing.events import process_event, receive_event
 from parley.core.billing.model import Customer, Plan, SubscriptionStatus
-from parley.core.billing.reconcile import close_customers
+from parley.core.billing.reconcile import erase_customers
 from parley.core.errors import AccountGone
 from tests.contracts.billing_fixtures import NOW, Store, a_subscription, an_event, new_id, postgresql, sql_store
-from tests.unit.billing.desk import BACK, GRACE, Hints
-from tests.unit.billing.till import SIGNATURE, Till, body_of
+from tests.unit.billing.scenario import RETURN_TO, RecordingQueue, billing_ports
+from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
 
 store = sql_store
 ROUNDS = 30
 
 
-class Shop:
-    """A parley that follows its provider."""
+class Billing:
+    """The billing module over a store, with a scripted provider."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
-        self.till = Till()
-        self.hints = Hints()
+        self.provider = ScriptedProvider()
+        self.queue = RecordingQueue()
+        self.ports = billing_ports(store.billing, self.provider, self.queue, now=lambda: NOW)
 
-    async def receive(self, *about: str | None) -> None:
-        await receive_event(
-            uow=self.store.billing,
-            provider=self.till,
-            queue=self.hints,
-            body=body_of(an_event(*about).event),
-            signature=SIGNATURE,
-            new_id=new_id,
-            now=NOW,
-        )
+    async def receive(self, *ids: str | None) -> None:
+        """An event with that customer id and subscription id."""
+        await receive_event(self.ports, body=body_of(an_event(*ids).event), signature=SIGNATURE)
 
-    async def work(self) -> None:
-        """Process all that waits, at once."""
-        waiting, self.hints.ids = self.hints.ids, []
-        await asyncio.gather(
-            *(
-                process_event(uow=self.store.billing, provider=self.till, event_id=each, grace=GRACE, now=NOW)
-                for each in waiting
-            )
-        )
+    async def process_all(self) -> None:
+        """Process all queued events in parallel."""
+        queued, self.queue.ids = self.queue.ids, []
+        await asyncio.gather(*(process_event(self.ports, each) for each in queued))
 
-    async def hear(self, *about: str | None) -> None:
-        await self.receive(*about)
-        await self.work()
+    async def receive_and_process(self, *ids: str | None) -> None:
+        await self.receive(*ids)
+        await self.process_all()
 
 
 @pytest.fixture
-def shop(store):
-    return Shop(store)
+def billing(store):
+    return Billing(store)
 
 
 async def rows(store: Store) -> dict[str, list[Any]]:
@@ -69,91 +57,89 @@ async def rows(store: Store) -> dict[str, list[Any]]:
     return {name: found for name, found in kept.items() if found}
 
 
-async def test_erased_account_leaves_nothing_but_its_customers_to_be_closed(store, shop):
+async def test_erased_account_leaves_only_its_customers_to_erase(store, billing):
     account_id = await store.new_account()
     first, second = await store.new_customer(account_id), await store.new_customer(account_id)
     for customer in (first, second):
-        shop.till.has(a_subscription(customer), a_subscription(customer, status=SubscriptionStatus.PAST_DUE))
-        await shop.hear(customer.id, None)
+        billing.provider.set(a_subscription(customer), a_subscription(customer, status=SubscriptionStatus.PAST_DUE))
+        await billing.receive_and_process(customer.id, None)
     await store.do(lambda unit: unit.plans.override(account_id, Plan.PRO))
     await store.do(lambda unit: unit.leases.take("reconcile", new_id(), seconds=0))
     assert len(await store.subscriptions(account_id)) == 4
 
     await store.erase(account_id)
 
-    kept = await rows(store)
-    # What an event said is which things of the provider's changed, for the 30 days in which it may come again.
-    assert kept.keys() == {"closures", "events", "leases"}
-    assert sorted(row.customer_id for row in kept["closures"]) == [first.id, second.id]
-    assert all(row.handled_at is not None for row in kept["events"])
-    words = repr(kept)
+    left = await rows(store)
+    # Events are stored for 30 days, because they may be repeated; they hold only ids of the provider.
+    assert left.keys() == {"closures", "events", "leases"}
+    assert sorted(row.customer_id for row in left["closures"]) == [first.id, second.id]
+    assert all(row.handled_at is not None for row in left["events"])
+    text = repr(left)
     for personal in (str(account_id), account_id.hex, f"mira{account_id.int}@", "Mira", "sub_"):
-        assert personal not in words
-    assert await close_customers(uow=store.billing, provider=shop.till) == 2
-    assert shop.till.kept == {}
+        assert personal not in text
+    assert await erase_customers(billing.ports) == 2
+    assert billing.provider.by_id == {}
     assert (await rows(store)).keys() == {"events", "leases"}
 
 
-async def test_erasing_one_account_leaves_the_others_alone(store, shop):
-    mine, theirs = await store.new_customer(), await store.new_customer()
-    shop.till.has(a_subscription(mine), a_subscription(theirs))
-    await shop.hear(mine.id, None)
-    await shop.hear(theirs.id, None)
-    await store.erase(mine.account_id)
-    assert await store.plan(mine.account_id) is Plan.BASIC
-    assert await store.plan(theirs.account_id) is Plan.PRO
-    assert [row.id for row in (await rows(store))["customers"]] == [theirs.id]
+async def test_erasing_an_account_does_not_affect_others(store, billing):
+    first, second = await store.new_customer(), await store.new_customer()
+    billing.provider.set(a_subscription(first), a_subscription(second))
+    await billing.receive_and_process(first.id, None)
+    await billing.receive_and_process(second.id, None)
+    await store.erase(first.account_id)
+    assert await store.plan(first.account_id) is Plan.BASIC
+    assert await store.plan(second.account_id) is Plan.PRO
+    assert [row.id for row in (await rows(store))["customers"]] == [second.id]
 
 
-async def test_customer_of_an_account_that_is_not_there_is_refused(store):
+async def test_customer_of_an_unknown_account_is_refused(store):
     with pytest.raises(AccountGone):
         await store.do(lambda unit: unit.customers.add(Customer("cus_1", new_id()), now=NOW))
     assert await rows(store) == {}
 
 
-async def test_event_of_an_account_that_is_not_there_is_acknowledged(store, shop):
-    """Erased here, or that of another parley at the same provider."""
-    stranger = a_subscription(Customer("cus_1", new_id()))
-    shop.till.has(stranger)
-    await shop.hear("cus_1", stranger.id)
-    await shop.hear(None, stranger.id)
+async def test_event_of_an_unknown_account_is_acknowledged(store, billing):
+    """The account was erased, or belongs to another installation at the same provider."""
+    unknown = a_subscription(Customer("cus_1", new_id()))
+    billing.provider.set(unknown)
+    await billing.receive_and_process("cus_1", unknown.id)
+    await billing.receive_and_process(None, unknown.id)
     assert (await rows(store)).keys() == {"events"}
     assert await store.see(lambda unit: unit.events.waiting()) == (0, None)
 
 
-async def test_event_that_comes_after_the_erasure_brings_nothing_back(store, shop):
+async def test_event_after_the_erasure_restores_nothing(store, billing):
     customer = await store.new_customer()
     subscription = a_subscription(customer)
-    shop.till.has(subscription)
+    billing.provider.set(subscription)
     await store.erase(customer.account_id)
-    for about in (subscription.id, None):
-        await shop.hear(customer.id, about)
+    for subscription_id in (subscription.id, None):
+        await billing.receive_and_process(customer.id, subscription_id)
     assert (await rows(store)).keys() == {"closures", "events"}
 
 
-async def test_customer_is_adopted_by_the_account_on_its_subscription(store, shop):
+async def test_unknown_customer_is_added_for_the_account_in_the_metadata(store, billing):
     account_id = await store.new_account()
     subscription = a_subscription(Customer("cus_9", account_id))
-    shop.till.has(subscription)
+    billing.provider.set(subscription)
     for _ in range(5):
-        await shop.receive("cus_9", subscription.id)
-    await shop.work()
+        await billing.receive("cus_9", subscription.id)
+    await billing.process_all()
     assert await store.plan(account_id) is Plan.PRO
     assert await store.subscriptions(account_id) == [subscription]
 
 
-async def test_customer_that_is_made_while_its_account_is_erased_is_let_go_of_too(store, shop):
+async def test_customer_created_during_the_erasure_is_erased_too(store, billing):
     account_id = await store.new_account()
-    gate = shop.till.hold()
+    gate = billing.provider.delay_next()
     subscribing = asyncio.create_task(
         subscribe(
-            uow=store.billing,
-            provider=shop.till,
+            billing.ports,
             account_id=account_id,
             email="mira@example.com",
             mobile_number=None,
-            back=BACK,
-            now=NOW,
+            return_to=RETURN_TO,
         )
     )
     await gate.reached.wait()
@@ -161,40 +147,42 @@ async def test_customer_that_is_made_while_its_account_is_erased_is_let_go_of_to
     gate.opened.set()
     with pytest.raises(AccountGone):
         await subscribing
-    assert [row.customer_id for row in (await rows(store)).get("closures", [])] == list(shop.till.customers.values())
+    assert [row.customer_id for row in (await rows(store)).get("closures", [])] == list(
+        billing.provider.customers.values()
+    )
 
 
-async def test_erasing_and_processing_at_once_neither_block_each_other_nor_leave_anything(tmp_path: Path):
+async def test_parallel_erasure_and_events_of_known_customers_neither_deadlock_nor_leave_rows(tmp_path: Path):
     async with asyncio.timeout(60), postgresql(tmp_path) as store:
         for number in range(ROUNDS):
-            await erased_at_once(store, await store.new_customer(), number)
-        kept = await rows(store)
-        assert kept.keys() == {"closures", "events"}
-        assert len(kept["closures"]) == ROUNDS
-        assert {row.failures for row in kept["events"]} == {0}
+            await process_during_erasure(store, await store.new_customer(), number)
+        left = await rows(store)
+        assert left.keys() == {"closures", "events"}
+        assert len(left["closures"]) == ROUNDS
+        assert {row.failures for row in left["events"]} == {0}
 
 
-async def test_erasing_and_adopting_at_once_neither_block_each_other_nor_leave_anything(tmp_path: Path):
+async def test_parallel_erasure_and_events_of_new_customers_neither_deadlock_nor_leave_rows(tmp_path: Path):
     async with asyncio.timeout(60), postgresql(tmp_path) as store:
         for number in range(ROUNDS):
-            await erased_at_once(store, Customer(f"cus_new_{number}", await store.new_account()), number)
+            await process_during_erasure(store, Customer(f"cus_new_{number}", await store.new_account()), number)
         assert (await rows(store)).keys() <= {"closures", "events"}
 
 
-async def erased_at_once(store: Store, customer: Customer, number: int) -> None:
-    """Four events of the customer are processed, each twice, while its account is erased."""
-    shop, subscription = Shop(store), a_subscription(customer)
+async def process_during_erasure(store: Store, customer: Customer, number: int) -> None:
+    """Process four events of the customer, each twice, while its account is erased."""
+    billing, subscription = Billing(store), a_subscription(customer)
     second = replace(subscription, id=f"{subscription.id}_two")
-    shop.till.has(subscription, second)
-    for about in (subscription.id, None, second.id, subscription.id):
-        await shop.receive(customer.id, about)
-    shop.hints.ids *= 2
-    await asyncio.gather(shop.work(), _after(number % 10, store.erase(customer.account_id)))
+    billing.provider.set(subscription, second)
+    for subscription_id in (subscription.id, None, second.id, subscription.id):
+        await billing.receive(customer.id, subscription_id)
+    billing.queue.ids *= 2
+    await asyncio.gather(billing.process_all(), _after(number % 10, store.erase(customer.account_id)))
     assert await store.see(lambda unit: unit.events.waiting()) == (0, None)
 
 
-async def _after(turns: int, call) -> None:
-    """Begin the call so many turns of the event loop later."""
-    for _ in range(turns * 5):
+async def _after(delays: int, call) -> None:
+    """Start the call after `delays` times five iterations of the event loop."""
+    for _ in range(delays * 5):
         await asyncio.sleep(0)
     await call

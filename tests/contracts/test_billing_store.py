@@ -1,4 +1,4 @@
-"""What every store of customers, subscriptions, plans and leases keeps to."""
+"""The contract of the stores of customers, subscriptions, plans and leases."""
 
 import asyncio
 import itertools
@@ -40,7 +40,7 @@ async def test_customer_is_found_by_its_id_and_by_its_account(store):
     assert await store.see(lambda unit: unit.customers.of(other)) == []
 
 
-async def test_known_customer_stays_as_it_is(store):
+async def test_adding_a_known_customer_is_a_no_op(store):
     customer, other = await store.new_customer(), await store.new_account()
     await read_number(store, customer)
     again = Customer(customer.id, other)
@@ -50,7 +50,7 @@ async def test_known_customer_stays_as_it_is(store):
     assert await due(store, NOW + INSTANT) == [customer.id]
 
 
-async def test_several_customers_of_an_account_come_by_their_ids(store):
+async def test_customers_of_an_account_are_ordered_by_id(store):
     first = await store.new_customer()
     second = await store.new_customer(first.account_id)
     before = Customer("cus_000000", first.account_id)
@@ -58,7 +58,7 @@ async def test_several_customers_of_an_account_come_by_their_ids(store):
     assert await store.see(lambda unit: unit.customers.of(first.account_id)) == [before, first, second]
 
 
-async def test_tickets_count_from_one_for_each_customer(store):
+async def test_read_numbers_count_from_one_for_each_customer(store):
     customer, other = await store.new_customer(), await store.new_customer()
     assert [await read_number(store, customer) for _ in range(3)] == [1, 2, 3]
     assert await read_number(store, other) == 1
@@ -68,13 +68,13 @@ async def test_tickets_count_from_one_for_each_customer(store):
     assert await read_number(store, customer) == 4
 
 
-async def test_parallel_looks_have_tickets_of_their_own(store):
+async def test_parallel_reads_get_different_numbers(store):
     customer = await store.new_customer()
     reads = await asyncio.gather(*(read_number(store, customer) for _ in range(20)))
     assert sorted(reads) == list(range(1, 21))
 
 
-async def test_units_of_work_that_lock_the_customers_come_one_after_the_other(store):
+async def test_units_of_work_that_lock_one_account_run_one_after_the_other(store):
     customer = await store.new_customer()
 
     async def add_one() -> None:
@@ -90,7 +90,7 @@ async def test_units_of_work_that_lock_the_customers_come_one_after_the_other(st
     assert len(await store.subscriptions(customer.account_id)) == 20
 
 
-async def test_customers_are_due_the_longest_ago_first(store):
+async def test_due_customers_are_ordered_by_their_last_reconcile(store):
     third, first, second = [await store.new_customer(now=NOW + age * SECOND) for age in (3, 1, 2)]
     assert await due(store) == [first.id, second.id, third.id]
     assert await due(store, limit=2) == [first.id, second.id]
@@ -101,13 +101,13 @@ async def test_customers_are_due_the_longest_ago_first(store):
     assert await due(store, NOW + SECOND) == []
 
 
-async def test_subscription_is_kept_as_it_was_seen(store):
+async def test_subscription_is_stored_as_it_was_read(store):
     customer, other = await store.new_customer(), await store.new_account()
     for status, ends in itertools.product(SubscriptionStatus, (True, False)):
-        seen = a_subscription(customer, status=status, cancel_at_period_end=ends)
-        await store.put(seen)
-        kept = replace(seen, past_due_since=NOW if status is PAST_DUE else None)
-        assert kept in await store.subscriptions(customer.account_id)
+        read = a_subscription(customer, status=status, cancel_at_period_end=ends)
+        await store.put(read)
+        stored = replace(read, past_due_since=NOW if status is PAST_DUE else None)
+        assert stored in await store.subscriptions(customer.account_id)
     bare = a_subscription(customer, current_period_end=None, past_due_since=NOW)
     await store.put(bare)
     assert replace(bare, past_due_since=None) in await store.subscriptions(customer.account_id)
@@ -115,7 +115,7 @@ async def test_subscription_is_kept_as_it_was_seen(store):
     assert await store.subscriptions(other) == []
 
 
-async def test_subscription_that_was_not_committed_was_not_put(store):
+async def test_uncommitted_subscription_is_not_stored(store):
     customer = await store.new_customer()
     async with store.billing() as unit:
         assert await unit.subscriptions.put(
@@ -124,76 +124,78 @@ async def test_subscription_that_was_not_committed_was_not_put(store):
     assert await store.subscriptions(customer.account_id) == []
 
 
-@pytest.mark.parametrize("written_on_it", [None, new_id()])
-async def test_subscription_belongs_to_the_account_that_it_is_put_for(store, written_on_it):
+@pytest.mark.parametrize("account_in_metadata", [None, new_id()])
+async def test_subscription_belongs_to_the_account_that_it_is_put_for(store, account_in_metadata):
     customer = await store.new_customer()
-    seen = a_subscription(customer)
+    subscription = a_subscription(customer)
     for number in range(2):
-        stranger = replace(seen, account_id=written_on_it)
+        as_read = replace(subscription, account_id=account_in_metadata)
         put = await store.do(
-            lambda unit, one=stranger, at=number: unit.subscriptions.put(
+            lambda unit, one=as_read, at=number: unit.subscriptions.put(
                 one, account_id=customer.account_id, read_number=at, now=NOW
             )
         )
         assert put
-        assert await store.subscriptions(customer.account_id) == [seen]
+        assert await store.subscriptions(customer.account_id) == [subscription]
 
 
-async def test_latest_written_comes_first(store):
+async def test_latest_stored_subscription_comes_first(store):
     customer = await store.new_customer()
     one, two = a_subscription(customer), a_subscription(customer)
-    for turn, latest in enumerate((one, two, one), start=1):
-        await store.put(latest, read_number=turn, now=NOW + turn * SECOND)
+    for number, latest in enumerate((one, two, one), start=1):
+        await store.put(latest, read_number=number, now=NOW + number * SECOND)
         assert (await store.subscriptions(customer.account_id))[0] == latest
 
 
-async def test_earlier_look_never_overwrites_a_later_one(store):
+async def test_earlier_read_never_overwrites_a_later_one(store):
     customer = await store.new_customer()
-    seen = a_subscription(customer)
-    later = replace(seen, status=SubscriptionStatus.UNPAID, current_period_end=None)
-    assert await store.put(seen, 5)
+    subscription = a_subscription(customer)
+    later = replace(subscription, status=SubscriptionStatus.UNPAID, current_period_end=None)
+    assert await store.put(subscription, 5)
     assert not await store.put(later, 4)
-    assert await store.subscriptions(customer.account_id) == [seen]
-    # A look that writes twice may.
+    assert await store.subscriptions(customer.account_id) == [subscription]
+    # The same read may be stored twice.
     assert await store.put(later, 5)
-    assert await store.put(seen, 6)
+    assert await store.put(subscription, 6)
     assert not await store.put(later, 5)
-    assert await store.subscriptions(customer.account_id) == [seen]
+    assert await store.subscriptions(customer.account_id) == [subscription]
     assert await store.put(a_subscription(customer), 1)
 
 
-async def test_of_parallel_writers_the_latest_look_stays(store):
+async def test_latest_read_of_parallel_writers_is_stored(store):
     customer = await store.new_customer()
-    seen, reads = a_subscription(customer), list(range(1, 21))
+    subscription, reads = a_subscription(customer), list(range(1, 21))
     random.Random(7).shuffle(reads)
-    looks = [replace(seen, current_period_end=NOW + number * SECOND) for number in reads]
+    versions = [replace(subscription, current_period_end=NOW + number * SECOND) for number in reads]
     async with asyncio.timeout(30):
-        await asyncio.gather(*(store.put(look, number) for look, number in zip(looks, reads, strict=True)))
-    assert await store.subscriptions(customer.account_id) == [replace(seen, current_period_end=NOW + 20 * SECOND)]
+        await asyncio.gather(*(store.put(version, number) for version, number in zip(versions, reads, strict=True)))
+    assert await store.subscriptions(customer.account_id) == [
+        replace(subscription, current_period_end=NOW + 20 * SECOND)
+    ]
 
 
-async def test_time_since_when_it_is_past_due_stays_while_it_is(store):
+async def test_past_due_since_is_kept_while_past_due(store):
     customer = await store.new_customer()
-    late = a_subscription(customer, status=PAST_DUE)
+    past_due = a_subscription(customer, status=PAST_DUE)
     for number in range(1, 4):
-        await store.put(replace(late, past_due_since=NOW - SECOND), number, now=NOW + number * SECOND)
-        assert await store.subscriptions(customer.account_id) == [replace(late, past_due_since=NOW + SECOND)]
-    assert not await store.put(replace(late, status=SubscriptionStatus.ACTIVE), 2, now=NOW)
-    assert await store.subscriptions(customer.account_id) == [replace(late, past_due_since=NOW + SECOND)]
+        await store.put(replace(past_due, past_due_since=NOW - SECOND), number, now=NOW + number * SECOND)
+        assert await store.subscriptions(customer.account_id) == [replace(past_due, past_due_since=NOW + SECOND)]
+    assert not await store.put(replace(past_due, status=SubscriptionStatus.ACTIVE), 2, now=NOW)
+    assert await store.subscriptions(customer.account_id) == [replace(past_due, past_due_since=NOW + SECOND)]
 
 
-async def test_time_since_when_it_is_past_due_begins_anew_after_anything_else(store):
+async def test_past_due_since_restarts_after_another_status(store):
     customer = await store.new_customer()
     for between in set(SubscriptionStatus) - {PAST_DUE}:
-        late = a_subscription(customer, status=PAST_DUE)
-        await store.put(late, 1)
-        await store.put(replace(late, status=between, past_due_since=NOW), 2)
-        assert replace(late, status=between) in await store.subscriptions(customer.account_id)
-        await store.put(late, 3, now=NOW + SECOND)
-        assert replace(late, past_due_since=NOW + SECOND) in await store.subscriptions(customer.account_id)
+        past_due = a_subscription(customer, status=PAST_DUE)
+        await store.put(past_due, 1)
+        await store.put(replace(past_due, status=between, past_due_since=NOW), 2)
+        assert replace(past_due, status=between) in await store.subscriptions(customer.account_id)
+        await store.put(past_due, 3, now=NOW + SECOND)
+        assert replace(past_due, past_due_since=NOW + SECOND) in await store.subscriptions(customer.account_id)
 
 
-async def test_plan_is_pro_up_to_when_it_is_paid(store):
+async def test_plan_is_pro_until_paid_until(store):
     account_id, other = await store.new_account(), await store.new_account()
     for until in (NOW, FOREVER, NOW + SECOND):
         await store.do(lambda unit, until=until: unit.plans.set_paid_until(account_id, until))
@@ -205,27 +207,27 @@ async def test_plan_is_pro_up_to_when_it_is_paid(store):
         assert await store.plan(account_id) is Plan.BASIC
 
 
-@pytest.mark.parametrize("word", sorted(Plan))
-async def test_operators_word_and_payments_stand_beside_each_other(store, word):
+@pytest.mark.parametrize("override", sorted(Plan))
+async def test_operators_plan_and_payments_are_independent(store, override):
     account_id = await store.new_account()
     for until in (FOREVER, None, FOREVER):
-        await store.do(lambda unit: unit.plans.override(account_id, word))
+        await store.do(lambda unit: unit.plans.override(account_id, override))
         await store.do(lambda unit, until=until: unit.plans.set_paid_until(account_id, until))
-        assert await store.plan(account_id) is word
+        assert await store.plan(account_id) is override
         await store.do(lambda unit: unit.plans.override(account_id, None))
         assert await store.plan(account_id) is (Plan.PRO if until else Plan.BASIC)
 
 
-async def test_of_20_parallel_takers_one_has_the_lease(store):
+async def test_one_of_20_parallel_workers_takes_the_lease(store):
     holders = [new_id() for _ in range(20)]
     for name in ("one", "another"):
         taken = await asyncio.gather(*(take(store, name, holder) for holder in holders))
         assert sum(taken) == 1
-        # Taking it again renews it, and only for whoever has it.
+        # Only its holder can take it again, which renews it.
         assert [await take(store, name, holder) for holder in holders] == taken
 
 
-async def test_lease_can_be_taken_by_another_once_it_has_run_out(store):
+async def test_expired_lease_can_be_taken_by_another(store):
     first, second = new_id(), new_id()
     assert await take(store, "it", first, seconds=0)
     assert await take(store, "it", second, seconds=0)
@@ -236,7 +238,7 @@ async def test_lease_can_be_taken_by_another_once_it_has_run_out(store):
     assert not await take(store, "it", first)
 
 
-async def test_lease_is_given_back_by_whoever_has_it(store):
+async def test_lease_is_released_only_by_its_holder(store):
     first, second = new_id(), new_id()
     await take(store, "it", first)
     await give_back(store, "it", second)

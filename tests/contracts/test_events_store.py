@@ -1,4 +1,4 @@
-"""What every store of the webhooks' inbox and of closures keeps to."""
+"""The contract of the stores of webhook events and of customers to erase."""
 
 import asyncio
 from dataclasses import replace
@@ -34,15 +34,15 @@ async def forget(store: Store, before) -> int:
 
 
 async def customer_erasures(store: Store, *, lease: float = LONG, limit: int = 100) -> dict[str, int]:
-    """Each with its failures."""
+    """Claim them; returns each with its count of failures."""
     claimed = await store.do(lambda unit: unit.customer_erasures.claim(lease=lease, limit=limit))
     assert len(dict(claimed)) == len(claimed)
     return dict(claimed)
 
 
-@pytest.mark.parametrize("about", [("cus_1", "sub_1"), ("cus_1", None), (None, "s" * 255), (None, None)])
-async def test_event_is_claimed_as_it_was_added(store, about):
-    stored = an_event(*about)
+@pytest.mark.parametrize("ids", [("cus_1", "sub_1"), ("cus_1", None), (None, "s" * 255), (None, None)])
+async def test_event_is_claimed_as_it_was_added(store, ids):
+    stored = an_event(*ids)
     assert await store.do(lambda unit: unit.events.add(stored, handled=False, now=NOW))
     assert await store.claim(stored) == stored
 
@@ -57,18 +57,18 @@ async def test_event_is_added_once_under_the_providers_id(store):
     assert (await waiting(store))[0] == 1
 
 
-async def test_of_20_parallel_arrivals_one_is_added(store):
-    copies = [replace(an_event(), event=an_event().event) for _ in range(20)]
-    copies = [replace(each, event=copies[0].event) for each in copies]
+async def test_one_of_20_parallel_adds_succeeds(store):
+    event = an_event().event
+    copies = [replace(an_event(), event=event) for _ in range(20)]
     added = await asyncio.gather(
         *(store.do(lambda unit, one=each: unit.events.add(one, handled=False, now=NOW)) for each in copies)
     )
     assert sum(added) == 1
-    [kept] = [each for each, new in zip(copies, added, strict=True) if new]
-    assert await overdue(store) == [kept.id]
+    [stored] = [each for each, new in zip(copies, added, strict=True) if new]
+    assert await overdue(store) == [stored.id]
 
 
-async def test_event_that_was_not_committed_was_not_added(store):
+async def test_uncommitted_event_is_not_added(store):
     stored = an_event()
     async with store.billing() as unit:
         assert await unit.events.add(stored, handled=False, now=NOW)
@@ -76,14 +76,14 @@ async def test_event_that_was_not_committed_was_not_added(store):
     assert await store.do(lambda unit: unit.events.add(stored, handled=False, now=NOW))
 
 
-async def test_of_20_parallel_claims_one_has_the_event(store):
+async def test_one_of_20_parallel_claims_succeeds(store):
     stored = await store.new_event()
     claims = await asyncio.gather(*(store.claim(stored) for _ in range(20)))
     assert [claim for claim in claims if claim] == [stored]
     assert await store.claim(stored) is None
 
 
-async def test_claim_runs_out_with_its_lease(store):
+async def test_claim_ends_with_its_lease(store):
     stored = await store.new_event()
     for _ in range(3):
         assert await store.claim(stored, lease=0) == stored
@@ -91,15 +91,15 @@ async def test_claim_runs_out_with_its_lease(store):
     assert await store.claim(stored, lease=0) is None
 
 
-async def test_unknown_event_is_nobodys(store):
-    stranger = an_event()
-    assert await store.claim(stranger) is None
-    await postpone(store, stranger, 0)
-    await handle(store, stranger)
+async def test_unknown_event_is_ignored(store):
+    unknown = an_event()
+    assert await store.claim(unknown) is None
+    await postpone(store, unknown, 0)
+    await handle(store, unknown)
     assert await waiting(store) == (0, None)
 
 
-async def test_event_that_is_put_off_counts_its_failures_and_waits(store):
+async def test_postponed_event_counts_failures_and_waits(store):
     stored = await store.new_event()
     for failures in range(1, 4):
         assert await store.claim(stored)
@@ -112,7 +112,7 @@ async def test_event_that_is_put_off_counts_its_failures_and_waits(store):
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_handled_event_comes_back_in_no_way(store, at_once):
+async def test_handled_event_cannot_be_claimed_again(store, at_once):
     stored = await store.new_event(handled=at_once)
     if not at_once:
         await store.claim(stored)
@@ -124,7 +124,7 @@ async def test_handled_event_comes_back_in_no_way(store, at_once):
     assert not await store.do(lambda unit: unit.events.add(stored, handled=False, now=NOW))
 
 
-async def test_overdue_are_those_that_nobody_took_the_longest_first(store):
+async def test_overdue_are_the_unclaimed_the_longest_waiting_first(store):
     claimed, late, _ = await store.new_event(), await store.new_event(), await store.new_event(handled=True)
     fresh = await store.new_event()
     await store.claim(claimed)
@@ -138,7 +138,7 @@ async def test_overdue_are_those_that_nobody_took_the_longest_first(store):
     assert await overdue(store, LONG) == [fresh.id, claimed.id]
 
 
-async def test_waiting_are_all_that_are_not_handled_and_the_oldest_by_when_it_came(store):
+async def test_waiting_counts_the_unhandled_and_returns_the_oldest_arrival(store):
     assert await waiting(store) == (0, None)
     later, first = await store.new_event(now=NOW + SECOND), await store.new_event()
     await store.new_event(handled=True, now=NOW - SECOND)
@@ -150,7 +150,7 @@ async def test_waiting_are_all_that_are_not_handled_and_the_oldest_by_when_it_ca
     assert await waiting(store) == (1, NOW + SECOND)
 
 
-async def test_forgotten_are_those_that_were_handled_before(store):
+async def test_forgetting_removes_events_handled_before(store):
     old, edge, unhandled = [await store.new_event(now=NOW - SECOND) for _ in range(3)]
     await store.new_event(handled=True, now=NOW - SECOND)
     await handle(store, old, NOW - INSTANT)
@@ -158,42 +158,42 @@ async def test_forgotten_are_those_that_were_handled_before(store):
     assert await forget(store, NOW) == 2
     assert await forget(store, NOW) == 0
     assert await waiting(store) == (1, NOW - SECOND)
-    # Its id is as good as new; that of the other one is still known.
+    # The forgotten event can be added again, the other one cannot.
     assert await store.do(lambda unit: unit.events.add(old, handled=False, now=NOW))
     assert not await store.do(lambda unit: unit.events.add(edge, handled=False, now=NOW))
     assert await store.claim(unhandled) == unhandled
 
 
-async def test_closures_are_claimed_once(store):
-    left = await store.left_behind(3)
-    assert await customer_erasures(store) == dict.fromkeys(left, 0)
+async def test_customer_erasures_are_claimed_once(store):
+    customers = await store.customers_of_erased_accounts(3)
+    assert await customer_erasures(store) == dict.fromkeys(customers, 0)
     assert await customer_erasures(store) == {}
 
 
-async def test_closures_can_be_claimed_again_when_the_lease_has_run_out(store):
-    left = await store.left_behind(2)
+async def test_customer_erasures_can_be_claimed_again_after_the_lease(store):
+    customers = await store.customers_of_erased_accounts(2)
     for _ in range(2):
-        assert await customer_erasures(store, lease=0) == dict.fromkeys(left, 0)
+        assert await customer_erasures(store, lease=0) == dict.fromkeys(customers, 0)
 
 
-async def test_no_more_closures_are_claimed_than_asked_for(store):
-    left = await store.left_behind(5)
+async def test_claiming_customer_erasures_honours_the_limit(store):
+    customers = await store.customers_of_erased_accounts(5)
     batches = [await customer_erasures(store, limit=2) for _ in range(4)]
     assert [len(batch) for batch in batches] == [2, 2, 1, 0]
-    assert set().union(*batches) == left
+    assert set().union(*batches) == customers
 
 
-async def test_parallel_workers_claim_closures_of_their_own(store):
-    left = await store.left_behind(10)
+async def test_parallel_workers_claim_different_customer_erasures(store):
+    customers = await store.customers_of_erased_accounts(10)
     batches = await asyncio.gather(*(customer_erasures(store, limit=1) for _ in range(20)))
     claimed = [customer_id for batch in batches for customer_id in batch]
-    # Whoever met another at the first one may have gone without.
+    # A worker that skipped a locked row may have got none.
     claimed += [customer_id for _ in range(10) for customer_id in await customer_erasures(store, limit=1)]
-    assert sorted(claimed) == sorted(left)
+    assert sorted(claimed) == sorted(customers)
 
 
-async def test_closure_that_is_put_off_counts_its_failures_and_waits(store):
-    [customer_id] = await store.left_behind(1)
+async def test_postponed_customer_erasure_counts_failures_and_waits(store):
+    [customer_id] = await store.customers_of_erased_accounts(1)
     for failures in (1, 2):
         await customer_erasures(store)
         await store.do(lambda unit: unit.customer_erasures.postpone(customer_id, seconds=0))
@@ -202,9 +202,9 @@ async def test_closure_that_is_put_off_counts_its_failures_and_waits(store):
     assert await customer_erasures(store) == {}
 
 
-async def test_closure_that_is_removed_is_done(store):
-    kept, gone = sorted(await store.left_behind(2))
-    for unknown in (gone, gone, "cus_none"):
+async def test_removed_customer_erasure_is_gone(store):
+    left, removed = sorted(await store.customers_of_erased_accounts(2))
+    for unknown in (removed, removed, "cus_none"):
         await store.do(lambda unit, one=unknown: unit.customer_erasures.remove(one))
-    await store.do(lambda unit: unit.customer_erasures.postpone(gone, seconds=0))
-    assert await customer_erasures(store) == {kept: 0}
+    await store.do(lambda unit: unit.customer_erasures.postpone(removed, seconds=0))
+    assert await customer_erasures(store) == {left: 0}

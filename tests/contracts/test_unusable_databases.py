@@ -17,17 +17,19 @@ from parley.adapters.sql.engine.schema import (
     require_current,
     revision_of,
 )
+from parley.adapters.sql.engine.statements import PerDatabase, Statement
 from parley.adapters.sql.engine.tables import REVISION, metadata
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 from tests.contracts.postgres_fixtures import empty_database
 
 VERSIONS = "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
+TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LIST_TABLES["sqlite"]))
 OWN_TABLES = set(metadata.tables) | {"alembic_version"}
 
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite+aiosqlite:///{folder / 'other.db'}"
+    yield f"sqlite:///{folder / 'other.db'}"
 
 
 @asynccontextmanager
@@ -45,15 +47,16 @@ async def database(request, tmp_path):
 
 
 async def execute(database: Database, *statements: str) -> None:
-    async with database.transaction() as connection:
+    async with database.transaction() as transaction:
         for statement in statements:
-            await connection.execute(text(statement))
-        await connection.commit()
+            # No row is counted: the driver's answer to CREATE has no number.
+            await transaction.all(Statement(text(statement)))
+        await transaction.commit()
 
 
 async def tables(database: Database) -> set[str]:
-    async with database.transaction(read_only=True) as connection:
-        return set((await connection.execute(text(LIST_TABLES[connection.dialect.name]))).scalars())
+    async with database.transaction(read_only=True) as transaction:
+        return set(await transaction.scalars(TABLES))
 
 
 @pytest.mark.parametrize(

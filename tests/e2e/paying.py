@@ -1,4 +1,4 @@
-"""A Stripe of the test's own, and what customers and Stripe do about parley's processes."""
+"""A local Stripe, and the actions of customers and of Stripe towards parley's processes."""
 
 import asyncio
 import json
@@ -37,17 +37,17 @@ async def checkout(client: httpx.AsyncClient) -> dict[str, str]:
     return page
 
 
-async def deliver(address: str, told: Iterable[Signed]) -> None:
-    """As Stripe does, one after the other."""
+async def deliver(address: str, signed_events: Iterable[Signed]) -> None:
+    """Send the webhooks as Stripe does, one after the other."""
     async with httpx.AsyncClient(base_url=address, timeout=PATIENCE) as stripe:
-        for body, signature in told:
+        for body, signature in signed_events:
             headers = {"Stripe-Signature": signature, "Content-Type": "application/json; charset=utf-8"}
             answer = await stripe.post("/webhook/stripe", content=body, headers=headers)
             assert (answer.status_code, answer.json()) == (200, {"received": True}), answer.text
 
 
 async def seconds_until(client: httpx.AsyncClient, *, within: float = PATIENCE, **expected: Any) -> float:
-    """How long it takes until the account stands like that; TimeoutError after `within` seconds."""
+    """Wait until the subscription has these values; returns the seconds. TimeoutError after `within` seconds."""
     since = now()
     async with asyncio.timeout(within):
         while not expected.items() <= (await client.get("/subscription/status")).json().items():
@@ -55,14 +55,14 @@ async def seconds_until(client: httpx.AsyncClient, *, within: float = PATIENCE, 
     return now() - since
 
 
-def subscription_of(told: Iterable[Signed]) -> str:
-    """The id of the subscription that these events of Stripe's are about."""
-    things = [json.loads(body)["data"]["object"] for body, _ in told]
-    return next(str(thing["id"]) for thing in things if thing["object"] == "subscription")
+def subscription_of(signed_events: Iterable[Signed]) -> str:
+    """The id of the subscription in these events."""
+    subjects = [json.loads(body)["data"]["object"] for body, _ in signed_events]
+    return next(str(resource["id"]) for resource in subjects if resource["object"] == "subscription")
 
 
 def sql(folder: Path, statement: str) -> list[tuple[Any, ...]]:
-    """One statement on the SQLite file of a `parley run` in that folder."""
+    """Run one statement on the SQLite file of a `parley run` in that folder."""
     with closing(sqlite3.connect(folder / "parley.db", timeout=PATIENCE)) as database, database:
         return list(database.execute(statement))
 

@@ -1,4 +1,4 @@
-"""Payments by real processes, with a local Stripe that is slow, gone, or told of before anybody could act on it."""
+"""Payments with real processes and a local Stripe, including one that does not answer and a killed process."""
 
 import asyncio
 import random
@@ -28,13 +28,13 @@ EMAIL, NAME, WORDS = "mira.canary@example.com", "Mira Canary", "a canary's song"
 PRO = {"plan": "pro", "status": "active", "daily_limit": None}
 BASIC = {"plan": "basic", "status": "canceled", "daily_limit": 0}
 OPEN_WORK = "SELECT customer_id FROM closures UNION ALL SELECT customer_id FROM events WHERE handled_at IS NULL"
-# Ten minutes late: it is not just on its way. And the lease of the process that is gone has ended.
+# Ten minutes ago: late enough for `parley check` to report it, and the killed process's lease has expired.
 LATE = "strftime('%Y-%m-%d %H:%M:%f000', 'now', '-10 minutes')"
 
 
 @asynccontextmanager
 async def payer(folder: Path, stripe: StripeServer, **settings: str) -> AsyncIterator[tuple[Served, httpx.AsyncClient]]:
-    """A `parley run` that asks that Stripe, and an account's client."""
+    """A `parley run` with that Stripe, and a client that is signed in."""
     async with (
         served(folder, **settings_for(stripe), **settings) as api,
         aclosing(await sign_in(api.address, EMAIL)) as client,
@@ -42,36 +42,36 @@ async def payer(folder: Path, stripe: StripeServer, **settings: str) -> AsyncIte
         yield api, client
 
 
-async def test_the_plan_follows_stripe_and_an_erased_account_leaves_nothing_there_or_here(tmp_path: Path) -> None:
+async def test_plan_follows_stripe_and_erasure_leaves_nothing_at_either_side(tmp_path: Path) -> None:
     async with stripe_server() as stripe, payer(tmp_path, stripe, BASIC_DAILY_LIMIT="0") as (api, client):
         account = (await client.patch("/user/me", json={"name": NAME})).json()["id"]
         room = await new_room(client, instructions=WORDS)
         page = await checkout(client)
         assert page["checkout_url"] == f"{stripe.url}/c/pay/{page['session_id']}"
 
-        told = stripe.account.complete(page["session_id"])
-        told_wildly = told * 2
-        random.Random(4).shuffle(told_wildly)
-        await deliver(api.address, told_wildly)
+        signed_events = stripe.account.complete(page["session_id"])
+        shuffled = signed_events * 2
+        random.Random(4).shuffle(shuffled)
+        await deliver(api.address, shuffled)
         await seconds_until(client, within=2.0, **PRO)
         await ended(client, (await say(client, room, WORDS))["reply"])
         assert (await client.post("/subscribe/pro")).json()["code"] == "already_subscribed"
         assert (await client.post("/subscription/portal")).json()["portal_url"].startswith(f"{stripe.url}/p/session/")
 
-        await deliver(api.address, stripe.account.change(subscription_of(told), status="canceled"))
+        await deliver(api.address, stripe.account.change(subscription_of(signed_events), status="canceled"))
         await seconds_until(client, within=2.0, **BASIC)
         refusal = await client.post(f"/chatroom/{room}/message", json={"content": WORDS})
         assert (refusal.status_code, refusal.json()["code"]) == (429, "quota_exceeded")
 
-        told = stripe.account.complete((await checkout(client))["session_id"])
-        await deliver(api.address, told)
+        signed_events = stripe.account.complete((await checkout(client))["session_id"])
+        await deliver(api.address, signed_events)
         await seconds_until(client, within=2.0, **PRO)
-        [customer] = [thing["id"] for thing in stripe.account.things.values() if thing["object"] == "customer"]
+        [customer] = [each["id"] for each in stripe.account.objects.values() if each["object"] == "customer"]
         assert (await client.delete("/user/me")).status_code == 204
-        await becomes(lambda: customer not in stripe.account.things, within=15.0)
-        assert stripe.account.things[subscription_of(told)]["status"] == "canceled"
-        # What Stripe says of that comes to nobody here.
-        await deliver(api.address, stripe.account.change(subscription_of(told), status="canceled"))
+        await becomes(lambda: customer not in stripe.account.objects, within=15.0)
+        assert stripe.account.objects[subscription_of(signed_events)]["status"] == "canceled"
+        # Events about the erased customer change nothing.
+        await deliver(api.address, stripe.account.change(subscription_of(signed_events), status="canceled"))
         await becomes(lambda: not sql(tmp_path, OPEN_WORK))
         left = tables(tmp_path)
         log = api.log()
@@ -79,21 +79,21 @@ async def test_the_plan_follows_stripe_and_an_erased_account_leaves_nothing_ther
     for empty in ("accounts", "plans", "customers", "subscriptions", "closures", "rooms", "messages", "usage_days"):
         assert left[empty] == [], empty
     assert len(left.pop("events")) == 3 + 1 + 3 + 1
-    kept = repr(left)
+    text = repr(left)
     id_ = UUID(account)
     for personal in (EMAIL, NAME, WORDS, customer, account, id_.hex, repr(id_.bytes)):
-        assert personal not in kept, personal
+        assert personal not in text, personal
     assert EMAIL not in log
     assert "Traceback" not in log
 
 
-async def test_an_event_outlives_the_process_that_was_killed_before_it_could_act(tmp_path: Path) -> None:
+async def test_event_survives_the_process_that_was_killed_while_processing_it(tmp_path: Path) -> None:
     async with stripe_server() as stripe, payer(tmp_path, stripe) as (api, client):
-        told = stripe.account.complete((await checkout(client))["session_id"])
-        question = f"GET /v1/subscriptions/{subscription_of(told)}"
+        signed_events = stripe.account.complete((await checkout(client))["session_id"])
+        request = f"GET /v1/subscriptions/{subscription_of(signed_events)}"
         stripe.hanging = True
-        await deliver(api.address, told[:1])
-        await stripe.until(lambda: stripe.counts()[question] == 1)
+        await deliver(api.address, signed_events[:1])
+        await stripe.until(lambda: stripe.counts()[request] == 1)
         await api.kill()
         stripe.hanging = False
 
@@ -107,16 +107,16 @@ async def test_an_event_outlives_the_process_that_was_killed_before_it_could_act
 
         await api.start()
         await seconds_until(client, **PRO | {"daily_limit": None})
-        # Stripe repeats what it got no answer for, and what it did.
-        await deliver(api.address, told[:1] * 3)
+        # Stripe may repeat any event.
+        await deliver(api.address, signed_events[:1] * 3)
         rows = sql(tmp_path, "SELECT kind, failures, handled_at IS NOT NULL, claimable_at FROM events")
         assert rows == [("customer.subscription.created", 0, True, None)]
-        assert stripe.counts()[question] == 2
+        assert stripe.counts()[request] == 2
         _, out, _ = await run_parley(tmp_path, "check", **settings_for(stripe))
         assert "ok     webhooks: 0 wait to be processed\n" in out
 
 
-async def test_messages_flow_while_stripe_does_not_answer(tmp_path: Path) -> None:
+async def test_messages_are_answered_while_stripe_does_not_answer(tmp_path: Path) -> None:
     async with stripe_server() as stripe, payer(tmp_path, stripe, BASIC_DAILY_LIMIT="1000") as (api, client):
         room = await new_room(client)
         stripe.hanging = True
@@ -136,11 +136,11 @@ async def test_messages_flow_while_stripe_does_not_answer(tmp_path: Path) -> Non
         await stripe.stop()
         assert await seconds_until_unavailable(client) <= 15.0
         await ended(client, (await say(client, room, "And now?"))["reply"])
-        standing = (await client.get("/subscription/status")).json()
+        subscription = (await client.get("/subscription/status")).json()
         log = api.log()
 
-    assert standing["status"] == "none"
-    assert page["session_id"] in stripe.account.things
+    assert subscription["status"] == "none"
+    assert page["session_id"] in stripe.account.objects
     assert "Traceback" not in log
 
 

@@ -1,4 +1,4 @@
-"""What a customer does about Pro, with the sandbox in Stripe's place."""
+"""Actions of a customer, with the payment sandbox as the provider."""
 
 from typing import Any
 from uuid import UUID
@@ -21,17 +21,17 @@ PAYING = {
 }
 
 
-async def standing(person: Person) -> dict[str, Any]:
+async def read_subscription(person: Person) -> dict[str, Any]:
     answer = await person.get("/subscription/status")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def becomes(person: Person, **expected: object) -> None:
-    """Returns once the account's standing has these values."""
+    """Wait until the subscription has these values."""
 
     async def has_become() -> bool:
-        return expected.items() <= (await standing(person)).items()
+        return expected.items() <= (await read_subscription(person)).items()
 
     await until(has_become)
 
@@ -43,7 +43,7 @@ async def checkout(person: Person) -> dict[str, str]:
 
 
 async def press(site: Site, url: str, button: str) -> httpx.URL:
-    """Press that button of the page, as a browser that is not signed in; the address that it leads to."""
+    """Press that button of the page, as a browser that is not signed in; returns the redirect's address."""
     answer = await site.visitor().post(f"{url}/{button}")
     assert answer.status_code == 303, answer.text
     return httpx.URL(answer.headers["location"])
@@ -63,13 +63,13 @@ async def manage(site: Site, person: Person, button: str) -> None:
     await press(site, await portal(person), button)
 
 
-async def put_on(site: Site, person: Person, plan: Plan | None) -> None:
+async def override(site: Site, person: Person, plan: Plan | None) -> None:
     account = (await person.get("/user/me")).json()["id"]
-    await override_plan(uow=site.parley.billing.uow, account_id=UUID(account), plan=plan)
+    await override_plan(site.parley.billing, account_id=UUID(account), plan=plan)
 
 
 async def use_up(person: Person, room: str) -> None:
-    """The five of the day."""
+    """Use the day's five messages."""
     for _ in range(5):
         await person.hear(room)
 

@@ -35,7 +35,7 @@ def quota(answer: httpx.Response) -> tuple[str, str]:
 
 async def put_on(plan: Plan | None, site: Site, person: Person) -> None:
     account = (await person.get("/user/me")).json()["id"]
-    await override_plan(uow=site.parley.billing.uow, account_id=UUID(account), plan=plan)
+    await override_plan(site.parley.billing, account_id=UUID(account), plan=plan)
 
 
 async def test_each_answer_has_the_remaining_quota(mira: Person, room: str) -> None:

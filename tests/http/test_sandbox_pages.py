@@ -1,4 +1,4 @@
-"""The payment sandbox's pages: paying and managing by their buttons, and what closed pages say."""
+"""The payment sandbox's pages: the buttons for paying and managing, and closed pages."""
 
 import re
 
@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.http.conftest import OpenSite
+from tests.http.paying import becomes, checkout, portal
 from tests.http.site import RAVI, Clock, Person, Site, until
 
 UNKNOWN = [
@@ -21,45 +22,22 @@ UNKNOWN = [
 
 
 def read_page(response: httpx.Response, status: int = 200) -> list[str]:
-    """The paths of the page's buttons."""
+    """Check the page; returns the paths of its buttons."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
     assert response.text.count("<h1>") == 1
-    for outside in ("<script", "src=", 'rel="stylesheet"'):
-        assert outside not in response.text
+    for external in ("<script", "src=", 'rel="stylesheet"'):
+        assert external not in response.text
     return re.findall(r'<form method="post" action="([^"]+)">', response.text)
 
 
-async def checkout(person: Person) -> str:
-    """The address of the page to pay on."""
-    answer = await person.post("/subscribe/pro")
-    assert answer.status_code == 200, answer.text
-    return answer.json()["checkout_url"]
-
-
-async def portal(person: Person) -> str:
-    answer = await person.post("/subscription/portal")
-    assert answer.status_code == 200, answer.text
-    return answer.json()["portal_url"]
-
-
-async def becomes(person: Person, **expected: object) -> None:
-    """Returns once the account's standing has these values."""
-
-    async def has_become() -> bool:
-        standing = (await person.get("/subscription/status")).json()
-        return expected.items() <= standing.items()
-
-    await until(has_become)
-
-
-async def test_paying_leads_on_and_makes_the_account_pro(site: Site, mira: Person) -> None:
-    page = await checkout(mira)
+async def test_paying_redirects_and_makes_the_account_pro(site: Site, mira: Person) -> None:
+    page = (await checkout(mira))["checkout_url"]
     browser = site.visitor()
-    shown = await browser.get(page)
-    pay, cancel = read_page(shown)
-    assert "no money moves" in shown.text
+    opened = await browser.get(page)
+    pay, cancel = read_page(opened)
+    assert "no money moves" in opened.text
     assert (httpx.URL(page).path + "/pay", httpx.URL(page).path + "/cancel") == (pay, cancel)
 
     for _ in range(2):
@@ -68,14 +46,14 @@ async def test_paying_leads_on_and_makes_the_account_pro(site: Site, mira: Perso
         assert httpx.URL(paid.headers["location"]).path == "/checkout/done"
     await becomes(mira, plan="pro", status="active", cancel_at_period_end=False)
     assert (await mira.post("/subscribe/pro")).json()["code"] == "already_subscribed"
-    # It is sent on from here when the answer to the first click was lost.
+    # The button remains, for a customer whose first redirect was lost.
     assert read_page(await browser.get(page), 410) == [pay]
     assert read_page(await browser.post(cancel), 410) == [pay]
 
 
-async def test_who_goes_back_pays_nothing_and_may_come_again(site: Site, mira: Person) -> None:
+async def test_cancelled_checkout_stays_open(site: Site, mira: Person) -> None:
     browser = site.visitor()
-    page = await checkout(mira)
+    page = (await checkout(mira))["checkout_url"]
     pay, cancel = read_page(await browser.get(page))
     left = await browser.post(cancel)
     assert left.status_code == 303
@@ -86,7 +64,7 @@ async def test_who_goes_back_pays_nothing_and_may_come_again(site: Site, mira: P
 
 async def test_page_expires_after_a_day(site: Site, mira: Person, clock: Clock) -> None:
     browser = site.visitor()
-    page = await checkout(mira)
+    page = (await checkout(mira))["checkout_url"]
     pay, cancel = read_page(await browser.get(page))
     clock.forward(days=1)
     for closed in (await browser.get(page), await browser.post(pay), await browser.post(cancel)):
@@ -94,24 +72,24 @@ async def test_page_expires_after_a_day(site: Site, mira: Person, clock: Clock) 
 
 
 @pytest.mark.parametrize(("method", "path"), UNKNOWN)
-async def test_there_are_no_other_pages(site: Site, method: str, path: str) -> None:
+async def test_unknown_pages_are_not_found(site: Site, method: str, path: str) -> None:
     answer = await site.visitor().request(method, path)
     assert read_page(answer, 404) == []
     assert "&lt;" not in answer.text
 
 
-async def test_portal_has_nothing_to_press_before_there_is_a_subscription(site: Site, mira: Person) -> None:
-    await checkout(mira)
+async def test_portal_has_no_buttons_before_there_is_a_subscription(site: Site, mira: Person) -> None:
+    (await checkout(mira))["checkout_url"]
     assert read_page(await site.visitor().get(await portal(mira))) == []
 
 
-async def test_buttons_of_the_portal_change_the_subscription(site: Site, mira: Person) -> None:
+async def test_portal_buttons_change_the_subscription(site: Site, mira: Person) -> None:
     browser = site.visitor()
-    await browser.post(f"{await checkout(mira)}/pay")
+    await browser.post(f"{(await checkout(mira))['checkout_url']}/pay")
     await becomes(mira, status="active")
     page = await portal(mira)
     buttons = {path.rpartition("/")[2]: path for path in read_page(await browser.get(page))}
-    for button, standing in [
+    for button, expected in [
         ("cancel", {"status": "active", "cancel_at_period_end": True, "plan": "pro"}),
         ("resume", {"status": "active", "cancel_at_period_end": False, "plan": "pro"}),
         ("fail", {"status": "past_due", "plan": "pro"}),
@@ -121,22 +99,22 @@ async def test_buttons_of_the_portal_change_the_subscription(site: Site, mira: P
         pressed = await browser.post(buttons[button])
         assert pressed.status_code == 303
         assert pressed.headers["location"] == httpx.URL(page).path
-        await becomes(mira, **standing)
-        assert standing["status"] in (await browser.get(page)).text
+        await becomes(mira, **expected)
+        assert expected["status"] in (await browser.get(page)).text
     assert read_page(await browser.post(f"{page}/another"), 404) == []
 
 
-async def test_portal_closes_after_an_hour(site: Site, mira: Person, clock: Clock) -> None:
-    await checkout(mira)
+async def test_portal_expires_after_an_hour(site: Site, mira: Person, clock: Clock) -> None:
+    (await checkout(mira))["checkout_url"]
     page = await portal(mira)
     clock.forward(hours=1)
     assert read_page(await site.visitor().get(page), 404) == []
 
 
-async def test_buttons_may_lead_to_the_frontend_and_nowhere_else(open_site: OpenSite) -> None:
+async def test_buttons_may_redirect_only_to_the_frontend(open_site: OpenSite) -> None:
     site = await open_site(FRONTEND_URL="https://app.example/chat")
     person = await site.person(RAVI)
-    page = await checkout(person)
+    page = (await checkout(person))["checkout_url"]
     policy = (await site.visitor().get(page)).headers["content-security-policy"]
     assert "form-action 'self' https://app.example;" in policy
     paid = await site.visitor().post(f"{page}/pay")
@@ -144,8 +122,8 @@ async def test_buttons_may_lead_to_the_frontend_and_nowhere_else(open_site: Open
     assert 'href="https://app.example/chat"' in (await site.visitor().get(await portal(person))).text
 
 
-async def test_pages_go_with_their_account(site: Site, mira: Person) -> None:
-    page = await checkout(mira)
+async def test_pages_are_removed_with_their_account(site: Site, mira: Person) -> None:
+    page = (await checkout(mira))["checkout_url"]
     await mira.delete("/user/me")
 
     async def is_gone() -> bool:
@@ -155,5 +133,5 @@ async def test_pages_go_with_their_account(site: Site, mira: Person) -> None:
 
 
 @pytest.mark.parametrize("path", ["/checkout/done", "/checkout/cancelled", "/checkout/back"])
-async def test_there_are_pages_to_come_back_to_without_a_frontend(site: Site, path: str) -> None:
+async def test_return_pages_exist_without_a_frontend(site: Site, path: str) -> None:
     assert read_page(await site.visitor().get(path)) == []

@@ -1,4 +1,4 @@
-"""Subscribing to Pro and leaving it again, with the sandbox in Stripe's place."""
+"""Subscribing to Pro and cancelling, with the payment sandbox as the provider."""
 
 import asyncio
 
@@ -14,11 +14,11 @@ from tests.http.paying import (
     checkout,
     limited,
     manage,
+    override,
     pay,
     portal,
     press,
-    put_on,
-    standing,
+    read_subscription,
     unlimited,
     use_up,
 )
@@ -27,7 +27,7 @@ from tests.http.site import MIRA, Clock, Person, Site
 
 SUBSCRIBE = ["/subscribe/pro", "/subscription/pro", "/payments/subscribe/pro"]
 STATUS = ["/subscription/status", "/subscribe/status", "/payments/subscription/status"]
-EVERY = [*(("POST", path) for path in (*SUBSCRIBE, "/subscription/portal")), *(("GET", path) for path in STATUS)]
+ALL = [*(("POST", path) for path in (*SUBSCRIBE, "/subscription/portal")), *(("GET", path) for path in STATUS)]
 
 
 @pytest.fixture
@@ -40,69 +40,69 @@ async def room(mira: Person) -> str:
     return await mira.new_room()
 
 
-async def test_who_never_subscribed_is_on_basic_and_has_nothing_to_manage(site: Site, mira: Person) -> None:
+async def test_account_without_subscription_has_basic_and_nothing_to_manage(site: Site, mira: Person) -> None:
     before = await site.rows()
-    assert await standing(mira) == NEVER
+    assert await read_subscription(mira) == NEVER
     refused(await mira.post("/subscription/portal"), 409, "not_subscribed")
     assert await site.rows() == before
     await checkout(mira)
-    assert await standing(mira) == NEVER
+    assert await read_subscription(mira) == NEVER
 
 
-@pytest.mark.parametrize(("method", "path"), EVERY)
-async def test_nothing_answers_without_a_token(site: Site, method: str, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), ALL)
+async def test_every_endpoint_requires_a_token(site: Site, method: str, path: str) -> None:
     refused(await site.visitor().request(method, path), 401, "token_invalid")
 
 
-async def test_who_has_used_up_basic_pays_and_goes_on_at_once(site: Site, mira: Person, room: str) -> None:
+async def test_paying_lifts_the_limit_at_once(site: Site, mira: Person, room: str) -> None:
     await use_up(mira, room)
     limited(await mira.say(room))
     await pay(site, mira)
     for _ in range(3):
         unlimited(await mira.say(room))
-    assert await standing(mira) == PAYING
+    assert await read_subscription(mira) == PAYING
     assert (await mira.get("/user/me")).json()["plan"] == "pro"
 
 
-async def test_pro_that_is_cancelled_lasts_to_the_end_of_what_was_paid(site: Site, mira: Person, clock: Clock) -> None:
+async def test_cancelled_subscription_lasts_to_the_end_of_its_period(site: Site, mira: Person, clock: Clock) -> None:
     await pay(site, mira)
     await manage(site, mira, "cancel")
-    assert await standing(mira) == PAYING | {"cancel_at_period_end": True}
+    assert await read_subscription(mira) == PAYING | {"cancel_at_period_end": True}
     refused(await mira.post("/subscribe/pro"), 409, "already_subscribed")
     clock.forward(days=30, seconds=-1)
     await mira.sign_in(MIRA)
-    assert (await standing(mira)).items() >= {"plan": "pro", "daily_limit": None}.items()
+    assert (await read_subscription(mira)).items() >= {"plan": "pro", "daily_limit": None}.items()
     room = await mira.new_room()
     for _ in range(6):
         unlimited(await mira.say(room))
     clock.forward(seconds=1)
-    assert (await standing(mira)).items() >= {"plan": "basic", "daily_limit": 5}.items()
+    assert (await read_subscription(mira)).items() >= {"plan": "basic", "daily_limit": 5}.items()
     limited(await mira.say(room))
 
 
-async def test_a_cancellation_can_be_taken_back(site: Site, mira: Person, clock: Clock) -> None:
+async def test_cancelled_subscription_can_be_resumed(site: Site, mira: Person, clock: Clock) -> None:
     await pay(site, mira)
     await manage(site, mira, "cancel")
     await manage(site, mira, "resume")
-    assert await standing(mira) == PAYING
+    assert await read_subscription(mira) == PAYING
     clock.forward(days=31)
     await mira.sign_in(MIRA)
-    assert (await standing(mira))["plan"] == "pro"
+    assert (await read_subscription(mira))["plan"] == "pro"
 
 
-async def test_pro_that_is_cancelled_now_ends_before_the_next_message(site: Site, mira: Person, room: str) -> None:
+async def test_immediate_cancellation_counts_for_the_next_message(site: Site, mira: Person, room: str) -> None:
     await pay(site, mira)
     for _ in range(5):
         unlimited(await mira.say(room))
     await manage(site, mira, "cancel-now")
     limited(await mira.say(room))
-    assert (await standing(mira)).items() >= {"plan": "basic", "status": "canceled", "daily_limit": 5}.items()
+    assert (await read_subscription(mira)).items() >= {"plan": "basic", "status": "canceled", "daily_limit": 5}.items()
     await pay(site, mira)
     unlimited(await mira.say(room))
-    assert await standing(mira) == PAYING
+    assert await read_subscription(mira) == PAYING
 
 
-async def test_of_clicks_at_once_and_later_all_lead_to_the_same_page(mira: Person, clock: Clock) -> None:
+async def test_parallel_and_later_calls_return_the_same_page(mira: Person, clock: Clock) -> None:
     pages = await asyncio.gather(*(checkout(mira) for _ in range(10)))
     clock.forward(minutes=10)
     pages.append(await checkout(mira))
@@ -110,7 +110,7 @@ async def test_of_clicks_at_once_and_later_all_lead_to_the_same_page(mira: Perso
     assert pages[0]["checkout_url"].endswith(pages[0]["session_id"])
 
 
-async def test_who_has_paid_cannot_pay_again(site: Site, mira: Person) -> None:
+async def test_subscribed_account_cannot_subscribe_again(site: Site, mira: Person) -> None:
     await pay(site, mira)
     before = await site.rows()
     for path in SUBSCRIBE:
@@ -118,7 +118,7 @@ async def test_who_has_paid_cannot_pay_again(site: Site, mira: Person) -> None:
     assert await site.rows() == before
 
 
-async def test_other_spellings_answer_the_same_and_are_deprecated(site: Site, mira: Person, document: Document) -> None:
+async def test_aliases_answer_the_same_and_are_deprecated(site: Site, mira: Person, document: Document) -> None:
     pages = [(await mira.post(path)).json() for path in SUBSCRIBE]
     assert pages[1:] == [pages[0]] * 2
     await pay(site, mira)
@@ -129,44 +129,44 @@ async def test_other_spellings_answer_the_same_and_are_deprecated(site: Site, mi
         assert all(paths[path][method]["deprecated"] for path in others)
 
 
-async def test_the_operators_word_wins_over_what_is_paid(site: Site, mira: Person, room: str) -> None:
-    await put_on(site, mira, Plan.PRO)
+async def test_operators_plan_wins_over_payments(site: Site, mira: Person, room: str) -> None:
+    await override(site, mira, Plan.PRO)
     await use_up(mira, room)
     unlimited(await mira.say(room))
-    assert await standing(mira) == NEVER | {"plan": "pro", "daily_limit": None}
-    await put_on(site, mira, Plan.BASIC)
+    assert await read_subscription(mira) == NEVER | {"plan": "pro", "daily_limit": None}
+    await override(site, mira, Plan.BASIC)
     await pay(site, mira)
     limited(await mira.say(room))
-    assert await standing(mira) == PAYING | {"plan": "basic", "daily_limit": 5}
-    await put_on(site, mira, None)
+    assert await read_subscription(mira) == PAYING | {"plan": "basic", "daily_limit": 5}
+    await override(site, mira, None)
     unlimited(await mira.say(room))
 
 
 @pytest.mark.parametrize(("settings", "days"), [({}, 7), ({"SUBSCRIPTION_GRACE_DAYS": "2"}, 2)])
-async def test_past_due_is_pro_for_the_days_of_grace_and_then_basic_without_an_event(
+async def test_past_due_is_pro_during_the_grace_and_basic_afterwards(
     open_site: OpenSite, clock: Clock, settings: dict[str, str], days: int
 ) -> None:
     site = await open_site(BASIC_DAILY_LIMIT="5", **settings)
     mira = await site.person()
     await pay(site, mira)
     await manage(site, mira, "fail")
-    assert await standing(mira) == PAYING | {"status": "past_due"}
+    assert await read_subscription(mira) == PAYING | {"status": "past_due"}
     clock.forward(days=days, seconds=-1)
     await mira.sign_in(MIRA)
-    # Another failed payment does not begin another grace.
+    # Another failed payment does not restart the grace.
     await manage(site, mira, "fail")
     room = await mira.new_room()
     for _ in range(6):
         unlimited(await mira.say(room))
     clock.forward(seconds=1)
     limited(await mira.say(room))
-    assert await standing(mira) == PAYING | {"plan": "basic", "status": "past_due", "daily_limit": 5}
+    assert await read_subscription(mira) == PAYING | {"plan": "basic", "status": "past_due", "daily_limit": 5}
     refused(await mira.post("/subscribe/pro"), 409, "already_subscribed")
     await manage(site, mira, "settle")
     unlimited(await mira.say(room))
 
 
-async def test_unfinished_replies_are_bounded_on_pro_too(open_site: OpenSite, model: ScriptedModel) -> None:
+async def test_pending_replies_are_limited_on_pro_too(open_site: OpenSite, model: ScriptedModel) -> None:
     site = await open_site(MAX_PENDING_REPLIES="3", BASIC_DAILY_LIMIT="0")
     gate = Gate()
     model.on("Wait", gate, "done")
@@ -182,17 +182,17 @@ async def test_unfinished_replies_are_bounded_on_pro_too(open_site: OpenSite, mo
     assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
 
 
-async def test_what_one_account_pays_changes_no_other(site: Site, mira: Person, ravi: Person) -> None:
-    theirs = await checkout(ravi)
+async def test_payment_changes_only_its_own_account(site: Site, mira: Person, ravi: Person) -> None:
+    page = await checkout(ravi)
     await pay(site, mira)
     await use_up(ravi, room := await ravi.new_room())
     limited(await ravi.say(room))
-    await press(site, theirs["checkout_url"], "pay")
+    await press(site, page["checkout_url"], "pay")
     await manage(site, ravi, "cancel-now")
-    assert await standing(mira) == PAYING
+    assert await read_subscription(mira) == PAYING
 
 
-async def test_usage_tells_messages_and_tokens_a_day_and_no_limit_on_pro(
+async def test_usage_has_messages_and_tokens_by_day_and_no_limit_on_pro(
     site: Site, mira: Person, room: str, clock: Clock
 ) -> None:
     await pay(site, mira)
@@ -235,7 +235,7 @@ async def test_usage_tells_messages_and_tokens_a_day_and_no_limit_on_pro(
         ),
     ],
 )
-async def test_payments_lead_back_to_the_frontend_or_to_this_server(
+async def test_payments_return_to_the_frontend_or_to_this_server(
     open_site: OpenSite, settings: dict[str, str], pages: str, back: str
 ) -> None:
     site = await open_site(**settings)

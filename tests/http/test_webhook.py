@@ -1,4 +1,4 @@
-"""The webhook: what is not signed, not lately or no event leaves no trace; what is counts once."""
+"""The webhook: unsigned, outdated and malformed bodies leave no row; an event counts once."""
 
 import asyncio
 import hmac
@@ -14,14 +14,14 @@ from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import events
 from tests.http.answers import refused
 from tests.http.conftest import Logs, OpenSite
-from tests.http.paying import PAYING, becomes, checkout, portal, standing
+from tests.http.paying import PAYING, becomes, checkout, portal, read_subscription
 from tests.http.site import Clock, Site
 from tests.servers.stripe_account import sign
 
 SECRET = "whsec_of these tests"
 PATHS = ["/webhook/stripe", "/payments/webhook/stripe"]
 JSON = {"Content-Type": "application/json; charset=utf-8"}
-# Nothing listens there: whoever asks Stripe is told so at once.
+# Nothing listens there, so that calls to Stripe fail at once.
 STRIPE = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_PRICE_ID": "price_1", "STRIPE_API_BASE": "http://127.0.0.1:1"}
 
 EVENT = {
@@ -56,8 +56,8 @@ async def post_signed(site: Site, body: bytes, path: str = PATHS[0], **headers: 
     return await post(site, body, sign(body, SECRET, site.clock.now), path, **headers)
 
 
-async def kept(site: Site) -> dict[str, list[Any]]:
-    """All rows but those of the leases, which workers take and give back at any time."""
+async def all_rows(site: Site) -> dict[str, list[Any]]:
+    """All rows except the leases, which workers take and release at any time."""
     return {table: rows for table, rows in (await site.rows()).items() if table != "leases"}
 
 
@@ -75,7 +75,7 @@ def mac_of(moment: int, body: bytes = BODY, secret: str = SECRET) -> str:
 
 
 def forged(now: int) -> dict[str, str | None]:
-    """Headers that do not sign BODY, by what is wrong with them."""
+    """Headers that do not sign BODY, by their fault."""
     mac = mac_of(now)
     return {
         "no header": None,
@@ -99,13 +99,13 @@ def forged(now: int) -> dict[str, str | None]:
     }
 
 
-async def test_what_is_not_signed_is_refused_and_leaves_no_row(site: Site, subtests: pytest.Subtests) -> None:
-    before = await kept(site)
+async def test_unsigned_event_is_refused_and_leaves_no_row(site: Site, subtests: pytest.Subtests) -> None:
+    before = await all_rows(site)
     for name, header in forged(int(site.clock.now.timestamp())).items():
         for path in PATHS:
             with subtests.test(name, path=path):
                 refused(await post(site, BODY, header, path), 400, "event_invalid")
-    assert await kept(site) == before
+    assert await all_rows(site) == before
 
 
 ALTERED = {
@@ -122,30 +122,30 @@ ALTERED = {
 
 @pytest.mark.parametrize("body", ALTERED.values(), ids=ALTERED)
 async def test_every_byte_of_the_body_is_signed(site: Site, body: bytes) -> None:
-    before = await kept(site)
+    before = await all_rows(site)
     refused(await post(site, body, sign(BODY, SECRET, site.clock.now)), 400, "event_invalid")
-    assert await kept(site) == before
+    assert await all_rows(site) == before
 
 
-async def test_the_bytes_as_they_came_are_what_is_verified(site: Site) -> None:
-    spacious = b"\r\n " + json.dumps(EVENT, indent=7).encode() + b"\t\n"
-    received(await post_signed(site, spacious))
+async def test_signature_covers_the_raw_bytes(site: Site) -> None:
+    indented = b"\r\n " + json.dumps(EVENT, indent=7).encode() + b"\t\n"
+    received(await post_signed(site, indented))
     assert len(await stored(site)) == 1
 
 
 @pytest.mark.parametrize(("age", "passes"), [(0, True), (299, True), (301, False), (-299, True), (-301, False)])
-async def test_signature_counts_for_five_minutes(site: Site, clock: Clock, age: int, passes: bool) -> None:
-    before = await kept(site)
+async def test_signature_is_valid_for_five_minutes(site: Site, clock: Clock, age: int, passes: bool) -> None:
+    before = await all_rows(site)
     answer = await post(site, BODY, sign(BODY, SECRET, clock.now - timedelta(seconds=age)))
     if passes:
         received(answer)
         assert len(await stored(site)) == 1
     else:
         refused(answer, 400, "event_invalid")
-        assert await kept(site) == before
+        assert await all_rows(site) == before
 
 
-async def test_one_right_signature_among_several_is_enough(site: Site) -> None:
+async def test_one_valid_signature_among_several_is_enough(site: Site) -> None:
     now = int(site.clock.now.timestamp())
     others = f"v1={'0' * 64},v0={'1' * 64}, v1={mac_of(now, secret='whsec_the_next')}"
     received(await post(site, BODY, f"t={now},{others},v1={mac_of(now)}"))
@@ -176,44 +176,44 @@ NO_EVENTS = {
 }
 
 
-async def test_what_is_signed_and_no_event_is_refused_and_leaves_no_row(
+async def test_signed_body_that_is_no_event_is_refused_and_leaves_no_row(
     site: Site, logs: Logs, subtests: pytest.Subtests
 ) -> None:
-    before = await kept(site)
+    before = await all_rows(site)
     for name, body in NO_EVENTS.items():
         with subtests.test(name):
             refused(await post_signed(site, body), 400, "event_invalid")
-    assert await kept(site) == before
+    assert await all_rows(site) == before
     assert not [entry for entry in logs if entry["log_level"] in {"error", "critical"}]
 
 
-async def test_a_megabyte_is_taken_and_a_byte_more_is_not(site: Site) -> None:
+async def test_body_may_have_one_megabyte_and_not_a_byte_more(site: Site) -> None:
     body = BODY.ljust(1_000_000)
-    before = await kept(site)
+    before = await all_rows(site)
     refused(await post_signed(site, body + b" "), 413, "body_too_large")
-    assert await kept(site) == before
+    assert await all_rows(site) == before
     received(await post_signed(site, body))
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
-async def test_another_media_type_is_refused(site: Site, media_type: str) -> None:
-    before = await kept(site)
+async def test_other_media_types_are_refused(site: Site, media_type: str) -> None:
+    before = await all_rows(site)
     refused(await post_signed(site, BODY, **{"Content-Type": media_type}), 415, "unsupported_media_type")
-    assert await kept(site) == before
+    assert await all_rows(site) == before
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_without_a_secret_there_is_no_webhook(open_site: OpenSite, provider: dict[str, str], path: str) -> None:
+async def test_webhook_is_not_found_without_a_secret(open_site: OpenSite, provider: dict[str, str], path: str) -> None:
     site = await open_site(**provider)
     for secret in ("", SECRET):
         refused(await post(site, BODY, sign(BODY, secret, site.clock.now), path), 404, "not_found")
     assert await stored(site) == []
 
 
-async def test_an_event_counts_once_however_often_it_comes(site: Site) -> None:
+async def test_repeated_event_is_stored_once(site: Site) -> None:
     for path in PATHS:
         received(await post_signed(site, BODY, path))
-    for answer in await asyncio.gather(*(post_signed(site, BODY, PATHS[turn % 2]) for turn in range(50))):
+    for answer in await asyncio.gather(*(post_signed(site, BODY, PATHS[number % 2]) for number in range(50))):
         received(answer)
     [row] = await stored(site)
     assert (row.provider_id, row.kind, row.customer_id, row.subscription_id) == (
@@ -224,7 +224,7 @@ async def test_an_event_counts_once_however_often_it_comes(site: Site) -> None:
     )
 
 
-async def test_kinds_that_change_no_plan_are_acknowledged_and_done_with(site: Site) -> None:
+async def test_irrelevant_kinds_are_stored_as_handled(site: Site) -> None:
     kinds = ["payment_intent.created", "customer.created", "no.such.kind", "x" * 255]
     for number, kind in enumerate(kinds):
         received(await post_signed(site, event(id=f"evt_{number}", type=kind, data={"object": {}})))
@@ -234,17 +234,17 @@ async def test_kinds_that_change_no_plan_are_acknowledged_and_done_with(site: Si
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_events_make_the_account_pro_and_basic_again(open_site: OpenSite, path: str) -> None:
+async def test_events_change_the_plan_to_pro_and_back(open_site: OpenSite, path: str) -> None:
     site = await open_site(STRIPE_WEBHOOK_SECRET=SECRET)
-    mira, till = await site.person(), site.parley.billing.sandbox
-    assert till is not None
-    told = await till.pay((await checkout(mira))["session_id"])
+    mira, sandbox = await site.person(), site.parley.billing.sandbox
+    assert sandbox is not None
+    signed_events = await sandbox.pay((await checkout(mira))["session_id"])
 
-    assert (await standing(mira))["plan"] == "basic"
-    for body, signature in reversed(told * 2):
+    assert (await read_subscription(mira))["plan"] == "basic"
+    for body, signature in reversed(signed_events * 2):
         received(await post(site, body, signature, path))
     await becomes(mira, **PAYING)
-    assert len(await stored(site)) == len(told)
-    for body, signature in await till.cancel((await portal(mira)).rpartition("/")[2], at_once=True):
+    assert len(await stored(site)) == len(signed_events)
+    for body, signature in await sandbox.cancel((await portal(mira)).rpartition("/")[2], at_once=True):
         received(await post(site, body, signature, path))
     await becomes(mira, plan="basic", status="canceled")

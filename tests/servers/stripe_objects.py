@@ -1,4 +1,4 @@
-"""Stripe's API objects in full, as its API of 2026 answers them. A test holds the fields against the SDK's."""
+"""Complete objects as Stripe's API of 2026 returns them. A test compares their fields with the SDK's."""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +7,9 @@ from uuid import uuid4
 VERSION = "2026-10-28.endive"
 MONTH = 31 * 24 * 3600
 
-Thing = dict[str, Any]
+StripeObject = dict[str, Any]
 
-# What is null where nobody asked for it.
+# Fields that are null unless set.
 NULL = {
     "customer": "address business_name currency customer_account default_source description discount email "
     "individual_name name phone shipping test_clock",
@@ -36,7 +36,7 @@ NULL = {
     "latest_revision next_payment_attempt number on_behalf_of receipt_number rendering shipping_cost "
     "shipping_details statement_descriptor status_details test_clock threshold_reason webhooks_delivered_at",
 }
-# What the API leaves out unless it is asked for, or unless it applies.
+# Fields that the API omits unless they are requested or apply.
 ABSENT = {
     "customer": "cash_balance deleted invoice_credit_balance sources subscriptions tax tax_ids",
     "checkout.session": "discounts line_items",
@@ -47,25 +47,25 @@ ABSENT = {
 }
 
 
-def _thing(kind: str, prefix: str, at: datetime | None, **fields: Any) -> Thing:
+def _new(kind: str, prefix: str, at: datetime | None, **fields: Any) -> StripeObject:
     nulls = dict.fromkeys(NULL.get(kind, "").split())
     created = {} if at is None else {"created": int(at.timestamp())}
     return {"id": f"{prefix}_{uuid4().hex}", "object": kind} | nulls | created | {"livemode": False} | fields
 
 
-def listed(things: list[Thing], url: str, *, more: bool = False) -> Thing:
-    return {"object": "list", "data": things, "has_more": more, "url": url}
+def listed(items: list[StripeObject], url: str, *, more: bool = False) -> StripeObject:
+    return {"object": "list", "data": items, "has_more": more, "url": url}
 
 
-def customer(given: Thing, at: datetime) -> Thing:
+def customer(given: StripeObject, at: datetime) -> StripeObject:
     invoices = {"custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None}
     always = {"balance": 0, "delinquent": False, "invoice_prefix": "0A1B2C3D", "invoice_settings": invoices}
     rest = {"next_invoice_sequence": 1, "preferred_locales": [], "tax_exempt": "none", "metadata": {}}
-    return _thing("customer", "cus", at, **(always | rest | given))
+    return _new("customer", "cus", at, **(always | rest | given))
 
 
-def checkout_session(given: Thing, at: datetime, base: str) -> Thing:
-    created = _thing("checkout.session", "cs_test", at)
+def checkout_session(given: StripeObject, at: datetime, base: str) -> StripeObject:
+    created = _new("checkout.session", "cs_test", at)
     money = {"amount_subtotal": 1200, "amount_total": 1200, "currency": "usd", "payment_status": "unpaid"}
     details = {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0}
     always = {
@@ -88,28 +88,28 @@ def checkout_session(given: Thing, at: datetime, base: str) -> Thing:
     return created | money | always | shown
 
 
-def portal_session(given: Thing, at: datetime, base: str) -> Thing:
-    created = _thing("billing_portal.session", "bps", at, configuration="bpc_1")
+def portal_session(given: StripeObject, at: datetime, base: str) -> StripeObject:
+    created = _new("billing_portal.session", "bps", at, configuration="bpc_1")
     return created | {"url": f"{base}/p/session/{created['id']}"} | given
 
 
-def price(price_id: str, at: datetime) -> Thing:
+def price(price_id: str, at: datetime) -> StripeObject:
     recurring = {"interval": "month", "interval_count": 1, "meter": None, "trial_period_days": None}
     money = {"currency": "usd", "unit_amount": 1200, "unit_amount_decimal": "1200", "recurring": recurring}
     how = {"active": True, "billing_scheme": "per_unit", "tax_behavior": "unspecified", "type": "recurring"}
-    return _thing("price", "price", at, product="prod_1", metadata={}, **money, **how) | {"id": price_id}
+    return _new("price", "price", at, product="prod_1", metadata={}, **money, **how) | {"id": price_id}
 
 
-def subscription(customer_id: str, price_id: str, metadata: Thing, at: datetime) -> Thing:
-    begun = int(at.timestamp())
-    made = _thing("subscription", "sub", at, customer=customer_id, metadata=metadata, status="active")
-    item = _thing("subscription_item", "si", at, subscription=made["id"], price=price(price_id, at), quantity=1)
-    item |= {"current_period_start": begun, "current_period_end": begun + MONTH, "plan": {"id": price_id}}
+def subscription(customer_id: str, price_id: str, metadata: StripeObject, at: datetime) -> StripeObject:
+    start = int(at.timestamp())
+    made = _new("subscription", "sub", at, customer=customer_id, metadata=metadata, status="active")
+    item = _new("subscription_item", "si", at, subscription=made["id"], price=price(price_id, at), quantity=1)
+    item |= {"current_period_start": start, "current_period_end": start + MONTH, "plan": {"id": price_id}}
     item |= {"discounts": [], "metadata": {}, "tax_rates": []}
     del item["livemode"]
     return made | {
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
-        "billing_cycle_anchor": begun,
+        "billing_cycle_anchor": start,
         "billing_mode": {"flexible": None, "type": "classic"},
         "billing_schedules": [],
         "cancel_at_period_end": False,
@@ -121,19 +121,19 @@ def subscription(customer_id: str, price_id: str, metadata: Thing, at: datetime)
         "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
         "items": listed([item], f"/v1/subscription_items?subscription={made['id']}"),
         "payment_settings": {"payment_method_options": None, "payment_method_types": None},
-        "start_date": begun,
+        "start_date": start,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
     }
 
 
-def invoice(of: Thing, at: datetime, *, paid: bool) -> Thing:
+def invoice(of: StripeObject, at: datetime, *, paid: bool) -> StripeObject:
     amounts = {"amount_due": 1200, "amount_paid": 1200 * paid, "amount_remaining": 1200 * (not paid)}
     zeros = "amount_overpaid amount_shipping starting_balance pre_payment_credit_notes_amount"
     sums = dict.fromkeys(("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"), 1200)
     empty = (
         "default_tax_rates discounts customer_tax_ids total_discount_amounts total_pretax_credit_amounts total_taxes"
     )
-    made = _thing("invoice", "in", at, customer=of["customer"], metadata={}, status="paid" if paid else "open")
+    made = _new("invoice", "in", at, customer=of["customer"], metadata={}, status="paid" if paid else "open")
     details = {"metadata": of["metadata"], "subscription": of["id"], "subscription_proration_date": None}
     return (
         made
@@ -162,20 +162,20 @@ def invoice(of: Thing, at: datetime, *, paid: bool) -> Thing:
     )
 
 
-def event(kind: str, thing: Thing, at: datetime) -> Thing:
+def event(kind: str, resource: StripeObject, at: datetime) -> StripeObject:
     request = {"id": None, "idempotency_key": None}
-    made = _thing("event", "evt", at, api_version=VERSION, data={"object": thing}, type=kind, request=request)
+    made = _new("event", "evt", at, api_version=VERSION, data={"object": resource}, type=kind, request=request)
     return made | {"pending_webhooks": 1}
 
 
-def as_before_2025(thing: Thing) -> Thing:
-    """How API versions before 2025-03-31 show it: webhook endpoints made then still get events of that shape."""
-    if thing["object"] == "subscription":
-        items = [dict(item) for item in thing["items"]["data"]]
+def as_before_2025(resource: StripeObject) -> StripeObject:
+    """The format of API versions before 2025-03-31, which webhook endpoints created then still receive."""
+    if resource["object"] == "subscription":
+        items = [dict(item) for item in resource["items"]["data"]]
         period = {name: items[0][name] for name in ("current_period_start", "current_period_end")}
         bare = [{name: value for name, value in item.items() if name not in period} for item in items]
-        return thing | period | {"items": thing["items"] | {"data": bare}}
-    if thing["object"] == "invoice":
-        rest = {name: value for name, value in thing.items() if name != "parent"}
-        return rest | {"subscription": thing["parent"]["subscription_details"]["subscription"]}
-    return thing
+        return resource | period | {"items": resource["items"] | {"data": bare}}
+    if resource["object"] == "invoice":
+        rest = {name: value for name, value in resource.items() if name != "parent"}
+        return rest | {"subscription": resource["parent"]["subscription_details"]["subscription"]}
+    return resource

@@ -1,9 +1,9 @@
-"""A local server that speaks as much of Stripe's API as parley uses, as strictly as Stripe does.
+"""A local server with the part of Stripe's API that parley uses, as strict as Stripe.
 
-By itself: `python -m tests.servers.stripe_server --port 9010`. Whoever plays the customer then says
-    POST /_complete/<session>          the customer paid
-    POST /_change/<subscription>       the form's fields are set on it, `status=past_due` for example
-and gets the events for that, `[{"body": …, "signature": …}]`. GET /_requests counts the requests of each path.
+It can run alone: `python -m tests.servers.stripe_server --port 9010`. These requests act as the customer:
+    POST /_complete/<session>          pay
+    POST /_change/<subscription>       set the form's fields on it, such as `status=past_due`
+They return the resulting events, `[{"body": …, "signature": …}]`. GET /_requests counts requests by path.
 """
 
 import argparse
@@ -17,25 +17,25 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.servers.stripe_account import KEY, PRICE, SECRET, Refusal, StripeAccount, as_json
-from tests.servers.stripe_objects import Thing
+from tests.servers.stripe_objects import StripeObject
 
 
 @dataclass(frozen=True)
 class Request:
-    """`given` is what the form or the query said, its brackets unfolded."""
+    """`given` are the form's or the query's fields, with bracketed names turned into nested objects."""
 
     method: str
     path: str
     headers: dict[str, str]
-    given: Thing
+    given: StripeObject
 
 
 class StripeServer:
-    """`account` over HTTP, in the running event loop.
+    """Serves `account` over HTTP, in the running event loop.
 
-    `faults` are the statuses of the next answers, in turn. `raw`, with status 200, is every answer. `final` tells the
-    client not to try again. `hanging` it answers nothing, and otherwise after `delay` seconds. `serving` are the open
-    connections.
+    `faults` are the statuses of the next answers. `raw`, if set, is the body of every answer, with status 200. `final`
+    tells the client not to retry. While `hanging` it does not answer; otherwise it answers after `delay` seconds.
+    `serving` are the open connections.
     """
 
     def __init__(self, account: StripeAccount) -> None:
@@ -45,7 +45,7 @@ class StripeServer:
         self.raw: bytes | None = None
         self.delay, self.hanging, self.final = 0.0, False, False
         self.serving: set[asyncio.Task[None]] = set()
-        self._kept: dict[str, tuple[Any, bytes]] = {}
+        self._replays: dict[str, tuple[Any, bytes]] = {}
         self._change = asyncio.Event()
 
     @asynccontextmanager
@@ -58,7 +58,7 @@ class StripeServer:
             await self.stop()
 
     async def stop(self) -> None:
-        """End, and every connection too. Nothing listens at the address any more."""
+        """Close the socket and every connection."""
         self._server.close()
         for task in self.serving:
             task.cancel()
@@ -66,7 +66,7 @@ class StripeServer:
         await self._server.wait_closed()
 
     async def until(self, met: Callable[[], bool], *, within: float = 5.0) -> None:
-        """Wait until `met`, which is asked after every request and disconnect. TimeoutError after `within` seconds."""
+        """Wait until `met`, checked after every request and disconnect. TimeoutError after `within` seconds."""
         async with asyncio.timeout(within):
             while not met():
                 await self._change.wait()
@@ -74,19 +74,19 @@ class StripeServer:
     def counts(self) -> Counter[str]:
         return Counter(f"{request.method} {request.path}" for request in self.requests)
 
-    def _note(self) -> None:
+    def _notify(self) -> None:
         self._change.set()
         self._change = asyncio.Event()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.serving.add(asyncio.current_task())
-        # The client left, or stop().
+        # The client disconnected, or stop() was called.
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             try:
                 while True:
                     request = await _read(reader)
                     self.requests.append(request)
-                    self._note()
+                    self._notify()
                     if self.hanging:
                         await reader.read()
                     await asyncio.sleep(self.delay)
@@ -94,7 +94,7 @@ class StripeServer:
                     await writer.drain()
             finally:
                 self.serving.discard(asyncio.current_task())
-                self._note()
+                self._notify()
                 writer.close()
                 await writer.wait_closed()
 
@@ -112,7 +112,7 @@ class StripeServer:
         return f"HTTP/1.1 {status} \r\n{fields}\r\n".encode() + body
 
     def _answer(self, request: Request) -> tuple[bytes, bool]:
-        """The body, and whether it is one of before, under the same Idempotency-Key. Raises Refusal."""
+        """The body, and whether it replays an earlier answer to the same Idempotency-Key. Raises Refusal."""
         if request.path.startswith("/_"):
             return as_json(self._control(request)), False
         if self.faults:
@@ -121,15 +121,15 @@ class StripeServer:
             raise Refusal(401)
         if not re.fullmatch(r"\d{4}-\d\d-\d\d\.\w+", request.headers.get("stripe-version", "")):
             raise Refusal(400, "parameter_invalid_string", "Stripe-Version")
-        key, asked = request.headers.get("idempotency-key", ""), (request.path, request.given)
-        if key in self._kept:
-            before, answer = self._kept[key]
-            if before != asked:
+        key, fingerprint = request.headers.get("idempotency-key", ""), (request.path, request.given)
+        if key in self._replays:
+            earlier, answer = self._replays[key]
+            if earlier != fingerprint:
                 raise Refusal(400, kind="idempotency_error")
             return answer, True
         answer = as_json(self.account.api(request.method, request.path, request.given))
         if key:
-            self._kept[key] = (asked, answer)
+            self._replays[key] = (fingerprint, answer)
         return answer, False
 
     def _control(self, request: Request) -> Any:
@@ -147,12 +147,12 @@ def _typed(value: str) -> str | int | bool:
     return {"true": True, "false": False}.get(value, int(value) if value.isdigit() else value)
 
 
-def _unfold(form: str) -> Thing:
-    tree: Thing = {}
+def _unfold(form: str) -> StripeObject:
+    tree: StripeObject = {}
     for name, value in parse_qsl(form, keep_blank_values=True, strict_parsing=bool(form)):
-        *way, last = re.findall(r"[^\[\]]+", name)
+        *path, last = re.findall(r"[^\[\]]+", name)
         inner = tree
-        for step in way:
+        for step in path:
             inner = inner.setdefault(step, {})
         inner[last] = value
     return tree
@@ -168,12 +168,12 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 async def _main(port: int) -> None:
     async with StripeServer(StripeAccount()).running(port) as server:
-        print(f"{server.url} takes {KEY}, sells {PRICE} and signs with {SECRET}", flush=True)  # noqa: T201 - asked for
+        print(f"{server.url} accepts {KEY}, sells {PRICE} and signs with {SECRET}", flush=True)  # noqa: T201 - a command's output
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description="A local stand-in for Stripe's API.")
+    arguments = argparse.ArgumentParser(description="A local fake of Stripe's API.")
     arguments.add_argument("--port", type=int, default=9010, help="0 for a free one")
     with suppress(KeyboardInterrupt):
         asyncio.run(_main(arguments.parse_args().port))

@@ -158,7 +158,7 @@ class AccountsMachine(RuleBasedStateMachine):
 
     @rule(account_id=st.sampled_from(ACCOUNTS), plan=st.sampled_from([Plan.PRO, Plan.BASIC, None]))
     def change_the_plan(self, account_id: UUID, plan: Plan | None) -> None:
-        self.do(override_plan(uow=self.world.billing, account_id=account_id, plan=plan))
+        self.do(override_plan(self.world.billing, account_id=account_id, plan=plan))
 
     @precondition(lambda self: len(self.waiting()) > FEW)
     @rule(pick=picks)

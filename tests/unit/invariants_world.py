@@ -28,6 +28,8 @@ from parley.core.chat.write_reply import write_reply
 from parley.core.text import make_storable
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeChatUnitOfWork
+from tests.unit.billing.scenario import RecordingQueue, billing_ports
+from tests.unit.billing.scripted_provider import ScriptedProvider
 from tests.unit.invariants_audit import Audit, WatchedDatabase
 
 BEGINNING = datetime(2026, 3, 14, 20, tzinfo=UTC)
@@ -132,7 +134,9 @@ class World:
         self.skipped = 0.0
         self.audit = Audit(clock=self.now, basic_limit=BASIC_LIMIT)
         self.database = WatchedDatabase(self.audit, self.now)
-        self.billing = FakeBillingUnitOfWork(self.database)
+        self.billing = billing_ports(
+            FakeBillingUnitOfWork(self.database), ScriptedProvider(), RecordingQueue(), now=self.now
+        )
         self.stream = FaultyStream()
         self.queue = LossyQueue()
         # Positions at which a reader was, with its text.

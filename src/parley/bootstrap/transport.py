@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from parley.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
+
+    from parley.adapters.redis.client.connection import RedisClient
 
 Context = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -96,37 +99,30 @@ def redis_transport(settings: Settings) -> Transport:
     cache = RedisRoomListCache(client, seconds=settings.chatroom_cache_seconds)
     broker = AtMostOnceBroker(settings.redis_url, client)
 
-    @asynccontextmanager
-    async def in_both() -> AsyncGenerator[AsyncExitStack, None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(client.close)
-            await stack.enter_async_context(pubsub.running())
-            await stack.enter_async_context(stream.running())
-            yield stack
-
-    @asynccontextmanager
-    async def in_api() -> AsyncGenerator[None, None]:
-        async with in_both() as stack:
-            await stack.enter_async_context(cache.running())
-            # In a worker taskiq does both.
-            stack.push_async_callback(broker.shutdown)
-            await broker.startup()
-            yield
-
-    @asynccontextmanager
-    async def in_worker() -> AsyncGenerator[None, None]:
-        async with in_both() as stack:
-            await stack.enter_async_context(signals.running())
-            yield
-
     return Transport(
         queues={task: TaskiqQueue(broker, task) for task in TASKS},
         stream=stream,
         signals=signals,
         cache=cache,
         rate_limiter=RedisRateLimiter(client),
-        in_api=in_api,
-        in_worker=in_worker,
+        in_api=partial(_running, client, pubsub.running, stream.running, cache.running, broker=broker),
+        # In a worker taskiq starts the broker and shuts it down.
+        in_worker=partial(_running, client, pubsub.running, stream.running, signals.running),
         health_checks={"redis": client.answers},
         broker=broker,
     )
+
+
+@asynccontextmanager
+async def _running(
+    client: "RedisClient", *parts: Context, broker: "AsyncBroker | None" = None
+) -> AsyncGenerator[None, None]:
+    """Run the parts, in this order, and the broker; close the client at the end."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(client.close)
+        for part in parts:
+            await stack.enter_async_context(part())
+        if broker is not None:
+            stack.push_async_callback(broker.shutdown)
+            await broker.startup()
+        yield

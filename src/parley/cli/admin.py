@@ -49,4 +49,4 @@ async def _set_plan(parley: Parley, number_or_email: str, plan: Plan | None) -> 
     account = await find_account(parley.accounts, identity)
     if account is None:
         raise SettingsError(f"There is no account of {number_or_email}.")
-    await override_plan(uow=parley.billing.uow, account_id=account.id, plan=plan)
+    await override_plan(parley.billing, account_id=account.id, plan=plan)

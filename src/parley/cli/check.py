@@ -14,7 +14,6 @@ from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.events import waiting_events
 from parley.core.errors import DomainError
 from parley.settings import Settings, SettingsError
 
@@ -131,7 +130,8 @@ async def _events(settings: Settings) -> Finding:
     try:
         if await schema_revision(settings, database) != REVISION:
             return Finding("webhooks", True, "none yet: their table comes with the schema")
-        count, oldest = await waiting_events(uow=SqlBillingUnitOfWork(database))
+        async with SqlBillingUnitOfWork(database)(read_only=True) as unit:
+            count, oldest = await unit.events.waiting()
     except (SettingsError, DomainError, DatabaseFailed):
         return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
     finally:

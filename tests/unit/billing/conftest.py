@@ -1,8 +1,8 @@
 import pytest
 
-from tests.unit.billing.desk import Desk
+from tests.unit.billing.scenario import Scenario
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def billing() -> Scenario:
+    return Scenario()

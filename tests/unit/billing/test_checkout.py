@@ -1,4 +1,4 @@
-"""Beginning a subscription, managing it, and where an account stands."""
+"""Starting, managing and reading a subscription."""
 
 import asyncio
 from dataclasses import replace
@@ -7,169 +7,180 @@ import pytest
 
 from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Customer, Plan, SubscriptionOverview, SubscriptionStatus
-from tests.unit.billing.desk import ACTIVE, BACK, BEGIN, CANCELED, MIRA, MIRAS, PAST_DUE, PERIOD_END, RAVI, UNPAID
+from tests.unit.billing.scenario import (
+    ACTIVE,
+    CANCELED,
+    MIRA,
+    MIRAS,
+    PAST_DUE,
+    PERIOD_END,
+    RAVI,
+    RETURN_TO,
+    START,
+    UNPAID,
+)
 
 RUNNING = [SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE]
-OVER = sorted(set(SubscriptionStatus) - set(RUNNING))
+ENDED = sorted(set(SubscriptionStatus) - set(RUNNING))
 ERRORS = pytest.mark.parametrize("error", [PaymentsUnavailable, PaymentsRefused])
 
 
-async def test_subscribing_makes_a_customer_once_and_opens_a_page_for_it(desk):
-    page = await desk.subscribe()
+async def test_subscribing_creates_one_customer_and_opens_its_checkout(billing):
+    page = await billing.subscribe()
     assert page.url.startswith("https://pay.test/1/")
-    assert page.url.endswith(BACK.paid)
-    assert await desk.subscribe() == page
-    assert desk.till.asked == [
+    assert page.url.endswith(RETURN_TO.paid)
+    assert await billing.subscribe() == page
+    assert billing.provider.calls == [
         ("create_customer", "mira@example.com"),
         ("open_checkout", MIRAS),
         ("open_checkout", MIRAS),
     ]
-    assert list(desk.tables.customers) == [MIRAS]
-    assert await desk.plan() is Plan.BASIC
+    assert list(billing.tables.customers) == [MIRAS]
+    assert await billing.plan() is Plan.BASIC
 
 
-async def test_20_parallel_calls_lead_to_one_customer_and_one_page(desk):
-    pages = await asyncio.gather(*(desk.subscribe() for _ in range(20)))
+async def test_20_parallel_calls_get_one_customer_and_one_page(billing):
+    pages = await asyncio.gather(*(billing.subscribe() for _ in range(20)))
     assert set(pages) == {pages[0]}
-    assert desk.till.customers == {MIRA: MIRAS}
-    assert [customer for customer, _ in desk.tables.customers.values()] == [desk.tables.customers[MIRAS][0]]
+    assert billing.provider.customers == {MIRA: MIRAS}
+    assert [customer for customer, _ in billing.tables.customers.values()] == [billing.tables.customers[MIRAS][0]]
 
 
-async def test_accounts_have_customers_and_pages_of_their_own(desk):
-    mine, theirs = await desk.subscribe(), await desk.subscribe(RAVI)
-    assert mine != theirs
-    assert set(desk.tables.customers) == {MIRAS, "cus_2"}
+async def test_each_account_has_its_own_customer_and_page(billing):
+    first, second = await billing.subscribe(), await billing.subscribe(RAVI)
+    assert first != second
+    assert set(billing.tables.customers) == {MIRAS, "cus_2"}
 
 
-async def test_page_is_the_same_all_day_and_another_after_it(desk):
-    first = await desk.subscribe()
-    desk.now = BEGIN.replace(hour=23, minute=59, second=59)
-    assert await desk.subscribe() == first
-    desk.later(seconds=1)
-    assert await desk.subscribe() != first
+async def test_page_stays_the_same_for_a_utc_day(billing):
+    first = await billing.subscribe()
+    billing.now = START.replace(hour=23, minute=59, second=59)
+    assert await billing.subscribe() == first
+    billing.advance(seconds=1)
+    assert await billing.subscribe() != first
 
 
-async def test_page_is_another_after_an_event(desk):
-    first = await desk.subscribe()
-    await desk.becomes(CANCELED)
-    assert await desk.subscribe() != first
+async def test_event_leads_to_a_new_page(billing):
+    first = await billing.subscribe()
+    await billing.change_to(CANCELED)
+    assert await billing.subscribe() != first
 
 
 @pytest.mark.parametrize("status", RUNNING)
-async def test_running_subscription_is_not_paid_twice(desk, status):
-    await desk.know(MIRA)
-    await desk.becomes(replace(ACTIVE, status=status))
-    await desk.becomes(replace(CANCELED, id="sub_2"))
-    desk.later(days=400)
+async def test_running_subscription_is_not_paid_twice(billing, status):
+    await billing.add_customers(MIRA)
+    await billing.change_to(replace(ACTIVE, status=status))
+    await billing.change_to(replace(CANCELED, id="sub_2"))
+    billing.advance(days=400)
     with pytest.raises(AlreadySubscribed):
-        await desk.subscribe()
-    assert desk.till.onces == []
-    await desk.subscribe(RAVI)
+        await billing.subscribe()
+    assert billing.provider.idempotency_keys == []
+    await billing.subscribe(RAVI)
 
 
-@pytest.mark.parametrize("status", OVER)
-async def test_subscription_that_does_not_run_can_be_followed_by_another(desk, status):
-    await desk.know(MIRA)
-    await desk.becomes(replace(ACTIVE, status=status))
-    await desk.subscribe()
-    assert desk.till.count("create_customer") == 0
+@pytest.mark.parametrize("status", ENDED)
+async def test_ended_subscription_does_not_prevent_a_new_one(billing, status):
+    await billing.add_customers(MIRA)
+    await billing.change_to(replace(ACTIVE, status=status))
+    await billing.subscribe()
+    assert billing.provider.count("create_customer") == 0
 
 
 @ERRORS
-async def test_nothing_is_stored_when_no_customer_can_be_made(desk, error):
-    desk.till.error = error
+async def test_failure_to_create_a_customer_stores_nothing(billing, error):
+    billing.provider.error = error
     with pytest.raises(error):
-        await desk.subscribe()
-    assert desk.tables.customers == {}
-    desk.till.error = None
-    await desk.subscribe()
+        await billing.subscribe()
+    assert billing.tables.customers == {}
+    billing.provider.error = None
+    await billing.subscribe()
 
 
-async def test_customer_stays_when_its_page_cannot_be_opened(desk):
-    desk.till.refused.add(MIRAS)
+async def test_customer_is_reused_after_its_page_could_not_be_opened(billing):
+    billing.provider.refused.add(MIRAS)
     with pytest.raises(PaymentsRefused):
-        await desk.subscribe()
-    desk.till.refused.clear()
-    await desk.subscribe()
-    assert desk.till.count("create_customer") == 1
-    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, None)
+        await billing.subscribe()
+    billing.provider.refused.clear()
+    await billing.subscribe()
+    assert billing.provider.count("create_customer") == 1
+    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, None)
 
 
-async def test_managing_leads_to_the_providers_page(desk):
+async def test_managing_opens_the_providers_page(billing):
     with pytest.raises(NotSubscribed):
-        await desk.manage()
-    await desk.know(MIRA)
-    assert await desk.manage() == f"https://pay.test/{MIRAS}?back={BACK.portal}"
+        await billing.manage()
+    await billing.add_customers(MIRA)
+    assert await billing.manage() == f"https://pay.test/{MIRAS}?back={RETURN_TO.portal}"
     with pytest.raises(NotSubscribed):
-        await desk.manage(RAVI)
+        await billing.manage(RAVI)
 
 
 @ERRORS
-async def test_managing_fails_with_the_provider(desk, error):
-    await desk.know(MIRA)
-    desk.till.error = error
+async def test_managing_fails_with_the_provider(billing, error):
+    await billing.add_customers(MIRA)
+    billing.provider.error = error
     with pytest.raises(error):
-        await desk.manage()
+        await billing.manage()
 
 
-async def test_account_that_never_paid_stands_on_basic(desk):
-    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, None)
-    await desk.override(Plan.PRO)
-    assert await desk.standing() == SubscriptionOverview(Plan.PRO, None)
+async def test_account_that_never_paid_has_the_basic_plan(billing):
+    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, None)
+    await billing.override(Plan.PRO)
+    assert await billing.overview() == SubscriptionOverview(Plan.PRO, None)
 
 
-async def test_standing_is_pro_while_one_of_two_subscriptions_is_good(desk):
-    await desk.know(MIRA, RAVI)
+async def test_plan_is_pro_while_one_of_two_subscriptions_pays(billing):
+    await billing.add_customers(MIRA, RAVI)
     other = replace(CANCELED, id="sub_2")
-    await desk.becomes(ACTIVE)
-    desk.later(seconds=1)
-    await desk.becomes(other)
-    assert await desk.standing() == SubscriptionOverview(Plan.PRO, ACTIVE)
-    assert await desk.standing(RAVI) == SubscriptionOverview(Plan.BASIC, None)
-    desk.later(seconds=1)
-    await desk.becomes(replace(other, status=SubscriptionStatus.ACTIVE), CANCELED)
-    assert await desk.standing() == SubscriptionOverview(Plan.PRO, replace(other, status=SubscriptionStatus.ACTIVE))
-    desk.later(seconds=1)
-    await desk.becomes(other)
-    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, other)
+    await billing.change_to(ACTIVE)
+    billing.advance(seconds=1)
+    await billing.change_to(other)
+    assert await billing.overview() == SubscriptionOverview(Plan.PRO, ACTIVE)
+    assert await billing.overview(RAVI) == SubscriptionOverview(Plan.BASIC, None)
+    billing.advance(seconds=1)
+    await billing.change_to(replace(other, status=SubscriptionStatus.ACTIVE), CANCELED)
+    assert await billing.overview() == SubscriptionOverview(Plan.PRO, replace(other, status=SubscriptionStatus.ACTIVE))
+    billing.advance(seconds=1)
+    await billing.change_to(other)
+    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, other)
 
 
-async def test_standing_without_one_that_pays_names_the_latest(desk):
-    await desk.know(MIRA)
+async def test_overview_shows_the_latest_subscription_if_none_pays(billing):
+    await billing.add_customers(MIRA)
     for latest in (UNPAID, replace(CANCELED, id="sub_0"), replace(UNPAID, id="sub_2"), CANCELED):
-        desk.later(seconds=1)
-        await desk.becomes(latest)
-        assert await desk.standing() == SubscriptionOverview(Plan.BASIC, latest)
+        billing.advance(seconds=1)
+        await billing.change_to(latest)
+        assert await billing.overview() == SubscriptionOverview(Plan.BASIC, latest)
 
 
-async def test_standing_prefers_one_that_pays_to_one_whose_time_is_over(desk):
-    await desk.know(MIRA)
+async def test_overview_prefers_a_paying_subscription_to_an_expired_one(billing):
+    await billing.add_customers(MIRA)
     good = replace(ACTIVE, id="sub_2")
-    await desk.becomes(good)
-    desk.later(seconds=1)
-    late, ending = PAST_DUE, replace(ACTIVE, id="sub_3", cancel_at_period_end=True)
-    await desk.becomes(late, ending)
-    desk.now = PERIOD_END
-    assert await desk.standing() == SubscriptionOverview(Plan.PRO, good)
+    await billing.change_to(good)
+    billing.advance(seconds=1)
+    past_due, ending = PAST_DUE, replace(ACTIVE, id="sub_3", cancel_at_period_end=True)
+    await billing.change_to(past_due, ending)
+    billing.now = PERIOD_END
+    assert await billing.overview() == SubscriptionOverview(Plan.PRO, good)
 
 
-async def test_standing_shows_the_operators_word_beside_the_subscription(desk):
-    await desk.know(MIRA)
-    await desk.becomes(ACTIVE)
-    await desk.override(Plan.BASIC)
-    assert await desk.standing() == SubscriptionOverview(Plan.BASIC, ACTIVE)
-    await desk.override(Plan.PRO)
-    await desk.becomes(CANCELED)
-    assert await desk.standing() == SubscriptionOverview(Plan.PRO, CANCELED)
+async def test_overview_shows_the_operators_plan_and_the_subscription(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(ACTIVE)
+    await billing.override(Plan.BASIC)
+    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, ACTIVE)
+    await billing.override(Plan.PRO)
+    await billing.change_to(CANCELED)
+    assert await billing.overview() == SubscriptionOverview(Plan.PRO, CANCELED)
 
 
-async def test_what_was_subscribed_at_another_provider_keeps_nobody_from_subscribing(desk):
-    """As after a time with the sandbox."""
-    async with desk.uow() as unit:
-        await unit.customers.add(Customer("cus_another", MIRA), now=desk.now)
+async def test_subscription_at_another_provider_does_not_prevent_one_here(billing):
+    """For example one at the sandbox, used earlier."""
+    async with billing.ports.uow() as unit:
+        await unit.customers.add(Customer("cus_another", MIRA), now=billing.now)
         elsewhere = replace(ACTIVE, id="sub_another", customer_id="cus_another")
-        await unit.subscriptions.put(elsewhere, account_id=MIRA, read_number=1, now=desk.now)
+        await unit.subscriptions.put(elsewhere, account_id=MIRA, read_number=1, now=billing.now)
         await unit.commit()
-    await desk.subscribe()
-    assert set(desk.tables.customers) == {"cus_another", MIRAS}
-    assert ("open_checkout", MIRAS) in desk.till.asked
+    await billing.subscribe()
+    assert set(billing.tables.customers) == {"cus_another", MIRAS}
+    assert ("open_checkout", MIRAS) in billing.provider.calls

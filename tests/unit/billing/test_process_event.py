@@ -1,4 +1,4 @@
-"""What a worker makes of an event."""
+"""Processing an event."""
 
 import asyncio
 from dataclasses import replace
@@ -8,202 +8,202 @@ import pytest
 
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Customer, Plan, SubscriptionStatus
-from tests.unit.billing.desk import ACTIVE, BEGIN, CANCELED, MIRA, MIRAS, PAST_DUE, RAVI
+from tests.unit.billing.scenario import ACTIVE, CANCELED, MIRA, MIRAS, PAST_DUE, RAVI, START
 
 DELAYS = [5, 15, 45, 135, 405, 900, 900, 900, 900, 900, 900, 900, 900]
 INSTANT = timedelta(microseconds=1)
 
 
-def is_untouched(desk) -> bool:
-    tables = desk.tables
+def is_untouched(billing) -> bool:
+    tables = billing.tables
     return not (tables.subscriptions or tables.paid_until or tables.plans)
 
 
-async def test_plan_becomes_what_the_provider_says(desk):
-    await desk.know(MIRA)
+async def test_plan_follows_the_provider(billing):
+    await billing.add_customers(MIRA)
     for state, plan in ((ACTIVE, Plan.PRO), (CANCELED, Plan.BASIC), (ACTIVE, Plan.PRO)):
-        await desk.becomes(state)
-        assert (await desk.plan(), (await desk.standing()).subscription) == (plan, state)
-    assert await desk.plan(RAVI) is Plan.BASIC
-    assert await desk.waiting() == (0, None)
+        await billing.change_to(state)
+        assert (await billing.plan(), (await billing.overview()).subscription) == (plan, state)
+    assert await billing.plan(RAVI) is Plan.BASIC
+    assert await billing.waiting() == (0, None)
 
 
-async def test_event_is_handled_once_by_20_parallel_workers(desk):
-    await desk.know(MIRA)
-    desk.till.has(ACTIVE)
-    event_id = await desk.received()
-    await asyncio.gather(*(desk.process(event_id) for _ in range(20)))
-    assert desk.till.asked == [("subscription", "sub_1")]
-    assert await desk.plan() is Plan.PRO
+async def test_event_is_processed_once_by_20_parallel_workers(billing):
+    await billing.add_customers(MIRA)
+    billing.provider.set(ACTIVE)
+    event_id = await billing.receive_new()
+    await asyncio.gather(*(billing.process(event_id) for _ in range(20)))
+    assert billing.provider.calls == [("subscription", "sub_1")]
+    assert await billing.plan() is Plan.PRO
 
 
-async def test_repeated_hint_does_nothing(desk):
-    await desk.know(MIRA)
-    desk.till.has(ACTIVE)
-    event_id = await desk.received()
-    await desk.process(event_id)
-    tables, asked = desk.tables, list(desk.till.asked)
-    desk.later(days=1)
-    desk.till.has(CANCELED)
-    await desk.process(event_id)
-    await desk.process(desk.new_id())
-    assert (desk.tables, desk.till.asked) == (tables, asked)
+async def test_repeated_hint_is_a_no_op(billing):
+    await billing.add_customers(MIRA)
+    billing.provider.set(ACTIVE)
+    event_id = await billing.receive_new()
+    await billing.process(event_id)
+    tables, calls = billing.tables, list(billing.provider.calls)
+    billing.advance(days=1)
+    billing.provider.set(CANCELED)
+    await billing.process(event_id)
+    await billing.process(billing.ports.new_id())
+    assert (billing.tables, billing.provider.calls) == (tables, calls)
 
 
 @pytest.mark.parametrize("error", [PaymentsUnavailable, PaymentsRefused])
-async def test_event_comes_back_ever_more_rarely_until_the_provider_answers(desk, error):
-    await desk.know(MIRA)
-    desk.till.has(ACTIVE)
-    desk.till.error = error
-    event_id = await desk.received()
-    await desk.process(event_id)
+async def test_event_is_retried_with_growing_delays_until_the_provider_answers(billing, error):
+    await billing.add_customers(MIRA)
+    billing.provider.set(ACTIVE)
+    billing.provider.error = error
+    event_id = await billing.receive_new()
+    await billing.process(event_id)
     for failures, seconds in enumerate(DELAYS, start=1):
-        desk.later(seconds=seconds)
-        desk.now -= INSTANT
-        await desk.process(event_id)
-        assert desk.till.count("subscription") == failures
-        desk.now += INSTANT
-        await desk.process(event_id)
-        assert desk.till.count("subscription") == failures + 1
-    assert is_untouched(desk)
-    assert await desk.waiting() == (1, BEGIN)
-    desk.till.error = None
-    desk.later(seconds=902)
-    assert await desk.requeue() == [event_id]
-    await desk.process(event_id)
-    assert await desk.plan() is Plan.PRO
-    assert await desk.waiting() == (0, None)
+        billing.advance(seconds=seconds)
+        billing.now -= INSTANT
+        await billing.process(event_id)
+        assert billing.provider.count("subscription") == failures
+        billing.now += INSTANT
+        await billing.process(event_id)
+        assert billing.provider.count("subscription") == failures + 1
+    assert is_untouched(billing)
+    assert await billing.waiting() == (1, START)
+    billing.provider.error = None
+    billing.advance(seconds=902)
+    assert await billing.requeue() == [event_id]
+    await billing.process(event_id)
+    assert await billing.plan() is Plan.PRO
+    assert await billing.waiting() == (0, None)
 
 
-async def test_event_of_a_stranger_waits_too_while_the_provider_does_not_answer(desk):
-    desk.till.error = PaymentsUnavailable
-    event_id = await desk.received()
-    await desk.process(event_id)
-    assert await desk.waiting() == (1, BEGIN)
-    desk.till.error = None
-    desk.till.has(ACTIVE)
-    desk.later(seconds=5)
-    await desk.process(event_id)
-    assert await desk.plan() is Plan.PRO
+async def test_event_of_an_unknown_customer_waits_while_the_provider_does_not_answer(billing):
+    billing.provider.error = PaymentsUnavailable
+    event_id = await billing.receive_new()
+    await billing.process(event_id)
+    assert await billing.waiting() == (1, START)
+    billing.provider.error = None
+    billing.provider.set(ACTIVE)
+    billing.advance(seconds=5)
+    await billing.process(event_id)
+    assert await billing.plan() is Plan.PRO
 
 
-async def test_event_of_a_worker_that_died_is_taken_by_another_after_its_lease(desk):
-    await desk.know(MIRA)
-    desk.till.has(ACTIVE)
-    event_id = await desk.received()
-    gate = desk.till.hold()
-    dying = asyncio.create_task(desk.process(event_id))
+async def test_event_of_a_dead_worker_can_be_claimed_after_its_lease(billing):
+    await billing.add_customers(MIRA)
+    billing.provider.set(ACTIVE)
+    event_id = await billing.receive_new()
+    gate = billing.provider.delay_next()
+    dying = asyncio.create_task(billing.process(event_id))
     await gate.reached.wait()
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
-    desk.later(seconds=59.999)
-    await desk.process(event_id)
-    assert await desk.plan() is Plan.BASIC
-    desk.later(seconds=2.001)
-    assert await desk.requeue() == [event_id]
-    await desk.process(event_id)
-    assert await desk.plan() is Plan.PRO
+    billing.advance(seconds=59.999)
+    await billing.process(event_id)
+    assert await billing.plan() is Plan.BASIC
+    billing.advance(seconds=2.001)
+    assert await billing.requeue() == [event_id]
+    await billing.process(event_id)
+    assert await billing.plan() is Plan.PRO
 
 
 @pytest.mark.parametrize("customer_id", ["cus_9", None])
 @pytest.mark.parametrize("subscription_id", ["sub_1", "sub_9", None])
-async def test_what_is_not_of_this_parley_is_acknowledged_without_any_change(desk, customer_id, subscription_id):
-    await desk.know(MIRA)
-    desk.till.has(replace(ACTIVE, customer_id="cus_9", account_id=None))
-    before = desk.tables.customers
-    await desk.hear(subscription_id, customer_id=customer_id)
-    assert await desk.waiting() == (0, None)
-    assert desk.tables.customers == before
-    assert is_untouched(desk)
-    assert desk.till.count("subscriptions") == 0
+async def test_event_of_another_product_changes_nothing(billing, customer_id, subscription_id):
+    await billing.add_customers(MIRA)
+    billing.provider.set(replace(ACTIVE, customer_id="cus_9", account_id=None))
+    before = billing.tables.customers
+    await billing.receive_and_process(subscription_id, customer_id=customer_id)
+    assert await billing.waiting() == (0, None)
+    assert billing.tables.customers == before
+    assert is_untouched(billing)
+    assert billing.provider.count("subscriptions") == 0
 
 
 @pytest.mark.parametrize("customer_id", [MIRAS, None])
-async def test_customer_that_is_new_here_is_adopted_by_the_account_on_its_subscription(desk, customer_id):
-    desk.till.has(ACTIVE)
-    await desk.hear(customer_id=customer_id)
-    assert desk.tables.customers[MIRAS] == (Customer(MIRAS, MIRA, 1), BEGIN)
-    assert await desk.plan() is Plan.PRO
-    assert (await desk.standing()).subscription == ACTIVE
+async def test_unknown_customer_is_added_for_the_account_in_the_metadata(billing, customer_id):
+    billing.provider.set(ACTIVE)
+    await billing.receive_and_process(customer_id=customer_id)
+    assert billing.tables.customers[MIRAS] == (Customer(MIRAS, MIRA, 1), START)
+    assert await billing.plan() is Plan.PRO
+    assert (await billing.overview()).subscription == ACTIVE
 
 
-async def test_customer_is_adopted_once_by_parallel_workers(desk):
-    desk.till.has(ACTIVE, replace(CANCELED, id="sub_2"))
-    waiting = [await desk.received(subscription_id) for subscription_id in ("sub_1", "sub_2") * 5]
-    await asyncio.gather(*(desk.process(event_id) for event_id in waiting))
-    assert desk.tables.customers[MIRAS][0].reads == 10
-    assert await desk.plan() is Plan.PRO
+async def test_unknown_customer_is_added_once_by_parallel_workers(billing):
+    billing.provider.set(ACTIVE, replace(CANCELED, id="sub_2"))
+    waiting = [await billing.receive_new(subscription_id) for subscription_id in ("sub_1", "sub_2") * 5]
+    await asyncio.gather(*(billing.process(event_id) for event_id in waiting))
+    assert billing.tables.customers[MIRAS][0].reads == 10
+    assert await billing.plan() is Plan.PRO
 
 
-async def test_subscription_that_somebody_made_by_hand_counts_for_its_customers_account(desk):
-    await desk.know(MIRA)
-    await desk.becomes(replace(ACTIVE, account_id=None))
-    assert await desk.plan() is Plan.PRO
-    assert (await desk.standing()).subscription == ACTIVE
+async def test_subscription_without_metadata_counts_for_its_customers_account(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(replace(ACTIVE, account_id=None))
+    assert await billing.plan() is Plan.PRO
+    assert (await billing.overview()).subscription == ACTIVE
 
 
-async def test_second_customer_of_an_account_counts_as_well(desk):
-    await desk.know(MIRA)
-    await desk.becomes(replace(ACTIVE, customer_id="cus_0"))
-    assert await desk.plan() is Plan.PRO
-    # What the first one has is no word on the other's.
-    await desk.hear(None)
-    assert await desk.plan() is Plan.PRO
+async def test_second_customer_of_an_account_counts_as_well(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(replace(ACTIVE, customer_id="cus_0"))
+    assert await billing.plan() is Plan.PRO
+    # Reading the first customer says nothing about the other's subscriptions.
+    await billing.receive_and_process(None)
+    assert await billing.plan() is Plan.PRO
 
 
-async def test_event_without_a_subscription_looks_at_all_that_the_customer_has(desk):
-    await desk.know(MIRA, RAVI)
+async def test_event_without_a_subscription_reads_all_of_the_customer(billing):
+    await billing.add_customers(MIRA, RAVI)
     other = replace(ACTIVE, id="sub_9", customer_id="cus_2", account_id=RAVI)
-    desk.till.has(replace(CANCELED, id="sub_2"), ACTIVE, other)
-    await desk.hear(None)
-    assert (await desk.plan(), await desk.plan(RAVI)) == (Plan.PRO, Plan.BASIC)
-    assert set(desk.tables.subscriptions) == {"sub_1", "sub_2"}
+    billing.provider.set(replace(CANCELED, id="sub_2"), ACTIVE, other)
+    await billing.receive_and_process(None)
+    assert (await billing.plan(), await billing.plan(RAVI)) == (Plan.PRO, Plan.BASIC)
+    assert set(billing.tables.subscriptions) == {"sub_1", "sub_2"}
 
 
-@pytest.mark.parametrize("about", ["sub_1", None])
-async def test_subscription_that_the_provider_does_not_know_any_more_is_over(desk, about):
-    await desk.know(MIRA)
-    await desk.becomes(ACTIVE, replace(ACTIVE, id="sub_2"))
-    del desk.till.kept["sub_1"]
-    desk.later(seconds=1)
-    await desk.hear(about)
-    assert await desk.plan() is Plan.PRO
-    statuses = {key: row[0].status for key, row in desk.tables.subscriptions.items()}
+@pytest.mark.parametrize("subscription_id", ["sub_1", None])
+async def test_subscription_unknown_to_the_provider_is_cancelled(billing, subscription_id):
+    await billing.add_customers(MIRA)
+    await billing.change_to(ACTIVE, replace(ACTIVE, id="sub_2"))
+    del billing.provider.by_id["sub_1"]
+    billing.advance(seconds=1)
+    await billing.receive_and_process(subscription_id)
+    assert await billing.plan() is Plan.PRO
+    statuses = {key: row[0].status for key, row in billing.tables.subscriptions.items()}
     assert statuses == {"sub_1": SubscriptionStatus.CANCELED, "sub_2": SubscriptionStatus.ACTIVE}
-    del desk.till.kept["sub_2"]
-    await desk.hear("sub_2" if about else None)
-    assert await desk.plan() is Plan.BASIC
+    del billing.provider.by_id["sub_2"]
+    await billing.receive_and_process("sub_2" if subscription_id else None)
+    assert await billing.plan() is Plan.BASIC
 
 
-@pytest.mark.parametrize("about", ["sub_1", None])
-async def test_account_erased_during_the_look_leaves_nothing_behind(desk, about):
-    await desk.know(MIRA, RAVI)
-    await desk.becomes(PAST_DUE)
-    desk.till.has(ACTIVE)
-    gate, event_id = desk.till.hold(), await desk.received(about)
-    working = asyncio.create_task(desk.process(event_id))
+@pytest.mark.parametrize("subscription_id", ["sub_1", None])
+async def test_account_erased_during_the_read_leaves_nothing_behind(billing, subscription_id):
+    await billing.add_customers(MIRA, RAVI)
+    await billing.change_to(PAST_DUE)
+    billing.provider.set(ACTIVE)
+    gate, event_id = billing.provider.delay_next(), await billing.receive_new(subscription_id)
+    working = asyncio.create_task(billing.process(event_id))
     await gate.reached.wait()
-    desk.erase()
+    billing.erase_account()
     gate.opened.set()
     await working
-    assert await desk.waiting() == (0, None)
-    assert is_untouched(desk)
-    assert list(desk.tables.customers) == ["cus_2"]
-    assert list(desk.tables.customer_erasures) == [MIRAS]
+    assert await billing.waiting() == (0, None)
+    assert is_untouched(billing)
+    assert list(billing.tables.customers) == ["cus_2"]
+    assert list(billing.tables.customer_erasures) == [MIRAS]
 
 
-async def test_customer_stays_whose_it_is_whatever_its_subscription_names(desk):
-    """An event that names no customer leads to the subscription, and that to a customer who is known already."""
-    await desk.know(MIRA, RAVI)
-    desk.till.has(replace(ACTIVE, customer_id="cus_2", account_id=MIRA))
-    await desk.hear(customer_id=None)
-    assert (await desk.plan(MIRA), await desk.plan(RAVI)) == (Plan.BASIC, Plan.PRO)
+async def test_known_customer_keeps_its_account_whatever_the_metadata_names(billing):
+    """An event without a customer leads to a subscription of a customer who is known."""
+    await billing.add_customers(MIRA, RAVI)
+    billing.provider.set(replace(ACTIVE, customer_id="cus_2", account_id=MIRA))
+    await billing.receive_and_process(customer_id=None)
+    assert (await billing.plan(MIRA), await billing.plan(RAVI)) == (Plan.BASIC, Plan.PRO)
 
 
-async def test_subscription_of_another_customer_is_none_of_theirs(desk):
-    await desk.know(MIRA, RAVI)
-    desk.till.has(replace(ACTIVE, customer_id="cus_2", account_id=RAVI))
-    await desk.hear(customer_id=MIRAS)
-    assert not desk.tables.subscriptions
-    assert await desk.plan(MIRA) is Plan.BASIC
-    assert await desk.waiting() == (0, None)
+async def test_subscription_of_another_customer_is_ignored(billing):
+    await billing.add_customers(MIRA, RAVI)
+    billing.provider.set(replace(ACTIVE, customer_id="cus_2", account_id=RAVI))
+    await billing.receive_and_process(customer_id=MIRAS)
+    assert not billing.tables.subscriptions
+    assert await billing.plan(MIRA) is Plan.BASIC
+    assert await billing.waiting() == (0, None)

@@ -104,30 +104,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             yield
 
     return Litestar(
-        route_handlers=[
-            # The OpenAPI document has them in this order.
-            AuthController,
-            SessionController,
-            PasswordController,
-            AccountController,
-            export_account,
-            UsageController,
-            list_models,
-            RoomController,
-            MessageController,
-            ReplyController,
-            SubscriptionController,
-            WebhookController,
-            CheckoutPages,
-            *((SandboxPages,) if ports.billing.sandbox else ()),
-            is_live,
-            is_ready,
-            read_metrics,
-            openapi_json,
-            docs_page,
-            docs_script,
-            docs_files(),
-        ],
+        route_handlers=_routes(ports),
         middleware=[
             DefineMiddleware(
                 RequireCaller,
@@ -147,6 +124,33 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         logging_config=None,
         debug=False,
     )
+
+
+def _routes(ports: HttpPorts) -> list[Any]:
+    """In the order in which the OpenAPI document lists them."""
+    return [
+        AuthController,
+        SessionController,
+        PasswordController,
+        AccountController,
+        export_account,
+        UsageController,
+        list_models,
+        RoomController,
+        MessageController,
+        ReplyController,
+        SubscriptionController,
+        WebhookController,
+        CheckoutPages,
+        *((SandboxPages,) if ports.billing.sandbox else ()),
+        is_live,
+        is_ready,
+        read_metrics,
+        openapi_json,
+        docs_page,
+        docs_script,
+        docs_files(),
+    ]
 
 
 def _networks(proxies: Sequence[str]) -> list[str]:

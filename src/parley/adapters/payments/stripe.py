@@ -1,16 +1,13 @@
 """Subscriptions at Stripe: Checkout, the customer portal, and signed webhooks."""
 
 import asyncio
-import hmac
 import json
 import logging
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import httpx
@@ -20,16 +17,17 @@ from stripe.checkout import Session
 from stripe.params import CustomerCreateParams
 from stripe.params.checkout import SessionCreateParams
 
-from parley.core.billing.errors import EventInvalid, PaymentsRefused, PaymentsUnavailable
+from parley.adapters.payments import stripe_events
+from parley.adapters.payments.return_address import with_session_id
+from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
 
-# One try; the SDK makes up to three of them within the call's deadline.
-TRY_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
-TOLERANCE_SECONDS = 300
+# Of one attempt; the SDK makes up to three within the call's deadline.
+ATTEMPT_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
 
-# What a database can keep as an id.
-_ID = re.compile(r"[!-~]{1,255}")
+# Client errors after which the same request may succeed later.
 _TRANSIENT = frozenset({408, 409, 429})
+# What reading an answer of an unexpected shape raises.
 _MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
 
 log = structlog.get_logger("parley.payments")
@@ -38,133 +36,123 @@ log = structlog.get_logger("parley.payments")
 class StripePayments:
     """The `PaymentProvider` that takes real money. `price_id` is the recurring price of pro.
 
-    `api_base` is the address of a server that speaks Stripe's API, and Stripe itself when empty. Every call that
-    connects ends within `seconds`. Raises ValueError without a `webhook_secret`: anybody could sign with an empty one.
+    `api_base` is the base URL of the API, Stripe's own if empty. Calls that connect end within `seconds`. Raises
+    ValueError without a `webhook_secret`, since anyone could sign with an empty one.
     """
 
     def __init__(
         self, secret_key: str, webhook_secret: str, price_id: str, api_base: str = "", seconds: float = 12.0
     ) -> None:
         if not webhook_secret:
-            raise ValueError("STRIPE_WEBHOOK_SECRET is empty: anybody could sign events.")
+            raise ValueError("STRIPE_WEBHOOK_SECRET is empty: anyone could sign events.")
         self._webhook_secret = webhook_secret.encode()
         self._price_id = price_id
         self._seconds = seconds
-        self._odd_statuses: set[str] = set()
-        # It would write a file into the home folder and tell Stripe about this machine.
+        self._unknown_statuses: set[str] = set()
+        # Telemetry writes a file into the home folder and reports on this machine.
         stripe.enable_telemetry = False
-        # Below this level the SDK logs whole bodies, with email addresses and phone numbers.
+        # Below this level the SDK logs whole bodies, with e-mail addresses and phone numbers.
         logging.getLogger("stripe").setLevel(logging.WARNING)
-        self._http = stripe.HTTPXClient(timeout=TRY_TIMEOUT)
+        self._http = stripe.HTTPXClient(timeout=ATTEMPT_TIMEOUT)
         api = stripe.StripeClient(
             secret_key,
             http_client=self._http,
             max_network_retries=2,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
         ).v1
-        # The SDK imports each of these when it is first asked for: now, and not in a request.
+        # The SDK imports each of these at its first use; do that now instead of during a request.
         self._customers, self._subscriptions = api.customers, api.subscriptions
-        self._pages, self._portals, self._prices = api.checkout.sessions, api.billing_portal.sessions, api.prices
+        self._checkouts, self._portals, self._prices = api.checkout.sessions, api.billing_portal.sessions, api.prices
 
     async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
-        wanted: CustomerCreateParams = {"metadata": {"account_id": str(account_id)}}
+        parameters: CustomerCreateParams = {"metadata": {"account_id": str(account_id)}}
         if email:
-            wanted["email"] = email
+            parameters["email"] = email
         if mobile_number:
-            wanted["phone"] = mobile_number
+            parameters["phone"] = mobile_number
         async with self._translated_errors():
-            made = await self._customers.create_async(wanted, {"idempotency_key": f"parley-customer-{account_id}"})
-            return made.id
+            customer = await self._customers.create_async(
+                parameters, {"idempotency_key": f"parley-customer-{account_id}"}
+            )
+            return customer.id
 
-    def owns(self, customer_id: str) -> bool:
-        # The sandbox's have a second underscore.
+    def recognizes(self, customer_id: str) -> bool:
+        # The sandbox's ids have a second underscore.
         return customer_id.startswith("cus_") and "_" not in customer_id.removeprefix("cus_")
 
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, back: ReturnAddresses, once: str, now: datetime
+        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
     ) -> Checkout:
-        del now  # Stripe goes by its own clock.
+        del now  # Stripe uses its own clock.
         metadata = {"account_id": str(account_id)}
-        wanted: SessionCreateParams = {
+        parameters: SessionCreateParams = {
             "mode": "subscription",
             "customer": customer_id,
             "line_items": [{"price": self._price_id, "quantity": 1}],
             "client_reference_id": str(account_id),
             "metadata": metadata,
             "subscription_data": {"metadata": metadata},
-            "success_url": _with_session_id(back.paid),
-            "cancel_url": back.cancelled,
+            "success_url": with_session_id(return_to.paid, "{CHECKOUT_SESSION_ID}"),
+            "cancel_url": return_to.cancelled,
         }
         async with self._translated_errors():
-            page = await self._page(wanted, once)
-            while page.status != "open" or page.url is None:
-                # Paid or expired. The next page hangs on this one, so that callers still agree on which it is.
-                page = await self._page(wanted, f"{once}-{page.id}")
-            return Checkout(page.url, page.id)
+            session = await self._checkout_session(parameters, idempotency_key)
+            while session.status != "open" or session.url is None:
+                # Paid or expired. The next key is derived from it, so that parallel callers get the same next page.
+                session = await self._checkout_session(parameters, f"{idempotency_key}-{session.id}")
+            return Checkout(session.url, session.id)
 
-    async def open_portal(self, customer_id: str, *, back: ReturnAddresses) -> str:
+    async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:
         async with self._translated_errors():
-            portal = await self._portals.create_async({"customer": customer_id, "return_url": back.portal})
+            portal = await self._portals.create_async({"customer": customer_id, "return_url": return_to.portal})
             return portal.url
 
     async def subscription(self, subscription_id: str) -> Subscription | None:
         async with self._translated_errors():
-            with _UnlessMissing():
-                return self._read((await self._subscriptions.retrieve_async(subscription_id)).to_dict())
+            with _IgnoreMissing():
+                return self._subscription((await self._subscriptions.retrieve_async(subscription_id)).to_dict())
             return None
 
     async def subscriptions(self, customer_id: str) -> list[Subscription]:
         async with self._translated_errors():
-            with _UnlessMissing():
+            with _IgnoreMissing():
                 page = await self._subscriptions.list_async({"customer": customer_id, "status": "all", "limit": 100})
-                return [self._read(found.to_dict()) async for found in page.auto_paging_iter()]
+                return [self._subscription(found.to_dict()) async for found in page.auto_paging_iter()]
             return []
 
     async def erase_customer(self, customer_id: str) -> None:
         async with self._translated_errors():
-            with _UnlessMissing():
+            with _IgnoreMissing():
                 await self._customers.delete_async(customer_id)
 
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
-        if not self._signed(body, signature, now):
-            raise EventInvalid
-        try:
-            event = json.loads(body)
-            event_id, kind, thing = _text(event["id"]), _text(event["type"]), event["data"]["object"]
-            customer_id = _text(thing.get("customer"))
-            subscription_id = _subscription_id(kind or "", thing)
-        except (*_MALFORMED, RecursionError) as error:
-            raise EventInvalid from error
-        if event_id is None or kind is None:
-            raise EventInvalid
-        return ProviderEvent(event_id, kind, customer_id, subscription_id)
+        return stripe_events.read_event(body, signature, secret=self._webhook_secret, now=now)
 
     async def check(self) -> None:
-        """Stripe knows the key, and the price is one to subscribe to."""
+        """Verify the key, and that the price is active and recurring."""
         async with self._translated_errors():
             price = await self._prices.retrieve_async(self._price_id)
             if not price.active or price.recurring is None:
                 raise PaymentsRefused
 
     async def close(self) -> None:
-        """Close the connections to Stripe. Nothing can be asked any more."""
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK's
 
-    async def _page(self, wanted: SessionCreateParams, once: str) -> Session:
+    async def _checkout_session(self, parameters: SessionCreateParams, key: str) -> Session:
         try:
-            page = await self._pages.create_async(wanted, {"idempotency_key": once})
+            session = await self._checkouts.create_async(parameters, {"idempotency_key": key})
         except stripe.IdempotencyError:
-            # The price or an address is another one than it was for the first call.
-            digest = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
-            page = await self._pages.create_async(wanted, {"idempotency_key": f"{once}-{digest[:16]}"})
-        if page.last_response and "idempotent-replayed" in page.last_response.headers:
-            # A replay is the answer of the first time, word by word, and not how the page is by now.
-            return await self._pages.retrieve_async(page.id)
-        return page
+            # The price or an address has changed since the first call with this key.
+            digest = sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+            session = await self._checkouts.create_async(parameters, {"idempotency_key": f"{key}-{digest[:16]}"})
+        if session.last_response and "idempotent-replayed" in session.last_response.headers:
+            # A replayed answer shows the session as it was when it was created.
+            return await self._checkouts.retrieve_async(session.id)
+        return session
 
-    def _read(self, found: dict[str, Any]) -> Subscription:
+    def _subscription(self, found: dict[str, Any]) -> Subscription:
         items = (found.get("items") or {}).get("data") or []
-        # Before API version 2025-03-31 it stood on the subscription, and on no item.
+        # Before API version 2025-03-31 the period's end is a field of the subscription instead of its items.
         ends = [item["current_period_end"] for item in items if item.get("current_period_end")]
         end = max(ends) if ends else found.get("current_period_end")
         return Subscription(
@@ -176,84 +164,48 @@ class StripePayments:
             cancel_at_period_end=bool(found.get("cancel_at_period_end")),
         )
 
-    def _status(self, word: str) -> SubscriptionStatus:
+    def _status(self, name: str) -> SubscriptionStatus:
         try:
-            return SubscriptionStatus(word)
+            return SubscriptionStatus(name)
         except ValueError:
-            if word not in self._odd_statuses:
-                self._odd_statuses.add(word)
-                log.warning("subscription_status_unknown", status=word)
+            if name not in self._unknown_statuses:
+                self._unknown_statuses.add(name)
+                log.warning("subscription_status_unknown", status=name)
             return SubscriptionStatus.UNPAID
-
-    def _signed(self, body: bytes, signature: str, now: datetime) -> bool:
-        """Stripe's scheme v1, by hand: the SDK goes by the machine's clock and lets any time in the future pass."""
-        fields = [field.strip().partition("=")[::2] for field in signature.split(",")]
-        times = [value for name, value in fields if name == "t"]
-        # Twelve digits: no age that int() could choke on.
-        if len(times) != 1 or not (times[0].isascii() and times[0].isdigit() and len(times[0]) <= 12):  # noqa: PLR2004
-            return False
-        expected = hmac.new(self._webhook_secret, times[0].encode() + b"." + body, sha256).hexdigest().encode()
-        given = [value.encode(errors="replace") for name, value in fields if name == "v1"]
-        recent = abs(now.timestamp() - int(times[0])) <= TOLERANCE_SECONDS
-        return recent and any(hmac.compare_digest(expected, value) for value in given)
 
     @asynccontextmanager
     async def _translated_errors(self) -> AsyncGenerator[None, None]:
-        """The body, with its deadline, in our errors."""
+        """Run the body under the deadline and translate its errors into ours."""
         try:
             async with asyncio.timeout(self._seconds):
                 yield
         except (TimeoutError, stripe.StripeError, *_MALFORMED) as error:
-            ours = _translated(error)
+            translated = _translated(error)
             log.warning(
-                ours.code,
+                translated.code,
                 error=type(error).__name__,
                 status=getattr(error, "http_status", None),
                 stripe_code=getattr(getattr(error, "error", None), "code", None),
                 request_id=getattr(error, "request_id", None),
             )
-            raise ours from error
+            raise translated from error
 
 
 def _translated(error: Exception) -> PaymentsUnavailable | PaymentsRefused:
     status = getattr(error, "http_status", None) or 0
-    # Both come with status 400, and both pass by themselves: an idempotency key is forgotten after a day.
-    passing = isinstance(error, (stripe.RateLimitError, stripe.IdempotencyError)) or status in _TRANSIENT
-    refused = 300 <= status < 500 and not passing  # noqa: PLR2004 - what HTTP lays to the client
+    # Both may have status 400, and both pass with time: Stripe forgets an idempotency key after a day.
+    is_transient = isinstance(error, (stripe.RateLimitError, stripe.IdempotencyError)) or status in _TRANSIENT
+    refused = 300 <= status < 500 and not is_transient  # noqa: PLR2004 - redirects and HTTP's client errors
     return PaymentsRefused() if refused else PaymentsUnavailable()
 
 
-class _UnlessMissing:
-    """The body, up to where Stripe knows nothing of that id. Any other 404 means a wrong address, and no lack."""
+class _IgnoreMissing:
+    """Suppress the error for an unknown id. Any other 404 means a wrong `api_base`."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: object, trace: object, /) -> bool:
         return isinstance(error, stripe.InvalidRequestError) and error.code == "resource_missing"
-
-
-def _with_session_id(address: str) -> str:
-    """`address` with the place that Stripe fills in, in braces that must reach Stripe as they are."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(query=f"{parts.query}&session_id={{CHECKOUT_SESSION_ID}}".lstrip("&")))
-
-
-def _subscription_id(kind: str, thing: dict[str, Any]) -> str | None:
-    match kind.split("."):
-        case ["customer", "subscription", *_]:
-            return _text(thing.get("id"))
-        case ["checkout", "session", *_]:
-            return _text(thing.get("subscription"))
-        case ["invoice", *_]:
-            # Before API version 2025-03-31 it stood on the invoice itself.
-            details = (thing.get("parent") or {}).get("subscription_details") or {}
-            return _text(details.get("subscription")) or _text(thing.get("subscription"))
-        case _:
-            return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def _uuid(value: object) -> UUID | None:

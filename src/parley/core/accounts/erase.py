@@ -14,7 +14,6 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID) -> None:
     """
     now = accounts.now()
     async with accounts.uow() as unit:
-        await unit.account_erasure.lock(account_id)
         account = await unit.accounts.get(account_id)
         if account is None:
             raise TokenInvalid
@@ -22,6 +21,7 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID) -> None:
         await unit.challenges.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)
+        await unit.account_erasure.lock(account_id)
         if await unit.accounts.lock(account_id) is None:
             raise TokenInvalid
         await unit.account_erasure.erase(account_id)

@@ -174,7 +174,7 @@ class AccountErasure(Protocol):
     """Erases what the other modules store for an account, in the same transaction."""
 
     async def lock(self, account_id: UUID) -> None:
-        """Lock those rows. Called before the account is locked: the order of transactions that add to a room."""
+        """Lock the account's rooms, and keep new ones from being added, before `Accounts.lock` locks the account."""
 
     async def erase(self, account_id: UUID) -> None:
         """Remove those rows. Called before the account itself is removed.

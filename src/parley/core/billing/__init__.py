@@ -15,8 +15,8 @@ class BillingPorts:
     """Everything that the billing module needs from outside; the first argument of each of its use cases.
 
     `grace` is how long a subscription whose payment failed still counts, `basic_daily_limit` the messages of a UTC day
-    on the basic plan. `sandbox` is the provider itself where no money moves. `worker_id` names this process where one
-    worker at a time does something.
+    on the basic plan. `sandbox` is the provider itself where no money moves. `worker_id` names this process as the
+    holder of leases.
     """
 
     uow: BillingUnitOfWork

@@ -1,8 +1,9 @@
-"""Beginning a subscription, managing it, and where an account stands."""
+"""Starting, managing and reading a subscription."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
+from parley.core.billing import BillingPorts
 from parley.core.billing.errors import AlreadySubscribed, NotSubscribed
 from parley.core.billing.model import (
     Checkout,
@@ -12,87 +13,85 @@ from parley.core.billing.model import (
     SubscriptionOverview,
     SubscriptionStatus,
 )
-from parley.core.billing.ports import PaymentProvider
-from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.errors import AccountGone
 
-# One of these is paid for, or is about to be: another beside it would be paid twice.
+# A second subscription beside one of these would be paid twice.
 _RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE})
 
 
 async def subscribe(
+    billing: BillingPorts,
     *,
-    uow: BillingUnitOfWork,
-    provider: PaymentProvider,
     account_id: UUID,
     email: str | None,
     mobile_number: str | None,
-    back: ReturnAddresses,
-    now: datetime,
+    return_to: ReturnAddresses,
 ) -> Checkout:
-    """A page on which the account can pay for pro.
+    """Open a page on which the account can pay for pro.
 
-    Calls of one UTC day lead to the same page until something happens to the account's subscriptions: a double click
-    does not pay twice. Raises AlreadySubscribed, PaymentsUnavailable, PaymentsRefused.
+    Calls on one UTC day lead to the same page until the account's subscriptions change, so a double click does not pay
+    twice. Raises AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
-    async with uow(read_only=True) as unit:
-        customer = _known(provider, await unit.customers.of(account_id))
+    now = billing.now()
+    async with billing.uow(read_only=True) as unit:
+        customer = _current_customer(billing, await unit.customers.of(account_id))
         subscriptions = await unit.subscriptions.of(account_id)
-    if any(_runs(provider, each, now) for each in subscriptions):
+    if any(_is_running(billing, each, now) for each in subscriptions):
         raise AlreadySubscribed
     if customer is None:
-        customer_id = await provider.create_customer(account_id, email=email, mobile_number=mobile_number)
+        customer_id = await billing.provider.create_customer(account_id, email=email, mobile_number=mobile_number)
         customer = Customer(customer_id, account_id)
-        await _keep(uow, customer, now)
-    once = f"parley-checkout-{customer.id}-{customer.reads}-{now:%Y%m%d}"
-    return await provider.open_checkout(customer.id, account_id=account_id, back=back, once=once, now=now)
+        await _store_customer(billing, customer, now)
+    return await billing.provider.open_checkout(
+        customer.id,
+        account_id=account_id,
+        return_to=return_to,
+        idempotency_key=f"parley-checkout-{customer.id}-{customer.reads}-{now:%Y%m%d}",
+        now=now,
+    )
 
 
-async def manage_subscription(
-    *, uow: BillingUnitOfWork, provider: PaymentProvider, account_id: UUID, back: ReturnAddresses
-) -> str:
-    """The address of the provider's page for that. Raises NotSubscribed, PaymentsUnavailable, PaymentsRefused."""
-    async with uow(read_only=True) as unit:
-        customer = _known(provider, await unit.customers.of(account_id))
+async def manage_subscription(billing: BillingPorts, *, account_id: UUID, return_to: ReturnAddresses) -> str:
+    """Open the provider's page for managing the subscription; returns its address.
+
+    Raises NotSubscribed, PaymentsUnavailable, PaymentsRefused.
+    """
+    async with billing.uow(read_only=True) as unit:
+        customer = _current_customer(billing, await unit.customers.of(account_id))
     if customer is None:
         raise NotSubscribed
-    return await provider.open_portal(customer.id, back=back)
+    return await billing.provider.open_portal(customer.id, return_to=return_to)
 
 
-async def read_subscription(
-    *, uow: BillingUnitOfWork, account_id: UUID, grace: timedelta, now: datetime
-) -> SubscriptionOverview:
-    """`grace` is for how long a subscription that is past due still counts."""
-    async with uow(read_only=True) as unit:
+async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> SubscriptionOverview:
+    """The account's plan now, and the subscription behind it."""
+    now = billing.now()
+    async with billing.uow(read_only=True) as unit:
         plan = await unit.plans.of(account_id, now=now)
         subscriptions = await unit.subscriptions.of(account_id)
-    paying = [each for each in subscriptions if _pays(each, grace, now)]
+    paying = [each for each in subscriptions if each.pays_at(now, billing.grace)]
     return SubscriptionOverview(plan, next(iter(paying or subscriptions), None))
 
 
-def _known(provider: PaymentProvider, customers: list[Customer]) -> Customer | None:
-    return next((customer for customer in customers if provider.owns(customer.id)), None)
+def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Customer | None:
+    """The customer at the provider in use; there may be others from an earlier provider."""
+    return next((customer for customer in customers if billing.provider.recognizes(customer.id)), None)
 
 
-def _runs(provider: PaymentProvider, subscription: Subscription, now: datetime) -> bool:
-    """What was subscribed at another provider, such as the sandbox, does not keep anybody from subscribing here."""
+def _is_running(billing: BillingPorts, subscription: Subscription, now: datetime) -> bool:
+    """A subscription at another provider, such as the sandbox, does not prevent one here."""
     running = subscription.status in _RUNNING and not subscription.has_run_out(now)
-    return running and provider.owns(subscription.customer_id)
+    return running and billing.provider.recognizes(subscription.customer_id)
 
 
-async def _keep(uow: BillingUnitOfWork, customer: Customer, now: datetime) -> None:
-    """Raises AccountGone for an account that was erased meanwhile; the provider is then to forget the customer."""
+async def _store_customer(billing: BillingPorts, customer: Customer, now: datetime) -> None:
+    """Raises AccountGone if the account was erased meanwhile, after scheduling the customer's erasure."""
     try:
-        async with uow() as unit:
+        async with billing.uow() as unit:
             await unit.customers.add(customer, now=now)
             await unit.commit()
     except AccountGone:
-        async with uow() as unit:
+        async with billing.uow() as unit:
             await unit.customer_erasures.add(customer.id)
             await unit.commit()
         raise
-
-
-def _pays(subscription: Subscription, grace: timedelta, now: datetime) -> bool:
-    until = subscription.pays_until(grace)
-    return until is not None and now < until

@@ -1,30 +1,30 @@
-"""Refusals of the billing module."""
+"""Errors of the billing module."""
 
 from parley.core.errors import DomainError, Kind
 
 
 class AlreadySubscribed(DomainError):
-    """The account has a subscription that still counts; a second one would only be paid twice."""
+    """The account has a subscription that still counts; a second one would be paid twice."""
 
     code = "already_subscribed"
     kind = Kind.CONFLICT
 
     def __init__(self) -> None:
-        super().__init__("This account has a subscription already. POST /subscription/portal leads to it.")
+        super().__init__("This account already has a subscription. POST /subscription/portal to manage it.")
 
 
 class NotSubscribed(DomainError):
-    """There is nothing to manage: the account never began a subscription."""
+    """The account never started a subscription, so there is nothing to manage."""
 
     code = "not_subscribed"
     kind = Kind.CONFLICT
 
     def __init__(self) -> None:
-        super().__init__("This account never had a subscription. POST /subscribe/pro begins one.")
+        super().__init__("This account never had a subscription. POST /subscribe/pro to start one.")
 
 
 class PaymentsUnavailable(DomainError):
-    """The payment provider does not answer, or not in time. Nothing was charged."""
+    """The payment provider did not answer in time, or said to try again later. Nothing was charged."""
 
     code = "payments_unavailable"
     kind = Kind.UNAVAILABLE
@@ -34,17 +34,19 @@ class PaymentsUnavailable(DomainError):
 
 
 class PaymentsRefused(DomainError):
-    """The payment provider refuses what parley asks of it: its settings there or here need an operator."""
+    """The payment provider rejected parley's request: an operator must correct the settings, here or there."""
 
     code = "payments_refused"
     kind = Kind.UNAVAILABLE
 
     def __init__(self) -> None:
-        super().__init__("The payment provider refused this. Nothing was charged; whoever runs this server must look.")
+        super().__init__(
+            "The payment provider refused this. Nothing was charged; the operator must check the settings."
+        )
 
 
 class EventInvalid(DomainError):
-    """A webhook body that the provider did not sign, or not lately, or that is no event."""
+    """A webhook body that is no event, or whose signature is missing, wrong or too old."""
 
     code = "event_invalid"
     kind = Kind.INVALID
@@ -54,10 +56,10 @@ class EventInvalid(DomainError):
 
 
 class CheckoutNotFound(DomainError):
-    """The sandbox has no such page, or not any more."""
+    """The sandbox page does not exist or has expired."""
 
     code = "checkout_not_found"
     kind = Kind.NOT_FOUND
 
     def __init__(self) -> None:
-        super().__init__("There is no such payment page, or not any more.")
+        super().__init__("This payment page does not exist or has expired.")

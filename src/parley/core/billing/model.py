@@ -1,4 +1,4 @@
-"""Plans, what they allow, and the subscriptions that pay for them."""
+"""Plans and their limits, the subscriptions that pay for them, webhook events, and usage."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -6,7 +6,7 @@ from enum import Enum
 from uuid import UUID
 
 HISTORY_DAYS = 30
-# Later than anything: a subscription that is good now is good until its provider says otherwise.
+# Paid until further notice: the provider reports when that changes.
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -16,12 +16,12 @@ class Plan(str, Enum):
 
 
 def daily_limit(plan: Plan, *, basic: int) -> int | None:
-    """The messages that the plan allows in a UTC day; None is without limit."""
+    """Messages that the plan allows in a UTC day; None means no limit."""
     return basic if plan is Plan.BASIC else None
 
 
 class SubscriptionStatus(str, Enum):
-    """As Stripe names them (API reference, «The Subscription object», status)."""
+    """Stripe's names (API reference, «The Subscription object», `status`)."""
 
     TRIALING = "trialing"
     ACTIVE = "active"
@@ -35,9 +35,9 @@ class SubscriptionStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription as its provider has it.
+    """A subscription as its provider reports it.
 
-    `account_id` is what we wrote on it when it began. `past_due_since` is when we learned that it is past due.
+    `account_id` is from the metadata that we set at checkout. `past_due_since` is when we learned that it is past due.
     """
 
     id: str
@@ -49,12 +49,12 @@ class Subscription:
     past_due_since: datetime | None = None
 
     def has_run_out(self, now: datetime) -> bool:
-        """It was to end with its period, and that is over, whether or not anybody has said so."""
+        """Whether it was to end with its period and the period is over, even if no event has said so yet."""
         end = self.current_period_end
         return self.cancel_at_period_end and end is not None and end <= now
 
     def pays_until(self, grace: timedelta) -> datetime | None:
-        """Up to when it makes the plan pro; None when it does not."""
+        """Until when it makes the plan pro; None if it does not."""
         match self.status:
             case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
                 ends = self.current_period_end if self.cancel_at_period_end else None
@@ -64,12 +64,16 @@ class Subscription:
             case _:
                 return None
 
+    def pays_at(self, now: datetime, grace: timedelta) -> bool:
+        until = self.pays_until(grace)
+        return until is not None and now < until
+
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """The account as the payment provider knows it. `id` is the provider's.
+    """An account at the payment provider. `id` is the provider's.
 
-    `reads` counts the looks at what it has subscribed: it grows with everything that happens there.
+    `reads` is the number of the latest read of its subscriptions. Every event causes a read, so it changes with them.
     """
 
     id: str
@@ -79,9 +83,9 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
-    """What a verified webhook said has changed: a hint where to look, never the state itself.
+    """What a verified webhook says has changed: a hint what to read, never the state itself.
 
-    `id` and `kind` are the provider's words; the other two are None where the event has no such thing.
+    `id` and `kind` are the provider's; the other two are None if the event names none.
     """
 
     id: str
@@ -92,7 +96,7 @@ class ProviderEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event under our own id. `failures` counts the times that it could not be processed."""
+    """An event under an id of ours. `failures` counts failed attempts to process it."""
 
     id: UUID
     event: ProviderEvent
@@ -101,7 +105,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Where the customer pays; `session_id` is the provider's."""
+    """A page on which the customer pays; `session_id` is the provider's."""
 
     url: str
     session_id: str
@@ -109,7 +113,7 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddresses:
-    """Where the provider sends the customer back to: absolute addresses."""
+    """Absolute addresses to which the provider sends the customer back."""
 
     paid: str
     cancelled: str
@@ -118,7 +122,7 @@ class ReturnAddresses:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOverview:
-    """The plan that counts now, and the subscription behind it or, without one that pays, the latest there was."""
+    """The current plan, and the subscription that pays for it or, if none does, the latest one."""
 
     plan: Plan
     subscription: Subscription | None
@@ -134,7 +138,7 @@ class DayUsage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The day's quota, and the last HISTORY_DAYS days with this one first. `limit` is None on a plan without one."""
+    """Today's quota, and the last HISTORY_DAYS days, today first. `limit` is None on a plan without one."""
 
     plan: Plan
     limit: int | None
@@ -148,3 +152,8 @@ class Usage:
     @property
     def remaining(self) -> int | None:
         return None if self.limit is None else max(0, self.limit - self.today.used)
+
+
+def retry_delay(failures: int, *, first: float, longest: float) -> float:
+    """Seconds until the next attempt: `first`, tripled for every earlier failure, up to `longest`."""
+    return min(first * 3.0 ** min(failures, 10), longest)

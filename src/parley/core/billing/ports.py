@@ -1,4 +1,4 @@
-"""What the billing module needs of the world outside, named by role. Times are aware and UTC."""
+"""What the billing module needs from outside besides its storage. Times are aware and in UTC."""
 
 from datetime import datetime
 from typing import Protocol
@@ -8,47 +8,56 @@ from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, 
 
 
 class PaymentProvider(Protocol):
-    """Whoever takes the money. Its word on a subscription is the truth; ours is a copy.
+    """The service that takes the money. Its state of a subscription is the truth; ours is a copy.
 
     Every call ends within 12 seconds. Raises PaymentsUnavailable when a later try may succeed, PaymentsRefused when
-    somebody must see to the settings first.
+    an operator must correct the settings first.
     """
 
     async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
-        """A new customer's id. Calls for one account within a day of each other get the same."""
+        """Create a customer and return its id. Repeated calls for an account within a day return the same id."""
 
-    def owns(self, customer_id: str) -> bool:
-        """Whether the id is of the sort that this provider gives: a database may hold those of another."""
+    def recognizes(self, customer_id: str) -> bool:
+        """Whether the id has the form that this provider issues; the database may hold those of another provider."""
 
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, back: ReturnAddresses, once: str, now: datetime
+        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
     ) -> Checkout:
-        """A page on which the customer subscribes to pro. Calls with the same `once` within a day get the same page.
+        """Open a page on which the customer subscribes to pro.
 
-        `account_id` is written on the subscription that comes of it.
+        Calls with the same key within a day return the same page while it is open. `account_id` is stored in the
+        metadata of the resulting subscription.
         """
 
-    async def open_portal(self, customer_id: str, *, back: ReturnAddresses) -> str:
-        """The address of a page on which the customer manages the subscription."""
+    async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:
+        """Open a page on which the customer manages the subscription; returns its address."""
 
     async def subscription(self, subscription_id: str) -> Subscription | None:
-        """As it is now, `past_due_since` left out; None when there is none of that id."""
+        """The subscription as it is now, without `past_due_since`; None for an unknown id."""
 
     async def subscriptions(self, customer_id: str) -> list[Subscription]:
-        """All of the customer, ended ones too, as far as the provider keeps them. A customer that is gone has none."""
+        """All subscriptions of the customer, ended ones too while the provider keeps them.
+
+        Empty for an unknown or erased customer.
+        """
 
     async def erase_customer(self, customer_id: str) -> None:
-        """Forget the customer, which cancels what is subscribed at once. A no-op when it is gone."""
+        """Delete the customer, which cancels its subscriptions at once. A no-op for an unknown customer."""
 
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
-        """Raises EventInvalid for what the provider did not sign within the last 300 seconds, whatever its bytes."""
+        """Check the signature and parse the event.
+
+        Raises EventInvalid for any body that the provider did not sign within 300 seconds of `now`, or that is no
+        event.
+        """
 
     async def check(self) -> None:
-        """Reach the provider with the settings that there are, and change nothing. Raises as all calls do."""
+        """Verify connection and settings without changing anything. Raises as the other calls do."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close open connections; the provider cannot be used afterwards."""
 
 
 class EventQueue(Protocol):
     async def put(self, event_id: UUID, /) -> None:
-        """A hint to process that event. It may be lost or repeated; raises nothing when it cannot be put."""
+        """Hint that the event is to be processed. A hint may be lost or repeated; failing to put it raises nothing."""

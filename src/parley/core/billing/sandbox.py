@@ -1,4 +1,4 @@
-"""The payment sandbox as its pages see it: what is on them, and what their buttons do. Times are aware and UTC."""
+"""The payment sandbox as its pages see it: their content and the actions of their buttons. Times are aware and UTC."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,48 +19,48 @@ class CheckoutPage:
     session_id: str
     state: PageState
     expires_at: datetime
-    back: ReturnAddresses
+    return_to: ReturnAddresses
 
 
 @dataclass(frozen=True, slots=True)
 class PortalPage:
-    """`subscription` is the one that the buttons are about, None where there never was one. `back` is an address."""
+    """`subscription` is the one that the buttons change, None if there never was one."""
 
     subscription: Subscription | None
-    back: str
+    return_address: str
 
 
 class SignedEvent(NamedTuple):
-    """What the webhook takes."""
+    """A webhook's body and its signature header."""
 
     body: bytes
     signature: str
 
 
 class SandboxActions(Protocol):
-    """The buttons, each with the events of what it changed. A repeat changes nothing and gives the same events again.
+    """The actions of the buttons. Each returns the events of its change.
 
-    All raise CheckoutNotFound for a page that is not there, or not any more.
+    A repeat changes nothing and returns the same events. All raise CheckoutNotFound for an unknown or expired page.
     """
 
     async def read_checkout(self, session_id: str) -> CheckoutPage: ...
 
     async def pay(self, session_id: str) -> list[SignedEvent]:
-        """Begin the subscription. Raises CheckoutNotFound for a page that has expired unpaid, too."""
+        """Start the subscription. Raises CheckoutNotFound also for a page that expired unpaid."""
 
-    async def leave(self, session_id: str) -> str:
-        """The address to go back to without paying; the page stays. Raises CheckoutNotFound unless it is open."""
+    async def cancel_checkout(self, session_id: str) -> str:
+        """The address to return to without paying; the page stays open. Raises CheckoutNotFound unless it is open."""
 
     async def read_portal(self, token: str) -> PortalPage: ...
 
     async def cancel(self, token: str, *, at_once: bool) -> list[SignedEvent]:
-        """End the subscription, now or with its period. This and the others are no-ops on one that has ended."""
+        """End the subscription, at once or with its period. A no-op, as the rest, on a subscription that has ended."""
 
     async def resume(self, token: str) -> list[SignedEvent]:
-        """Take back that it ends with its period."""
+        """Revoke a cancellation at the period's end."""
 
     async def fail_payment(self, token: str) -> list[SignedEvent]:
-        """As if the card had been declined: the subscription is past due."""
+        """Make the subscription past due, as if the card had been declined."""
 
     async def pay_open_invoice(self, token: str) -> list[SignedEvent]:
         """Pay what is past due."""

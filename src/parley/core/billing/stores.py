@@ -1,4 +1,4 @@
-"""What the billing module stores, as a unit of work and the repositories in it. Times are aware and UTC."""
+"""The storage of the billing module: a unit of work and its repositories. Times are aware and in UTC."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
@@ -10,104 +10,110 @@ from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Sub
 
 class Plans(Protocol):
     async def of(self, account_id: UUID, *, now: datetime) -> Plan:
-        """The plan that counts: the operator's word, else what is paid for; basic for an account without either."""
+        """The plan that counts: the operator's override, else what is paid for, else basic."""
 
     async def override(self, account_id: UUID, plan: Plan | None) -> None:
-        """Set the operator's word, which wins over any payment; None takes it back."""
+        """Set the operator's plan, which wins over any payment; None removes it."""
 
     async def set_paid_until(self, account_id: UUID, moment: datetime | None) -> None:
-        """Up to when payments make the plan pro; None is not at all."""
+        """Set until when payments make the plan pro; None means not at all."""
 
 
 class UsageDays(Protocol):
     async def since(self, account_id: UUID, first: date) -> list[DayUsage]:
-        """The days from `first` on that have any usage, in no order."""
+        """The days from `first` on that have any usage, in no particular order."""
 
 
 class Customers(Protocol):
     async def of(self, account_id: UUID) -> list[Customer]:
-        """The account's customers, by their ids. There are several once the payment provider was changed."""
+        """The account's customers, ordered by id. There are several after a change of the payment provider."""
 
     async def get(self, customer_id: str) -> Customer | None: ...
 
     async def add(self, customer: Customer, *, now: datetime) -> None:
-        """As reconciled now; a no-op when the id is known. Raises AccountGone for an account that is not there."""
+        """Add a customer, reconciled as of `now`; a no-op for a known id. Raises AccountGone for an unknown account."""
 
     async def next_read_number(self, customer_id: str) -> int | None:
-        """The next number of the customer's row of looks at the provider, from 1; None for an unknown customer."""
+        """Count a read of the customer at the provider and return its number, from 1; None for an unknown customer."""
 
     async def lock(self, account_id: UUID) -> None:
-        """Whatever else locks the customers of the account, or erases it, comes before or after this unit of work."""
+        """Lock the account against erasure, then its customers, ordered by id, until the unit of work ends.
+
+        A no-op for an unknown account. Units of work that lock the same account run one after the other.
+        """
 
     async def due(self, *, before: datetime, limit: int) -> list[str]:
-        """Customers that were not reconciled since `before`, the longest ago first."""
+        """Ids of customers last reconciled before `before`, the oldest first."""
 
-    async def reconciled(self, customer_id: str, *, at: datetime) -> None: ...
+    async def reconciled(self, customer_id: str, *, at: datetime) -> None:
+        """Record the time of the reconcile; a no-op for an unknown customer."""
 
 
 class Subscriptions(Protocol):
     async def of(self, account_id: UUID) -> list[Subscription]:
-        """All of the account, the latest first."""
+        """The account's subscriptions, the latest stored first."""
 
     async def put(self, subscription: Subscription, *, account_id: UUID, read_number: int, now: datetime) -> bool:
-        """Write it as it was looked at under that ticket, in one conditional statement.
+        """Store the subscription as read under that number, in one conditional statement.
 
-        False, with nothing changed, when a look with a later ticket has been written. `past_due_since` stays as it is
-        while the status stays past due, and is `now` when it becomes so.
+        False, with nothing changed, if one read under a later number is stored. `past_due_since` is set to `now` when
+        the status becomes past due and kept while it stays so; the value in `subscription` is ignored.
         """
 
 
 class Events(Protocol):
-    """The webhook's inbox. Leases are by the database's clock."""
+    """Received webhook events. Leases go by the database's clock."""
 
     async def add(self, stored: StoredEvent, *, handled: bool, now: datetime) -> bool:
-        """False, with nothing changed, when the provider's id of the event is known."""
+        """False, with nothing changed, if the provider's id of the event is known."""
 
     async def claim(self, event_id: UUID, *, lease: float) -> StoredEvent | None:
-        """Keep it from others for `lease` seconds; None when it is handled, claimed, put off or unknown."""
+        """Claim it for `lease` seconds; None if it is handled, claimed, postponed or unknown."""
 
     async def postpone(self, event_id: UUID, *, seconds: float) -> None:
-        """Count a failure; it may be claimed again in so many seconds."""
+        """Count a failure and end the claim; it may be claimed again after `seconds`."""
 
-    async def handled(self, event_id: UUID, *, at: datetime) -> None: ...
+    async def handled(self, event_id: UUID, *, at: datetime) -> None:
+        """Mark it as handled, so that it is never claimed again."""
 
     async def overdue(self, *, seconds: float, limit: int) -> list[UUID]:
-        """Those that could have been claimed for so many seconds, the longest first."""
+        """Events that have been claimable for `seconds`, the longest waiting first."""
 
     async def waiting(self) -> tuple[int, datetime | None]:
-        """How many are not handled, and when the oldest of them came."""
+        """How many are not handled, and when the oldest of them arrived."""
 
     async def forget_before(self, moment: datetime) -> int:
-        """Remove those that were handled before `moment`; returns how many."""
+        """Remove events handled before `moment`; returns how many."""
 
 
 class CustomerErasures(Protocol):
-    """Customers of erased accounts, still to be erased at the provider. Leases are by the database's clock."""
+    """Customers of erased accounts that are still to be erased at the provider. Leases go by the database's clock."""
 
     async def add(self, customer_id: str) -> None:
-        """To be claimed at once; a no-op when it is there."""
+        """Add it, claimable at once; a no-op if it is there."""
 
     async def claim(self, *, lease: float, limit: int) -> list[tuple[str, int]]:
-        """Due ones, kept from others for `lease` seconds, each with how often it has failed."""
+        """Claim up to `limit` due ones for `lease` seconds; returns each with its count of failures."""
 
     async def postpone(self, customer_id: str, *, seconds: float) -> None:
-        """Count a failure; it may be claimed again in so many seconds."""
+        """Count a failure and end the claim; it may be claimed again after `seconds`."""
 
-    async def remove(self, customer_id: str) -> None: ...
+    async def remove(self, customer_id: str) -> None:
+        """Remove it, done; a no-op if it is not there."""
 
 
 class Leases(Protocol):
-    """What one worker at a time may do."""
+    """Named leases, for work that one worker at a time may do."""
 
     async def take(self, name: str, holder: UUID, *, seconds: float) -> bool:
-        """Take or renew the lease, in one conditional statement, by the database's clock. False: another has it."""
+        """Take or renew the lease, in one conditional statement, by the database's clock. False if another holds it."""
 
     async def give_back(self, name: str, holder: UUID) -> None:
-        """A no-op when another has it."""
+        """Release the lease; a no-op if another holds it."""
 
 
 class BillingUnit(Protocol):
-    """One transaction. Left without `commit`, nothing of it has happened."""
+    """One transaction. Without `commit`, leaving it rolls everything back."""
 
     @property
     def plans(self) -> Plans: ...
@@ -129,4 +135,4 @@ class BillingUnit(Protocol):
 
 class BillingUnitOfWork(Protocol):
     def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[BillingUnit]:
-        """Open a transaction. A read-only one waits for no writer and must not write."""
+        """Open a transaction. A read-only one does not wait for writers and must not write."""

@@ -1,93 +1,75 @@
-"""Copying what the provider says of a customer, and working the plan out of it.
+"""Copying a customer's subscriptions from the provider and deriving the plan from them.
 
-Several workers may look at one customer at once, and the one that looked first may write last. Each takes a ticket
-before it looks, and what was seen under an earlier ticket never overwrites what was seen under a later one. Whatever
-happens after the latest look sends an event of its own, which looks again.
+Several workers may read one customer at once, and the first to read may be the last to write. So each takes a read
+number before it reads, and a subscription read under an earlier number never overwrites one read under a later
+number. A change after the latest read sends an event of its own, which reads again.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
 from uuid import UUID
 
+from parley.core.billing import BillingPorts
 from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
-from parley.core.billing.ports import PaymentProvider
-from parley.core.billing.stores import BillingUnitOfWork
 
 
 async def synchronize_subscription(
-    *,
-    uow: BillingUnitOfWork,
-    provider: PaymentProvider,
-    customer: Customer,
-    subscription_id: str,
-    grace: timedelta,
-    now: datetime,
-    event_id: UUID | None = None,
+    billing: BillingPorts, *, customer: Customer, subscription_id: str, event_id: UUID | None = None
 ) -> None:
-    """Look at one subscription. The event, if any, counts as handled in the transaction that writes what was seen.
+    """Read one subscription at the provider, then store it and the resulting plan.
 
-    Raises PaymentsUnavailable, PaymentsRefused, with nothing written.
+    The event, if any, is marked as handled in the same transaction. Raises PaymentsUnavailable, PaymentsRefused, with
+    nothing stored.
     """
-    read_number = await _ticket(uow, customer)
-    found = await provider.subscription(subscription_id)
-    # One of another customer is none of theirs, whatever named the two together.
-    seen = [] if found is None or found.customer_id != customer.id else [found]
-    await _write(uow, customer, seen, {subscription_id}, read_number, grace, now, event_id)
+    read_number = await _next_read_number(billing, customer)
+    found = await billing.provider.subscription(subscription_id)
+    # An event may name a customer and another customer's subscription.
+    found_here = [] if found is None or found.customer_id != customer.id else [found]
+    await _store(billing, customer, found_here, {subscription_id}, read_number, event_id)
 
 
-async def synchronize_customer(
-    *,
-    uow: BillingUnitOfWork,
-    provider: PaymentProvider,
-    customer: Customer,
-    grace: timedelta,
-    now: datetime,
-    event_id: UUID | None = None,
-) -> None:
-    """Look at everything that the customer has or had. Otherwise as `synchronize_subscription`."""
-    read_number = await _ticket(uow, customer)
-    seen = await provider.subscriptions(customer.id)
-    async with uow(read_only=True) as unit:
-        known = {
-            each.id for each in await unit.subscriptions.of(customer.account_id) if each.customer_id == customer.id
-        }
-    await _write(uow, customer, seen, known, read_number, grace, now, event_id)
+async def synchronize_customer(billing: BillingPorts, *, customer: Customer, event_id: UUID | None = None) -> None:
+    """The same for all subscriptions of the customer, those already stored and those at the provider."""
+    read_number = await _next_read_number(billing, customer)
+    found = await billing.provider.subscriptions(customer.id)
+    async with billing.uow(read_only=True) as unit:
+        stored = await unit.subscriptions.of(customer.account_id)
+    expected = {each.id for each in stored if each.customer_id == customer.id}
+    await _store(billing, customer, found, expected, read_number, event_id)
 
 
-async def _ticket(uow: BillingUnitOfWork, customer: Customer) -> int:
-    async with uow() as unit:
+async def _next_read_number(billing: BillingPorts, customer: Customer) -> int:
+    async with billing.uow() as unit:
         read_number = await unit.customers.next_read_number(customer.id)
         await unit.commit()
-    # None: the account was erased meanwhile. Writing will find nothing to write to.
+    # None: the account was erased meanwhile. `_store` will find no customer either.
     return read_number or 0
 
 
-async def _write(
-    uow: BillingUnitOfWork,
+async def _store(
+    billing: BillingPorts,
     customer: Customer,
-    seen: list[Subscription],
+    found: list[Subscription],
     expected: set[str],
     read_number: int,
-    grace: timedelta,
-    now: datetime,
     event_id: UUID | None,
 ) -> None:
-    """`expected` are the ids that were looked for: one that was not seen is over."""
-    account_id = customer.account_id
-    async with uow() as unit:
+    """Store what was found. Of the ids in `expected`, those not found count as cancelled."""
+    account_id, now = customer.account_id, billing.now()
+    async with billing.uow() as unit:
         await unit.customers.lock(account_id)
         if await unit.customers.get(customer.id) is not None:
-            missing = expected - {each.id for each in seen}
-            before = await unit.subscriptions.of(account_id)
-            over = [
-                replace(each, status=SubscriptionStatus.CANCELED)
-                for each in before
-                if each.id in missing and each.customer_id == customer.id
-            ]
-            for each in (*seen, *over):
+            missing = expected - {each.id for each in found}
+            stored = await unit.subscriptions.of(account_id)
+            for each in (*found, *_cancelled(stored, customer, missing)):
                 await unit.subscriptions.put(each, account_id=account_id, read_number=read_number, now=now)
-            paid = [each.pays_until(grace) for each in await unit.subscriptions.of(account_id)]
+            paid = [each.pays_until(billing.grace) for each in await unit.subscriptions.of(account_id)]
             await unit.plans.set_paid_until(account_id, max((until for until in paid if until), default=None))
         if event_id is not None:
             await unit.events.handled(event_id, at=now)
         await unit.commit()
+
+
+def _cancelled(stored: list[Subscription], customer: Customer, missing: set[str]) -> Iterable[Subscription]:
+    gone = (each for each in stored if each.id in missing and each.customer_id == customer.id)
+    return (replace(each, status=SubscriptionStatus.CANCELED) for each in gone)

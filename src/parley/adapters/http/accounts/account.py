@@ -70,9 +70,7 @@ class AccountController(Controller):
     async def change(self, data: JSONBody[AccountChange], request: AuthenticatedRequest, ports: Ports) -> AccountBody:
         """The mobile number or e-mail address, which identifies the account, cannot be changed."""
         account = await change_name(ports.accounts, account_id=request.user.account_id, name=data.name)
-        return account_body(
-            account, await read_plan(uow=ports.billing.uow, account_id=account.id, now=ports.accounts.now())
-        )
+        return account_body(account, await read_plan(ports.billing, account_id=account.id))
 
     @delete(
         "/user/me",
@@ -102,6 +100,4 @@ def account_body(account: Account, plan: Plan) -> AccountBody:
 
 async def _read(account_id: UUID, ports: HttpPorts) -> AccountBody:
     account = await read_account(ports.accounts, account_id=account_id)
-    return account_body(
-        account, await read_plan(uow=ports.billing.uow, account_id=account_id, now=ports.accounts.now())
-    )
+    return account_body(account, await read_plan(ports.billing, account_id=account_id))

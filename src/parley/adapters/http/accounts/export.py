@@ -81,9 +81,9 @@ async def export_account(request: AuthenticatedRequest, ports: Ports) -> Respons
 async def _head(account: Account, caller: Caller, ports: HttpPorts) -> bytes:
     """Everything except the rooms, without the closing brace."""
     now = ports.accounts.now()
-    plan = await read_plan(uow=ports.billing.uow, account_id=account.id, now=ports.accounts.now())
+    plan = await read_plan(ports.billing, account_id=account.id)
     sessions, _ = await read_sessions(ports.accounts, account_id=account.id, before=None, limit=MOST_SESSIONS)
-    days = await read_days(uow=ports.billing.uow, account_id=account.id, first=date.min)
+    days = await read_days(ports.billing, account_id=account.id, first=date.min)
     return msgspec.json.encode(
         {
             "exported_at": now,

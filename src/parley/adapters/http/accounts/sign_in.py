@@ -233,7 +233,7 @@ async def send(body: IdentityBody, purpose: Purpose, ports: HttpPorts) -> CodeAn
 
 
 async def _signed_in(signed_in: SignedIn, ports: HttpPorts) -> SignedInBody:
-    plan = await read_plan(uow=ports.billing.uow, account_id=signed_in.account.id, now=ports.accounts.now())
+    plan = await read_plan(ports.billing, account_id=signed_in.account.id)
     return SignedInBody(
         **msgspec.structs.asdict(_tokens(signed_in)),
         created=signed_in.created,

@@ -1,6 +1,6 @@
-"""The payment sandbox's pages, and those of ours that customers come back to where there is no frontend.
+"""The payment sandbox's pages, and the pages that customers return to if there is no frontend.
 
-They are whole without a script. Who knows the address of a sandbox page may press its buttons.
+They need no scripts. Anyone who knows the address of a sandbox page may press its buttons.
 """
 
 import base64
@@ -47,57 +47,57 @@ class SandboxPages(Controller):
 
     @get("/checkout/{session:str}")
     async def read_checkout(self, session: FromPath[str], ports: Ports) -> Response[str]:
-        return _checkout(await _till(ports).read_checkout(session), ports)
+        return _checkout(await _sandbox(ports).read_checkout(session), ports)
 
     @post("/checkout/{session:str}/pay")
     async def pay(self, session: FromPath[str], ports: Ports) -> Response[str]:
-        """Of a page that is paid it sends the events again: those of the first time may not have arrived."""
-        page = await _till(ports).read_checkout(session)
+        """On a paid page this sends the events again, since the first ones may not have arrived."""
+        page = await _sandbox(ports).read_checkout(session)
         if page.state is PageState.EXPIRED:
             return _checkout(page, ports)
-        await _receive(await _till(ports).pay(session), ports)
-        return _see_other(page.back.paid)
+        await _receive(await _sandbox(ports).pay(session), ports)
+        return _see_other(page.return_to.paid)
 
     @post("/checkout/{session:str}/cancel")
-    async def leave(self, session: FromPath[str], ports: Ports) -> Response[str]:
-        page = await _till(ports).read_checkout(session)
+    async def cancel_checkout(self, session: FromPath[str], ports: Ports) -> Response[str]:
+        page = await _sandbox(ports).read_checkout(session)
         if page.state is not PageState.OPEN:
             return _checkout(page, ports)
-        return _see_other(await _till(ports).leave(session))
+        return _see_other(await _sandbox(ports).cancel_checkout(session))
 
     @get("/portal/{token:str}")
     async def read_portal(self, token: FromPath[str], ports: Ports) -> Response[str]:
-        page = await _till(ports).read_portal(token)
-        place = _place(ports, f"portal/{token}")
-        buttons = "".join(_button(f"{place}/{action}", label) for action, label in _ACTIONS.items())
+        page = await _sandbox(ports).read_portal(token)
+        path = _path(ports, f"portal/{token}")
+        buttons = "".join(_button(f"{path}/{action}", label) for action, label in _ACTIONS.items())
         body = (
-            f"{_NOTE}{_standing(page.subscription)}{buttons if page.subscription else ''}"
-            f'<p><a href="{escape(page.back)}">Back</a></p>'
+            f"{_NOTE}{_facts(page.subscription)}{buttons if page.subscription else ''}"
+            f'<p><a href="{escape(page.return_address)}">Back</a></p>'
         )
         return _page("Your subscription", body)
 
     @post("/portal/{token:str}/{action:str}")
     async def manage(self, token: FromPath[str], action: FromPath[str], ports: Ports) -> Response[str]:
-        till = _till(ports)
+        sandbox = _sandbox(ports)
         match action:
             case "cancel":
-                sent = await till.cancel(token, at_once=False)
+                events = await sandbox.cancel(token, at_once=False)
             case "cancel-now":
-                sent = await till.cancel(token, at_once=True)
+                events = await sandbox.cancel(token, at_once=True)
             case "resume":
-                sent = await till.resume(token)
+                events = await sandbox.resume(token)
             case "fail":
-                sent = await till.fail_payment(token)
+                events = await sandbox.fail_payment(token)
             case "settle":
-                sent = await till.pay_open_invoice(token)
+                events = await sandbox.pay_open_invoice(token)
             case _:
                 raise CheckoutNotFound
-        await _receive(sent, ports)
-        return _see_other(_place(ports, f"portal/{token}"))
+        await _receive(events, ports)
+        return _see_other(_path(ports, f"portal/{token}"))
 
 
 class CheckoutPages(Controller):
-    """Where any payment provider sends customers back to."""
+    """The pages to which any payment provider sends customers back if there is no frontend."""
 
     path = "/checkout"
     opt = PUBLIC
@@ -109,50 +109,42 @@ class CheckoutPages(Controller):
 
     @get("/cancelled")
     async def cancelled(self) -> Response[str]:
-        return _page("Nothing was paid", "<p>Your plan is what it was. You can close this page.</p>")
+        return _page("Nothing was paid", "<p>Your plan has not changed. You can close this page.</p>")
 
     @get("/back")
     async def back(self) -> Response[str]:
-        return _page("That is all", "<p>What you changed counts in a moment. You can close this page.</p>")
+        return _page("Done", "<p>Your changes take effect in a moment. You can close this page.</p>")
 
 
-def _till(ports: HttpPorts) -> SandboxActions:
+def _sandbox(ports: HttpPorts) -> SandboxActions:
     if ports.billing.sandbox is None:
         raise CheckoutNotFound
     return ports.billing.sandbox
 
 
-async def _receive(sent: list[SignedEvent], ports: HttpPorts) -> None:
-    """The way that a webhook takes, up to its end: who comes back from here finds the plan changed."""
-    for body, signature in sent:
-        await receive_event(
-            uow=ports.billing.uow,
-            provider=ports.billing.provider,
-            queue=ports.sandbox_billing.event_queue,
-            body=body,
-            signature=signature,
-            new_id=ports.billing.new_id,
-            now=ports.billing.now(),
-        )
+async def _receive(events: list[SignedEvent], ports: HttpPorts) -> None:
+    """Receive and process the events as from a webhook, before answering, so that the plan has changed by then."""
+    for body, signature in events:
+        await receive_event(ports.sandbox_billing, body=body, signature=signature)
 
 
 def _checkout(page: CheckoutPage, ports: HttpPorts) -> Response[str]:
-    place = _place(ports, f"checkout/{page.session_id}")
-    targets = (page.back.paid, page.back.cancelled)
+    path = _path(ports, f"checkout/{page.session_id}")
+    targets = (page.return_to.paid, page.return_to.cancelled)
     match page.state:
         case PageState.OPEN:
-            facts = "<p>Plan: <strong>Pro</strong><br>Price: a sandbox price, which nobody is charged</p>"
-            buttons = _button(f"{place}/pay", "Pay") + _button(f"{place}/cancel", "Cancel")
+            facts = "<p>Plan: <strong>Pro</strong><br>Price: a sandbox price, nothing is charged</p>"
+            buttons = _button(f"{path}/pay", "Pay") + _button(f"{path}/cancel", "Cancel")
             return _page("Subscribe to Pro", _NOTE + facts + buttons, targets=targets)
         case PageState.PAID:
-            body = f"{_NOTE}<p>It cannot be paid again.</p>{_button(f'{place}/pay', 'Continue')}"
+            body = f"{_NOTE}<p>It cannot be paid again.</p>{_button(f'{path}/pay', 'Continue')}"
             return _page("This is paid", body, status=410, targets=targets)
         case PageState.EXPIRED:
-            link = f'<p><a href="{escape(page.back.cancelled)}">Back</a></p>'
+            link = f'<p><a href="{escape(page.return_to.cancelled)}">Back</a></p>'
             return _page("This page has expired", f"{_NOTE}<p>Nothing was paid.</p>{link}", status=410)
 
 
-def _standing(subscription: Subscription | None) -> str:
+def _facts(subscription: Subscription | None) -> str:
     if subscription is None:
         return "<p>There is no subscription.</p>"
     facts = [f"Plan: <strong>Pro</strong><br>Status: <strong>{escape(subscription.status.value)}</strong>"]
@@ -167,20 +159,20 @@ def _button(action: str, label: str) -> str:
     return f'<form method="post" action="{escape(action)}"><button>{escape(label)}</button></form>'
 
 
-def _place(ports: HttpPorts, path: str) -> str:
-    """Without a host, which may be another than the one that the browser knows; a proxy may have put a path before."""
+def _path(ports: HttpPorts, path: str) -> str:
+    """A path without host, since the browser may know another one, but with the path prefix of PUBLIC_URL."""
     return f"{urlsplit(ports.public_url).path.rstrip('/')}/sandbox/{path}"
 
 
 def _page(title: str, body: str, *, status: int = 200, targets: tuple[str, ...] = ()) -> Response[str]:
-    """`body` is HTML. Forms in it lead to this server, or by way of it to the origins of `targets`."""
+    """`body` is HTML. Its forms may lead to this server and redirect to the origins of `targets`."""
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
-    # Browsers hold a redirect after a form against form-action too.
+    # Browsers apply form-action to redirects after a form, too.
     origins = {f"{urlsplit(target).scheme}://{urlsplit(target).netloc}" for target in targets}
     sources = " ".join(["'self'", *sorted(origins)])
     policy = (

@@ -66,7 +66,7 @@ class SubscriptionController(Controller):
         responses=problems(401, AlreadySubscribed(), *_PROVIDER_ERRORS),
     )
     async def subscribe(self, request: AuthenticatedRequest, ports: Ports) -> CheckoutBody:
-        """A page to pay on. Asking again on the same day leads to the same page."""
+        """Opens a page to pay on. Repeated calls on one day return the same page."""
         return await _subscribe(request, ports)
 
     @get(
@@ -81,8 +81,8 @@ class SubscriptionController(Controller):
         responses=problems(401),
     )
     async def read(self, request: AuthenticatedRequest, ports: Ports) -> SubscriptionBody:
-        """As the payment provider last said, whatever order its events arrived in."""
-        return await _standing(request, ports)
+        """The plan and the subscription as the payment provider last reported them."""
+        return await _overview(request, ports)
 
     @post(
         "/subscription/portal",
@@ -92,12 +92,9 @@ class SubscriptionController(Controller):
         responses=problems(401, NotSubscribed(), *_PROVIDER_ERRORS),
     )
     async def portal(self, request: AuthenticatedRequest, ports: Ports) -> PortalBody:
-        """The payment provider's page: change the card, cancel, see the invoices."""
+        """Opens the payment provider's page to change the card, cancel, or see invoices."""
         url = await manage_subscription(
-            uow=ports.billing.uow,
-            provider=ports.billing.provider,
-            account_id=request.user.account_id,
-            back=_back(request, ports),
+            ports.billing, account_id=request.user.account_id, return_to=_return_addresses(request, ports)
         )
         return PortalBody(_absolute(url, request, ports))
 
@@ -106,36 +103,32 @@ async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts) -> Checkou
     account = await read_account(ports.accounts, account_id=request.user.account_id)
     kind, value = account.identity.kind, account.identity.value
     checkout = await subscribe(
-        uow=ports.billing.uow,
-        provider=ports.billing.provider,
+        ports.billing,
         account_id=account.id,
         email=value if kind is IdentityKind.EMAIL else None,
         mobile_number=value if kind is IdentityKind.MOBILE_NUMBER else None,
-        back=_back(request, ports),
-        now=ports.billing.now(),
+        return_to=_return_addresses(request, ports),
     )
     return CheckoutBody(_absolute(checkout.url, request, ports), checkout.session_id)
 
 
-async def _standing(request: AuthenticatedRequest, ports: HttpPorts) -> SubscriptionBody:
-    standing = await read_subscription(
-        uow=ports.billing.uow, account_id=request.user.account_id, grace=ports.billing.grace, now=ports.billing.now()
-    )
-    subscription = standing.subscription
+async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> SubscriptionBody:
+    overview = await read_subscription(ports.billing, account_id=request.user.account_id)
+    subscription = overview.subscription
     return SubscriptionBody(
-        plan=standing.plan.value,
+        plan=overview.plan.value,
         status="none" if subscription is None else subscription.status.value,
         current_period_end=None if subscription is None else subscription.current_period_end,
         cancel_at_period_end=subscription is not None and subscription.cancel_at_period_end,
-        daily_limit=daily_limit(standing.plan, basic=ports.billing.basic_daily_limit),
+        daily_limit=daily_limit(overview.plan, basic=ports.billing.basic_daily_limit),
     )
 
 
-def _back(request: AuthenticatedRequest, ports: HttpPorts) -> ReturnAddresses:
-    """To the frontend where there is one, else to pages of ours."""
+def _return_addresses(request: AuthenticatedRequest, ports: HttpPorts) -> ReturnAddresses:
+    """Addresses of the frontend if there is one, else of this server's own pages."""
     if ports.frontend_url:
         home = ports.frontend_url
-        return ReturnAddresses(_telling(home, "done"), _telling(home, "cancelled"), home)
+        return ReturnAddresses(_with_outcome(home, "done"), _with_outcome(home, "cancelled"), home)
     return ReturnAddresses(
         _absolute("/checkout/done", request, ports),
         _absolute("/checkout/cancelled", request, ports),
@@ -143,13 +136,13 @@ def _back(request: AuthenticatedRequest, ports: HttpPorts) -> ReturnAddresses:
     )
 
 
-def _telling(address: str, outcome: str) -> str:
+def _with_outcome(address: str, outcome: str) -> str:
     parts = urlsplit(address)
     return urlunsplit(parts._replace(query=f"{parts.query}&checkout={outcome}".lstrip("&")))
 
 
 def _absolute(url: str, request: AuthenticatedRequest, ports: HttpPorts) -> str:
-    """A provider on this server gives paths; PUBLIC_URL, or else the request, says what they begin with."""
+    """Complete a path on this server with PUBLIC_URL or, without one, the request's base URL."""
     if not url.startswith("/"):
         return url
     return (ports.public_url or str(request.base_url).rstrip("/")) + url

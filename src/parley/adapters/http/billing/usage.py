@@ -67,12 +67,7 @@ class UsageController(Controller):
 
 
 async def _usage(account_id: UUID, ports: HttpPorts) -> UsageBody:
-    usage = await read_usage(
-        uow=ports.billing.uow,
-        account_id=account_id,
-        basic_limit=ports.billing.basic_daily_limit,
-        now=ports.billing.now(),
-    )
+    usage = await read_usage(ports.billing, account_id=account_id)
     return UsageBody(
         plan=usage.plan.value,
         day=usage.today.day,

@@ -80,20 +80,12 @@ class WebhookController(Controller):
         responses=problems(EventInvalid(), 404, 413, 415),
     )
     async def receive(self, request: Request[Any, Any, Any], ports: Ports, signature: Signature = "") -> ReceivedBody:
-        """Stored once by its id, acknowledged, and followed by a worker. 404 while STRIPE_WEBHOOK_SECRET is not set."""
+        """Stores the event once by its id; a worker processes it. 404 while STRIPE_WEBHOOK_SECRET is not set."""
         return await _receive(request, ports, signature)
 
 
 async def _receive(request: Request[Any, Any, Any], ports: HttpPorts, signature: str) -> ReceivedBody:
     if not ports.webhook_open:
         raise NotFoundException
-    await receive_event(
-        uow=ports.billing.uow,
-        provider=ports.billing.provider,
-        queue=ports.billing.event_queue,
-        body=await request.body(),
-        signature=signature,
-        new_id=ports.billing.new_id,
-        now=ports.billing.now(),
-    )
+    await receive_event(ports.billing, body=await request.body(), signature=signature)
     return ReceivedBody()

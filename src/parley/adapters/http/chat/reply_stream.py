@@ -90,6 +90,26 @@ _EVENTS = ResponseSpec(
 )
 
 
+LastEventId = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        description="Resume after the event with this id",
+        examples=example("1-6"),
+        schema_extra={"pattern": EVENT_ID},
+    ),
+]
+LastEventIdParameter = Annotated[
+    str | None,
+    QueryParameter(
+        name="last_event_id",
+        description="As `Last-Event-ID`, for clients that cannot send headers",
+        examples=example("1-6"),
+        schema_extra={"pattern": EVENT_ID},
+    ),
+]
+
+
 class ReplyController(Controller):
     path = "/chatroom/{chatroom_id:uuid}/messages/{message_id:uuid}"
     tags = ("Messages",)
@@ -131,24 +151,8 @@ class ReplyController(Controller):
                 examples=example(TICKET),
             ),
         ] = None,
-        last_event_id: Annotated[
-            str | None,
-            HeaderParameter(
-                name="Last-Event-ID",
-                description="Resume after the event with this id",
-                examples=example("1-6"),
-                schema_extra={"pattern": EVENT_ID},
-            ),
-        ] = None,
-        last_event_id_parameter: Annotated[
-            str | None,
-            QueryParameter(
-                name="last_event_id",
-                description="As `Last-Event-ID`, for clients that cannot send headers",
-                examples=example("1-6"),
-                schema_extra={"pattern": EVENT_ID},
-            ),
-        ] = None,
+        last_event_id: LastEventId = None,
+        last_event_id_parameter: LastEventIdParameter = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
         account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)

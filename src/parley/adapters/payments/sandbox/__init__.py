@@ -1,7 +1,7 @@
-"""The payment provider of a parley without Stripe: no money moves, and all else is as with Stripe.
+"""The built-in payment provider for running without Stripe: no money moves, everything else works as with Stripe.
 
-A checkout page and the subscription that comes of it are one object: paying is one swap of its text, and so is every
-change after it. Whoever finds that another was quicker starts again from what it is now.
+A checkout page and the resulting subscription are one stored object. Paying, and every later change, replaces its text
+by compare-and-swap and starts again if another change came first.
 """
 
 import hmac
@@ -10,19 +10,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 
+from parley.adapters.payments import stripe_events
+from parley.adapters.payments.return_address import with_session_id
 from parley.adapters.payments.sandbox import events
 from parley.adapters.payments.sandbox.objects import (
     PERIOD,
     CheckoutObject,
     PortalObject,
     SandboxState,
-    as_of,
-    text_of,
+    at_time,
+    to_text,
 )
 from parley.core.accounts.ports import NewToken
 from parley.core.billing.errors import CheckoutNotFound, PaymentsRefused
@@ -30,11 +31,11 @@ from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, 
 from parley.core.billing.sandbox import CheckoutPage, PageState, PortalPage, SignedEvent
 from parley.core.ports import Clock
 
-CHECKOUT_LIFE = timedelta(hours=24)
-PORTAL_LIFE = timedelta(hours=1)
+CHECKOUT_LIFETIME = timedelta(hours=24)
+PORTAL_LIFETIME = timedelta(hours=1)
 
 _CUSTOMER, _CHECKOUT, _SUBSCRIPTION = "cus_sandbox_", "cs_sandbox_", "sub_sandbox_"
-# Nothing else reaches the database, which would choke on some of what an address can hold.
+# Other ids are not looked up: a URL can contain what the database rejects, such as NUL.
 _CHECKOUT_ID = re.compile(_CHECKOUT + "[0-9a-f]{32}")
 
 _Change = Callable[[Subscription], Subscription]
@@ -43,13 +44,13 @@ _Change = Callable[[Subscription], Subscription]
 class SandboxPayments:
     """The `PaymentProvider`, and the `SandboxActions` of its pages.
 
-    `secret` signs events and makes pages hard to guess; the pages' addresses begin with `public_url`. Raises ValueError
-    without a secret: anybody could sign with an empty one.
+    `secret` signs events and makes page addresses unguessable; these addresses begin with `public_url`. Raises
+    ValueError without a secret, since anyone could sign with an empty one.
     """
 
     def __init__(self, state: SandboxState, *, secret: bytes, public_url: str, now: Clock, new_token: NewToken) -> None:
         if not secret:
-            raise ValueError("The sandbox's secret is empty: anybody could sign events.")
+            raise ValueError("The sandbox's secret is empty: anyone could sign events.")
         self._state = state
         self._secret = secret
         self._pages = f"{public_url}/sandbox"
@@ -57,76 +58,74 @@ class SandboxPayments:
         self._new_token = new_token
 
     async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
-        del email, mobile_number  # There is nobody to write to.
+        del email, mobile_number  # The sandbox sends no receipts.
         customer_id = _CUSTOMER + account_id.hex
         await self._state.add(customer_id, customer_id, "{}")
         return customer_id
 
-    def owns(self, customer_id: str) -> bool:
+    def recognizes(self, customer_id: str) -> bool:
         return customer_id.startswith(_CUSTOMER)
 
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, back: ReturnAddresses, once: str, now: datetime
+        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
     ) -> Checkout:
-        fresh = text_of(CheckoutObject(customer_id, account_id, back, now + CHECKOUT_LIFE))
-        session_id = _CHECKOUT + self._digest("checkout", customer_id, once)
+        fresh = to_text(CheckoutObject(customer_id, account_id, return_to, now + CHECKOUT_LIFETIME))
+        session_id = _CHECKOUT + self._digest("checkout", customer_id, idempotency_key)
         while not await self._state.add(session_id, customer_id, fresh):
             found = await self._find(session_id)
             if found is None or found.state(now) is PageState.OPEN:
                 break
-            # The next page hangs on this one, so that callers still agree on which it is.
+            # Paid or expired. The next id is derived from it, so that parallel callers get the same next page.
             session_id = _CHECKOUT + self._digest("checkout", customer_id, session_id)
         await self._require_customer(customer_id)
         return Checkout(f"{self._pages}/checkout/{session_id}", session_id)
 
-    async def open_portal(self, customer_id: str, *, back: ReturnAddresses) -> str:
+    async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:
         token = self._new_token()
-        portal = PortalObject(customer_id, back.portal, self._now() + PORTAL_LIFE)
-        await self._state.add(self._portal_id(token), customer_id, text_of(portal))
+        portal = PortalObject(customer_id, return_to.portal, self._now() + PORTAL_LIFETIME)
+        await self._state.add(self._portal_id(token), customer_id, to_text(portal))
         await self._require_customer(customer_id)
         return f"{self._pages}/portal/{token}"
 
     async def subscription(self, subscription_id: str) -> Subscription | None:
         found = await self._find(_session_id(subscription_id))
-        return None if found is None or found.subscription is None else as_of(found.subscription, self._now())
+        return None if found is None or found.subscription is None else at_time(found.subscription, self._now())
 
     async def subscriptions(self, customer_id: str) -> list[Subscription]:
-        """The latest first."""
-        kept = await self._state.of_customer(customer_id)
-        checkouts = [_checkout(text) for object_id, text in kept if object_id.startswith(_CHECKOUT)]
+        """The customer's subscriptions, the latest paid first."""
+        stored = await self._state.of_customer(customer_id)
+        checkouts = [_checkout(text) for object_id, text in stored if object_id.startswith(_CHECKOUT)]
         paid = [(each.paid_at, each.subscription) for each in checkouts if each.paid_at and each.subscription]
         now = self._now()
-        return [as_of(subscription, now) for _, subscription in sorted(paid, key=lambda each: each[0], reverse=True)]
+        return [at_time(subscription, now) for _, subscription in sorted(paid, key=lambda each: each[0], reverse=True)]
 
     async def erase_customer(self, customer_id: str) -> None:
         await self._state.remove_customer(customer_id)
 
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
-        return events.read_event(body, signature, secret=self._secret, now=now)
+        return stripe_events.read_event(body, signature, secret=self._secret, now=now)
 
     async def check(self) -> None:
-        """Nothing is far away."""
+        """Nothing to verify: the sandbox has no connection and no settings of its own."""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
     async def read_checkout(self, session_id: str) -> CheckoutPage:
         found = await self._find(session_id)
         if found is None:
             raise CheckoutNotFound
-        # Stripe's pages tell it too.
-        mark = "&" if urlsplit(found.back.paid).query else "?"
-        back = replace(found.back, paid=f"{found.back.paid}{mark}session_id={session_id}")
-        return CheckoutPage(session_id, found.state(self._now()), found.expires_at, back)
+        return_to = replace(found.return_to, paid=with_session_id(found.return_to.paid, session_id))
+        return CheckoutPage(session_id, found.state(self._now()), found.expires_at, return_to)
 
     async def pay(self, session_id: str) -> list[SignedEvent]:
         return await self._swap(session_id, partial(_paid, session_id=session_id, now=self._now()))
 
-    async def leave(self, session_id: str) -> str:
+    async def cancel_checkout(self, session_id: str) -> str:
         page = await self.read_checkout(session_id)
         if page.state is not PageState.OPEN:
             raise CheckoutNotFound
-        return page.back.cancelled
+        return page.return_to.cancelled
 
     async def read_portal(self, token: str) -> PortalPage:
         text = await self._state.get(self._portal_id(token))
@@ -134,9 +133,9 @@ class SandboxPayments:
         if portal is None or portal.expires_at <= self._now():
             raise CheckoutNotFound
         subscriptions = await self.subscriptions(portal.customer_id)
-        # One that runs is what somebody wants to manage; without any, the latest.
+        # Prefer a subscription that has not ended; else the latest.
         running = [each for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
-        return PortalPage(next(iter(running or subscriptions), None), portal.back)
+        return PortalPage(next(iter(running or subscriptions), None), portal.return_address)
 
     async def cancel(self, token: str, *, at_once: bool) -> list[SignedEvent]:
         if at_once:
@@ -155,7 +154,7 @@ class SandboxPayments:
         return await self._manage(token, change, events.SUBSCRIPTION_UPDATED, events.INVOICE_PAID)
 
     async def _manage(self, token: str, change: _Change, *kinds: str) -> list[SignedEvent]:
-        """Change the subscription that the portal shows."""
+        """Change the subscription that the portal page shows."""
         subscription = (await self.read_portal(token)).subscription
         if subscription is None:
             return []
@@ -164,13 +163,13 @@ class SandboxPayments:
         return await self._swap(session_id, lambda checkout: _managed(checkout, change, kinds, now))
 
     async def _swap(self, session_id: str, change: Callable[[CheckoutObject], CheckoutObject]) -> list[SignedEvent]:
-        """The events of the latest change: of a repeat the same, and whoever has them ignores those."""
+        """Apply the change; returns its events. A repeat returns the same events, which the webhook ignores."""
         while True:
             old = await self._text(session_id)
             if old is None:
                 raise CheckoutNotFound
             changed = change(_checkout(old))
-            new = text_of(changed)
+            new = to_text(changed)
             if new == old or await self._state.replace(session_id, old=old, new=new):
                 return self._events(session_id, changed)
 
@@ -192,7 +191,7 @@ class SandboxPayments:
         return await self._state.get(session_id) if _CHECKOUT_ID.fullmatch(session_id) else None
 
     async def _require_customer(self, customer_id: str) -> None:
-        """Asked after something was added: an erasure at that moment may not have seen it."""
+        """Called after adding an object, because a concurrent erasure may have missed it."""
         if await self._state.get(customer_id) is None:
             await self._state.remove_customer(customer_id)
             raise PaymentsRefused
@@ -228,7 +227,7 @@ def _paid(checkout: CheckoutObject, *, session_id: str, now: datetime) -> Checko
 def _managed(checkout: CheckoutObject, change: _Change, kinds: tuple[str, ...], now: datetime) -> CheckoutObject:
     if checkout.subscription is None:
         return checkout
-    before = as_of(checkout.subscription, now)
+    before = at_time(checkout.subscription, now)
     after = change(before)
     if before.status is SubscriptionStatus.CANCELED or after == before:
         return checkout

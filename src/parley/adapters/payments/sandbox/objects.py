@@ -1,4 +1,4 @@
-"""What the sandbox keeps, as JSON, and what time does to it."""
+"""The sandbox's stored objects, as JSON, and how subscriptions change with time."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,31 +14,32 @@ PERIOD = timedelta(days=30)
 
 
 class SandboxState(Protocol):
-    """Texts by id, each of a customer. Every call is a transaction of its own. Raises Unavailable."""
+    """Stores texts by id, each for a customer. Every call is a transaction of its own. Raises Unavailable."""
 
     async def add(self, object_id: str, customer_id: str, body: str) -> bool:
-        """False, with nothing changed, when the id is known."""
+        """False, with nothing changed, if the id is known."""
 
     async def get(self, object_id: str) -> str | None: ...
 
     async def of_customer(self, customer_id: str) -> list[tuple[str, str]]:
-        """Ids and texts, in no order."""
+        """The customer's ids and texts, in no particular order."""
 
     async def replace(self, object_id: str, *, old: str, new: str) -> bool:
-        """False, with nothing changed, when the text is not `old`. Of parallel calls one finds its `old`."""
+        """False, with nothing changed, if the text is not `old`. Of parallel calls exactly one succeeds."""
 
-    async def remove_customer(self, customer_id: str) -> None: ...
+    async def remove_customer(self, customer_id: str) -> None:
+        """Remove all texts of the customer; a no-op if there are none."""
 
 
 class CheckoutObject(msgspec.Struct, frozen=True):
-    """A page to pay on and the subscription that came of it, as it was right after the latest of its `changes`.
+    """A checkout page and the resulting subscription, as it was right after the latest of its `changes`.
 
-    `event_kinds` are the kinds of event that this change sent.
+    `event_kinds` are the kinds of the events which that change sent. `name=` keeps the names of stored fields.
     """
 
     customer_id: str
     account_id: UUID
-    back: ReturnAddresses
+    return_to: ReturnAddresses = msgspec.field(name="back")
     expires_at: datetime
     paid_at: datetime | None = None
     subscription: Subscription | None = None
@@ -53,16 +54,16 @@ class CheckoutObject(msgspec.Struct, frozen=True):
 
 class PortalObject(msgspec.Struct, frozen=True):
     customer_id: str
-    back: str
+    return_address: str = msgspec.field(name="back")
     expires_at: datetime
 
 
-def text_of(kept: CheckoutObject | PortalObject) -> str:
-    return msgspec.json.encode(kept).decode()
+def to_text(stored: CheckoutObject | PortalObject) -> str:
+    return msgspec.json.encode(stored).decode()
 
 
-def as_of(subscription: Subscription, now: datetime) -> Subscription:
-    """What the time since the latest change has made of it: it is over, or some periods further."""
+def at_time(subscription: Subscription, now: datetime) -> Subscription:
+    """The subscription at `now`: it has ended with its period, or was renewed for each period that has passed."""
     end = subscription.current_period_end
     if subscription.status is SubscriptionStatus.CANCELED or end is None or now < end:
         return subscription

@@ -6,11 +6,15 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import customer_erasures, customers, rooms
+from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 
 _rooms_of_account = rooms.c.account_id == bindparam("account")
-_LOCK = Statement(select(rooms.c.id).where(_rooms_of_account).order_by(rooms.c.id).with_for_update())
+# FOR NO KEY UPDATE: new rooms wait, but posts in existing rooms, which insert usage, do not.
+_LOCK_ACCOUNT = Statement(
+    select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(key_share=True)
+)
+_LOCK_ROOMS = Statement(select(rooms.c.id).where(_rooms_of_account).order_by(rooms.c.id).with_for_update())
 _ERASE_ROOMS = Statement(delete(rooms).where(_rooms_of_account))
 _KEEP_CUSTOMERS = Statement(
     insert(customer_erasures).from_select(
@@ -22,7 +26,8 @@ _KEEP_CUSTOMERS = Statement(
 
 class SqlAccountErasure(SqlStore):
     async def lock(self, account_id: UUID) -> None:
-        await self._transaction.all(_LOCK, account=account_id)
+        await self._transaction.all(_LOCK_ACCOUNT, account=account_id)
+        await self._transaction.all(_LOCK_ROOMS, account=account_id)
 
     async def erase(self, account_id: UUID) -> None:
         """Messages and keys go with their rooms; plan, usage, customers and subscriptions go with the account."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, bindparam, case, delete, insert, select, tuple_, update
 
 from parley.adapters.sql.engine.statements import Statement, given
-from parley.adapters.sql.engine.tables import Id, Moment, rooms
+from parley.adapters.sql.engine.tables import Id, Moment, accounts, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Room, RoomCursor
 
@@ -15,6 +15,8 @@ _changeable = ("name", "model", "instructions")
 _columns = tuple(rooms.c[name] for name in _names)
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
+# FOR SHARE waits for an erasure, which has locked the rooms that it knows and must not miss this one.
+_LOCK_ACCOUNT = Statement(select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(read=True))
 _ADD = Statement(insert(rooms).values(given(*_names)))
 _GET = Statement(select(*_columns).where(*_this_room))
 _page = (
@@ -54,6 +56,7 @@ _RESERVE = Statement(
 
 class SqlRooms(SqlStore):
     async def add(self, room: Room) -> None:
+        await self._transaction.all(_LOCK_ACCOUNT, account=room.account_id)
         await self._transaction.execute(_ADD, **{name: getattr(room, name) for name in _names})
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:

@@ -1,0 +1,167 @@
+"""Every pair of operations that lock rows of one account runs in parallel on PostgreSQL without a deadlock.
+
+A deadlock would surface as Unavailable, which none of these operations may raise here.
+"""
+
+import itertools
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.statements import Statement
+from parley.adapters.sql.engine.tables import usage_days
+from parley.core.accounts.erase import erase_account
+from parley.core.accounts.model import SignedIn
+from parley.core.billing import BillingPorts
+from parley.core.billing.events import process_event, receive_event
+from parley.core.billing.model import Customer, Plan, Subscription, SubscriptionStatus
+from parley.core.billing.usage import override_plan
+from parley.core.chat.model import Message, Room
+from parley.core.chat.write_reply import write_reply
+from parley.core.errors import DomainError, Unavailable
+from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
+from tests.contracts.postgres_fixtures import migrated_database
+from tests.unit.accounts.environment import AccountsEnvironment, outcomes
+from tests.unit.billing.scenario import RecordingQueue, billing_ports
+from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
+from tests.unit.chat.environment import ChatEnvironment
+
+# Only some rounds meet at the rows where it matters.
+ROUNDS = 100 if os.environ.get("FAULTS") == "long" else 6
+MANY = 1_000
+FORGET_USAGE = Statement(usage_days.delete())
+
+
+class Round:
+    """An account with a session, a sign-in code, a room with a pending reply, and two customers.
+
+    With `is_first_of_day` it has no row of today's usage: only inserting one locks the account.
+    """
+
+    def __init__(
+        self, database: Database, *, accounts: AccountsEnvironment, chat: ChatEnvironment, is_first_of_day: bool
+    ) -> None:
+        self.database = database
+        self.is_first_of_day = is_first_of_day
+        self.accounts = accounts
+        self.chat = chat
+        self.queue = RecordingQueue()
+        self.provider = ScriptedProvider()
+        self.billing: BillingPorts = billing_ports(
+            SqlBillingUnitOfWork(database), self.provider, self.queue, now=lambda: NOW
+        )
+
+    async def prepare(self) -> None:
+        # Beyond the limit of codes an hour.
+        self.accounts.advance(minutes=61)
+        self.signed_in: SignedIn = await self.accounts.sign_in()
+        self.accounts.advance(minutes=2)
+        self.code = await self.accounts.send()
+        self.room: Room = await self.chat.room(account_id=self.account_id)
+        self.reply: Message = (await self.chat.post(self.room, account_id=self.account_id)).reply
+        await self._add_customer("a")
+        await self._add_customer("b")
+        if self.is_first_of_day:
+            async with self.database.transaction() as transaction:
+                await transaction.execute(FORGET_USAGE)
+                await transaction.commit()
+
+    @property
+    def account_id(self) -> UUID:
+        return self.signed_in.account.id
+
+    @property
+    def customer_id(self) -> str:
+        return f"cus_b_{self.account_id}"
+
+    async def post_message(self) -> None:
+        await self.chat.post(self.room, account_id=self.account_id)
+
+    async def end_reply(self) -> None:
+        await write_reply(self.chat.chat, self.reply.id)
+
+    async def delete_room(self) -> None:
+        await self.chat.delete(self.room, self.account_id)
+
+    async def post_in_new_room(self) -> None:
+        await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
+
+    async def erase_account(self) -> None:
+        await erase_account(self.accounts.ports, account_id=self.account_id)
+
+    async def synchronize_customer(self) -> None:
+        await receive_event(self.billing, body=body_of(an_event(self.customer_id, None).event), signature=SIGNATURE)
+        await process_event(self.billing, self.queue.ids.pop())
+
+    async def override_plan(self) -> None:
+        await override_plan(self.billing, account_id=self.account_id, plan=Plan.PRO)
+
+    async def sign_in(self) -> None:
+        await self.accounts.verify(self.code)
+
+    async def refresh(self) -> None:
+        await self.accounts.refresh(self.signed_in.refresh_token)
+
+    async def log_out(self) -> None:
+        await self.accounts.end(self.accounts.caller(self.signed_in))
+
+    async def _add_customer(self, name: str) -> None:
+        customer = Customer(f"cus_{name}_{self.account_id}", self.account_id)
+        async with self.billing.uow() as unit:
+            await unit.customers.add(customer, now=NOW)
+            await unit.commit()
+        self.provider.set(
+            Subscription(
+                f"sub_{name}_{self.account_id}", customer.id, None, SubscriptionStatus.ACTIVE, PERIOD_END, False
+            )
+        )
+
+
+OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
+    Round.post_message,
+    Round.end_reply,
+    Round.delete_room,
+    Round.post_in_new_room,
+    Round.erase_account,
+    Round.synchronize_customer,
+    Round.override_plan,
+    Round.sign_in,
+    Round.refresh,
+    Round.log_out,
+)
+
+
+@asynccontextmanager
+async def opened() -> AsyncGenerator[Database, None]:
+    async with migrated_database() as url:
+        database = Database(url)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+@pytest.mark.parametrize("first", OPERATIONS, ids=lambda operation: operation.__name__)
+async def test_no_pair_of_operations_on_one_account_deadlocks(first) -> None:
+    """`first` with itself and with each operation after it in OPERATIONS."""
+    async with opened() as database:
+        accounts, chat = AccountsEnvironment(SqlAccountsUnitOfWork(database)), ChatEnvironment()
+        chat.uow = SqlChatUnitOfWork(database, basic_limit=MANY)
+        chat.chat = replace(chat.chat, uow=chat.uow)
+        chat.model.will("An answer")
+        others = OPERATIONS[OPERATIONS.index(first) :]
+        for second, number in itertools.product(others, range(ROUNDS)):
+            current = Round(database, accounts=accounts, chat=chat, is_first_of_day=number % 2 == 0)
+            await current.prepare()
+            _, raised = await outcomes(operation(current) for operation in (first, second) * 2)
+            unexpected = [each for each in raised if isinstance(each, Unavailable) or not isinstance(each, DomainError)]
+            assert not unexpected, (second.__name__, unexpected)
+            await outcomes([current.erase_account()])
