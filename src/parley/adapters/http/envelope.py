@@ -64,7 +64,9 @@ class Envelope:
                 message["headers"] = headers
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        client = scope.get("client")
+        address = client[0] if client else "unknown"
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode(), address=address)
         try:
             await self._app(scope, receive_wrapped, send_wrapped)
         finally:

@@ -1,11 +1,10 @@
 """The open connections of one process, limited in total and for each client address."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Protocol
 
-# RFC 6177: a site is assigned at least a /64, so one client controls all addresses in it.
-SITE_PREFIX = 64
+from parley.adapters.http.client_address import client_of
 
 
 class Connection(Protocol):
@@ -103,14 +102,3 @@ class Connections:
         if ip.is_loopback or any(ip in network for network in self._shared):
             return None
         return client_of(address)
-
-
-def client_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, mapped to IPv6 or not, a /64 of IPv6, or any other text unchanged."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or IPv6Network((int(ip), SITE_PREFIX), strict=False))
