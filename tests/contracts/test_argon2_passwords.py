@@ -67,7 +67,7 @@ async def test_event_loop_runs_while_a_password_is_hashed(passwords):
 
 
 async def test_work_that_would_not_begin_in_time_is_refused():
-    passwords = Argon2Passwords(threads=1, longest_wait=0.001)
+    passwords = Argon2Passwords(threads=1, longest_seconds=0.001)
     working = asyncio.create_task(passwords.hash("correct horse"))
     await asyncio.sleep(0)
 
@@ -76,8 +76,23 @@ async def test_work_that_would_not_begin_in_time_is_refused():
             await refused
         assert refusal.value.retry_after > 0
 
-    assert await working
-    assert await passwords.hash("correct horse")
+    with pytest.raises(Overloaded):
+        await working
+    passwords.close()
+
+
+async def test_work_is_refused_at_once_if_what_waits_takes_too_long():
+    passwords = Argon2Passwords(threads=1)
+    await passwords.hash("correct horse")
+    working = [asyncio.create_task(passwords.hash("correct horse")) for _ in range(5_000)]
+    done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_EXCEPTION)
+
+    # None of those refused so far had waited: the first ones are still at work.
+    assert len(done) > 4_000
+    assert all(isinstance(task.exception(), Overloaded) for task in list(done)[-1_000:])
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
     passwords.close()
 
 
@@ -114,7 +129,7 @@ async def test_hashing_threads_have_a_lower_priority(passwords):
     mine = os.getpriority(os.PRIO_PROCESS, 0)
     await passwords.hash("correct horse")
 
-    priority = await asyncio.get_running_loop().run_in_executor(passwords._threads, own_priority)
+    priority = await asyncio.get_running_loop().run_in_executor(passwords._executor, own_priority)
 
     assert priority == (NICENESS if sys.platform == "linux" else mine)
     assert os.getpriority(os.PRIO_PROCESS, 0) == mine
