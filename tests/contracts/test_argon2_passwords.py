@@ -67,7 +67,7 @@ async def test_event_loop_runs_while_a_password_is_hashed(passwords):
 
 
 async def test_work_that_would_not_begin_in_time_is_refused():
-    passwords = Argon2Passwords(threads=1, longest_seconds=0.001)
+    passwords = Argon2Passwords(threads=1, longest_wait=0.001)
     working = asyncio.create_task(passwords.hash("correct horse"))
     await asyncio.sleep(0)
 
@@ -76,8 +76,8 @@ async def test_work_that_would_not_begin_in_time_is_refused():
             await refused
         assert refusal.value.retry_after > 0
 
-    with pytest.raises(Overloaded):
-        await working
+    assert await working
+    assert await passwords.hash("correct horse")
     passwords.close()
 
 
@@ -97,7 +97,7 @@ async def test_work_is_refused_at_once_if_what_waits_takes_too_long():
 
 
 async def test_work_whose_caller_was_cancelled_is_not_begun():
-    passwords = Argon2Passwords(threads=1)
+    passwords = Argon2Passwords(threads=1, longest_wait=60)
     clock = asyncio.get_running_loop().time
     started = clock()
     await passwords.hash("correct horse")
@@ -115,7 +115,7 @@ async def test_work_whose_caller_was_cancelled_is_not_begun():
 
 
 async def test_cancelled_work_frees_its_thread_when_it_ends():
-    passwords = Argon2Passwords(threads=1)
+    passwords = Argon2Passwords(threads=1, longest_wait=60)
     for _ in range(3):
         working = asyncio.create_task(passwords.hash("correct horse"))
         await asyncio.sleep(0)

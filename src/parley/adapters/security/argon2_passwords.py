@@ -23,22 +23,22 @@ T = TypeVar("T")
 # A hash takes 64 MiB, so the number of threads bounds the memory; it also leaves cores to requests.
 THREADS = 2
 NICENESS = 10
-# The answer to a login takes no longer, whatever the load; work that would is refused at once.
-LONGEST_SECONDS = 4.0
+# Work that would wait for longer is refused, so that a burst of logins delays nobody for longer.
+LONGEST_WAIT_SECONDS = 3.0
 
 
 class Argon2Passwords:
     """The `Passwords` port, in threads of its own. Call `close` when no call is running.
 
-    A call takes at most `longest_seconds`, or is refused: at once, if the calls that wait before it already take so
-    long. Work begins in the order of the calls. It waits in tasks and not in the executor: a call that is cancelled,
-    because its client has left, costs nothing.
+    A call that would wait for more than `longest_wait` seconds is refused: at once, if the calls that wait before it
+    already take so long. Work begins in the order of the calls. It waits in tasks and not in the executor: a call that
+    is cancelled, because its client has left, costs nothing.
     """
 
-    def __init__(self, *, threads: int = THREADS, longest_seconds: float = LONGEST_SECONDS) -> None:
+    def __init__(self, *, threads: int = THREADS, longest_wait: float = LONGEST_WAIT_SECONDS) -> None:
         self._threads = threads
         self._free_threads = asyncio.Semaphore(threads)
-        self._longest_seconds = longest_seconds
+        self._longest_wait = longest_wait
         self._waiting = 0
         self._usual_seconds = 0.0
         self._hasher = PasswordHasher()
@@ -60,19 +60,18 @@ class Argon2Passwords:
 
     async def _run(self, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Raises Overloaded."""
-        if (self._waiting + 1) * self._usual_seconds / self._threads > self._longest_seconds:
-            raise Overloaded(self._longest_seconds)
+        if self._waiting * self._usual_seconds / self._threads > self._longest_wait:
+            raise Overloaded(self._longest_wait)
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._longest_seconds):
-                try:
-                    await self._free_threads.acquire()
-                finally:
-                    self._waiting -= 1
-                # Neither a cancellation nor the deadline frees the thread: the work goes on.
-                return await asyncio.shield(self._in_thread(partial(work, *arguments, **keywords)))
+            async with asyncio.timeout(self._longest_wait):
+                await self._free_threads.acquire()
         except TimeoutError as error:
-            raise Overloaded(self._longest_seconds) from error
+            raise Overloaded(self._longest_wait) from error
+        finally:
+            self._waiting -= 1
+        # A cancellation does not free the thread: the work goes on.
+        return await asyncio.shield(self._in_thread(partial(work, *arguments, **keywords)))
 
     def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         started = perf_counter()

@@ -91,7 +91,7 @@ class AuditTrail(Protocol):
 class Passwords(Protocol):
     """Slow password hashes, computed outside of the event loop.
 
-    Both methods raise Overloaded when the work would not end within seconds. Work whose caller was cancelled is not
+    Both methods raise Overloaded when the work would not begin within seconds. Work whose caller was cancelled is not
     begun.
     """
 

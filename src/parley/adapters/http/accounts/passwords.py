@@ -91,7 +91,7 @@ class PasswordController(Controller):
         opt=PUBLIC,
         guards=(limit_by_address,),
         operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"otp": "123456"} | NEW_PASSWORD_EXAMPLE}),
-        responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429, Overloaded(4)),
+        responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
         """Ends all sessions of the account. If the password is refused (400), the code stays valid."""
@@ -112,7 +112,7 @@ class PasswordController(Controller):
                 "after a code": NEW_PASSWORD_EXAMPLE,
             }
         ),
-        responses=problems(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429, Overloaded(4)),
+        responses=problems(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def change(
         self, data: JSONBody[ChangePasswordBody], request: AuthenticatedRequest, ports: Ports

@@ -126,7 +126,7 @@ class AuthController(Controller):
             },
             links={201: {"code": link("sendOtp", "A code for the same identity", requestBody=SAME_IDENTITY)}},
         ),
-        responses=problems(PASSWORD_COMMON, 413, 415, 429, Overloaded(4)),
+        responses=problems(PASSWORD_COMMON, 413, 415, 429, Overloaded(3)),
     )
     async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
         """Optional: a code alone creates an account too. The answer is the same if the identity has an account."""
@@ -197,7 +197,7 @@ class AuthController(Controller):
         operation_id="logIn",
         summary="Sign in with a password",
         operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"password": PASSWORD_EXAMPLE}}),
-        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429, Overloaded(4)),
+        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
         """A wrong password and an identity without an account get the same answer, 401 `credentials_invalid`."""
