@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parley.cli.run import HTTP_PROTOCOL
 from tests.e2e.process import Served, answers, environment, free_port, new_room, say, served, sign_in
 from tests.http.server.listening import Client, connect
 
+HTTP_PROTOCOL = "parley.adapters.http.server.protocol:ParleyHttpProtocol"
 HALF_OPEN = 1_000
 HEAD_SECONDS = 10
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from parley.adapters.http.client_left import CancelWhenClientLeaves
+from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from tests.http.site import MIRA, Site
 from tests.http.test_metrics import metric
 

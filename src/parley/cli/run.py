@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 3
 # Longer than proxies keep an idle connection (nginx: 60 s). The side that closes it first may cut off a request.
 KEEP_ALIVE_SECONDS = 75
-# Each process imports it.
-HTTP_PROTOCOL = "parley.adapters.http.server.protocol:ParleyHttpProtocol"
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
@@ -30,6 +28,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
     with tuned_garbage_collection():
         import uvicorn  # noqa: PLC0415  inside the block, as every import that stays
 
+        from parley.adapters.http.server.protocol import ParleyHttpProtocol  # noqa: PLC0415
         from parley.bootstrap import bootstrap  # noqa: PLC0415
         from parley.bootstrap.processes import api_application  # noqa: PLC0415
         from parley.cli.check import check_start  # noqa: PLC0415
@@ -56,7 +55,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
-            http=HTTP_PROTOCOL,
+            http=ParleyHttpProtocol,
             ws="none",
         )
 

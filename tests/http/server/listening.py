@@ -11,7 +11,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from parley.adapters.http.server.connections import Connections
-from parley.adapters.http.server.protocol import ParleyHttpProtocol, ServerPorts, with_server_ports
+from parley.adapters.http.server.ports import ServerPorts, with_server_ports
+from parley.adapters.http.server.protocol import ParleyHttpProtocol
 
 PATIENCE_SECONDS = 10.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

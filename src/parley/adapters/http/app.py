@@ -33,13 +33,13 @@ from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
-from parley.adapters.http.head import HeadAsGet, with_head
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
-from parley.adapters.http.server.protocol import ServerPorts, with_server_ports
+from parley.adapters.http.server.head import HeadAsGet, with_head
+from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 
 LARGEST_BODY = 1_000_000
 _EXPOSED_HEADERS = (

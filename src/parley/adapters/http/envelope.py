@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.ports import RequestMeter
-from parley.adapters.http.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
+from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
 
 log = structlog.get_logger("parley.access")
 

@@ -14,11 +14,11 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from parley.adapters.http.head import with_head
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
+from parley.adapters.http.server.head import with_head
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
 from parley.core.errors import DomainError, InvalidInput, Kind, Overloaded, TooManyRequests, Unavailable

@@ -5,8 +5,8 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from parley.adapters.http.client_address import client_of
 from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.server.client_address import client_of
 from parley.core.errors import TooManyRequests
 
 MINUTE_SECONDS = 60.0

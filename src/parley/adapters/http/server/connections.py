@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Protocol
 
-from parley.adapters.http.client_address import client_of
+from parley.adapters.http.server.client_address import client_of
 
 
 class Connection(Protocol):

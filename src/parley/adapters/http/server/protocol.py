@@ -4,22 +4,19 @@ uvicorn itself bounds neither the size of a request's head nor the time for head
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport, get_running_loop
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import httptools
 import structlog
-from litestar.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
-from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.http10 import without_chunks
+from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
 from parley.adapters.http.server.refusals import (
     ADDRESS_TOO_LONG,
     HEAD_TOO_LARGE,
@@ -37,34 +34,8 @@ ADDRESS_BYTES = 16_384
 LINGER_SECONDS = 1.0
 # Received data is parsed in slices, so that few requests of a pipeline are in memory at once.
 _SLICE = 4_096
-_STATE_KEY = "parley.server"
 
 log = structlog.get_logger("parley.server")
-
-
-@dataclass(frozen=True, slots=True)
-class ServerPorts:
-    """Dependencies of the protocol. `refused` counts the code of a refusal."""
-
-    connections: Connections
-    new_request_id: Callable[[], str]
-    refused: Callable[[str], None]
-
-
-def with_server_ports(app: ASGIApp, ports: ServerPorts) -> ASGIApp:
-    """The application, which passes `ports` to the protocol in the state of its lifespan.
-
-    A server makes the protocol itself, in each of its processes, from a class that it imports.
-    """
-
-    async def passing(scope: Scope, receive: Receive, send: Send) -> None:
-        # Any: Litestar has no type for this scope.
-        lifespan: Any = scope
-        if lifespan["type"] == "lifespan":
-            lifespan.setdefault("state", {})[_STATE_KEY] = ports
-        await app(scope, receive, send)
-
-    return passing
 
 
 class _Receiving(Enum):
@@ -103,7 +74,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         _loop: AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop or get_running_loop())
-        self._ports: ServerPorts = app_state[_STATE_KEY]
+        self._ports: ServerPorts = app_state[STATE_KEY]
         self._admitted = False
         self._receiving = _Receiving.HEAD
         self._unparsed = 0

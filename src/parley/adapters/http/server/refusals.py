@@ -8,7 +8,7 @@ from http import HTTPStatus
 import httptools
 
 from parley.adapters.http.errors import MEDIA_TYPE
-from parley.adapters.http.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS
+from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS
 
 Header = tuple[bytes, bytes]
 
