@@ -45,7 +45,7 @@ class Audit:
         self._check_books(after)
 
     def check_conversation(self, tables: Tables, reply_id: UUID, conversation: Conversation) -> None:
-        """A model is asked for the reply, and must get all earlier readable messages and no other."""
+        """A model is asked for the reply, and must get all earlier exchanges that have not failed, and no other."""
         reply = tables.messages.get(reply_id)
         if reply is None:
             return

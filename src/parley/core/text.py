@@ -1,6 +1,11 @@
 """Checks of text from clients and models."""
 
+import unicodedata
+
 from parley.core.errors import InvalidInput
+
+# Letters and a symbol by their category, but invisible: Hangul fillers and the empty Braille pattern.
+_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def check_text(field: str, value: str, *, longest: int, shortest: int = 1) -> None:
@@ -9,6 +14,11 @@ def check_text(field: str, value: str, *, longest: int, shortest: int = 1) -> No
         raise InvalidInput(field, f"must have {shortest} to {longest:,} characters")
     if not storable(value):
         raise InvalidInput(field, "must not hold NUL characters or unpaired surrogates")
+
+
+def is_readable(value: str) -> bool:
+    """Whether it has a letter, number, punctuation mark or symbol, by Unicode's categories L, N, P and S."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in _INVISIBLE for character in value)
 
 
 def storable(value: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
 from parley.core.chat.model import Conversation, TokenUsage
 
 USAGE = TokenUsage(11, 7)
@@ -40,13 +40,14 @@ class BreakOff:
     """The answer ends here, without Finished."""
 
 
-Step = str | Pause | Gate | BreakOff | Exception
+Step = str | ModelEvent | Pause | Gate | BreakOff | Exception
 
 
 class ScriptedModel:
     """Follows one script per attempt, and the last script in all later attempts.
 
-    A script consists of text to write, pauses and gates to wait at, and exceptions to raise; Finished is added.
+    A script consists of text to write, other events, pauses and gates to wait at, and exceptions to raise; Finished is
+    added.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,8 @@ class ScriptedModel:
                 match step:
                     case str():
                         yield Text(step)
+                    case Text() | Reasoning() | SignOfLife() | Finished():
+                        yield step
                     case Pause(seconds):
                         await asyncio.sleep(seconds)
                     case Gate():

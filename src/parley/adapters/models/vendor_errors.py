@@ -105,6 +105,8 @@ def model_failure(label: str, error: VendorError, *, usage: TokenUsage | None = 
     # Google answers a wrong key with status 400 and this reason.
     if status in _KEY_REJECTED or "API_KEY_INVALID" in error.codes:
         return ModelRefused("model_rejected_key", said, usage=usage, cause=cause)
+    if status == HTTPStatus.NOT_FOUND or "model_not_found" in error.codes:
+        return ModelRefused("model_not_found", said, usage=usage, cause=cause)
     return ModelRefused("model_rejected_request", said, usage=usage, cause=cause)
 
 

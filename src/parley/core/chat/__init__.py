@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.shared_reads import SharedReads
@@ -23,6 +24,7 @@ class ChatPorts:
     room_list_cache: RoomListCache
     shared_reads: SharedReads
     meter: ReplyMeter
+    breakers: CircuitBreakers
     tickets: StreamTickets
     limits: ReplyLimits
     now: Clock
