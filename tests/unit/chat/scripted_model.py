@@ -51,7 +51,7 @@ class ScriptedModel:
     """
 
     def __init__(self) -> None:
-        self._scripts: list[tuple[Step, ...]] = []
+        self.scripts: list[tuple[Step, ...]] = []
         self.usage: TokenUsage | None = USAGE
         self.asked: list[Conversation] = []
         self.models: list[str] = []
@@ -61,13 +61,13 @@ class ScriptedModel:
 
     def will(self, *steps: Step) -> None:
         """Add the script of the next attempt that has none."""
-        self._scripts.append(steps)
+        self.scripts.append(steps)
 
     async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self.models.append(model)
         self.asked.append(conversation)
         self.opened_by.append(asyncio.current_task())
-        steps = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        steps = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:
             for step in steps:
                 match step:

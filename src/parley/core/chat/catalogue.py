@@ -42,7 +42,7 @@ class ModelCatalogue:
         return chosen
 
     def fallback(self, model: str) -> str | None:
-        """The model to ask after `model`: the next fallback if it is one itself, else the first. None if none is left."""
+        """The model to ask after `model`: the next fallback if it is one, else the first. None if none is left."""
         following = self.fallbacks[self.fallbacks.index(model) + 1 :] if model in self.fallbacks else self.fallbacks
         return following[0] if following else None
 

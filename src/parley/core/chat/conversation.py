@@ -36,7 +36,7 @@ async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> Hist
 
 
 def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Exchange, ...]:
-    """Those of the exchanges, newest first, that a model is told, until one does not fit into `characters` as a whole."""
+    """Those of the exchanges, newest first, that a model is told, up to one that as a whole exceeds `characters`."""
     chosen = []
     for exchange in filter(is_told, exchanges):
         characters -= len(exchange.question) + len(exchange.answer or "")

@@ -103,7 +103,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A user's message and its reply: `position` and `status` are the reply's, `answer` its text, None if it has none."""
+    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text."""
 
     position: int
     question: str

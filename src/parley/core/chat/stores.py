@@ -68,7 +68,7 @@ class Messages(Protocol):
         """The `limit` messages with the lowest positions above `position`, oldest first. The account is not checked."""
 
     async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
-        """Up to `limit` exchanges whose replies have positions up to and including `up_to`, newest first, in any status.
+        """The `limit` newest exchanges whose replies have positions of at most `up_to`, newest first, in any status.
 
         The account is not checked.
         """
