@@ -11,7 +11,7 @@ FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
 # While a fallback is left: a reader should not wait long for a model that may be down.
 FIRST_QUICK_RETRY_SECONDS = 0.1
-LONGEST_QUICK_RETRY_SECONDS = 0.4
+LONGEST_QUICK_RETRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
