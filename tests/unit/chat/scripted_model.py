@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from parley.core.chat.language_model import Finished, ModelEvent, Text
-from parley.core.chat.model import Conversation, TokenUsage
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
+from parley.core.chat.model import Conversation, FinishReason, TokenUsage
 
 USAGE = TokenUsage(11, 7)
 
@@ -40,7 +40,7 @@ class BreakOff:
     """The answer ends here, without Finished."""
 
 
-Step = str | Pause | Gate | BreakOff | Exception
+Step = str | Reasoning | SignOfLife | Pause | Gate | BreakOff | Exception
 
 
 class ScriptedModel:
@@ -52,6 +52,7 @@ class ScriptedModel:
     def __init__(self) -> None:
         self._scripts: list[tuple[Step, ...]] = []
         self.usage: TokenUsage | None = USAGE
+        self.reason = FinishReason.STOP
         self.asked: list[Conversation] = []
         self.models: list[str] = []
         # For each attempt, the task that began it and the one that closed it.
@@ -72,6 +73,8 @@ class ScriptedModel:
                 match step:
                     case str():
                         yield Text(step)
+                    case Reasoning() | SignOfLife():
+                        yield step
                     case Pause(seconds):
                         await asyncio.sleep(seconds)
                     case Gate():
@@ -80,7 +83,7 @@ class ScriptedModel:
                         return
                     case _:
                         raise step
-            yield Finished(self.usage)
+            yield Finished(self.usage, self.reason)
         finally:
             self.closed_by.append(asyncio.current_task())
 

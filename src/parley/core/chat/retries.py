@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import ModelFailed, ModelUnavailable
 from parley.core.chat.model import Claim, Ending, ReplyError, Status
+from parley.core.chat.parts import Part, text_of
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
@@ -17,8 +18,8 @@ class Retry:
     seconds: float
 
 
-def after_failure(chat: ChatPorts, claim: Claim, text: str, failure: ModelFailed) -> Ending | Retry:
-    """A failed end with the attempt's `text`, or a retry if the failure may pass and attempts are left."""
+def after_failure(chat: ChatPorts, claim: Claim, parts: tuple[Part, ...], failure: ModelFailed) -> Ending | Retry:
+    """A failed end with the attempt's `parts`, or a retry if the failure may pass and attempts are left."""
     if isinstance(failure, ModelUnavailable) and claim.failures + 1 < chat.limits.attempts:
         delay = failure.retry_after
         if delay is None:
@@ -27,4 +28,5 @@ def after_failure(chat: ChatPorts, claim: Claim, text: str, failure: ModelFailed
             delay = backoff * (0.5 + chat.jitter() / 2)
         if delay <= chat.limits.total:
             return Retry(delay)
-    return Ending(Status.FAILED, text, chat.now(), error=ReplyError(failure.code, failure.detail))
+    error = ReplyError(failure.code, failure.detail)
+    return Ending(Status.FAILED, text_of(parts), chat.now(), error=error, parts=parts)

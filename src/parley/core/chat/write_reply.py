@@ -15,9 +15,10 @@ from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ModelFailed, ModelUnavailable
-from parley.core.chat.language_model import Finished, Text
+from parley.core.chat.language_model import Finished, Reasoning, Text
 from parley.core.chat.leases import keep_lease, repeat_while_unavailable
-from parley.core.chat.model import Claim, Conversation, Ending, Lease, ReplyError, Status
+from parley.core.chat.model import Claim, Conversation, Ending, FinishReason, Lease, ReplyError, Status
+from parley.core.chat.parts import Part, PartKind, text_of
 from parley.core.chat.retries import Retry, after_failure
 from parley.core.tasks import cancel_and_wait, finish
 
@@ -60,7 +61,7 @@ async def _write_claimed(attempt: "_Attempt", conversation: Conversation, stop_s
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One claimed attempt, whose text is `draft`."""
+    """One claimed attempt, which is written into `draft`."""
 
     chat: ChatPorts
     claim: Claim
@@ -73,7 +74,7 @@ class _Attempt:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
-            return Ending(Status.STOPPED, await chat.stream.text_so_far(claim.reply_id), chat.now())
+            return self._stopped(await chat.stream.parts_so_far(claim.reply_id))
         await self.draft.begin()
         asking = asyncio.create_task(self._ask(conversation))
         leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal))
@@ -85,7 +86,7 @@ class _Attempt:
         if not asking.cancelled():
             return self._outcome(asking)
         stopped = leasing.result() is Lease.STOP_REQUESTED
-        return Ending(Status.STOPPED, self.draft.text, chat.now()) if stopped else None
+        return self._stopped(self.draft.parts) if stopped else None
 
     async def _ask(self, conversation: Conversation) -> Finished:
         """Read the model's answer into the draft. Raises ModelFailed."""
@@ -100,9 +101,13 @@ class _Attempt:
                 if isinstance(event, Finished):
                     return event
                 if isinstance(event, Text):
-                    if not self.draft.text:
+                    if not self.draft.has_text:
                         self.chat.meter.first_text(self.claim, self.chat.now())
-                    await self.draft.add(event.text)
+                    await self.draft.add(PartKind.TEXT, event.text)
+                elif isinstance(event, Reasoning):
+                    await self.draft.add(PartKind.REASONING, event.text)
+                if self.draft.too_long:
+                    return Finished(None, FinishReason.LENGTH)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
@@ -110,11 +115,15 @@ class _Attempt:
             finished = asking.result()
         except ModelFailed as failure:
             return self.failed(failure)
-        return Ending(Status.COMPLETED, self.draft.text, self.chat.now(), usage=finished.usage)
+        parts, now = self.draft.parts, self.chat.now()
+        return Ending(Status.COMPLETED, text_of(parts), now, finished.usage, parts=parts, finish_reason=finished.reason)
+
+    def _stopped(self, parts: tuple[Part, ...]) -> Ending:
+        return Ending(Status.STOPPED, text_of(parts), self.chat.now(), parts=parts)
 
     def failed(self, failure: ModelFailed) -> Ending | Retry:
         self.chat.meter.attempt_failed(self.claim, failure.code)
-        return after_failure(self.chat, self.claim, self.draft.text, failure)
+        return after_failure(self.chat, self.claim, self.draft.parts, failure)
 
 
 async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | None) -> None:
