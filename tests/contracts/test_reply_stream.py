@@ -8,6 +8,7 @@ import pytest
 
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.core.chat.model import Chunk
+from parley.core.chat.parts import Part, PartKind
 from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import redis_stream
@@ -238,3 +239,23 @@ async def test_writers_can_append_after_the_close(stream):
         assert StreamEnd.CLOSED in await received(chunks, 2)
     await stream.end(reply_id)
     assert await text_so_far(stream, reply_id) == ""
+
+
+async def test_reasoning_and_text_stay_what_they_are(stream):
+    reply_id = new_id()
+    # Beginning like a mark, and like a number.
+    sent = [
+        BEGIN,
+        Chunk(1, 0, "+1 2 hm", PartKind.REASONING),
+        Chunk(1, 7, "+1 7 yes"),
+        Chunk(1, 15, "", PartKind.REASONING),
+        Chunk(1, 15, "reasoning ", PartKind.REASONING),
+        Chunk(1, 25, "."),
+    ]
+    kept = [chunk for chunk in sent if chunk.text or chunk is BEGIN]
+    async with stream.follow(reply_id) as chunks:
+        for chunk in sent:
+            await stream.append(reply_id, chunk)
+        assert await received(chunks, len(kept)) == kept
+    assert await stream.parts_so_far(reply_id) == tuple(Part(chunk.kind, chunk.text) for chunk in kept[1:])
+    assert await backlog(stream, reply_id) == kept
