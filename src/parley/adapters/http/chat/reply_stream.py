@@ -140,6 +140,7 @@ class ReplyController(Controller):
                 TicketInvalid(),
                 MessageNotFound(),
                 NotAReply(),
+                429,
             ),
         },
     )
