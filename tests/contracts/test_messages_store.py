@@ -11,12 +11,14 @@ from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
     Ending,
     Exchange,
+    FinishReason,
     IdempotencyKey,
     ReplyError,
     Room,
     Status,
     TokenUsage,
 )
+from parley.core.chat.parts import Part, PartKind
 from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
 
 store = every_store
@@ -79,10 +81,26 @@ async def test_page_has_the_highest_positions_below_its_bound_oldest_first(store
             assert page == below[-limit:]
 
 
+REASONING = Part(PartKind.REASONING, 'Why? \u2028 "\\" 😀')
 ENDINGS = [
     pytest.param(Ending(Status.COMPLETED, "An answer", NOW, usage=TokenUsage(3, 5)), id="completed"),
     pytest.param(Ending(Status.COMPLETED, "An answer", NOW), id="completed with unknown usage"),
+    pytest.param(
+        Ending(
+            Status.COMPLETED,
+            "An answer",
+            NOW,
+            usage=TokenUsage(3, 5, 2, 1),
+            parts=(REASONING, Part(PartKind.TEXT, "An "), REASONING, Part(PartKind.TEXT, "answer")),
+            finish_reason=FinishReason.CONTENT_FILTER,
+        ),
+        id="completed with reasoning and every count",
+    ),
+    pytest.param(
+        Ending(Status.COMPLETED, "An answer", NOW, usage=TokenUsage(None, None, None, 7)), id="completed with one count"
+    ),
     pytest.param(Ending(Status.STOPPED, "An ans", NOW), id="stopped"),
+    pytest.param(Ending(Status.STOPPED, "", NOW, parts=(REASONING,)), id="stopped while thinking"),
     pytest.param(Ending(Status.FAILED, "An a", NOW, error=ReplyError("a_code", "A sentence.")), id="failed"),
     pytest.param(Ending(Status.FAILED, "", NOW, error=ReplyError("c" * 64, "d" * 500)), id="failed in many words"),
 ]
@@ -98,6 +116,8 @@ async def test_ended_reply_is_stored_as_ended(store, ending):
         reply,
         status=ending.status,
         content=ending.content,
+        parts=ending.parts,
+        finish_reason=ending.finish_reason,
         usage=ending.usage,
         error=ending.error,
         completed_at=ending.at,
@@ -112,11 +132,11 @@ async def test_ended_reply_is_stored_as_ended(store, ending):
 async def test_exchanges_are_messages_with_their_replies_in_any_status_newest_first(store):
     room = await store.new_room()
     endings = [
-        Ending(Status.COMPLETED, "whole", NOW),
+        Ending(Status.COMPLETED, "whole", NOW, parts=(REASONING, Part(PartKind.TEXT, "whole"))),
         Ending(Status.STOPPED, "half", NOW),
         Ending(Status.FAILED, "broken", NOW, error=ReplyError("a_code", "A sentence.")),
         Ending(Status.COMPLETED, "", NOW),
-        Ending(Status.STOPPED, "", NOW),
+        Ending(Status.STOPPED, "", NOW, parts=(REASONING,)),
     ]
     exchanges = []
     for number, ending in enumerate(endings):

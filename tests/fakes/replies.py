@@ -125,6 +125,8 @@ class FakeReplies:
             completed_at=ending.at,
             usage=ending.usage,
             error=ending.error,
+            parts=ending.parts,
+            finish_reason=ending.finish_reason,
         )
 
     def _claim(self, reply_id: UUID) -> Claim:

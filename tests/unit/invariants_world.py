@@ -21,7 +21,8 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks
+from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks, split_into_chunks
+from parley.core.chat.parts import Part
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
@@ -123,8 +124,8 @@ class FaultySubscription:
             self._first = arrival
         if self._stream.fault is not StreamFault.REPEATS or not earlier:
             return []
-        so_far = Chunk(arrival.attempt, 0, join_chunks(self._attempt))
-        return [chunk for chunk in (self._first, earlier[-1], so_far) if chunk is not None]
+        so_far = split_into_chunks(arrival.attempt, join_chunks(self._attempt))
+        return [chunk for chunk in (self._first, earlier[-1], *so_far) if chunk is not None]
 
 
 class World:
@@ -260,5 +261,5 @@ class _StreamBehind:
         await self._door.pass_through()
         await self._stream.end(reply_id)
 
-    async def text_so_far(self, reply_id: UUID) -> str:
-        return await self._stream.text_so_far(reply_id)
+    async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
+        return await self._stream.parts_so_far(reply_id)

@@ -60,6 +60,7 @@ class ChatEnvironment:
         self.providers = {"vendor": Provider(self.model, ("fast", "good")), "other": Provider(self.model, ("only",))}
         self.account_id = UUID(int=1)
         self.jitter = 1.0
+        self.session_lasts = True
         self._numbers = itertools.count(2)
         meter = LoggedReplies(self.metrics)
         self.chat = ChatPorts(
@@ -83,6 +84,9 @@ class ChatEnvironment:
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
+
+    async def may_read(self) -> bool:
+        return self.session_lasts
 
     def new_id(self) -> UUID:
         return UUID(int=next(self._numbers))
@@ -177,6 +181,7 @@ class ChatEnvironment:
             reply_id=reply.id,
             after=after,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
+            may_read=self.may_read,
         )
         async with aclosing(following) as events:
             assert isinstance(await anext(events), Snapshot)

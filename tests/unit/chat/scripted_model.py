@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
-from parley.core.chat.model import Conversation, TokenUsage
+from parley.core.chat.model import Conversation, FinishReason, TokenUsage
 
 USAGE = TokenUsage(11, 7)
 
@@ -53,6 +53,7 @@ class ScriptedModel:
     def __init__(self) -> None:
         self.scripts: list[tuple[Step, ...]] = []
         self.usage: TokenUsage | None = USAGE
+        self.reason = FinishReason.STOP
         self.asked: list[Conversation] = []
         self.models: list[str] = []
         # For each attempt, the task that began it and the one that closed it.
@@ -83,7 +84,7 @@ class ScriptedModel:
                         return
                     case _:
                         raise step
-            yield Finished(self.usage)
+            yield Finished(self.usage, self.reason)
         finally:
             self.closed_by.append(asyncio.current_task())
 

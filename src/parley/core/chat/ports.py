@@ -10,6 +10,7 @@ from uuid import UUID
 
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Chunk, Claim, Ending
+from parley.core.chat.parts import Part
 
 
 class ReplyMeter(Protocol):
@@ -54,7 +55,7 @@ class StopSignals(Protocol):
 
 
 class StreamEnd(Enum):
-    """What a stream delivers besides text."""
+    """What a stream delivers besides chunks."""
 
     ENDED = "ended"
     CLOSED = "closed"
@@ -70,7 +71,7 @@ class StreamSubscription(Protocol):
 
 
 class ReplyStream(Protocol):
-    """Carries the text of replies to their readers while it is written. What it loses is in the database at the end."""
+    """Carries the parts of replies to readers while they are written. What it loses is in the database at the end."""
 
     async def append(self, reply_id: UUID, chunk: Chunk) -> None:
         """Send a chunk to every reader; it is dropped unless its attempt and end come after those of the last one.
@@ -84,8 +85,8 @@ class ReplyStream(Protocol):
     def follow(self, reply_id: UUID) -> AbstractAsyncContextManager[StreamSubscription]:
         """All chunks of the latest attempt so far, oldest first, then those to come. Any reply_id is valid."""
 
-    async def text_so_far(self, reply_id: UUID) -> str:
-        """The latest attempt's text from its beginning up to the first gap; empty if nothing is known here."""
+    async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
+        """The latest attempt's parts from its beginning up to the first gap; empty if nothing is known here."""
 
     def close(self) -> None:
         """Send CLOSED to every present and future subscription, as shutdown must not wait for readers."""

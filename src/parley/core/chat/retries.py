@@ -6,6 +6,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.errors import PROVIDER_REFUSALS, ModelFailed, ModelUnavailable
 from parley.core.chat.model import Claim, Ending, ReplyError, Status, TokenUsage
+from parley.core.chat.parts import Part, text_of
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
@@ -34,9 +35,9 @@ def is_of_provider(failure: ModelFailed) -> bool:
 
 
 def after_failure(
-    chat: ChatPorts, claim: Claim, text: str, failure: ModelFailed, usage: TokenUsage | None
+    chat: ChatPorts, claim: Claim, parts: tuple[Part, ...], failure: ModelFailed, usage: TokenUsage | None
 ) -> Ending | Retry:
-    """A failed end with the attempt's `text`, or a retry if the failure may pass and attempts or fallbacks are left.
+    """A failed end with the attempt's `parts`, or a retry if the failure may pass and attempts or fallbacks are left.
 
     `claim.model` is the model that failed, and `usage` what that cost.
     """
@@ -51,7 +52,8 @@ def after_failure(
             delay = backoff * (0.5 + chat.jitter() / 2)
         if delay <= chat.limits.total:
             return Retry(delay, usage)
-    return Ending(Status.FAILED, text, chat.now(), usage=usage, error=ReplyError(failure.code, failure.detail))
+    error = ReplyError(failure.code, failure.detail)
+    return Ending(Status.FAILED, text_of(parts), chat.now(), usage, error=error, parts=parts)
 
 
 def _quick_retry(chat: ChatPorts, claim: Claim, failure: ModelFailed, usage: TokenUsage | None) -> Retry | None:

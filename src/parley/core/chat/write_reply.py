@@ -17,9 +17,10 @@ from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import add_tokens, end_reply
 from parley.core.chat.errors import ContextTooLong, ModelFailed, ModelUnavailable
-from parley.core.chat.language_model import Finished, ModelEvent, SignOfLife, Text
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
 from parley.core.chat.leases import keep_lease, repeat_while_unavailable
-from parley.core.chat.model import Claim, Ending, Lease, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, FinishReason, Lease, ReplyError, Status, TokenUsage
+from parley.core.chat.parts import Part, PartKind, text_of
 from parley.core.chat.retries import Retry, after_failure
 from parley.core.tasks import cancel_and_wait, finish
 from parley.core.text import is_readable
@@ -74,7 +75,7 @@ async def _write_claimed(attempt: "_Attempt", history: History, stop_signal: asy
 
 @dataclass(slots=True)
 class _Attempt:
-    """One claimed attempt, whose text is `draft`.
+    """One claimed attempt, which is written into `draft`.
 
     `claim.model` is the model that is asked in fact, and `usage` what it has cost by now.
     """
@@ -93,7 +94,7 @@ class _Attempt:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
-            return Ending(Status.STOPPED, await chat.stream.text_so_far(claim.reply_id), chat.now())
+            return self._stopped(await chat.stream.parts_so_far(claim.reply_id))
         await self.draft.begin()
         asking = asyncio.create_task(self._ask(history))
         leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal))
@@ -105,7 +106,7 @@ class _Attempt:
         if not asking.cancelled():
             return self._outcome(asking)
         stopped = leasing.result() is Lease.STOP_REQUESTED
-        return Ending(Status.STOPPED, self.draft.text, chat.now(), usage=self.usage) if stopped else None
+        return self._stopped(self.draft.parts) if stopped else None
 
     async def _ask(self, history: History) -> Finished:
         """Read the model's answer into the draft. Raises ModelFailed."""
@@ -115,7 +116,7 @@ class _Attempt:
             async with Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines:
                 finished = await self._read_answer(history, deadlines)
         self.usage = finished.usage or self.usage
-        if not is_readable(self.draft.text):
+        if not is_readable(text_of(self.draft.parts)):
             raise ModelUnavailable("empty_answer", "The model answered nothing that can be read.")
         return finished
 
@@ -127,7 +128,7 @@ class _Attempt:
                 async with aclosing(writer.reply(model, build_conversation(history))) as answer:
                     return await self._read_events(answer, deadlines)
             except ContextTooLong:
-                if self.draft.text or not history.exchanges:
+                if self.draft.parts or not history.exchanges:
                     raise
                 history = history.newer_half()
 
@@ -135,16 +136,21 @@ class _Attempt:
         breaker = self.chat.breakers.of(self.claim.model)
         async for event in answer:
             deadlines.reset()
-            if isinstance(event, Finished):
-                return event
-            if isinstance(event, SignOfLife):
-                self.usage = event.usage or self.usage
-                continue
-            breaker.answering()
-            if isinstance(event, Text):
-                if not self.draft.text:
-                    self.chat.meter.first_text(self.claim, self.chat.now())
-                await self.draft.add(event.text)
+            match event:
+                case Finished():
+                    return event
+                case SignOfLife(usage):
+                    self.usage = usage or self.usage
+                case Reasoning(text):
+                    breaker.answering()
+                    await self.draft.add(PartKind.REASONING, text)
+                case Text(text):
+                    breaker.answering()
+                    if not self.draft.has_text:
+                        self.chat.meter.first_text(self.claim, self.chat.now())
+                    await self.draft.add(PartKind.TEXT, text)
+            if self.draft.too_long:
+                return Finished(None, FinishReason.LENGTH)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
@@ -152,11 +158,17 @@ class _Attempt:
             finished = asking.result()
         except ModelFailed as failure:
             return self.failed(failure)
-        return Ending(Status.COMPLETED, self.draft.text, self.chat.now(), usage=finished.usage or self.usage)
+        return self._ended(Status.COMPLETED, self.draft.parts, finished.reason)
+
+    def _stopped(self, parts: tuple[Part, ...]) -> Ending:
+        return self._ended(Status.STOPPED, parts)
+
+    def _ended(self, status: Status, parts: tuple[Part, ...], reason: FinishReason | None = None) -> Ending:
+        return Ending(status, text_of(parts), self.chat.now(), self.usage, parts=parts, finish_reason=reason)
 
     def failed(self, failure: ModelFailed) -> Ending | Retry:
         self.chat.meter.attempt_failed(self.claim, failure.code)
-        return after_failure(self.chat, self.claim, self.draft.text, failure, failure.usage or self.usage)
+        return after_failure(self.chat, self.claim, self.draft.parts, failure, failure.usage or self.usage)
 
 
 async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | None) -> None:

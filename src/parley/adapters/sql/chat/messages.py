@@ -6,12 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, union_all
 
+from parley.adapters.sql.chat.parts import decode_parts
 from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Exchange, Message, ReplyError, Role, Status, TokenUsage
+from parley.core.chat.model import Exchange, FinishReason, Message, ReplyError, Role, Status, TokenUsage
 
 # As `_message` takes them.
 _columns = (
@@ -26,10 +27,14 @@ _columns = (
     messages.c.reply_to,
     messages.c.input_tokens,
     messages.c.output_tokens,
+    messages.c.cached_input_tokens,
+    messages.c.reasoning_tokens,
     messages.c.error_code,
     messages.c.error_detail,
     messages.c.completed_at,
     messages.c.attempt,
+    messages.c.parts,
+    messages.c.finish_reason,
 )
 _in_room = messages.c.room_id == bindparam("room")
 _of_account = messages.c.account_id == bindparam("account", type_=Id)
@@ -153,12 +158,13 @@ def _message(row: Any) -> Message:
         position,
         model,
         reply_to,
-        input_tokens,
-        output_tokens,
+        *tokens,
         error_code,
         error_detail,
         completed_at,
         attempt,
+        parts,
+        finish_reason,
     ) = row
     return Message(
         id_,
@@ -170,8 +176,10 @@ def _message(row: Any) -> Message:
         position,
         model,
         reply_to,
-        None if input_tokens is None else TokenUsage(input_tokens, output_tokens),
+        None if all(count is None for count in tokens) else TokenUsage(*tokens),
         None if error_code is None else ReplyError(error_code, error_detail),
         completed_at,
         attempt,
+        decode_parts(content, parts),
+        None if finish_reason is None else FinishReason(finish_reason),
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, case, exists, or_, select, update
 
+from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
 from parley.adapters.sql.engine.tables import messages, rooms
@@ -39,7 +40,19 @@ _claim_columns = (
     messages.c.stop_requested,
     select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
 )
-_ending = given("status", "content", "completed_at", "input_tokens", "output_tokens", "error_code", "error_detail")
+_ending = given(
+    "status",
+    "content",
+    "parts",
+    "completed_at",
+    "finish_reason",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "reasoning_tokens",
+    "error_code",
+    "error_detail",
+)
 _this_reply = messages.c.id == bindparam("reply")
 # A parameter, not a literal: see _not_ended.
 _generating = messages.c.status == Status.GENERATING.value
@@ -155,9 +168,13 @@ def _ending_values(ending: Ending) -> dict[str, Any]:
     return {
         "status": ending.status.value,
         "content": ending.content,
+        "parts": encode_parts(ending.parts),
         "completed_at": ending.at,
+        "finish_reason": ending.finish_reason and ending.finish_reason.value,
         "input_tokens": ending.usage and ending.usage.input_tokens,
         "output_tokens": ending.usage and ending.usage.output_tokens,
+        "cached_input_tokens": ending.usage and ending.usage.cached_input_tokens,
+        "reasoning_tokens": ending.usage and ending.usage.reasoning_tokens,
         "error_code": ending.error and ending.error.code,
         "error_detail": ending.error and ending.error.detail,
     }
