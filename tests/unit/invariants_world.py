@@ -18,6 +18,7 @@ from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks, split_into_chunks
@@ -143,6 +144,7 @@ class World:
         # Positions at which a reader was, with its text.
         self.positions: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
         self._numbers = itertools.count(1)
+        meter = LoggedReplies(Metrics())
         self.chat = ChatPorts(
             uow=FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
@@ -151,7 +153,8 @@ class World:
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=600, clock=loop.time),
             shared_reads=SharedReads(),
-            meter=LoggedReplies(Metrics()),
+            meter=meter,
+            breakers=CircuitBreakers(clock=loop.time, jitter=lambda: 0.5, on_change=meter.circuit_changed),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
             now=self.now,

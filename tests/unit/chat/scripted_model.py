@@ -40,17 +40,18 @@ class BreakOff:
     """The answer ends here, without Finished."""
 
 
-Step = str | Reasoning | SignOfLife | Pause | Gate | BreakOff | Exception
+Step = str | ModelEvent | Pause | Gate | BreakOff | Exception
 
 
 class ScriptedModel:
     """Follows one script per attempt, and the last script in all later attempts.
 
-    A script consists of text to write, pauses and gates to wait at, and exceptions to raise; Finished is added.
+    A script consists of text to write, other events, pauses and gates to wait at, and exceptions to raise; Finished is
+    added.
     """
 
     def __init__(self) -> None:
-        self._scripts: list[tuple[Step, ...]] = []
+        self.scripts: list[tuple[Step, ...]] = []
         self.usage: TokenUsage | None = USAGE
         self.reason = FinishReason.STOP
         self.asked: list[Conversation] = []
@@ -61,19 +62,19 @@ class ScriptedModel:
 
     def will(self, *steps: Step) -> None:
         """Add the script of the next attempt that has none."""
-        self._scripts.append(steps)
+        self.scripts.append(steps)
 
     async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self.models.append(model)
         self.asked.append(conversation)
         self.opened_by.append(asyncio.current_task())
-        steps = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        steps = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:
             for step in steps:
                 match step:
                     case str():
                         yield Text(step)
-                    case Reasoning() | SignOfLife():
+                    case Text() | Reasoning() | SignOfLife() | Finished():
                         yield step
                     case Pause(seconds):
                         await asyncio.sleep(seconds)

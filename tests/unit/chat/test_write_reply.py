@@ -46,15 +46,6 @@ async def test_tokens_are_counted_and_the_quota_is_not_returned(env):
     assert (usage.used, usage.input_tokens, usage.output_tokens) == (2, 22, 14)
 
 
-async def test_empty_answer_completes(env):
-    reply = await env.reply()
-    env.model.will()
-
-    written = await env.write(reply)
-
-    assert (written.status, written.content) == (Status.COMPLETED, "")
-
-
 async def test_model_gets_the_instructions_and_the_conversation(env):
     room = await env.room(model="vendor/good", instructions="Be brief.")
     env.model.will("An answer.")

@@ -21,7 +21,8 @@ from parley.core.chat.model import (
 )
 from parley.core.chat.parts import text_of
 from parley.core.chat.stores import ChatUnit
-from parley.core.text import check_text
+from parley.core.errors import InvalidInput
+from parley.core.text import check_text, is_readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ async def post_message(
     them nothing has changed.
     """
     check_text("content", content, longest=MESSAGE_CHARACTERS)
+    if not is_readable(content):
+        raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
     idempotency_key = None if key is None else _idempotency_key(key, content, model)
     question_id, reply_id, now = chat.new_id(), chat.new_id(), chat.now()
     async with chat.uow() as unit:

@@ -112,6 +112,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text."""
+
+    position: int
+    question: str
+    answer: str | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class RoomCursor:
     """The last room of a page. The id decides between rooms with the same time of activity."""
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Chunk, Claim, Ending
 from parley.core.chat.parts import Part
 
@@ -23,6 +24,12 @@ class ReplyMeter(Protocol):
 
     def attempt_failed(self, claim: Claim, code: str) -> None:
         """The model failed; another attempt may or may not follow. `code` is that of a ModelFailed."""
+
+    def fell_back(self, model: str, to: str) -> None:
+        """A reply is asked of another model, as its own failed or has an open circuit breaker. Both are offered."""
+
+    def circuit_changed(self, model: str, state: CircuitState) -> None:
+        """The circuit breaker of a model, which replies ask for, has a new state."""
 
     def ended(self, claim: Claim, ending: Ending) -> None:
         """The reply has ended in the database. Called once for each reply."""

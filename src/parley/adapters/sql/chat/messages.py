@@ -9,10 +9,10 @@ from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, unio
 from parley.adapters.sql.chat.parts import decode_parts
 from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.engine.clock import database_time
-from parley.adapters.sql.engine.statements import Statement, literals
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import FinishReason, Message, ReplyError, Role, Status, TokenUsage, Turn
+from parley.core.chat.model import Exchange, FinishReason, Message, ReplyError, Role, Status, TokenUsage
 
 # As `_message` takes them.
 _columns = (
@@ -56,13 +56,11 @@ _PAGE_AFTER = Statement(
     .order_by(messages.c.position)
     .limit(_most)
 )
-_ended_well = or_(
-    messages.c.role.in_(literals(Role.USER.value)),
-    messages.c.status.in_(literals(Status.COMPLETED.value, Status.STOPPED.value)),
-)
-_TURNS_BEFORE = Statement(
-    select(messages.c.position, messages.c.role, messages.c.content)
-    .where(_in_room, _before, _ended_well, messages.c.content != "")
+_asked = messages.alias("asked")
+_EXCHANGES = Statement(
+    select(messages.c.position, _asked.c.content, messages.c.content, messages.c.status)
+    .join(_asked, _asked.c.id == messages.c.reply_to)
+    .where(_in_room, messages.c.position <= bindparam("position"))
     .order_by(messages.c.position.desc())
     .limit(_most)
 )
@@ -125,9 +123,11 @@ class SqlMessages(SqlStore):
         rows = await self._transaction.all(_PAGE_AFTER, room=room_id, position=position, most=limit)
         return [_message(row) for row in rows]
 
-    async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
-        rows = await self._transaction.all(_TURNS_BEFORE, room=room_id, position=position, most=limit)
-        return [(place, Turn(Role(role), content)) for place, role, content in rows]
+    async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
+        rows = await self._transaction.all(_EXCHANGES, room=room_id, position=up_to, most=limit)
+        return [
+            Exchange(position, question, answer or None, Status(status)) for position, question, answer, status in rows
+        ]
 
 
 def _values(name: str, message: Message, account_id: UUID, charged_on: date | None) -> dict[str, Any]:

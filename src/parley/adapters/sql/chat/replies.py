@@ -71,13 +71,14 @@ _CLAIM = Statement(
 _RENEW = Statement(
     update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
 )
-_END = Statement(update(messages).where(_held).values(_ending))
+_END = Statement(update(messages).where(_held).values(model=bindparam("asked_model"), **_ending))
 _POSTPONE = Statement(
     update(messages)
     .where(_held)
     .values(
         status=Status.PENDING.value,
-        failures=messages.c.failures + 1,
+        model=bindparam("asked_model"),
+        failures=bindparam("counted_failures"),
         # A reply that is to stop does not wait for the delay.
         claimable_at=case((messages.c.stop_requested, database_time()), else_=database_time("seconds")),
     )
@@ -132,10 +133,13 @@ class SqlReplies(SqlStore):
         return Lease.STOP_REQUESTED if stop_requested else Lease.HELD
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        return await self._transaction.execute(_END, **_holder(claim), **_ending_values(ending)) == 1
+        values = _ending_values(ending) | {"asked_model": claim.model}
+        return await self._transaction.execute(_END, **_holder(claim), **values) == 1
 
-    async def postpone(self, claim: Claim, *, seconds: float) -> bool:
-        return await self._transaction.execute(_POSTPONE, seconds=seconds, **_holder(claim)) == 1
+    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
+        model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
+        values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
+        return await self._transaction.execute(_POSTPONE, **values, **_holder(claim)) == 1
 
     async def release(self, claim: Claim) -> bool:
         return await self._transaction.execute(_RELEASE, **_holder(claim)) == 1
