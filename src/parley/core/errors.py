@@ -64,6 +64,16 @@ class Unavailable(DomainError):
         super().__init__("A part of the service does not answer. Try again in a moment.")
 
 
+class Overloaded(DomainError):
+    """This process is too busy to begin anything that lasts. Another process may do it, or this one later."""
+
+    code = "overloaded"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("The server is busy. Wait as long as Retry-After says, then try again.")
+
+
 class AccountGone(DomainError):
     """The account was erased during the request."""
 

@@ -25,6 +25,8 @@ from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
 
+# What is down or busy may be back at any time.
+UNAVAILABLE_RETRY_SECONDS = 5
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {
@@ -48,10 +50,12 @@ _CODES_OF_STATUS = {
 }
 
 
+_RETRY_AFTER = header("Seconds to wait before the next attempt", "30", "[0-9]+")
 PROBLEM_HEADERS = {
     "401": {"WWW-Authenticate": header("The authentication scheme to use", "Bearer", "Bearer")},
     "405": {"Allow": header("The methods that the address supports", "GET, OPTIONS", "[A-Z]+(, [A-Z]+)*")},
-    "429": {"Retry-After": header("Seconds to wait before the next attempt", "30", "[0-9]+")},
+    "429": {"Retry-After": _RETRY_AFTER},
+    "503": {"Retry-After": _RETRY_AFTER},
 }
 
 
@@ -180,6 +184,8 @@ def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
         headers["Retry-After"] = str(seconds_until(error.allowance, now))
     if isinstance(error, TooManyPending | TooManyRequests):
         headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    if error.kind is Kind.UNAVAILABLE:
+        headers["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return headers

@@ -27,7 +27,7 @@ from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId
 from parley.core.chat.tickets import TicketInvalid
-from parley.core.errors import InvalidInput
+from parley.core.errors import InvalidInput, Overloaded
 
 KEEP_ALIVE_SECONDS = 15.0
 # Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
@@ -134,6 +134,7 @@ class ReplyController(Controller):
                 TicketInvalid(),
                 MessageNotFound(),
                 NotAReply(),
+                Overloaded(),
             ),
         },
     )
@@ -158,6 +159,8 @@ class ReplyController(Controller):
         account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id)
+        if ports.overloaded():
+            raise Overloaded
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         events = follow_reply(
             ports.chat,
