@@ -54,6 +54,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
+            http="parley.adapters.http.server.joined_writes:JoinedWritesProtocol",
             ws="none",
         )
 

@@ -20,12 +20,12 @@ from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
-from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests, Unavailable
+from parley.core.errors import DomainError, InvalidInput, Kind, Overloaded, TooManyRequests, Unavailable
 from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
 
-# What is down or busy may be back at any time.
+# A guess: nothing says how long a dependency will be away.
 UNAVAILABLE_RETRY_SECONDS = 5
 MEDIA_TYPE = "application/problem+json"
 
@@ -182,9 +182,9 @@ def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
         headers |= quota_headers(error.allowance, now)
     if isinstance(error, QuotaExceeded):
         headers["Retry-After"] = str(seconds_until(error.allowance, now))
-    if isinstance(error, TooManyPending | TooManyRequests):
+    if isinstance(error, TooManyPending | TooManyRequests | Overloaded):
         headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
-    if error.kind is Kind.UNAVAILABLE:
+    elif error.kind is Kind.UNAVAILABLE:
         headers["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"

@@ -57,8 +57,9 @@ async def is_ready(ports: Ports) -> Response[ReadyBody]:
     answers = await gather(*(_in_time(check) for check in ports.health_checks.values()))
     down = [name for name, answer in zip(ports.health_checks, answers, strict=True) if not answer]
     if down:
-        headers = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
-        return Response(ReadyBody("unavailable", down), status_code=503, headers=headers)
+        return Response(
+            ReadyBody("unavailable", down), status_code=503, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
+        )
     return Response(ReadyBody("ok", []))
 
 

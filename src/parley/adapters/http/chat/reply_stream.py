@@ -30,6 +30,8 @@ from parley.core.chat.tickets import TicketInvalid
 from parley.core.errors import InvalidInput, Overloaded
 
 KEEP_ALIVE_SECONDS = 15.0
+# An overload ends within seconds or lasts.
+OVERLOADED_SECONDS = 5.0
 # Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
 _OPENING = b"retry: 1000\n\n"
 _KEEP_ALIVE = b": ping\n\n"
@@ -134,7 +136,7 @@ class ReplyController(Controller):
                 TicketInvalid(),
                 MessageNotFound(),
                 NotAReply(),
-                Overloaded(),
+                Overloaded(OVERLOADED_SECONDS),
             ),
         },
     )
@@ -160,7 +162,7 @@ class ReplyController(Controller):
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id)
         if ports.overloaded():
-            raise Overloaded
+            raise Overloaded(OVERLOADED_SECONDS)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         events = follow_reply(
             ports.chat,
