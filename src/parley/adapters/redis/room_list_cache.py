@@ -1,8 +1,8 @@
 """The room-list cache that all API processes share."""
 
 import secrets
-from asyncio import Event
-from collections.abc import AsyncGenerator
+from asyncio import Event, gather
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from itertools import count, repeat
 from typing import cast
@@ -87,7 +87,14 @@ class RedisRoomListCache:
                 round(self._seconds * 1_000),
             )  # fmt: skip
 
-    async def drop(self, account_id: UUID) -> None:
+    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
+        if meanwhile is None:
+            await self._drop(account_id)
+        else:
+            # Commands that are given in the same iteration of the event loop leave in one batch.
+            await gather(self._drop(account_id), meanwhile)
+
+    async def _drop(self, account_id: UUID) -> None:
         if account_id in self._pending_drops:
             # A silent Redis takes seconds to fail: once for each account is enough.
             self._postpone_drop(account_id)

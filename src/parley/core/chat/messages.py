@@ -1,6 +1,5 @@
 """Accepting and reading messages."""
 
-import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, replace
@@ -72,8 +71,7 @@ async def post_message(
         ):
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
-    # Together, so that over Redis they share a round trip.
-    await asyncio.gather(chat.room_list_cache.drop(account_id), chat.queue.put(reply_id))
+    await chat.room_list_cache.drop(account_id, meanwhile=chat.queue.put(reply_id))
     return Accepted(question, reply, allowance, replayed=False)
 
 
