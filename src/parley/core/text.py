@@ -1,6 +1,32 @@
-"""Checks of text from clients and models."""
+"""Checks of text from clients and models, and typed text as people paste it."""
+
+import unicodedata
 
 from parley.core.errors import InvalidInput
+
+# The full-width forms of ASCII characters, which East Asian keyboards write, and their space.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
+def typed(text: str) -> str:
+    """An identity as it was meant: without invisible characters, full-width ones in ASCII, no white space around it.
+
+    Copied numbers and addresses contain directional marks, zero-width characters and byte order marks.
+    """
+    if not text.isascii():
+        text = "".join(
+            character for character in text.translate(_FULL_WIDTH) if unicodedata.category(character) != "Cf"
+        )
+    return text.strip()
+
+
+def typed_code(text: str) -> str:
+    """A one-time code as it was meant: also without white space and hyphens inside it."""
+    return "".join(typed(text).replace("-", "").split())
+
+
+# Letters and a symbol by their category, but invisible: Hangul fillers and the empty Braille pattern.
+_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def check_text(field: str, value: str, *, longest: int, shortest: int = 1) -> None:
@@ -9,6 +35,11 @@ def check_text(field: str, value: str, *, longest: int, shortest: int = 1) -> No
         raise InvalidInput(field, f"must have {shortest} to {longest:,} characters")
     if not storable(value):
         raise InvalidInput(field, "must not hold NUL characters or unpaired surrogates")
+
+
+def is_readable(value: str) -> bool:
+    """Whether it has a letter, number, punctuation mark or symbol, by Unicode's categories L, N, P and S."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in _INVISIBLE for character in value)
 
 
 def storable(value: str) -> bool:

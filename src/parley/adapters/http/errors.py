@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.enums import ParamType
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -18,6 +18,7 @@ from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
+from parley.adapters.http.server.head import with_head
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
 from parley.core.errors import DomainError, InvalidInput, Kind, Overloaded, TooManyRequests, Unavailable
@@ -45,7 +46,10 @@ _CODES_OF_STATUS = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not support the method; the Allow header lists those it supports."),
     413: ("body_too_large", "The body is larger than 1 MB."),
-    415: ("unsupported_media_type", "Send the body as JSON, with «Content-Type: application/json»."),
+    415: (
+        "unsupported_media_type",
+        "Send the body as JSON, with «Content-Type: application/json» and without Content-Encoding.",
+    ),
     500: ("internal_error", "Something went wrong on the server. Its log has the details under the request id."),
 }
 
@@ -139,7 +143,13 @@ def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Res
         return _response(_problem(HTTPStatus.BAD_REQUEST, "invalid_input", detail, errors))
     if error.status_code == HTTPStatus.BAD_REQUEST:
         return _malformed_json("The body is not well-formed JSON in UTF-8.")
-    return _response(_status_problem(error.status_code), error.headers or {})
+    if isinstance(error, InternalServerException):
+        # Litestar raises it for a body that ends too early: the client has disconnected, and the response is not sent.
+        return _response(_problem(HTTPStatus.BAD_REQUEST, "client_disconnected", "The request was not completed."))
+    headers = dict(error.headers or {})
+    if "allow" in headers:
+        headers["allow"] = with_head(headers["allow"].split(", "))
+    return _response(_status_problem(error.status_code), headers)
 
 
 def _from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -1,10 +1,12 @@
 """The chat module: rooms, messages, and replies from acceptance to end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
@@ -23,8 +25,10 @@ class ChatPorts:
     room_list_cache: RoomListCache
     shared_reads: SharedReads
     meter: ReplyMeter
+    breakers: CircuitBreakers
     tickets: StreamTickets
     limits: ReplyLimits
+    readers: ReplyReaders = field(default_factory=ReplyReaders)
     now: Clock
     new_id: NewId
     jitter: Jitter

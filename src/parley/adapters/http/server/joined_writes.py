@@ -1,4 +1,4 @@
-"""A server protocol that sends the head of a response together with the beginning of its body.
+"""Sends the head of a response together with the beginning of its body.
 
 uvicorn writes them separately: two system calls and two packets for each response.
 """
@@ -6,7 +6,7 @@ uvicorn writes them separately: two system calls and two packets for each respon
 from typing import Any, cast
 
 from litestar.enums import HttpMethod
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
 class JoinedWrites:
@@ -42,11 +42,3 @@ def join_writes(cycle: RequestResponseCycle) -> None:
     """A response to HEAD has no body that would follow, and 100 Continue must not wait for the response."""
     if cycle.scope["method"] != HttpMethod.HEAD and not cycle.waiting_for_100_continue:
         cycle.transport = cast("Any", JoinedWrites(cycle.transport))
-
-
-class JoinedWritesProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with joined writes."""
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        join_writes(cycle)
-        super()._start_asgi_task(cycle, app)
