@@ -37,7 +37,7 @@ class HttpPorts:
 
     If `public_url` is empty, responses contain paths without a host. `scrape` returns the metrics in Prometheus' text
     format; if `metrics_token` is empty, everyone may read them. `auth_requests_per_minute` is per client address; 0 is
-    no limit. If `webhook_open` is false, the webhook responds with 404.
+    no limit. If `webhook_open` is false, the webhook responds with 404. While `overloaded()`, no new stream begins.
     """
 
     accounts: AccountsPorts
@@ -53,6 +53,7 @@ class HttpPorts:
     metrics_token: str
     auth_requests_per_minute: int
     webhook_open: bool
+    overloaded: Callable[[], bool]
 
 
 # The type of a handler's `ports` parameter, which Litestar injects.
