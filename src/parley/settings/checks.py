@@ -85,6 +85,9 @@ def _check_production(settings: Settings) -> None:
         return
     if not settings.jwt_secret:
         raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
+    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
+        if getattr(settings, name) == 0:
+            raise SettingsError(f"{name.upper()}: 0 is no limit, refused when ENVIRONMENT=production.")
     if "*" in settings.cors_origins:
         raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
     providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)

@@ -24,8 +24,8 @@ from aiosmtplib import (
 )
 
 from parley.adapters.otp.deadline import delivery_deadline
-from parley.adapters.otp.texts import MailText, mail_text
-from parley.core.accounts.model import Identity, IdentityKind, Purpose
+from parley.adapters.otp.texts import MailText, mail_notice, mail_text
+from parley.core.accounts.model import Identity, IdentityKind, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 
 Security = Literal["auto", "tls", "starttls", "none"]
@@ -85,6 +85,16 @@ class SmtpOtp:
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         recipient = _recipient(identity)
         message = _message(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
+        await self._send(message, recipient)
+
+    async def send_notice(self, identity: Identity, notice: Notice) -> None:
+        recipient = _recipient(identity)
+        subject, text = mail_notice(self._sender.display_name, notice)
+        message = _headers(self._sender, recipient, subject)
+        message.set_content(f"{text}\n")
+        await self._send(message, recipient)
+
+    async def _send(self, message: EmailMessage, recipient: Address) -> None:
         async with self._connection() as connection:
             await connection.send_message(message, sender=self._sender.addr_spec, recipients=[recipient.addr_spec])
 
@@ -183,18 +193,23 @@ def _recipient(identity: Identity) -> Address:
 
 
 def _message(sender: Address, recipient: Address, code: str, text: MailText) -> EmailMessage:
-    message = EmailMessage()
-    message["Subject"] = text.subject
-    message["From"] = sender
-    message["To"] = recipient
-    message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = make_msgid(domain=sender.domain)
-    message["Auto-Submitted"] = "auto-generated"
+    message = _headers(sender, recipient, text.subject)
     message.set_content(f"{text.opening} {code}. {text.rest}\n")
     html = _HTML.format(
         title=escape(text.subject), opening=escape(text.opening), code=escape(code), rest=escape(text.rest)
     )
     message.add_alternative(html, subtype="html")
+    return message
+
+
+def _headers(sender: Address, recipient: Address, subject: str) -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = sender
+    message["To"] = recipient
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = make_msgid(domain=sender.domain)
+    message["Auto-Submitted"] = "auto-generated"
     return message
 
 

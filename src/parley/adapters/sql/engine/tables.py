@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -48,7 +48,7 @@ accounts = Table(
     CheckConstraint("(mobile_number IS NULL) <> (email IS NULL)", name="one_identity"),
 )
 
-# One row an identity and purpose: a new code voids the one before it.
+# Written by releases up to revision 0003, which may run while a newer one starts; nothing reads it now.
 challenges = Table(
     "challenges",
     metadata,
@@ -62,7 +62,7 @@ challenges = Table(
     Index(None, "expires_at"),
 )
 
-# A code that is still to reach its owner; the sealed code is gone from here once it has.
+# As `challenges`.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -76,6 +76,62 @@ deliveries = Table(
     Column("claimable_at", Moment, nullable=False),
     UniqueConstraint("identity", "purpose"),
     Index(None, "claimable_at"),
+    Index(None, "expires_at"),
+)
+
+# One row for each request for a code.
+code_challenges = Table(
+    "code_challenges",
+    metadata,
+    Column("id_hash", LargeBinary(32), primary_key=True),
+    Column("identity", String(300), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("code_mac", LargeBinary(32), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("expires_at", Moment, nullable=False),
+    Column("spent_at", Moment),
+    Index(None, "identity"),
+    Index(None, "expires_at"),
+)
+
+# A code or a notice that is still to reach its owner; the encrypted code is gone from here once it has.
+messages_to_owners = Table(
+    "messages_to_owners",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("identity", String(300), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("encrypted_code", LargeBinary(500), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # When it may be claimed, in the database's time.
+    Column("claimable_at", Moment, nullable=False),
+    Index(None, "identity"),
+    Index(None, "claimable_at"),
+    Index(None, "expires_at"),
+)
+
+# Failed guesses at an identity by source; the source `all` has the total of the sources that are not known.
+guess_failures = Table(
+    "guess_failures",
+    metadata,
+    Column("identity", String(300), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("last_failed_at", Moment, nullable=False),
+    Column("notified_at", Moment),
+    PrimaryKeyConstraint("identity", "source"),
+    Index(None, "last_failed_at"),
+)
+
+known_devices = Table(
+    "known_devices",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("identity", String(300), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index(None, "identity"),
     Index(None, "expires_at"),
 )
 
