@@ -15,6 +15,7 @@ depends_on: Sequence[str] | None = None
 def upgrade() -> None:
     op.create_table(
         "code_challenges",
+        sa.Column("id", GUID(length=16), nullable=False),
         sa.Column("id_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("identity", sa.String(length=300), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),

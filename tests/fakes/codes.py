@@ -22,7 +22,7 @@ class FakeChallenges:
     async def latest(self, identity: Identity, purpose: Purpose, source: str) -> Challenge | None:
         wanted = (identity, purpose, source)
         found = [each for each in self._challenges.values() if (each.identity, each.purpose, each.source) == wanted]
-        return max(found, key=lambda challenge: challenge.expires_at, default=None)
+        return max(found, key=lambda challenge: challenge.id, default=None)
 
     async def count_try(self, id_hash: bytes, *, limit: int, now: datetime) -> bytes | None:
         challenge = self._challenges.get(id_hash)

@@ -51,9 +51,10 @@ class InboxState:
 class Tables:
     """Rows by their key.
 
-    The tuples are: a device's owner and when it expires; a delivery and when it may be claimed; a revocation's end and when it was written; a room and its
-    last position; a customer and when it was reconciled; a subscription, its read number and when it was written; a
-    customer erasure's failures and when it may be claimed; a lease's holder and end.
+    The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
+    end and when it was written; a room and its last position; a customer and when it was reconciled; a subscription,
+    its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
+    and end.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)

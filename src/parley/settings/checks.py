@@ -16,6 +16,7 @@ def check(settings: Settings) -> None:
     _check_senders(settings)
     _check_payments(settings)
     _check_production(settings)
+    _check_limits(settings)
 
 
 def _check_lists(settings: Settings) -> None:
@@ -80,14 +81,17 @@ def _check_payments(settings: Settings) -> None:
         raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
 
 
+def _check_limits(settings: Settings) -> None:
+    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
+        if settings.environment == "production" and getattr(settings, name) == 0:
+            raise SettingsError(f"{name.upper()}: 0 is no limit; it is refused when ENVIRONMENT=production.")
+
+
 def _check_production(settings: Settings) -> None:
     if settings.environment != "production":
         return
     if not settings.jwt_secret:
         raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
-    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
-        if getattr(settings, name) == 0:
-            raise SettingsError(f"{name.upper()}: 0 is no limit, refused when ENVIRONMENT=production.")
     if "*" in settings.cors_origins:
         raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
     providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)

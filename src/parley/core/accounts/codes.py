@@ -15,7 +15,7 @@ from parley.core.accounts.guesses import (
     code_guesses,
     count_failure,
     free_failures,
-    send_notice,
+    queue_notice,
     wait,
 )
 from parley.core.accounts.model import (
@@ -82,7 +82,9 @@ async def send_code(accounts: AccountsPorts, *, identity: Identity, purpose: Pur
     code, challenge_id = accounts.new_code(), accounts.new_token()
     expires_at = accounts.now() + timedelta(seconds=policy.expire_seconds)
     code_mac = _code_mac(accounts.code_keys[0], identity, purpose, code)
-    challenge = Challenge(token_hash(challenge_id), identity, purpose, source.name, code_mac, expires_at)
+    challenge = Challenge(
+        accounts.new_id(), token_hash(challenge_id), identity, purpose, source.name, code_mac, expires_at
+    )
     delivery_id = accounts.new_id()
     async with accounts.uow() as unit:
         await unit.challenges.add(challenge)
@@ -206,7 +208,7 @@ async def _count_try(accounts: AccountsPorts, challenge: Challenge, source: Sour
             return None
         notice = await count_failure(accounts, unit, identity, source, name, failures)
         await unit.commit()
-    await send_notice(accounts, identity, notice)
+    await queue_notice(accounts, notice)
     return expected
 
 

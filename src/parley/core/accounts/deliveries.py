@@ -48,7 +48,8 @@ async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
     if failure is not None:
         accounts.audit.note(AuditEvent.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
     elif not unwanted:
-        accounts.audit.note(AuditEvent.CODE_DELIVERED, identity=delivery.identity, how=delivery.purpose.value)
+        event = AuditEvent.OWNER_NOTIFIED if isinstance(delivery.purpose, Notice) else AuditEvent.CODE_DELIVERED
+        accounts.audit.note(event, identity=delivery.identity, how=delivery.purpose.value)
 
 
 async def requeue_deliveries(accounts: AccountsPorts) -> int:

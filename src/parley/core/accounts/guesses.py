@@ -3,7 +3,8 @@
 Consecutive failures are counted in the database for each identity and source, without a window; a success from a source
 removes those of that source. After the first few the delay before the next guess grows tenfold each time. So a stranger
 delays only guesses from their own address block, and an owner with a known device or a new challenge is not delayed.
-A failure is counted and committed before the comparison, so parallel guesses gain nothing; a refused guess is not counted.
+A failure is counted and committed before the comparison, so parallel guesses gain nothing. A refused guess is not
+counted.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
-from parley.core.accounts.model import FAILURE_MEMORY, AuditEvent, Delivery, Failures, Identity, Notice
+from parley.core.accounts.model import FAILURE_MEMORY, Delivery, Failures, Identity, Notice
 from parley.core.accounts.rate_limits import HOUR_SECONDS
 from parley.core.accounts.sources import Client, Source
 from parley.core.accounts.stores import AccountsUnit
@@ -21,7 +22,7 @@ from parley.core.ports import LimitedUse
 FREE_FAILURES = 5
 # From this many failures of all address blocks on, the delays of each begin after its first.
 SUSPICIOUS_FAILURES = 50
-# NIST SP 800-63B, 5.2.2: no more than 100 consecutive failures. Then passwords work on known devices only, codes anywhere.
+# NIST SP 800-63B, 5.2.2: no more than 100 consecutive failures. Then passwords work only on known devices; codes go on.
 MOST_FAILURES = 100
 FIRST_DELAY_SECONDS = 60.0
 DELAY_GROWTH = 10.0
@@ -93,7 +94,7 @@ async def begin_password_guess(
     if seconds > 0:
         await limits.give_back(*uses)
         raise limits.refusal("password", identity, seconds)
-    await send_notice(accounts, identity, notice)
+    await queue_notice(accounts, notice)
     return Guess(identity, name, not source.known, address_uses)
 
 
@@ -123,8 +124,7 @@ async def count_failure(
     return notice_id
 
 
-async def send_notice(accounts: AccountsPorts, identity: Identity, notice_id: UUID | None) -> None:
+async def queue_notice(accounts: AccountsPorts, notice_id: UUID | None) -> None:
     """Queue the notice, after the commit."""
     if notice_id is not None and accounts.code_delivery is not None:
         await accounts.code_delivery.queue.put(notice_id)
-        accounts.audit.note(AuditEvent.OWNER_NOTIFIED, identity=identity)

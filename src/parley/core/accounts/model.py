@@ -104,9 +104,10 @@ class Account:
 class Challenge:
     """One request for a code, and the code. Only hashes of the challenge's id and of the code are stored.
 
-    `source` names who asked, as `Source.name` spells it. `tries` counts the guesses.
+    `id` is in order of creation. `source` names who asked, as `Source.name` spells it. `tries` counts the guesses.
     """
 
+    id: UUID
     id_hash: bytes = field(repr=False)
     identity: Identity
     purpose: Purpose

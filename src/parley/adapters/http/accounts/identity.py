@@ -27,7 +27,8 @@ ChallengeId = Annotated[
     str,
     Meta(max_length=1_024),
     described(
-        "The `challenge` of the response that announced the code. Without it, only the newest code that the same network asked for is valid",
+        "The `challenge` of the response to the request for the code. Without it, only the newest code that the same "
+        "network asked for is valid",
         "q7Jm2VbXcT0sLk8dTfW5yA",
     ),
 ]
@@ -35,7 +36,8 @@ DeviceToken = Annotated[
     str,
     Meta(max_length=1_024),
     described(
-        "The `device_token` of an earlier sign-in on this device. It exempts the device from limits that others can use up",
+        "The `device_token` of an earlier sign-in on this device, which exempts it from limits that others can use up. "
+        "A code that was asked for with it is valid only with its `challenge`",
         "Zk3RaXw9QmJ5uHc7tYbV1g",
     ),
 ]

@@ -95,7 +95,10 @@ class PasswordController(Controller):
         responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429),
     )
     async def reset(self, data: JSONBody[ResetBody], request: Request[Any, Any, Any], ports: Ports) -> DoneAnswer:
-        """Ends all sessions of the account and voids its device tokens. If the password is refused (400), the code stays valid."""
+        """Ends all sessions of the account and voids its device tokens.
+
+        If the password is refused (400), the code stays valid.
+        """
         await reset_password(
             ports.accounts,
             identity=identity_in(data, ports),
@@ -123,7 +126,10 @@ class PasswordController(Controller):
     async def change(
         self, data: JSONBody[ChangePasswordBody], request: AuthenticatedRequest, ports: Ports
     ) -> DoneAnswer:
-        """Ends all other sessions of the account and voids its device tokens. A wrong `current_password` is 401 `credentials_invalid`."""
+        """Ends all other sessions of the account and voids its device tokens.
+
+        A wrong `current_password` is 401 `credentials_invalid`.
+        """
         await change_password(
             ports.accounts,
             caller=request.user,

@@ -22,8 +22,7 @@ _GET = Statement(select(*_columns).where(_this))
 _LATEST = Statement(
     select(*_columns)
     .where(_of_identity, challenges.c.purpose == bindparam("purpose"), challenges.c.source == bindparam("source_name"))
-    # Every challenge lives equally long, so the last to expire is the newest.
-    .order_by(challenges.c.expires_at.desc())
+    .order_by(challenges.c.id.desc())
     .limit(1)
 )
 _COUNT_TRY = Statement(
@@ -69,5 +68,5 @@ class SqlChallenges(SqlStore):
 def _challenge(row: Any) -> Challenge | None:
     if row is None:
         return None
-    id_hash, identity, purpose, *rest = row
-    return Challenge(id_hash, read_identity(identity), Purpose(purpose), *rest)
+    id_, id_hash, identity, purpose, *rest = row
+    return Challenge(id_, id_hash, read_identity(identity), Purpose(purpose), *rest)

@@ -83,6 +83,8 @@ deliveries = Table(
 code_challenges = Table(
     "code_challenges",
     metadata,
+    # In order of creation; clients have another one, of which only the hash is here.
+    Column("id", Id, nullable=False),
     Column("id_hash", LargeBinary(32), primary_key=True),
     Column("identity", String(300), nullable=False),
     Column("purpose", String(16), nullable=False),
