@@ -1,6 +1,5 @@
 """The schema, for SQLite and PostgreSQL alike. migrations/ builds it; a test holds the two together."""
 
-from advanced_alchemy.types import GUID, DateTimeUTC
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -11,7 +10,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -21,20 +19,19 @@ from sqlalchemy import (
     text,
 )
 
+from parley.adapters.sql.engine.metadata import Id, Moment, metadata
+from parley.adapters.sql.engine.sign_in_tables import (
+    code_challenges,
+    guess_failures,
+    known_devices,
+    messages_to_owners,
+)
+
+# What other modules import from here though it is defined elsewhere.
+__all__ = ["Id", "Moment", "code_challenges", "guess_failures", "known_devices", "messages_to_owners", "metadata"]
+
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
 REVISION = "0004"
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-Moment = DateTimeUTC(timezone=True)
-Id = GUID()
 
 accounts = Table(
     "accounts",
@@ -76,64 +73,6 @@ deliveries = Table(
     Column("claimable_at", Moment, nullable=False),
     UniqueConstraint("identity", "purpose"),
     Index(None, "claimable_at"),
-    Index(None, "expires_at"),
-)
-
-# One row for each request for a code.
-code_challenges = Table(
-    "code_challenges",
-    metadata,
-    # In order of creation; clients have another one, of which only the hash is here.
-    Column("id", Id, nullable=False),
-    Column("id_hash", LargeBinary(32), primary_key=True),
-    Column("identity", String(300), nullable=False),
-    Column("purpose", String(16), nullable=False),
-    Column("source", String(64), nullable=False),
-    Column("code_mac", LargeBinary(32), nullable=False),
-    Column("tries", Integer, nullable=False, server_default="0"),
-    Column("expires_at", Moment, nullable=False),
-    Column("spent_at", Moment),
-    Index(None, "identity"),
-    Index(None, "expires_at"),
-)
-
-# A code or a notice that is still to reach its owner; the encrypted code is gone from here once it has.
-messages_to_owners = Table(
-    "messages_to_owners",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("identity", String(300), nullable=False),
-    Column("purpose", String(16), nullable=False),
-    Column("encrypted_code", LargeBinary(500), nullable=False),
-    Column("expires_at", Moment, nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    # When it may be claimed, in the database's time.
-    Column("claimable_at", Moment, nullable=False),
-    Index(None, "identity"),
-    Index(None, "claimable_at"),
-    Index(None, "expires_at"),
-)
-
-# Failed guesses at an identity by source; the source `all` has the total of the sources that are not known.
-guess_failures = Table(
-    "guess_failures",
-    metadata,
-    Column("identity", String(300), nullable=False),
-    Column("source", String(64), nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("last_failed_at", Moment, nullable=False),
-    Column("notified_at", Moment),
-    PrimaryKeyConstraint("identity", "source"),
-    Index(None, "last_failed_at"),
-)
-
-known_devices = Table(
-    "known_devices",
-    metadata,
-    Column("token_hash", LargeBinary(32), primary_key=True),
-    Column("identity", String(300), nullable=False),
-    Column("expires_at", Moment, nullable=False),
-    Index(None, "identity"),
     Index(None, "expires_at"),
 )
 
