@@ -52,6 +52,16 @@ async def test_clearing_a_source_removes_its_failures_from_the_total(uow):
     assert await read(uow, "b") == (0, 0)
 
 
+async def test_undone_failure_does_not_count(uow):
+    for _ in range(3):
+        await fail(uow, "a")
+    await fail(uow, "known", in_total=False)
+    await do(uow, lambda unit: unit.failures.undo(MIRA, "a", in_total=True))
+    await do(uow, lambda unit: unit.failures.undo(MIRA, "known", in_total=False))
+
+    assert [await read(uow, source) for source in ("a", "known")] == [(2, 2), (0, 2)]
+
+
 async def test_notified_is_of_the_identity(uow):
     await fail(uow, "a")
     async with uow() as unit:

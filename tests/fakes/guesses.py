@@ -37,6 +37,11 @@ class FakeGuessFailures:
             row = self._rows[identity, name]
             self._rows[identity, name] = replace(row, failures=row.failures + 1, last_failed_at=at)
 
+    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
+        for name in (source, ALL) if in_total else (source,):
+            row = self._rows[identity, name]
+            self._rows[identity, name] = replace(row, failures=row.failures - 1)
+
     async def mark_notified(self, identity: Identity, *, at: datetime) -> None:  # noqa: ARG002
         self._rows[identity, ALL] = replace(self._rows[identity, ALL], notified=True)
 

@@ -10,7 +10,8 @@ from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid
 from parley.core.accounts.guesses import MOST_FAILURES, NOTIFIED_FAILURES
 from parley.core.accounts.model import AuditEvent, Notice, Purpose, SignedIn
 from parley.core.accounts.sources import DEVICE_LIFE, Client
-from parley.core.errors import TooManyRequests
+from parley.core.errors import Overloaded, TooManyRequests
+from tests.fakes.account_ports import FakePasswords
 from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnvironment, wrong_code
 
 OWNERS = Client("198.51.100.7", "198.51.100.0/24")
@@ -242,3 +243,21 @@ async def test_code_without_its_challenge_is_valid_only_in_the_network_that_aske
         await env.verify(code)
 
     assert await env.verify(code, challenge=sent.challenge)
+
+
+async def test_password_that_was_not_compared_for_lack_of_time_does_not_count(env, owner):
+    class Busy(FakePasswords):
+        async def verify(self, password: str, password_hash: str | None) -> bool:
+            raise Overloaded(3)
+
+    idle, env.passwords = env.passwords, Busy()
+    for _ in range(9):
+        with pytest.raises(Overloaded):
+            await env.log_in(PASSWORD)
+        with pytest.raises(Overloaded):
+            await env.change(owner, NEW, current=PASSWORD)
+        env.advance(seconds=10)
+    env.passwords = idle
+
+    assert await compared(env) == 0
+    assert await env.log_in(PASSWORD)

@@ -37,6 +37,7 @@ from parley.core.accounts.sessions import open_session, signed_in
 from parley.core.accounts.sources import Client, Source, block_of, remember_device, source_of, stored_source
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.errors import InvalidInput
+from parley.core.text import typed_code
 
 _FAILED = {Purpose.SIGN_IN: AuditEvent.SIGN_IN_FAILED, Purpose.RESET: AuditEvent.RESET_FAILED}
 
@@ -118,7 +119,7 @@ async def try_code(
     await accounts.rate_limits.take("code", identity, *address_uses)
     expected = None if found is None else await _count_try(accounts, found, source)
     # Every key is compared: the time taken must not reveal which one matched, or whether any did.
-    macs = [_code_mac(key, identity, purpose, code) for key in accounts.code_keys]
+    macs = [_code_mac(key, identity, purpose, typed_code(code)) for key in accounts.code_keys]
     matches = [hmac.compare_digest(mac, expected or b"") for mac in macs]
     if found is None or expected is None or not any(matches):
         raise refused_code(accounts.audit, identity, purpose)

@@ -16,6 +16,7 @@ from parley.core.accounts.model import FAILURE_MEMORY, Delivery, Failures, Ident
 from parley.core.accounts.rate_limits import HOUR_SECONDS
 from parley.core.accounts.sources import Client, Source
 from parley.core.accounts.stores import AccountsUnit
+from parley.core.errors import Overloaded
 from parley.core.ports import LimitedUse
 
 # Failures of a source before its delays begin.
@@ -96,6 +97,18 @@ async def begin_password_guess(
         raise limits.refusal("password", identity, seconds)
     await queue_notice(accounts, notice)
     return Guess(identity, name, not source.known, address_uses)
+
+
+async def compare_password(accounts: AccountsPorts, guess: Guess, password: str, password_hash: str | None) -> bool:
+    """Whether the hash is of this password. Raises Overloaded, which counts nothing."""
+    try:
+        return await accounts.passwords.verify(password, password_hash)
+    except Overloaded:
+        async with accounts.uow() as unit:
+            await unit.failures.undo(guess.identity, guess.source, in_total=guess.in_total)
+            await unit.commit()
+        await accounts.rate_limits.give_back(*guess.address_uses)
+        raise
 
 
 def address_failure(accounts: AccountsPorts, source: Source, client: Client | None) -> tuple[LimitedUse, ...]:

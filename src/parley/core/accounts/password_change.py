@@ -3,7 +3,7 @@
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.codes import refused_code, try_code
 from parley.core.accounts.errors import CredentialsInvalid, TokenInvalid
-from parley.core.accounts.guesses import begin_password_guess
+from parley.core.accounts.guesses import begin_password_guess, compare_password
 from parley.core.accounts.model import (
     PROOF_LIFE,
     Account,
@@ -71,8 +71,8 @@ async def change_password(
     accounts.password_rules.check("new_password", new_password, account.identity)
     if current_password is not None:
         # A session that was taken over must not lead to the password, however long it lasts.
-        await begin_password_guess(accounts, identity=account.identity, source=SESSION, client=None)
-        if not await accounts.passwords.verify(current_password, account.password_hash):
+        guess = await begin_password_guess(accounts, identity=account.identity, source=SESSION, client=None)
+        if not await compare_password(accounts, guess, current_password, account.password_hash):
             raise _refused_change(accounts.audit, session, CredentialsInvalid())
     elif session.opened_by is not OpenedBy.CODE or now - session.opened_at > PROOF_LIFE:
         raise InvalidInput(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import CredentialsInvalid
-from parley.core.accounts.guesses import begin_password_guess
+from parley.core.accounts.guesses import Guess, begin_password_guess, compare_password
 from parley.core.accounts.model import (
     SIGNUP_LIFE,
     Account,
@@ -66,7 +66,7 @@ async def log_in(
     source = await source_of(accounts, identity=identity, client=client)
     guess = await begin_password_guess(accounts, identity=identity, source=source, client=client)
     while True:
-        account, verified = await _verify(accounts, identity, password)
+        account, verified = await _verify(accounts, identity, password, guess)
         current = await accounts.passwords.hash(password) if accounts.passwords.needs_rehash(verified) else verified
         async with accounts.uow() as unit:
             await guess.forget(unit)
@@ -82,11 +82,11 @@ async def log_in(
         return signed_in(accounts, account, session, refresh_token, device_token, created=False)
 
 
-async def _verify(accounts: AccountsPorts, identity: Identity, password: str) -> tuple[Account, str]:
+async def _verify(accounts: AccountsPorts, identity: Identity, password: str, guess: Guess) -> tuple[Account, str]:
     """The account, and the stored hash that matched the password. Raises CredentialsInvalid."""
     account = await find_account(accounts, identity)
     password_hash = None if account is None else account.password_hash
-    matches = await accounts.passwords.verify(password, password_hash)
+    matches = await compare_password(accounts, guess, password, password_hash)
     if account is None or password_hash is None or not matches:
         accounts.audit.note(AuditEvent.SIGN_IN_FAILED, identity=identity, how="password")
         raise CredentialsInvalid

@@ -30,14 +30,15 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.adapters.http.rate_limit import client_of, limit_by_address
+from parley.adapters.http.rate_limit import limit_by_address, requesting_client
+from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.codes import send_code, sign_in_by_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import Purpose, SignedIn, TokenPair
 from parley.core.accounts.passwords import log_in, sign_up
 from parley.core.accounts.sessions import refresh_session
 from parley.core.billing.usage import read_plan
-from parley.core.errors import InvalidInput
+from parley.core.errors import InvalidInput, Overloaded
 
 SignupToken = Annotated[
     str, Meta(max_length=1_024), described("The token of the signup with the same identity", "S3dKf0aVbN1qW8zXc5tYhR")
@@ -131,6 +132,7 @@ class AuthController(Controller):
     tags = ("Sign-in",)
     opt = PUBLIC
     guards = (limit_by_address,)
+    middleware = (CancelWhenClientLeaves,)
 
     @post(
         "/signup",
@@ -143,7 +145,7 @@ class AuthController(Controller):
             },
             links={201: {"code": link("sendOtp", "A code for the same identity", requestBody=SAME_IDENTITY)}},
         ),
-        responses=problems(PASSWORD_COMMON, 413, 415, 429),
+        responses=problems(PASSWORD_COMMON, 413, 415, 429, Overloaded(3)),
     )
     async def sign_up(self, data: JSONBody[SignupBody], request: Request[Any, Any, Any], ports: Ports) -> SignupAnswer:
         """Optional: a code alone creates an account too. The answer is the same if the identity has an account."""
@@ -152,7 +154,7 @@ class AuthController(Controller):
             identity=identity_in(data, ports),
             name=data.name,
             password=data.password,
-            client=client_of(request),
+            client=requesting_client(request),
         )
         return SignupAnswer(started.signup_token, started.expires_in)
 
@@ -210,7 +212,7 @@ class AuthController(Controller):
             challenge=data.challenge,
             signup_token=data.signup_token,
             user_agent=request.headers.get("user-agent"),
-            client=client_of(request),
+            client=requesting_client(request),
         )
         return await _signed_in(signed_in, ports)
 
@@ -220,7 +222,7 @@ class AuthController(Controller):
         operation_id="logIn",
         summary="Sign in with a password",
         operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"password": PASSWORD_EXAMPLE}}),
-        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429),
+        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
         """A wrong password and an identity without an account get the same answer, 401 `credentials_invalid`."""
@@ -229,7 +231,7 @@ class AuthController(Controller):
             identity=identity_in(data, ports),
             password=data.password,
             user_agent=request.headers.get("user-agent"),
-            client=client_of(request, data.device_token),
+            client=requesting_client(request, data.device_token),
         )
         return await _signed_in(signed_in, ports)
 
@@ -251,7 +253,7 @@ async def send(body: CodeBody, purpose: Purpose, request: Request[Any, Any, Any]
         ports.accounts,
         identity=identity_in(body, ports),
         purpose=purpose,
-        client=client_of(request, body.device_token),
+        client=requesting_client(request, body.device_token),
     )
     return CodeAnswer(
         message=CODE_SENT,

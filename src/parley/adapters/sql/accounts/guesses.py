@@ -71,6 +71,10 @@ class SqlGuessFailures(SqlStore):
         if in_total:
             await self._transaction.execute(_ADD, who=str(identity), by=ALL, at=at, more=1)
 
+    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
+        for name, fewer in ((ALL, int(in_total)), (source, 1)):
+            await self._transaction.execute(_SUBTRACT, who=str(identity), by=name, fewer=fewer)
+
     async def mark_notified(self, identity: Identity, *, at: datetime) -> None:
         await self._transaction.execute(_MARK, who=str(identity), by=ALL, at=at)
 
