@@ -247,15 +247,16 @@ async def test_code_without_its_challenge_is_valid_only_in_the_network_that_aske
 
 async def test_password_that_was_not_compared_for_lack_of_time_does_not_count(env, owner):
     class Busy(FakePasswords):
-        async def verify(self, password: str, password_hash: str | None) -> bool:
+        async def verify(self, *_: str | None) -> bool:
             raise Overloaded(3)
 
+    session = await env.sign_in()
     idle, env.passwords = env.passwords, Busy()
     for _ in range(9):
         with pytest.raises(Overloaded):
             await env.log_in(PASSWORD)
         with pytest.raises(Overloaded):
-            await env.change(owner, NEW, current=PASSWORD)
+            await env.change(session, NEW, current=PASSWORD)
         env.advance(seconds=10)
     env.passwords = idle
 
