@@ -202,6 +202,6 @@ async def test_guesses_at_one_identity_do_not_affect_another(site: Site) -> None
     visitor = site.visitor()
     code = await code_for(visitor, NUMBER)
     guesses = asyncio.gather(*(verify(visitor, guess) for guess in wrong_codes(code, 200)))
-    assert (await site.visitor().sign_in(RAVI))["created"] is True
+    assert (await site.visitor("198.51.100.1").sign_in(RAVI))["created"] is True
     await guesses
-    assert (await reset(visitor, NUMBER, code, NEW)).status_code == 401
+    assert (await reset(site.visitor("198.51.100.1"), NUMBER, code, NEW)).status_code == 401
