@@ -45,7 +45,7 @@ accounts = Table(
     CheckConstraint("(mobile_number IS NULL) <> (email IS NULL)", name="one_identity"),
 )
 
-# Written by releases up to revision 0003, which may run while a newer one starts; nothing reads it now.
+# Written by releases up to revision 0004, which may run while a newer one starts; nothing reads it now.
 challenges = Table(
     "challenges",
     metadata,
