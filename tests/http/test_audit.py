@@ -160,10 +160,10 @@ async def test_two_people_have_two_pseudonyms(site: Site, logs: Logs) -> None:
 
 
 async def test_a_rate_limited_request_is_a_line_too(open_site: OpenSite, logs: Logs) -> None:
-    site = await open_site(OTP_MAX_SENDS_PER_HOUR="1", AUTH_REQUESTS_PER_MINUTE="3")
+    site = await open_site(OTP_MAX_SENDS_PER_HOUR="1", PASSWORD_ATTEMPTS_PER_HOUR="3")
     caller = AuditedCaller(site.visitor(HERE), logs)
     await caller.post("/auth/send-otp", NUMBER, line("code_requested", "sign_in"))
-    answer = await caller.post("/auth/forgot-password", NUMBER, line("throttled", "code:hour"))
+    answer = await caller.post("/auth/forgot-password", NUMBER, line("throttled", "code:reset"))
     refused(answer, 429, "rate_limited")
     for number in range(4):
         there = site.visitor(f"192.0.2.{number}")

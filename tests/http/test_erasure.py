@@ -53,7 +53,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
     filled = {name for name, rows in (await personal_rows(site)).items() if rows != before[name]}
     assert filled >= {
         "accounts",
-        "challenges",
+        "code_challenges",
         "signups",
         "sessions",
         "refresh_tokens",

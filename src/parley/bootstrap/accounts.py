@@ -58,7 +58,7 @@ def build_accounts(
             rate_limiter=transport.rate_limiter,
             key=derived_keys(secrets_, "throttle")[0],
             audit=audit,
-            attempts_per_hour=settings.auth_requests_per_minute,
+            attempts_per_hour=settings.password_attempts_per_hour,
         ),
         audit=audit,
         code_delivery=code_delivery,

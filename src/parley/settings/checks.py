@@ -17,6 +17,7 @@ def check(settings: Settings) -> None:
     _check_senders(settings)
     _check_payments(settings)
     _check_production(settings)
+    _check_limits(settings)
 
 
 def _check_lists(settings: Settings) -> None:
@@ -82,6 +83,12 @@ def _check_payments(settings: Settings) -> None:
             raise SettingsError(f"{name.upper()}: begin with https:// or http://.")
     if settings.stripe_secret_key and not settings.stripe_price_id:
         raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
+
+
+def _check_limits(settings: Settings) -> None:
+    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
+        if settings.environment == "production" and getattr(settings, name) == 0:
+            raise SettingsError(f"{name.upper()}: 0 is no limit; it is refused when ENVIRONMENT=production.")
 
 
 def _check_production(settings: Settings) -> None:

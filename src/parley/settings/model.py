@@ -134,8 +134,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(
             ge=0,
             le=1_000_000,
-            description="Largest number of calls to the public auth endpoints per minute from one address, and of "
-            "password attempts per hour for one identity; 0 is no limit",
+            description="Largest number of calls to the public auth endpoints per minute from one address; 0 is no "
+            "limit, refused in production",
+        ),
+    ] = 60
+    password_attempts_per_hour: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Largest number of password attempts, and of sign-ups, per hour for one identity from one "
+            "network or known device; 0 is no limit, refused in production",
         ),
     ] = 60
     smtp_server: Annotated[str, Meta(description="The mail server for OTP_SENDER=email")] = ""

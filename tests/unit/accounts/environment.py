@@ -22,6 +22,7 @@ from parley.core.accounts.profile import find_account
 from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import end_session, refresh_session
+from parley.core.accounts.sources import Client
 from parley.core.accounts.stores import AccountsUnitOfWork
 from tests.fakes.account_ports import FakeAuditTrail, FakeCipher, FakeDeliveryQueue, FakeOtpSender, FakePasswords
 
@@ -55,6 +56,7 @@ class AccountsEnvironment:
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
         self.keys = [b"the key of this test"]
+        self.client = Client("192.0.2.1", "192.0.2.0/24")
         self.user_agent: str | None = "a test"
         self._count = itertools.count(1)
 
@@ -97,7 +99,7 @@ class AccountsEnvironment:
 
     async def request_code(self, identity: Identity = MIRA, purpose: Purpose = Purpose.SIGN_IN) -> CodeSent:
         """Request a code, whose delivery is then queued."""
-        return await send_code(self.ports, identity=identity, purpose=purpose)
+        return await send_code(self.ports, identity=identity, purpose=purpose, client=self.client)
 
     async def deliver_codes(self) -> None:
         """Do the queued deliveries, as a worker does."""
@@ -111,9 +113,22 @@ class AccountsEnvironment:
         await self.deliver_codes()
         return self.sender.sent[-1][1]
 
-    async def verify(self, code: str, identity: Identity = MIRA, *, signup_token: str | None = None) -> SignedIn:
+    async def verify(
+        self,
+        code: str,
+        identity: Identity = MIRA,
+        *,
+        signup_token: str | None = None,
+        challenge: str | None = None,
+    ) -> SignedIn:
         return await sign_in_by_code(
-            self.ports, identity=identity, code=code, signup_token=signup_token, user_agent=self.user_agent
+            self.ports,
+            identity=identity,
+            code=code,
+            challenge=challenge,
+            signup_token=signup_token,
+            user_agent=self.user_agent,
+            client=self.client,
         )
 
     async def sign_in(self, identity: Identity = MIRA, *, signup_token: str | None = None) -> SignedIn:
@@ -124,16 +139,27 @@ class AccountsEnvironment:
         self, identity: Identity = MIRA, *, name: str | None = "Mira", password: str | None = PASSWORD
     ) -> str:
         """Sign up; returns the signup token."""
-        return (await sign_up(self.ports, identity=identity, name=name, password=password)).signup_token
+        return (
+            await sign_up(self.ports, identity=identity, name=name, password=password, client=self.client)
+        ).signup_token
 
     async def log_in(self, password: str = PASSWORD, identity: Identity = MIRA) -> SignedIn:
-        return await log_in(self.ports, identity=identity, password=password, user_agent=self.user_agent)
+        return await log_in(
+            self.ports, identity=identity, password=password, user_agent=self.user_agent, client=self.client
+        )
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         return await refresh_session(self.ports, refresh_token=refresh_token)
 
     async def reset(self, code: str, new_password: str, identity: Identity = MIRA) -> None:
-        await reset_password(self.ports, identity=identity, code=code, new_password=new_password)
+        await reset_password(
+            self.ports,
+            identity=identity,
+            code=code,
+            challenge=None,
+            new_password=new_password,
+            client=self.client,
+        )
 
     async def change(self, signed_in: TokenPair, new_password: str, *, current: str | None = None) -> None:
         await change_password(

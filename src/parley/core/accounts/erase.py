@@ -17,7 +17,9 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID) -> None:
         account = await unit.accounts.get(account_id)
         if account is None:
             raise TokenInvalid
-        # Codes before the account and its sessions: the lock order of signing in by code and of the sweep.
+        # Failures, then codes, then the account and its sessions: the lock order of signing in and of the sweep.
+        await unit.failures.forget(account.identity)
+        await unit.devices.forget(account.identity)
         await unit.challenges.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)

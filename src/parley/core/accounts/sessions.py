@@ -13,6 +13,7 @@ from uuid import UUID
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound
 from parley.core.accounts.model import (
+    FAILURE_MEMORY,
     REFRESH_GRACE,
     SESSION_MEMORY,
     USER_AGENT_CHARACTERS,
@@ -50,7 +51,7 @@ async def open_session(
 
 
 def signed_in(
-    accounts: AccountsPorts, account: Account, session: Session, refresh_token: str, *, created: bool
+    accounts: AccountsPorts, account: Account, session: Session, refresh_token: str, device_token: str, *, created: bool
 ) -> SignedIn:
     """Note the sign-in in the audit trail, after its commit, and issue its tokens."""
     accounts.audit.note(
@@ -61,7 +62,8 @@ def signed_in(
         how=session.opened_by.value,
     )
     access_token = accounts.access_tokens.issue(account.id, session.id, session.opened_at)
-    return SignedIn(access_token, accounts.access_tokens.expires_in, refresh_token, created=created, account=account)
+    expires_in = accounts.access_tokens.expires_in
+    return SignedIn(access_token, expires_in, refresh_token, device_token, created=created, account=account)
 
 
 async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> TokenPair:
@@ -118,12 +120,15 @@ async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: 
 async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
-    Codes, signups and revocations go when they expire; sessions SESSION_MEMORY after they ended; used refresh tokens
+    Codes, known devices, signups and revocations go when they expire; failed guesses FAILURE_MEMORY after the last of
+    their source; sessions SESSION_MEMORY after they ended; used refresh tokens
     after `session_life`, when a stolen token could no longer work and its use need not end the session.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
-        forgotten = await unit.challenges.forget_expired(now)
+        forgotten = await unit.failures.forget_before(now - FAILURE_MEMORY)
+        forgotten += await unit.challenges.forget_expired(now)
+        forgotten += await unit.devices.forget_expired(now)
         forgotten += await unit.deliveries.forget_expired(now)
         forgotten += await unit.signups.forget_expired(now)
         forgotten += await unit.revocations.forget_expired(now)
