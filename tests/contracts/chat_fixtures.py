@@ -34,6 +34,7 @@ from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.end_reply import end_reply
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
@@ -107,6 +108,8 @@ class Store:
                 context_characters=MANY,
                 max_pending=MANY,
             ),
+            renewals=LeaseRenewals(self.chat_of(limit), lease=LONG),
+            worker_id=UUID(int=0),
             now=lambda: NOW,
             new_id=new_id,
             jitter=lambda: 1.0,

@@ -57,8 +57,8 @@ class NotingDatabase(Database):
         self.statements: list[str] = []
 
     @asynccontextmanager
-    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[Transaction, None]:
-        async with super().transaction(read_only=read_only) as transaction:
+    async def transaction(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[Transaction, None]:
+        async with super().transaction(read_only=read_only, single=single) as transaction:
             transaction.connection = NotingConnection(transaction.connection, self)
             yield transaction
 
@@ -161,7 +161,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
-    "renew": (lambda unit: unit.replies.renew(CLAIM, lease=15), {"pk_messages"}),
+    "renew": (lambda unit: unit.replies.renew([CLAIM], lease=15), {"pk_messages"}),
     "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages"}),
     "put off": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
     "hand back": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),

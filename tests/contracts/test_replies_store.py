@@ -102,10 +102,10 @@ async def test_lease_of_0_expires_at_once(store):
 async def test_renewing_starts_the_lease_anew(store):
     reply = await store.new_reply()
     claim = await store.claim(reply, lease=0)
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=LONG)) == [Lease.HELD]
     assert await store.claimed(reply.id) is None
 
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=0)) == [Lease.HELD]
     assert (await store.claim(reply)).attempt == 2
 
 
@@ -140,7 +140,7 @@ async def test_postponing_counts_a_failure_and_releasing_does_not(store):
 
 Step = Callable[[ChatUnit, Claim], Awaitable[object]]
 STEPS = [
-    pytest.param(lambda unit, claim: unit.replies.renew(claim, lease=0), Lease.LOST, id="renew"),
+    pytest.param(lambda unit, claim: unit.replies.renew([claim], lease=0), [Lease.LOST], id="renew"),
     pytest.param(lambda unit, claim: unit.replies.end(claim, COMPLETED), False, id="end"),
     pytest.param(lambda unit, claim: unit.replies.postpone(claim, seconds=0), False, id="postpone"),
     pytest.param(lambda unit, claim: unit.replies.release(claim), False, id="release"),
@@ -158,7 +158,7 @@ async def test_overtaken_claim_changes_nothing_and_returns_so(store, step: Step,
 
     assert await stored(store, reply, claim) == before
     assert await store.claimed(reply.id) is None
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=0)) == [Lease.HELD]
     following = await store.claim(reply)
     assert (following.attempt, following.failures) == (3, 0)
 
@@ -211,7 +211,7 @@ async def test_steps_of_a_claim_change_no_other_reply(store):
 
     assert await store.message(later, room.account_id) == later
     assert await stored(store, beside, held) == replace(beside, status=Status.GENERATING, attempt=1)
-    assert await store.do(lambda unit: unit.replies.renew(held, lease=LONG)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([held], lease=LONG)) == [Lease.HELD]
 
 
 async def test_stop_reaches_the_worker_that_holds_the_reply(store):
@@ -221,7 +221,7 @@ async def test_stop_reaches_the_worker_that_holds_the_reply(store):
 
     assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
 
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.STOP_REQUESTED
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=LONG)) == [Lease.STOP_REQUESTED]
     assert (await stored(store, reply, claim)).status is Status.GENERATING
     assert await store.claimed(reply.id) is None
     assert await store.end(claim)

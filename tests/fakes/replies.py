@@ -1,5 +1,6 @@
 """Claims and leases of replies in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,10 +8,12 @@ from uuid import UUID
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
+from tests.fakes.quota import FakeQuota
 
 
 class FakeReplies:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock, quota: FakeQuota) -> None:
+        self._quota = quota
         self._tables = tables
         self._clock = clock
 
@@ -22,7 +25,10 @@ class FakeReplies:
         self._change(reply_id, claimable_in=lease)
         return self._claim(reply_id)
 
-    async def renew(self, claim: Claim, *, lease: float) -> Lease:
+    async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
+        return [self._renew(claim, lease) for claim in claims]
+
+    def _renew(self, claim: Claim, lease: float) -> Lease:
         if not self._held_by(claim):
             return Lease.LOST
         self._change(claim.reply_id, claimable_in=lease)
@@ -32,6 +38,10 @@ class FakeReplies:
         if not self._held_by(claim):
             return False
         self._end(claim.reply_id, ending)
+        if ending.usage is not None:
+            await self._quota.add_tokens(claim.account_id, day=claim.charged_on, usage=ending.usage)
+        if ending.status is Status.FAILED:
+            await self._quota.give_back(claim.account_id, day=claim.charged_on)
         return True
 
     async def postpone(self, claim: Claim, *, seconds: float) -> bool:
@@ -69,18 +79,24 @@ class FakeReplies:
         waiting = [message for message in self._unfinished() if message.room_id == room_id]
         return min(waiting, key=lambda message: message.position).id if waiting else None
 
+    async def any_overdue(self, *, patience: float) -> bool:
+        return bool(self._overdue(patience, self._clock()))
+
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         now = self._clock()
-        overdue = [
+        overdue = self._overdue(patience, now)
+        overdue.sort(key=lambda reply_id: self._tables.replies[reply_id].claimable_at)
+        for reply_id in overdue[:limit]:
+            self._tables.replies[reply_id] = replace(self._tables.replies[reply_id], queued_at=now)
+        return overdue[:limit]
+
+    def _overdue(self, patience: float, now: datetime) -> list[UUID]:
+        return [
             message.id
             for message in self._unfinished()
             if self._claimable(message.id, now)
             and self._waits_too_long(self._tables.replies[message.id], now - timedelta(seconds=patience))
         ]
-        overdue.sort(key=lambda reply_id: self._tables.replies[reply_id].claimable_at)
-        for reply_id in overdue[:limit]:
-            self._tables.replies[reply_id] = replace(self._tables.replies[reply_id], queued_at=now)
-        return overdue[:limit]
 
     def _unfinished(self) -> list[Message]:
         return [message for message in self._tables.messages.values() if not message.status.ended]

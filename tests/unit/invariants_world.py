@@ -19,6 +19,7 @@ from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks
 from parley.core.chat.ports import StreamEnd, StreamSubscription
@@ -142,8 +143,9 @@ class World:
         # Positions at which a reader was, with its text.
         self.positions: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
         self._numbers = itertools.count(1)
+        self.uow = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.chat = ChatPorts(
-            uow=FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT),
+            uow=self.uow,
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
             queue=self.queue,
             stream=self.stream,
@@ -153,6 +155,8 @@ class World:
             meter=LoggedReplies(Metrics()),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
+            renewals=LeaseRenewals(self.uow, lease=LEASE),
+            worker_id=UUID(int=0),
             now=self.now,
             new_id=self.new_id,
             jitter=lambda: 0.5,
@@ -206,9 +210,11 @@ class Worker:
         for step in steps:
             self.model.steps.put_nowait(step)
         self.door = self.model.door
+        uow = _UnitOfWorkBehind(self.door, world.uow)
         chat = replace(
             world.chat,
-            uow=_UnitOfWorkBehind(self.door, world.chat.uow),
+            uow=uow,
+            renewals=LeaseRenewals(uow, lease=LEASE),
             stream=_StreamBehind(self.door, world.stream),
             catalogue=ModelCatalogue({"vendor": Provider(self.model, ("a",))}, "vendor/a"),
         )
@@ -238,9 +244,9 @@ class _UnitOfWorkBehind:
         self._uow = uow
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         await self._door.pass_through()
-        async with self._uow(read_only=read_only) as unit:
+        async with self._uow(read_only=read_only, single=single) as unit:
             yield unit
 
 

@@ -21,6 +21,7 @@ from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
@@ -45,8 +46,10 @@ def build_chat(
 ) -> Module[ChatPorts]:
     tracing = telemetry.tracing
     chosen = tracing.models(configured_providers(settings) if providers is None else providers)
+    uow = SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit)
+    worker_uow, limits = tracing.chat(uow), reply_limits(settings)
     ports = ChatPorts(
-        uow=SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit),
+        uow=uow,
         catalogue=model_catalogue(settings, chosen),
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,
@@ -55,12 +58,14 @@ def build_chat(
         shared_reads=SharedReads(),
         meter=tracing.replies(telemetry.replies),
         tickets=JwtStreamTickets(signing_secrets(settings)),
-        limits=reply_limits(settings),
+        limits=limits,
+        renewals=LeaseRenewals(worker_uow, lease=limits.lease),
+        worker_id=uuid7(),
         now=now,
         new_id=uuid7,
         jitter=jitter,
     )
-    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=tracing.chat(ports.uow))))
+    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
     return Module(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},

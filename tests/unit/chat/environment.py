@@ -20,6 +20,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.events import ReplyEvent, Snapshot
 from parley.core.chat.follow_reply import follow_reply
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
@@ -71,6 +72,8 @@ class ChatEnvironment:
             meter=LoggedReplies(self.metrics),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
+            renewals=LeaseRenewals(self.uow, lease=LIMITS.lease),
+            worker_id=UUID(int=0),
             now=self.now,
             new_id=self.new_id,
             jitter=lambda: self.jitter,
@@ -91,6 +94,9 @@ class ChatEnvironment:
             uow=uow or self.uow,
             stream=stream or self.stream,
             limits=replace(LIMITS, **limits),
+            renewals=self.chat.renewals
+            if uow is None and "lease" not in limits
+            else LeaseRenewals(uow or self.uow, lease=limits.get("lease", LIMITS.lease)),
         )
 
     async def room(self, *, account_id: UUID | None = None, **fields: str | None) -> Room:
@@ -225,8 +231,8 @@ class SlowUnitOfWork:
         self.cancelled = 0
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
-        async with self._uow(read_only=read_only) as unit:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._uow(read_only=read_only, single=single) as unit:
             try:
                 await asyncio.sleep(self.seconds)
             except asyncio.CancelledError:
@@ -244,9 +250,9 @@ class FreezingUnitOfWork:
         self.awake.set()
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         await self.awake.wait()
-        async with self._uow(read_only=read_only) as unit:
+        async with self._uow(read_only=read_only, single=single) as unit:
             yield unit
 
 
@@ -258,8 +264,8 @@ class UnavailableUnitOfWork:
         self._uow = uow
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         if asyncio.get_running_loop().time() < self.until:
             raise Unavailable
-        async with self._uow(read_only=read_only) as unit:
+        async with self._uow(read_only=read_only, single=single) as unit:
             yield unit

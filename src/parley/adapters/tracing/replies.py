@@ -72,14 +72,14 @@ class TracedChat:
         self._uow = uow
         self._tracer = tracer
 
-    def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
-        return self._open(read_only)
+    def __call__(self, *, read_only: bool = False, single: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
+        return self._open(read_only, single)
 
     @asynccontextmanager
-    async def _open(self, read_only: bool) -> AsyncGenerator[ChatUnit, None]:
+    async def _open(self, read_only: bool, single: bool) -> AsyncGenerator[ChatUnit, None]:
         span = self._tracer.start_span("transaction")
         with ending(span):
-            async with self._uow(read_only=read_only) as unit:
+            async with self._uow(read_only=read_only, single=single) as unit:
                 yield cast("ChatUnit", _Unit(unit, span))
 
 

@@ -1,8 +1,10 @@
 """The chat module: rooms, messages, and replies from acceptance to end."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.shared_reads import SharedReads
@@ -13,7 +15,10 @@ from parley.core.ports import Clock, Jitter, NewId
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatPorts:
-    """Everything the chat module needs from outside; the first argument of each of its use cases."""
+    """Everything the chat module needs from outside; the first argument of each of its use cases.
+
+    `worker_id` names this process as the holder of leases.
+    """
 
     uow: ChatUnitOfWork
     catalogue: ModelCatalogue
@@ -25,6 +30,8 @@ class ChatPorts:
     meter: ReplyMeter
     tickets: StreamTickets
     limits: ReplyLimits
+    renewals: LeaseRenewals
+    worker_id: UUID
     now: Clock
     new_id: NewId
     jitter: Jitter

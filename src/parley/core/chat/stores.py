@@ -1,5 +1,6 @@
 """The chat module's storage ports: a unit of work and its repositories. Times are in UTC, durations in seconds."""
 
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol
@@ -17,6 +18,7 @@ from parley.core.chat.model import (
     TokenUsage,
     Turn,
 )
+from parley.core.ports import Leases
 
 
 class Rooms(Protocol):
@@ -43,6 +45,28 @@ class Rooms(Protocol):
 
         The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room
         and the first of the two positions, or None if the account has no such room.
+        """
+
+
+class Acceptance(Protocol):
+    async def accept(
+        self,
+        question: Message,
+        reply: Message,
+        *,
+        account_id: UUID,
+        offered: Collection[str],
+        default_model: str,
+        most_pending: int,
+    ) -> tuple[int, str, Allowance] | None:
+        """Do all of what accepting a message is, in one statement, if nothing stands in the way.
+
+        Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
+        The reply's model is the one that `reply` has, else the room's, else `default_model`. Returns the first of the
+        positions, the model and the quota.
+
+        None, with nothing changed, if the room, the quota, the number of unfinished replies or the model forbid it, or
+        if the adapter cannot tell in one statement: only the steps by themselves say which. Raises AccountGone.
         """
 
 
@@ -84,10 +108,14 @@ class Replies(Protocol):
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
         """Lease a claimable reply and increment its attempt, in one statement. None if it is not claimable."""
 
-    async def renew(self, claim: Claim, *, lease: float) -> Lease: ...
+    async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
+        """Renew the leases of all `claims`, of which no two are equal; the results are in their order."""
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Write text, status and usage. False if the claim was overtaken or the reply was deleted."""
+        """Write text, status and usage, count the tokens, and uncount the message if the reply failed.
+
+        False, with nothing changed, if the claim was overtaken or the reply was deleted.
+        """
 
     async def postpone(self, claim: Claim, *, seconds: float) -> bool:
         """Make the reply pending again and count a failure. False as for `end`.
@@ -106,6 +134,9 @@ class Replies(Protocol):
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         """The room's first unfinished reply."""
+
+    async def any_overdue(self, *, patience: float) -> bool:
+        """Whether `take_overdue` would find a reply."""
 
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         """Up to `limit` claimable replies that the queue should have delivered by now, oldest first.
@@ -151,6 +182,8 @@ class ChatUnit(Protocol):
     """One transaction. It is rolled back unless `commit` is called."""
 
     @property
+    def acceptance(self) -> Acceptance: ...
+    @property
     def rooms(self) -> Rooms: ...
     @property
     def messages(self) -> Messages: ...
@@ -160,10 +193,16 @@ class ChatUnit(Protocol):
     def quota(self) -> Quota: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
+    @property
+    def leases(self) -> Leases: ...
 
     async def commit(self) -> None: ...
 
 
 class ChatUnitOfWork(Protocol):
-    def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
-        """Open a transaction. A read-only one waits for no writer and must not write."""
+    def __call__(self, *, read_only: bool = False, single: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
+        """Open a transaction. A read-only one waits for no writer and must not write.
+
+        A `single` one is for one call of a port, which a server's adapter does in one statement without BEGIN and
+        COMMIT. It is committed when the call returns or at the end of the context, and needs no `commit`.
+        """

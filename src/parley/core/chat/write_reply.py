@@ -23,6 +23,8 @@ from parley.core.tasks import cancel_and_wait, finish
 
 # After so many lost workers the reply itself is assumed to be what kills them.
 MAX_LOST_WORKERS = 20
+# How long a worker that shuts down waits for the answer to a claim, so that it can release the reply.
+CLAIM_GRACE_SECONDS = 1.0
 
 
 async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
@@ -33,19 +35,50 @@ async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
     """
     # Subscribed before the claim, so that no stop can be missed in between.
     async with chat.stop_signals.listen(reply_id) as stop_signal:
-        async with chat.uow() as unit:
-            claim = await unit.replies.claim(reply_id, lease=chat.limits.lease)
-            if claim is None:
-                return
-            conversation = await read_conversation(unit, claim, characters=chat.limits.context_characters)
-            await unit.commit()
+        claim = await _claim(chat, reply_id)
+        if claim is None:
+            return
         chat.meter.claimed(claim)
         draft = Draft(stream=chat.stream, reply_id=reply_id, attempt=claim.attempt)
-        await _write_claimed(_Attempt(chat, claim, draft), conversation, stop_signal)
+        await _write_claimed(_Attempt(chat, claim, draft), stop_signal)
 
 
-async def _write_claimed(attempt: "_Attempt", conversation: Conversation, stop_signal: asyncio.Event) -> None:
+async def _claim(chat: ChatPorts, reply_id: UUID) -> Claim | None:
+    """Claim the reply if it can be claimed now. If cancelled meanwhile, the claim is released as soon as it is made."""
+    claiming = asyncio.ensure_future(_take_claim(chat, reply_id))
     try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        await finish(_undo(chat, claiming))
+        raise
+
+
+async def _take_claim(chat: ChatPorts, reply_id: UUID) -> Claim | None:
+    async with chat.uow(single=True) as unit:
+        return await unit.replies.claim(reply_id, lease=chat.limits.lease)
+
+
+async def _undo(chat: ChatPorts, claiming: asyncio.Future[Claim | None]) -> None:
+    await asyncio.wait({claiming}, timeout=CLAIM_GRACE_SECONDS)
+    claiming.cancel()
+    await asyncio.wait({claiming})
+    if not claiming.cancelled() and (claim := claiming.result()) is not None:
+        await _release(chat, claim)
+
+
+async def _conversation(chat: ChatPorts, claim: Claim) -> Conversation:
+    """Read after the claim, from when on nothing before it in its room changes."""
+
+    async def read() -> Conversation:
+        async with chat.uow(read_only=True) as unit:
+            return await read_conversation(unit, claim, characters=chat.limits.context_characters)
+
+    return await repeat_while_unavailable(read, seconds=chat.limits.lease)
+
+
+async def _write_claimed(attempt: "_Attempt", stop_signal: asyncio.Event) -> None:
+    try:
+        conversation = await _conversation(attempt.chat, attempt.claim)
         outcome = await attempt.run(conversation, stop_signal)
     except asyncio.CancelledError:
         await finish(_release(attempt.chat, attempt.claim))
@@ -134,10 +167,8 @@ async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | Non
 
 
 async def _postpone(chat: ChatPorts, claim: Claim, seconds: float) -> bool:
-    async with chat.uow() as unit:
-        postponed = await unit.replies.postpone(claim, seconds=seconds)
-        await unit.commit()
-    return postponed
+    async with chat.uow(single=True) as unit:
+        return await unit.replies.postpone(claim, seconds=seconds)
 
 
 async def _close_stream_of_deleted(chat: ChatPorts, claim: Claim) -> None:
@@ -149,8 +180,7 @@ async def _close_stream_of_deleted(chat: ChatPorts, claim: Claim) -> None:
 
 
 async def _release(chat: ChatPorts, claim: Claim) -> None:
-    async with chat.uow() as unit:
+    async with chat.uow(single=True) as unit:
         released = await unit.replies.release(claim)
-        await unit.commit()
     if released:
         await chat.queue.put(claim.reply_id)

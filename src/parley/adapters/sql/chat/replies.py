@@ -1,13 +1,15 @@
 """The running state of replies in SQL: every step is one conditional UPDATE, timed by the database's clock."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, or_, select, update
 
+from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_end
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
-from parley.adapters.sql.engine.tables import messages, rooms
+from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Claim, Ending, Lease, Status
 
@@ -58,7 +60,36 @@ _CLAIM = Statement(
 _RENEW = Statement(
     update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
 )
-_END = Statement(update(messages).where(_held).values(_ending))
+_claims = func.unnest(bindparam("replies", type_=ARRAY(Id)), bindparam("attempts", type_=ARRAY(Integer))).table_valued(
+    "id", "attempt"
+)
+# Rows that another transaction has locked are left to _RENEW: waiting for one while holding others could deadlock
+# with the erasure of an account.
+_unlocked = (
+    select(messages.c.id)
+    .where(messages.c.id == _claims.c.id, messages.c.attempt == _claims.c.attempt, _generating)
+    .with_for_update(of=messages, skip_locked=True)
+    .cte("unlocked")
+)
+_RENEW_UNLOCKED = Statement(
+    update(messages)
+    .where(messages.c.id == _unlocked.c.id)
+    .values(claimable_at=database_time("lease"))
+    .returning(messages.c.id, messages.c.attempt, messages.c.stop_requested)
+)
+_end = update(messages).where(_held).values(_ending)
+_END = Statement(_end)
+_ended = _end.returning(messages.c.account_id, messages.c.charged_on).cte("ended")
+# The same with what an end counts, where one statement may do both.
+_END_AND_COUNT = Statement(
+    select(func.count())
+    .select_from(_ended)
+    .add_cte(
+        count_end.where(usage_days.c.account_id == _ended.c.account_id, usage_days.c.day == _ended.c.charged_on).cte(
+            "counted"
+        )
+    )
+)
 _POSTPONE = Statement(
     update(messages)
     .where(_held)
@@ -85,14 +116,16 @@ _NEXT_IN_ROOM = Statement(
     .order_by(messages.c.position)
     .limit(1)
 )
+_is_overdue = and_(
+    unfinished,
+    _due,
+    or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time("queued_since")),
+    _first_in_room,
+)
+_ANY_OVERDUE = Statement(select(messages.c.id).where(_is_overdue).limit(1))
 _overdue = (
     select(messages.c.id)
-    .where(
-        unfinished,
-        _due,
-        or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time("queued_since")),
-        _first_in_room,
-    )
+    .where(_is_overdue)
     .order_by(messages.c.claimable_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -105,6 +138,7 @@ _TAKE_OVERDUE = Statement(
     .values(queued_at=database_time())
     .returning(messages.c.claimable_at, messages.c.id)
 )
+_RENEWALS = {None: Lease.LOST, False: Lease.HELD, True: Lease.STOP_REQUESTED}
 
 
 class SqlReplies(SqlStore):
@@ -112,14 +146,34 @@ class SqlReplies(SqlStore):
         row = await self._transaction.one_or_none(_CLAIM, reply=reply_id, lease=lease)
         return None if row is None else Claim(*row)
 
-    async def renew(self, claim: Claim, *, lease: float) -> Lease:
-        stop_requested = await self._transaction.scalar(_RENEW, lease=lease, **_holder(claim))
-        if stop_requested is None:
-            return Lease.LOST
-        return Lease.STOP_REQUESTED if stop_requested else Lease.HELD
+    async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
+        renewed = await self._renew_unlocked(claims, lease) if len(claims) > 1 else {}
+        for claim in claims:
+            if claim not in renewed:
+                renewed[claim] = await self._transaction.scalar(_RENEW, lease=lease, **_holder(claim))
+        return [_RENEWALS[renewed[claim]] for claim in claims]
+
+    async def _renew_unlocked(self, claims: Sequence[Claim], lease: float) -> dict[Claim, bool | None]:
+        """What was renewed, and whether a stop was requested."""
+        if not self._transaction.one_statement_suffices:
+            return {}
+        replies, attempts = [claim.reply_id for claim in claims], [claim.attempt for claim in claims]
+        rows = await self._transaction.all(_RENEW_UNLOCKED, replies=replies, attempts=attempts, lease=lease)
+        stops = {(row[0], row[1]): row[2] for row in rows}
+        held = {claim: (claim.reply_id, claim.attempt) for claim in claims}
+        return {claim: stops[key] for claim, key in held.items() if key in stops}
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        return await self._transaction.execute(_END, **_holder(claim), **_ending_values(ending)) == 1
+        values = {**_holder(claim), **_ending_values(ending)}
+        counts = counts_of_end(ending.usage, is_returned=ending.status is Status.FAILED)
+        if not any(counts.values()):
+            return await self._transaction.execute(_END, **values) == 1
+        if self._transaction.one_statement_suffices:
+            return bool(await self._transaction.scalar(_END_AND_COUNT, **values, **counts))
+        ended = await self._transaction.execute(_END, **values) == 1
+        if ended:
+            await self._transaction.execute(COUNT_END, account=claim.account_id, day=claim.charged_on, **counts)
+        return ended
 
     async def postpone(self, claim: Claim, *, seconds: float) -> bool:
         return await self._transaction.execute(_POSTPONE, seconds=seconds, **_holder(claim)) == 1
@@ -137,6 +191,9 @@ class SqlReplies(SqlStore):
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         reply_id: UUID | None = await self._transaction.scalar(_NEXT_IN_ROOM, room=room_id)
         return reply_id
+
+    async def any_overdue(self, *, patience: float) -> bool:
+        return await self._transaction.scalar(_ANY_OVERDUE, queued_since=-patience) is not None
 
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         rows = await self._transaction.all(_TAKE_OVERDUE, queued_since=-patience, most=limit)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.idempotency import SqlIdempotencyKeys
 from parley.adapters.sql.chat.messages import SqlMessages
 from parley.adapters.sql.chat.quota import SqlQuota
@@ -9,16 +10,19 @@ from parley.adapters.sql.chat.replies import SqlReplies
 from parley.adapters.sql.chat.rooms import SqlRooms
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
+from parley.adapters.sql.leases import SqlLeases
 
 
 class SqlChatUnit(SqlUnit):
     def __init__(self, transaction: Transaction, *, basic_limit: int) -> None:
         super().__init__(transaction)
+        self.acceptance = SqlAcceptance(transaction, basic_limit=basic_limit)
         self.rooms = SqlRooms(transaction)
         self.messages = SqlMessages(transaction)
         self.replies = SqlReplies(transaction)
         self.quota = SqlQuota(transaction, basic_limit=basic_limit)
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
+        self.leases = SqlLeases(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):
