@@ -169,8 +169,8 @@ class Store:
         assert claim is not None
         return claim
 
-    async def end(self, claim: Claim, ending: Ending = COMPLETED) -> bool:
-        return await end_reply(self.chat_ports(), claim, ending)
+    async def end(self, claim: Claim, ending: Ending = COMPLETED, *, chat: ChatPorts | None = None) -> bool:
+        return await end_reply(chat or self.chat_ports(), claim, ending)
 
     async def message(self, message: Message, account_id: UUID) -> Message | None:
         return await self.see(lambda unit: unit.messages.get(message.id, message.room_id, account_id))

@@ -6,6 +6,7 @@ A plan is looked at as it is kept for every later execution: made without the va
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,8 @@ import asyncpg
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
-from parley.core.chat.model import Claim, IdempotencyKey, RoomCursor
-from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY
+from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
+from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
 
 ACCOUNT = UUID(int=1)
@@ -137,6 +138,13 @@ def scans(plan: dict[str, Any]) -> set[str]:
     return below | ({plan["Index Name"]} if "Index Name" in plan else set())
 
 
+async def accept(unit: SqlChatUnit) -> None:
+    question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
+    await unit.acceptance.accept(
+        question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
+    )
+
+
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest"}),
     "next page of rooms": (
@@ -162,7 +170,13 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
     "renew": (lambda unit: unit.replies.renew([CLAIM], lease=15), {"pk_messages"}),
+    "renew many": (lambda unit: unit.replies.renew([CLAIM, replace(CLAIM, attempt=2)], lease=15), {"pk_messages"}),
     "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages"}),
+    "end and count": (
+        lambda unit: unit.replies.end(CLAIM, replace(COMPLETED, usage=TokenUsage(1, 2))),
+        {"pk_messages", "pk_usage_days"},
+    ),
+    "accept": (accept, {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans"}),
     "put off": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
     "hand back": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
@@ -172,6 +186,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.replies.take_overdue(patience=30, limit=100),
         {"ix_messages_unfinished", "pk_messages"},
     ),
+    "any overdue": (lambda unit: unit.replies.any_overdue(patience=30), {"ix_messages_unfinished"}),
     "give back": (lambda unit: unit.quota.give_back(ACCOUNT, day=TODAY), {"pk_usage_days"}),
     "key": (lambda unit: unit.idempotency_keys.forget_before(NOW), {"ix_idempotency_keys_used_at"}),
 }

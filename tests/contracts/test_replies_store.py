@@ -133,7 +133,7 @@ async def test_postponing_counts_a_failure_and_releasing_does_not(store):
         assert await store.do(lambda unit, claim=claim: unit.replies.postpone(claim, seconds=0))
     for attempt in (4, 5):
         claim = await store.claim(reply)
-        assert (claim.attempt, claim.failures) == (attempt, 3)
+        assert (claim.attempt, claim.failures, claim.releases) == (attempt, 3, attempt - 4)
         assert await store.do(lambda unit, claim=claim: unit.replies.release(claim))
         assert await stored(store, reply, claim) == replace(reply, attempt=attempt)
 

@@ -55,6 +55,8 @@ class FakeReplies:
     async def release(self, claim: Claim) -> bool:
         if not self._release(claim):
             return False
+        state = self._tables.replies[claim.reply_id]
+        self._tables.replies[claim.reply_id] = replace(state, releases=state.releases + 1)
         self._change(claim.reply_id, claimable_in=0)
         return True
 
@@ -150,5 +152,6 @@ class FakeReplies:
             charged_on=state.charged_on,
             created_at=message.created_at,
             stop_requested=state.stop_requested,
+            releases=state.releases,
             instructions=self._tables.rooms[message.room_id][0].instructions,
         )

@@ -241,6 +241,20 @@ class SlowUnitOfWork:
             yield unit
 
 
+class SlowAnswersUnitOfWork:
+    """A database that commits at once and answers `seconds` later."""
+
+    def __init__(self, uow: ChatUnitOfWork, *, seconds: float) -> None:
+        self._uow = uow
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._uow(read_only=read_only, single=single) as unit:
+            yield unit
+        await asyncio.sleep(self._seconds)
+
+
 class FreezingUnitOfWork:
     """The database of a worker process that freezes: transactions wait while `awake` is not set."""
 

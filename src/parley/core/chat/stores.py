@@ -124,7 +124,10 @@ class Replies(Protocol):
         """
 
     async def release(self, claim: Claim) -> bool:
-        """Make the reply pending again and due at once, for a worker that shuts down. False as for `end`."""
+        """Make the reply pending again, due at once, and count the release. False as for `end`.
+
+        For a worker that shuts down.
+        """
 
     async def request_stop(self, reply_id: UUID) -> bool:
         """Flag an unfinished reply for the worker that holds or next claims it. False if it has ended."""

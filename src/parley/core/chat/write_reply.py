@@ -102,7 +102,7 @@ class _Attempt:
     async def run(self, conversation: Conversation, stop_signal: asyncio.Event) -> Ending | Retry | None:
         """How the attempt ended; None if its lease was lost, and the reply is no longer this worker's to end."""
         chat, claim = self.chat, self.claim
-        if claim.attempt - claim.failures > MAX_LOST_WORKERS:
+        if claim.attempt - claim.failures - claim.releases > MAX_LOST_WORKERS:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:

@@ -39,6 +39,7 @@ _claim_columns = (
     messages.c.charged_on,
     messages.c.created_at,
     messages.c.stop_requested,
+    messages.c.releases,
     select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
 )
 _ending = given("status", "content", "completed_at", "input_tokens", "output_tokens", "error_code", "error_detail")
@@ -60,8 +61,10 @@ _CLAIM = Statement(
 _RENEW = Statement(
     update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
 )
-_claims = func.unnest(bindparam("replies", type_=ARRAY(Id)), bindparam("attempts", type_=ARRAY(Integer))).table_valued(
-    "id", "attempt"
+_claims = (
+    func.unnest(bindparam("replies", type_=ARRAY(Id)), bindparam("attempts", type_=ARRAY(Integer)))
+    .table_valued("id", "attempt")
+    .render_derived()
 )
 # Rows that another transaction has locked are left to _RENEW: waiting for one while holding others could deadlock
 # with the erasure of an account.
@@ -100,7 +103,11 @@ _POSTPONE = Statement(
         claimable_at=case((messages.c.stop_requested, database_time()), else_=database_time("seconds")),
     )
 )
-_RELEASE = Statement(update(messages).where(_held).values(status=Status.PENDING.value, claimable_at=database_time()))
+_RELEASE = Statement(
+    update(messages)
+    .where(_held)
+    .values(status=Status.PENDING.value, claimable_at=database_time(), releases=messages.c.releases + 1)
+)
 _REQUEST_STOP = Statement(update(messages).where(_this_reply, _not_ended).values(stop_requested=True))
 _END_UNHELD = Statement(
     update(messages)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -262,6 +262,7 @@ messages = Table(
     Column("completed_at", Moment),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("releases", Integer, nullable=False, server_default="0"),
     Column("charged_on", Date),
     Column("stop_requested", Boolean, nullable=False, server_default=false()),
     # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.
