@@ -174,15 +174,16 @@ async def test_worker_does_not_wait_long_for_the_answer_to_its_claim(env):
 
 async def test_graceful_restarts_do_not_count_as_lost_workers(env):
     reply = await env.reply()
-    for _ in range(MAX_LOST_WORKERS + 2):
-        gate = Gate()
+    gates = [Gate() for _ in range(MAX_LOST_WORKERS + 2)]
+    for gate in gates:
         env.model.will(gate)
+    env.model.will("An answer.")
+    for gate in gates:
         task = asyncio.create_task(write_reply(env.chat, reply.id))
         await gate.reached()
         task.cancel()
         await asyncio.wait([task])
         assert await env.queued() == [reply.id]
-    env.model.will("An answer.")
 
     written = await env.write(reply)
     assert (written.status, written.attempt) == (Status.COMPLETED, MAX_LOST_WORKERS + 3)
