@@ -133,7 +133,8 @@ async def test_one_worker_at_a_time_sweeps(env):
     assert await sweep(env) == 1
     assert await env.queued() == [first.id]
     second = await env.reply()
-    await env.claim(second, lease=0)
+    await env.claim(second, lease=1)
+    await asyncio.sleep(1)
     assert await requeue_overdue(other) == 0
     assert await sweep(env) == 1
     assert await env.queued() == [second.id]
