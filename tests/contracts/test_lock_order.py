@@ -14,6 +14,7 @@ import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
@@ -156,7 +157,12 @@ async def test_no_pair_of_operations_on_one_account_deadlocks(first) -> None:
     async with opened() as database:
         accounts, chat = AccountsEnvironment(SqlAccountsUnitOfWork(database)), ChatEnvironment()
         chat.uow = SqlChatUnitOfWork(database, basic_limit=MANY)
-        chat.chat = replace(chat.chat, uow=chat.uow, renewals=LeaseRenewals(chat.uow, lease=LIMITS.lease))
+        chat.chat = replace(
+            chat.chat,
+            uow=chat.uow,
+            acceptance=sql_acceptance(database, basic_limit=MANY),
+            renewals=LeaseRenewals(chat.uow, lease=LIMITS.lease),
+        )
         chat.model.will("An answer")
         others = OPERATIONS[OPERATIONS.index(first) :]
         for second, number in itertools.product(others, range(ROUNDS)):

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
@@ -138,13 +139,6 @@ def scans(plan: dict[str, Any]) -> set[str]:
     return below | ({plan["Index Name"]} if "Index Name" in plan else set())
 
 
-async def accept(unit: SqlChatUnit) -> None:
-    question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
-    await unit.acceptance.accept(
-        question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
-    )
-
-
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest"}),
     "next page of rooms": (
@@ -176,7 +170,6 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.replies.end(CLAIM, replace(COMPLETED, usage=TokenUsage(1, 2))),
         {"pk_messages", "pk_usage_days"},
     ),
-    "accept": (accept, {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans"}),
     "put off": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
     "hand back": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
@@ -198,3 +191,14 @@ async def test_statements_are_served_by_their_indexes():
         assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected
         await run(database, BACKLOG)
         assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected
+
+
+async def test_accepting_a_message_is_served_by_indexes():
+    question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
+    async with filled_database() as database:
+        await SqlAcceptance(database, basic_limit=5).accept(
+            question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
+        )
+        scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
+        # The table of plans is empty.
+        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans"}

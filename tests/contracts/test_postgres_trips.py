@@ -9,6 +9,7 @@ import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.core.chat.messages import post_message
@@ -72,6 +73,7 @@ def store(database) -> Store:
         SqlAccountsUnitOfWork(database),
         SqlBillingUnitOfWork(database),
         lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
+        lambda limit: sql_acceptance(database, basic_limit=limit),
     )
 
 

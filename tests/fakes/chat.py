@@ -51,7 +51,6 @@ class FakeChatUnit:
         self.messages = FakeMessages(tables, clock)
         self.quota = FakeQuota(tables, basic_limit=basic_limit)
         self.replies = FakeReplies(tables, clock, self.quota)
-        self.acceptance = FakeAcceptance(self)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
 
@@ -60,10 +59,11 @@ class FakeChatUnit:
 
 
 class FakeAcceptance:
-    """All steps at once, of the given unit."""
+    """All steps in one transaction."""
 
-    def __init__(self, unit: FakeChatUnit) -> None:
-        self._unit = unit
+    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
+        self._database = database
+        self._basic_limit = basic_limit
 
     async def accept(
         self,
@@ -76,20 +76,21 @@ class FakeAcceptance:
         most_pending: int,
     ) -> tuple[int, str, Allowance] | None:
         now = question.created_at
-        room = await self._unit.rooms.get(question.room_id, account_id)
-        model = reply.model or (room and room.model) or default_model
-        left = await self._unit.quota.look(account_id, now=now)
-        pending = self._unit.messages.pending(account_id)
-        if room is None or model not in offered or left.remaining == 0 or pending >= most_pending:
-            return None
-        reserved = await self._unit.rooms.reserve(room.id, account_id, at=now)
-        assert reserved is not None
-        _, position = reserved
-        allowance = await self._unit.quota.take(account_id, now=now)
-        question, reply = replace(question, position=position), replace(reply, position=position + 1, model=model)
-        await self._unit.messages.add_exchange(
-            question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=most_pending
-        )
+        async with self._database.transaction() as transaction:
+            unit = FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
+            left = await unit.quota.look(account_id, now=now)
+            if reserved is None or left.remaining == 0:
+                return None
+            room, position = reserved
+            model = reply.model or room.model or default_model
+            question, reply = replace(question, position=position), replace(reply, position=position + 1, model=model)
+            if model not in offered or not await unit.messages.add_exchange(
+                question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=most_pending
+            ):
+                return None
+            allowance = await unit.quota.take(account_id, now=now)
+            transaction.commit()
         return position, model, allowance
 
 

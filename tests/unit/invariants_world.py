@@ -28,7 +28,7 @@ from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import write_reply
 from parley.core.text import make_storable
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import ScriptedProvider
 from tests.unit.invariants_audit import Audit, WatchedDatabase
@@ -146,6 +146,7 @@ class World:
         self.uow = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.chat = ChatPorts(
             uow=self.uow,
+            acceptance=FakeAcceptance(self.database, basic_limit=BASIC_LIMIT),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
             queue=self.queue,
             stream=self.stream,

@@ -11,6 +11,7 @@ from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
 from parley.adapters.models.offline import ECHO, THINK, OfflineModel
 from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.reply_tasks import ReplyTasks
@@ -50,6 +51,7 @@ def build_chat(
     worker_uow, limits = tracing.chat(uow), reply_limits(settings)
     ports = ChatPorts(
         uow=uow,
+        acceptance=sql_acceptance(database, basic_limit=settings.basic_daily_limit),
         catalogue=model_catalogue(settings, chosen),
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,

@@ -32,7 +32,7 @@ from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import Unavailable
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.fakes.database import FakeDatabase
 from tests.unit.chat.scripted_model import ScriptedModel
 
@@ -63,6 +63,7 @@ class ChatEnvironment:
         self._numbers = itertools.count(2)
         self.chat = ChatPorts(
             uow=self.uow,
+            acceptance=FakeAcceptance(self.database, basic_limit=BASIC_LIMIT),
             catalogue=ModelCatalogue(self.providers, default="vendor/fast"),
             queue=self.queue,
             stream=self.stream,

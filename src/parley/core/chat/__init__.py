@@ -8,7 +8,7 @@ from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import ChatUnitOfWork
+from parley.core.chat.stores import Acceptance, ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.ports import Clock, Jitter, NewId
 
@@ -17,10 +17,12 @@ from parley.core.ports import Clock, Jitter, NewId
 class ChatPorts:
     """Everything the chat module needs from outside; the first argument of each of its use cases.
 
-    `worker_id` names this process as the holder of leases.
+    `acceptance` is None where accepting a message takes several statements. `worker_id` names this process as the
+    holder of leases.
     """
 
     uow: ChatUnitOfWork
+    acceptance: Acceptance | None
     catalogue: ModelCatalogue
     queue: ReplyQueue
     stream: ReplyStream

@@ -19,7 +19,7 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
-from parley.core.chat.stores import ChatUnit
+from parley.core.chat.stores import Acceptance, ChatUnit
 from parley.core.text import check_text
 
 
@@ -53,8 +53,8 @@ async def post_message(
     idempotency_key = None if key is None else _idempotency_key(key, content, model)
     question, reply = _exchange(chat, room_id, content, model)
     accepted = None
-    if idempotency_key is None:
-        accepted = await _accept_at_once(chat, account_id, question, reply)
+    if idempotency_key is None and chat.acceptance is not None:
+        accepted = await _accept_at_once(chat, chat.acceptance, account_id, question, reply)
     if accepted is None:
         accepted = await _accept_in_steps(chat, account_id, question, reply, idempotency_key)
     if not accepted.replayed:
@@ -63,17 +63,18 @@ async def post_message(
     return accepted
 
 
-async def _accept_at_once(chat: ChatPorts, account_id: UUID, question: Message, reply: Message) -> Accepted | None:
-    """None, with nothing changed, for a message that is to be refused, or perhaps."""
-    async with chat.uow(single=True) as unit:
-        found = await unit.acceptance.accept(
-            question,
-            reply,
-            account_id=account_id,
-            offered=chat.catalogue.names,
-            default_model=chat.catalogue.default,
-            most_pending=chat.limits.max_pending,
-        )
+async def _accept_at_once(
+    chat: ChatPorts, acceptance: Acceptance, account_id: UUID, question: Message, reply: Message
+) -> Accepted | None:
+    """None, with nothing changed, for a message that may have to be refused."""
+    found = await acceptance.accept(
+        question,
+        reply,
+        account_id=account_id,
+        offered=chat.catalogue.names,
+        default_model=chat.catalogue.default,
+        most_pending=chat.limits.max_pending,
+    )
     if found is None:
         return None
     position, model, allowance = found

@@ -49,6 +49,8 @@ class Rooms(Protocol):
 
 
 class Acceptance(Protocol):
+    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
+
     async def accept(
         self,
         question: Message,
@@ -59,14 +61,14 @@ class Acceptance(Protocol):
         default_model: str,
         most_pending: int,
     ) -> tuple[int, str, Allowance] | None:
-        """Do all of what accepting a message is, in one statement, if nothing stands in the way.
+        """Accept the message if nothing stands in the way.
 
         Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
         The reply's model is the one that `reply` has, else the room's, else `default_model`. Returns the first of the
         positions, the model and the quota.
 
         None, with nothing changed, if the room, the quota, the number of unfinished replies or the model forbid it, or
-        if the adapter cannot tell in one statement: only the steps by themselves say which. Raises AccountGone.
+        may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
         """
 
 
@@ -184,8 +186,6 @@ class IdempotencyKeys(Protocol):
 class ChatUnit(Protocol):
     """One transaction. It is rolled back unless `commit` is called."""
 
-    @property
-    def acceptance(self) -> Acceptance: ...
     @property
     def rooms(self) -> Rooms: ...
     @property

@@ -17,11 +17,10 @@ from parley.adapters.sql.chat.messages import added_columns, added_values
 from parley.adapters.sql.chat.quota import allowance
 from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.engine.clock import database_time
-from parley.adapters.sql.engine.database import Transaction
+from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, Moment, messages, rooms, usage_days
-from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.billing.model import Plan, daily_limit
 from parley.core.chat.model import Allowance, Message, utc_day
 
@@ -104,11 +103,16 @@ _ACCEPT = Statement(
 _NOT_GIVEN = {"question_position", "reply_position", "reply_model"}
 
 
-class SqlAcceptance(SqlStore):
+def sql_acceptance(database: Database, *, basic_limit: int) -> "SqlAcceptance | None":
+    """None for SQLite."""
+    return SqlAcceptance(database, basic_limit=basic_limit) if database.one_statement_suffices else None
+
+
+class SqlAcceptance:
     """`basic_limit` is the Basic plan's messages a day."""
 
-    def __init__(self, transaction: Transaction, *, basic_limit: int) -> None:
-        super().__init__(transaction)
+    def __init__(self, database: Database, *, basic_limit: int) -> None:
+        self._database = database
         self._basic_limit = basic_limit
 
     async def accept(
@@ -121,27 +125,26 @@ class SqlAcceptance(SqlStore):
         default_model: str,
         most_pending: int,
     ) -> tuple[int, str, Allowance] | None:
-        if not self._transaction.one_statement_suffices:
-            return None
         day = utc_day(question.created_at)
         values: dict[str, Any] = {
             **added_values("question", question, account_id, None),
             **added_values("reply", reply, account_id, day),
         }
         try:
-            row = await self._transaction.one_or_none(
-                _ACCEPT,
-                **{name: value for name, value in values.items() if name not in _NOT_GIVEN},
-                room=question.room_id,
-                account=account_id,
-                model=reply.model,
-                offered=list(offered),
-                default_model=default_model,
-                now=question.created_at,
-                day=day,
-                basic_limit=self._basic_limit,
-                most_pending=most_pending,
-            )
+            async with self._database.transaction(single=True) as transaction:
+                row = await transaction.one_or_none(
+                    _ACCEPT,
+                    **{name: value for name, value in values.items() if name not in _NOT_GIVEN},
+                    room=question.room_id,
+                    account=account_id,
+                    model=reply.model,
+                    offered=list(offered),
+                    default_model=default_model,
+                    now=question.created_at,
+                    day=day,
+                    basic_limit=self._basic_limit,
+                    most_pending=most_pending,
+                )
         except NullRefused:
             return None
         if row is None:

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.idempotency import SqlIdempotencyKeys
 from parley.adapters.sql.chat.messages import SqlMessages
 from parley.adapters.sql.chat.quota import SqlQuota
@@ -16,7 +15,6 @@ from parley.adapters.sql.leases import SqlLeases
 class SqlChatUnit(SqlUnit):
     def __init__(self, transaction: Transaction, *, basic_limit: int) -> None:
         super().__init__(transaction)
-        self.acceptance = SqlAcceptance(transaction, basic_limit=basic_limit)
         self.rooms = SqlRooms(transaction)
         self.messages = SqlMessages(transaction)
         self.replies = SqlReplies(transaction)

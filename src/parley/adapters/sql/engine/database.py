@@ -36,7 +36,7 @@ class Transaction:
 
     @property
     def one_statement_suffices(self) -> bool:
-        """Whether one statement may change several tables, as in PostgreSQL, where each is a trip to the server."""
+        """As `Database.one_statement_suffices`."""
         return self._dialect is POSTGRESQL
 
     async def all(self, statement: Statement, /, **values: Any) -> list[Any]:
@@ -115,6 +115,11 @@ class Database:
             yield Transaction(connection, self._dialect, begin=begin)
         finally:
             await pool.release(connection)
+
+    @property
+    def one_statement_suffices(self) -> bool:
+        """Whether one statement may change several tables, as in PostgreSQL, where each is a trip to the server."""
+        return self._dialect is POSTGRESQL
 
     @property
     def in_use(self) -> int:
