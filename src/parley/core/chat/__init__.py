@@ -1,12 +1,13 @@
 """The chat module: rooms, messages, and replies from acceptance to end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
@@ -34,6 +35,7 @@ class ChatPorts:
     limits: ReplyLimits
     renewals: LeaseRenewals
     worker_id: UUID
+    readers: ReplyReaders = field(default_factory=ReplyReaders)
     now: Clock
     new_id: NewId
     jitter: Jitter
