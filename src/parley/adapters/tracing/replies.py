@@ -63,7 +63,7 @@ class TracedModel:
 
 
 class TracedChat:
-    """A ChatUnitOfWork whose transactions are spans.
+    """A ChatUnitOfWork whose transactions are spans, but for those that only read.
 
     Each is named after its first call to the port of replies: `replies.claim`, `replies.renew`, `replies.end`.
     """
@@ -73,13 +73,13 @@ class TracedChat:
         self._tracer = tracer
 
     def __call__(self, *, read_only: bool = False, single: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
-        return self._open(read_only, single)
+        return self._uow(read_only=True) if read_only else self._open(single)
 
     @asynccontextmanager
-    async def _open(self, read_only: bool, single: bool) -> AsyncGenerator[ChatUnit, None]:
+    async def _open(self, single: bool) -> AsyncGenerator[ChatUnit, None]:
         span = self._tracer.start_span("transaction")
         with ending(span):
-            async with self._uow(read_only=read_only, single=single) as unit:
+            async with self._uow(single=single) as unit:
                 yield cast("ChatUnit", _Unit(unit, span))
 
 
