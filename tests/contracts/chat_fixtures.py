@@ -24,6 +24,7 @@ from parley.adapters.models.offline import OfflineModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
@@ -35,15 +36,16 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.end_reply import end_reply
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
+from parley.core.chat.stores import Acceptance, ChatUnit, ChatUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.fakes.database import FakeDatabase
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
@@ -70,11 +72,15 @@ def new_id() -> UUID:
 
 @dataclass(frozen=True)
 class Store:
-    """The units of work of one database. `chat_of` makes one whose Basic plan has the given daily limit."""
+    """The units of work of one database. `chat_of` makes one whose Basic plan has the given daily limit.
+
+    `acceptance_of` makes the same of Acceptance, or None.
+    """
 
     accounts: AccountsUnitOfWork
     billing: BillingUnitOfWork
     chat_of: Callable[[int], ChatUnitOfWork]
+    acceptance_of: Callable[[int], Acceptance | None]
 
     @property
     def chat(self) -> ChatUnitOfWork:
@@ -92,6 +98,7 @@ class Store:
         meter = LoggedReplies(Metrics())
         ports = ChatPorts(
             uow=self.chat_of(limit),
+            acceptance=self.acceptance_of(limit),
             catalogue=ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model"),
             queue=MemoryQueue(),
             stream=MemoryReplyStream(),
@@ -110,6 +117,8 @@ class Store:
                 context_characters=MANY,
                 max_pending=MANY,
             ),
+            renewals=LeaseRenewals(self.chat_of(limit), lease=LONG),
+            worker_id=UUID(int=0),
             now=lambda: NOW,
             new_id=new_id,
             jitter=lambda: 1.0,
@@ -169,8 +178,8 @@ class Store:
         assert claim is not None
         return claim
 
-    async def end(self, claim: Claim, ending: Ending = COMPLETED) -> bool:
-        return await end_reply(self.chat_ports(), claim, ending)
+    async def end(self, claim: Claim, ending: Ending = COMPLETED, *, chat: ChatPorts | None = None) -> bool:
+        return await end_reply(chat or self.chat_ports(), claim, ending)
 
     async def message(self, message: Message, account_id: UUID) -> Message | None:
         return await self.see(lambda unit: unit.messages.get(message.id, message.room_id, account_id))
@@ -212,6 +221,7 @@ async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
         FakeAccountsUnitOfWork(database),
         FakeBillingUnitOfWork(database),
         lambda limit: FakeChatUnitOfWork(database, basic_limit=limit),
+        lambda limit: FakeAcceptance(database, basic_limit=limit),
     )
 
 
@@ -236,6 +246,7 @@ async def sql(url: str) -> AsyncGenerator[Store, None]:
             SqlAccountsUnitOfWork(database),
             SqlBillingUnitOfWork(database),
             lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
+            lambda limit: sql_acceptance(database, basic_limit=limit),
         )
     finally:
         await database.close()

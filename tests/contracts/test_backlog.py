@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, update
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.backlog import SqlBacklog
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
@@ -65,7 +66,12 @@ async def postgresql() -> AsyncGenerator[Database, None]:
 async def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Scenario, None]:
     async with sqlite(tmp_path) if request.param == "sqlite" else postgresql() as database:
         accounts, billing = SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database)
-        store = Store(accounts, billing, lambda limit: SqlChatUnitOfWork(database, basic_limit=limit))
+        store = Store(
+            accounts,
+            billing,
+            lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
+            lambda limit: sql_acceptance(database, basic_limit=limit),
+        )
         yield Scenario(database, store, SqlBacklog(database))
 
 

@@ -107,7 +107,7 @@ async def test_uncommitted_steps_of_a_claim_are_rolled_back(store):
         lambda unit: unit.replies.postpone(claim, seconds=LONG),
         lambda unit: unit.replies.release(claim),
         lambda unit: unit.replies.request_stop(reply.id),
-        lambda unit: unit.replies.renew(claim, lease=0),
+        lambda unit: unit.replies.renew([claim], lease=0),
     ):
         async with store.chat() as unit:
             await step(unit)

@@ -14,6 +14,7 @@ import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
@@ -24,6 +25,7 @@ from parley.core.billing import BillingPorts
 from parley.core.billing.events import process_event, receive_event
 from parley.core.billing.model import Customer, Plan, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.model import Message, Room
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
@@ -32,7 +34,7 @@ from tests.contracts.postgres_fixtures import migrated_database
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
-from tests.unit.chat.environment import ChatEnvironment
+from tests.unit.chat.environment import LIMITS, ChatEnvironment
 
 # Only some rounds meet at the rows where it matters.
 ROUNDS = 100 if os.environ.get("FAULTS") == "long" else 6
@@ -155,7 +157,12 @@ async def test_no_pair_of_operations_on_one_account_deadlocks(first) -> None:
     async with opened() as database:
         accounts, chat = AccountsEnvironment(SqlAccountsUnitOfWork(database)), ChatEnvironment()
         chat.uow = SqlChatUnitOfWork(database, basic_limit=MANY)
-        chat.chat = replace(chat.chat, uow=chat.uow)
+        chat.chat = replace(
+            chat.chat,
+            uow=chat.uow,
+            acceptance=sql_acceptance(database, basic_limit=MANY),
+            renewals=LeaseRenewals(chat.uow, lease=LIMITS.lease),
+        )
         chat.model.will("An answer")
         others = OPERATIONS[OPERATIONS.index(first) :]
         for second, number in itertools.product(others, range(ROUNDS)):

@@ -6,16 +6,18 @@ A plan is looked at as it is kept for every later execution: made without the va
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
-from parley.core.chat.model import Claim, IdempotencyKey, RoomCursor
-from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY
+from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
+from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
 
 ACCOUNT = UUID(int=1)
@@ -57,8 +59,8 @@ class NotingDatabase(Database):
         self.statements: list[str] = []
 
     @asynccontextmanager
-    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[Transaction, None]:
-        async with super().transaction(read_only=read_only) as transaction:
+    async def transaction(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[Transaction, None]:
+        async with super().transaction(read_only=read_only, single=single) as transaction:
             transaction.connection = NotingConnection(transaction.connection, self)
             yield transaction
 
@@ -161,8 +163,13 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
-    "renew": (lambda unit: unit.replies.renew(CLAIM, lease=15), {"pk_messages"}),
+    "renew": (lambda unit: unit.replies.renew([CLAIM], lease=15), {"pk_messages"}),
+    "renew many": (lambda unit: unit.replies.renew([CLAIM, replace(CLAIM, attempt=2)], lease=15), {"pk_messages"}),
     "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages"}),
+    "end and count": (
+        lambda unit: unit.replies.end(CLAIM, replace(COMPLETED, usage=TokenUsage(1, 2))),
+        {"pk_messages", "pk_usage_days"},
+    ),
     "put off": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
     "hand back": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
@@ -172,6 +179,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.replies.take_overdue(patience=30, limit=100),
         {"ix_messages_unfinished", "pk_messages"},
     ),
+    "any overdue": (lambda unit: unit.replies.any_overdue(patience=30), {"ix_messages_unfinished"}),
     "give back": (lambda unit: unit.quota.give_back(ACCOUNT, day=TODAY), {"pk_usage_days"}),
     "key": (lambda unit: unit.idempotency_keys.forget_before(NOW), {"ix_idempotency_keys_used_at"}),
 }
@@ -183,3 +191,14 @@ async def test_statements_are_served_by_their_indexes():
         assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected
         await run(database, BACKLOG)
         assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected
+
+
+async def test_accepting_a_message_is_served_by_indexes():
+    question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
+    async with filled_database() as database:
+        await SqlAcceptance(database, basic_limit=5).accept(
+            question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
+        )
+        scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
+        # The table of plans is empty.
+        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans"}

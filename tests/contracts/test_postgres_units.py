@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,7 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Claim, Ending, IdempotencyKey, Room, Status, TokenUsage
+from parley.core.chat.model import Ending, IdempotencyKey, Room, Status, TokenUsage
 from tests.contracts.chat_fixtures import (
     COMPLETED,
     LIMIT,
@@ -65,18 +66,6 @@ async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
         )
         await unit.commit()
     return reply.id
-
-
-async def end(store: Store, claim: Claim, ending: Ending) -> UUID | None:
-    """The end of a reply: message, usage. Returns the room's next reply."""
-    async with store.chat() as unit:
-        assert await unit.replies.end(claim, ending)
-        await unit.quota.add_tokens(claim.account_id, day=TODAY, usage=USAGE)
-        if ending.status is Status.FAILED:
-            await unit.quota.give_back(claim.account_id, day=TODAY)
-        following = await unit.replies.next_in_room(claim.room_id)
-        await unit.commit()
-    return following
 
 
 @asynccontextmanager
@@ -185,7 +174,7 @@ async def test_messages_and_ends_at_once_neither_deadlock_nor_lose_a_count(store
                 claim = await store.claimed(reply_id)
                 if claim is not None:
                     ending = chance.choice([COMPLETED, FAILED])
-                    await end(store, claim, ending)
+                    assert await store.end(claim, replace(ending, usage=USAGE))
                     ended[ending.status] += 1
 
     async with asyncio.timeout(30):

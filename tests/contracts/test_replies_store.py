@@ -102,10 +102,10 @@ async def test_lease_of_0_expires_at_once(store):
 async def test_renewing_starts_the_lease_anew(store):
     reply = await store.new_reply()
     claim = await store.claim(reply, lease=0)
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=LONG)) == [Lease.HELD]
     assert await store.claimed(reply.id) is None
 
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=0)) == [Lease.HELD]
     assert (await store.claim(reply)).attempt == 2
 
 
@@ -125,6 +125,19 @@ async def test_postponed_reply_is_due_after_its_delay(store):
     assert await store.claimed(reply.id) is None
 
 
+async def test_tokens_of_retries_and_releases_are_counted_once(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply)
+    for _ in range(2):
+        await store.do(lambda unit: unit.replies.postpone(claim, seconds=0, usage=TokenUsage(3, 5)))
+    claim = await store.claim(reply)
+    for _ in range(2):
+        await store.do(lambda unit: unit.replies.release(claim, usage=TokenUsage(20, None)))
+
+    (usage,) = await store.usage(claim.account_id)
+    assert (usage.used, usage.input_tokens, usage.output_tokens) == (1, 23, 5)
+
+
 async def test_postponing_counts_a_failure_and_releasing_does_not(store):
     reply = await store.new_reply()
     for attempt, failures in ((1, 0), (2, 1), (3, 2)):
@@ -133,7 +146,7 @@ async def test_postponing_counts_a_failure_and_releasing_does_not(store):
         assert await store.do(lambda unit, claim=claim: unit.replies.postpone(claim, seconds=0))
     for attempt in (4, 5):
         claim = await store.claim(reply)
-        assert (claim.attempt, claim.failures) == (attempt, 3)
+        assert (claim.attempt, claim.failures, claim.releases) == (attempt, 3, attempt - 4)
         assert await store.do(lambda unit, claim=claim: unit.replies.release(claim))
         assert await stored(store, reply, claim) == replace(reply, attempt=attempt)
 
@@ -157,7 +170,7 @@ async def test_the_model_that_was_asked_is_stored_with_its_failures(store):
 
 Step = Callable[[ChatUnit, Claim], Awaitable[object]]
 STEPS = [
-    pytest.param(lambda unit, claim: unit.replies.renew(claim, lease=0), Lease.LOST, id="renew"),
+    pytest.param(lambda unit, claim: unit.replies.renew([claim], lease=0), [Lease.LOST], id="renew"),
     pytest.param(lambda unit, claim: unit.replies.end(claim, COMPLETED), False, id="end"),
     pytest.param(lambda unit, claim: unit.replies.postpone(claim, seconds=0), False, id="postpone"),
     pytest.param(lambda unit, claim: unit.replies.release(claim), False, id="release"),
@@ -175,7 +188,7 @@ async def test_overtaken_claim_changes_nothing_and_returns_so(store, step: Step,
 
     assert await stored(store, reply, claim) == before
     assert await store.claimed(reply.id) is None
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=0)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=0)) == [Lease.HELD]
     following = await store.claim(reply)
     assert (following.attempt, following.failures) == (3, 0)
 
@@ -228,7 +241,7 @@ async def test_steps_of_a_claim_change_no_other_reply(store):
 
     assert await store.message(later, room.account_id) == later
     assert await stored(store, beside, held) == replace(beside, status=Status.GENERATING, attempt=1)
-    assert await store.do(lambda unit: unit.replies.renew(held, lease=LONG)) is Lease.HELD
+    assert await store.do(lambda unit: unit.replies.renew([held], lease=LONG)) == [Lease.HELD]
 
 
 async def test_stop_reaches_the_worker_that_holds_the_reply(store):
@@ -238,7 +251,7 @@ async def test_stop_reaches_the_worker_that_holds_the_reply(store):
 
     assert await store.do(lambda unit: unit.replies.request_stop(reply.id))
 
-    assert await store.do(lambda unit: unit.replies.renew(claim, lease=LONG)) is Lease.STOP_REQUESTED
+    assert await store.do(lambda unit: unit.replies.renew([claim], lease=LONG)) == [Lease.STOP_REQUESTED]
     assert (await stored(store, reply, claim)).status is Status.GENERATING
     assert await store.claimed(reply.id) is None
     assert await store.end(claim)

@@ -61,5 +61,5 @@ async def refusals(room: str, *clients: httpx.AsyncClient) -> list[str]:
 async def no_reconcile_running(town: ScaledOut) -> None:
     """Wait until no worker holds the lease."""
     async with asyncio.timeout(LONG_PATIENCE):
-        while await town.sql("SELECT count(*) FROM leases"):
+        while await town.sql("SELECT count(*) FROM leases WHERE name = 'reconcile'"):
             await asyncio.sleep(0.02)

@@ -10,6 +10,7 @@ from parley.core.billing.model import Customer, StoredEvent, Subscription, Subsc
 from parley.core.billing.stores import BillingUnit
 from parley.core.ports import Clock
 from tests.fakes.database import FakeDatabase, FakeTransaction, InboxState, Tables, delete_where
+from tests.fakes.leases import FakeLeases
 from tests.fakes.quota import FakePlans, FakeUsageDays
 
 
@@ -161,20 +162,3 @@ class FakeCustomerErasures:
 
     async def remove(self, customer_id: str) -> None:
         self._rows.pop(customer_id, None)
-
-
-class FakeLeases:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._rows = tables.leases
-        self._clock = clock
-
-    async def take(self, name: str, holder: UUID, *, seconds: float) -> bool:
-        taken_by, until = self._rows.get(name, (holder, self._clock()))
-        if taken_by != holder and until > self._clock():
-            return False
-        self._rows[name] = (holder, self._clock() + timedelta(seconds=seconds))
-        return True
-
-    async def give_back(self, name: str, holder: UUID) -> None:
-        if self._rows.get(name, (None,))[0] == holder:
-            del self._rows[name]

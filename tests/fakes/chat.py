@@ -1,15 +1,25 @@
 """The chat module's storage over the in-memory database."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Exchange, IdempotencyKey, Message, Room, RoomCursor
+from parley.core.chat.model import (
+    IDEMPOTENCY_KEY_LIFE,
+    Allowance,
+    Exchange,
+    IdempotencyKey,
+    Message,
+    Room,
+    RoomCursor,
+    utc_day,
+)
 from parley.core.chat.stores import ChatUnit
 from parley.core.ports import Clock
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables, delete_where
+from tests.fakes.leases import FakeLeases
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 
@@ -20,9 +30,11 @@ class FakeChatUnitOfWork:
         self._basic_limit = basic_limit
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
             yield FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            if single:
+                transaction.commit()
 
 
 class FakeChatUnit:
@@ -33,12 +45,49 @@ class FakeChatUnit:
         tables, clock = transaction.tables, transaction.clock
         self.rooms = FakeRooms(tables)
         self.messages = FakeMessages(tables, clock)
-        self.replies = FakeReplies(tables, clock)
         self.quota = FakeQuota(tables, basic_limit=basic_limit)
+        self.replies = FakeReplies(tables, clock, self.quota)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
+        self.leases = FakeLeases(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
+
+
+class FakeAcceptance:
+    """All steps in one transaction."""
+
+    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
+        self._database = database
+        self._basic_limit = basic_limit
+
+    async def accept(
+        self,
+        question: Message,
+        reply: Message,
+        *,
+        account_id: UUID,
+        offered: Collection[str],
+        default_model: str,
+        most_pending: int,
+    ) -> tuple[int, str, Allowance] | None:
+        now = question.created_at
+        async with self._database.transaction() as transaction:
+            unit = FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
+            left = await unit.quota.look(account_id, now=now)
+            if reserved is None or left.remaining == 0:
+                return None
+            room, position = reserved
+            model = reply.model or room.model or default_model
+            question, reply = replace(question, position=position), replace(reply, position=position + 1, model=model)
+            if model not in offered or not await unit.messages.add_exchange(
+                question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=most_pending
+            ):
+                return None
+            allowance = await unit.quota.take(account_id, now=now)
+            transaction.commit()
+        return position, model, allowance
 
 
 class FakeRooms:
@@ -101,13 +150,16 @@ class FakeMessages:
         self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
     ) -> bool:
         now, replies = self._clock(), self._tables.replies
-        unfinished = (message for message in self._tables.messages.values() if not message.status.ended)
-        if sum(replies[message.id].account_id == account_id for message in unfinished) >= most_pending:
+        if self.pending(account_id) >= most_pending:
             return False
         self._tables.messages[question.id] = question
         self._tables.messages[reply.id] = reply
         replies[reply.id] = ReplyState(reply.room_id, account_id, charged_on, now, now)
         return True
+
+    def pending(self, account_id: UUID) -> int:
+        unfinished = (message for message in self._tables.messages.values() if not message.status.ended)
+        return sum(self._tables.replies[message.id].account_id == account_id for message in unfinished)
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         message = self._tables.messages.get(message_id)

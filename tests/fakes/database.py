@@ -27,6 +27,7 @@ class ReplyState:
     claimable_at: datetime
     queued_at: datetime
     failures: int = 0
+    releases: int = 0
     stop_requested: bool = False
 
 

@@ -1,16 +1,19 @@
 """Claims and leases of replies in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from parley.core.chat.model import Claim, Ending, Lease, Message, Status
+from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
+from tests.fakes.quota import FakeQuota
 
 
 class FakeReplies:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock, quota: FakeQuota) -> None:
+        self._quota = quota
         self._tables = tables
         self._clock = clock
 
@@ -22,7 +25,10 @@ class FakeReplies:
         self._change(reply_id, claimable_in=lease)
         return self._claim(reply_id)
 
-    async def renew(self, claim: Claim, *, lease: float) -> Lease:
+    async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
+        return [self._renew(claim, lease) for claim in claims]
+
+    def _renew(self, claim: Claim, lease: float) -> Lease:
         if not self._held_by(claim):
             return Lease.LOST
         self._change(claim.reply_id, claimable_in=lease)
@@ -33,11 +39,17 @@ class FakeReplies:
             return False
         self._end(claim.reply_id, ending)
         self._ask_of(claim.reply_id, claim.model)
+        await self._count(claim, ending.usage)
+        if ending.status is Status.FAILED:
+            await self._quota.give_back(claim.account_id, day=claim.charged_on)
         return True
 
-    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
+    async def postpone(
+        self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
+    ) -> bool:
         if not self._release(claim):
             return False
+        await self._count(claim, usage)
         state = self._tables.replies[claim.reply_id]
         failures = claim.failures + 1 if fallback is None else 0
         self._tables.replies[claim.reply_id] = replace(state, failures=failures)
@@ -45,9 +57,12 @@ class FakeReplies:
         self._change(claim.reply_id, claimable_in=0 if state.stop_requested else seconds)
         return True
 
-    async def release(self, claim: Claim) -> bool:
+    async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
         if not self._release(claim):
             return False
+        await self._count(claim, usage)
+        state = self._tables.replies[claim.reply_id]
+        self._tables.replies[claim.reply_id] = replace(state, releases=state.releases + 1)
         self._change(claim.reply_id, claimable_in=0)
         return True
 
@@ -72,18 +87,24 @@ class FakeReplies:
         waiting = [message for message in self._unfinished() if message.room_id == room_id]
         return min(waiting, key=lambda message: message.position).id if waiting else None
 
+    async def any_overdue(self, *, patience: float) -> bool:
+        return bool(self._overdue(patience, self._clock()))
+
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         now = self._clock()
-        overdue = [
+        overdue = self._overdue(patience, now)
+        overdue.sort(key=lambda reply_id: self._tables.replies[reply_id].claimable_at)
+        for reply_id in overdue[:limit]:
+            self._tables.replies[reply_id] = replace(self._tables.replies[reply_id], queued_at=now)
+        return overdue[:limit]
+
+    def _overdue(self, patience: float, now: datetime) -> list[UUID]:
+        return [
             message.id
             for message in self._unfinished()
             if self._claimable(message.id, now)
             and self._waits_too_long(self._tables.replies[message.id], now - timedelta(seconds=patience))
         ]
-        overdue.sort(key=lambda reply_id: self._tables.replies[reply_id].claimable_at)
-        for reply_id in overdue[:limit]:
-            self._tables.replies[reply_id] = replace(self._tables.replies[reply_id], queued_at=now)
-        return overdue[:limit]
 
     def _unfinished(self) -> list[Message]:
         return [message for message in self._tables.messages.values() if not message.status.ended]
@@ -109,6 +130,10 @@ class FakeReplies:
         message = self._tables.messages[claim.reply_id]
         self._tables.messages[claim.reply_id] = replace(message, status=Status.PENDING)
         return True
+
+    async def _count(self, claim: Claim, usage: TokenUsage | None) -> None:
+        if usage is not None:
+            await self._quota.add_tokens(claim.account_id, day=claim.charged_on, usage=usage)
 
     def _ask_of(self, reply_id: UUID, model: str) -> None:
         self._tables.messages[reply_id] = replace(self._tables.messages[reply_id], model=model)
@@ -142,5 +167,6 @@ class FakeReplies:
             charged_on=state.charged_on,
             created_at=message.created_at,
             stop_requested=state.stop_requested,
+            releases=state.releases,
             instructions=self._tables.rooms[message.room_id][0].instructions,
         )

@@ -177,7 +177,7 @@ class WorkersMachine(AccountsMachine):
     async def _use(self, claim: Claim, way: str) -> bool:
         async with self.world.chat.uow() as unit:
             if way == "renew":
-                changed = await unit.replies.renew(claim, lease=LEASE) is not Lease.LOST
+                changed = await unit.replies.renew([claim], lease=LEASE) != [Lease.LOST]
             elif way == "postpone":
                 changed = await unit.replies.postpone(claim, seconds=POSTPONE_SECONDS)
             else:

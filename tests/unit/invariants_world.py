@@ -20,6 +20,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks, split_into_chunks
 from parley.core.chat.parts import Part
@@ -29,7 +30,7 @@ from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import write_reply
 from parley.core.text import make_storable
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import ScriptedProvider
 from tests.unit.invariants_audit import Audit, WatchedDatabase
@@ -145,8 +146,10 @@ class World:
         self.positions: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
         self._numbers = itertools.count(1)
         meter = LoggedReplies(Metrics())
+        self.uow = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
         self.chat = ChatPorts(
-            uow=FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT),
+            uow=self.uow,
+            acceptance=FakeAcceptance(self.database, basic_limit=BASIC_LIMIT),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
             queue=self.queue,
             stream=self.stream,
@@ -157,6 +160,8 @@ class World:
             breakers=CircuitBreakers(clock=loop.time, jitter=lambda: 0.5, on_change=meter.circuit_changed),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
+            renewals=LeaseRenewals(self.uow, lease=LEASE),
+            worker_id=UUID(int=0),
             now=self.now,
             new_id=self.new_id,
             jitter=lambda: 0.5,
@@ -210,9 +215,11 @@ class Worker:
         for step in steps:
             self.model.steps.put_nowait(step)
         self.door = self.model.door
+        uow = _UnitOfWorkBehind(self.door, world.uow)
         chat = replace(
             world.chat,
-            uow=_UnitOfWorkBehind(self.door, world.chat.uow),
+            uow=uow,
+            renewals=LeaseRenewals(uow, lease=LEASE),
             stream=_StreamBehind(self.door, world.stream),
             catalogue=ModelCatalogue({"vendor": Provider(self.model, ("a",))}, "vendor/a"),
         )
@@ -242,9 +249,9 @@ class _UnitOfWorkBehind:
         self._uow = uow
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         await self._door.pass_through()
-        async with self._uow(read_only=read_only) as unit:
+        async with self._uow(read_only=read_only, single=single) as unit:
             yield unit
 
 

@@ -12,6 +12,7 @@ from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
 from parley.adapters.models.offline import ECHO, THINK, OfflineModel
 from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
+from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.reply_tasks import ReplyTasks
@@ -23,6 +24,7 @@ from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
@@ -48,8 +50,11 @@ def build_chat(
     tracing = telemetry.tracing
     chosen = tracing.models(configured_providers(settings) if providers is None else providers)
     meter = tracing.replies(telemetry.replies)
+    uow = SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit)
+    worker_uow, limits = tracing.chat(uow), reply_limits(settings)
     ports = ChatPorts(
-        uow=SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit),
+        uow=uow,
+        acceptance=sql_acceptance(database, basic_limit=settings.basic_daily_limit),
         catalogue=model_catalogue(settings, chosen),
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,
@@ -59,12 +64,14 @@ def build_chat(
         meter=meter,
         breakers=CircuitBreakers(clock=time.monotonic, jitter=jitter, on_change=meter.circuit_changed),
         tickets=JwtStreamTickets(signing_secrets(settings)),
-        limits=reply_limits(settings),
+        limits=limits,
+        renewals=LeaseRenewals(worker_uow, lease=limits.lease),
+        worker_id=uuid7(),
         now=now,
         new_id=uuid7,
         jitter=jitter,
     )
-    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=tracing.chat(ports.uow))))
+    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
     return Module(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},

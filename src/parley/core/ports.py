@@ -31,6 +31,16 @@ class LimitedUse:
     per: float
 
 
+class Leases(Protocol):
+    """Named leases, for work that one worker at a time may do."""
+
+    async def take(self, name: str, holder: UUID, *, seconds: float) -> bool:
+        """Take or renew the lease, in one conditional statement, by the database's clock. False if another holds it."""
+
+    async def give_back(self, name: str, holder: UUID) -> None:
+        """Release the lease; a no-op if another holds it."""
+
+
 class RateLimiter(Protocol):
     async def take(self, key: str, *, limit: int, per: float) -> float:
         """Count one use of `key` unless the last `per` seconds have `limit` uses already.

@@ -139,9 +139,9 @@ class Scenario:
             self.provider.set(each)
             await self.receive_and_process(each.id, customer_id=each.customer_id)
 
-    async def requeue(self) -> list[UUID]:
+    async def requeue(self, worker: int = 1) -> list[UUID]:
         """Run the sweep; returns what it put on the queue, after taking it from there."""
-        count = await events.requeue_events(self.ports)
+        count = await events.requeue_events(replace(self.ports, worker_id=UUID(int=worker)))
         found, self.queue.ids = self.queue.ids, []
         assert len(found) == count
         return found

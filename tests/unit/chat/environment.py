@@ -21,6 +21,7 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.events import ReplyEvent, Snapshot
 from parley.core.chat.follow_reply import follow_reply
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
@@ -32,7 +33,7 @@ from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import Unavailable
 from tests.fakes.billing import FakeBillingUnitOfWork
-from tests.fakes.chat import FakeChatUnitOfWork
+from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.fakes.database import FakeDatabase
 from tests.unit.chat.scripted_model import ScriptedModel
 
@@ -65,6 +66,7 @@ class ChatEnvironment:
         meter = LoggedReplies(self.metrics)
         self.chat = ChatPorts(
             uow=self.uow,
+            acceptance=FakeAcceptance(self.database, basic_limit=BASIC_LIMIT),
             catalogue=ModelCatalogue(self.providers, default="vendor/fast"),
             queue=self.queue,
             stream=self.stream,
@@ -77,6 +79,8 @@ class ChatEnvironment:
             ),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
+            renewals=LeaseRenewals(self.uow, lease=LIMITS.lease),
+            worker_id=UUID(int=0),
             now=self.now,
             new_id=self.new_id,
             jitter=lambda: self.jitter,
@@ -100,6 +104,9 @@ class ChatEnvironment:
             uow=uow or self.uow,
             stream=stream or self.stream,
             limits=replace(LIMITS, **limits),
+            renewals=self.chat.renewals
+            if uow is None and "lease" not in limits
+            else LeaseRenewals(uow or self.uow, lease=limits.get("lease", LIMITS.lease)),
         )
 
     async def room(self, *, account_id: UUID | None = None, **fields: str | None) -> Room:
@@ -235,14 +242,28 @@ class SlowUnitOfWork:
         self.cancelled = 0
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
-        async with self._uow(read_only=read_only) as unit:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._uow(read_only=read_only, single=single) as unit:
             try:
                 await asyncio.sleep(self.seconds)
             except asyncio.CancelledError:
                 self.cancelled += 1
                 raise
             yield unit
+
+
+class SlowAnswersUnitOfWork:
+    """A database that commits at once and answers `seconds` later."""
+
+    def __init__(self, uow: ChatUnitOfWork, *, seconds: float) -> None:
+        self._uow = uow
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._uow(read_only=read_only, single=single) as unit:
+            yield unit
+        await asyncio.sleep(self._seconds)
 
 
 class FreezingUnitOfWork:
@@ -254,9 +275,9 @@ class FreezingUnitOfWork:
         self.awake.set()
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         await self.awake.wait()
-        async with self._uow(read_only=read_only) as unit:
+        async with self._uow(read_only=read_only, single=single) as unit:
             yield unit
 
 
@@ -268,8 +289,8 @@ class UnavailableUnitOfWork:
         self._uow = uow
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[ChatUnit, None]:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         if asyncio.get_running_loop().time() < self.until:
             raise Unavailable
-        async with self._uow(read_only=read_only) as unit:
+        async with self._uow(read_only=read_only, single=single) as unit:
             yield unit

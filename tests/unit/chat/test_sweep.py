@@ -7,7 +7,7 @@ import pytest
 
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.model import Status
-from parley.core.chat.sweep import BATCH, PATIENCE_SECONDS, forget_old_keys, requeue_overdue
+from parley.core.chat.sweep import BATCH, PATIENCE_SECONDS, SWEEP_LEASE_SECONDS, forget_old_keys, requeue_overdue
 from tests.unit.chat.environment import LIMITS, ChatEnvironment
 from tests.unit.chat.scripted_model import Gate
 
@@ -124,3 +124,28 @@ async def test_keys_are_forgotten_after_a_day(env, age, forgotten):
     assert await forget_old_keys(env.chat) == forgotten
     assert (await env.post(room, key="a newer key")).replayed
     assert len(env.database.committed.idempotency_keys) == 2 - forgotten
+
+
+async def test_one_worker_at_a_time_sweeps(env):
+    other = replace(env.chat, worker_id=env.new_id())
+    first = await env.reply()
+    await asyncio.sleep(PATIENCE_SECONDS)
+    assert await sweep(env) == 1
+    assert await env.queued() == [first.id]
+    second = await env.reply()
+    await env.claim(second, lease=1)
+    await asyncio.sleep(1)
+    assert await requeue_overdue(other) == 0
+    assert await sweep(env) == 1
+    assert await env.queued() == [second.id]
+
+    await asyncio.sleep(SWEEP_LEASE_SECONDS)
+    assert await requeue_overdue(other) == 2
+    assert await sweep(env) == 0
+
+
+async def test_sweep_that_finds_nothing_writes_nothing(env):
+    await env.reply()
+    before = env.database.committed
+    assert await sweep(env) == 0
+    assert env.database.committed is before

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from parley.core.chat.model import Status
-from parley.core.chat.write_reply import write_reply
-from tests.unit.chat.environment import LIMITS, FreezingUnitOfWork, SlowUnitOfWork
+from parley.core.chat.write_reply import CLAIM_GRACE_SECONDS, MAX_LOST_WORKERS, write_reply
+from tests.unit.chat.environment import LIMITS, FreezingUnitOfWork, SlowAnswersUnitOfWork, SlowUnitOfWork
 from tests.unit.chat.scripted_model import Gate, Pause
 
 RENEWAL = LIMITS.lease / 3
@@ -141,3 +141,49 @@ async def test_worker_cancelled_before_its_claim_claims_nothing(env):
 
     assert task.cancelled()
     assert (await env.write(reply)).attempt == 1
+
+
+async def test_worker_cancelled_while_its_claim_commits_releases_the_reply_at_once(env):
+    reply = await env.reply()
+    uow = SlowAnswersUnitOfWork(env.uow, seconds=0.5)
+    task = asyncio.create_task(write_reply(env.chat_with(uow=uow), reply.id))
+    await asyncio.sleep(0.1)
+    assert (await env.message(reply)).status is Status.GENERATING
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert (await env.message(reply)).status is Status.PENDING
+    assert await env.queued() == [reply.id]
+    assert env.model.asked == []
+    assert asyncio.get_running_loop().time() < LIMITS.lease / 2
+
+
+async def test_worker_does_not_wait_long_for_the_answer_to_its_claim(env):
+    reply = await env.reply()
+    uow = SlowAnswersUnitOfWork(env.uow, seconds=1_000)
+    task = asyncio.create_task(write_reply(env.chat_with(uow=uow), reply.id))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert asyncio.get_running_loop().time() == pytest.approx(0.1 + CLAIM_GRACE_SECONDS)
+    assert await env.queued() == []
+
+
+async def test_graceful_restarts_do_not_count_as_lost_workers(env):
+    reply = await env.reply()
+    gates = [Gate() for _ in range(MAX_LOST_WORKERS + 2)]
+    for gate in gates:
+        env.model.will(gate)
+    env.model.will("An answer.")
+    for gate in gates:
+        task = asyncio.create_task(write_reply(env.chat, reply.id))
+        await gate.reached()
+        task.cancel()
+        await asyncio.wait([task])
+        assert await env.queued() == [reply.id]
+
+    written = await env.write(reply)
+    assert (written.status, written.attempt) == (Status.COMPLETED, MAX_LOST_WORKERS + 3)

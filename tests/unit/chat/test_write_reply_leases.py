@@ -1,12 +1,14 @@
 """Workers that are stopped or lose their lease before the reply ends."""
 
 import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from parley.core.chat.model import Message, Status
 from parley.core.chat.ports import StreamEnd
 from parley.core.chat.sweep import requeue_overdue
+from parley.core.chat.write_reply import write_reply
 from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import LIMITS, ChatEnvironment, FreezingUnitOfWork
 from tests.unit.chat.scripted_model import Gate, Pause
@@ -221,3 +223,75 @@ async def test_stop_just_before_the_claim_is_not_missed(env):
 
     assert (await env.message(reply)).status is Status.STOPPED
     assert asyncio.get_running_loop().time() == 1
+
+
+async def test_leases_of_all_replies_are_renewed_in_one_statement(env):
+    renewed = []
+
+    class CountingUnitOfWork:
+        @asynccontextmanager
+        async def __call__(self, *, read_only=False, single=False):
+            async with env.uow(read_only=read_only, single=single) as unit:
+                renew = unit.replies.renew
+
+                async def counted(claims, *, lease):
+                    renewed.append((asyncio.get_running_loop().time(), len(claims)))
+                    return await renew(claims, lease=lease)
+
+                unit.replies.renew = counted
+                yield unit
+
+    chat = env.chat_with(uow=CountingUnitOfWork(), idle=1_000)
+    replies = [await env.reply() for _ in range(5)]
+    gates = [Gate() for _ in replies]
+    for gate in gates:
+        env.model.will("An", gate, " answer.")
+    async with AsyncExitStack() as stack:
+        for reply, gate in zip(replies, gates, strict=True):
+            await stack.enter_async_context(env.writing(reply, chat))
+            await gate.reached()
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(2 * RENEWAL)
+        assert renewed == [(RENEWAL, 5), (2 * RENEWAL, 5)]
+        for gate in gates:
+            gate.open()
+
+
+async def test_lost_and_stopped_replies_do_not_hinder_the_renewal_of_others(env):
+    room = await env.room()
+    lost, stopped, held = await env.reply(room), await env.reply(), await env.reply()
+    gates = [Gate() for _ in range(3)]
+    for gate in gates:
+        env.model.will("An", gate, " answer.")
+    async with env.writing(lost), env.writing(stopped), env.writing(held):
+        for gate in gates:
+            await gate.reached()
+        await env.delete(room)
+        await flag(env, stopped)
+        await asyncio.sleep(RENEWAL + 0.1)
+        assert (await env.message(stopped)).status is Status.STOPPED
+        assert env.due_in(held) > LIMITS.lease - 1
+        gates[2].open()
+
+    assert (await env.message(held)).content == "An answer."
+
+
+async def test_reply_accepted_when_the_one_before_it_has_just_ended_is_queued(env):
+    """Its worker came while the room was not free yet, and the end must not miss it."""
+    room = await env.room()
+    reply = await env.reply(room)
+    env.model.will("An answer.")
+    following = []
+
+    class PostingStream:
+        """Posts at the announcement of the end, which follows the commit; the queue loses the message's reply."""
+
+        def __getattr__(self, name):
+            return getattr(env.stream, name)
+
+        async def end(self, reply_id):
+            await env.stream.end(reply_id)
+            following.append(await env.reply(room))
+
+    await write_reply(env.chat_with(stream=PostingStream()), reply.id)
+    assert await env.queued() == [following[0].id]

@@ -71,7 +71,7 @@ class TracedModel:
 
 
 class TracedChat:
-    """A ChatUnitOfWork whose transactions are spans.
+    """A ChatUnitOfWork whose transactions are spans, but for those that only read.
 
     Each is named after its first call to the port of replies: `replies.claim`, `replies.renew`, `replies.end`.
     """
@@ -80,14 +80,14 @@ class TracedChat:
         self._uow = uow
         self._tracer = tracer
 
-    def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
-        return self._open(read_only)
+    def __call__(self, *, read_only: bool = False, single: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
+        return self._uow(read_only=True) if read_only else self._open(single)
 
     @asynccontextmanager
-    async def _open(self, read_only: bool) -> AsyncGenerator[ChatUnit, None]:
+    async def _open(self, single: bool) -> AsyncGenerator[ChatUnit, None]:
         span = self._tracer.start_span("transaction")
         with ending(span):
-            async with self._uow(read_only=read_only) as unit:
+            async with self._uow(single=single) as unit:
                 yield cast("ChatUnit", _Unit(unit, span))
 
 

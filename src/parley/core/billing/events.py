@@ -25,6 +25,9 @@ EVENT_LEASE_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 5.0
 LONGEST_DELAY_SECONDS = 900.0
 OVERDUE_SECONDS = 2.0
+SWEEP_LEASE = "overdue_events"
+# Longer than one sweep takes; after the death of the worker that holds it another continues.
+SWEEP_LEASE_SECONDS = 5.0
 SWEEP_LIMIT = 1_000
 # Longer than the three days for which Stripe repeats an event.
 EVENT_MEMORY = timedelta(days=30)
@@ -60,9 +63,18 @@ async def process_event(billing: BillingPorts, event_id: UUID) -> None:
 
 
 async def requeue_events(billing: BillingPorts) -> int:
-    """Queue events again that no worker has claimed; returns how many."""
+    """Queue events again that no worker has claimed; returns how many.
+
+    One worker at a time does this, and none writes anything while no event is overdue.
+    """
     async with billing.uow(read_only=True) as unit:
         overdue = await unit.events.overdue(seconds=OVERDUE_SECONDS, limit=SWEEP_LIMIT)
+    if not overdue:
+        return 0
+    async with billing.uow() as unit:
+        if not await unit.leases.take(SWEEP_LEASE, billing.worker_id, seconds=SWEEP_LEASE_SECONDS):
+            return 0
+        await unit.commit()
     for event_id in overdue:
         await billing.event_queue.put(event_id)
     return len(overdue)

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
+from parley.core.ports import Leases
 
 
 class Plans(Protocol):
@@ -100,16 +101,6 @@ class CustomerErasures(Protocol):
 
     async def remove(self, customer_id: str) -> None:
         """Remove it, done; a no-op if it is not there."""
-
-
-class Leases(Protocol):
-    """Named leases, for work that one worker at a time may do."""
-
-    async def take(self, name: str, holder: UUID, *, seconds: float) -> bool:
-        """Take or renew the lease, in one conditional statement, by the database's clock. False if another holds it."""
-
-    async def give_back(self, name: str, holder: UUID) -> None:
-        """Release the lease; a no-op if another holds it."""
 
 
 class BillingUnit(Protocol):

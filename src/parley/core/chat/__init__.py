@@ -1,23 +1,30 @@
 """The chat module: rooms, messages, and replies from acceptance to end."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
+from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import ChatUnitOfWork
+from parley.core.chat.stores import Acceptance, ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.ports import Clock, Jitter, NewId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatPorts:
-    """Everything the chat module needs from outside; the first argument of each of its use cases."""
+    """Everything the chat module needs from outside; the first argument of each of its use cases.
+
+    `acceptance` is None where accepting a message takes several statements. `worker_id` names this process as the
+    holder of leases.
+    """
 
     uow: ChatUnitOfWork
+    acceptance: Acceptance | None
     catalogue: ModelCatalogue
     queue: ReplyQueue
     stream: ReplyStream
@@ -28,6 +35,8 @@ class ChatPorts:
     breakers: CircuitBreakers
     tickets: StreamTickets
     limits: ReplyLimits
+    renewals: LeaseRenewals
+    worker_id: UUID
     readers: ReplyReaders = field(default_factory=ReplyReaders)
     now: Clock
     new_id: NewId

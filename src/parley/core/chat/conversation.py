@@ -24,9 +24,14 @@ class History:
         return replace(self, exchanges=self.exchanges[: len(self.exchanges) // 2])
 
 
-async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> History:
-    """The history of a claimed reply with its newest exchanges of up to `characters` in all, cut by `newest_within`."""
+async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> History | None:
+    """The history of a claimed reply with its newest exchanges of up to `characters` in all, cut by `newest_within`.
+
+    None if the reply was deleted.
+    """
     page = await unit.messages.exchanges(claim.room_id, up_to=claim.position, limit=PAGE)
+    if not page:
+        return None
     question, exchanges = page[0].question, page[1:]
     left = characters - len(question)
     while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_told, exchanges)):

@@ -1,21 +1,19 @@
-"""The end of a reply, and what every end includes: tokens, returned quota, and the room's next reply."""
+"""The end of a reply, and what follows every end: the announcement, and the room's next reply."""
 
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.model import Claim, Ending, Status, TokenUsage
-from parley.core.chat.stores import ChatUnit
+from parley.core.chat.leases import repeat_while_unavailable
+from parley.core.chat.model import Claim, Ending, Status
 
 
 async def end_reply(chat: ChatPorts, claim: Claim, ending: Ending) -> bool:
     """End a claimed reply. False, with nothing changed, if the claim was overtaken or the reply was deleted."""
-    async with chat.uow() as unit:
-        if not await unit.replies.end(claim, ending):
-            return False
-        next_reply = await _account_for(unit, claim, ending)
-        await unit.commit()
-    await _announce(chat, claim, ending, next_reply)
-    return True
+    async with chat.uow(single=True) as unit:
+        ended = await unit.replies.end(claim, ending)
+    if ended:
+        await _announce(chat, claim, ending)
+    return ended
 
 
 async def end_unclaimed_reply(chat: ChatPorts, reply_id: UUID, ending: Ending) -> bool:
@@ -29,29 +27,27 @@ async def end_unclaimed_reply(chat: ChatPorts, reply_id: UUID, ending: Ending) -
             await unit.replies.request_stop(reply_id)
             await unit.commit()
             return False
-        next_reply = await _account_for(unit, claim, ending)
+        if ending.usage is not None:
+            await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, usage=ending.usage)
+        if ending.status is Status.FAILED:
+            await unit.quota.give_back(claim.account_id, day=claim.charged_on)
         await unit.commit()
-    await _announce(chat, claim, ending, next_reply)
+    await _announce(chat, claim, ending)
     return True
 
 
-async def add_tokens(unit: ChatUnit, claim: Claim, usage: TokenUsage | None) -> None:
-    """Count the tokens that an attempt cost on the day whose quota paid, whatever became of the attempt."""
-    if usage is not None:
-        await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, usage=usage)
+async def _announce(chat: ChatPorts, claim: Claim, ending: Ending) -> None:
+    """Only after the commit: a reader of the announcement must find the end in the database.
 
-
-async def _account_for(unit: ChatUnit, claim: Claim, ending: Ending) -> UUID | None:
-    """Count the tokens, return the quota of a failed reply, and find the room's next reply."""
-    await add_tokens(unit, claim, ending.usage)
-    if ending.status is Status.FAILED:
-        await unit.quota.give_back(claim.account_id, day=claim.charged_on)
-    return await unit.replies.next_in_room(claim.room_id)
-
-
-async def _announce(chat: ChatPorts, claim: Claim, ending: Ending, next_reply: UUID | None) -> None:
-    """Only after the commit: a reader of the announcement must find the end in the database."""
+    The room's next reply is looked up here too: one that was accepted before the commit was refused to its worker.
+    """
     chat.meter.ended(claim, ending)
     await chat.stream.end(claim.reply_id)
+
+    async def next_in_room() -> UUID | None:
+        async with chat.uow(read_only=True) as unit:
+            return await unit.replies.next_in_room(claim.room_id)
+
+    next_reply = await repeat_while_unavailable(next_in_room, seconds=chat.limits.lease)
     if next_reply is not None:
         await chat.queue.put(next_reply)

@@ -22,15 +22,12 @@ async def keep_lease(chat: ChatPorts, claim: Claim, stop_signal: asyncio.Event) 
     """
 
     async def renew() -> Lease:
-        async with chat.uow() as unit:
-            lease = await unit.replies.renew(claim, lease=chat.limits.lease)
-            await unit.commit()
-        return lease
+        return await chat.renewals.renew(claim)
 
     lease = Lease.HELD
     while lease is Lease.HELD:
         with suppress(TimeoutError):
-            async with asyncio.timeout(chat.limits.lease / 3):
+            async with asyncio.timeout_at(chat.renewals.next_time()):
                 await stop_signal.wait()
         stop_signal.clear()
         lease = await finish(repeat_while_unavailable(renew, seconds=chat.limits.lease))

@@ -20,7 +20,7 @@ from parley.core.chat.model import (
     utc_day,
 )
 from parley.core.chat.parts import text_of
-from parley.core.chat.stores import ChatUnit
+from parley.core.chat.stores import Acceptance, ChatUnit
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
 
@@ -55,19 +55,50 @@ async def post_message(
     if not is_readable(content):
         raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
     idempotency_key = None if key is None else _idempotency_key(key, content, model)
-    question_id, reply_id, now = chat.new_id(), chat.new_id(), chat.now()
+    question, reply = _exchange(chat, room_id, content, model)
+    accepted = None
+    if idempotency_key is None and chat.acceptance is not None:
+        accepted = await _accept_at_once(chat, chat.acceptance, account_id, question, reply)
+    if accepted is None:
+        accepted = await _accept_in_steps(chat, account_id, question, reply, idempotency_key)
+    if not accepted.replayed:
+        await chat.room_list_cache.drop(account_id, meanwhile=chat.queue.put(reply.id))
+    return accepted
+
+
+async def _accept_at_once(
+    chat: ChatPorts, acceptance: Acceptance, account_id: UUID, question: Message, reply: Message
+) -> Accepted | None:
+    """None, with nothing changed, for a message that may have to be refused."""
+    found = await acceptance.accept(
+        question,
+        reply,
+        account_id=account_id,
+        offered=chat.catalogue.names,
+        default_model=chat.catalogue.default,
+        most_pending=chat.limits.max_pending,
+    )
+    if found is None:
+        return None
+    position, model, allowance = found
+    return Accepted(*_placed(question, reply, position, model), allowance, replayed=False)
+
+
+async def _accept_in_steps(
+    chat: ChatPorts, account_id: UUID, question: Message, reply: Message, key: IdempotencyKey | None
+) -> Accepted:
+    now = question.created_at
     async with chat.uow() as unit:
         # Always locks the room first: this orders positions, and concurrent uses of one key.
-        reserved = await unit.rooms.reserve(room_id, account_id, at=now)
+        reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
         if reserved is None:
             raise RoomNotFound
         room, position = reserved
-        if idempotency_key is not None:
-            first_use = await unit.idempotency_keys.remember(room_id, idempotency_key, reply_id, at=now)
+        if key is not None:
+            first_use = await unit.idempotency_keys.remember(room.id, key, reply.id, at=now)
             if first_use is not None:
-                return await _replay(unit, room, first_use, idempotency_key, now)
-        chosen = chat.catalogue.choose(model, room.model)
-        question, reply = _exchange(question_id, reply_id, room, position, content, chosen, now)
+                return await _replay(unit, room, first_use, key, now)
+        question, reply = _placed(question, reply, position, chat.catalogue.choose(reply.model, room.model))
         allowance = await unit.quota.take(account_id, now=now)
         max_pending = chat.limits.max_pending
         if not await unit.messages.add_exchange(
@@ -75,7 +106,6 @@ async def post_message(
         ):
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
-    await chat.room_list_cache.drop(account_id, meanwhile=chat.queue.put(reply_id))
     return Accepted(question, reply, allowance, replayed=False)
 
 
@@ -116,14 +146,17 @@ def message_page(found: list[Message], limit: int) -> MessagePage:
     return MessagePage(items, items[0].position if len(found) > limit else None)
 
 
-def _exchange(
-    question_id: UUID, reply_id: UUID, room: Room, position: int, content: str, model: str, now: datetime
-) -> tuple[Message, Message]:
-    question = Message(question_id, room.id, Role.USER, content, Status.COMPLETED, now, position, completed_at=now)
-    reply = Message(
-        reply_id, room.id, Role.ASSISTANT, "", Status.PENDING, now, position + 1, model=model, reply_to=question_id
+def _exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -> tuple[Message, Message]:
+    """A user's message and its pending reply, which have no positions yet."""
+    question_id, reply_id, now = chat.new_id(), chat.new_id(), chat.now()
+    question = Message(question_id, room_id, Role.USER, content, Status.COMPLETED, now, completed_at=now)
+    return question, Message(
+        reply_id, room_id, Role.ASSISTANT, "", Status.PENDING, now, model=model, reply_to=question_id
     )
-    return question, reply
+
+
+def _placed(question: Message, reply: Message, position: int, model: str) -> tuple[Message, Message]:
+    return replace(question, position=position), replace(reply, position=position + 1, model=model)
 
 
 def _idempotency_key(value: str, content: str, model: str | None) -> IdempotencyKey:

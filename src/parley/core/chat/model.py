@@ -156,8 +156,9 @@ class IdempotencyKey:
 class Claim:
     """The right to write one attempt of a reply, as long as its lease is renewed.
 
-    `attempt` counts the claims of the reply, `failures` those that its model failed, and `charged_on` is the day whose
-    quota paid. `created_at` is the reply's; `instructions` are its room's.
+    `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
+    shutdown of the worker, and `charged_on` is the day whose quota paid. `created_at` is the reply's; `instructions`
+    are its room's.
     """
 
     reply_id: UUID
@@ -170,6 +171,7 @@ class Claim:
     charged_on: date
     created_at: datetime
     stop_requested: bool = False
+    releases: int = 0
     instructions: str | None = None
 
 

@@ -1,5 +1,6 @@
 """The chat module's storage ports: a unit of work and its repositories. Times are in UTC, durations in seconds."""
 
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol
@@ -17,6 +18,7 @@ from parley.core.chat.model import (
     RoomCursor,
     TokenUsage,
 )
+from parley.core.ports import Leases
 
 
 class Rooms(Protocol):
@@ -43,6 +45,30 @@ class Rooms(Protocol):
 
         The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room
         and the first of the two positions, or None if the account has no such room.
+        """
+
+
+class Acceptance(Protocol):
+    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
+
+    async def accept(
+        self,
+        question: Message,
+        reply: Message,
+        *,
+        account_id: UUID,
+        offered: Collection[str],
+        default_model: str,
+        most_pending: int,
+    ) -> tuple[int, str, Allowance] | None:
+        """Accept the message if nothing stands in the way.
+
+        Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
+        The reply's model is the one that `reply` has, else the room's, else `default_model`. Returns the first of the
+        positions, the model and the quota.
+
+        None, with nothing changed, if the room, the quota, the number of unfinished replies or the model forbid it, or
+        may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
         """
 
 
@@ -84,20 +110,29 @@ class Replies(Protocol):
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
         """Lease a claimable reply and increment its attempt, in one statement. None if it is not claimable."""
 
-    async def renew(self, claim: Claim, *, lease: float) -> Lease: ...
+    async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
+        """Renew the leases of all `claims`, of which no two are equal; the results are in their order."""
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Write text, status, usage and the claim's model. False if it was overtaken or the reply was deleted."""
+        """Write parts, status, usage and the claim's model, count the tokens, and uncount a failed reply's message.
 
-    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
-        """Make the reply pending again, with one failure more of the claim's model. False as for `end`.
-
-        It is due in `seconds`, or at once if a stop was requested. A `fallback` is the model to ask then, which has
-        not failed yet.
+        False, with nothing changed, if the claim was overtaken or the reply was deleted.
         """
 
-    async def release(self, claim: Claim) -> bool:
-        """Make the reply pending again and due at once, for a worker that shuts down. False as for `end`."""
+    async def postpone(
+        self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
+    ) -> bool:
+        """Make the reply pending again, with one failure more of the claim's model, and count the tokens.
+
+        It is due in `seconds`, or at once if a stop was requested. A `fallback` is the model to ask then, which has
+        not failed yet. False as for `end`.
+        """
+
+    async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
+        """Make the reply pending again, due at once, and count the release and the tokens. False as for `end`.
+
+        For a worker that shuts down.
+        """
 
     async def request_stop(self, reply_id: UUID) -> bool:
         """Flag an unfinished reply for the worker that holds or next claims it. False if it has ended."""
@@ -107,6 +142,9 @@ class Replies(Protocol):
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         """The room's first unfinished reply."""
+
+    async def any_overdue(self, *, patience: float) -> bool:
+        """Whether `take_overdue` would find a reply."""
 
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         """Up to `limit` claimable replies that the queue should have delivered by now, oldest first.
@@ -161,10 +199,16 @@ class ChatUnit(Protocol):
     def quota(self) -> Quota: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
+    @property
+    def leases(self) -> Leases: ...
 
     async def commit(self) -> None: ...
 
 
 class ChatUnitOfWork(Protocol):
-    def __call__(self, *, read_only: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
-        """Open a transaction. A read-only one waits for no writer and must not write."""
+    def __call__(self, *, read_only: bool = False, single: bool = False) -> AbstractAsyncContextManager[ChatUnit]:
+        """Open a transaction. A read-only one waits for no writer and must not write.
+
+        A `single` one is for one call of a port, which a server's adapter does in one statement without BEGIN and
+        COMMIT. It is committed when the call returns or at the end of the context, and needs no `commit`.
+        """

@@ -15,7 +15,7 @@ from parley.core.chat.ask_model import observed_by, with_available_model
 from parley.core.chat.conversation import History, build_conversation, read_history
 from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
-from parley.core.chat.end_reply import add_tokens, end_reply
+from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ContextTooLong, ModelFailed, ModelUnavailable
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
 from parley.core.chat.leases import keep_lease, repeat_while_unavailable
@@ -27,8 +27,10 @@ from parley.core.text import is_readable
 
 # After so many lost workers the reply itself is assumed to be what kills them.
 MAX_LOST_WORKERS = 20
+# How long a worker that shuts down waits for the answer to a claim, so that it can release the reply.
+CLAIM_GRACE_SECONDS = 1.0
 
-# None: the lease was lost, and the reply is no longer this worker's to end.
+# None: the lease was lost or the reply deleted, and it is no longer this worker's to end.
 Outcome = Ending | Retry | None
 
 
@@ -47,20 +49,51 @@ async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
 async def _claim_and_write(chat: ChatPorts, reply_id: UUID) -> Outcome:
     # Subscribed before the claim, so that no stop can be missed in between.
     async with chat.stop_signals.listen(reply_id) as stop_signal:
-        async with chat.uow() as unit:
-            claim = await unit.replies.claim(reply_id, lease=chat.limits.lease)
-            if claim is None:
-                return None
-            history = await read_history(unit, claim, characters=chat.limits.context_characters)
-            await unit.commit()
+        claim = await _claim(chat, reply_id)
+        if claim is None:
+            return None
         chat.meter.claimed(claim)
         draft = Draft(stream=chat.stream, reply_id=reply_id, attempt=claim.attempt)
-        return await _write_claimed(_Attempt(chat, claim, draft), history, stop_signal)
+        return await _write_claimed(_Attempt(chat, claim, draft), stop_signal)
 
 
-async def _write_claimed(attempt: "_Attempt", history: History, stop_signal: asyncio.Event) -> Outcome:
+async def _claim(chat: ChatPorts, reply_id: UUID) -> Claim | None:
+    """Claim the reply if it can be claimed now. If cancelled meanwhile, the claim is released as soon as it is made."""
+    claiming = asyncio.ensure_future(_take_claim(chat, reply_id))
     try:
-        outcome = await attempt.run(history, stop_signal)
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        await finish(_undo(chat, claiming))
+        raise
+
+
+async def _take_claim(chat: ChatPorts, reply_id: UUID) -> Claim | None:
+    async with chat.uow(single=True) as unit:
+        return await unit.replies.claim(reply_id, lease=chat.limits.lease)
+
+
+async def _undo(chat: ChatPorts, claiming: asyncio.Future[Claim | None]) -> None:
+    await asyncio.wait({claiming}, timeout=CLAIM_GRACE_SECONDS)
+    claiming.cancel()
+    await asyncio.wait({claiming})
+    if not claiming.cancelled() and (claim := claiming.result()) is not None:
+        await _release(chat, claim)
+
+
+async def _history(chat: ChatPorts, claim: Claim) -> History | None:
+    """Read after the claim, from when on nothing before it in its room changes."""
+
+    async def read() -> History | None:
+        async with chat.uow(read_only=True) as unit:
+            return await read_history(unit, claim, characters=chat.limits.context_characters)
+
+    return await repeat_while_unavailable(read, seconds=chat.limits.lease)
+
+
+async def _write_claimed(attempt: "_Attempt", stop_signal: asyncio.Event) -> Outcome:
+    try:
+        history = await _history(attempt.chat, attempt.claim)
+        outcome = None if history is None else await attempt.run(history, stop_signal)
     except asyncio.CancelledError:
         await finish(_release(attempt.chat, attempt.claim, attempt.usage))
         raise
@@ -90,7 +123,7 @@ class _Attempt:
         chat, claim = self.chat, self.claim
         # Failures of the models that were asked before a fallback are counted no more.
         earlier_failures = chat.limits.attempts * len(chat.catalogue.fallbacks)
-        if claim.attempt - claim.failures > MAX_LOST_WORKERS + earlier_failures:
+        if claim.attempt - claim.failures - claim.releases > MAX_LOST_WORKERS + earlier_failures:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
@@ -188,11 +221,10 @@ async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | Non
 
 
 async def _postpone(chat: ChatPorts, claim: Claim, retry: Retry) -> bool:
-    async with chat.uow() as unit:
-        postponed = await unit.replies.postpone(claim, seconds=retry.seconds, fallback=retry.fallback)
-        if postponed:
-            await add_tokens(unit, claim, retry.usage)
-        await unit.commit()
+    async with chat.uow(single=True) as unit:
+        postponed = await unit.replies.postpone(
+            claim, seconds=retry.seconds, fallback=retry.fallback, usage=retry.usage
+        )
     if postponed and retry.fallback is not None:
         chat.meter.fell_back(claim.model, retry.fallback)
     return postponed
@@ -206,11 +238,8 @@ async def _close_stream_of_deleted(chat: ChatPorts, claim: Claim) -> None:
         await chat.stream.end(claim.reply_id)
 
 
-async def _release(chat: ChatPorts, claim: Claim, usage: TokenUsage | None) -> None:
-    async with chat.uow() as unit:
-        released = await unit.replies.release(claim)
-        if released:
-            await add_tokens(unit, claim, usage)
-        await unit.commit()
+async def _release(chat: ChatPorts, claim: Claim, usage: TokenUsage | None = None) -> None:
+    async with chat.uow(single=True) as unit:
+        released = await unit.replies.release(claim, usage=usage)
     if released:
         await chat.queue.put(claim.reply_id)

@@ -2,12 +2,12 @@
 
 from parley.adapters.sql.billing.customers import SqlCustomerErasures, SqlCustomers
 from parley.adapters.sql.billing.events import SqlEvents
-from parley.adapters.sql.billing.leases import SqlLeases
 from parley.adapters.sql.billing.plans import SqlPlans
 from parley.adapters.sql.billing.subscriptions import SqlSubscriptions
 from parley.adapters.sql.billing.usage import SqlUsageDays
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
+from parley.adapters.sql.leases import SqlLeases
 
 
 class SqlBillingUnit(SqlUnit):

@@ -65,7 +65,7 @@ _EXCHANGES = Statement(
     .limit(_most)
 )
 
-_added = [
+added_columns = [
     messages.c[name]
     for name in (
         "id", "room_id", "account_id", "position", "role", "content", "status", "model", "reply_to", "created_at",
@@ -76,10 +76,10 @@ _pending = select(func.count()).where(_of_account, unfinished).scalar_subquery()
 # The times mean nothing in the user's row; being in both, one statement does.
 _ADD_EXCHANGE = Statement(
     insert(messages).from_select(
-        [*_added, "claimable_at", "queued_at"],
+        [*added_columns, "claimable_at", "queued_at"],
         union_all(*(
             select(
-                *(bindparam(f"{message}_{column.name}", type_=column.type) for column in _added),
+                *(bindparam(f"{message}_{column.name}", type_=column.type) for column in added_columns),
                 database_time(),
                 database_time(),
             ).where(_pending < bindparam("most_pending"))
@@ -97,8 +97,8 @@ class SqlMessages(SqlStore):
             _ADD_EXCHANGE,
             account=account_id,
             most_pending=most_pending,
-            **_values("question", question, account_id, None),
-            **_values("reply", reply, account_id, charged_on),
+            **added_values("question", question, account_id, None),
+            **added_values("reply", reply, account_id, charged_on),
         )
         return added > 0
 
@@ -130,7 +130,7 @@ class SqlMessages(SqlStore):
         ]
 
 
-def _values(name: str, message: Message, account_id: UUID, charged_on: date | None) -> dict[str, Any]:
+def added_values(name: str, message: Message, account_id: UUID, charged_on: date | None) -> dict[str, Any]:
     return {
         f"{name}_id": message.id,
         f"{name}_room_id": message.room_id,

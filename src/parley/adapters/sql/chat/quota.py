@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, literal_column, or_, select, update
+from sqlalchemy import bindparam, case, literal_column, or_, select, update
 
 from parley.adapters.sql.billing.plans import is_unlimited, plan_of_account
 from parley.adapters.sql.engine.database import Transaction
@@ -35,15 +35,14 @@ _TAKE = Upsert(
     ),
 )
 _LOOK = Statement(select(select(usage_days.c.used).where(*_this_day).scalar_subquery(), plan_of_account))
-_GIVE_BACK = Statement(update(usage_days).where(*_this_day, usage_days.c.used > 0).values(used=usage_days.c.used - 1))
-_ADD_TOKENS = Statement(
-    update(usage_days)
-    .where(*_this_day)
-    .values(
-        input_tokens=usage_days.c.input_tokens + bindparam("read"),
-        output_tokens=usage_days.c.output_tokens + bindparam("written"),
-    )
+# What the end of a reply changes in the day that paid for it; the caller adds which day that is.
+_returned = bindparam("returned", type_=usage_days.c.used.type)
+count_end = update(usage_days).values(
+    used=case((usage_days.c.used > 0, usage_days.c.used - _returned), else_=usage_days.c.used),
+    input_tokens=usage_days.c.input_tokens + bindparam("read", type_=usage_days.c.input_tokens.type),
+    output_tokens=usage_days.c.output_tokens + bindparam("written", type_=usage_days.c.output_tokens.type),
 )
+COUNT_END = Statement(count_end.where(*_this_day))
 
 
 class SqlQuota(SqlStore):
@@ -57,24 +56,33 @@ class SqlQuota(SqlStore):
         day, basic = utc_day(now), self._basic_limit
         row = await self._transaction.one_or_none(_TAKE, account=account_id, day=day, now=now, basic_limit=basic)
         if row is None:
-            raise QuotaExceeded(_allowance(basic, basic, day))
+            raise QuotaExceeded(allowance(basic, basic, day))
         used, plan = row
-        return _allowance(daily_limit(Plan(plan), basic=basic), used, day)
+        return allowance(daily_limit(Plan(plan), basic=basic), used, day)
 
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
         day = utc_day(now)
         used, plan = await self._transaction.one_or_none(_LOOK, account=account_id, day=day, now=now)
-        return _allowance(daily_limit(Plan(plan), basic=self._basic_limit), used or 0, day)
+        return allowance(daily_limit(Plan(plan), basic=self._basic_limit), used or 0, day)
 
     async def give_back(self, account_id: UUID, *, day: date) -> None:
-        await self._transaction.execute(_GIVE_BACK, account=account_id, day=day)
+        await self._transaction.execute(COUNT_END, account=account_id, day=day, returned=1, read=0, written=0)
 
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
         await self._transaction.execute(
-            _ADD_TOKENS, account=account_id, day=day, read=usage.input_tokens or 0, written=usage.output_tokens or 0
+            COUNT_END, account=account_id, day=day, **counts_of_end(usage, is_returned=False)
         )
 
 
-def _allowance(limit: int | None, used: int, day: date) -> Allowance:
+def counts_of_end(usage: TokenUsage | None, *, is_returned: bool) -> dict[str, int]:
+    """Values for `count_end`."""
+    return {
+        "returned": int(is_returned),
+        "read": (usage and usage.input_tokens) or 0,
+        "written": (usage and usage.output_tokens) or 0,
+    }
+
+
+def allowance(limit: int | None, used: int, day: date) -> Allowance:
     remaining = None if limit is None else max(0, limit - used)
     return Allowance(limit, remaining, next_midnight(day))

@@ -1,16 +1,18 @@
 """The running state of replies in SQL: every step is one conditional UPDATE, timed by the database's clock."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, or_, select, update
 
 from parley.adapters.sql.chat.parts import encode_parts
+from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_end
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
-from parley.adapters.sql.engine.tables import messages, rooms
+from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Claim, Ending, Lease, Status
+from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
 
 _earlier = messages.alias("earlier")
 # In the order of the partial index.
@@ -38,6 +40,7 @@ _claim_columns = (
     messages.c.charged_on,
     messages.c.created_at,
     messages.c.stop_requested,
+    messages.c.releases,
     select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
 )
 _ending = given(
@@ -71,8 +74,26 @@ _CLAIM = Statement(
 _RENEW = Statement(
     update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
 )
-_END = Statement(update(messages).where(_held).values(model=bindparam("asked_model"), **_ending))
-_POSTPONE = Statement(
+_claims = (
+    func.unnest(bindparam("replies", type_=ARRAY(Id)), bindparam("attempts", type_=ARRAY(Integer)))
+    .table_valued("id", "attempt")
+    .render_derived()
+)
+# Rows that another transaction has locked are left to _RENEW: waiting for one while holding others could deadlock
+# with the erasure of an account.
+_unlocked = (
+    select(messages.c.id)
+    .where(messages.c.id == _claims.c.id, messages.c.attempt == _claims.c.attempt, _generating)
+    .with_for_update(of=messages, skip_locked=True)
+    .cte("unlocked")
+)
+_RENEW_UNLOCKED = Statement(
+    update(messages)
+    .where(messages.c.id == _unlocked.c.id)
+    .values(claimable_at=database_time("lease"))
+    .returning(messages.c.id, messages.c.attempt, messages.c.stop_requested)
+)
+_postponement = (
     update(messages)
     .where(_held)
     .values(
@@ -83,7 +104,31 @@ _POSTPONE = Statement(
         claimable_at=case((messages.c.stop_requested, database_time()), else_=database_time("seconds")),
     )
 )
-_RELEASE = Statement(update(messages).where(_held).values(status=Status.PENDING.value, claimable_at=database_time()))
+_release = (
+    update(messages)
+    .where(_held)
+    .values(status=Status.PENDING.value, claimable_at=database_time(), releases=messages.c.releases + 1)
+)
+_end = update(messages).where(_held).values(model=bindparam("asked_model"), **_ending)
+# Each by itself, and together with what it counts, where one statement may do both.
+_END, _POSTPONE, _RELEASE = (
+    (
+        Statement(step),
+        Statement(
+            select(func.count())
+            .select_from(changed)
+            .add_cte(
+                count_end.where(
+                    usage_days.c.account_id == changed.c.account_id, usage_days.c.day == changed.c.charged_on
+                ).cte("counted")
+            )
+        ),
+    )
+    for step, changed in (
+        (step, step.returning(messages.c.account_id, messages.c.charged_on).cte("changed"))
+        for step in (_end, _postponement, _release)
+    )
+)
 _REQUEST_STOP = Statement(update(messages).where(_this_reply, _not_ended).values(stop_requested=True))
 _END_UNHELD = Statement(
     update(messages)
@@ -99,14 +144,16 @@ _NEXT_IN_ROOM = Statement(
     .order_by(messages.c.position)
     .limit(1)
 )
+_is_overdue = and_(
+    unfinished,
+    _due,
+    or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time("queued_since")),
+    _first_in_room,
+)
+_ANY_OVERDUE = Statement(select(messages.c.id).where(_is_overdue).limit(1))
 _overdue = (
     select(messages.c.id)
-    .where(
-        unfinished,
-        _due,
-        or_(messages.c.queued_at < messages.c.claimable_at, messages.c.queued_at <= database_time("queued_since")),
-        _first_in_room,
-    )
+    .where(_is_overdue)
     .order_by(messages.c.claimable_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -119,6 +166,7 @@ _TAKE_OVERDUE = Statement(
     .values(queued_at=database_time())
     .returning(messages.c.claimable_at, messages.c.id)
 )
+_RENEWALS = {None: Lease.LOST, False: Lease.HELD, True: Lease.STOP_REQUESTED}
 
 
 class SqlReplies(SqlStore):
@@ -126,23 +174,49 @@ class SqlReplies(SqlStore):
         row = await self._transaction.one_or_none(_CLAIM, reply=reply_id, lease=lease)
         return None if row is None else Claim(*row)
 
-    async def renew(self, claim: Claim, *, lease: float) -> Lease:
-        stop_requested = await self._transaction.scalar(_RENEW, lease=lease, **_holder(claim))
-        if stop_requested is None:
-            return Lease.LOST
-        return Lease.STOP_REQUESTED if stop_requested else Lease.HELD
+    async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
+        renewed = await self._renew_unlocked(claims, lease) if len(claims) > 1 else {}
+        for claim in claims:
+            if claim not in renewed:
+                renewed[claim] = await self._transaction.scalar(_RENEW, lease=lease, **_holder(claim))
+        return [_RENEWALS[renewed[claim]] for claim in claims]
+
+    async def _renew_unlocked(self, claims: Sequence[Claim], lease: float) -> dict[Claim, bool | None]:
+        """What was renewed, and whether a stop was requested."""
+        if not self._transaction.one_statement_suffices:
+            return {}
+        replies, attempts = [claim.reply_id for claim in claims], [claim.attempt for claim in claims]
+        rows = await self._transaction.all(_RENEW_UNLOCKED, replies=replies, attempts=attempts, lease=lease)
+        stops = {(row[0], row[1]): row[2] for row in rows}
+        held = {claim: (claim.reply_id, claim.attempt) for claim in claims}
+        return {claim: stops[key] for claim, key in held.items() if key in stops}
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         values = _ending_values(ending) | {"asked_model": claim.model}
-        return await self._transaction.execute(_END, **_holder(claim), **values) == 1
+        counts = counts_of_end(ending.usage, is_returned=ending.status is Status.FAILED)
+        return await self._write(_END, claim, values, counts)
 
-    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
+    async def postpone(
+        self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
+    ) -> bool:
         model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
         values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
-        return await self._transaction.execute(_POSTPONE, **values, **_holder(claim)) == 1
+        return await self._write(_POSTPONE, claim, values, counts_of_end(usage, is_returned=False))
 
-    async def release(self, claim: Claim) -> bool:
-        return await self._transaction.execute(_RELEASE, **_holder(claim)) == 1
+    async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
+        return await self._write(_RELEASE, claim, {}, counts_of_end(usage, is_returned=False))
+
+    async def _write(
+        self, steps: tuple[Statement, Statement], claim: Claim, values: dict[str, Any], counts: dict[str, int]
+    ) -> bool:
+        step, step_with_counts = steps
+        values |= {"reply": claim.reply_id, "held_attempt": claim.attempt}
+        if self._transaction.one_statement_suffices and any(counts.values()):
+            return bool(await self._transaction.scalar(step_with_counts, **values, **counts))
+        written = await self._transaction.execute(step, **values) == 1
+        if written and any(counts.values()):
+            await self._transaction.execute(COUNT_END, account=claim.account_id, day=claim.charged_on, **counts)
+        return written
 
     async def request_stop(self, reply_id: UUID) -> bool:
         return await self._transaction.execute(_REQUEST_STOP, reply=reply_id) == 1
@@ -154,6 +228,9 @@ class SqlReplies(SqlStore):
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         reply_id: UUID | None = await self._transaction.scalar(_NEXT_IN_ROOM, room=room_id)
         return reply_id
+
+    async def any_overdue(self, *, patience: float) -> bool:
+        return await self._transaction.scalar(_ANY_OVERDUE, queued_since=-patience) is not None
 
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         rows = await self._transaction.all(_TAKE_OVERDUE, queued_since=-patience, most=limit)

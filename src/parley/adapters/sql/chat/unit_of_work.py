@@ -9,6 +9,7 @@ from parley.adapters.sql.chat.replies import SqlReplies
 from parley.adapters.sql.chat.rooms import SqlRooms
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
+from parley.adapters.sql.leases import SqlLeases
 
 
 class SqlChatUnit(SqlUnit):
@@ -19,6 +20,7 @@ class SqlChatUnit(SqlUnit):
         self.replies = SqlReplies(transaction)
         self.quota = SqlQuota(transaction, basic_limit=basic_limit)
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
+        self.leases = SqlLeases(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):

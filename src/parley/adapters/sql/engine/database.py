@@ -34,6 +34,11 @@ class Transaction:
         self._begin = begin
         self._is_over = False
 
+    @property
+    def one_statement_suffices(self) -> bool:
+        """As `Database.one_statement_suffices`."""
+        return self._dialect is POSTGRESQL
+
     async def all(self, statement: Statement, /, **values: Any) -> list[Any]:
         compiled = statement.compiled(self._dialect)
         self._refuse_after_commit()
@@ -95,8 +100,10 @@ class Database:
             self._writers = self._readers = postgresql.pool(read_url(url), statement_seconds=statement_seconds)
 
     @asynccontextmanager
-    async def transaction(self, *, read_only: bool = False) -> AsyncGenerator[Transaction, None]:
+    async def transaction(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[Transaction, None]:
         """A transaction, rolled back at the end unless it was committed.
+
+        A `single` one is for a step that is one statement where `one_statement_suffices`, and has no BEGIN there.
 
         Nothing that is read in one unit of work needs a snapshot, and READ COMMITTED would not give one: a read-only
         one has no BEGIN and no ROLLBACK, so that a read is one round trip. Raises what the methods of Transaction do.
@@ -104,9 +111,15 @@ class Database:
         pool = self._readers if read_only else self._writers
         connection = await pool.acquire()
         try:
-            yield Transaction(connection, self._dialect, begin=not read_only)
+            begin = not read_only and not (single and self._dialect is POSTGRESQL)
+            yield Transaction(connection, self._dialect, begin=begin)
         finally:
             await pool.release(connection)
+
+    @property
+    def one_statement_suffices(self) -> bool:
+        """Whether one statement may change several tables, as in PostgreSQL, where each is a trip to the server."""
+        return self._dialect is POSTGRESQL
 
     @property
     def in_use(self) -> int:

@@ -25,6 +25,10 @@ class DatabaseFailed(Exception):
     """The database refused a statement for a reason that no request can be blamed for. It holds no values."""
 
 
+class NullRefused(DatabaseFailed):
+    """A column that must have a value would have had none, so the statement changed nothing."""
+
+
 class TableMissing(DatabaseFailed):
     """The statement names a table that the database does not have."""
 
@@ -49,4 +53,5 @@ def postgresql_failure(error: Any) -> Exception:
         return Unavailable()
     if code == "23503" and (error.constraint_name or "").endswith("_account_id"):
         return AccountGone()
-    return TableMissing(code) if code == "42P01" else DatabaseFailed(code)
+    kind = {"42P01": TableMissing, "23502": NullRefused}.get(code, DatabaseFailed)
+    return kind(code)

@@ -31,7 +31,7 @@ from parley.adapters.sql.engine.sign_in_tables import (
 __all__ = ["Id", "Moment", "code_challenges", "guess_failures", "known_devices", "messages_to_owners", "metadata"]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0005"
+REVISION = "0006"
 
 accounts = Table(
     "accounts",
@@ -259,6 +259,7 @@ messages = Table(
     Column("completed_at", Moment),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("releases", Integer, nullable=False, server_default="0"),
     Column("charged_on", Date),
     Column("stop_requested", Boolean, nullable=False, server_default=false()),
     # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.

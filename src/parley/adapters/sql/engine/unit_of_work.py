@@ -35,6 +35,9 @@ class SqlUnitOfWork(Generic[Unit]):
         self._open_unit = open_unit
 
     @asynccontextmanager
-    async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[Unit, None]:
-        async with self._database.transaction(read_only=read_only) as transaction:
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[Unit, None]:
+        """A `single` unit is committed at its end: on PostgreSQL its statement has been already, by itself."""
+        async with self._database.transaction(read_only=read_only, single=single) as transaction:
             yield self._open_unit(transaction)
+            if single:
+                await transaction.commit()

@@ -1,0 +1,154 @@
+"""Accepting a message in one statement of PostgreSQL.
+
+The statement sees the database as it was when it began, but changes rows as they are once it has their locks. What
+counts is therefore decided on the locked row of the day's usage. Unfinished replies have no such row: their number is
+at most that of the beginning, plus the messages that the day's usage has gained since.
+"""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, String, and_, any_, bindparam, case, func, insert, or_, select, true, union_all, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from parley.adapters.sql.billing.plans import is_unlimited, plan_of_account
+from parley.adapters.sql.chat.messages import added_columns, added_values
+from parley.adapters.sql.chat.quota import allowance
+from parley.adapters.sql.chat.replies import unfinished
+from parley.adapters.sql.engine.clock import database_time
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.failures import NullRefused
+from parley.adapters.sql.engine.statements import Statement
+from parley.adapters.sql.engine.tables import Id, Moment, messages, rooms, usage_days
+from parley.core.billing.model import Plan, daily_limit
+from parley.core.chat.model import Allowance, Message, utc_day
+
+_account = bindparam("account", type_=Id)
+_now = bindparam("now", type_=Moment)
+_day = bindparam("day", type_=usage_days.c.day.type)
+_basic_limit = bindparam("basic_limit", type_=usage_days.c.used.type)
+_most_pending = bindparam("most_pending", type_=usage_days.c.used.type)
+_pending_before = select(func.count()).where(messages.c.account_id == _account, unfinished).scalar_subquery()
+_used_before = func.coalesce(
+    select(usage_days.c.used).where(usage_days.c.account_id == _account, usage_days.c.day == _day).scalar_subquery(), 0
+)
+_before = select(_pending_before.label("pending"), _used_before.label("used")).cte("before")
+_pending = select(_before.c.pending).scalar_subquery()
+_used = select(_before.c.used).scalar_subquery()
+_model = func.coalesce(
+    bindparam("model", type_=String()), rooms.c.model, bindparam("default_model", type_=String()), type_=String()
+)
+# First the room's lock, as everywhere. A message that is refused by what was before changes nothing.
+_room = (
+    update(rooms)
+    .where(
+        rooms.c.id == bindparam("room", type_=Id),
+        rooms.c.account_id == _account,
+        _model == any_(bindparam("offered", type_=ARRAY(String()))),
+        _pending < _most_pending,
+        or_(_used < _basic_limit, is_unlimited),
+    )
+    .values(
+        last_position=rooms.c.last_position + 2,
+        active_at=case((rooms.c.active_at > _now, rooms.c.active_at), else_=_now),
+    )
+    .returning(rooms.c.id, rooms.c.last_position, _model.label("model"))
+    .cte("room")
+)
+_quota = (
+    upsert(usage_days)
+    .from_select(["account_id", "day", "used"], select(_account, _day, 1).select_from(_room))
+    .on_conflict_do_update(
+        index_elements=["account_id", "day"],
+        set_={"used": usage_days.c.used + 1},
+        where=and_(
+            or_(usage_days.c.used < _basic_limit, is_unlimited),
+            _pending + usage_days.c.used - _used < _most_pending,
+        ),
+    )
+    .returning(usage_days.c.used, plan_of_account.label("plan"))
+    .cte("quota")
+)
+# Without quota the position is NULL, which the table refuses, and with it the whole statement.
+_position = case((_quota.c.used.is_not(None), _room.c.last_position))
+_written = (
+    insert(messages)
+    .from_select(
+        [*added_columns, "claimable_at", "queued_at"],
+        union_all(
+            *(
+                select(
+                    *(
+                        given.get(column.name, bindparam(f"{message}_{column.name}", type_=column.type))
+                        for column in added_columns
+                    ),
+                    database_time(),
+                    database_time(),
+                ).select_from(_room.outerjoin(_quota, true()))
+                for message, given in (
+                    ("question", {"position": _position - 1}),
+                    ("reply", {"position": _position, "model": _room.c.model}),
+                )
+            )
+        ),
+    )
+    .cte("written")
+)
+_ACCEPT = Statement(
+    select(_room.c.last_position, _room.c.model, _quota.c.used, _quota.c.plan)
+    .select_from(_room.join(_quota, true()))
+    .add_cte(_written)
+)  # fmt: skip
+_NOT_GIVEN = {"question_position", "reply_position", "reply_model"}
+
+
+def sql_acceptance(database: Database, *, basic_limit: int) -> "SqlAcceptance | None":
+    """None for SQLite."""
+    return SqlAcceptance(database, basic_limit=basic_limit) if database.one_statement_suffices else None
+
+
+class SqlAcceptance:
+    """`basic_limit` is the Basic plan's messages a day."""
+
+    def __init__(self, database: Database, *, basic_limit: int) -> None:
+        self._database = database
+        self._basic_limit = basic_limit
+
+    async def accept(
+        self,
+        question: Message,
+        reply: Message,
+        *,
+        account_id: UUID,
+        offered: Collection[str],
+        default_model: str,
+        most_pending: int,
+    ) -> tuple[int, str, Allowance] | None:
+        day = utc_day(question.created_at)
+        values: dict[str, Any] = {
+            **added_values("question", question, account_id, None),
+            **added_values("reply", reply, account_id, day),
+        }
+        try:
+            async with self._database.transaction(single=True) as transaction:
+                row = await transaction.one_or_none(
+                    _ACCEPT,
+                    **{name: value for name, value in values.items() if name not in _NOT_GIVEN},
+                    room=question.room_id,
+                    account=account_id,
+                    model=reply.model,
+                    offered=list(offered),
+                    default_model=default_model,
+                    now=question.created_at,
+                    day=day,
+                    basic_limit=self._basic_limit,
+                    most_pending=most_pending,
+                )
+        except NullRefused:
+            return None
+        if row is None:
+            return None
+        last_position, model, used, plan = row
+        limit = daily_limit(Plan(plan), basic=self._basic_limit)
+        return last_position - 1, model, allowance(limit, used, day)
