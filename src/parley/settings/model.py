@@ -79,11 +79,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ()
     access_token_expire_minutes: Annotated[
-        int, Meta(ge=1, le=525_600, description="Lifetime of an access token, in minutes")
+        int, Meta(ge=1, le=1_440, description="Lifetime of an access token, in minutes; a day at most")
     ] = 15
     refresh_token_expire_days: Annotated[
         int, Meta(ge=1, le=36_500, description="Lifetime of a session that is not refreshed, in days")
     ] = 30
+    session_max_days: Annotated[
+        int,
+        Meta(
+            ge=1, le=36_500, description="Days from a sign-in to the end of its session, however often it is refreshed"
+        ),
+    ] = 365
     public_url: Annotated[
         str, Meta(description="URL at which clients reach this API; unset: links in responses are paths")
     ] = ""

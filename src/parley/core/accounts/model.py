@@ -24,6 +24,9 @@ REFRESH_GRACE = timedelta(seconds=10)
 SESSION_MEMORY = timedelta(days=1)
 # A session that a code opened within this time proves as much as the current password, when that is changed.
 PROOF_LIFE = timedelta(minutes=10)
+# No access token or ticket is valid for longer, whatever the settings were when it was signed. Ended sessions are
+# remembered for this long, so that a changed setting cannot bring one back.
+LONGEST_TOKEN_LIFE = timedelta(days=1)
 # How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(seconds=60)
 USER_AGENT_CHARACTERS = 300
@@ -76,6 +79,7 @@ class AuditEvent(str, Enum):
     TOKEN_REUSED = "token_reused"  # noqa: S105
     REFRESH_FAILED = "refresh_failed"
     SESSION_ENDED = "session_ended"
+    ERASURE_FAILED = "erasure_failed"
     ACCOUNT_ERASED = "account_erased"
     THROTTLED = "throttled"
 
