@@ -27,7 +27,7 @@ def api_application(parley: Parley) -> ASGIApp:
     app = create_app(
         http_ports(parley),
         cors_origins=settings.cors_origins,
-        trusted_proxies=settings.trusted_proxies,
+        trusted_proxies=settings.proxies,
         background=partial(api_process, parley),
     )
     return parley.telemetry.tracing.app(app)
@@ -60,6 +60,8 @@ def http_ports(parley: Parley) -> HttpPorts:
         scrape=parley.telemetry.scrape,
         metrics_token=settings.metrics_token,
         auth_requests_per_minute=settings.auth_requests_per_minute,
+        docs_served=settings.docs_served,
+        only_local="response" in settings.otp_sender and not settings.allow_shown_codes,
         webhook_open=bool(settings.stripe_webhook_secret),
     )
 

@@ -44,6 +44,10 @@ _CODES_OF_STATUS = {
     405: ("method_not_allowed", "This address does not support the method; the Allow header lists those it supports."),
     413: ("body_too_large", "The body is larger than 1 MB."),
     415: ("unsupported_media_type", "Send the body as JSON, with «Content-Type: application/json»."),
+    421: (
+        "misdirected_request",
+        "This server shows one-time codes, so it answers only as localhost unless ALLOW_SHOWN_CODES=1.",
+    ),
     500: ("internal_error", "Something went wrong on the server. Its log has the details under the request id."),
 }
 
