@@ -36,6 +36,7 @@ async def check_envelope(response: httpx.Response) -> None:
     assert headers["cross-origin-resource-policy"] == "same-site"
     assert headers["cache-control"]
     assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "base-uri 'none'" in headers["content-security-policy"]
 
 
 @dataclass(frozen=True)

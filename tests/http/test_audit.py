@@ -80,8 +80,7 @@ class AuditedCaller:
         """The fields of the line that not every line has."""
         assert entry.pop("request_id") == answer.headers["x-request-id"]
         assert entry.pop("log_level") == ("warning" if entry["event"] in WARNINGS else "info")
-        public = "Authorization" not in self.person.headers
-        assert entry.pop("address", None) == (HERE if public else None)
+        assert entry.pop("address") == HERE
         self.pseudonyms |= {entry.pop("identity")} if "identity" in entry else set()
         return entry
 

@@ -1,5 +1,6 @@
 """Unreadable request bodies: every route that takes a body refuses them in the same way and changes nothing."""
 
+import gzip
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -113,8 +114,21 @@ async def test_other_spellings_of_the_json_media_type_are_accepted(mira: Person,
             assert answer.status_code == 201
 
 
-async def test_json_without_a_media_type_is_accepted(mira: Person) -> None:
-    assert (await mira.post("/chatroom", content=b'{"name": "x"}')).status_code == 201
+async def test_a_body_without_a_media_type_is_refused(site: Site, mira: Person, routes: list[tuple[str, str]]) -> None:
+    """A page of any origin can send such a body, and the browser does not ask first."""
+    await refused_by_all(site, mira, routes, 415, "unsupported_media_type", content=b'{"name": "x"}', headers={})
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "nonsense", "gzip, identity"])
+async def test_an_encoded_body_is_refused(mira: Person, encoding: str) -> None:
+    headers = JSON | {"Content-Encoding": encoding}
+    for body in (b"not gzip", gzip.compress(b'{"name": "x"}')):
+        refused(await mira.post("/chatroom", content=body, headers=headers), 415, "unsupported_media_type")
+
+
+async def test_a_body_with_the_encoding_identity_is_accepted(mira: Person) -> None:
+    headers = JSON | {"Content-Encoding": "identity"}
+    assert (await mira.post("/chatroom", content=b'{"name": "x"}', headers=headers)).status_code == 201
 
 
 async def test_a_body_over_a_megabyte_is_refused(site: Site, mira: Person, routes: list[tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ from tests.http.conftest import OpenSite
 from tests.http.document import Document
 from tests.http.site import Person, Site
 
+JSON = {"Content-Type": "application/json"}
 APP, OTHER = "https://app.example.com", "https://evil.example.com"
 
 
@@ -76,7 +77,11 @@ async def test_a_listed_origin_may_read_errors(site: Site) -> None:
         (await visitor.get("/user/me", headers={"Origin": APP}), 401, "token_invalid"),
         (await visitor.get("/nonsense", headers={"Origin": APP}), 404, "not_found"),
         (await visitor.put("/chatroom", headers={"Origin": APP}), 405, "method_not_allowed"),
-        (await person.post("/chatroom", content=b" " * 1_000_001, headers={"Origin": APP}), 413, "body_too_large"),
+        (
+            await person.post("/chatroom", content=b" " * 1_000_001, headers=JSON | {"Origin": APP}),
+            413,
+            "body_too_large",
+        ),
     ]
     for answer, status, code in refusals:
         refused(answer, status, code)

@@ -8,6 +8,8 @@ from tests.http.answers import check_envelope, refused
 from tests.http.conftest import Logs, OpenSite
 from tests.http.site import Clock, Person, Site, address
 
+JSON = {"Content-Type": "application/json"}
+
 
 async def test_responses_of_every_kind_have_the_headers(site: Site, mira: Person, clock: Clock) -> None:
     room = await mira.new_room()
@@ -18,11 +20,11 @@ async def test_responses_of_every_kind_have_the_headers(site: Site, mira: Person
         202: await mira.say(room),
         204: await mira.delete(f"/chatroom/{await mira.new_room()}"),
         304: await mira.get("/chatroom", headers={"If-None-Match": "*"}),
-        400: await mira.post("/chatroom", content=b"{"),
+        400: await mira.post("/chatroom", content=b"{", headers=JSON),
         401: await site.visitor().get("/user/me"),
         404: await mira.get("/nonsense"),
         405: await mira.put("/chatroom"),
-        413: await mira.post("/chatroom", content=b" " * 1_000_001),
+        413: await mira.post("/chatroom", content=b" " * 1_000_001, headers=JSON),
         415: await mira.post("/chatroom", data={"name": "x"}),
     }
     clock.fault = RuntimeError("crash")
@@ -76,7 +78,7 @@ async def test_a_harmful_request_id_of_the_client_is_replaced(mira: Person, subt
 async def test_hsts_is_sent_over_https(open_site: OpenSite) -> None:
     site = await open_site(PUBLIC_URL="https://chat.example.com/")
     answer = await site.visitor().get("/health/live")
-    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+    assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
 async def test_hsts_is_not_sent_over_http(site: Site) -> None:

@@ -78,6 +78,7 @@ async def test_a_request_is_logged_with_its_path_and_status(site: Site, logs: Lo
         "path": "/user/me",
         "status": 401,
         "request_id": answer.headers["x-request-id"],
+        "address": "127.0.0.1",
     }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -47,6 +48,35 @@ async def test_requests_are_counted_by_their_route_and_status(site: Site, mira: 
     assert await metric(site, "parley_http_requests_total", method="GET", route=route, status="404") == 1
     assert await metric(site, "parley_http_answer_seconds_count", method="GET", route=route) == 5
     assert await metric(site, "parley_http_refusals_total", code="chatroom_not_found") == 1
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_body_is_not_an_error_of_the_server(site: Site) -> None:
+    arriving = iter([{"type": "http.request", "body": b'{"email": "', "more_body": True}, {"type": "http.disconnect"}])
+    scope: Any = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/auth/send-otp", "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"40")], "root_path": "",
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "scheme": "http",
+    }  # fmt: skip
+
+    async def receive() -> Any:
+        return next(arriving)
+
+    async def send(message: object) -> None:
+        """The response goes nowhere."""
+
+    await site.app(scope, receive, send)
+    assert await metric(site, "parley_http_requests_total", route="/auth/send-otp", status="0") == 1
+    assert await metric(site, "parley_http_requests_total", route="/auth/send-otp") == 1
+    assert await metric(site, "parley_http_refusals_total", code="client_disconnected") == 1
+    assert await metric(site, "parley_http_refusals_total", code="internal_error") == 0
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "//metrics", "/metrics%2f", "/metrics//", "/%6detrics", "/metrics/%20"])
+async def test_other_spellings_of_the_path_are_not_found(site: Site, path: str) -> None:
+    """A proxy's rule that protects /metrics would not protect them."""
+    answer = await site.visitor().request("GET", f"http://parley.test{path}")
+    refused(answer, 404, "not_found")
+    assert "parley_" not in answer.text
 
 
 async def test_unknown_paths_count_as_one_route_and_unknown_methods_as_one_method(site: Site) -> None:

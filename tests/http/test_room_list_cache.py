@@ -25,7 +25,8 @@ async def test_the_second_request_is_a_hit_with_the_same_bytes(mira: Person) -> 
     assert first.content == second.content
     assert first.headers["etag"] == second.headers["etag"]
     assert second.headers["content-type"] == "application/json"
-    assert second.headers["cache-control"] == "private, no-cache"
+    # A shared machine keeps no list of rooms; a client that has one itself still revalidates it.
+    assert second.headers["cache-control"] == "no-store"
 
 
 async def test_unusual_sizes_and_long_pages_are_not_cached(mira: Person) -> None:

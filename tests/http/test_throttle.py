@@ -149,4 +149,4 @@ async def test_log_lines_have_the_address_of_the_client(open_site: OpenSite, log
     await is_refused(visitor, "2001:db8:1:2::2")
     await visitor.get("/user/me")
     lines = [entry for entry in logs if entry["event"] == "request"]
-    assert [line.get("address") for line in lines] == ["2001:db8:1:2::1", "2001:db8:1:2::2", None]
+    assert [line.get("address") for line in lines] == ["2001:db8:1:2::1", "2001:db8:1:2::2", PROXY]

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.server.connections import Connections
 from parley.adapters.sql.engine.schema import has_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.log_context import Work
@@ -18,6 +19,7 @@ from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
 from parley.bootstrap.transport import PROCESS_EVENT
+from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 
 
@@ -28,6 +30,11 @@ def api_application(parley: Parley) -> ASGIApp:
         http_ports(parley),
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.proxies,
+        connections=Connections(
+            total=connections_within_file_limit(settings.max_connections),
+            per_address=settings.max_connections_per_address,
+            shared=settings.proxies,
+        ),
         background=partial(api_process, parley),
     )
     return parley.telemetry.tracing.app(app)

@@ -34,6 +34,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
     with tuned_garbage_collection():
         import uvicorn  # noqa: PLC0415  inside the block, as every import that stays
 
+        from parley.adapters.http.server.protocol import ParleyHttpProtocol  # noqa: PLC0415
         from parley.bootstrap import bootstrap  # noqa: PLC0415
         from parley.bootstrap.processes import api_application  # noqa: PLC0415
         from parley.cli.check import check_start  # noqa: PLC0415
@@ -60,6 +61,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
+            http=ParleyHttpProtocol,
             ws="none",
         )
 

@@ -54,6 +54,17 @@ class TooManyRequests(DomainError):
         self.retry_after = retry_after
 
 
+class Overloaded(DomainError):
+    """There is more work of this kind than can be done soon. It may be tried again after `retry_after` seconds."""
+
+    code = "overloaded"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("There is too much to do at the moment. Wait as long as Retry-After says, then try again.")
+        self.retry_after = retry_after
+
+
 class Unavailable(DomainError):
     """A dependency, such as the database, does not answer."""
 

@@ -1,6 +1,26 @@
-"""Checks of text from clients and models."""
+"""Checks of text from clients and models, and typed text as people paste it."""
+
+from unicodedata import category
 
 from parley.core.errors import InvalidInput
+
+# The full-width forms of ASCII characters, which East Asian keyboards write, and their space.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
+def typed(text: str) -> str:
+    """An identity as it was meant: without invisible characters, full-width ones in ASCII, no white space around it.
+
+    Copied numbers and addresses contain directional marks, zero-width characters and byte order marks.
+    """
+    if not text.isascii():
+        text = "".join(character for character in text.translate(_FULL_WIDTH) if category(character) != "Cf")
+    return text.strip()
+
+
+def typed_code(text: str) -> str:
+    """A one-time code as it was meant: also without white space and hyphens inside it."""
+    return "".join(typed(text).replace("-", "").split())
 
 
 def check_text(field: str, value: str, *, longest: int, shortest: int = 1) -> None:

@@ -2,10 +2,11 @@
 
 import logging
 import sys
-from typing import Literal
+from io import StringIO
+from typing import Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 
 def configure_logs(*, form: Literal["console", "json"], level: str) -> None:
@@ -51,5 +52,25 @@ def _json() -> list[Processor]:
 
 
 def _console() -> list[Processor]:
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    return [
+        _escape_values,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_escaped_traceback),
+    ]
+
+
+def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
+    """Escape what is not printable: it would begin a line of its own, or control the terminal. JSON escapes it too."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped_traceback(file: TextIO, exc_info: ExcInfo) -> None:
+    """A traceback with every line indented, so that no line of an exception's message looks like a line of the log."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    file.writelines(f"\n  {_escaped(line)}" for line in text.getvalue().strip("\n").split("\n"))
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

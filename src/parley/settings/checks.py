@@ -3,6 +3,7 @@
 from email.utils import parseaddr
 from ipaddress import ip_network
 
+from parley.settings.addresses import check_address
 from parley.settings.model import Settings, SettingsError
 from parley.settings.production import check_production
 
@@ -39,10 +40,13 @@ def _check_database(settings: Settings) -> None:
         raise SettingsError("DATABASE_URL: begin with sqlite:/// and a path, or with postgresql://.")
     if address in {"sqlite:///", "sqlite:///:memory:"}:
         raise SettingsError("DATABASE_URL: name a file after sqlite:///, such as sqlite:///parley.db.")
+    if not address.startswith("sqlite"):
+        check_address("DATABASE_URL", address)
     if not settings.redis_url:
         return
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("REDIS_URL: begin with redis://, rediss:// or unix://.")
+    check_address("REDIS_URL", settings.redis_url)
     if address.startswith("sqlite"):
         raise SettingsError(
             "REDIS_URL: several machines cannot share a SQLite file: set DATABASE_URL=postgresql://… as well, or leave "

@@ -112,6 +112,23 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "proxy; production asks for one or the other"
         ),
     ] = ()
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Largest number of open connections of one API process; 0 is as many as the system allows",
+        ),
+    ] = 10_000
+    max_connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Largest number of them from one client address; proxies and this machine have no such limit; "
+            "0 is no limit",
+        ),
+    ] = 500
     cors_origins: Annotated[
         Words,
         Meta(

@@ -25,6 +25,12 @@ def test_mobile_number_is_normalised_by_the_port():
     assert str(identity) == "mobile_number:+9198765"
 
 
+def test_invisible_and_full_width_characters_of_a_mobile_number_do_not_count():
+    identity = read_identity("\u202a\uff0b\uff19\uff11\u3000987\u200b65\u202c", None, NUMBERS)
+
+    assert identity == Identity(IdentityKind.MOBILE_NUMBER, "+9198765")
+
+
 def test_unreadable_mobile_number_names_its_field():
     with pytest.raises(InvalidInput) as refusal:
         read_identity("98765", None, NUMBERS)
@@ -40,6 +46,8 @@ def test_unreadable_mobile_number_names_its_field():
         ("m@xn--bcher-kva.example", "m@xn--bcher-kva.example"),
         ("o'hara_1@a-b.example", "o'hara_1@a-b.example"),
         ("l" * 64 + "@example.com", "l" * 64 + "@example.com"),
+        ("\ufeff\u202amira\u200b@exam\u00adple.com\u202c\u00a0", "mira@example.com"),
+        ("\uff4d\uff49\uff52\uff41\uff20\uff45\uff58\uff0e\uff43\uff4f\u3000", "mira@ex.co"),
         ("m@" + "d" * 63 + "." + "d" * 63 + "." + "d" * 63 + "." + "d" * 60, None),
     ],
 )
@@ -68,6 +76,9 @@ def test_email_is_trimmed_and_lowered(written, stored):
         "mira.@example.com",
         "mi..ra@example.com",
         "mi ra@example.com",
+        "=?utf-8?q?mira?=@example.com",
+        "a=?b@example.com",
+        "mira\u200b\u200e@\ufeffexample",
         "mira@exam\x00ple.com",
         "mi\rra@example.com",
         "mira@example.com\nBcc: all@example.com",

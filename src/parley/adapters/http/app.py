@@ -38,6 +38,9 @@ from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.server.connections import Connections
+from parley.adapters.http.server.head import HeadAsGet, with_head
+from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 from parley.adapters.http.untrusted_proxy import NoteUntrustedProxy
 
 LARGEST_BODY = 1_000_000
@@ -66,18 +69,27 @@ Background = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def create_app(
-    ports: HttpPorts, *, cors_origins: Sequence[str], trusted_proxies: Sequence[str], background: Background
+    ports: HttpPorts,
+    *,
+    cors_origins: Sequence[str],
+    trusted_proxies: Sequence[str],
+    connections: Connections,
+    background: Background,
 ) -> ASGIApp:
     """The complete application. The context of `background` is entered at startup and left at shutdown.
 
     `trusted_proxies` are addresses or networks. Only their X-Forwarded-For counts: the client is then the right-most
-    address in it that is not a trusted proxy. Raises ValueError for text that is neither an address nor a network.
+    address in it that is not a trusted proxy. `connections` are for a server with parley's protocol. Raises ValueError
+    for text that is neither an address nor a network.
     """
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
     https = ports.public_url.startswith("https://")
-    app: ASGIApp = Envelope(
-        litestar, new_request_id=lambda: str(ports.accounts.new_id()), meter=ports.meter, https=https
-    )
+
+    def new_request_id() -> str:
+        return str(ports.accounts.new_id())
+
+    app: ASGIApp = Envelope(HeadAsGet(litestar), new_request_id=new_request_id, meter=ports.meter, https=https)
+    app = with_server_ports(app, ServerPorts(connections, new_request_id, ports.meter.refused))
     # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
     return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
@@ -176,13 +188,16 @@ def _options(request: Request[Any, Any, Any]) -> Response[None]:
     """Allows the methods of all handlers at the address; Litestar's own response has only those of the first one."""
     template = request.scope["path_template"]
     methods = {method for route in request.app.routes if route.path_format == template for method in route.methods}
-    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(sorted(methods))})
+    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": with_head(methods)})
 
 
 def _require_json(request: Request[Any, Any, Any]) -> None:
     headers = request.headers
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return
-    declared = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    # A page of any origin can send a body without a type, and no browser would ask first.
+    declared = headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
+        raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)

@@ -21,7 +21,7 @@ PUBLIC = {"public": True}
 # The `security` of a route in the OpenAPI document; a reply stream accepts either of the two.
 BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
 BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
-SCHEME = "Bearer "
+_SCHEME = "bearer"
 LONGEST_HEADER = 4_096
 
 
@@ -54,7 +54,16 @@ def bearer_caller(headers: Headers, tokens: AccessTokens, now: datetime) -> Call
     Raises TokenInvalid.
     """
     header = headers.get("authorization", "")
-    # The scheme's name is case-insensitive (RFC 9110, 11.1).
-    if header[: len(SCHEME)].lower() != SCHEME.lower() or len(header) > LONGEST_HEADER:
+    token = bearer_token(header)
+    if token is None or len(header) > LONGEST_HEADER:
         raise TokenInvalid
-    return tokens.read(header[len(SCHEME) :], now)
+    return tokens.read(token, now)
+
+
+def bearer_token(header: str) -> str | None:
+    """The token of an Authorization header with the scheme Bearer, without the white space around it.
+
+    The scheme's name is case-insensitive, and one or more spaces follow it (RFC 9110, 11.1 and 11.4).
+    """
+    scheme, space, token = header.strip().partition(" ")
+    return token.strip() if space and scheme.lower() == _SCHEME else None

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.ports import RequestMeter
+from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
 
 log = structlog.get_logger("parley.access")
 
@@ -24,16 +25,6 @@ REQUEST_ID = header(
     r"[A-Za-z0-9._-]{1,64}",
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-site"),
-)
-_DEFAULT_HEADERS = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
 UNMATCHED = "unmatched"
 # Other methods are counted as one, since a client may send any word.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -46,7 +37,7 @@ class Envelope:
         self._app = app
         self._new_request_id = new_request_id
         self._meter = meter
-        self._headers = _HEADERS + (((b"strict-transport-security", b"max-age=31536000"),) if https else ())
+        self._headers = SECURITY_HEADERS + ((STRICT_TRANSPORT_SECURITY,) if https else ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -54,6 +45,13 @@ class Envelope:
             return
         request_id = _given_request_id(scope) or self._new_request_id().encode()
         observed = _ObservedRequest(scope, self._meter)
+        # White space around a value is not part of it (RFC 9110, 5.5), but servers differ in removing it.
+        scope["headers"] = [(name, value.strip()) for name, value in scope["headers"]]
+
+        async def receive_wrapped() -> Any:
+            message = await receive()
+            observed.disconnected = message["type"] == "http.disconnect"
+            return message
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -62,13 +60,15 @@ class Envelope:
                 observed.response_started(message["status"], given)
                 headers.append((b"x-request-id", request_id))
                 headers.extend(self._headers)
-                headers.extend([default for default in _DEFAULT_HEADERS if default[0] not in given])
+                headers.extend([default for default in DEFAULT_HEADERS if default[0] not in given])
                 message["headers"] = headers
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        client = scope.get("client")
+        address = client[0] if client else "unknown"
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode(), address=address)
         try:
-            await self._app(scope, receive, send_wrapped)
+            await self._app(scope, receive_wrapped, send_wrapped)
         finally:
             observed.ended()
             structlog.contextvars.clear_contextvars()
@@ -77,17 +77,21 @@ class Envelope:
 class _ObservedRequest:
     """Counts one request and its response, and logs them at the end."""
 
-    __slots__ = ("_meter", "_scope", "_started", "_status", "_streams")
+    __slots__ = ("_meter", "_scope", "_started", "_status", "_streams", "disconnected")
 
     def __init__(self, scope: Any, meter: RequestMeter) -> None:
         self._scope = scope
         self._meter = meter
+        # Whether the application knows that no response will be received.
+        self.disconnected = False
         self._status = 0
         self._streams = False
         self._started = perf_counter()
 
     def response_started(self, status: int, headers: Mapping[bytes, bytes]) -> None:
         """The measured time ends here, without the length of a stream. A wait that the client asked for has none."""
+        if self.disconnected:
+            return
         self._status = status
         waited = b"preference-applied" in headers
         self._count(None if waited else perf_counter() - self._started)

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.enums import ParamType
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -18,13 +18,16 @@ from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
+from parley.adapters.http.server.head import with_head
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
-from parley.core.errors import DomainError, InvalidInput, Kind, TooManyRequests, Unavailable
+from parley.core.errors import DomainError, InvalidInput, Kind, Overloaded, TooManyRequests, Unavailable
 from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
 
+# A guess: nothing says how long a dependency will be away.
+UNAVAILABLE_RETRY_SECONDS = 5
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {
@@ -43,7 +46,10 @@ _CODES_OF_STATUS = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not support the method; the Allow header lists those it supports."),
     413: ("body_too_large", "The body is larger than 1 MB."),
-    415: ("unsupported_media_type", "Send the body as JSON, with «Content-Type: application/json»."),
+    415: (
+        "unsupported_media_type",
+        "Send the body as JSON, with «Content-Type: application/json» and without Content-Encoding.",
+    ),
     421: (
         "misdirected_request",
         "This server shows one-time codes, so it answers only as localhost unless ALLOW_SHOWN_CODES=1.",
@@ -52,10 +58,12 @@ _CODES_OF_STATUS = {
 }
 
 
+_RETRY_AFTER = header("Seconds to wait before the next attempt", "30", "[0-9]+")
 PROBLEM_HEADERS = {
     "401": {"WWW-Authenticate": header("The authentication scheme to use", "Bearer", "Bearer")},
     "405": {"Allow": header("The methods that the address supports", "GET, OPTIONS", "[A-Z]+(, [A-Z]+)*")},
-    "429": {"Retry-After": header("Seconds to wait before the next attempt", "30", "[0-9]+")},
+    "429": {"Retry-After": _RETRY_AFTER},
+    "503": {"Retry-After": _RETRY_AFTER},
 }
 
 
@@ -139,7 +147,13 @@ def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Res
         return _response(_problem(HTTPStatus.BAD_REQUEST, "invalid_input", detail, errors))
     if error.status_code == HTTPStatus.BAD_REQUEST:
         return _malformed_json("The body is not well-formed JSON in UTF-8.")
-    return _response(_status_problem(error.status_code), error.headers or {})
+    if isinstance(error, InternalServerException):
+        # Litestar raises it for a body that ends too early: the client has disconnected, and the response is not sent.
+        return _response(_problem(HTTPStatus.BAD_REQUEST, "client_disconnected", "The request was not completed."))
+    headers = dict(error.headers or {})
+    if "allow" in headers:
+        headers["allow"] = with_head(headers["allow"].split(", "))
+    return _response(_status_problem(error.status_code), headers)
 
 
 def _from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
@@ -182,8 +196,10 @@ def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
         headers |= quota_headers(error.allowance, now)
     if isinstance(error, QuotaExceeded):
         headers["Retry-After"] = str(seconds_until(error.allowance, now))
-    if isinstance(error, TooManyPending | TooManyRequests):
+    if isinstance(error, TooManyPending | TooManyRequests | Overloaded):
         headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    elif error.kind is Kind.UNAVAILABLE:
+        headers["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return headers

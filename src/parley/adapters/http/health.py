@@ -10,6 +10,7 @@ from litestar.openapi.spec import Example
 from msgspec import Struct
 
 from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.errors import UNAVAILABLE_RETRY_SECONDS
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.ports import Ports
 
@@ -56,7 +57,9 @@ async def is_ready(ports: Ports) -> Response[ReadyBody]:
     answers = await gather(*(_in_time(check) for check in ports.health_checks.values()))
     down = [name for name, answer in zip(ports.health_checks, answers, strict=True) if not answer]
     if down:
-        return Response(ReadyBody("unavailable", down), status_code=503)
+        return Response(
+            ReadyBody("unavailable", down), status_code=503, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
+        )
     return Response(ReadyBody("ok", []))
 
 

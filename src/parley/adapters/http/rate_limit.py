@@ -1,42 +1,24 @@
 """The rate limit of one client address over all routes that need no token."""
 
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.ports import HttpPorts
+from parley.adapters.http.server.client_address import client_of
 from parley.core.errors import TooManyRequests
 
 MINUTE_SECONDS = 60.0
-# RFC 6177: a site is assigned at least a /64, so one client controls all addresses in it.
-SITE_PREFIX = 64
 
 
 async def limit_by_address(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard with one limit for all routes that use it. Raises TooManyRequests.
-
-    It adds the client's `address` to the later log lines of the request.
-    """
+    """A guard with one limit for all routes that use it. Raises TooManyRequests."""
     ports: HttpPorts = connection.app.state.ports
     address = connection.client.host if connection.client else "unknown"
-    bind_contextvars(address=address)
     if ports.auth_requests_per_minute == 0:
         return
-    key = f"address:{_limited_client(address)}"
+    key = f"address:{client_of(address)}"
     wait = await ports.rate_limiter.take(key, limit=ports.auth_requests_per_minute, per=MINUTE_SECONDS)
     if wait > 0:
         raise TooManyRequests(wait)
-
-
-def _limited_client(address: str) -> str:
-    """The key of a limit: an IPv4 address, mapped to IPv6 or not, a /64 of IPv6, or any other text unchanged."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or IPv6Network((int(ip), SITE_PREFIX), strict=False))

@@ -3,12 +3,9 @@
 import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import getaddresses, make_msgid, parseaddr
-from html import escape
+from email.utils import getaddresses
 from ipaddress import ip_address
 from typing import Literal
 
@@ -24,8 +21,9 @@ from aiosmtplib import (
 )
 
 from parley.adapters.otp.deadline import delivery_deadline
-from parley.adapters.otp.texts import MailText, mail_text
-from parley.core.accounts.model import Identity, IdentityKind, Purpose
+from parley.adapters.otp.mail import finished_mail, mail_recipient
+from parley.adapters.otp.texts import mail_text
+from parley.core.accounts.model import Identity, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 
 Security = Literal["auto", "tls", "starttls", "none"]
@@ -34,21 +32,6 @@ Protection = Literal["tls", "starttls", "starttls if offered", "none"]
 TLS_PORT = 465
 
 _LOG_IN_FIRST = 530
-_HTML = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-</head>
-<body style="margin:0;padding:24px;background:#ffffff;color:#1a1a1a;font:16px/1.5 sans-serif">
-<p style="margin:0">{opening}</p>
-<p style="margin:16px 0;font:bold 32px/1.2 monospace;letter-spacing:4px;user-select:all">{code}</p>
-<p style="margin:0">{rest}</p>
-</body>
-</html>
-"""
 
 
 class SmtpOtp:
@@ -83,10 +66,10 @@ class SmtpOtp:
         self._quit_seconds = quit_seconds
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
-        recipient = _recipient(identity)
-        message = _message(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
+        recipient = mail_recipient(identity)
+        message = finished_mail(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
         async with self._connection() as connection:
-            await connection.send_message(message, sender=self._sender.addr_spec, recipients=[recipient.addr_spec])
+            await connection.sendmail(self._sender.addr_spec, [recipient.addr_spec], message)
 
     async def check(self) -> None:
         """Connect, log in and disconnect, without a message. Raises SenderUnavailable."""
@@ -167,35 +150,6 @@ def _sender(text: str) -> Address:
     if not (sender.domain and address.isascii()):
         raise ValueError("SMTP_FROM: must have an ASCII address such as codes@acme.example.")
     return sender
-
-
-def _recipient(identity: Identity) -> Address:
-    """The identity's address, checked to be safe in headers and SMTP commands. Raises SenderRefused."""
-    if identity.kind is not IdentityKind.EMAIL:
-        raise SenderRefused("Mail can only be sent to e-mail addresses.")
-    value = identity.value
-    name, _, domain = value.rpartition("@")
-    # Checked first, because Address raises various errors for unusual addresses.
-    plain = value.isascii() and value.isprintable() and parseaddr(value) == ("", value)
-    if not (plain and name and domain) or Address(username=name, domain=domain).addr_spec != value:
-        raise SenderRefused("The address cannot be written into a mail.")
-    return Address(username=name, domain=domain)
-
-
-def _message(sender: Address, recipient: Address, code: str, text: MailText) -> EmailMessage:
-    message = EmailMessage()
-    message["Subject"] = text.subject
-    message["From"] = sender
-    message["To"] = recipient
-    message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = make_msgid(domain=sender.domain)
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(f"{text.opening} {code}. {text.rest}\n")
-    html = _HTML.format(
-        title=escape(text.subject), opening=escape(text.opening), code=escape(code), rest=escape(text.rest)
-    )
-    message.add_alternative(html, subtype="html")
-    return message
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from parley.core.accounts.rate_limits import HOUR_SECONDS
 from parley.core.accounts.sessions import open_session, signed_in
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.errors import InvalidInput, TooManyRequests
+from parley.core.text import typed_code
 
 _FAILED = {Purpose.SIGN_IN: AuditEvent.SIGN_IN_FAILED, Purpose.RESET: AuditEvent.RESET_FAILED}
 
@@ -76,7 +77,7 @@ async def try_code(accounts: AccountsPorts, *, identity: Identity, purpose: Purp
         expected = await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=accounts.now())
         await unit.commit()
     # Every key is compared: the time taken must not reveal which one matched, or whether any did.
-    macs = [_code_mac(key, identity, purpose, code) for key in accounts.code_keys]
+    macs = [_code_mac(key, identity, purpose, typed_code(code)) for key in accounts.code_keys]
     matches = [hmac.compare_digest(mac, expected or b"") for mac in macs]
     if expected is None or not any(matches):
         raise refused_code(accounts.audit, identity, purpose)

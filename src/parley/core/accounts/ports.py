@@ -89,7 +89,11 @@ class AuditTrail(Protocol):
 
 
 class Passwords(Protocol):
-    """Slow password hashes, computed outside of the event loop."""
+    """Slow password hashes, computed outside of the event loop.
+
+    Both methods raise Overloaded when the work would not begin within seconds. Work whose caller was cancelled is not
+    begun.
+    """
 
     async def hash(self, password: str) -> str: ...
 

@@ -8,13 +8,14 @@ from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import EMAIL_CHARACTERS, NAME_CHARACTERS, Account, Identity, IdentityKind
 from parley.core.accounts.ports import MobileNumbers
 from parley.core.errors import InvalidInput
-from parley.core.text import check_text
+from parley.core.text import check_text, typed
 
 # Dot-atom @ at least two labels (RFC 5321, RFC 1035), in ASCII: an internationalised domain has its xn-- form.
 # The real check is the code that is sent there.
 _LOCAL = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_LOCAL}(?:\.{_LOCAL})*@{_LABEL}(?:\.{_LABEL})+", re.ASCII)
+# Without «=?», which begins an encoded word (RFC 2047): mail readers decode it into anything.
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@)(?!.*=\?){_LOCAL}(?:\.{_LOCAL})*@{_LABEL}(?:\.{_LABEL})+", re.ASCII)
 
 
 def read_identity(mobile_number: str | None, email: str | None, numbers: MobileNumbers) -> Identity:
@@ -22,7 +23,7 @@ def read_identity(mobile_number: str | None, email: str | None, numbers: MobileN
     if mobile_number is not None and email is not None:
         raise InvalidInput("email", "must be left out where mobile_number is given: exactly one of the two")
     if mobile_number is not None:
-        return Identity(IdentityKind.MOBILE_NUMBER, numbers.e164(mobile_number))
+        return Identity(IdentityKind.MOBILE_NUMBER, numbers.e164(typed(mobile_number)))
     if email is not None:
         return Identity(IdentityKind.EMAIL, _normalized_email(email))
     raise InvalidInput("mobile_number", "is missing: give either mobile_number or email")
@@ -60,7 +61,7 @@ async def change_name(accounts: AccountsPorts, *, account_id: UUID, name: str | 
 
 
 def _normalized_email(email: str) -> str:
-    address = email.strip()
+    address = typed(email)
     # ASCII is checked first: lower() turns some other letters, such as the Kelvin sign, into ASCII.
     if not address.isascii() or len(address) > EMAIL_CHARACTERS or _EMAIL.fullmatch(address.lower()) is None:
         raise InvalidInput("email", "must be an e-mail address such as name@example.com")

@@ -1,10 +1,11 @@
 """The chat module: rooms, messages, and replies from acceptance to end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
@@ -25,6 +26,7 @@ class ChatPorts:
     meter: ReplyMeter
     tickets: StreamTickets
     limits: ReplyLimits
+    readers: ReplyReaders = field(default_factory=ReplyReaders)
     now: Clock
     new_id: NewId
     jitter: Jitter

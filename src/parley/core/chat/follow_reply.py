@@ -35,9 +35,9 @@ async def follow_reply(
 
     ReplyEnded is missing if the room was deleted or the stream is closed. After `keep_alive_seconds` without an event
     there is a KeepAlive, and the database is read again. No unit of work is open between events. Raises
-    MessageNotFound or NotAReply before the first event.
+    MessageNotFound, NotAReply or TooManyRequests before the first event.
     """
-    async with chat.stream.follow(reply_id) as chunks:
+    async with chat.readers.reading(reply_id), chat.stream.follow(reply_id) as chunks:
         # Read after subscribing, so that no end can be missed in between.
         found = await read_message(chat, account_id=account_id, room_id=room_id, message_id=reply_id)
         if found.role is not Role.ASSISTANT:
@@ -70,10 +70,13 @@ async def follow_reply(
 async def wait_for_end(
     chat: ChatPorts, *, account_id: UUID, room_id: UUID, reply_id: UUID, seconds: float
 ) -> Message | None:
-    """The reply once it has ended, or as it is after `seconds`. None if it does not exist or was deleted."""
+    """The reply once it has ended, or as it is after `seconds`. None if it does not exist or was deleted.
+
+    Raises TooManyRequests.
+    """
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
-    async with chat.stream.follow(reply_id) as chunks:
+    async with chat.readers.reading(reply_id), chat.stream.follow(reply_id) as chunks:
         message = await _read(chat, account_id, room_id, reply_id)
         while message is not None and not message.status.ended and clock() < end:
             received = await chunks.receive(within=min(POLL_SECONDS, end - clock()))

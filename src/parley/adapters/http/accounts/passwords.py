@@ -26,9 +26,11 @@ from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import Ports
 from parley.adapters.http.rate_limit import limit_by_address
+from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, TokenInvalid
 from parley.core.accounts.model import Purpose
 from parley.core.accounts.password_change import change_password, reset_password
+from parley.core.errors import Overloaded
 
 
 class ResetBody(IdentityBody, kw_only=True):
@@ -54,6 +56,7 @@ class DoneAnswer(Struct):
 class PasswordController(Controller):
     path = "/auth"
     tags = ("Sign-in",)
+    middleware = (CancelWhenClientLeaves,)
 
     @post(
         "/forgot-password",
@@ -88,7 +91,7 @@ class PasswordController(Controller):
         opt=PUBLIC,
         guards=(limit_by_address,),
         operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"otp": "123456"} | NEW_PASSWORD_EXAMPLE}),
-        responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429),
+        responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
         """Ends all sessions of the account. If the password is refused (400), the code stays valid."""
@@ -109,7 +112,7 @@ class PasswordController(Controller):
                 "after a code": NEW_PASSWORD_EXAMPLE,
             }
         ),
-        responses=problems(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429),
+        responses=problems(PASSWORD_COMMON, TokenInvalid(), CredentialsInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def change(
         self, data: JSONBody[ChangePasswordBody], request: AuthenticatedRequest, ports: Ports

@@ -27,13 +27,14 @@ from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.rate_limit import limit_by_address
+from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.codes import send_code, sign_in_by_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid
 from parley.core.accounts.model import Purpose, SignedIn, TokenPair
 from parley.core.accounts.passwords import log_in, sign_up
 from parley.core.accounts.sessions import refresh_session
 from parley.core.billing.usage import read_plan
-from parley.core.errors import InvalidInput
+from parley.core.errors import InvalidInput, Overloaded
 
 SignupToken = Annotated[
     str, Meta(max_length=1_024), described("The token of the signup with the same identity", "S3dKf0aVbN1qW8zXc5tYhR")
@@ -112,6 +113,7 @@ class AuthController(Controller):
     tags = ("Sign-in",)
     opt = PUBLIC
     guards = (limit_by_address,)
+    middleware = (CancelWhenClientLeaves,)
 
     @post(
         "/signup",
@@ -124,7 +126,7 @@ class AuthController(Controller):
             },
             links={201: {"code": link("sendOtp", "A code for the same identity", requestBody=SAME_IDENTITY)}},
         ),
-        responses=problems(PASSWORD_COMMON, 413, 415, 429),
+        responses=problems(PASSWORD_COMMON, 413, 415, 429, Overloaded(3)),
     )
     async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
         """Optional: a code alone creates an account too. The answer is the same if the identity has an account."""
@@ -195,7 +197,7 @@ class AuthController(Controller):
         operation_id="logIn",
         summary="Sign in with a password",
         operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"password": PASSWORD_EXAMPLE}}),
-        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429),
+        responses=problems(IDENTITY_MISSING, CredentialsInvalid(), 413, 415, 429, Overloaded(3)),
     )
     async def log_in(self, data: JSONBody[LoginBody], request: Request[Any, Any, Any], ports: Ports) -> SignedInBody:
         """A wrong password and an identity without an account get the same answer, 401 `credentials_invalid`."""

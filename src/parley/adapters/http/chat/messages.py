@@ -143,7 +143,7 @@ class MessageController(Controller):
         operation_id="getMessage",
         summary="Read a message",
         operation_class=operation(headers={200: _APPLIED}),
-        responses=problems(400, 401, MessageNotFound()),
+        responses=problems(400, 401, MessageNotFound(), 429),
     )
     async def read(
         self,

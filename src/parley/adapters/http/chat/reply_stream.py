@@ -134,6 +134,7 @@ class ReplyController(Controller):
                 TicketInvalid(),
                 MessageNotFound(),
                 NotAReply(),
+                429,
             ),
         },
     )

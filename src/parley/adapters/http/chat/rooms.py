@@ -172,7 +172,6 @@ class RoomController(Controller):
         headers = {
             "ETag": rendered.etag,
             "Cache-Status": "parley; hit" if hit else "parley; fwd=miss",
-            "Cache-Control": "private, no-cache",
         }
         if if_none_match is not None and _matches(if_none_match, rendered.etag):
             return Response(empty, status_code=304, headers=headers)

@@ -18,7 +18,7 @@ from parley.adapters.http.openapi.document import openapi_document
 _FILES = Path(litestar_offline_docs.__file__).parent / "static"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 _PAGE = """<!doctype html>
@@ -56,7 +56,7 @@ they are generated, and an exact daily quota.
 open the `stream_url` of the response.
 
 **Errors** are problem details (RFC 9457) with a stable `code`. **Lists** have `items` and `next_cursor`. **Times** are
-UTC. A trailing slash is accepted in every path.
+UTC. A trailing slash is accepted in every path but `/metrics`.
 
 **Every response** has `X-Request-ID`, `Cache-Control`, `Content-Security-Policy`, `X-Content-Type-Options`,
 `X-Frame-Options`, `Referrer-Policy` and `Cross-Origin-Resource-Policy`, and over HTTPS `Strict-Transport-Security`. A

@@ -1,0 +1,278 @@
+"""The HTTP/1.1 server protocol: uvicorn's, with limits for what a client may send and how slowly.
+
+uvicorn itself bounds neither the size of a request's head nor the time for head and body.
+"""
+
+from asyncio import AbstractEventLoop, TimerHandle, Transport, get_running_loop
+from enum import Enum
+from typing import Any
+
+import httptools
+import structlog
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import get_remote_addr
+from uvicorn.server import ServerState
+
+from parley.adapters.http.server.http10 import without_chunks
+from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
+from parley.adapters.http.server.refusals import (
+    ADDRESS_TOO_LONG,
+    HEAD_TOO_LARGE,
+    TOO_MANY_CONNECTIONS,
+    TOO_SLOW,
+    Refusal,
+    RequestRefused,
+    refusal_of,
+    response,
+)
+
+HEAD_BYTES = 65_536
+ADDRESS_BYTES = 16_384
+# After a refusal what still arrives is read for so long: a reset connection would lose the response.
+LINGER_SECONDS = 1.0
+# Received data is parsed in slices, so that few requests of a pipeline are in memory at once.
+_SLICE = 4_096
+
+log = structlog.get_logger("parley.server")
+
+
+class _Receiving(Enum):
+    NOTHING = "nothing"
+    HEAD = "head"
+    BODY = "body"
+
+
+class _Flow(FlowControl):
+    """Does not resume reading while a pipeline waits."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
+
+
+class ParleyHttpProtocol(HttpToolsProtocol):
+    """One connection.
+
+    A head over HEAD_BYTES, a head slower than `head_seconds`, a body slower than `body_seconds` and whatever cannot be
+    parsed are refused with a problem; then the connection is closed. Raises KeyError for an application that is not
+    parley's.
+    """
+
+    head_seconds = 10.0
+    body_seconds = 30.0
+    flow: _Flow
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop or get_running_loop())
+        self._ports: ServerPorts = app_state[STATE_KEY]
+        self._admitted = False
+        self._receiving = _Receiving.HEAD
+        self._unparsed = 0
+        self._deadline: TimerHandle | None = None
+        self._new_deadline: float | None = None
+        self._running: RequestResponseCycle | None = None
+        self._held = bytearray()
+        self._closing = False
+        self._refusal: Refusal | None = None
+
+    # The connection
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        peer = get_remote_addr(transport)
+        self._admitted = self._ports.connections.add(self, peer[0] if peer else None)
+        if not self._admitted:
+            self._closing = True
+            self._ports.refused(TOO_MANY_CONNECTIONS.code)
+            transport.write(response(TOO_MANY_CONNECTIONS, self._ports.new_request_id()))
+            transport.close()
+            return
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+        self._set_deadline(self.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._admitted:
+            return
+        self._closing = True
+        self._clear_deadline()
+        self._ports.connections.remove(self)
+        super().connection_lost(exc)
+
+    def give_way(self) -> None:
+        self._closing = True
+        self.transport.abort()
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self.flow.held:
+            self._held += data
+        else:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._receiving is _Receiving.NOTHING:
+            self._begin_head()
+        for start in range(0, len(data), _SLICE):
+            if self.pipeline:
+                self._hold(data[start:])
+                break
+            if not self._parse(data[start : start + _SLICE]):
+                return
+        # Most requests arrive whole: they take no timer.
+        if self._new_deadline is not None:
+            self._set_deadline(self._new_deadline)
+
+    def _parse(self, data: bytes) -> bool:
+        """Whether more can be parsed."""
+        self._unparsed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Answered as the plain request that it also is; what follows would be another protocol.
+            self._closing = True
+            return False
+        except httptools.HttpParserError as error:
+            self._refuse(refusal_of(error))
+            return False
+        if self._unparsed > HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+            return False
+        return True
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what follows the requests of a pipeline until they are answered, and read no more."""
+        self.flow.pause_reading()
+        self.flow.held = True
+        self._held += data
+
+    # Callbacks of the parser
+
+    def on_message_begin(self) -> None:
+        if self._receiving is not _Receiving.HEAD:
+            self._begin_head()
+            self._unparsed = 1
+        super().on_message_begin()
+
+    def _begin_head(self) -> None:
+        self._receiving = _Receiving.HEAD
+        self._unparsed = 0
+        self._new_deadline = self.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > ADDRESS_BYTES:
+            raise RequestRefused(ADDRESS_TOO_LONG)
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > HEAD_BYTES:
+            raise RequestRefused(HEAD_TOO_LARGE)
+        super().on_headers_complete()
+        self._receiving = _Receiving.BODY
+        self._unparsed = 0
+        self._new_deadline = self.body_seconds
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._receiving = _Receiving.NOTHING
+        self._clear_deadline()
+        if not self.cycle.response_complete:
+            self._ports.connections.works(self)
+        super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    # Answering
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, without_chunks(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline or self._is_answering() or self.transport.is_closing():
+            return
+        if self._refusal is not None:
+            self._send_refusal(self._refusal)
+        elif self._held:
+            held, self._held, self.flow.held = bytes(self._held), bytearray(), False
+            self._feed(held)
+            self.flow.resume_reading()
+        else:
+            self._ports.connections.waits(self)
+
+    def _is_answering(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Parse nothing more, and close the connection: after the responses to earlier requests."""
+        self._closing = True
+        self._clear_deadline()
+        if self._receiving is _Receiving.BODY:
+            if self.pipeline:
+                self.pipeline.popleft()
+            elif not self._is_answering() or self.cycle.response_started:
+                self.transport.close()
+                return
+            else:
+                # The application's response would follow the refusal.
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+                self._send_refusal(refusal)
+                return
+        if self._is_answering():
+            self._refusal = refusal
+        else:
+            self._send_refusal(refusal)
+
+    def _send_refusal(self, refusal: Refusal) -> None:
+        request_id = self._ports.new_request_id()
+        self._ports.refused(refusal.code)
+        log.info("request_refused", request_id=request_id, status=refusal.status.value, code=refusal.code)
+        self.transport.write(response(refusal, request_id, self.server_state.default_headers))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        else:
+            self.transport.close()
+
+    # Time
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
+        self._deadline = self.loop.call_later(seconds, self._deadline_passed)
+
+    def _clear_deadline(self) -> None:
+        self._new_deadline = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _deadline_passed(self) -> None:
+        if self.flow.read_paused:
+            # The application is slow, not the client.
+            self._set_deadline(self.body_seconds)
+        elif self._receiving is _Receiving.HEAD and self._unparsed == 0:
+            self.transport.close()
+        else:
+            self._refuse(TOO_SLOW)
