@@ -94,6 +94,9 @@ class AccountController(Controller):
 
         Without `current_password` it must follow a sign-in with a code within 10 minutes: else 400 `proof_required`.
         """
+        if data is None and await request.body():
+            # The body null: everywhere else a body that is sent is an object.
+            raise InvalidInput("body", "a JSON object is required")
         current_password = None if data is None else data.current_password
         await erase_own_account(ports.accounts, caller=request.user, current_password=current_password)
         await ports.chat.room_list_cache.drop(request.user.account_id)
