@@ -99,9 +99,8 @@ async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> N
     code, out, _ = await run_parley(tmp_path, "check")
     assert code == 0
     assert all(line.startswith(("ok ", "unwise ")) for line in out.splitlines())
-    assert [line.partition(":")[0] for line in out.splitlines() if line.startswith("unwise")] == [
-        "unwise METRICS_TOKEN"
-    ]
+    unwise = [line.partition(":")[0] for line in out.splitlines() if line.startswith("unwise")]
+    assert unwise == ["unwise METRICS_TOKEN", "unwise AUTH_REQUESTS_PER_MINUTE"]
     code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
     assert code == 1
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")
