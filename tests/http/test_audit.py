@@ -29,7 +29,15 @@ SECRETS = (
     "access_token",
     "refresh_token",
 )
-WARNINGS = {"sign_in_failed", "reset_failed", "change_failed", "token_reused", "refresh_failed", "throttled"}
+WARNINGS = {
+    "sign_in_failed",
+    "reset_failed",
+    "change_failed",
+    "erasure_failed",
+    "token_reused",
+    "refresh_failed",
+    "throttled",
+}
 
 
 class AuditedCaller:
@@ -138,7 +146,9 @@ async def test_every_event_of_an_account_is_a_line_without_secrets(
     del caller.person.headers["Authorization"]
     last = await caller.opened("/auth/login", who | {"password": OLD}, "password")
     caller.person.identify(last["access_token"])
-    await caller.call("DELETE", "/user/me", None, line("account_erased", **account))
+    refused(await caller.call("DELETE", "/user/me", None), 400, "proof_required")
+    await caller.call("DELETE", "/user/me", {"current_password": NEW}, line("erasure_failed", **of(last)))
+    await caller.call("DELETE", "/user/me", {"current_password": OLD}, line("account_erased", **account))
 
     # All lines about one person have the same pseudonym.
     [pseudonym] = caller.pseudonyms

@@ -29,11 +29,11 @@ def api_application(parley: Parley) -> ASGIApp:
     app = create_app(
         http_ports(parley),
         cors_origins=settings.cors_origins,
-        trusted_proxies=settings.trusted_proxies,
+        trusted_proxies=settings.proxies,
         connections=Connections(
             total=connections_within_file_limit(settings.max_connections),
             per_address=settings.max_connections_per_address,
-            shared=settings.trusted_proxies,
+            shared=settings.proxies,
         ),
         background=partial(api_process, parley),
     )
@@ -67,6 +67,8 @@ def http_ports(parley: Parley) -> HttpPorts:
         scrape=parley.telemetry.scrape,
         metrics_token=settings.metrics_token,
         auth_requests_per_minute=settings.auth_requests_per_minute,
+        docs_served=settings.docs_served,
+        only_local="response" in settings.otp_sender and not settings.allow_shown_codes,
         webhook_open=bool(settings.stripe_webhook_secret),
         overloaded=parley.loop_lag.overloaded,
     )

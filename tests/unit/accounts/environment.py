@@ -30,6 +30,7 @@ MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
 PASSWORD = "correct horse battery staple"
 SESSION_LIFE = timedelta(days=30)
+SESSION_MAX_AGE = timedelta(days=365)
 
 
 class AccountsEnvironment:
@@ -52,11 +53,12 @@ class AccountsEnvironment:
         self.rate_limits = IdentityRateLimits(
             rate_limiter=self.rate_limiter, key=b"the rate limits' key", audit=self.audit, attempts_per_hour=10
         )
-        self.revocations = RevocationList(uow=uow, token_life=timedelta(minutes=15), monotonic=self.monotonic)
+        self.revocations = RevocationList(uow=uow, monotonic=self.monotonic)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
         self.keys = [b"the key of this test"]
         self.client = Client("192.0.2.1", "192.0.2.0/24")
+        self.session_max_age = SESSION_MAX_AGE
         self.user_agent: str | None = "a test"
         self._count = itertools.count(1)
 
@@ -76,6 +78,7 @@ class AccountsEnvironment:
             code_keys=self.keys,
             refresh_keys=self.keys,
             session_life=SESSION_LIFE,
+            session_max_age=self.session_max_age,
             now=lambda: self.now,
             new_id=self.new_id,
             new_code=self.new_code,
@@ -168,9 +171,7 @@ class AccountsEnvironment:
 
     async def end(self, caller: Caller, session_id: UUID | None = None) -> None:
         """End the given session of the caller's account, by default the caller's own."""
-        await end_session(
-            self.ports, account_id=caller.account_id, session_id=session_id or caller.session_id, how="test"
-        )
+        await end_session(self.ports, account_id=caller.account_id, session_id=session_id or caller.session_id)
 
     def caller(self, signed_in: TokenPair) -> Caller:
         return self.access_tokens.read(signed_in.access_token, self.now)

@@ -26,6 +26,9 @@ SESSION_MEMORY = timedelta(days=1)
 PROOF_LIFE = timedelta(minutes=10)
 # How long failed guesses are remembered after the last of their source.
 FAILURE_MEMORY = timedelta(days=365)
+# No access token or ticket is valid for longer, whatever the settings were when it was signed. Ended sessions are
+# remembered for this long, so that a changed setting cannot bring one back.
+LONGEST_TOKEN_LIFE = timedelta(days=1)
 # How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(seconds=60)
 USER_AGENT_CHARACTERS = 300
@@ -85,6 +88,7 @@ class AuditEvent(str, Enum):
     TOKEN_REUSED = "token_reused"  # noqa: S105
     REFRESH_FAILED = "refresh_failed"
     SESSION_ENDED = "session_ended"
+    ERASURE_FAILED = "erasure_failed"
     ACCOUNT_ERASED = "account_erased"
     THROTTLED = "throttled"
 

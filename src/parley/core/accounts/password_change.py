@@ -3,20 +3,10 @@
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.codes import refused_code, try_code
 from parley.core.accounts.errors import CredentialsInvalid, TokenInvalid
-from parley.core.accounts.guesses import begin_password_guess, compare_password
-from parley.core.accounts.model import (
-    PROOF_LIFE,
-    Account,
-    AuditEvent,
-    Caller,
-    Identity,
-    OpenedBy,
-    Purpose,
-    Session,
-)
+from parley.core.accounts.model import AuditEvent, Caller, Identity, Purpose, Session
 from parley.core.accounts.ports import AuditTrail
-from parley.core.accounts.sources import SESSION, Client
-from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.accounts.proof import is_proven, read_caller, require_live
+from parley.core.accounts.sources import Client
 from parley.core.errors import DomainError, InvalidInput
 
 
@@ -67,14 +57,13 @@ async def change_password(
     has ended meanwhile.
     """
     now = accounts.now()
-    account, session = await _account_and_session(accounts.uow, caller)
+    account, session = await read_caller(accounts, caller)
     accounts.password_rules.check("new_password", new_password, account.identity)
-    if current_password is not None:
-        # A session that was taken over must not lead to the password, however long it lasts.
-        guess = await begin_password_guess(accounts, identity=account.identity, source=SESSION, client=None)
-        if not await compare_password(accounts, guess, current_password, account.password_hash):
-            raise _refused_change(accounts.audit, session, CredentialsInvalid())
-    elif session.opened_by is not OpenedBy.CODE or now - session.opened_at > PROOF_LIFE:
+    try:
+        proven = await is_proven(accounts, account, session, current_password=current_password, now=now)
+    except CredentialsInvalid as error:
+        raise _refused_change(accounts.audit, session, error) from error
+    if not proven:
         raise InvalidInput(
             "current_password", "is required: or sign in with a code first, and set one within 10 minutes"
         )
@@ -86,9 +75,10 @@ async def change_password(
             # Another change came first, so the proof was about an earlier password.
             raise _refused_change(accounts.audit, session, CredentialsInvalid())
         # Read under the account's lock: a reset that came first has ended this session too.
-        current = await unit.sessions.get(session.id)
-        if current is None or not current.live(now):
-            raise _refused_change(accounts.audit, session, TokenInvalid())
+        try:
+            await require_live(unit, session, now)
+        except TokenInvalid as error:
+            raise _refused_change(accounts.audit, session, error) from error
         ended = await unit.sessions.end_all(account.id, at=now, but=session.id)
         await accounts.revocations.write(unit, ended, now)
         await unit.commit()
@@ -99,12 +89,3 @@ async def change_password(
 def _refused_change(audit: AuditTrail, session: Session, error: DomainError) -> DomainError:
     audit.note(AuditEvent.CHANGE_FAILED, account_id=session.account_id, session_id=session.id)
     return error
-
-
-async def _account_and_session(uow: AccountsUnitOfWork, caller: Caller) -> tuple[Account, Session]:
-    async with uow(read_only=True) as unit:
-        account = await unit.accounts.get(caller.account_id)
-        session = await unit.sessions.get(caller.session_id)
-    if account is None or session is None:
-        raise TokenInvalid
-    return account, session
