@@ -12,7 +12,7 @@ from parley.core.chat.model import Room
 from parley.core.chat.room_list import list_rooms
 from parley.core.chat.rooms import read_room
 from parley.core.errors import InvalidInput
-from tests.unit.chat.environment import ChatEnvironment
+from tests.unit.chat.environment import ChatEnvironment, SlowAnswersUnitOfWork
 
 RAVI = UUID(int=77)
 WRONG = [
@@ -93,6 +93,15 @@ async def test_room_of_another_account_is_not_found(env):
         with pytest.raises(RoomNotFound):
             await attempt
     assert await stored(env, room) == room
+
+
+async def test_model_is_not_asked_for_a_reply_whose_room_is_deleted_after_the_claim(env):
+    reply = await env.reply(room := await env.room())
+    async with env.writing(reply, env.chat_with(uow=SlowAnswersUnitOfWork(env.uow, seconds=0.5))):
+        await asyncio.sleep(0.1)
+        await env.delete(room)
+
+    assert env.model.asked == []
 
 
 async def test_room_is_deleted_with_its_messages(env):
