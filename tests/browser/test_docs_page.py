@@ -68,7 +68,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
 async def docs(server: Served) -> AsyncIterator[Docs]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=_chromium(),
+            executable_path=chromium(),
             args=["--headless=new", "--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"],
         )
         yield await _docs(browser, server.address)
@@ -109,7 +109,7 @@ async def test_a_user_signs_up_and_gets_a_reply_with_the_controls_of_the_page(do
     _assert_no_errors(docs)
 
 
-def _chromium() -> str:
+def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert found, INSTALL
     return found

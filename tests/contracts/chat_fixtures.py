@@ -33,6 +33,7 @@ from parley.core.billing.model import DayUsage, Plan
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.end_reply import end_reply
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import post_message
@@ -88,6 +89,7 @@ class Store:
 
     def chat_ports(self, *, limit: int = LIMIT, **changes: Any) -> ChatPorts:
         """The ports of use cases that run on this store."""
+        meter = LoggedReplies(Metrics())
         ports = ChatPorts(
             uow=self.chat_of(limit),
             catalogue=ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model"),
@@ -96,7 +98,8 @@ class Store:
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=0.0, clock=lambda: 0.0),
             shared_reads=SharedReads(),
-            meter=LoggedReplies(Metrics()),
+            meter=meter,
+            breakers=CircuitBreakers(clock=lambda: 0.0, jitter=lambda: 0.0, on_change=meter.circuit_changed),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=ReplyLimits(
                 first_token=LONG,

@@ -13,6 +13,7 @@ INTERRUPTED = (ModelUnavailable, "model_interrupted")
 RATE_LIMITED = (ModelUnavailable, "model_rate_limited")
 WRONG_KEY = (ModelRefused, "model_rejected_key")
 REJECTED = (ModelRefused, "model_rejected_request")
+NOT_FOUND = (ModelRefused, "model_not_found")
 TOO_LONG = (ContextTooLong, "context_too_long")
 BLOCKED = (ModelRefused, "content_blocked")
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -149,7 +150,7 @@ COMMON = {
         lambda _: b'{"error": {"type": "invalid_request_error", "code": "invalid_api_key"}}', WRONG_KEY, ""
     ),
     "a wrong key in words": Kind(lambda _: events('{"error": "Incorrect API key provided: k"}'), WRONG_KEY, ""),
-    "a wrong request": Kind(after_hello('{"error": {"code": 404, "message": "no such model"}}'), REJECTED),
+    "a wrong request": Kind(after_hello('{"error": {"code": 404, "message": "no such model"}}'), NOT_FOUND),
     "a context too long": Kind(after_hello('{"error": {"code": "context_length_exceeded"}}'), TOO_LONG),
     # Not a stream
     "a whole body": Kind(lambda form: form.whole("Hello").encode()),

@@ -23,6 +23,7 @@ from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from tests.contracts.chat_fixtures import NOW, Store, memory
+from tests.fakes.streams import always
 from tests.servers.redis_server import RedisServer, shared_redis_url
 
 PATIENCE = 10.0
@@ -159,6 +160,7 @@ class Reader:
             reply_id=reply.id,
             after=None,
             keep_alive_seconds=LONG,
+            may_read=always,
         ):
             self.read(event)
 

@@ -74,8 +74,9 @@ async def test_a_reply_closed_early_leaves_the_next_one_alone(subject: Subject) 
 
 
 STATUSES = {
-    (ModelRefused, "model_rejected_request"): (400, 402, 404, 413, 422),
+    (ModelRefused, "model_rejected_request"): (400, 402, 413, 422),
     (ModelRefused, "model_rejected_key"): (401, 403),
+    (ModelRefused, "model_not_found"): (404,),
     (ModelUnavailable, "model_unavailable"): (408, 409, 500, 503, 529),
     (ModelUnavailable, "model_rate_limited"): (429,),
 }

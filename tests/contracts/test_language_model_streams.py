@@ -9,7 +9,7 @@ import pytest
 from parley.adapters.models.sse import EventTooLarge
 from parley.adapters.models.vendor_model import AFTER_FINISH_SECONDS
 from parley.core.chat.errors import ModelUnavailable
-from parley.core.chat.language_model import Finished, Text
+from parley.core.chat.language_model import Finished, SignOfLife, Text
 from parley.core.chat.model import TokenUsage
 from tests.contracts.model_formats import GEMINI, OPENAI, Format, Speaker, events, speaking
 
@@ -120,3 +120,14 @@ async def test_an_event_that_never_ends_is_given_up(speaker: Speaker) -> None:
     heard = await speaker.hear(b"data: {", *[b'"a":"' + b"x" * 2**20] * 17)
     assert heard.fault == INTERRUPTED
     assert isinstance(heard.error.__cause__, EventTooLarge)
+
+
+async def test_counts_on_the_way_are_signs_of_life_that_carry_them(speaker: Speaker) -> None:
+    form = speaker.format
+    parts = (form.counts(3, 0), form.text("Hello"), form.counts(3, 2), form.text(" again"), form.end(form.stopped))
+    heard = await speaker.hear(*map(events, parts))
+    counted = [event.usage for event in heard.events if isinstance(event, SignOfLife) and event.usage is not None]
+    # The bytes of several events may arrive together: then the last count stands for all.
+    assert counted[-1] == TokenUsage(3, 2)
+    assert heard.text == "Hello again"
+    assert heard.finished.usage == TokenUsage(3, 2)

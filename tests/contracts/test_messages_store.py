@@ -10,14 +10,15 @@ import pytest
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
     Ending,
+    Exchange,
+    FinishReason,
     IdempotencyKey,
     ReplyError,
-    Role,
     Room,
     Status,
     TokenUsage,
-    Turn,
 )
+from parley.core.chat.parts import Part, PartKind
 from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
 
 store = every_store
@@ -80,10 +81,26 @@ async def test_page_has_the_highest_positions_below_its_bound_oldest_first(store
             assert page == below[-limit:]
 
 
+REASONING = Part(PartKind.REASONING, 'Why? \u2028 "\\" 😀')
 ENDINGS = [
     pytest.param(Ending(Status.COMPLETED, "An answer", NOW, usage=TokenUsage(3, 5)), id="completed"),
     pytest.param(Ending(Status.COMPLETED, "An answer", NOW), id="completed with unknown usage"),
+    pytest.param(
+        Ending(
+            Status.COMPLETED,
+            "An answer",
+            NOW,
+            usage=TokenUsage(3, 5, 2, 1),
+            parts=(REASONING, Part(PartKind.TEXT, "An "), REASONING, Part(PartKind.TEXT, "answer")),
+            finish_reason=FinishReason.CONTENT_FILTER,
+        ),
+        id="completed with reasoning and every count",
+    ),
+    pytest.param(
+        Ending(Status.COMPLETED, "An answer", NOW, usage=TokenUsage(None, None, None, 7)), id="completed with one count"
+    ),
     pytest.param(Ending(Status.STOPPED, "An ans", NOW), id="stopped"),
+    pytest.param(Ending(Status.STOPPED, "", NOW, parts=(REASONING,)), id="stopped while thinking"),
     pytest.param(Ending(Status.FAILED, "An a", NOW, error=ReplyError("a_code", "A sentence.")), id="failed"),
     pytest.param(Ending(Status.FAILED, "", NOW, error=ReplyError("c" * 64, "d" * 500)), id="failed in many words"),
 ]
@@ -99,6 +116,8 @@ async def test_ended_reply_is_stored_as_ended(store, ending):
         reply,
         status=ending.status,
         content=ending.content,
+        parts=ending.parts,
+        finish_reason=ending.finish_reason,
         usage=ending.usage,
         error=ending.error,
         completed_at=ending.at,
@@ -110,43 +129,33 @@ async def test_ended_reply_is_stored_as_ended(store, ending):
         assert await unit.messages.page(room.id, room.account_id, before=None, limit=10) == [question, ended]
 
 
-async def test_turns_are_messages_of_users_and_readable_replies_newest_first(store):
+async def test_exchanges_are_messages_with_their_replies_in_any_status_newest_first(store):
     room = await store.new_room()
-    turns = []
     endings = [
-        Ending(Status.COMPLETED, "whole", NOW),
+        Ending(Status.COMPLETED, "whole", NOW, parts=(REASONING, Part(PartKind.TEXT, "whole"))),
         Ending(Status.STOPPED, "half", NOW),
         Ending(Status.FAILED, "broken", NOW, error=ReplyError("a_code", "A sentence.")),
         Ending(Status.COMPLETED, "", NOW),
-        Ending(Status.STOPPED, "", NOW),
+        Ending(Status.STOPPED, "", NOW, parts=(REASONING,)),
     ]
+    exchanges = []
     for number, ending in enumerate(endings):
         question, reply = await store.new_exchange(room, content=f"question {number}")
         await store.end(await store.claim(reply), ending)
-        turns.append((question.position, Turn(Role.USER, question.content)))
-        if ending.content in {"whole", "half"}:
-            turns.append((reply.position, Turn(Role.ASSISTANT, ending.content)))
-    for number in (5, 6):
-        question, reply = await store.new_exchange(room, content=f"question {number}")
-        turns.append((question.position, Turn(Role.USER, question.content)))
+        exchanges.append(Exchange(reply.position, question.content, ending.content or None, ending.status))
+    for status in (Status.GENERATING, Status.PENDING):
+        question, reply = await store.new_exchange(room)
+        await store.claimed(reply.id)
+        exchanges.append(Exchange(reply.position, question.content, None, status))
     await store.new_exchange(await store.new_room(room.account_id), content="elsewhere")
 
-    newest_first = turns[::-1]
+    newest_first = exchanges[::-1]
     async with store.chat(read_only=True) as unit:
-        assert await unit.messages.turns_before(room.id, 100, limit=100) == newest_first
-        assert await unit.messages.turns_before(room.id, 100, limit=3) == newest_first[:3]
-        for position in range(1, 15):
-            before = [(other, turn) for other, turn in newest_first if other < position]
-            assert await unit.messages.turns_before(room.id, position, limit=100) == before
-
-
-async def test_running_reply_is_not_a_turn(store):
-    room = await store.new_room()
-    question, reply = await store.new_exchange(room)
-    await store.claim(reply)
-
-    messages = await store.see(lambda unit: unit.messages.turns_before(room.id, 100, limit=10))
-    assert messages == [(question.position, Turn(Role.USER, question.content))]
+        assert await unit.messages.exchanges(room.id, up_to=100, limit=100) == newest_first
+        assert await unit.messages.exchanges(room.id, up_to=100, limit=3) == newest_first[:3]
+        for position in range(16):
+            before = [exchange for exchange in newest_first if exchange.position <= position]
+            assert await unit.messages.exchanges(room.id, up_to=position, limit=100) == before
 
 
 async def test_key_is_bound_to_its_first_reply(store):

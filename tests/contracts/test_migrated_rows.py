@@ -8,16 +8,21 @@ from uuid import UUID
 from alembic import command
 from sqlalchemy import Connection, Table, insert, select
 
+from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.schema import migrate
 from parley.adapters.sql.engine.tables import (
     accounts,
     challenges,
     deliveries,
+    messages,
     refresh_tokens,
     revoked_sessions,
+    rooms,
     sessions,
     signups,
 )
+from parley.core.chat.model import TokenUsage
+from parley.core.chat.parts import Part, PartKind
 from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
 
 new_url = every_new_url
@@ -89,3 +94,33 @@ async def test_what_the_second_revision_added_is_gone_below_it_and_empty_above(n
         await moved(database, command.upgrade, "0002")
         assert await applied(database, seen) == [[None], [], []]
         assert await applied(database, kept_rows) == ROWS
+
+
+async def test_messages_from_before_the_fourth_revision_have_one_part_or_none(new_url):
+    text = {"room_id": ID, "account_id": ID, "status": "completed", "created_at": NOW}
+    rows = [
+        text | {"id": UUID(int=2), "position": 1, "role": "user", "content": "Where?"},
+        text | {"id": UUID(int=3), "position": 2, "role": "assistant", "content": "Crete.", "input_tokens": 3},
+        text | {"id": UUID(int=4), "position": 3, "role": "assistant", "content": ""},
+    ]
+
+    def fill_messages(connection: Connection) -> None:
+        fill(connection)
+        room = {"id": ID, "account_id": ID, "name": "A room", "created_at": NOW, "active_at": NOW}
+        connection.execute(insert(rooms).values(room))
+        for row in rows:
+            connection.execute(insert(messages).values(row))
+
+    async with opened(new_url()) as database:
+        await moved(database, command.upgrade, "0003")
+        await applied(database, fill_messages)
+        await moved(database, command.upgrade, "0004")
+        async with SqlChatUnitOfWork(database, basic_limit=1)(read_only=True) as unit:
+            found = await unit.messages.page(ID, ID, before=None, limit=10)
+
+    assert [message.content for message in found] == ["Where?", "Crete.", ""]
+    assert [message.parts for message in found] == [
+        (Part(PartKind.TEXT, "Where?"),), (Part(PartKind.TEXT, "Crete."),), (),
+    ]  # fmt: skip
+    assert [message.usage for message in found] == [None, TokenUsage(3, None), None]
+    assert [message.finish_reason for message in found] == [None] * 3

@@ -156,8 +156,8 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     ),
     "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages"}),
     "conversation": (
-        lambda unit: unit.messages.turns_before(ROOM, 1_000, limit=100),
-        {"uq_messages_room_id_position"},
+        lambda unit: unit.messages.exchanges(ROOM, up_to=1_000, limit=50),
+        {"uq_messages_room_id_position", "pk_messages"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),

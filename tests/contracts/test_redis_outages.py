@@ -6,6 +6,7 @@ from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import PATIENCE, Reader, becomes_true, followed_reply, own_redis, process
+from tests.fakes.streams import text_so_far
 from tests.servers.tcp_proxy import TcpProxy
 
 
@@ -22,7 +23,7 @@ async def test_reader_gets_everything_written_while_it_was_disconnected():
             proxy.swallowing = True
             await worker.stream.append(followed.reply.id, Chunk(1, 5, "two, "))
             await worker.stream.append(followed.reply.id, Chunk(1, 10, "three, "))
-            await worker.stream.text_so_far(followed.reply.id)
+            await text_so_far(worker.stream, followed.reply.id)
             await becomes_true(lambda: proxy.answers_lost >= 1)
             proxy.swallowing = False
             proxy.cut()
@@ -92,7 +93,7 @@ async def test_emptied_redis_delays_only_readers_that_come_later():
             await followed.shows("One, two.")
 
             # The beginning is gone: no text is better than text with a gap.
-            assert await api.stream.text_so_far(followed.reply.id) == ""
+            assert await text_so_far(api.stream, followed.reply.id) == ""
             late = Reader()
             following = asyncio.create_task(late.follow(followed.store, api.stream, followed.room, followed.reply))
             await becomes_true(lambda: late.attempts == [1])
@@ -109,7 +110,7 @@ async def test_reader_without_redis_receives_nothing_until_redis_starts():
             reply_id = new_id()
             async with asyncio.timeout(PATIENCE), made.stream.follow(reply_id) as reader:
                 assert await reader.receive(within=0.05) is None
-                assert await made.stream.text_so_far(reply_id) == ""
+                assert await text_so_far(made.stream, reply_id) == ""
                 server.start()
                 await made.stream.append(reply_id, Chunk(1, 0, "Hello"))
                 received = [await reader.receive(within=PATIENCE) for _ in range(2)]
@@ -136,7 +137,7 @@ async def test_silent_redis_blocks_no_caller_for_long():
             async with asyncio.timeout(PATIENCE):
                 async with made.stream.follow(new_id()) as reader:
                     assert await reader.receive(within=0.01) is None
-                assert await made.stream.text_so_far(new_id()) == ""
+                assert await text_so_far(made.stream, new_id()) == ""
                 await made.signals.send(new_id())
                 assert not await made.client.answers()
 

@@ -11,6 +11,7 @@ from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import becomes_true, own_redis, process, redis_client, shared_redis
+from tests.fakes.streams import text_so_far
 from tests.servers.tcp_proxy import TcpProxy
 
 PATIENCE = 10.0
@@ -35,7 +36,7 @@ async def test_entry_ids_are_attempt_and_end_and_stale_chunks_are_refused(writer
     for chunk in (Chunk(2, 0, ""), Chunk(2, 0, "Hi"), Chunk(1, 0, "from a worker that froze"), Chunk(2, 0, "Hi")):
         await writer.stream.append(reply_id, chunk)
 
-    assert await writer.stream.text_so_far(reply_id) == "Hi"
+    assert await text_so_far(writer.stream, reply_id) == "Hi"
     assert await entry_ids(writer.client, reply_id) == ["2-0", "2-2"]
 
 
@@ -44,7 +45,7 @@ async def test_later_attempt_removes_the_entries_of_the_earlier(writer):
     for chunk in (*chunks_of("Hello"), Chunk(2, 0, "")):
         await writer.stream.append(reply_id, chunk)
 
-    assert await writer.stream.text_so_far(reply_id) == ""
+    assert await text_so_far(writer.stream, reply_id) == ""
     assert await entry_ids(writer.client, reply_id) == ["2-0"]
 
 
@@ -53,20 +54,20 @@ async def test_after_the_end_a_late_chunk_is_refused_and_a_new_attempt_is_not(wr
     await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
     await writer.stream.end(reply_id)
     await writer.stream.append(reply_id, Chunk(1, 0, "Hell"))
-    assert await writer.stream.text_so_far(reply_id) == ""
+    assert await text_so_far(writer.stream, reply_id) == ""
 
     await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
-    assert await writer.stream.text_so_far(reply_id) == "Bye"
+    assert await text_so_far(writer.stream, reply_id) == "Bye"
 
 
 async def test_keys_expire(writer):
     reply_id = new_id()
     await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
-    await writer.stream.text_so_far(reply_id)
+    await text_so_far(writer.stream, reply_id)
     assert TTL_AFTER_END < await writer.client.commands.ttl(key_of(reply_id)) <= TTL_WHILE_WRITING
 
     await writer.stream.end(reply_id)
-    await writer.stream.text_so_far(reply_id)
+    await text_so_far(writer.stream, reply_id)
     assert 0 < await writer.client.commands.ttl(key_of(reply_id)) <= TTL_AFTER_END
 
 
@@ -78,7 +79,7 @@ async def test_batches_keep_the_order_of_many_replies(writer):
             for reply_id in replies:
                 await writer.stream.append(reply_id, chunk)
         await becomes_true(lambda: writer.stream.waiting == 0)
-        assert [await writer.stream.text_so_far(reply_id) for reply_id in replies] == [text] * 40
+        assert [await text_so_far(writer.stream, reply_id) for reply_id in replies] == [text] * 40
     async with writer.stream.follow(replies[0]) as reader:
         assert [await reader.receive(within=PATIENCE) for _ in chunks_of(text)] == chunks_of(text)
 
@@ -102,7 +103,7 @@ async def test_refused_chunk_does_not_stop_others(writer, capsys):
         await writer.stream.append(reply_id, Chunk(1, 5, "!"))
     await writer.stream.end(spoiled)
 
-    assert [await writer.stream.text_so_far(reply_id) for reply_id in others] == ["Hello!"] * 19
+    assert [await text_so_far(writer.stream, reply_id) for reply_id in others] == ["Hello!"] * 19
     assert writer.stream.waiting == 0
     assert await writer.client.commands.get(key_of(spoiled)) == b"no stream"
     assert "code=WRONGTYPE" in capsys.readouterr().out
@@ -117,14 +118,14 @@ async def test_batch_that_is_refused_as_a_whole_is_dropped():
             await becomes_true(lambda: writer.stream.waiting == 0)
             await writer.client.commands.execute_command("ACL", "SETUSER", "default", "+eval")
             await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
-            assert await writer.stream.text_so_far(reply_id) == "Bye"
+            assert await text_so_far(writer.stream, reply_id) == "Bye"
 
 
 async def test_only_invalid_unicode_is_replaced(writer):
     reply_id = new_id()
     await writer.stream.append(reply_id, Chunk(1, 0, "half: \ud83d, "))
     await writer.stream.append(reply_id, Chunk(1, 9, "whole: \U0001f600 \0"))
-    assert await writer.stream.text_so_far(reply_id) == "half: ?, whole: \U0001f600 \0"
+    assert await text_so_far(writer.stream, reply_id) == "half: ?, whole: \U0001f600 \0"
 
 
 async def test_lost_answers_duplicate_no_chunk():
@@ -151,16 +152,16 @@ async def test_chunks_appended_in_an_outage_are_sent_after_it():
     with own_redis() as server:
         async with process(server.url) as writer:
             await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
-            assert await writer.stream.text_so_far(reply_id) == "Hello"
+            assert await text_so_far(writer.stream, reply_id) == "Hello"
             server.kill()
             async with asyncio.timeout(0.1):
                 await writer.stream.append(reply_id, Chunk(1, 5, ", world"))
                 await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
-            assert await writer.stream.text_so_far(reply_id) == ""
+            assert await text_so_far(writer.stream, reply_id) == ""
             server.start()
 
             await becomes_true(lambda: writer.stream.waiting == 0)
-            assert await writer.stream.text_so_far(reply_id) == "Bye"
+            assert await text_so_far(writer.stream, reply_id) == "Bye"
 
 
 async def test_long_outage_uses_no_more_memory_than_the_limit():

@@ -138,6 +138,23 @@ async def test_postponing_counts_a_failure_and_releasing_does_not(store):
         assert await stored(store, reply, claim) == replace(reply, attempt=attempt)
 
 
+async def test_the_model_that_was_asked_is_stored_with_its_failures(store):
+    reply = await store.new_reply()
+    claim = await store.claim(reply)
+    assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=0))
+    claim = await store.claim(reply)
+    assert await store.do(lambda unit: unit.replies.postpone(claim, seconds=0, fallback="b/second"))
+    claim = await store.claim(reply)
+    assert (claim.model, claim.failures, claim.attempt) == ("b/second", 0, 3)
+
+    third = replace(claim, model="c/third", failures=0)
+    assert await store.do(lambda unit: unit.replies.postpone(third, seconds=0))
+    claim = await store.claim(reply)
+    assert (claim.model, claim.failures) == ("c/third", 1)
+    assert await store.do(lambda unit: unit.replies.end(replace(claim, model="d/last"), COMPLETED))
+    assert (await stored(store, reply, claim)).model == "d/last"
+
+
 Step = Callable[[ChatUnit, Claim], Awaitable[object]]
 STEPS = [
     pytest.param(lambda unit, claim: unit.replies.renew(claim, lease=0), Lease.LOST, id="renew"),

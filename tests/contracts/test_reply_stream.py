@@ -8,9 +8,11 @@ import pytest
 
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.core.chat.model import Chunk
+from parley.core.chat.parts import Part, PartKind
 from parley.core.chat.ports import ReplyStream, StreamEnd, StreamSubscription
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import redis_stream
+from tests.fakes.streams import text_so_far
 
 PATIENCE = 5.0
 BEGIN = Chunk(1, 0, "")
@@ -103,7 +105,7 @@ async def test_replies_do_not_mix(stream):
         await stream.end(other)
         await stream.append(mine, BYE)
         assert await received(chunks, 1) == [BYE]
-    assert await stream.text_so_far(mine) == "Bye"
+    assert await text_so_far(stream, mine) == "Bye"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ async def test_chunk_that_is_not_after_the_last_is_dropped(stream, stale):
         for chunk in (BEGIN, HELLO, WORLD, stale, DOT):
             await stream.append(reply_id, chunk)
         assert await received(chunks, 4) == [BEGIN, HELLO, WORLD, DOT]
-    assert await stream.text_so_far(reply_id) == "Hello, world."
+    assert await text_so_far(stream, reply_id) == "Hello, world."
     assert await backlog(stream, reply_id) == [BEGIN, HELLO, WORLD, DOT]
 
 
@@ -141,16 +143,16 @@ async def test_later_attempt_replaces_the_earlier(stream):
         for chunk in (BEGIN, HELLO, AGAIN, WORLD, DOT, BYE):
             await stream.append(reply_id, chunk)
         assert await received(chunks, 4) == [BEGIN, HELLO, AGAIN, BYE]
-    assert await stream.text_so_far(reply_id) == "Bye"
+    assert await text_so_far(stream, reply_id) == "Bye"
     assert await backlog(stream, reply_id) == [AGAIN, BYE]
 
 
 async def test_text_so_far_grows_with_the_latest_attempt(stream):
     reply_id = new_id()
-    texts = [await stream.text_so_far(reply_id)]
+    texts = [await text_so_far(stream, reply_id)]
     for chunk in (BEGIN, HELLO, WORLD, AGAIN, BYE):
         await stream.append(reply_id, chunk)
-        texts.append(await stream.text_so_far(reply_id))
+        texts.append(await text_so_far(stream, reply_id))
 
     assert texts == ["", "", "Hello", "Hello, world", "", "Bye"]
 
@@ -160,7 +162,7 @@ async def test_text_so_far_ends_before_a_gap_without_repetition(stream):
     for chunk in (HELLO, Chunk(1, 3, "lo, wo"), DOT):
         await stream.append(reply_id, chunk)
 
-    assert await stream.text_so_far(reply_id) == "Hello, wo"
+    assert await text_so_far(stream, reply_id) == "Hello, wo"
 
 
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
@@ -170,11 +172,11 @@ async def test_chunks_are_deleted_at_the_end(stream, watched):
         async with stream.follow(reply_id):
             await stream.append(reply_id, HELLO)
             await stream.end(reply_id)
-            assert await stream.text_so_far(reply_id) == ""
+            assert await text_so_far(stream, reply_id) == ""
     else:
         await stream.append(reply_id, HELLO)
         await stream.end(reply_id)
-    assert await stream.text_so_far(reply_id) == ""
+    assert await text_so_far(stream, reply_id) == ""
     assert await backlog(stream, reply_id) == []
 
 
@@ -192,7 +194,7 @@ async def test_chunks_are_stored_without_readers(stream):
         await stream.append(reply_id, HELLO)
     await stream.append(reply_id, WORLD)
 
-    assert await stream.text_so_far(reply_id) == "Hello, world"
+    assert await text_so_far(stream, reply_id) == "Hello, world"
     assert await backlog(stream, reply_id) == [HELLO, WORLD]
 
 
@@ -232,8 +234,28 @@ async def test_writers_can_append_after_the_close(stream):
     stream.close()
     stream.close()
     await stream.append(reply_id, HELLO)
-    assert await stream.text_so_far(reply_id) == "Hello"
+    assert await text_so_far(stream, reply_id) == "Hello"
     async with stream.follow(reply_id) as chunks:
         assert StreamEnd.CLOSED in await received(chunks, 2)
     await stream.end(reply_id)
-    assert await stream.text_so_far(reply_id) == ""
+    assert await text_so_far(stream, reply_id) == ""
+
+
+async def test_reasoning_and_text_stay_what_they_are(stream):
+    reply_id = new_id()
+    # Beginning like a mark, and like a number.
+    sent = [
+        BEGIN,
+        Chunk(1, 0, "+1 2 hm", PartKind.REASONING),
+        Chunk(1, 7, "+1 7 yes"),
+        Chunk(1, 15, "", PartKind.REASONING),
+        Chunk(1, 15, "reasoning ", PartKind.REASONING),
+        Chunk(1, 25, "."),
+    ]
+    kept = [chunk for chunk in sent if chunk.text or chunk is BEGIN]
+    async with stream.follow(reply_id) as chunks:
+        for chunk in sent:
+            await stream.append(reply_id, chunk)
+        assert await received(chunks, len(kept)) == kept
+    assert await stream.parts_so_far(reply_id) == tuple(Part(chunk.kind, chunk.text) for chunk in kept[1:])
+    assert await backlog(stream, reply_id) == kept

@@ -17,9 +17,10 @@ class Event:
 
 @dataclass
 class Reader:
-    """The text of a reply as a client shows it, over any number of connections."""
+    """The text and reasoning of a reply as a client shows them, over any number of connections."""
 
     text: str = ""
+    reasoning: str = ""
     last_id: str | None = None
     final: Event | None = None
     seen: list[Event] = field(default_factory=list)
@@ -29,7 +30,9 @@ class Reader:
         self.seen.append(event)
         self.last_id = event.id
         if event.name == "start":
-            self.text = ""
+            self.text = self.reasoning = ""
+        elif event.name == "reasoning":
+            self.reasoning += event.data["text"]
         elif event.name == "delta":
             self.text += event.data["text"]
         else:

@@ -26,6 +26,8 @@ async def test_every_command_has_help(tmp_path: Path, command: list[str]) -> Non
         ({"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://localhost:abc"}, "REDIS_URL"),
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL"),
         ({"DEFAULT_MODEL": "openai/none"}, "DEFAULT_MODEL"),
+        ({"MODEL_FALLBACKS": "offline/echo,openai/none"}, "MODEL_FALLBACKS"),
+        ({"MODEL_FALLBACKS": "offline/echo,offline/echo"}, "MODEL_FALLBACKS"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"ENVIRONMENT": "production"}, "OTP_SENDER"),
         ({"OTP_SENDER": "email"}, "SMTP_SERVER"),

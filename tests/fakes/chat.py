@@ -6,14 +6,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, IdempotencyKey, Message, Role, Room, RoomCursor, Status, Turn
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Exchange, IdempotencyKey, Message, Room, RoomCursor
 from parley.core.chat.stores import ChatUnit
 from parley.core.ports import Clock
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables, delete_where
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
-
-SAYABLE = {Status.COMPLETED, Status.STOPPED}
 
 
 class FakeChatUnitOfWork:
@@ -130,13 +128,13 @@ class FakeMessages:
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         return [message for message in self._of_room(room_id, None) if message.position > position][:limit]
 
-    async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
-        said = [
-            (message.position, Turn(message.role, message.content))
-            for message in self._of_room(room_id, position)
-            if message.content and (message.role is Role.USER or message.status in SAYABLE)
+    async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
+        exchanges = [
+            Exchange(reply.position, self._tables.messages[reply.reply_to].content, reply.content or None, reply.status)
+            for reply in self._of_room(room_id, up_to + 1)
+            if reply.reply_to is not None
         ]
-        return said[::-1][:limit]
+        return exchanges[::-1][:limit]
 
     def _of_room(self, room_id: UUID, before: int | None) -> list[Message]:
         return sorted(

@@ -32,13 +32,16 @@ class FakeReplies:
         if not self._held_by(claim):
             return False
         self._end(claim.reply_id, ending)
+        self._ask_of(claim.reply_id, claim.model)
         return True
 
-    async def postpone(self, claim: Claim, *, seconds: float) -> bool:
+    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
         if not self._release(claim):
             return False
         state = self._tables.replies[claim.reply_id]
-        self._tables.replies[claim.reply_id] = replace(state, failures=state.failures + 1)
+        failures = claim.failures + 1 if fallback is None else 0
+        self._tables.replies[claim.reply_id] = replace(state, failures=failures)
+        self._ask_of(claim.reply_id, fallback or claim.model)
         self._change(claim.reply_id, claimable_in=0 if state.stop_requested else seconds)
         return True
 
@@ -107,6 +110,9 @@ class FakeReplies:
         self._tables.messages[claim.reply_id] = replace(message, status=Status.PENDING)
         return True
 
+    def _ask_of(self, reply_id: UUID, model: str) -> None:
+        self._tables.messages[reply_id] = replace(self._tables.messages[reply_id], model=model)
+
     def _change(self, reply_id: UUID, *, claimable_in: float) -> None:
         due = self._clock() + timedelta(seconds=claimable_in)
         self._tables.replies[reply_id] = replace(self._tables.replies[reply_id], claimable_at=due)
@@ -119,6 +125,8 @@ class FakeReplies:
             completed_at=ending.at,
             usage=ending.usage,
             error=ending.error,
+            parts=ending.parts,
+            finish_reason=ending.finish_reason,
         )
 
     def _claim(self, reply_id: UUID) -> Claim:

@@ -15,7 +15,7 @@ STREAMS = 200
 async def test_200_streams_cut_at_any_byte_resume_at_another_process(tmp_path: Path) -> None:
     chance = random.Random(20261121)
     async with cluster(tmp_path) as parley:
-        sent = await send(parley, rooms=STREAMS, each=1, text="[[words 40]]")
+        sent = await send(parley, rooms=STREAMS, each=1, text="[[think 20]] [[words 30]]")
 
         async def cut_and_resume(each: Sent) -> Reader:
             reader = Reader()
@@ -30,7 +30,10 @@ async def test_200_streams_cut_at_any_byte_resume_at_another_process(tmp_path: P
     # `audit` compares readers of its own, which are not cut, with the database.
     for reader in readers:
         assert reader.final is not None
-        assert reader.text == reader.final.data["message"]["content"]
+        message = reader.final.data["message"]
+        assert reader.text == message["content"]
+        parts = [("reasoning", reader.reasoning), ("text", reader.text)]
+        assert parts == [(part["type"], part["text"]) for part in message["parts"]]
         starts = [event.id for event in reader.seen if event.name == "start"]
         # One for each attempt; on a busy machine a lease may expire, which makes more than one.
         assert len(set(starts)) == len(starts)

@@ -42,6 +42,26 @@ async def test_replies_of_a_killed_worker_continue_on_another_on_the_same_stream
     assert [_attempts(reader) for reader in readers] == attempts
 
 
+async def test_a_worker_killed_in_mid_reasoning_leaves_its_streams_to_another(tmp_path: Path) -> None:
+    async with cluster(tmp_path, workers=1) as parley:
+        sent = await send(parley, rooms=4, each=1, text="[[think 150]] [[words 30]]")
+        readers = [Reader() for _ in sent]
+        following = [
+            asyncio.create_task(follow(parley, each, reader=reader)) for each, reader in zip(sent, readers, strict=True)
+        ]
+        await becomes(lambda: all(reader.reasoning for reader in readers))
+        assert not any(reader.text for reader in readers)
+        await parley.workers[0].kill()
+        await parley.workers[0].start()
+        await asyncio.gather(*following)
+        statuses = await audit(parley, sent)
+    assert statuses == Counter(completed=4)
+    for reader in readers:
+        assert _attempts(reader) == 2
+        assert reader.reasoning == "".join(f"thought{number} " for number in range(150))
+        assert reader.text == "".join(f"word{number} " for number in range(30))
+
+
 async def test_a_frozen_worker_that_continues_changes_nothing(tmp_path: Path) -> None:
     async with cluster(tmp_path, workers=1) as parley:
         sent = await send(parley, rooms=4, each=1, text="[[words 150]]")

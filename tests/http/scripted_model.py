@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from parley.core.chat.language_model import Finished, ModelEvent, Text
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
 from parley.core.chat.model import Conversation, Role, TokenUsage
 
 PATIENCE_SECONDS = 10.0
@@ -33,7 +33,7 @@ class Gate:
         await self._opened.wait()
 
 
-Step = str | Gate | Exception
+Step = str | Reasoning | Gate | Exception
 
 
 class ScriptedModel:
@@ -68,7 +68,7 @@ class ScriptedModel:
             elif isinstance(step, Exception):
                 raise step
             else:
-                yield Text(step)
+                yield step if isinstance(step, Reasoning) else Text(step)
         yield Finished(TokenUsage(len(conversation.turns), 7))
 
     def _steps(self, question: str) -> tuple[Step, ...]:

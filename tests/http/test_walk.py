@@ -11,9 +11,11 @@ MESSAGE_FIELDS = {
     "chatroom_id",
     "role",
     "content",
+    "parts",
     "status",
     "model",
     "reply_to",
+    "finish_reason",
     "usage",
     "error",
     "created_at",
@@ -82,7 +84,8 @@ async def test_a_message_is_accepted_with_its_reply_and_stream_url(mira: Person)
     assert set(message) == set(reply) == MESSAGE_FIELDS
     assert {UUID(message["id"]).version, UUID(reply["id"]).version} == {7}
     said = {"chatroom_id": room, "role": "user", "content": "Where is it warm in May?", "status": "completed"}
-    assert message.items() >= (said | {"model": None, "reply_to": None, "usage": None, "error": None}).items()
+    absent = dict.fromkeys(("model", "reply_to", "usage", "error", "finish_reason"))
+    assert message.items() >= (said | absent).items()
     awaited = {"chatroom_id": room, "role": "assistant", "content": "", "status": "pending", "model": "scripted/one"}
     rest = {"reply_to": message["id"], "usage": None, "error": None, "completed_at": None}
     assert reply.items() >= (awaited | rest).items()
@@ -94,7 +97,10 @@ async def test_the_reply_completes(mira: Person) -> None:
     reply = await mira.hear(await mira.new_room(), "Where is it warm?")
     assert reply["status"] == "completed"
     assert reply["content"] == "You said: Whereisitwarm?"
-    assert reply["usage"] == {"input_tokens": 1, "output_tokens": 7}
+    assert reply["parts"] == [{"type": "text", "text": reply["content"]}]
+    assert reply["finish_reason"] == "stop"
+    uncounted = {"cached_input_tokens": None, "reasoning_tokens": None}
+    assert reply["usage"] == {"input_tokens": 1, "output_tokens": 7} | uncounted
     assert reply["error"] is None
     assert datetime.fromisoformat(reply["completed_at"]).utcoffset().total_seconds() == 0
 

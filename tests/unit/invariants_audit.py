@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from itertools import groupby
 from uuid import UUID
 
 from parley.core.billing.model import DayUsage, Plan
@@ -13,7 +14,6 @@ LEGAL = {
     Status.PENDING: {Status.PENDING, Status.GENERATING, Status.STOPPED},
     Status.GENERATING: {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.STOPPED, Status.FAILED},
 }
-READABLE = {Status.COMPLETED, Status.STOPPED}
 
 
 class Audit:
@@ -45,16 +45,15 @@ class Audit:
         self._check_books(after)
 
     def check_conversation(self, tables: Tables, reply_id: UUID, conversation: Conversation) -> None:
-        """A model is asked for the reply, and must get all earlier readable messages and no other."""
+        """A model is asked for the reply, and must get all earlier exchanges that have not failed, and no other."""
         reply = tables.messages.get(reply_id)
         if reply is None:
             return
         earlier = [message for message in in_room(tables, reply.room_id) if message.position < reply.position]
-        turns = tuple(
-            Turn(message.role, message.content)
-            for message in earlier
-            if message.content and (message.role is Role.USER or message.status in READABLE)
-        )
+        failed = {message.reply_to for message in earlier if message.status is Status.FAILED}
+        told = (message for message in earlier if message.id not in failed and message.reply_to not in failed)
+        runs = groupby((message for message in told if message.content), key=lambda message: message.role)
+        turns = tuple(Turn(role, "\n\n".join(message.content for message in run)) for role, run in runs)
         self.expect(all(message.status.ended for message in earlier), "earlier replies have ended", earlier)
         self.expect(conversation.turns == turns, "a model gets the conversation", conversation.turns, turns)
 

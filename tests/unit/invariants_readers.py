@@ -3,6 +3,7 @@
 from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, Snapshot, end_of
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId, Message
+from tests.fakes.streams import always
 from tests.unit.invariants_world import World
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -29,6 +30,7 @@ class Reader:
             reply_id=self._reply.id,
             after=self._position,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
+            may_read=always,
         ):
             if not isinstance(event, Snapshot):
                 self._check(event)

@@ -95,6 +95,8 @@ class WorkersMachine(AccountsMachine):
     @rule(pick=picks, usage=usages)
     def model_finishes(self, pick: int, usage: TokenUsage | None) -> None:
         worker = self.worker(pick)
+        if not worker.model.text:
+            self.do(worker.model.steps.put("Yes"))
         reply = self.world.find(worker.reply_id)
         ready = worker.door.open.is_set() and reply is not None and not reply.status.ended
         wanted = ready and not self.world.database.committed.replies[worker.reply_id].stop_requested

@@ -18,9 +18,11 @@ from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.limits import ReplyLimits
-from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks
+from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks, split_into_chunks
+from parley.core.chat.parts import Part
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
@@ -122,8 +124,8 @@ class FaultySubscription:
             self._first = arrival
         if self._stream.fault is not StreamFault.REPEATS or not earlier:
             return []
-        so_far = Chunk(arrival.attempt, 0, join_chunks(self._attempt))
-        return [chunk for chunk in (self._first, earlier[-1], so_far) if chunk is not None]
+        so_far = split_into_chunks(arrival.attempt, join_chunks(self._attempt))
+        return [chunk for chunk in (self._first, earlier[-1], *so_far) if chunk is not None]
 
 
 class World:
@@ -142,6 +144,7 @@ class World:
         # Positions at which a reader was, with its text.
         self.positions: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
         self._numbers = itertools.count(1)
+        meter = LoggedReplies(Metrics())
         self.chat = ChatPorts(
             uow=FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
@@ -150,7 +153,8 @@ class World:
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=600, clock=loop.time),
             shared_reads=SharedReads(),
-            meter=LoggedReplies(Metrics()),
+            meter=meter,
+            breakers=CircuitBreakers(clock=loop.time, jitter=lambda: 0.5, on_change=meter.circuit_changed),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
             now=self.now,
@@ -257,5 +261,5 @@ class _StreamBehind:
         await self._door.pass_through()
         await self._stream.end(reply_id)
 
-    async def text_so_far(self, reply_id: UUID) -> str:
-        return await self._stream.text_so_far(reply_id)
+    async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
+        return await self._stream.parts_so_far(reply_id)

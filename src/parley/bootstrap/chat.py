@@ -1,5 +1,6 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
@@ -45,6 +47,7 @@ def build_chat(
 ) -> Module[ChatPorts]:
     tracing = telemetry.tracing
     chosen = tracing.models(configured_providers(settings) if providers is None else providers)
+    meter = tracing.replies(telemetry.replies)
     ports = ChatPorts(
         uow=SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit),
         catalogue=model_catalogue(settings, chosen),
@@ -53,7 +56,8 @@ def build_chat(
         stop_signals=transport.signals,
         room_list_cache=transport.cache,
         shared_reads=SharedReads(),
-        meter=tracing.replies(telemetry.replies),
+        meter=meter,
+        breakers=CircuitBreakers(clock=time.monotonic, jitter=jitter, on_change=meter.circuit_changed),
         tickets=JwtStreamTickets(signing_secrets(settings)),
         limits=reply_limits(settings),
         now=now,
@@ -125,9 +129,15 @@ def _settings_of(provider: str) -> Iterator[None]:
 
 
 def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:
-    """Raises SettingsError for a default model that is not on offer."""
+    """Raises SettingsError for a default model or a fallback that is not on offer."""
     names = [f"{name}/{model}" for name, provider in providers.items() for model in provider.models]
     default = settings.default_model or names[0]
     if default not in names:
         raise SettingsError(f"DEFAULT_MODEL: {default} is not one of the models on offer: {', '.join(names)}.")
-    return ModelCatalogue(providers, default)
+    fallbacks = settings.model_fallbacks
+    for fallback in fallbacks:
+        if fallback not in names:
+            raise SettingsError(f"MODEL_FALLBACKS: {fallback} is not one of the models on offer: {', '.join(names)}.")
+    if len(set(fallbacks)) != len(fallbacks):
+        raise SettingsError("MODEL_FALLBACKS: name each model once.")
+    return ModelCatalogue(providers, default, fallbacks)

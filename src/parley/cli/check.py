@@ -1,5 +1,6 @@
 """`parley check`: checking the settings and every connection that they name."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,12 +9,14 @@ from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
-from parley.bootstrap.chat import configured_providers
+from parley.bootstrap.chat import configured_providers, model_catalogue
 from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
+from parley.core.chat.catalogue import Provider
+from parley.core.chat.errors import ModelFailed
 from parley.core.errors import DomainError
 from parley.settings import Settings, SettingsError
 
@@ -49,7 +52,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         _secret(settings),
         await _database(settings),
         await _redis(settings),
-        _models(settings),
+        *await _models(settings),
         *await _senders(settings),
         await _payments(settings),
         await _events(settings),
@@ -144,8 +147,26 @@ async def _events(settings: Settings) -> Finding:
     )
 
 
-def _models(settings: Settings) -> Finding:
-    names = [f"{name}/{model}" for name, each in configured_providers(settings).items() for model in each.models]
-    if settings.default_model and settings.default_model not in names:
-        return Finding("DEFAULT_MODEL", False, f"{settings.default_model} is not one of {', '.join(names)}")
-    return Finding("models", True, ", ".join(names))
+async def _models(settings: Settings) -> list[Finding]:
+    """A finding for each provider, which is asked for its models, and one for the choice among the models."""
+    try:
+        providers = configured_providers(settings)
+        catalogue = model_catalogue(settings, providers)
+    except SettingsError as error:
+        setting, _, fault = str(error).partition(": ")
+        return [Finding(setting, False, fault)]
+    findings = await asyncio.gather(*(_provider(name, each) for name, each in providers.items()))
+    chosen = f"{', '.join(catalogue.names)}; by default {catalogue.default}"
+    fallbacks = f"; fallbacks {', '.join(catalogue.fallbacks)}" if catalogue.fallbacks else ""
+    return [*findings, Finding("models", True, chosen + fallbacks)]
+
+
+async def _provider(name: str, provider: Provider) -> Finding:
+    try:
+        answer = await provider.writer.check(provider.models)
+    except ModelFailed as failure:
+        known = failure.cause.startswith(failure.detail)
+        return Finding(f"models of {name}", False, failure.cause if known else f"{failure.detail} {failure.cause}")
+    finally:
+        await provider.writer.close()
+    return Finding(f"models of {name}", True, answer)

@@ -1,6 +1,6 @@
 """Checks of text from clients and models, and typed text as people paste it."""
 
-from unicodedata import category
+import unicodedata
 
 from parley.core.errors import InvalidInput
 
@@ -14,7 +14,9 @@ def typed(text: str) -> str:
     Copied numbers and addresses contain directional marks, zero-width characters and byte order marks.
     """
     if not text.isascii():
-        text = "".join(character for character in text.translate(_FULL_WIDTH) if category(character) != "Cf")
+        text = "".join(
+            character for character in text.translate(_FULL_WIDTH) if unicodedata.category(character) != "Cf"
+        )
     return text.strip()
 
 
@@ -23,12 +25,21 @@ def typed_code(text: str) -> str:
     return "".join(typed(text).replace("-", "").split())
 
 
+# Letters and a symbol by their category, but invisible: Hangul fillers and the empty Braille pattern.
+_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
 def check_text(field: str, value: str, *, longest: int, shortest: int = 1) -> None:
     """Raises InvalidInput unless `value` has `shortest` to `longest` characters, all of them storable."""
     if not shortest <= len(value) <= longest:
         raise InvalidInput(field, f"must have {shortest} to {longest:,} characters")
     if not storable(value):
         raise InvalidInput(field, "must not hold NUL characters or unpaired surrogates")
+
+
+def is_readable(value: str) -> bool:
+    """Whether it has a letter, number, punctuation mark or symbol, by Unicode's categories L, N, P and S."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in _INVISIBLE for character in value)
 
 
 def storable(value: str) -> bool:

@@ -165,6 +165,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "with a key, else offline/echo"
         ),
     ] = ""
+    model_fallbacks: Annotated[
+        Words,
+        Meta(
+            description="Models as provider/model that are asked, in this order, when the chosen model does not answer"
+        ),
+    ] = ()
     offline_delay_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="Pause of the offline model before each word")
     ] = 0.03
@@ -188,13 +194,23 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     )
     groq_models: Annotated[Words, Meta(description="Groq models to offer")] = ("llama-3.3-70b-versatile",)
 
-    model_first_token_seconds: Annotated[Seconds, Meta(description="Longest wait for the first token of a model")] = (
-        30.0
-    )
-    model_idle_seconds: Annotated[Seconds, Meta(description="Longest pause of a model within an answer")] = 30.0
-    model_total_seconds: Annotated[Seconds, Meta(description="Longest duration of one attempt at a reply")] = 300.0
+    model_first_token_seconds: Annotated[
+        Seconds, Meta(description="Longest wait for a model's first sign of life: text, reasoning or a keep-alive")
+    ] = 300.0
+    model_idle_seconds: Annotated[
+        Seconds, Meta(description="Longest time without any sign of life of a model within an answer")
+    ] = 120.0
+    model_total_seconds: Annotated[
+        Seconds, Meta(description="Longest duration of one attempt at a reply, thinking included")
+    ] = 900.0
     model_max_attempts: Annotated[
-        int, Meta(ge=1, le=20, description="Number of attempts at a reply before it fails and its quota is returned")
+        int,
+        Meta(
+            ge=1,
+            le=20,
+            description="Number of attempts of a model at a reply before the next of MODEL_FALLBACKS is asked, or "
+            "the reply fails and its quota is returned",
+        ),
     ] = 4
     context_characters: Annotated[
         int,

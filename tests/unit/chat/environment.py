@@ -18,6 +18,7 @@ from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.events import ReplyEvent, Snapshot
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.limits import ReplyLimits
@@ -59,7 +60,9 @@ class ChatEnvironment:
         self.providers = {"vendor": Provider(self.model, ("fast", "good")), "other": Provider(self.model, ("only",))}
         self.account_id = UUID(int=1)
         self.jitter = 1.0
+        self.session_lasts = True
         self._numbers = itertools.count(2)
+        meter = LoggedReplies(self.metrics)
         self.chat = ChatPorts(
             uow=self.uow,
             catalogue=ModelCatalogue(self.providers, default="vendor/fast"),
@@ -68,7 +71,10 @@ class ChatEnvironment:
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time),
             shared_reads=SharedReads(),
-            meter=LoggedReplies(self.metrics),
+            meter=meter,
+            breakers=CircuitBreakers(
+                clock=asyncio.get_running_loop().time, jitter=lambda: 0.0, on_change=meter.circuit_changed
+            ),
             tickets=JwtStreamTickets(["x" * 32]),
             limits=LIMITS,
             now=self.now,
@@ -78,6 +84,9 @@ class ChatEnvironment:
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
+
+    async def may_read(self) -> bool:
+        return self.session_lasts
 
     def new_id(self) -> UUID:
         return UUID(int=next(self._numbers))
@@ -172,6 +181,7 @@ class ChatEnvironment:
             reply_id=reply.id,
             after=after,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
+            may_read=self.may_read,
         )
         async with aclosing(following) as events:
             assert isinstance(await anext(events), Snapshot)

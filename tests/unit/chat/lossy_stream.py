@@ -18,7 +18,7 @@ class LossyStream:
         self._random = random
         self.append = stream.append
         self.end = stream.end
-        self.text_so_far = stream.text_so_far
+        self.parts_so_far = stream.parts_so_far
         self.close = stream.close
 
     @asynccontextmanager

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from parley.core.chat.language_model import Finished, ModelEvent, Text
-from parley.core.chat.model import Conversation, TokenUsage
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
+from parley.core.chat.model import Conversation, FinishReason, TokenUsage
 
 USAGE = TokenUsage(11, 7)
 
@@ -40,18 +40,20 @@ class BreakOff:
     """The answer ends here, without Finished."""
 
 
-Step = str | Pause | Gate | BreakOff | Exception
+Step = str | ModelEvent | Pause | Gate | BreakOff | Exception
 
 
 class ScriptedModel:
     """Follows one script per attempt, and the last script in all later attempts.
 
-    A script consists of text to write, pauses and gates to wait at, and exceptions to raise; Finished is added.
+    A script consists of text to write, other events, pauses and gates to wait at, and exceptions to raise; Finished is
+    added.
     """
 
     def __init__(self) -> None:
-        self._scripts: list[tuple[Step, ...]] = []
+        self.scripts: list[tuple[Step, ...]] = []
         self.usage: TokenUsage | None = USAGE
+        self.reason = FinishReason.STOP
         self.asked: list[Conversation] = []
         self.models: list[str] = []
         # For each attempt, the task that began it and the one that closed it.
@@ -60,18 +62,20 @@ class ScriptedModel:
 
     def will(self, *steps: Step) -> None:
         """Add the script of the next attempt that has none."""
-        self._scripts.append(steps)
+        self.scripts.append(steps)
 
     async def reply(self, model: str, conversation: Conversation) -> AsyncGenerator[ModelEvent, None]:
         self.models.append(model)
         self.asked.append(conversation)
         self.opened_by.append(asyncio.current_task())
-        steps = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        steps = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:
             for step in steps:
                 match step:
                     case str():
                         yield Text(step)
+                    case Text() | Reasoning() | SignOfLife() | Finished():
+                        yield step
                     case Pause(seconds):
                         await asyncio.sleep(seconds)
                     case Gate():
@@ -80,7 +84,7 @@ class ScriptedModel:
                         return
                     case _:
                         raise step
-            yield Finished(self.usage)
+            yield Finished(self.usage, self.reason)
         finally:
             self.closed_by.append(asyncio.current_task())
 

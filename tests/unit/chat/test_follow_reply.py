@@ -191,7 +191,7 @@ async def test_replies_of_other_accounts_and_rooms_are_not_found(env):
     await env.write(reply)
     for account_id, room_id in ((UUID(int=77), reply.room_id), (env.account_id, other_room.id)):
         ids = {"account_id": account_id, "room_id": room_id, "reply_id": reply.id}
-        events = follow_reply(env.chat, after=None, keep_alive_seconds=KEEP_ALIVE_SECONDS, **ids)
+        events = follow_reply(env.chat, after=None, keep_alive_seconds=KEEP_ALIVE_SECONDS, may_read=env.may_read, **ids)
         with pytest.raises(MessageNotFound):
             await anext(events)
 
@@ -203,6 +203,7 @@ async def test_message_of_a_user_has_no_stream(env):
         "room_id": accepted.reply.room_id,
         "after": None,
         "keep_alive_seconds": KEEP_ALIVE_SECONDS,
+        "may_read": env.may_read,
     }
 
     def follow(message: Message) -> AsyncGenerator[ReplyEvent, None]:

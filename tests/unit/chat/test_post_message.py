@@ -114,6 +114,8 @@ async def test_room_moves_to_the_top(env):
         pytest.param(InvalidInput, {"content": ""}, id="empty"),
         pytest.param(InvalidInput, {"content": "x" * 32_001}, id="too long"),
         pytest.param(InvalidInput, {"content": "a\x00b"}, id="NUL"),
+        pytest.param(InvalidInput, {"content": " \n\u3000\u200b\u0301"}, id="blanks"),
+        pytest.param(InvalidInput, {"content": "\u3164\u115f\u1160\uffa0\u2800"}, id="invisible letters"),
         pytest.param(InvalidInput, {"content": "a\ud83d"}, id="unpaired surrogate"),
         pytest.param(InvalidInput, {"key": ""}, id="empty key"),
         pytest.param(InvalidInput, {"key": "k" * 256}, id="key too long"),
@@ -134,7 +136,7 @@ async def test_refused_message_changes_nothing(env, fault, wrong):
     assert await env.queued() == []
 
 
-@pytest.mark.parametrize("content", ["x", "x" * 32_000, "\U0001f600" * 32_000, " ", "naïve\n\t\u2028"])
+@pytest.mark.parametrize("content", ["x", "x" * 32_000, "\U0001f600" * 32_000, "  .", "naïve\n\t\u2028"])
 async def test_any_other_text_is_stored_unchanged(env, content):
     accepted = await env.post(await env.room(), content)
 

@@ -1,10 +1,13 @@
 """The part of a room's history that is sent to a model."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parley.core.billing.model import Plan
-from parley.core.chat.conversation import read_conversation
-from parley.core.chat.model import Conversation, Ending, Message, ReplyError, Role, Room, Status, Turn
+from parley.core.chat.conversation import History, build_conversation, newest_within, read_history
+from parley.core.chat.model import Conversation, Ending, Exchange, Message, ReplyError, Role, Room, Status, Turn
+from parley.core.text import is_readable
 from tests.unit.chat.environment import ChatEnvironment
 
 
@@ -23,7 +26,7 @@ async def read(env: ChatEnvironment, reply: Message, characters: int) -> Convers
     claim = await env.claim(reply, lease=0)
     assert claim is not None
     async with env.uow(read_only=True) as unit:
-        return await read_conversation(unit, claim, characters=characters)
+        return build_conversation(await read_history(unit, claim, characters=characters))
 
 
 def texts(conversation: Conversation) -> list[str]:
@@ -69,13 +72,24 @@ async def test_turns_are_in_order(env, room):
     )
 
 
-async def test_only_replies_that_failed_or_are_empty_are_left_out(env, room):
+async def test_failed_exchanges_are_left_out_whole(env, room):
     await exchange(env, room, "1", "half", Status.FAILED)
-    await exchange(env, room, "2", "", Status.STOPPED)
+    await exchange(env, room, "2", "", Status.FAILED)
     await exchange(env, room, "3", "4")
-    reply = await env.reply(room, "5")
+    await exchange(env, room, "5", "half", Status.FAILED)
+    reply = await env.reply(room, "6")
 
-    assert texts(await read(env, reply, 1_000)) == ["1", "2", "3", "4", "5"]
+    assert texts(await read(env, reply, 1_000)) == ["3", "4", "6"]
+
+
+async def test_questions_without_an_answer_are_joined_with_the_next(env, room):
+    await exchange(env, room, "1", "", Status.STOPPED)
+    await exchange(env, room, "2", " \u3164 ", Status.STOPPED)
+    await exchange(env, room, "3", "4")
+    await exchange(env, room, "5", "", Status.STOPPED)
+    reply = await env.reply(room, "6")
+
+    assert texts(await read(env, reply, 1_000)) == ["1\n\n2\n\n3", "4", "5\n\n6"]
 
 
 async def test_later_messages_are_left_out(env, room):
@@ -97,19 +111,15 @@ async def test_messages_of_other_rooms_are_left_out(env, room):
     [
         (1_000, 5),
         (25, 5),
-        (24, 4),
-        (20, 4),
-        (19, 3),
+        (24, 3),
         (15, 3),
-        (14, 2),
-        (10, 2),
-        (9, 1),
+        (14, 1),
         (5, 1),
         (4, 1),
         (1, 1),
     ],
 )
-async def test_newest_whole_messages_are_included(env, room, characters, included):
+async def test_newest_whole_exchanges_are_included(env, room, characters, included):
     await exchange(env, room, "11111", "22222")
     await exchange(env, room, "33333", "44444")
     reply = await env.reply(room, "55555")
@@ -117,7 +127,8 @@ async def test_newest_whole_messages_are_included(env, room, characters, include
     assert texts(await read(env, reply, characters)) == ["11111", "22222", "33333", "44444", "55555"][-included:]
 
 
-async def test_messages_before_one_that_does_not_fit_are_left_out(env, room):
+async def test_exchanges_before_one_that_does_not_fit_are_left_out(env, room):
+    await exchange(env, room, "0", "0")
     await exchange(env, room, "1", "22222222")
     reply = await env.reply(room, "3")
 
@@ -136,7 +147,7 @@ async def test_characters_are_counted_not_bytes(env, room):
     reply = await env.reply(room, "naïve")
 
     assert len(texts(await read(env, reply, 9))) == 3
-    assert len(texts(await read(env, reply, 8))) == 2
+    assert len(texts(await read(env, reply, 8))) == 1
 
 
 @pytest.mark.parametrize("turns", [99, 101, 199, 201, 251])
@@ -147,15 +158,45 @@ async def test_long_rooms_are_read_in_pages(env, room, turns):
     expected = [text for number in range(turns // 2) for text in (f"question {number}", f"answer {number}")] + ["last"]
 
     assert texts(await read(env, reply, 1_000_000)) == expected
-    for included in (turns - 1, turns // 2, 3):
+    for exchanges in (turns // 2, turns // 4, 1):
+        included = 2 * exchanges + 1
         budget = sum(len(text) for text in expected[-included:])
         assert texts(await read(env, reply, budget)) == expected[-included:]
-        assert texts(await read(env, reply, budget - 1)) == expected[-included + 1 :]
+        assert texts(await read(env, reply, budget - 1)) == expected[-included + 2 :]
 
 
-async def test_room_with_only_failed_replies_has_its_questions(env, room):
+async def test_pages_of_failed_exchanges_are_read_past(env, room):
+    await exchange(env, room, "first", "answer")
     for number in range(120):
         await exchange(env, room, f"question {number}", "half", Status.FAILED)
     reply = await env.reply(room, "last")
 
-    assert texts(await read(env, reply, 1_000_000)) == [*(f"question {number}" for number in range(120)), "last"]
+    assert texts(await read(env, reply, 1_000_000)) == ["first", "answer", "last"]
+
+
+messages = st.text(st.sampled_from("ab .\u3164"), max_size=6)
+histories = st.lists(
+    st.builds(Exchange, st.integers(), messages, st.none() | messages, st.sampled_from(Status)), max_size=12
+)
+
+
+@given(histories, st.integers(-5, 80), st.integers(0, 4))
+def test_every_history_with_every_cut_becomes_a_conversation(history, characters, halvings):
+    within = newest_within(history, characters)
+    told = History(None, "the question", within)
+    for _ in range(halvings):
+        told = told.newer_half()
+    turns = build_conversation(told).turns
+
+    assert [turn.role for turn in turns] == [(Role.USER, Role.ASSISTANT)[at % 2] for at in range(len(turns))]
+    assert turns[-1].role is Role.USER
+    assert turns[-1].content.endswith("the question")
+    assert all(is_readable(turn.content) for turn in turns)
+    assert sum(len(each.question) + len(each.answer or "") for each in within) <= max(characters, 0)
+    tellable = [each for each in history if each.status is not Status.FAILED and is_readable(each.question)]
+    assert list(within) == tellable[: len(within)]
+    assert list(told.exchanges) == tellable[: len(within) >> halvings]
+    answers = [each.answer for each in told.exchanges[::-1] if each.answer and is_readable(each.answer)]
+    assert [turn.content for turn in turns[1::2]] == answers
+    questions = [each.question for each in told.exchanges[::-1]] + ["the question"]
+    assert "\n\n".join(turn.content for turn in turns[::2]) == "\n\n".join(questions)

@@ -9,6 +9,7 @@ from parley.core.chat.errors import MessageNotFound, ModelUnavailable, NotAReply
 from parley.core.chat.model import Status
 from parley.core.chat.stop_reply import PATIENCE_SECONDS
 from parley.core.chat.write_reply import write_reply
+from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import LIMITS, FreezingUnitOfWork
 from tests.unit.chat.scripted_model import Gate
 
@@ -65,7 +66,7 @@ async def test_postponed_reply_keeps_the_text_that_readers_have(env):
 
     stopped = await env.stop(reply)
     assert (stopped.status, stopped.content) == (Status.STOPPED, "Half an")
-    assert await env.stream.text_so_far(reply.id) == ""
+    assert await text_so_far(env.stream, reply.id) == ""
     assert (await env.usage()).used == 1
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from parley.core.billing.model import DayUsage
-from parley.core.chat.model import Chunk, Role, Status, TokenUsage, Turn
+from parley.core.chat.model import Chunk, FinishReason, Role, Status, TokenUsage, Turn
 from parley.core.chat.ports import StreamEnd
 from parley.core.chat.write_reply import write_reply
+from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import TODAY
 from tests.unit.chat.scripted_model import USAGE, Gate, Pause
 
@@ -30,6 +31,7 @@ async def test_reply_is_written_to_its_end(env):
         usage=USAGE,
         completed_at=env.now(),
         attempt=1,
+        finish_reason=FinishReason.STOP,
     )
     assert asyncio.get_running_loop().time() == 2
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -42,15 +44,6 @@ async def test_tokens_are_counted_and_the_quota_is_not_returned(env):
 
     usage = await env.usage()
     assert (usage.used, usage.input_tokens, usage.output_tokens) == (2, 22, 14)
-
-
-async def test_empty_answer_completes(env):
-    reply = await env.reply()
-    env.model.will()
-
-    written = await env.write(reply)
-
-    assert (written.status, written.content) == (Status.COMPLETED, "")
 
 
 async def test_model_gets_the_instructions_and_the_conversation(env):
@@ -133,7 +126,7 @@ async def test_readers_receive_the_end_after_the_commit(env):
         while (arrival := await chunks.receive(within=5)) is not StreamEnd.ENDED:
             assert arrival is not None
         assert (await env.message(reply)).status is Status.COMPLETED
-    assert await env.stream.text_so_far(reply.id) == ""
+    assert await text_so_far(env.stream, reply.id) == ""
 
 
 async def test_next_reply_of_the_room_is_put_on_the_queue(env):
@@ -194,7 +187,7 @@ async def test_text_is_made_storable_for_the_database_and_readers(env, chunks, s
     env.model.will(*chunks, Pause(1), gate)
     async with env.writing(reply):
         await gate.reached()
-        assert await env.stream.text_so_far(reply.id) == stored
+        assert await text_so_far(env.stream, reply.id) == stored
         gate.open()
 
     written = await env.message(reply)

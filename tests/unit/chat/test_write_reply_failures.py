@@ -7,6 +7,7 @@ import pytest
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.model import ReplyError, Status, TokenUsage
 from parley.core.chat.write_reply import MAX_LOST_WORKERS
+from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import LIMITS
 from tests.unit.chat.scripted_model import BreakOff, Gate
 
@@ -175,12 +176,12 @@ async def test_later_attempt_replaces_the_earlier_in_the_stream(env):
     env.model.will("Half an", OVERLOADED)
     env.model.will("A whole", gate, " answer.")
     await env.write(reply)
-    assert await env.stream.text_so_far(reply.id) == "Half an"
+    assert await text_so_far(env.stream, reply.id) == "Half an"
     await asyncio.sleep(env.due_in(reply))
     async with env.writing(reply):
         await gate.reached()
         await asyncio.sleep(0)
-        assert await env.stream.text_so_far(reply.id) == "A whole"
+        assert await text_so_far(env.stream, reply.id) == "A whole"
         gate.open()
 
 

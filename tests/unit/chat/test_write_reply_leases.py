@@ -7,6 +7,7 @@ import pytest
 from parley.core.chat.model import Message, Status
 from parley.core.chat.ports import StreamEnd
 from parley.core.chat.sweep import requeue_overdue
+from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import LIMITS, ChatEnvironment, FreezingUnitOfWork
 from tests.unit.chat.scripted_model import Gate, Pause
 
@@ -152,7 +153,7 @@ async def test_overtaken_worker_does_not_end_the_stream_of_its_successor(env):
             uow.awake.set()
             await overtaken
             # Nor did it clear the other worker's text.
-            assert await env.stream.text_so_far(reply.id) == "An"
+            assert await text_so_far(env.stream, reply.id) == "An"
             gates[1].open()
 
     written = await env.message(reply)
@@ -204,7 +205,7 @@ async def test_worker_stops_when_the_room_is_deleted(env):
 
     assert asyncio.get_running_loop().time() == RENEWAL
     assert len(env.model.closed_by) == 1
-    assert await env.stream.text_so_far(reply.id) == ""
+    assert await text_so_far(env.stream, reply.id) == ""
 
 
 async def test_stop_just_before_the_claim_is_not_missed(env):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from parley.core.chat.model import Chunk, join_chunks
+from parley.core.chat.parts import Part
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 
 
@@ -59,7 +60,7 @@ class MemoryReplyStream:
             log.subscriptions.discard(subscription)
             self._remove_if_unused(reply_id, log)
 
-    async def text_so_far(self, reply_id: UUID) -> str:
+    async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
         return join_chunks(self._logs.get(reply_id, _Log()).chunks)
 
     def close(self) -> None:

@@ -43,6 +43,12 @@ class Metrics:
         self.failed_attempts = counter(
             "parley_reply_failed_attempts", "Attempts at a reply that its model failed", ["model", "code"]
         )
+        self.fallbacks = counter(
+            "parley_model_fallbacks", "Replies that were asked of a fallback instead of their model", ["model", "to"]
+        )
+        self.circuit_changes = counter(
+            "parley_model_circuit_changes", "Changes of a model's circuit breaker to a state", ["model", "state"]
+        )
         self.account_events = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
         self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
         self.swept = counter("parley_swept", "What a sweep found", ["sweep"])

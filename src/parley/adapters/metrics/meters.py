@@ -9,6 +9,7 @@ import structlog
 from parley.adapters.metrics import Metrics
 from parley.core.accounts.model import AuditEvent, Identity
 from parley.core.accounts.ports import AuditTrail
+from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Claim, Ending
 
 log = structlog.get_logger("parley.replies")
@@ -52,6 +53,14 @@ class LoggedReplies:
     def attempt_failed(self, claim: Claim, code: str) -> None:
         self._metrics.failed_attempts.labels(claim.model, code).inc()
         log.warning("attempt_failed", **_ids(claim), model=claim.model, attempt=claim.attempt, code=code)
+
+    def fell_back(self, model: str, to: str) -> None:
+        self._metrics.fallbacks.labels(model, to).inc()
+        log.warning("model_fallback", model=model, to=to)
+
+    def circuit_changed(self, model: str, state: CircuitState) -> None:
+        self._metrics.circuit_changes.labels(model, state.value).inc()
+        log.warning("model_circuit_changed", model=model, state=state.value)
 
     def ended(self, claim: Claim, ending: Ending) -> None:
         seconds = _seconds(claim, ending.at)

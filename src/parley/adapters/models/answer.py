@@ -32,11 +32,11 @@ class Answer:
         self.reason: FinishReason | None = None
         self.done = False
         self.has_text = False
+        self.counts: tuple[object, ...] = ()
         self._label = label
         self._read_chunk = read_chunk
         self._reader = EventReader()
         self._events: list[ModelEvent] = []
-        self._counts: tuple[object, ...] = ()
         self._refused = False
         self._text, self._reasoning = _SurrogatePairs(), _SurrogatePairs()
 
@@ -48,7 +48,7 @@ class Answer:
     @property
     def usage(self) -> TokenUsage | None:
         """The tokens so far, None if the server counted none."""
-        return TokenUsage(*map(_count, self._counts)) if self._counts else None
+        return TokenUsage(*map(_count, self.counts)) if self.counts else None
 
     def read(self, received: bytes | None) -> Iterator[ModelEvent]:
         """The events in these bytes, the last ones for None. Raises VendorError for a server's error before the end."""
@@ -83,7 +83,7 @@ class Answer:
         """The tokens so far, as the server wrote them. An empty count does not replace an earlier one."""
         counts = (read, written, cached, reasoned)
         if counts != (None, None, None, None):
-            self._counts = counts
+            self.counts = counts
 
     def rest(self) -> Iterator[ModelEvent]:
         """After the last bytes: what was held back, then Finished. Raises ModelFailed if the answer is not whole."""

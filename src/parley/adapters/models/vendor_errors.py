@@ -102,10 +102,16 @@ def model_failure(label: str, error: VendorError, *, usage: TokenUsage | None = 
         return ModelUnavailable("model_interrupted", broken, retry_after=error.retry_after, usage=usage, cause=cause)
     if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - the server errors of HTTP
         return ModelUnavailable("model_unavailable", said, retry_after=error.retry_after, usage=usage, cause=cause)
+    return ModelRefused(_refusal_code(status, error.codes), said, usage=usage, cause=cause)
+
+
+def _refusal_code(status: int, codes: tuple[str, ...]) -> str:
     # Google answers a wrong key with status 400 and this reason.
-    if status in _KEY_REJECTED or "API_KEY_INVALID" in error.codes:
-        return ModelRefused("model_rejected_key", said, usage=usage, cause=cause)
-    return ModelRefused("model_rejected_request", said, usage=usage, cause=cause)
+    if status in _KEY_REJECTED or "API_KEY_INVALID" in codes:
+        return "model_rejected_key"
+    if status == HTTPStatus.NOT_FOUND or "model_not_found" in codes:
+        return "model_not_found"
+    return "model_rejected_request"
 
 
 def connection_failure(label: str, error: BaseException) -> ModelUnavailable:

@@ -68,11 +68,13 @@ class VendorModel(ABC, Generic[Client]):
             response = await self._ask(model, conversation)
             async with aclosing(self._bytes(response)) as received:
                 while not answer.done and (data := await self._next(received, answer)) is not None:
-                    silent = True
+                    silent, counts = True, answer.counts
                     for event in answer.read(data):
                         silent = False
                         yield event
-                    if silent:
+                    if answer.counts != counts:
+                        yield SignOfLife(answer.usage)
+                    elif silent:
                         yield SignOfLife()
                 for event in answer.read(None):
                     yield event

@@ -8,6 +8,7 @@ from typing import Any, cast
 from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 
 from parley.adapters.tracing import ending
+from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.language_model import LanguageModel, ModelEvent, Text
 from parley.core.chat.model import Claim, Conversation, Ending
 from parley.core.chat.ports import ReplyMeter
@@ -30,6 +31,13 @@ class TracedMeter:
     def attempt_failed(self, claim: Claim, code: str) -> None:
         get_current_span().add_event("attempt_failed", {"parley.code": code})
         self._meter.attempt_failed(claim, code)
+
+    def fell_back(self, model: str, to: str) -> None:
+        get_current_span().set_attribute("parley.model", to)
+        self._meter.fell_back(model, to)
+
+    def circuit_changed(self, model: str, state: CircuitState) -> None:
+        self._meter.circuit_changed(model, state)
 
     def ended(self, claim: Claim, ending: Ending) -> None:
         get_current_span().set_attribute("parley.end", ending.status.value)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.readers import ReplyReaders
@@ -24,6 +25,7 @@ class ChatPorts:
     room_list_cache: RoomListCache
     shared_reads: SharedReads
     meter: ReplyMeter
+    breakers: CircuitBreakers
     tickets: StreamTickets
     limits: ReplyLimits
     readers: ReplyReaders = field(default_factory=ReplyReaders)

@@ -17,10 +17,14 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class ModelCatalogue:
-    """The models of all providers, each named `provider/model`. `default` is one of them."""
+    """The models of all providers, each named `provider/model`.
+
+    `default` is one of them, and so are the `fallbacks`, each of which is asked when those before it have failed.
+    """
 
     providers: Mapping[str, Provider]
     default: str
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,6 +40,11 @@ class ModelCatalogue:
         chosen = next((wish for wish in wishes if wish is not None), self.default)
         self.check(chosen)
         return chosen
+
+    def fallback(self, model: str) -> str | None:
+        """The model to ask after `model`: the next fallback if it is one, else the first. None if none is left."""
+        following = self.fallbacks[self.fallbacks.index(model) + 1 :] if model in self.fallbacks else self.fallbacks
+        return following[0] if following else None
 
     def writer(self, name: str) -> tuple[LanguageModel, str]:
         """The language model behind `name`, and the provider's own name for it.

@@ -1,26 +1,67 @@
-"""The part of a room's history that is sent to a model."""
+"""The part of a room's history that is sent to a model, the same for every provider."""
 
-from parley.core.chat.model import Claim, Conversation, Turn
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from parley.core.chat.model import Claim, Conversation, Exchange, Role, Status, Turn
 from parley.core.chat.stores import ChatUnit
+from parley.core.text import is_readable
 
-PAGE = 100
+PAGE = 50
 
 
-async def read_conversation(unit: ChatUnit, claim: Claim, *, characters: int) -> Conversation:
-    """The room's instructions and its newest messages of up to `characters` in all, oldest first.
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a model may be told: the message to be answered, and the exchanges before it, newest first."""
 
-    Messages are never cut. The message to be answered is always included, even if it is longer than `characters`.
+    instructions: str | None
+    question: str
+    exchanges: tuple[Exchange, ...]
+
+    def newer_half(self) -> Self:
+        """The same with the newer half of the exchanges, for a model that cannot read them all."""
+        return replace(self, exchanges=self.exchanges[: len(self.exchanges) // 2])
+
+
+async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> History:
+    """The history of a claimed reply with its newest exchanges of up to `characters` in all, cut by `newest_within`."""
+    page = await unit.messages.exchanges(claim.room_id, up_to=claim.position, limit=PAGE)
+    question, exchanges = page[0].question, page[1:]
+    left = characters - len(question)
+    while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_told, exchanges)):
+        page = await unit.messages.exchanges(claim.room_id, up_to=page[-1].position - 1, limit=PAGE)
+        exchanges += page
+    return History(claim.instructions, question, newest_within(exchanges, left))
+
+
+def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Exchange, ...]:
+    """Those of the exchanges, newest first, that a model is told, up to one that as a whole exceeds `characters`."""
+    chosen = []
+    for exchange in filter(is_told, exchanges):
+        characters -= len(exchange.question) + len(exchange.answer or "")
+        if characters < 0:
+            break
+        chosen.append(exchange)
+    return tuple(chosen)
+
+
+def is_told(exchange: Exchange) -> bool:
+    """Whether models are told of the exchange. A failed one is left out whole, as its question may be what failed."""
+    return exchange.status is not Status.FAILED and is_readable(exchange.question)
+
+
+def build_conversation(history: History) -> Conversation:
+    """Turns that begin with a user's, alternate, and end with the message to be answered, as every provider demands.
+
+    A question without a readable answer, such as one that was stopped before any text, is joined with the next one.
     """
     turns: list[Turn] = []
-    left = characters
-    position = claim.position
-    while True:
-        page = await unit.messages.turns_before(claim.room_id, position, limit=PAGE)
-        for _, turn in page:
-            left -= len(turn.content)
-            if left < 0 and turns:
-                break
-            turns.append(turn)
-        if left < 0 or len(page) < PAGE:
-            return Conversation(claim.instructions, tuple(reversed(turns)))
-        position = page[-1][0]
+    asked: list[str] = []
+    for exchange in reversed(history.exchanges):
+        asked.append(exchange.question)
+        if exchange.answer is not None and is_readable(exchange.answer):
+            turns += Turn(Role.USER, "\n\n".join(asked)), Turn(Role.ASSISTANT, exchange.answer)
+            asked = []
+    turns.append(Turn(Role.USER, "\n\n".join([*asked, history.question])))
+    return Conversation(history.instructions, tuple(turns))

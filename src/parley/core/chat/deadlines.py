@@ -1,4 +1,4 @@
-"""Time limits on a model's answer: until its first text, between two chunks of text, and in all."""
+"""Time limits on a model's answer: until its first sign of life, of silence within it, and in all."""
 
 import asyncio
 from types import TracebackType

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.model import Claim, Ending, Status
+from parley.core.chat.model import Claim, Ending, Status, TokenUsage
 from parley.core.chat.stores import ChatUnit
 
 
@@ -35,10 +35,15 @@ async def end_unclaimed_reply(chat: ChatPorts, reply_id: UUID, ending: Ending) -
     return True
 
 
+async def add_tokens(unit: ChatUnit, claim: Claim, usage: TokenUsage | None) -> None:
+    """Count the tokens that an attempt cost on the day whose quota paid, whatever became of the attempt."""
+    if usage is not None:
+        await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, usage=usage)
+
+
 async def _account_for(unit: ChatUnit, claim: Claim, ending: Ending) -> UUID | None:
     """Count the tokens, return the quota of a failed reply, and find the room's next reply."""
-    if ending.usage is not None:
-        await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, usage=ending.usage)
+    await add_tokens(unit, claim, ending.usage)
     if ending.status is Status.FAILED:
         await unit.quota.give_back(claim.account_id, day=claim.charged_on)
     return await unit.replies.next_in_room(claim.room_id)

@@ -114,6 +114,10 @@ class ModelRefused(ModelFailed):
     """Another attempt would fail too: a blocked prompt, a rejected key, a request that the vendor never accepts."""
 
 
+# Codes of a ModelRefused that say nothing of the conversation: another model may answer it.
+PROVIDER_REFUSALS = frozenset({"model_rejected_key", "model_not_found", "model_not_offered", "model_setup_failed"})
+
+
 class ContextTooLong(ModelFailed):
     """The conversation is longer than the model can read. A shorter one may be accepted."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from parley.core.chat.model import EventId, Message
+from parley.core.chat.parts import PartKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,11 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Text that continues what was read. `id` is the position after it."""
+    """Text or reasoning that continues what was read. `id` is the position after it."""
 
     id: EventId
     text: str
+    kind: PartKind = PartKind.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +46,5 @@ ReplyEvent = Snapshot | AttemptStarted | Delta | ReplyEnded | KeepAlive
 
 
 def end_of(message: Message) -> EventId:
-    """The id of an ended reply's last event: one more than the position after its text."""
-    return EventId(message.attempt, len(message.content) + 1)
+    """The id of an ended reply's last event: one more than the position after its parts."""
+    return EventId(message.attempt, sum(len(part.text) for part in message.parts) + 1)

@@ -1,25 +1,29 @@
 """Reading a reply while it is written, from any position to its end.
 
-A position is an attempt and a number of characters. Of a chunk that overlaps the position only the new part is sent, a
-chunk that leaves a gap is skipped, and what is missing at the end comes from the database. Hence readers see no gap
-and no repetition, whatever the stream lost or sent twice.
+A position is an attempt and a number of characters of all parts. Of a chunk that overlaps the position only what is
+new is sent, a chunk that leaves a gap is skipped, and what is missing at the end comes from the database. Hence readers
+see no gap and no repetition, whatever the stream lost or sent twice.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import NotAReply
 from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
 from parley.core.chat.messages import read_message
-from parley.core.chat.model import Chunk, EventId, Message, Role
+from parley.core.chat.model import Chunk, EventId, Message, Role, split_into_chunks
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 from parley.core.errors import Unavailable
 
 BEGINNING = EventId(0, 0)
 # How often the database is asked for an awaited end, as its announcement may be lost.
 POLL_SECONDS = 1.0
+# How often a reader's permission is checked. With the second after which every process knows that a session has ended,
+# this keeps a stream from outliving its session by 5 s.
+PERMISSION_SECONDS = 3.0
 
 
 async def follow_reply(
@@ -30,11 +34,13 @@ async def follow_reply(
     reply_id: UUID,
     after: EventId | None,
     keep_alive_seconds: float,
+    may_read: Callable[[], Awaitable[bool]],
 ) -> AsyncGenerator[ReplyEvent, None]:
     """A Snapshot, then every event behind `after`, ending with ReplyEnded.
 
-    ReplyEnded is missing if the room was deleted or the stream is closed. After `keep_alive_seconds` without an event
-    there is a KeepAlive, and the database is read again. No unit of work is open between events. Raises
+    ReplyEnded is missing if the room was deleted, the stream is closed, or `may_read`, which is asked every
+    PERMISSION_SECONDS, returns False. After `keep_alive_seconds` without an event there is a KeepAlive, whatever the
+    stream delivered meanwhile, and the database is read again. No unit of work is open between events. Raises
     MessageNotFound, NotAReply or TooManyRequests before the first event.
     """
     async with chat.readers.reading(reply_id), chat.stream.follow(reply_id) as chunks:
@@ -45,24 +51,22 @@ async def follow_reply(
         yield Snapshot(found)
         message: Message | None = found
         position = _start_position(after, found)
-        following: Chunk | StreamEnd | None = None
-        timeout = keep_alive_seconds
+        silence = _Timer(keep_alive_seconds)
+        arrivals = _Arrivals(chunks, silence, may_read)
         while message is not None and not message.status.ended:
-            received = following or await chunks.receive(within=timeout)
-            following = None
-            if isinstance(received, Chunk):
-                received, following = await _merge_waiting(received, chunks)
-                for event in _new_events(received, position):
-                    position = event.id
-                    yield event
-                continue
+            received = await arrivals.take()
             if received is StreamEnd.CLOSED:
                 return
-            if received is None:
+            for event in _new_events(received, position):
+                position = event.id
+                yield event
+                silence.start()
+            if silent := silence.left <= 0:
                 yield KeepAlive()
-            message = await _read_or_keep(chat, account_id, message)
-            # An announced end that the database does not show yet is looked for again soon.
-            timeout = POLL_SECONDS if received is StreamEnd.ENDED else timeout
+            if silent or received is StreamEnd.ENDED:
+                message = await _read_or_keep(chat, account_id, message)
+                # An announced end that the database does not show yet is looked for again soon.
+                silence.start(POLL_SECONDS if received is StreamEnd.ENDED else None)
     for last_event in _last_events(message, position):
         yield last_event
 
@@ -85,6 +89,47 @@ async def wait_for_end(
             if not isinstance(received, Chunk):
                 message = await _read(chat, account_id, room_id, reply_id)
     return message
+
+
+class _Timer:
+    def __init__(self, seconds: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._seconds = seconds
+        self.start()
+
+    @property
+    def left(self) -> float:
+        """The seconds until it is due; zero or less once it is."""
+        return self._due - self._clock()
+
+    def start(self, seconds: float | None = None) -> None:
+        """Start anew, with the same number of seconds unless another one is given."""
+        self._seconds = self._seconds if seconds is None else seconds
+        self._due = self._clock() + self._seconds
+
+
+class _Arrivals:
+    """What a subscription delivers to one reader, for as long as `may_read`."""
+
+    def __init__(self, chunks: StreamSubscription, silence: _Timer, may_read: Callable[[], Awaitable[bool]]) -> None:
+        self._chunks = chunks
+        self._silence = silence
+        self._may_read = may_read
+        self._permission = _Timer(PERMISSION_SECONDS)
+        self._following: Chunk | StreamEnd | None = None
+
+    async def take(self) -> Chunk | StreamEnd | None:
+        """As `StreamSubscription.receive`, with chunks merged; None also when the permission is to be checked."""
+        if self._permission.left <= 0:
+            if not await self._may_read():
+                return StreamEnd.CLOSED
+            self._permission.start()
+        received, self._following = self._following, None
+        if received is None:
+            received = await self._chunks.receive(within=min(self._silence.left, self._permission.left))
+        if isinstance(received, Chunk):
+            received, self._following = await _merge_waiting(received, self._chunks)
+        return received
 
 
 async def _read(chat: ChatPorts, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message | None:
@@ -113,24 +158,38 @@ async def _merge_waiting(chunk: Chunk, chunks: StreamSubscription) -> tuple[Chun
     Fewer events for a slow reader, so that a process that fell behind catches up.
     """
     following = await chunks.receive(within=0)
-    while isinstance(following, Chunk) and (following.attempt, following.start) == (chunk.attempt, chunk.end):
-        chunk = Chunk(chunk.attempt, chunk.start, chunk.text + following.text)
+    if not isinstance(following, Chunk) or not _continues(chunk, chunk.end, following):
+        return chunk, following
+    texts, end = [chunk.text], chunk.end
+    while isinstance(following, Chunk) and _continues(chunk, end, following):
+        texts.append(following.text)
+        end = following.end
         following = await chunks.receive(within=0)
-    return chunk, following
+    return replace(chunk, text="".join(texts)), following
 
 
-def _new_events(chunk: Chunk, position: EventId) -> Iterator[AttemptStarted | Delta]:
-    """The events of a chunk for a reader at `position`."""
+def _continues(chunk: Chunk, end: int, following: Chunk) -> bool:
+    """Whether `following` continues what began with `chunk` and reaches to `end`."""
+    return (following.attempt, following.start, following.kind) == (chunk.attempt, end, chunk.kind)
+
+
+def _new_events(chunk: Chunk | StreamEnd | None, position: EventId) -> Iterator[AttemptStarted | Delta]:
+    """The events of a chunk for a reader at `position`; none of anything else."""
+    if not isinstance(chunk, Chunk):
+        return
     if chunk.attempt > position.attempt:
         position = EventId(chunk.attempt, 0)
         yield AttemptStarted(position)
     if chunk.attempt == position.attempt and chunk.start <= position.offset < chunk.end:
-        yield Delta(EventId(chunk.attempt, chunk.end), chunk.text[position.offset - chunk.start :])
+        yield Delta(EventId(chunk.attempt, chunk.end), chunk.text[position.offset - chunk.start :], chunk.kind)
 
 
 def _last_events(message: Message | None, position: EventId) -> Iterator[ReplyEvent]:
     """The rest of an ended reply for a reader at `position`, and its end; nothing if it was deleted."""
     if message is None:
         return
-    yield from _new_events(Chunk(message.attempt, 0, message.content), position)
+    for chunk in (Chunk(message.attempt, 0, ""), *split_into_chunks(message.attempt, message.parts)):
+        for event in _new_events(chunk, position):
+            position = event.id
+            yield event
     yield ReplyEnded(end_of(message), message)

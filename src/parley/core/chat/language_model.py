@@ -23,7 +23,13 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
-    """The provider sent something that is neither text nor reasoning, for example a keep-alive comment."""
+    """The provider sent something that is neither text nor reasoning, for example a keep-alive comment.
+
+    `usage` is what the attempt has cost by now, if the provider counts on the way. The last one that is not None
+    counts for an attempt that is stopped or fails.
+    """
+
+    usage: TokenUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
+from parley.core.chat.parts import text_of
 from parley.core.chat.stores import ChatUnit
-from parley.core.text import check_text
+from parley.core.errors import InvalidInput
+from parley.core.text import check_text, is_readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ async def post_message(
     them nothing has changed.
     """
     check_text("content", content, longest=MESSAGE_CHARACTERS)
+    if not is_readable(content):
+        raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
     idempotency_key = None if key is None else _idempotency_key(key, content, model)
     question_id, reply_id, now = chat.new_id(), chat.new_id(), chat.now()
     async with chat.uow() as unit:
@@ -96,6 +100,17 @@ async def read_message(chat: ChatPorts, *, account_id: UUID, room_id: UUID, mess
     return message
 
 
+async def add_parts_so_far(chat: ChatPorts, message: Message, *, account_id: UUID) -> Message:
+    """A reply that is being written, with what its readers have of it; any other message as it is."""
+    if message.status.ended or message.attempt == 0:
+        return message
+    parts = await chat.stream.parts_so_far(message.id)
+    if parts:
+        return replace(message, content=text_of(parts), parts=parts)
+    # It may have ended since it was read, and its stream with it.
+    return await read_message(chat, account_id=account_id, room_id=message.room_id, message_id=message.id)
+
+
 def message_page(found: list[Message], limit: int) -> MessagePage:
     """A page of `limit` out of up to `limit + 1` messages, oldest first; one too many says that older ones follow."""
     items = found[-limit:]
@@ -128,7 +143,15 @@ async def _replay(
         raise MessageNotFound
     question, reply = exchange
     as_accepted = replace(
-        reply, status=Status.PENDING, content="", usage=None, error=None, completed_at=None, attempt=0
+        reply,
+        status=Status.PENDING,
+        content="",
+        parts=(),
+        finish_reason=None,
+        usage=None,
+        error=None,
+        completed_at=None,
+        attempt=0,
     )
     allowance = await unit.quota.look(room.account_id, now=now)
     return Accepted(question, as_accepted, allowance, replayed=True)

@@ -1,10 +1,12 @@
 """The data of the chat module: rooms, messages, and replies while they are written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from uuid import UUID
+
+from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 
 MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
@@ -84,7 +86,10 @@ class ReplyError:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply."""
+    """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply.
+
+    `content` is the text of `parts`. If no parts are given, it is the only part.
+    """
 
     id: UUID
     room_id: UUID
@@ -99,6 +104,21 @@ class Message:
     error: ReplyError | None = None
     completed_at: datetime | None = None
     attempt: int = 0
+    parts: tuple[Part, ...] = ()
+    finish_reason: FinishReason | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", parts_with(self.content, self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text."""
+
+    position: int
+    question: str
+    answer: str | None
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +183,18 @@ class Lease(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The final state of a reply."""
+    """The final state of a reply. `content` and `parts` are related as in Message."""
 
     status: Status
     content: str
     at: datetime
     usage: TokenUsage | None = None
     error: ReplyError | None = None
+    parts: tuple[Part, ...] = ()
+    finish_reason: FinishReason | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", parts_with(self.content, self.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +215,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, order=True)
 class EventId:
-    """A reader's position in a reply's stream: an attempt and a number of its characters.
+    """A reader's position in a reply's stream: an attempt and a number of its characters, those of all parts.
 
     As the position is a number of characters, any stream can be resumed from the database alone.
     """
@@ -204,25 +229,38 @@ class EventId:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Text of one attempt, and the number of characters before it. An empty chunk at 0 begins an attempt."""
+    """Text or reasoning of one attempt, and the number of characters before it, those of all parts.
+
+    An empty chunk at 0 begins an attempt.
+    """
 
     attempt: int
     start: int
     text: str
+    kind: PartKind = PartKind.TEXT
 
     @property
     def end(self) -> int:
         return self.start + len(self.text)
 
 
-def join_chunks(chunks: Iterable[Chunk]) -> str:
-    """The text of one attempt's chunks, oldest first, from its beginning up to the first gap."""
-    text = ""
+def join_chunks(chunks: Iterable[Chunk]) -> tuple[Part, ...]:
+    """The parts of which one attempt's chunks consist, oldest first, from its beginning up to the first gap."""
+    found, end = list[Part](), 0
     for chunk in chunks:
-        if chunk.start > len(text):
+        if chunk.start > end:
             break
-        text += chunk.text[len(text) - chunk.start :]
-    return text
+        found.append(Part(chunk.kind, chunk.text[end - chunk.start :]))
+        end = max(end, chunk.end)
+    return join_parts(found)
+
+
+def split_into_chunks(attempt: int, parts: Iterable[Part], *, start: int = 0) -> Iterator[Chunk]:
+    """One chunk for each part of an attempt, the first one behind `start` characters."""
+    for part in parts:
+        chunk = Chunk(attempt, start, part.text, part.kind)
+        start = chunk.end
+        yield chunk
 
 
 def utc_day(moment: datetime) -> date:

@@ -8,7 +8,9 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Chunk, Claim, Ending
+from parley.core.chat.parts import Part
 
 
 class ReplyMeter(Protocol):
@@ -22,6 +24,12 @@ class ReplyMeter(Protocol):
 
     def attempt_failed(self, claim: Claim, code: str) -> None:
         """The model failed; another attempt may or may not follow. `code` is that of a ModelFailed."""
+
+    def fell_back(self, model: str, to: str) -> None:
+        """A reply is asked of another model, as its own failed or has an open circuit breaker. Both are offered."""
+
+    def circuit_changed(self, model: str, state: CircuitState) -> None:
+        """The circuit breaker of a model, which replies ask for, has a new state."""
 
     def ended(self, claim: Claim, ending: Ending) -> None:
         """The reply has ended in the database. Called once for each reply."""
@@ -47,7 +55,7 @@ class StopSignals(Protocol):
 
 
 class StreamEnd(Enum):
-    """What a stream delivers besides text."""
+    """What a stream delivers besides chunks."""
 
     ENDED = "ended"
     CLOSED = "closed"
@@ -63,7 +71,7 @@ class StreamSubscription(Protocol):
 
 
 class ReplyStream(Protocol):
-    """Carries the text of replies to their readers while it is written. What it loses is in the database at the end."""
+    """Carries the parts of replies to readers while they are written. What it loses is in the database at the end."""
 
     async def append(self, reply_id: UUID, chunk: Chunk) -> None:
         """Send a chunk to every reader; it is dropped unless its attempt and end come after those of the last one.
@@ -77,8 +85,8 @@ class ReplyStream(Protocol):
     def follow(self, reply_id: UUID) -> AbstractAsyncContextManager[StreamSubscription]:
         """All chunks of the latest attempt so far, oldest first, then those to come. Any reply_id is valid."""
 
-    async def text_so_far(self, reply_id: UUID) -> str:
-        """The latest attempt's text from its beginning up to the first gap; empty if nothing is known here."""
+    async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
+        """The latest attempt's parts from its beginning up to the first gap; empty if nothing is known here."""
 
     def close(self) -> None:
         """Send CLOSED to every present and future subscription, as shutdown must not wait for readers."""

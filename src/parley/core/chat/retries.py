@@ -1,24 +1,49 @@
-"""Whether and when a reply is attempted again after its model failed."""
+"""Whether, when, and of which model a reply is asked for again after a model failed."""
 
 from dataclasses import dataclass
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.errors import ModelFailed, ModelUnavailable
-from parley.core.chat.model import Claim, Ending, ReplyError, Status
+from parley.core.chat.circuit_breaker import CircuitState
+from parley.core.chat.errors import PROVIDER_REFUSALS, ModelFailed, ModelUnavailable
+from parley.core.chat.model import Claim, Ending, ReplyError, Status, TokenUsage
+from parley.core.chat.parts import Part, text_of
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
+# While a fallback is left: a reader should not wait long for a model that may be down.
+FIRST_QUICK_RETRY_SECONDS = 0.1
+LONGEST_QUICK_RETRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Another attempt may succeed, in `seconds`."""
+    """Another attempt may succeed, in `seconds`.
+
+    `usage` is what the failed one cost. `fallback` is the model to ask then, None for the same one. A `quick` retry
+    is put on the queue by its worker, as the sweeper would take a second to find it.
+    """
 
     seconds: float
+    usage: TokenUsage | None = None
+    fallback: str | None = None
+    quick: bool = False
 
 
-def after_failure(chat: ChatPorts, claim: Claim, text: str, failure: ModelFailed) -> Ending | Retry:
-    """A failed end with the attempt's `text`, or a retry if the failure may pass and attempts are left."""
+def is_of_provider(failure: ModelFailed) -> bool:
+    """Whether another model may answer where this one failed: the conversation is not the cause."""
+    return isinstance(failure, ModelUnavailable) or failure.code in PROVIDER_REFUSALS
+
+
+def after_failure(
+    chat: ChatPorts, claim: Claim, parts: tuple[Part, ...], failure: ModelFailed, usage: TokenUsage | None
+) -> Ending | Retry:
+    """A failed end with the attempt's `parts`, or a retry if the failure may pass and attempts or fallbacks are left.
+
+    `claim.model` is the model that failed, and `usage` what that cost.
+    """
+    fallback = chat.catalogue.fallback(claim.model)
+    if fallback is not None and is_of_provider(failure):
+        return _quick_retry(chat, claim, failure, usage) or Retry(0.0, usage, fallback, quick=True)
     if isinstance(failure, ModelUnavailable) and claim.failures + 1 < chat.limits.attempts:
         delay = failure.retry_after
         if delay is None:
@@ -26,5 +51,16 @@ def after_failure(chat: ChatPorts, claim: Claim, text: str, failure: ModelFailed
             backoff = min(FIRST_RETRY_SECONDS * 2.0**claim.failures, LONGEST_RETRY_SECONDS)
             delay = backoff * (0.5 + chat.jitter() / 2)
         if delay <= chat.limits.total:
-            return Retry(delay)
-    return Ending(Status.FAILED, text, chat.now(), error=ReplyError(failure.code, failure.detail))
+            return Retry(delay, usage)
+    error = ReplyError(failure.code, failure.detail)
+    return Ending(Status.FAILED, text_of(parts), chat.now(), usage, error=error, parts=parts)
+
+
+def _quick_retry(chat: ChatPorts, claim: Claim, failure: ModelFailed, usage: TokenUsage | None) -> Retry | None:
+    """Another attempt with the same model although it has a fallback, or None if that should be asked now."""
+    if not isinstance(failure, ModelUnavailable) or claim.failures + 1 >= chat.limits.attempts:
+        return None
+    delay = min(FIRST_QUICK_RETRY_SECONDS * 2.0**claim.failures, LONGEST_QUICK_RETRY_SECONDS)
+    if (failure.retry_after or 0.0) > delay or chat.breakers.of(claim.model).state is CircuitState.OPEN:
+        return None
+    return Retry(delay, usage, quick=True)

@@ -9,13 +9,13 @@ from parley.core.chat.model import (
     Allowance,
     Claim,
     Ending,
+    Exchange,
     IdempotencyKey,
     Lease,
     Message,
     Room,
     RoomCursor,
     TokenUsage,
-    Turn,
 )
 
 
@@ -67,10 +67,10 @@ class Messages(Protocol):
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         """The `limit` messages with the lowest positions above `position`, oldest first. The account is not checked."""
 
-    async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
-        """Up to `limit` turns below `position`, newest first, each with its position.
+    async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
+        """The `limit` newest exchanges whose replies have positions of at most `up_to`, newest first, in any status.
 
-        Failed, unfinished and empty replies are left out.
+        The account is not checked.
         """
 
 
@@ -87,12 +87,13 @@ class Replies(Protocol):
     async def renew(self, claim: Claim, *, lease: float) -> Lease: ...
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Write text, status and usage. False if the claim was overtaken or the reply was deleted."""
+        """Write text, status, usage and the claim's model. False if it was overtaken or the reply was deleted."""
 
-    async def postpone(self, claim: Claim, *, seconds: float) -> bool:
-        """Make the reply pending again and count a failure. False as for `end`.
+    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
+        """Make the reply pending again, with one failure more of the claim's model. False as for `end`.
 
-        It is due in `seconds`, or at once if a stop was requested.
+        It is due in `seconds`, or at once if a stop was requested. A `fallback` is the model to ask then, which has
+        not failed yet.
         """
 
     async def release(self, claim: Claim) -> bool:

@@ -5,24 +5,31 @@ changes nothing.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.conversation import read_conversation
+from parley.core.chat.ask_model import observed_by, with_available_model
+from parley.core.chat.conversation import History, build_conversation, read_history
 from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
-from parley.core.chat.end_reply import end_reply
-from parley.core.chat.errors import ModelFailed, ModelUnavailable
-from parley.core.chat.language_model import Finished, Text
+from parley.core.chat.end_reply import add_tokens, end_reply
+from parley.core.chat.errors import ContextTooLong, ModelFailed, ModelUnavailable
+from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
 from parley.core.chat.leases import keep_lease, repeat_while_unavailable
-from parley.core.chat.model import Claim, Conversation, Ending, Lease, ReplyError, Status
+from parley.core.chat.model import Claim, Ending, FinishReason, Lease, ReplyError, Status, TokenUsage
+from parley.core.chat.parts import Part, PartKind, text_of
 from parley.core.chat.retries import Retry, after_failure
 from parley.core.tasks import cancel_and_wait, finish
+from parley.core.text import is_readable
 
 # After so many lost workers the reply itself is assumed to be what kills them.
 MAX_LOST_WORKERS = 20
+
+# None: the lease was lost, and the reply is no longer this worker's to end.
+Outcome = Ending | Retry | None
 
 
 async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
@@ -31,24 +38,31 @@ async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
     If cancelled, it releases the reply, so that another worker can claim it at once. Raises Unavailable when the
     database does not answer for the length of a lease; the sweeper then finds the reply.
     """
+    outcome = await _claim_and_write(chat, reply_id)
+    if isinstance(outcome, Retry) and outcome.quick:
+        await asyncio.sleep(outcome.seconds)
+        await chat.queue.put(reply_id)
+
+
+async def _claim_and_write(chat: ChatPorts, reply_id: UUID) -> Outcome:
     # Subscribed before the claim, so that no stop can be missed in between.
     async with chat.stop_signals.listen(reply_id) as stop_signal:
         async with chat.uow() as unit:
             claim = await unit.replies.claim(reply_id, lease=chat.limits.lease)
             if claim is None:
-                return
-            conversation = await read_conversation(unit, claim, characters=chat.limits.context_characters)
+                return None
+            history = await read_history(unit, claim, characters=chat.limits.context_characters)
             await unit.commit()
         chat.meter.claimed(claim)
         draft = Draft(stream=chat.stream, reply_id=reply_id, attempt=claim.attempt)
-        await _write_claimed(_Attempt(chat, claim, draft), conversation, stop_signal)
+        return await _write_claimed(_Attempt(chat, claim, draft), history, stop_signal)
 
 
-async def _write_claimed(attempt: "_Attempt", conversation: Conversation, stop_signal: asyncio.Event) -> None:
+async def _write_claimed(attempt: "_Attempt", history: History, stop_signal: asyncio.Event) -> Outcome:
     try:
-        outcome = await attempt.run(conversation, stop_signal)
+        outcome = await attempt.run(history, stop_signal)
     except asyncio.CancelledError:
-        await finish(_release(attempt.chat, attempt.claim))
+        await finish(_release(attempt.chat, attempt.claim, attempt.usage))
         raise
     except Exception:
         # A fault of ours counts as a failure of the attempt; the caller logs it.
@@ -56,26 +70,33 @@ async def _write_claimed(attempt: "_Attempt", conversation: Conversation, stop_s
         await finish(_conclude(attempt.chat, attempt.claim, attempt.failed(fault)))
         raise
     await finish(_conclude(attempt.chat, attempt.claim, outcome))
+    return outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Attempt:
-    """One claimed attempt, whose text is `draft`."""
+    """One claimed attempt, which is written into `draft`.
+
+    `claim.model` is the model that is asked in fact, and `usage` what it has cost by now.
+    """
 
     chat: ChatPorts
     claim: Claim
     draft: Draft
+    usage: TokenUsage | None = None
 
-    async def run(self, conversation: Conversation, stop_signal: asyncio.Event) -> Ending | Retry | None:
+    async def run(self, history: History, stop_signal: asyncio.Event) -> Outcome:
         """How the attempt ended; None if its lease was lost, and the reply is no longer this worker's to end."""
         chat, claim = self.chat, self.claim
-        if claim.attempt - claim.failures > MAX_LOST_WORKERS:
+        # Failures of the models that were asked before a fallback are counted no more.
+        earlier_failures = chat.limits.attempts * len(chat.catalogue.fallbacks)
+        if claim.attempt - claim.failures > MAX_LOST_WORKERS + earlier_failures:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
-            return Ending(Status.STOPPED, await chat.stream.text_so_far(claim.reply_id), chat.now())
+            return self._stopped(await chat.stream.parts_so_far(claim.reply_id))
         await self.draft.begin()
-        asking = asyncio.create_task(self._ask(conversation))
+        asking = asyncio.create_task(self._ask(history))
         leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal))
         sending = asyncio.create_task(self.draft.send_delayed())
         try:
@@ -85,24 +106,51 @@ class _Attempt:
         if not asking.cancelled():
             return self._outcome(asking)
         stopped = leasing.result() is Lease.STOP_REQUESTED
-        return Ending(Status.STOPPED, self.draft.text, chat.now()) if stopped else None
+        return self._stopped(self.draft.parts) if stopped else None
 
-    async def _ask(self, conversation: Conversation) -> Finished:
+    async def _ask(self, history: History) -> Finished:
         """Read the model's answer into the draft. Raises ModelFailed."""
-        writer, model = self.chat.catalogue.writer(self.claim.model)
+        self.claim = with_available_model(self.chat, self.claim)
         limits = self.chat.limits
-        async with (
-            aclosing(writer.reply(model, conversation)) as answer,
-            Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines,
-        ):
-            async for event in answer:
-                deadlines.reset()
-                if isinstance(event, Finished):
+        with observed_by(self.chat.breakers.of(self.claim.model)):
+            async with Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines:
+                finished = await self._read_answer(history, deadlines)
+        self.usage = finished.usage or self.usage
+        if not is_readable(text_of(self.draft.parts)):
+            raise ModelUnavailable("empty_answer", "The model answered nothing that can be read.")
+        return finished
+
+    async def _read_answer(self, history: History, deadlines: Deadlines) -> Finished:
+        """Ask, again with half of the history while it is too long for the model, and read the answer to its end."""
+        writer, model = self.chat.catalogue.writer(self.claim.model)
+        while True:
+            try:
+                async with aclosing(writer.reply(model, build_conversation(history))) as answer:
+                    return await self._read_events(answer, deadlines)
+            except ContextTooLong:
+                if self.draft.parts or not history.exchanges:
+                    raise
+                history = history.newer_half()
+
+    async def _read_events(self, answer: AsyncGenerator[ModelEvent, None], deadlines: Deadlines) -> Finished:
+        breaker = self.chat.breakers.of(self.claim.model)
+        async for event in answer:
+            deadlines.reset()
+            match event:
+                case Finished():
                     return event
-                if isinstance(event, Text):
-                    if not self.draft.text:
+                case SignOfLife(usage):
+                    self.usage = usage or self.usage
+                case Reasoning(text):
+                    breaker.answering()
+                    await self.draft.add(PartKind.REASONING, text)
+                case Text(text):
+                    breaker.answering()
+                    if not self.draft.has_text:
                         self.chat.meter.first_text(self.claim, self.chat.now())
-                    await self.draft.add(event.text)
+                    await self.draft.add(PartKind.TEXT, text)
+            if self.draft.too_long:
+                return Finished(None, FinishReason.LENGTH)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
@@ -110,11 +158,17 @@ class _Attempt:
             finished = asking.result()
         except ModelFailed as failure:
             return self.failed(failure)
-        return Ending(Status.COMPLETED, self.draft.text, self.chat.now(), usage=finished.usage)
+        return self._ended(Status.COMPLETED, self.draft.parts, finished.reason)
+
+    def _stopped(self, parts: tuple[Part, ...]) -> Ending:
+        return self._ended(Status.STOPPED, parts)
+
+    def _ended(self, status: Status, parts: tuple[Part, ...], reason: FinishReason | None = None) -> Ending:
+        return Ending(status, text_of(parts), self.chat.now(), self.usage, parts=parts, finish_reason=reason)
 
     def failed(self, failure: ModelFailed) -> Ending | Retry:
         self.chat.meter.attempt_failed(self.claim, failure.code)
-        return after_failure(self.chat, self.claim, self.draft.text, failure)
+        return after_failure(self.chat, self.claim, self.draft.parts, failure, failure.usage or self.usage)
 
 
 async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | None) -> None:
@@ -125,18 +179,22 @@ async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | Non
         match outcome:
             case Ending():
                 written = await end_reply(chat, claim, outcome)
-            case Retry(seconds):
-                written = await _postpone(chat, claim, seconds)
+            case Retry():
+                written = await _postpone(chat, claim, outcome)
         if not written:
             await _close_stream_of_deleted(chat, claim)
 
     await repeat_while_unavailable(write, seconds=chat.limits.lease)
 
 
-async def _postpone(chat: ChatPorts, claim: Claim, seconds: float) -> bool:
+async def _postpone(chat: ChatPorts, claim: Claim, retry: Retry) -> bool:
     async with chat.uow() as unit:
-        postponed = await unit.replies.postpone(claim, seconds=seconds)
+        postponed = await unit.replies.postpone(claim, seconds=retry.seconds, fallback=retry.fallback)
+        if postponed:
+            await add_tokens(unit, claim, retry.usage)
         await unit.commit()
+    if postponed and retry.fallback is not None:
+        chat.meter.fell_back(claim.model, retry.fallback)
     return postponed
 
 
@@ -148,9 +206,11 @@ async def _close_stream_of_deleted(chat: ChatPorts, claim: Claim) -> None:
         await chat.stream.end(claim.reply_id)
 
 
-async def _release(chat: ChatPorts, claim: Claim) -> None:
+async def _release(chat: ChatPorts, claim: Claim, usage: TokenUsage | None) -> None:
     async with chat.uow() as unit:
         released = await unit.replies.release(claim)
+        if released:
+            await add_tokens(unit, claim, usage)
         await unit.commit()
     if released:
         await chat.queue.put(claim.reply_id)

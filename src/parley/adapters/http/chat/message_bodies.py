@@ -21,7 +21,7 @@ from parley.adapters.http.openapi.fields import (
     example,
 )
 from parley.adapters.http.pagination import NextCursor
-from parley.core.chat.model import MESSAGE_CHARACTERS, Message
+from parley.core.chat.model import MESSAGE_CHARACTERS, Message, TokenUsage
 
 ModelName = Annotated[
     str, Meta(max_length=200), described("One of GET /models; null for the default model", MODEL, format="model")
@@ -40,10 +40,12 @@ class NewMessage(Struct, forbid_unknown_fields=True):
 
 
 class ReplyUsage(Struct):
-    """Tokens as counted by the model."""
+    """Tokens as counted by the model's provider; null what it did not count."""
 
-    input_tokens: Annotated[int, described("Input tokens", 6)]
-    output_tokens: Annotated[int, described("Output tokens", 8)]
+    input_tokens: Annotated[int | None, described("Input tokens", 6)]
+    output_tokens: Annotated[int | None, described("Output tokens, those of reasoning included", 8)]
+    cached_input_tokens: Annotated[int | None, described("Input tokens that the provider had in its cache", None)]
+    reasoning_tokens: Annotated[int | None, described("Output tokens of reasoning", None)]
 
 
 class ReplyError(Struct):
@@ -51,6 +53,13 @@ class ReplyError(Struct):
 
     code: Annotated[str, described("A stable error code for programs", "model_unavailable")]
     detail: Annotated[str, described("An explanation for people", "The model did not answer.")]
+
+
+class PartBody(Struct):
+    """A passage of a message: text, or what the model thought before and between."""
+
+    type: Annotated[Literal["reasoning", "text"], described("Only text is part of `content`", "text")]
+    text: Annotated[str, described("The passage", REPLY["content"])]
 
 
 class MessageBody(Struct):
@@ -62,6 +71,10 @@ class MessageBody(Struct):
     content: Annotated[
         str, described("The text so far; of a failed reply, the text before the failure", REPLY["content"])
     ]
+    parts: Annotated[
+        list[PartBody],
+        described("What was written, in that order; the parts of type `text` make up `content`", REPLY["parts"]),
+    ]
     status: Annotated[
         Literal["completed", "pending", "generating", "failed", "stopped"],
         described("A reply is pending, then generating, then completed, failed or stopped", "completed"),
@@ -69,6 +82,14 @@ class MessageBody(Struct):
     model: Annotated[str | None, described("The model that generates the reply; null for a user's message", MODEL)]
     reply_to: Annotated[
         UUID | None, described("The id of the message that the reply answers; null for a user's message", MESSAGE_ID)
+    ]
+    finish_reason: Annotated[
+        Literal["stop", "length", "content_filter"] | None,
+        described(
+            "Why the model ended the reply: it was done, it reached a limit of length, or its provider's filter cut it "
+            "off or refused; null if the model did not end it",
+            "stop",
+        ),
     ]
     usage: Annotated[
         ReplyUsage | None, described("Tokens of the reply; null until the model has counted them", REPLY["usage"])
@@ -108,11 +129,17 @@ def message_body(message: Message) -> MessageBody:
         chatroom_id=message.room_id,
         role=message.role.value,
         content=message.content,
+        parts=[PartBody(part.kind.value, part.text) for part in message.parts],
         status=message.status.value,
         model=message.model,
         reply_to=message.reply_to,
-        usage=None if usage is None else ReplyUsage(usage.input_tokens or 0, usage.output_tokens or 0),
+        finish_reason=None if message.finish_reason is None else message.finish_reason.value,
+        usage=None if usage is None else _usage_body(usage),
         error=None if error is None else ReplyError(error.code, error.detail),
         created_at=message.created_at,
         completed_at=message.completed_at,
     )
+
+
+def _usage_body(usage: TokenUsage) -> ReplyUsage:
+    return ReplyUsage(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.reasoning_tokens)

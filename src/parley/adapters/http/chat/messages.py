@@ -35,7 +35,7 @@ from parley.core.chat.errors import (
     UnknownModel,
 )
 from parley.core.chat.follow_reply import wait_for_end
-from parley.core.chat.messages import Accepted, post_message, read_message, read_messages
+from parley.core.chat.messages import Accepted, add_parts_so_far, post_message, read_message, read_messages
 from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance, Role
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.chat.tickets import TICKET_SECONDS, Ticket
@@ -160,14 +160,12 @@ class MessageController(Controller):
             ),
         ] = None,
     ) -> Response[MessageBody]:
-        """`Prefer: wait=N` waits for a reply that is being written; otherwise it is returned as it is."""
+        """`Prefer: wait=N` waits for a reply that is being written; otherwise it is returned as far as it is."""
         found = await read_message(
             ports.chat, account_id=request.user.account_id, room_id=chatroom_id, message_id=message_id
         )
         seconds = wait_seconds(prefer)
-        if seconds is None:
-            return Response(message_body(found))
-        if seconds > 0 and found.role is Role.ASSISTANT and not found.status.ended:
+        if seconds and found.role is Role.ASSISTANT and not found.status.ended:
             ended = await wait_for_end(
                 ports.chat,
                 account_id=request.user.account_id,
@@ -176,7 +174,9 @@ class MessageController(Controller):
                 seconds=seconds,
             )
             found = ended or found
-        return Response(message_body(found), headers={"Preference-Applied": f"wait={seconds}"})
+        found = await add_parts_so_far(ports.chat, found, account_id=request.user.account_id)
+        applied = None if seconds is None else {"Preference-Applied": f"wait={seconds}"}
+        return Response(message_body(found), headers=applied)
 
     @post(
         "/messages/{message_id:uuid}/stop",

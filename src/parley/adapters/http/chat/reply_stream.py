@@ -22,18 +22,23 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId
+from parley.core.chat.parts import PartKind
 from parley.core.chat.tickets import TicketInvalid
-from parley.core.errors import InvalidInput
+from parley.core.errors import InvalidInput, Unavailable
 
 KEEP_ALIVE_SECONDS = 15.0
 # Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
 _OPENING = b"retry: 1000\n\n"
 _KEEP_ALIVE = b": ping\n\n"
 _EVENT_ID = re.compile("([0-9]{1,9})-([0-9]{1,9})")
+_NAMES = {PartKind.TEXT: b"delta", PartKind.REASONING: b"reasoning"}
+# Many libraries split text into lines at these characters, which JSON allows inside strings, and would break events.
+_LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 # May be empty, as browsers send it before the first event. Written with ASCII digits for the OpenAPI document.
@@ -67,13 +72,13 @@ class StreamEvent(Struct):
         str, described("Send it as Last-Event-ID to resume after this event", "1-10", pattern="^[0-9]+-[0-9]+$")
     ]
     event: Annotated[
-        Literal["start", "delta", "done", "failed", "stopped"],
-        described("Clear the text at a repeated `start`. The last three end the stream", "delta"),
+        Literal["start", "reasoning", "delta", "done", "failed", "stopped"],
+        described("Clear text and reasoning at a repeated `start`. The last three end the stream", "delta"),
     ]
     data: Annotated[
         str,
         described(
-            "`{attempt}` for `start`, `{text}` for `delta`, `{message}` for the last event",
+            "`{attempt}` for `start`, `{text}` for `reasoning` and `delta`, `{message}` for the last event",
             '{"text":"You said: "}',
             contentMediaType="application/json",
         ),
@@ -84,8 +89,9 @@ _EVENTS = ResponseSpec(
     StreamEvent,
     generate_examples=False,
     media_type="text/event-stream",
-    description="`start {attempt}` (clear the text at a later attempt), `delta {text}`, and finally "
-    "`done {message}`, `failed {message}` or `stopped {message}`, sent after the reply is stored",
+    description="`start {attempt}` (clear text and reasoning at a later attempt), `reasoning {text}` while the model "
+    "thinks, `delta {text}`, and finally `done {message}`, `failed {message}` or `stopped {message}`, sent after the "
+    "reply is stored",
     examples=[Example(summary="a reply", value=_EXAMPLE)],
 )
 
@@ -167,6 +173,7 @@ class ReplyController(Controller):
             reply_id=message_id,
             after=after,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
+            may_read=lambda: _session_lasts(ports, session_id),
         )
         match await anext(events):
             case Snapshot(reply) if reply.status.ended and after == end_of(reply):
@@ -189,6 +196,17 @@ def _reader(
     return permitted.account_id, permitted.session_id
 
 
+async def _session_lasts(ports: HttpPorts, session_id: UUID) -> bool:
+    """Whether the session is not known to have ended; also while the database does not answer."""
+    try:
+        await ports.accounts.revocations.check(session_id)
+    except TokenInvalid:
+        return False
+    except Unavailable:
+        return True
+    return True
+
+
 def _event_id(text: str | None, field: str) -> EventId | None:
     if not text:
         return None
@@ -209,8 +227,8 @@ def _encode(event: ReplyEvent) -> bytes:
     match event:
         case AttemptStarted(position):
             return _event(position, b"start", {"attempt": position.attempt})
-        case Delta(position, text):
-            return _event(position, b"delta", {"text": text})
+        case Delta(position, text, kind):
+            return _event(position, _NAMES[kind], {"text": text})
         case ReplyEnded(position, message):
             name = b"done" if message.status.value == "completed" else message.status.value.encode()
             return _event(position, name, {"message": message_body(message)})
@@ -219,4 +237,8 @@ def _encode(event: ReplyEvent) -> bytes:
 
 
 def _event(position: EventId, name: bytes, data: object) -> bytes:
-    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (position.attempt, position.offset, name, msgspec.json.encode(data))
+    encoded = msgspec.json.encode(data)
+    if not encoded.isascii():
+        for character, escaped in _LINE_ENDS:
+            encoded = encoded.replace(character, escaped)
+    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (position.attempt, position.offset, name, encoded)

@@ -19,9 +19,11 @@ MESSAGE = {
     "chatroom_id": ROOM_ID,
     "role": "user",
     "content": "Where is it warm in May?",
+    "parts": [{"type": "text", "text": "Where is it warm in May?"}],
     "status": "completed",
     "model": None,
     "reply_to": None,
+    "finish_reason": None,
     "usage": None,
     "error": None,
     "created_at": "2026-11-21T09:30:00Z",
@@ -31,6 +33,7 @@ PENDING_REPLY = MESSAGE | {
     "id": REPLY_ID,
     "role": "assistant",
     "content": "",
+    "parts": [],
     "status": "pending",
     "model": MODEL,
     "reply_to": MESSAGE_ID,
@@ -38,8 +41,10 @@ PENDING_REPLY = MESSAGE | {
 }
 REPLY = PENDING_REPLY | {
     "content": "You said: Where is it warm in May?",
+    "parts": [{"type": "text", "text": "You said: Where is it warm in May?"}],
     "status": "completed",
-    "usage": {"input_tokens": 6, "output_tokens": 8},
+    "finish_reason": "stop",
+    "usage": {"input_tokens": 6, "output_tokens": 8, "cached_input_tokens": None, "reasoning_tokens": None},
     "completed_at": "2026-11-21T09:30:01Z",
 }
 

@@ -17,6 +17,7 @@ from parley.adapters.redis.reply_stream.encoding import Entries, chunk_item, end
 from parley.adapters.redis.reply_stream.send_buffer import SendBuffer
 from parley.adapters.redis.reply_stream.subscription import RedisSubscription
 from parley.core.chat.model import Chunk, join_chunks
+from parley.core.chat.parts import Part
 from parley.core.chat.ports import StreamSubscription
 
 MAX_BACKLOGS = 100
@@ -82,7 +83,7 @@ class RedisReplyStream:
             self._without_backlog.pop(subscription, None)
             subscription.release()
 
-    async def text_so_far(self, reply_id: UUID) -> str:
+    async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
         await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
         entries = None
         with self._client.best_effort():

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, union_all
 
+from parley.adapters.sql.chat.parts import decode_parts
 from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.engine.clock import database_time
-from parley.adapters.sql.engine.statements import Statement, literals
+from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Message, ReplyError, Role, Status, TokenUsage, Turn
+from parley.core.chat.model import Exchange, FinishReason, Message, ReplyError, Role, Status, TokenUsage
 
 # As `_message` takes them.
 _columns = (
@@ -26,10 +27,14 @@ _columns = (
     messages.c.reply_to,
     messages.c.input_tokens,
     messages.c.output_tokens,
+    messages.c.cached_input_tokens,
+    messages.c.reasoning_tokens,
     messages.c.error_code,
     messages.c.error_detail,
     messages.c.completed_at,
     messages.c.attempt,
+    messages.c.parts,
+    messages.c.finish_reason,
 )
 _in_room = messages.c.room_id == bindparam("room")
 _of_account = messages.c.account_id == bindparam("account", type_=Id)
@@ -51,13 +56,11 @@ _PAGE_AFTER = Statement(
     .order_by(messages.c.position)
     .limit(_most)
 )
-_ended_well = or_(
-    messages.c.role.in_(literals(Role.USER.value)),
-    messages.c.status.in_(literals(Status.COMPLETED.value, Status.STOPPED.value)),
-)
-_TURNS_BEFORE = Statement(
-    select(messages.c.position, messages.c.role, messages.c.content)
-    .where(_in_room, _before, _ended_well, messages.c.content != "")
+_asked = messages.alias("asked")
+_EXCHANGES = Statement(
+    select(messages.c.position, _asked.c.content, messages.c.content, messages.c.status)
+    .join(_asked, _asked.c.id == messages.c.reply_to)
+    .where(_in_room, messages.c.position <= bindparam("position"))
     .order_by(messages.c.position.desc())
     .limit(_most)
 )
@@ -120,9 +123,11 @@ class SqlMessages(SqlStore):
         rows = await self._transaction.all(_PAGE_AFTER, room=room_id, position=position, most=limit)
         return [_message(row) for row in rows]
 
-    async def turns_before(self, room_id: UUID, position: int, *, limit: int) -> list[tuple[int, Turn]]:
-        rows = await self._transaction.all(_TURNS_BEFORE, room=room_id, position=position, most=limit)
-        return [(place, Turn(Role(role), content)) for place, role, content in rows]
+    async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
+        rows = await self._transaction.all(_EXCHANGES, room=room_id, position=up_to, most=limit)
+        return [
+            Exchange(position, question, answer or None, Status(status)) for position, question, answer, status in rows
+        ]
 
 
 def _values(name: str, message: Message, account_id: UUID, charged_on: date | None) -> dict[str, Any]:
@@ -153,12 +158,13 @@ def _message(row: Any) -> Message:
         position,
         model,
         reply_to,
-        input_tokens,
-        output_tokens,
+        *tokens,
         error_code,
         error_detail,
         completed_at,
         attempt,
+        parts,
+        finish_reason,
     ) = row
     return Message(
         id_,
@@ -170,8 +176,10 @@ def _message(row: Any) -> Message:
         position,
         model,
         reply_to,
-        None if input_tokens is None else TokenUsage(input_tokens, output_tokens),
+        None if all(count is None for count in tokens) else TokenUsage(*tokens),
         None if error_code is None else ReplyError(error_code, error_detail),
         completed_at,
         attempt,
+        decode_parts(content, parts),
+        None if finish_reason is None else FinishReason(finish_reason),
     )

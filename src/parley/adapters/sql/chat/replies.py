@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, case, exists, or_, select, update
 
+from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
 from parley.adapters.sql.engine.tables import messages, rooms
@@ -39,7 +40,19 @@ _claim_columns = (
     messages.c.stop_requested,
     select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
 )
-_ending = given("status", "content", "completed_at", "input_tokens", "output_tokens", "error_code", "error_detail")
+_ending = given(
+    "status",
+    "content",
+    "parts",
+    "completed_at",
+    "finish_reason",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "reasoning_tokens",
+    "error_code",
+    "error_detail",
+)
 _this_reply = messages.c.id == bindparam("reply")
 # A parameter, not a literal: see _not_ended.
 _generating = messages.c.status == Status.GENERATING.value
@@ -58,13 +71,14 @@ _CLAIM = Statement(
 _RENEW = Statement(
     update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
 )
-_END = Statement(update(messages).where(_held).values(_ending))
+_END = Statement(update(messages).where(_held).values(model=bindparam("asked_model"), **_ending))
 _POSTPONE = Statement(
     update(messages)
     .where(_held)
     .values(
         status=Status.PENDING.value,
-        failures=messages.c.failures + 1,
+        model=bindparam("asked_model"),
+        failures=bindparam("counted_failures"),
         # A reply that is to stop does not wait for the delay.
         claimable_at=case((messages.c.stop_requested, database_time()), else_=database_time("seconds")),
     )
@@ -119,10 +133,13 @@ class SqlReplies(SqlStore):
         return Lease.STOP_REQUESTED if stop_requested else Lease.HELD
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        return await self._transaction.execute(_END, **_holder(claim), **_ending_values(ending)) == 1
+        values = _ending_values(ending) | {"asked_model": claim.model}
+        return await self._transaction.execute(_END, **_holder(claim), **values) == 1
 
-    async def postpone(self, claim: Claim, *, seconds: float) -> bool:
-        return await self._transaction.execute(_POSTPONE, seconds=seconds, **_holder(claim)) == 1
+    async def postpone(self, claim: Claim, *, seconds: float, fallback: str | None = None) -> bool:
+        model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
+        values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
+        return await self._transaction.execute(_POSTPONE, **values, **_holder(claim)) == 1
 
     async def release(self, claim: Claim) -> bool:
         return await self._transaction.execute(_RELEASE, **_holder(claim)) == 1
@@ -151,9 +168,13 @@ def _ending_values(ending: Ending) -> dict[str, Any]:
     return {
         "status": ending.status.value,
         "content": ending.content,
+        "parts": encode_parts(ending.parts),
         "completed_at": ending.at,
+        "finish_reason": ending.finish_reason and ending.finish_reason.value,
         "input_tokens": ending.usage and ending.usage.input_tokens,
         "output_tokens": ending.usage and ending.usage.output_tokens,
+        "cached_input_tokens": ending.usage and ending.usage.cached_input_tokens,
+        "reasoning_tokens": ending.usage and ending.usage.reasoning_tokens,
         "error_code": ending.error and ending.error.code,
         "error_detail": ending.error and ending.error.detail,
     }

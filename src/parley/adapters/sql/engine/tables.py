@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -267,6 +267,11 @@ messages = Table(
     # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.
     Column("claimable_at", Moment),
     Column("queued_at", Moment),
+    # See adapters/sql/chat/parts.py. Null: the content is the only part.
+    Column("parts", Text),
+    Column("finish_reason", String(16)),
+    Column("cached_input_tokens", Integer),
+    Column("reasoning_tokens", Integer),
     UniqueConstraint("room_id", "position"),
     # One for what is asked of an account, of a room and of all. Of several, PostgreSQL takes any while they are empty,
     # and may keep that plan when they are not.

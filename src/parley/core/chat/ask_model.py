@@ -1,0 +1,43 @@
+"""Which model is asked for a reply, and what its circuit breaker learns from the answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from parley.core.chat import ChatPorts
+from parley.core.chat.circuit_breaker import CircuitBreaker
+from parley.core.chat.errors import ModelFailed, ModelUnavailable
+from parley.core.chat.model import Claim
+from parley.core.chat.retries import is_of_provider
+
+
+def with_available_model(chat: ChatPorts, claim: Claim) -> Claim:
+    """The claim with the first model of its chain that its circuit breaker allows to ask; failures count from 0 there.
+
+    The last model of a chain is asked whatever its breaker says, as there is no other. The caller must ask the model
+    within `observed_by` its breaker.
+    """
+    while not chat.breakers.of(claim.model).allows() and (fallback := chat.catalogue.fallback(claim.model)) is not None:
+        chat.meter.fell_back(claim.model, fallback)
+        claim = replace(claim, model=fallback, failures=0)
+    return claim
+
+
+@contextmanager
+def observed_by(breaker: CircuitBreaker) -> Iterator[None]:
+    """A context around the reading of an answer, which tells the breaker how that ends."""
+    ended = False
+    try:
+        yield
+        ended = True
+        breaker.succeeded()
+    except ModelFailed as failure:
+        ended = True
+        if not is_of_provider(failure):
+            breaker.succeeded()
+        else:
+            breaker.failed(failure.retry_after if isinstance(failure, ModelUnavailable) else None)
+        raise
+    finally:
+        if not ended:
+            breaker.abandoned()
