@@ -1,6 +1,6 @@
 """Benchmarks of parley, each measured beside a baseline; see benchmarks/README.md.
 
-python -m benchmarks [--only rooms --only post] [--rounds 3] [--quick] [--publish]
+python -m benchmarks [--only rooms --only post] [--rounds 3] [--quick] [--publish] [--against FOLDER]
 """
 
 import argparse
@@ -10,14 +10,33 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks import embedded, history, large_account, posting, report, rooms, streams, tokens
+from benchmarks import (
+    added_latency,
+    compared,
+    embedded,
+    history,
+    large_account,
+    own_account,
+    posting,
+    report,
+    rooms,
+    streams,
+    tokens,
+)
 from benchmarks.deployment import running_deployment
 from benchmarks.filled_account import filled_large_account, filled_small_account
 from benchmarks.measurement import Measurement
 from benchmarks.rounds import Effort
 from benchmarks.wrk import require_wrk
 
-OVER_HTTP = ("rooms", "history", "post", "large")
+SMALL = {
+    "rooms": rooms.measure,
+    "latency": added_latency.measure,
+    "account": own_account.measure,
+    "history": history.measure,
+    "post": posting.measure,
+}
+OVER_HTTP = (*SMALL, "large")
 GROUPS = (*OVER_HTTP, "token", "streams", "embedded")
 QUICK = Effort(rounds=1, seconds=1.0)
 
@@ -39,7 +58,7 @@ async def _over_http(only: frozenset[str], effort: Effort, folder: Path) -> Asyn
     """Without a worker, whose work is measured by other groups."""
     async with running_deployment(folder / "small", workers=0) as deployment:
         account = await filled_small_account(deployment)
-        for group, measure in {"rooms": rooms.measure, "history": history.measure, "post": posting.measure}.items():
+        for group, measure in SMALL.items():
             if group in only:
                 yield await measure(account, effort)
         if "large" in only:
@@ -68,10 +87,14 @@ def main() -> None:
     )
     arguments.add_argument("--quick", action="store_true", help="one short round, to check that everything works")
     arguments.add_argument("--publish", action="store_true", help="also write the table and the plot to docs/")
+    arguments.add_argument("--against", type=Path, help="compare with another checkout, which has its own .venv")
     given = arguments.parse_args()
     if given.publish and (given.only or given.quick):
         arguments.error("--publish needs a complete run")
     require_wrk()
+    if given.against is not None:
+        compared.run(given.against, rounds=given.rounds)
+        return
     effort = QUICK if given.quick else Effort(rounds=given.rounds)
     measurements: list[Measurement] = []
     try:

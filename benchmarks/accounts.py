@@ -255,7 +255,7 @@ async def measure_parallel_codes(server: Server, parallel: int) -> None:
 
     guessed, owner = new_email(), new_email()
     wrong, right = await submissions(guessed, 1), await submissions(owner, 0)
-    tries = server.stored("SELECT tries FROM challenges WHERE identity = ?", f"email:{guessed}")
+    tries = server.stored("SELECT tries FROM code_challenges WHERE identity = ?", f"email:{guessed}")
     opened = server.stored(
         "SELECT count(*) FROM sessions JOIN accounts ON accounts.id = account_id WHERE email = ?", owner
     )

@@ -1,6 +1,6 @@
 """Baselines: the least code that does the same as parley, each in its own process.
 
-python -m benchmarks.baselines serve PORT BODY [DATABASE_URL ROOM]
+python -m benchmarks.baselines serve PORT BODY [DATABASE_URL QUERIES ID]
 python -m benchmarks.baselines write DATABASE_URL TARGETS CONNECTIONS SECONDS
 """
 
@@ -36,6 +36,13 @@ SELECT id, room_id, account_id, position, role, content, status, model, reply_to
        error_code, error_detail, created_at, completed_at, attempt, failures, stop_requested
 FROM messages WHERE room_id = $1 ORDER BY position DESC LIMIT 51
 """
+ACCOUNT = "SELECT id, mobile_number, email, name, password_hash, created_at FROM accounts WHERE id = $1"
+PLAN = """
+SELECT coalesce((SELECT CASE WHEN override IS NOT NULL THEN override WHEN paid_until > now() THEN 'pro' ELSE 'basic' END
+                 FROM plans WHERE account_id = $1), 'basic')
+"""
+# By name, each with the number of rows that it returns.
+QUERIES = {"history": ((HISTORY, PAGE + 1),), "account": ((ACCOUNT, 1), (PLAN, 1))}
 # Everything that accepting a message writes.
 ACCEPT_MESSAGE = """
 WITH room AS (
@@ -57,17 +64,18 @@ SELECT $7, $2, $3, last_position, 'assistant', '', 'pending', 'offline/echo', $6
 
 @dataclass(frozen=True)
 class Query:
-    """The query that a bare handler runs before it answers."""
+    """What a bare handler asks the database before it answers: QUERIES by name, about the row with that id."""
 
     database_url: str
-    room: UUID
+    queries: str
+    id: UUID
 
 
 @asynccontextmanager
 async def bare_handler(body: Path, query: Query | None = None) -> AsyncIterator[str]:
-    """The address of a Litestar application with one handler that renext_targets the file's bytes."""
+    """The address of a Litestar application with one handler that returns the file's bytes."""
     port = free_port()
-    arguments = () if query is None else (query.database_url, str(query.room))
+    arguments = () if query is None else (query.database_url, query.queries, str(query.id))
     process = await asyncio.create_subprocess_exec(*_this("serve", str(port), str(body), *arguments))
     try:
         await answers(f"http://127.0.0.1:{port}/", process)
@@ -126,7 +134,8 @@ def _querying(body: bytes, query: Query) -> Litestar:
 
     @get("/", media_type=MediaType.JSON)
     async def handler() -> bytes:
-        assert len(await pools[0].fetch(HISTORY, query.room)) == PAGE + 1
+        for text, rows in QUERIES[query.queries]:
+            assert len(await pools[0].fetch(text, query.id)) == rows
         return body
 
     return Litestar([handler], openapi_config=None, logging_config=None, lifespan=[connected])
@@ -164,7 +173,9 @@ async def _writing(
 
 def main(what: str, *words: str) -> None:
     if what == "serve":
-        serve(int(words[0]), Path(words[1]).read_bytes(), Query(words[2], UUID(words[3])) if words[2:] else None)
+        serve(
+            int(words[0]), Path(words[1]).read_bytes(), Query(words[2], words[3], UUID(words[4])) if words[2:] else None
+        )
         return
     lines = [line.split() for line in Path(words[1]).read_text().splitlines()]
     targets = [(UUID(room), UUID(account)) for room, account in lines]

@@ -9,7 +9,7 @@ from benchmarks.filled_account import FilledAccount
 from benchmarks.measurement import Goal, Measurement
 from benchmarks.rounds import Effort, LoadRun, alternate
 
-GOAL = Goal(at_most=1.3, unit="times")
+GOAL = Goal(at_most=1.2, unit="times")
 LARGE = "; 1,000,000 messages and 10,000 rooms in the account"
 BASELINE = "the same with a small database; how many times slower"
 MEASURED: dict[str, tuple[str, Callable[[FilledAccount], Awaitable[LoadRun]]]] = {

@@ -3,10 +3,13 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# A missing baseline or goal in the table.
+NOTHING = "–"  # noqa: RUF001 - a dash in a table
+
 
 @dataclass(frozen=True)
 class Goal:
-    """`at_least` for ratios and rates, `at_most` for times and sizes; both bounds are inclusive."""
+    """`at_least` for ratios and rates, `at_most` for times and sizes; both bounds are inclusive. May have neither."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -17,6 +20,8 @@ class Goal:
         return enough and (self.at_most is None or value <= self.at_most)
 
     def __str__(self) -> str:
+        if self.at_least is None and self.at_most is None:
+            return NOTHING
         sign, bound = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
         return f"{sign} {bound:g} {self.unit}".rstrip()
 
@@ -39,11 +44,13 @@ class Measurement:
         return self.goal.reached_by(self.value)
 
     @property
-    def times_the_goal(self) -> float:
+    def times_the_goal(self) -> float | None:
+        """More than 1 is better than the goal; None without a goal."""
         if self.goal.at_least is not None:
             return self.value / self.goal.at_least
-        assert self.goal.at_most is not None
-        return self.goal.at_most / self.value
+        if self.goal.at_most is None:
+            return None
+        return self.goal.at_most / self.value if self.value else 1.0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {

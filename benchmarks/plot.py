@@ -20,7 +20,7 @@ RESULTS = HERE / "results"
 
 def plot(file: Path) -> None:
     results = json.loads((RESULTS / "latest.json").read_text())
-    measurements = results["measurements"]
+    measurements = [each for each in results["measurements"] if each["times_the_goal"] is not None]
     reached = [each["times_the_goal"] for each in measurements]
     figure, axes = plt.subplots(figsize=(10, 1.2 + 0.42 * len(measurements)), layout="constrained")
     bars = axes.barh(

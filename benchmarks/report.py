@@ -30,10 +30,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
+def commit(folder: Path = HERE) -> str:
     """The checkout's commit, marked -dirty when files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def markdown(measurements: Sequence[Measurement], context: dict[str, Any]) -> str:
@@ -43,7 +43,7 @@ def markdown(measurements: Sequence[Measurement], context: dict[str, Any]) -> st
     )
     lines = [head, "", "| what | baseline | goal | measured | | |", "|---|---|---|---|---|---|"]
     for each in measurements:
-        reached = "reached" if each.reached else "not reached"
+        reached = "" if each.times_the_goal is None else "reached" if each.reached else "not reached"
         lines.append(
             f"| {each.what} | {each.baseline} | {each.goal} | **{figure(each)}** | {each.summary} | {reached} |"
         )

@@ -46,22 +46,22 @@ class StreamClients:
     async def read_sequentially(self, rooms: list[UUID], times: int = SEQUENTIAL_REPLIES) -> dict[str, Any]:
         return await self._chat(rooms, body=message(1), replies=times, deltas=1)
 
-    async def read_in_parallel(self, rooms: list[UUID], seconds: float) -> dict[str, Any]:
-        figures = await self._chat(rooms, body=message(DELTAS), clients=CLIENTS, seconds=seconds, deltas=DELTAS)
+    async def read_in_parallel(self, rooms: list[UUID], seconds: float, deltas: int = DELTAS) -> dict[str, Any]:
+        figures = await self._chat(rooms, body=message(deltas), clients=CLIENTS, seconds=seconds, deltas=deltas)
         return figures | {"per_second": figures["finished_in_time"] / figures["seconds"]}
 
-    async def stream(self, rooms: list[UUID]) -> dict[str, Any]:
-        """STREAMS replies at the same time, and the processes' use of the machine meanwhile."""
-        await self._wait_until_idle()
+    async def stream(self, rooms: list[UUID], patience: int = STREAMING_SECONDS) -> dict[str, Any]:
+        """One reply in each of the rooms at the same time, and the processes' use of the machine meanwhile."""
+        await self.wait_until_idle()
         async with sampled(await processes_of(self.deployment) | {"model": self.model.pid}) as usage:
             figures = await self._chat(
                 rooms,
                 body=message(STREAMED_DELTAS, every_ms=EVERY_MS),
-                clients=STREAMS,
-                replies=STREAMS,
+                clients=len(rooms),
+                replies=len(rooms),
                 deltas=STREAMED_DELTAS,
                 ramp_ms=RAMP_MS,
-                patience=STREAMING_SECONDS,
+                patience=patience,
                 may_fail=True,
             )
         ramp = RAMP_MS // 1_000 + 2
@@ -69,7 +69,19 @@ class StreamClients:
         used["client"] = round(100 * figures["cpu_seconds"] / figures["seconds"], 1)
         return figures | {"cpu_percent": used, "api_mb": round(usage.max_mb["api"], 1)}
 
-    async def _wait_until_idle(self) -> None:
+    async def overload(self, rooms: list[UUID], body: str, seconds: float) -> dict[str, Any]:
+        """One client for each room, without pauses; a client that is refused ends."""
+        return await self._chat(
+            rooms,
+            body=body,
+            clients=len(rooms),
+            seconds=seconds,
+            deltas=DELTAS,
+            patience=STREAMING_SECONDS,
+            may_fail=True,
+        )
+
+    async def wait_until_idle(self) -> None:
         async with self.deployment.database() as connection, asyncio.timeout(SETTLE_SECONDS):
             while await connection.fetchval(UNFINISHED):  # noqa: ASYNC110 - the database sends no event
                 await asyncio.sleep(1)

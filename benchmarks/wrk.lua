@@ -1,11 +1,16 @@
--- Script for wrk. Without arguments it repeats the request of the command line. Its arguments are a file with lines
--- «path token» and a unique word: then it posts a message to each path in order, each with a unique Idempotency-Key.
+-- Script for wrk. Without arguments it repeats the request of the command line; with «pause N» too, after a random pause
+-- of up to N ms each. Its other arguments are a file with lines «path token» and a unique word: then it posts a message to
+-- each path in order, each with a unique Idempotency-Key.
 
 local targets, word, count = {}, "", 0
 
 function init(arguments)
   if not arguments[1] then return end
   word = arguments[2]
+  if arguments[1] == "pause" then
+    function delay() return math.random(0, tonumber(word)) end
+    return
+  end
   for path, token in io.open(arguments[1]):read("a*"):gmatch("(%S+) (%S+)") do
     targets[#targets + 1] = { path, "Bearer " .. token }
   end

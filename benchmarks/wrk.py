@@ -38,6 +38,13 @@ async def get(address: str, headers: Mapping[str, str], *, connections: int, sec
     return await _run(*named, address, connections=connections, seconds=seconds)
 
 
+async def paced_get(address: str, headers: Mapping[str, str], *, connections: int, rate: float, seconds: float) -> Load:
+    """The same at about `rate` requests a second: each connection pauses between its requests, for random times."""
+    named = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
+    pause = f"{2_000 * connections / rate:.0f}"
+    return await _run(*named, address, "--", "pause", pause, connections=connections, seconds=seconds)
+
+
 async def post(api: str, targets: Path, *, connections: int, seconds: float) -> Load:
     """Post messages to the rooms in `targets`, whose lines are «path token»."""
     arguments = ("--", str(targets), secrets.token_hex(8))

@@ -18,7 +18,13 @@ from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import deliveries, revoked_sessions
+from parley.adapters.sql.engine.tables import (
+    code_challenges,
+    guess_failures,
+    known_devices,
+    messages_to_owners,
+    revoked_sessions,
+)
 from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy, RefreshToken, Session
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
@@ -100,7 +106,7 @@ async def sql(url: str) -> AsyncGenerator[AccountsUnitOfWork, None]:
         await migrate(database)
         async with database.transaction() as transaction:
             # These have no account to go with when others empty a database.
-            for table in (deliveries, revoked_sessions):
+            for table in (code_challenges, guess_failures, known_devices, messages_to_owners, revoked_sessions):
                 await transaction.execute(Statement(table.delete()))
             await transaction.commit()
         yield SqlAccountsUnitOfWork(database)

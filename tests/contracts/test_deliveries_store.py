@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from parley.core.accounts.model import Delivery, Purpose
+from parley.core.accounts.model import Delivery, Notice, Purpose
 from parley.core.accounts.stores import AccountsUnitOfWork
 from tests.contracts.accounts_fixtures import MIRA, NOBODY, NOW, RAVI, SECOND, do, every_store, new_id, see
 
@@ -42,30 +42,16 @@ async def test_delivery_is_claimable_at_once_and_unchanged(uow):
     assert await claim(uow, replace(delivery, id=NOBODY)) is None
 
 
-async def test_delivery_replaces_that_of_an_earlier_code(uow):
-    earlier = await stored(uow)
-    assert await claim(uow, earlier) == earlier
-    later = await stored(uow, encrypted_code=b"another", expires_at=NOW + 9 * SECOND)
+async def test_deliveries_of_one_identity_and_purpose_stay_side_by_side(uow):
+    deliveries = [await stored(uow, encrypted_code=bytes([number])) for number in range(3)]
 
-    assert await claim(uow, earlier, lease=0) is None
-    assert await claim(uow, later, lease=0) == later
-    assert await overdue(uow) == [later.id]
+    assert [await claim(uow, delivery) for delivery in deliveries] == deliveries
 
 
-async def test_failures_of_an_earlier_code_do_not_count_for_the_next(uow):
-    earlier = await stored(uow)
-    await postpone(uow, earlier, LONG)
-    later = await stored(uow)
+async def test_notice_is_a_delivery_without_a_code(uow):
+    notice = await stored(uow, purpose=Notice.GUESSING, encrypted_code=b"")
 
-    assert await claim(uow, later) == later
-
-
-async def test_deliveries_of_other_purposes_and_identities_stay(uow):
-    others = [await stored(uow, purpose=Purpose.RESET), await stored(uow, identity=RAVI)]
-    await stored(uow)
-    await stored(uow)
-
-    assert [await claim(uow, other) for other in others] == others
+    assert await claim(uow, notice) == notice
 
 
 async def test_of_20_parallel_claims_one_succeeds(uow):

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from parley.core.accounts.erase import erase_account
+from parley.core.accounts.erase import erase_account, erase_own_account
 from parley.core.accounts.errors import (
     CredentialsInvalid,
     OtpInvalid,
@@ -202,3 +202,15 @@ async def test_erasure_while_the_sweep_forgets_what_has_expired(uow):
 
         only(raised)
         assert await env.account() is None
+
+
+async def test_of_a_proven_erasure_and_a_reset_one_succeeds(uow):
+    """The reset ends the session that is the proof, and the erasure takes the code away."""
+    env = AccountsEnvironment(uow)
+    async for signed_in in rounds(env):
+        caller, code = env.caller(signed_in), await reset_code(env)
+        by_owner = erase_own_account(env.ports, caller=caller, current_password=None)
+        _, raised = await outcomes([by_owner, env.reset(code, NEW_PASSWORD)])
+        only(raised, TokenInvalid, OtpInvalid)
+        assert len(raised) == 1
+        assert (await env.account() is None) is isinstance(raised[0], OtpInvalid)

@@ -232,3 +232,14 @@ def test_tokens_and_tickets_are_not_interchangeable():
         tokens.read(tickets.issue(TICKET, NOW), NOW)
     with pytest.raises(TicketInvalid):
         tickets.read(tokens.issue(ACCOUNT, SESSION, NOW), NOW)
+
+
+def test_token_of_an_earlier_setting_is_valid_for_a_day_at_most():
+    """Ended sessions are remembered for a day."""
+    day = timedelta(days=1)
+    token = JwtAccessTokens([SECRET], life=day * 30).issue(ACCOUNT, SESSION, NOW)
+    expires_at = NOW.replace(microsecond=0) + day
+
+    assert access_tokens().read(token, expires_at - SECOND).expires_at == expires_at
+    with pytest.raises(TokenInvalid):
+        access_tokens().read(token, expires_at)

@@ -10,7 +10,7 @@ import pytest
 
 from parley.adapters.memory.rate_limit import MemoryRateLimiter
 from parley.adapters.redis.rate_limit import RedisRateLimiter
-from parley.core.ports import RateLimiter
+from parley.core.ports import LimitedUse, RateLimiter
 from tests.contracts.redis_fixtures import redis_client
 
 PER = 0.5
@@ -102,3 +102,24 @@ async def test_count_is_exact_under_parallel_calls(limiter):
 
     assert waits.count(0.0) == 5
     assert all(0 < wait <= 60 for wait in waits if wait != 0.0)
+
+
+async def test_several_keys_are_counted_together_or_not_at_all(limiter):
+    narrow, wide = LimitedUse("narrow", 1, 60), LimitedUse("wide", 3, 30)
+    take = limiter.rate_limiter.take_all
+
+    assert await take(narrow, wide) == 0.0
+    for _ in range(5):
+        assert 30 < await take(narrow, wide) <= 60
+    assert [await take(wide) for _ in range(2)] == [0.0] * 2
+    assert 0 < await take(wide, LimitedUse("unused", 1, 60)) <= 30
+    assert await take(LimitedUse("unused", 1, 60)) == 0.0
+
+
+async def test_use_given_back_is_not_counted(limiter):
+    for key in ("one", "other"):
+        await limiter.take(key, limit=1, per=60)
+    await limiter.rate_limiter.give_back(["one", "never used"])
+
+    assert await limiter.take("one", limit=1, per=60) == 0.0
+    assert await limiter.take("other", limit=1, per=60) > 0

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from parley.adapters.redis.broker import QUEUE, AtMostOnceBroker
+from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.room_list_cache import RedisRoomListCache
+from parley.core.chat.messages import post_message
 from parley.core.chat.ports import CachedPage, CacheMiss
-from tests.contracts.chat_fixtures import new_id
+from tests.contracts.chat_fixtures import memory, new_id
 from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_client
 from tests.servers.tcp_proxy import TcpProxy
 
@@ -132,3 +136,43 @@ async def test_emptied_redis_refuses_a_page_from_before():
             assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
             await cache.store(account_id, OLD, limit=50, missed=missed)
             assert isinstance(await cache.look_up(account_id, limit=50), CacheMiss)
+
+
+async def test_cached_page_is_read_without_a_script():
+    account_id = new_id()
+    with own_redis() as server:
+        async with (
+            TcpProxy(server.port).running() as proxy,
+            opened(proxy.url) as cache,
+            redis_client(server.url) as own,
+        ):
+            await fill(cache, account_id)
+            scripts, requests = await _scripts(own), proxy.requests_passed
+            assert await cache.look_up(account_id, limit=50) == OLD
+            assert (await _scripts(own), proxy.requests_passed) == (scripts, requests + 1)
+
+
+async def _scripts(client: RedisClient) -> int:
+    """How many scripts the server has run."""
+    return sum(each["calls"] for name, each in (await client.commands.info("commandstats")).items() if "eval" in name)
+
+
+async def test_what_follows_an_accepted_message_is_one_trip(tmp_path):
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(own_redis())
+        proxy = await stack.enter_async_context(TcpProxy(server.port).running())
+        client = await stack.enter_async_context(redis_client(proxy.url))
+        store = await stack.enter_async_context(memory(tmp_path))
+        # Its connection is open before the trips are counted.
+        await client.execute("PING")
+        before = proxy.requests_passed
+        room = await store.new_room()
+        chat = store.chat_ports(
+            room_list_cache=RedisRoomListCache(client, seconds=600),
+            queue=TaskiqQueue(AtMostOnceBroker(server.url, client), "write_reply"),
+        )
+        await post_message(
+            chat, account_id=room.account_id, room_id=room.id, content="A question", model=None, key=None
+        )
+        assert proxy.requests_passed == before + 1
+        assert await client.execute("XLEN", QUEUE) == 1

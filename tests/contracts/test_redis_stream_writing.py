@@ -8,6 +8,7 @@ from parley.adapters.redis.client.connection import RedisClient
 from parley.adapters.redis.reply_stream.encoding import TTL_AFTER_END, TTL_WHILE_WRITING, key_of
 from parley.adapters.redis.reply_stream.send_buffer import MAX_WAITING
 from parley.core.chat.model import Chunk
+from parley.core.chat.parts import PartKind
 from parley.core.chat.ports import StreamEnd
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import becomes_true, own_redis, process, redis_client, shared_redis
@@ -38,6 +39,22 @@ async def test_entry_ids_are_attempt_and_end_and_stale_chunks_are_refused(writer
 
     assert await text_so_far(writer.stream, reply_id) == "Hi"
     assert await entry_ids(writer.client, reply_id) == ["2-0", "2-2"]
+
+
+async def test_entries_and_messages_of_text_are_those_of_the_version_before_and_reasoning_is_marked(writer):
+    reply_id = new_id()
+    async with writer.client.commands.pubsub() as channel:
+        await channel.subscribe(key_of(reply_id))
+        for chunk in (Chunk(1, 0, "Hi"), Chunk(1, 2, "hm", PartKind.REASONING)):
+            await writer.stream.append(reply_id, chunk)
+        async with asyncio.timeout(PATIENCE):
+            heard = [await anext(messages) for messages in [channel.listen()] * 3]
+
+    assert [message["data"] for message in heard[1:]] == [b"1 0 Hi", b"+1 2 hm"]
+    assert [fields for _, fields in await writer.client.commands.xrange(key_of(reply_id))] == [
+        {b"start": b"0", b"text": b"Hi"},
+        {b"start": b"2", b"text": b"hm", b"kind": b"reasoning"},
+    ]
 
 
 async def test_later_attempt_removes_the_entries_of_the_earlier(writer):

@@ -158,3 +158,25 @@ async def test_put_without_redis_gives_up_quickly_and_raises_nothing():
             proxy.cut()
             async with asyncio.timeout(PUT_SECONDS * 3):
                 await queue.put(new_id())
+
+
+async def test_worker_that_is_not_ready_leaves_messages_in_the_queue():
+    ready, asked = asyncio.Event(), asyncio.Event()
+
+    async def until_ready() -> None:
+        asked.set()
+        await ready.wait()
+
+    with own_redis() as server:
+        async with redis_client(server.url) as client:
+            broker = AtMostOnceBroker(server.url, client, ready=until_ready)
+            await broker.startup()
+            await TaskiqQueue(broker, "write_reply", seconds=PATIENCE).put(new_id())
+            listening = asyncio.ensure_future(anext(broker.listen()))
+            async with asyncio.timeout(PATIENCE):
+                await asked.wait()
+                groups = await client.commands.xinfo_groups(QUEUE)
+                assert [group["last-delivered-id"] for group in groups] == [b"0-0"]
+                ready.set()
+                assert await listening
+            await broker.shutdown()

@@ -36,13 +36,13 @@ async def test_no_secret_appears_in_any_log_in_redis_or_in_a_problem(tmp_path: P
             api = ApiRecorder(client, canaries, (await client.get("/openapi.json")).json())
             monitor = RedisMonitor()
             async with monitor.running(deployment.redis.port):
-                token, _ = await asyncio.gather(
+                (token, password), _ = await asyncio.gather(
                     call_every_operation(api, canaries, mira, lambda: mailed_code(mail, mira)),
                     call_every_operation(api, canaries, ravi, lambda: texted_code(deployment.gateway, ravi)),
                 )
                 await call_every_operation_wrongly(api, canaries)
                 await call_without_a_database(api, deployment)
-                await api.ok("DELETE", "/user/me", token)
+                await api.ok("DELETE", "/user/me", token, json={"current_password": password})
                 await check_redis(deployment, monitor, canaries)
             deployment.redis.kill()
             assert 200 in await api.repeat(api.calls)
@@ -62,8 +62,8 @@ async def test_no_secret_appears_in_any_log_in_redis_or_in_a_problem(tmp_path: P
 
 async def call_every_operation(
     api: ApiRecorder, canaries: Canaries, who: Who, delivered: Callable[[], Awaitable[str]]
-) -> str:
-    """Call every operation except the account's deletion; returns the latest access token."""
+) -> tuple[str, str]:
+    """Call every operation except the account's deletion; returns the latest access token and password."""
 
     async def asked(path: str) -> str:
         await api.ok("POST", path, json=who)
@@ -94,7 +94,7 @@ async def call_every_operation(
     await api.ok("PATCH", "/user/me", token, json={"name": canaries.new("name")})
     await use_a_room(api, canaries, token)
     await api.ok("GET", "/user/me/export", token)
-    return str(token)
+    return str(token), change["new_password"]
 
 
 async def sign_up(api: ApiRecorder, canaries: Canaries, who: Who, asked: Callable[[str], Awaitable[str]]) -> str:

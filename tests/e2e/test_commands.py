@@ -49,6 +49,13 @@ async def test_several_api_processes_are_refused_without_redis(tmp_path: Path) -
     assert "Redis" in err
 
 
+async def test_codes_are_not_shown_to_other_machines(tmp_path: Path) -> None:
+    code, _, err = await run_parley(tmp_path, "run", "--host", "0.0.0.0")
+    assert code == 2
+    assert err.startswith("parley: OTP_SENDER:")
+    assert "ALLOW_SHOWN_CODES=1" in err
+
+
 async def test_run_prints_its_choices_and_no_secret(tmp_path: Path) -> None:
     async with served(tmp_path, OPENAI_API_KEY="sk-secret", OPENAI_MODELS="small") as api:
         said = api.log()
@@ -93,7 +100,9 @@ async def test_a_missing_secret_is_made_and_survives_a_restart(tmp_path: Path) -
 async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> None:
     code, out, _ = await run_parley(tmp_path, "check")
     assert code == 0
-    assert all(line.startswith("ok ") for line in out.splitlines())
+    assert all(line.startswith(("ok ", "unwise ")) for line in out.splitlines())
+    unwise = [line.partition(":")[0] for line in out.splitlines() if line.startswith("unwise")]
+    assert unwise == ["unwise METRICS_TOKEN", "unwise AUTH_REQUESTS_PER_MINUTE"]
     code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
     assert code == 1
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from parley.core.accounts.model import AuditEvent, Identity, Purpose
+from parley.core.accounts.model import AuditEvent, Identity, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed
 
 
@@ -13,6 +13,7 @@ class FakeOtpSender:
     def __init__(self) -> None:
         self.sent: list[tuple[Identity, str, Purpose]] = []
         self.minutes: list[int] = []
+        self.notices: list[tuple[Identity, Notice]] = []
         self.failures: list[SenderFailed] = []
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
@@ -20,6 +21,11 @@ class FakeOtpSender:
             raise self.failures.pop(0)
         self.sent.append((identity, code, purpose))
         self.minutes.append(minutes)
+
+    async def send_notice(self, identity: Identity, notice: Notice) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.notices.append((identity, notice))
 
     async def check(self) -> None: ...
 

@@ -11,6 +11,7 @@ from parley.core.accounts.stores import AccountsUnit
 from parley.core.ports import Clock
 from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
+from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.sessions import FakeRevocations, FakeSessions
 
 
@@ -32,6 +33,8 @@ class FakeAccountsUnit:
         tables, clock = transaction.tables, transaction.clock
         self.accounts = FakeAccounts(tables)
         self.challenges = FakeChallenges(tables.challenges)
+        self.failures = FakeGuessFailures(tables.failures)
+        self.devices = FakeDevices(tables.devices)
         self.deliveries = FakeDeliveries(tables.deliveries, clock)
         self.signups = FakeSignups(tables.signups)
         self.sessions = FakeSessions(tables)

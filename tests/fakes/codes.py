@@ -10,26 +10,34 @@ from tests.fakes.database import add, delete_where
 
 
 class FakeChallenges:
-    def __init__(self, challenges: dict[tuple[Identity, Purpose], Challenge]) -> None:
+    def __init__(self, challenges: dict[bytes, Challenge]) -> None:
         self._challenges = challenges
 
-    async def put(self, challenge: Challenge) -> None:
-        self._challenges[challenge.identity, challenge.purpose] = challenge
+    async def add(self, challenge: Challenge) -> None:
+        add(self._challenges, challenge.id_hash, challenge)
 
-    async def count_try(self, identity: Identity, purpose: Purpose, *, limit: int, now: datetime) -> bytes | None:
-        challenge = self._challenges.get((identity, purpose))
+    async def get(self, id_hash: bytes) -> Challenge | None:
+        return self._challenges.get(id_hash)
+
+    async def latest(self, identity: Identity, purpose: Purpose, source: str) -> Challenge | None:
+        wanted = (identity, purpose, source)
+        found = [each for each in self._challenges.values() if (each.identity, each.purpose, each.source) == wanted]
+        return max(found, key=lambda challenge: challenge.id, default=None)
+
+    async def count_try(self, id_hash: bytes, *, limit: int, now: datetime) -> bytes | None:
+        challenge = self._challenges.get(id_hash)
         if challenge is None or challenge.spent_at is not None:
             return None
         if challenge.expires_at <= now or challenge.tries >= limit:
             return None
-        self._challenges[identity, purpose] = replace(challenge, tries=challenge.tries + 1)
+        self._challenges[id_hash] = replace(challenge, tries=challenge.tries + 1)
         return challenge.code_mac
 
-    async def spend(self, identity: Identity, purpose: Purpose, code_mac: bytes, *, at: datetime) -> bool:
-        challenge = self._challenges.get((identity, purpose))
-        if challenge is None or challenge.spent_at is not None or challenge.code_mac != code_mac:
+    async def spend(self, id_hash: bytes, *, at: datetime) -> bool:
+        challenge = self._challenges.get(id_hash)
+        if challenge is None or challenge.spent_at is not None:
             return False
-        self._challenges[identity, purpose] = replace(challenge, spent_at=at)
+        self._challenges[id_hash] = replace(challenge, spent_at=at)
         return True
 
     async def forget_expired(self, now: datetime) -> int:
@@ -45,9 +53,6 @@ class FakeDeliveries:
         self._clock = clock
 
     async def put(self, delivery: Delivery) -> None:
-        delete_where(
-            self._deliveries, lambda row: (row[0].identity, row[0].purpose) == (delivery.identity, delivery.purpose)
-        )
         add(self._deliveries, delivery.id, (delivery, self._clock()))
 
     async def claim(self, delivery_id: UUID, *, lease: float, now: datetime) -> Delivery | None:

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from parley.core.accounts.model import Account, Challenge, Delivery, Identity, Purpose, RefreshToken, Session, Signup
+from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
 from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
 from parley.core.ports import Clock
@@ -51,13 +51,16 @@ class InboxState:
 class Tables:
     """Rows by their key.
 
-    The tuples are: a delivery and when it may be claimed; a revocation's end and when it was written; a room and its
-    last position; a customer and when it was reconciled; a subscription, its read number and when it was written; a
-    customer erasure's failures and when it may be claimed; a lease's holder and end.
+    The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
+    end and when it was written; a room and its last position; a customer and when it was reconciled; a subscription,
+    its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
+    and end.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
-    challenges: dict[tuple[Identity, Purpose], Challenge] = field(default_factory=dict)
+    challenges: dict[bytes, Challenge] = field(default_factory=dict)
+    failures: dict[tuple[Identity, str], Any] = field(default_factory=dict)
+    devices: dict[bytes, tuple[Identity, datetime]] = field(default_factory=dict)
     deliveries: dict[UUID, tuple[Delivery, datetime]] = field(default_factory=dict)
     signups: dict[bytes, Signup] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)

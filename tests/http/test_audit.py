@@ -29,7 +29,15 @@ SECRETS = (
     "access_token",
     "refresh_token",
 )
-WARNINGS = {"sign_in_failed", "reset_failed", "change_failed", "token_reused", "refresh_failed", "throttled"}
+WARNINGS = {
+    "sign_in_failed",
+    "reset_failed",
+    "change_failed",
+    "erasure_failed",
+    "token_reused",
+    "refresh_failed",
+    "throttled",
+}
 
 
 class AuditedCaller:
@@ -138,7 +146,9 @@ async def test_every_event_of_an_account_is_a_line_without_secrets(
     del caller.person.headers["Authorization"]
     last = await caller.opened("/auth/login", who | {"password": OLD}, "password")
     caller.person.identify(last["access_token"])
-    await caller.call("DELETE", "/user/me", None, line("account_erased", **account))
+    refused(await caller.call("DELETE", "/user/me", None), 400, "proof_required")
+    await caller.call("DELETE", "/user/me", {"current_password": NEW}, line("erasure_failed", **of(last)))
+    await caller.call("DELETE", "/user/me", {"current_password": OLD}, line("account_erased", **account))
 
     # All lines about one person have the same pseudonym.
     [pseudonym] = caller.pseudonyms
@@ -160,10 +170,10 @@ async def test_two_people_have_two_pseudonyms(site: Site, logs: Logs) -> None:
 
 
 async def test_a_rate_limited_request_is_a_line_too(open_site: OpenSite, logs: Logs) -> None:
-    site = await open_site(OTP_MAX_SENDS_PER_HOUR="1", AUTH_REQUESTS_PER_MINUTE="3")
+    site = await open_site(OTP_MAX_SENDS_PER_HOUR="1", PASSWORD_ATTEMPTS_PER_HOUR="3")
     caller = AuditedCaller(site.visitor(HERE), logs)
     await caller.post("/auth/send-otp", NUMBER, line("code_requested", "sign_in"))
-    answer = await caller.post("/auth/forgot-password", NUMBER, line("throttled", "code:hour"))
+    answer = await caller.post("/auth/forgot-password", NUMBER, line("throttled", "code:reset"))
     refused(answer, 429, "rate_limited")
     for number in range(4):
         there = site.visitor(f"192.0.2.{number}")

@@ -83,7 +83,9 @@ async def test_json_that_is_not_an_object_is_refused(
 ) -> None:
     for body in NOT_OBJECTS:
         with subtests.test(body=body[:25]):
-            await refused_by_all(site, mira, routes, 400, "invalid_input", "body", content=body, headers=JSON)
+            # Erasing the account is the only operation whose body may be left out.
+            taking = [route for route in routes if body or route != ("DELETE", "/user/me")]
+            await refused_by_all(site, mira, taking, 400, "invalid_input", "body", content=body, headers=JSON)
 
 
 OTHER_MEDIA_TYPES = [

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from tests.http.answers import refused
+from tests.http.conftest import OpenSite
 from tests.http.open_stream import open_stream
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import MIRA, RAVI, Clock, Person, Site
@@ -34,8 +36,13 @@ async def everything(site: Site, who: Who) -> tuple[Person, dict[str, Any]]:
     return person, session
 
 
-async def erase(person: Person) -> None:
-    answer = await person.delete("/user/me")
+async def send_erasure(person: Person, **proof: str) -> httpx.Response:
+    """Without `proof` there is no body."""
+    return await person.request("DELETE", "/user/me", json=proof or None)
+
+
+async def erase(person: Person, **proof: str) -> None:
+    answer = await send_erasure(person, **proof)
     assert (answer.status_code, answer.content) == (204, b"")
 
 
@@ -53,7 +60,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
     filled = {name for name, rows in (await personal_rows(site)).items() if rows != before[name]}
     assert filled >= {
         "accounts",
-        "challenges",
+        "code_challenges",
         "signups",
         "sessions",
         "refresh_tokens",
@@ -62,7 +69,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
         "messages",
         "idempotency_keys",
     }
-    await erase(person)
+    await erase(person, current_password=OLD)
     assert await personal_rows(site) == before
     left = repr(await site.rows())
     assert not [word for word in (session["user"]["id"], THOUGHT, *who.values()) if word in left]
@@ -72,7 +79,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
 
 async def test_a_new_account_of_the_identity_is_empty(site: Site) -> None:
     person, session = await everything(site, NUMBER)
-    await erase(person)
+    await erase(person, current_password=OLD)
     refused(await log_in(site.visitor(), NUMBER, OLD), 401, "credentials_invalid")
     anew = site.visitor()
     again = await anew.sign_in(MIRA)
@@ -88,7 +95,7 @@ async def test_old_tokens_are_refused_even_after_the_identity_signs_up_again(sit
     first = await with_password(site, NUMBER)
     person, last = await everything(site, NUMBER)
     stream_url = (await person.ask(await person.new_room()))["stream_url"]
-    await erase(person)
+    await erase(person, current_password=OLD)
     for _ in ("gone", "come back"):
         for session in (first, last):
             device = site.visitor()
@@ -156,7 +163,38 @@ async def test_pending_replies_are_never_generated(site: Site, mira: Person, mod
     assert model.times_asked("And then?") == 0
 
 
-async def test_erasing_requires_only_a_token(site: Site, mira: Person) -> None:
+async def test_erasing_requires_a_token(site: Site, mira: Person) -> None:
     refused(await site.visitor().delete("/user/me"), 401, "token_invalid")
     await erase(mira)
     refused(await mira.delete("/user/me"), 401, "token_invalid")
+
+
+async def test_a_fresh_code_is_proof_for_10_minutes(site: Site, mira: Person, clock: Clock) -> None:
+    clock.forward(minutes=10, seconds=1)
+    problem = refused(await send_erasure(mira), 400, "proof_required")
+    assert "current_password" in problem["detail"]
+    refused(await send_erasure(mira, current_password=OLD), 401, "credentials_invalid")
+    assert (await mira.get("/user/me")).status_code == 200
+    await mira.sign_in(MIRA)
+    clock.forward(minutes=10)
+    await erase(mira)
+
+
+async def test_a_session_opened_by_password_needs_the_password_again(site: Site) -> None:
+    await with_password(site, NUMBER)
+    person = site.visitor()
+    person.identify((await log_in(person, NUMBER, OLD)).json()["access_token"])
+    refused(await send_erasure(person), 400, "proof_required")
+    refused(await send_erasure(person, current_password="wrong"), 401, "credentials_invalid")
+    refused(await send_erasure(person, password=OLD), 400, "invalid_input", "password")
+    assert (await person.get("/user/me")).status_code == 200
+    await erase(person, current_password=OLD)
+
+
+async def test_guesses_of_the_password_are_limited(open_site: OpenSite) -> None:
+    site = await open_site(AUTH_REQUESTS_PER_MINUTE="7")
+    await with_password(site, NUMBER)
+    person = site.visitor()
+    person.identify((await log_in(person, NUMBER, OLD)).json()["access_token"])
+    answers = [await send_erasure(person, current_password="wrong") for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [401] * 6 + [429]

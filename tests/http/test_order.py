@@ -63,8 +63,8 @@ async def test_replies_of_many_rooms_are_written_concurrently(mira: Person, mode
         assert (await mira.ended(reply))["content"] == "done"
 
 
-async def test_a_model_gets_whole_messages_up_to_the_limit(open_site: OpenSite, model: ScriptedModel) -> None:
-    mira = await (await open_site(CONTEXT_CHARACTERS="25")).person()
+async def test_a_model_gets_whole_exchanges_up_to_the_limit(open_site: OpenSite, model: ScriptedModel) -> None:
+    mira = await (await open_site(CONTEXT_CHARACTERS="30")).person()
     room = await mira.new_room()
     model.on("A" * 10, "B" * 10)
     model.on("C" * 10, "D" * 10)
@@ -73,7 +73,7 @@ async def test_a_model_gets_whole_messages_up_to_the_limit(open_site: OpenSite, 
         await mira.hear(room, content)
     assert model.asked == [
         [("user", "A" * 10)],
-        [("assistant", "B" * 10), ("user", "C" * 10)],
+        [("user", "A" * 10), ("assistant", "B" * 10), ("user", "C" * 10)],
         [("user", "E" * 30)],
     ]
 

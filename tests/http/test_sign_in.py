@@ -79,7 +79,7 @@ async def test_identities_with_and_without_account_get_the_same_answers(site: Si
     known, unknown = {"mobile_number": MIRA}, {"mobile_number": RAVI}
     sent = [(await visitor.post("/auth/send-otp", json=who)).json() for who in (known, unknown)]
     for each in sent:
-        del each["otp"]
+        del each["otp"], each["challenge"]
     assert sent[0] == sent[1]
     for path, rest in (("/auth/verify-otp", {"otp": "x"}), ("/auth/login", {"password": "a wrong password"})):
         answers = [await visitor.post(path, json=who | rest) for who in (known, unknown)]
@@ -133,9 +133,9 @@ NO_CODES = ["", "x", "12345", "1234567", "१२३४५६", "\x00", "x" * 64]
 
 
 async def test_a_malformed_code_is_a_wrong_code(site: Site, subtests: pytest.Subtests) -> None:
-    for otp in NO_CODES:
+    for number, otp in enumerate(NO_CODES):
         with subtests.test(otp=otp):
-            visitor = site.visitor()
+            visitor = site.visitor(f"198.51.{number}.1")
             await code_for(visitor, {"mobile_number": MIRA})
             refused(
                 await visitor.post("/auth/verify-otp", json={"mobile_number": MIRA, "otp": otp}), 401, "otp_invalid"

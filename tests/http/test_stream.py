@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.http.answers import Event, events, refused, text_of
+from tests.http.conftest import OpenSite
 from tests.http.open_stream import open_stream
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Person, Site, address
@@ -91,12 +92,14 @@ async def test_a_position_that_was_never_written_starts_at_the_beginning(mira: P
     assert text_of(heard) == reply["content"]
 
 
-async def test_an_empty_reply_has_a_start_and_an_end(mira: Person, model: ScriptedModel) -> None:
+async def test_a_reply_without_text_has_a_start_and_an_end(open_site: OpenSite, model: ScriptedModel) -> None:
+    mira = await (await open_site(MODEL_MAX_ATTEMPTS="1")).person()
     model.on("Shh")
     accepted = await mira.ask(await mira.new_room(), "Shh")
     reply = await mira.ended(accepted["reply"])
     heard = events(await mira.get(f"{address(reply)}/stream"))
-    assert [(event.id, event.name) for event in heard] == [("1-0", "start"), ("1-1", "done")]
+    assert [(event.id, event.name) for event in heard] == [("1-0", "start"), ("1-1", "failed")]
+    assert heard[-1].data["message"]["error"]["code"] == "empty_answer"
 
 
 NO_IDS = ["x", "1", "1-", "-1", "1-2-3", "-1-2", "1-1000000000", "1-2 x", "1.5-2", "1-" * 5000]

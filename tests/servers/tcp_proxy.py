@@ -24,6 +24,8 @@ class TcpProxy:
         # Seconds by which each part of an answer is delayed.
         self.delay = 0.0
         self.answers_lost = 0
+        # A client that sends small requests and waits for each answer needs one for each round trip.
+        self.requests_passed = 0
 
     @property
     def port(self) -> int:
@@ -76,6 +78,7 @@ class TcpProxy:
     async def _pass_requests(self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await client.read(CHUNK):
+                self.requests_passed += 1
                 to_server.write(data)
                 await to_server.drain()
         to_server.transport.abort()

@@ -50,7 +50,7 @@ def test_pseudonym_depends_on_the_key():
 
 WARNINGS = {
     AuditEvent.SIGN_IN_FAILED, AuditEvent.RESET_FAILED, AuditEvent.CHANGE_FAILED, AuditEvent.REFRESH_FAILED,
-    AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED,
+    AuditEvent.ERASURE_FAILED, AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED,
 }  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """The composition root: the only package that knows every adapter and chooses among them."""
 
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from parley.adapters.metrics.meters import LagMeter
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweep
@@ -20,6 +22,7 @@ from parley.core.billing import BillingPorts
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import Provider
 from parley.core.ports import Clock
+from parley.runtime.loop_lag import LoopLag
 from parley.runtime.shutdown import Shutdown
 from parley.settings import Settings
 
@@ -49,6 +52,7 @@ class Parley:
     api_sweeps: tuple[Sweep, ...]
     worker_sweeps: tuple[Sweep, ...]
     shutdown: Shutdown
+    loop_lag: LoopLag
     on_api_shutdown: tuple[Callable[[], None], ...]
     on_worker_shutdown: tuple[Callable[[], None], ...]
     close: tuple[Callable[[], Awaitable[None]], ...]
@@ -76,7 +80,8 @@ def bootstrap(
     """
     database = open_database(settings)
     telemetry = build_telemetry(database, tracing)
-    transport = telemetry.tracing.transport(choose_transport(settings))
+    loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
+    transport = telemetry.tracing.transport(choose_transport(settings, ready=loop_lag.recovered))
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, database, transport, now=now)
     chat = build_chat(settings, database, transport, telemetry, providers=providers, now=now, jitter=random.random)
@@ -93,6 +98,7 @@ def bootstrap(
         api_sweeps=tuple(sweep for module in modules for sweep in module.api_sweeps),
         worker_sweeps=tuple(sweep for module in modules for sweep in module.worker_sweeps),
         shutdown=Shutdown(),
+        loop_lag=loop_lag,
         on_api_shutdown=tuple(step for module in modules for step in module.on_api_shutdown),
         on_worker_shutdown=tuple(step for module in modules for step in module.on_worker_shutdown),
         close=(telemetry.tracing.close, database.close, *(close for module in modules for close in module.close)),

@@ -45,20 +45,19 @@ def build_accounts(
     secrets_ = signing_secrets(settings)
     uow, passwords = SqlAccountsUnitOfWork(database), Argon2Passwords()
     audit = telemetry.counted(LoggedAudit(derived_keys(secrets_, "audit")[0]))
-    token_life = timedelta(minutes=settings.access_token_expire_minutes)
     code_delivery = _code_delivery(settings, transport, derived_keys(secrets_, "codes on their way"))
     ports = AccountsPorts(
         uow=uow,
         passwords=passwords,
         password_rules=PasswordRules(common_passwords()),
         mobile_numbers=PhoneNumbers(),
-        access_tokens=JwtAccessTokens(secrets_, life=token_life),
-        revocations=RevocationList(uow=uow, token_life=token_life, monotonic=time.monotonic),
+        access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
+        revocations=RevocationList(uow=uow, monotonic=time.monotonic),
         rate_limits=IdentityRateLimits(
             rate_limiter=transport.rate_limiter,
             key=derived_keys(secrets_, "throttle")[0],
             audit=audit,
-            attempts_per_hour=settings.auth_requests_per_minute,
+            attempts_per_hour=settings.password_attempts_per_hour,
         ),
         audit=audit,
         code_delivery=code_delivery,
@@ -68,6 +67,7 @@ def build_accounts(
         code_keys=derived_keys(secrets_, "one-time codes"),
         refresh_keys=derived_keys(secrets_, "refresh tokens"),
         session_life=timedelta(days=settings.refresh_token_expire_days),
+        session_max_age=timedelta(days=settings.session_max_days),
         now=now,
         new_id=uuid7,
         new_code=new_code,

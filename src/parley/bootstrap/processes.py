@@ -18,7 +18,7 @@ from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
-from parley.bootstrap.transport import PROCESS_EVENT
+from parley.bootstrap.transport import PROCESS_EVENT, WRITE_REPLY
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 
@@ -29,11 +29,11 @@ def api_application(parley: Parley) -> ASGIApp:
     app = create_app(
         http_ports(parley),
         cors_origins=settings.cors_origins,
-        trusted_proxies=settings.trusted_proxies,
+        trusted_proxies=settings.proxies,
         connections=Connections(
             total=connections_within_file_limit(settings.max_connections),
             per_address=settings.max_connections_per_address,
-            shared=settings.trusted_proxies,
+            shared=settings.proxies,
         ),
         background=partial(api_process, parley),
     )
@@ -67,7 +67,10 @@ def http_ports(parley: Parley) -> HttpPorts:
         scrape=parley.telemetry.scrape,
         metrics_token=settings.metrics_token,
         auth_requests_per_minute=settings.auth_requests_per_minute,
+        docs_served=settings.docs_served,
+        only_local="response" in settings.otp_sender and not settings.allow_shown_codes,
         webhook_open=bool(settings.stripe_webhook_secret),
+        overloaded=parley.loop_lag.overloaded,
     )
 
 
@@ -93,7 +96,9 @@ async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
             await stack.enter_async_context(transport.in_api())
             await stack.enter_async_context(Sweeper(*parley.api_sweeps, meter=parley.telemetry.sweeps).running())
             for task, queue in transport.inside.items():
-                await stack.enter_async_context(InProcessWorker(ids=queue, work=parley.tasks[task]).running())
+                ready = parley.loop_lag.recovered if task == WRITE_REPLY else None
+                worker = InProcessWorker(ids=queue, work=parley.tasks[task], ready=ready)
+                await stack.enter_async_context(worker.running())
             if transport.inside:
                 await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
             for step in (*parley.on_api_shutdown, parley.shutdown.begin):
@@ -120,4 +125,5 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
 async def _opened(parley: Parley) -> AsyncGenerator[AsyncExitStack, None]:
     async with parley.closing(), AsyncExitStack() as stack:
         await prepare_schema(parley.settings, parley.database)
+        await stack.enter_async_context(parley.loop_lag.running())
         yield stack

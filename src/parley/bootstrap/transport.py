@@ -56,12 +56,15 @@ class Transport:
     broker: "AsyncBroker | None" = None
 
 
-def choose_transport(settings: Settings) -> Transport:
-    """In memory unless REDIS_URL is set. Raises SettingsError for an address that is not one of Redis."""
+def choose_transport(settings: Settings, *, ready: Callable[[], Awaitable[None]] | None = None) -> Transport:
+    """In memory unless REDIS_URL is set. Raises SettingsError for an address that is not one of Redis.
+
+    The broker's workers await `ready` before they take from the queue.
+    """
     if not settings.redis_url:
         return memory_transport(settings)
     try:
-        return redis_transport(settings)
+        return redis_transport(settings, ready)
     except ValueError as error:
         raise SettingsError("REDIS_URL: cannot be read: write redis://:password@host:port/0.") from error
 
@@ -81,7 +84,7 @@ def memory_transport(settings: Settings) -> Transport:
     )
 
 
-def redis_transport(settings: Settings) -> Transport:
+def redis_transport(settings: Settings, ready: Callable[[], Awaitable[None]] | None) -> Transport:
     # Imported here since taskiq takes a quarter of a second, which the embedded mode does not need.
     from parley.adapters.redis.broker import AtMostOnceBroker  # noqa: PLC0415
     from parley.adapters.redis.client.connection import RedisClient  # noqa: PLC0415
@@ -97,7 +100,7 @@ def redis_transport(settings: Settings) -> Transport:
     stream = RedisReplyStream(client, pubsub)
     signals = RedisStopSignals(client, pubsub)
     cache = RedisRoomListCache(client, seconds=settings.chatroom_cache_seconds)
-    broker = AtMostOnceBroker(settings.redis_url, client)
+    broker = AtMostOnceBroker(settings.redis_url, client, ready=ready)
 
     return Transport(
         queues={task: TaskiqQueue(broker, task) for task in TASKS},

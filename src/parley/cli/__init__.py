@@ -41,6 +41,7 @@ def check() -> None:
     """Check the settings and every connection; exit with 1 when something is wrong."""
     from parley.cli.check import check_everything  # noqa: PLC0415
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
+    from parley.settings.advice import advise  # noqa: PLC0415
 
     settings = read_settings()
     # The findings already say what is wrong.
@@ -48,6 +49,8 @@ def check() -> None:
     findings = asyncio.run(check_everything(settings))
     for finding in findings:
         click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.subject}: {finding.detail}")
+    for subject, advice in advise(settings):
+        click.echo(f"unwise {subject}: {advice}")
     raise SystemExit(0 if all(finding.ok for finding in findings) else 1)
 
 

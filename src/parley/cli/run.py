@@ -12,6 +12,7 @@ import click
 
 from parley.runtime.gc_tuning import tuned_garbage_collection
 from parley.settings import Settings, SettingsError
+from parley.settings.production import is_local
 
 if TYPE_CHECKING:
     from parley.bootstrap import Parley
@@ -25,6 +26,11 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
     """Serve until a signal. Raises SettingsError when no API process can start."""
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers: several API processes must share Redis: set REDIS_URL, or leave it at 1.")
+    if "response" in settings.otp_sender and not settings.allow_shown_codes and not is_local(host):
+        raise SettingsError(
+            "OTP_SENDER: response shows codes to every caller, so --host must be of this machine, such as 127.0.0.1; "
+            "ALLOW_SHOWN_CODES=1 opens it to others."
+        )
     with tuned_garbage_collection():
         import uvicorn  # noqa: PLC0415  inside the block, as every import that stays
 
@@ -81,7 +87,7 @@ def _facts(settings: Settings, parley: "Parley", address: str) -> Mapping[str, s
 
     return {
         "listens_on": address,
-        "docs": f"{address}/docs",
+        "docs": f"{address}/docs" if settings.docs_served else "off",
         "database": database_name(settings),
         "model": parley.chat.catalogue.default,
         "codes": _codes(settings),

@@ -1,5 +1,7 @@
 """Ports of all core modules: time, new ids, random numbers, and a rate limiter."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -20,9 +22,24 @@ class Jitter(Protocol):
         """A random number from 0 up to 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class LimitedUse:
+    """One use of `key`, of which any `per` seconds may have at most `limit`."""
+
+    key: str
+    limit: int
+    per: float
+
+
 class RateLimiter(Protocol):
     async def take(self, key: str, *, limit: int, per: float) -> float:
         """Count one use of `key` unless the last `per` seconds have `limit` uses already.
 
         Returns 0.0 if it was counted, otherwise the seconds until the next use would be. Exact under concurrent calls.
         """
+
+    async def take_all(self, *uses: LimitedUse) -> float:
+        """As `take` for several keys that differ: all uses are counted, or none if one is beyond its limit."""
+
+    async def give_back(self, keys: Sequence[str]) -> None:
+        """Remove the latest use of each key; a no-op for a key without uses."""

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from parley.settings.addresses import check_address
 from parley.settings.model import Settings, SettingsError
+from parley.settings.production import check_production
 
 SHORTEST_SECRET = 32
 
@@ -16,14 +17,18 @@ def check(settings: Settings) -> None:
     _check_secrets(settings)
     _check_senders(settings)
     _check_payments(settings)
-    _check_production(settings)
+    _check_limits(settings)
+    if settings.environment == "production":
+        check_production(settings)
 
 
 def _check_lists(settings: Settings) -> None:
     for name in ("gemini_models", "openai_models", "groq_models"):
         if not getattr(settings, name):
             raise SettingsError(f"{name.upper()}: name at least one model.")
-    for proxy in settings.trusted_proxies:
+    if "none" in settings.trusted_proxies and len(settings.trusted_proxies) > 1:
+        raise SettingsError("TRUSTED_PROXIES: none cannot be combined with a proxy.")
+    for proxy in settings.proxies:
         try:
             ip_network(proxy, strict=False)
         except ValueError as error:
@@ -84,26 +89,7 @@ def _check_payments(settings: Settings) -> None:
         raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
 
 
-def _check_production(settings: Settings) -> None:
-    if settings.environment != "production":
-        return
-    if not settings.jwt_secret:
-        raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
-    if "*" in settings.cors_origins:
-        raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
-    providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)
-    if not settings.default_model and not any(providers):
-        raise SettingsError(
-            "DEFAULT_MODEL: set the key of a model; ENVIRONMENT=production uses the offline model only with "
-            "DEFAULT_MODEL=offline/echo."
-        )
-    if "response" in settings.otp_sender:
-        raise SettingsError(
-            "OTP_SENDER: response shows codes to every caller; it is refused when ENVIRONMENT=production."
-        )
-    if not settings.stripe_secret_key:
-        raise SettingsError(
-            "STRIPE_SECRET_KEY: without it payments go to the sandbox, refused when ENVIRONMENT=production."
-        )
-    if not settings.frontend_url and not settings.public_url:
-        raise SettingsError("FRONTEND_URL: set it, or PUBLIC_URL, so that payments can lead back.")
+def _check_limits(settings: Settings) -> None:
+    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
+        if settings.environment == "production" and getattr(settings, name) == 0:
+            raise SettingsError(f"{name.upper()}: 0 is no limit; it is refused when ENVIRONMENT=production.")

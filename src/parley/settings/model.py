@@ -38,6 +38,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         shown = {field: value for field, value in msgspec.structs.asdict(self).items() if field.upper() not in SECRETS}
         return f"Settings({shown})"
 
+    @property
+    def proxies(self) -> Words:
+        """The trusted proxies; none of them for TRUSTED_PROXIES=none."""
+        return () if self.trusted_proxies == ("none",) else self.trusted_proxies
+
+    @property
+    def docs_served(self) -> bool:
+        return self.docs == "on" or (self.docs == "auto" and self.environment == "development")
+
     environment: Annotated[
         Literal["development", "production"],
         Meta(description="production refuses settings that are only safe for development"),
@@ -79,11 +88,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ()
     access_token_expire_minutes: Annotated[
-        int, Meta(ge=1, le=525_600, description="Lifetime of an access token, in minutes")
+        int, Meta(ge=1, le=1_440, description="Lifetime of an access token, in minutes; a day at most")
     ] = 15
     refresh_token_expire_days: Annotated[
         int, Meta(ge=1, le=36_500, description="Lifetime of a session that is not refreshed, in days")
     ] = 30
+    session_max_days: Annotated[
+        int,
+        Meta(
+            ge=1, le=36_500, description="Days from a sign-in to the end of its session, however often it is refreshed"
+        ),
+    ] = 365
     public_url: Annotated[
         str, Meta(description="URL at which clients reach this API; unset: links in responses are paths")
     ] = ""
@@ -91,7 +106,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str, Meta(description="URL of your product, to which payments return; unset: a plain page of this server")
     ] = ""
     trusted_proxies: Annotated[
-        Words, Meta(description="Addresses or networks of proxies whose X-Forwarded-For header is trusted")
+        Words,
+        Meta(
+            description="Addresses or networks of proxies whose X-Forwarded-For header is trusted; none: there is no "
+            "proxy; production asks for one or the other"
+        ),
     ] = ()
     max_connections: Annotated[
         int,
@@ -118,10 +137,26 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ()
 
+    allow_plain_connections: Annotated[
+        tuple[Literal["postgresql", "redis"], ...],
+        Meta(description="Stores that production may reach without TLS, in a network that nothing else reaches"),
+    ] = ()
+    docs: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="Whether /docs and /openapi.json are served; auto is on in development and off in production"),
+    ] = "auto"
+
     otp_sender: Annotated[
         tuple[Literal["response", "email", "sms"], ...],
         Meta(description="How one-time codes are sent: email, sms, or both; response shows them in the HTTP response"),
     ] = ("response",)
+    allow_shown_codes: Annotated[
+        bool,
+        Meta(
+            description="1 answers other machines, and by other names than localhost, though OTP_SENDER=response shows "
+            "codes to every caller"
+        ),
+    ] = False
     otp_expire_seconds: Annotated[int, Meta(ge=30, le=600, description="Lifetime of a one-time code")] = 600
     otp_resend_seconds: Annotated[
         int, Meta(ge=0, le=86_400, description="Shortest time between two codes for one identity")
@@ -134,8 +169,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(
             ge=0,
             le=1_000_000,
-            description="Largest number of calls to the public auth endpoints per minute from one address, and of "
-            "password attempts per hour for one identity; 0 is no limit",
+            description="Largest number of calls to the public auth endpoints per minute from one address; 0 is no "
+            "limit, refused in production",
+        ),
+    ] = 60
+    password_attempts_per_hour: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Largest number of password attempts, and of sign-ups, per hour for one identity from one "
+            "network or known device; 0 is no limit, refused in production",
         ),
     ] = 60
     smtp_server: Annotated[str, Meta(description="The mail server for OTP_SENDER=email")] = ""

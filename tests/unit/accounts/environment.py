@@ -22,6 +22,7 @@ from parley.core.accounts.profile import find_account
 from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import end_session, refresh_session
+from parley.core.accounts.sources import Client
 from parley.core.accounts.stores import AccountsUnitOfWork
 from tests.fakes.account_ports import FakeAuditTrail, FakeCipher, FakeDeliveryQueue, FakeOtpSender, FakePasswords
 
@@ -29,6 +30,7 @@ MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
 PASSWORD = "correct horse battery staple"
 SESSION_LIFE = timedelta(days=30)
+SESSION_MAX_AGE = timedelta(days=365)
 
 
 class AccountsEnvironment:
@@ -51,10 +53,12 @@ class AccountsEnvironment:
         self.rate_limits = IdentityRateLimits(
             rate_limiter=self.rate_limiter, key=b"the rate limits' key", audit=self.audit, attempts_per_hour=10
         )
-        self.revocations = RevocationList(uow=uow, token_life=timedelta(minutes=15), monotonic=self.monotonic)
+        self.revocations = RevocationList(uow=uow, monotonic=self.monotonic)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
         self.keys = [b"the key of this test"]
+        self.client = Client("192.0.2.1", "192.0.2.0/24")
+        self.session_max_age = SESSION_MAX_AGE
         self.user_agent: str | None = "a test"
         self._count = itertools.count(1)
 
@@ -74,6 +78,7 @@ class AccountsEnvironment:
             code_keys=self.keys,
             refresh_keys=self.keys,
             session_life=SESSION_LIFE,
+            session_max_age=self.session_max_age,
             now=lambda: self.now,
             new_id=self.new_id,
             new_code=self.new_code,
@@ -97,7 +102,7 @@ class AccountsEnvironment:
 
     async def request_code(self, identity: Identity = MIRA, purpose: Purpose = Purpose.SIGN_IN) -> CodeSent:
         """Request a code, whose delivery is then queued."""
-        return await send_code(self.ports, identity=identity, purpose=purpose)
+        return await send_code(self.ports, identity=identity, purpose=purpose, client=self.client)
 
     async def deliver_codes(self) -> None:
         """Do the queued deliveries, as a worker does."""
@@ -111,9 +116,22 @@ class AccountsEnvironment:
         await self.deliver_codes()
         return self.sender.sent[-1][1]
 
-    async def verify(self, code: str, identity: Identity = MIRA, *, signup_token: str | None = None) -> SignedIn:
+    async def verify(
+        self,
+        code: str,
+        identity: Identity = MIRA,
+        *,
+        signup_token: str | None = None,
+        challenge: str | None = None,
+    ) -> SignedIn:
         return await sign_in_by_code(
-            self.ports, identity=identity, code=code, signup_token=signup_token, user_agent=self.user_agent
+            self.ports,
+            identity=identity,
+            code=code,
+            challenge=challenge,
+            signup_token=signup_token,
+            user_agent=self.user_agent,
+            client=self.client,
         )
 
     async def sign_in(self, identity: Identity = MIRA, *, signup_token: str | None = None) -> SignedIn:
@@ -124,16 +142,27 @@ class AccountsEnvironment:
         self, identity: Identity = MIRA, *, name: str | None = "Mira", password: str | None = PASSWORD
     ) -> str:
         """Sign up; returns the signup token."""
-        return (await sign_up(self.ports, identity=identity, name=name, password=password)).signup_token
+        return (
+            await sign_up(self.ports, identity=identity, name=name, password=password, client=self.client)
+        ).signup_token
 
     async def log_in(self, password: str = PASSWORD, identity: Identity = MIRA) -> SignedIn:
-        return await log_in(self.ports, identity=identity, password=password, user_agent=self.user_agent)
+        return await log_in(
+            self.ports, identity=identity, password=password, user_agent=self.user_agent, client=self.client
+        )
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         return await refresh_session(self.ports, refresh_token=refresh_token)
 
     async def reset(self, code: str, new_password: str, identity: Identity = MIRA) -> None:
-        await reset_password(self.ports, identity=identity, code=code, new_password=new_password)
+        await reset_password(
+            self.ports,
+            identity=identity,
+            code=code,
+            challenge=None,
+            new_password=new_password,
+            client=self.client,
+        )
 
     async def change(self, signed_in: TokenPair, new_password: str, *, current: str | None = None) -> None:
         await change_password(
@@ -142,9 +171,7 @@ class AccountsEnvironment:
 
     async def end(self, caller: Caller, session_id: UUID | None = None) -> None:
         """End the given session of the caller's account, by default the caller's own."""
-        await end_session(
-            self.ports, account_id=caller.account_id, session_id=session_id or caller.session_id, how="test"
-        )
+        await end_session(self.ports, account_id=caller.account_id, session_id=session_id or caller.session_id)
 
     def caller(self, signed_in: TokenPair) -> Caller:
         return self.access_tokens.read(signed_in.access_token, self.now)

@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from parley.core.accounts.erase import erase_account
+from parley.core.accounts.erase import erase_own_account
 from parley.core.accounts.model import AuditEvent, Purpose, SignedIn
+from parley.core.accounts.sessions import log_out
 from parley.core.errors import DomainError
 from tests.fakes.account_ports import AuditNote
 from tests.unit.accounts.environment import MIRA, PASSWORD, AccountsEnvironment, wrong_code
@@ -97,7 +98,15 @@ async def end_again(env: AccountsEnvironment, owned: SignedIn) -> None:
 
 
 async def erase(env: AccountsEnvironment, owned: SignedIn) -> None:
-    await erase_account(env.ports, account_id=owned.account.id)
+    await erase_own_account(env.ports, caller=env.caller(owned), current_password=PASSWORD)
+
+
+async def erase_with_another_password(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await erase_own_account(env.ports, caller=env.caller(owned), current_password=NEW)
+
+
+async def log_out_of_a_session(env: AccountsEnvironment, owned: SignedIn) -> None:
+    await log_out(env.ports, caller=env.caller(owned))
 
 
 SENT = [AuditEvent.CODE_REQUESTED, AuditEvent.CODE_DELIVERED]
@@ -119,7 +128,9 @@ EXPECTED = [
     (reuse_again, [AuditEvent.TOKEN_REUSED, AuditEvent.REFRESH_FAILED]),
     (end, [AuditEvent.SESSION_ENDED]),
     (end_again, [AuditEvent.SESSION_ENDED]),
+    (log_out_of_a_session, [AuditEvent.SESSION_ENDED]),
     (erase, [AuditEvent.ACCOUNT_ERASED]),
+    (erase_with_another_password, [AuditEvent.ERASURE_FAILED]),
 ]
 
 
@@ -136,7 +147,8 @@ def test_every_event_is_tested():
     seen = set(itertools.chain.from_iterable(expected for _, expected in EXPECTED))
 
     # These are tested elsewhere.
-    assert set(AuditEvent) - seen == {AuditEvent.CODE_POSTPONED, AuditEvent.CODE_NOT_DELIVERED, AuditEvent.THROTTLED}
+    elsewhere = {AuditEvent.CODE_POSTPONED, AuditEvent.CODE_NOT_DELIVERED, AuditEvent.OWNER_NOTIFIED}
+    assert set(AuditEvent) - seen == elsewhere | {AuditEvent.THROTTLED}
 
 
 @pytest.mark.parametrize(

@@ -1,68 +1,42 @@
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid
-from parley.core.accounts.model import AuditEvent, Identity, IdentityKind
+from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.errors import TooManyRequests
 from tests.fakes.account_ports import AuditNote
 from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnvironment
 
 
-class RecordingRateLimiter:
-    """Accepts everything and records the calls."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, float, float]] = []
-
-    async def take(self, key: str, *, limit: int, per: float) -> float:
-        self.taken.append((key, limit, per))
-        return 0.0
+def limits_of(env: AccountsEnvironment, *, key: bytes = b"a key", attempts: int = 3) -> IdentityRateLimits:
+    return IdentityRateLimits(rate_limiter=env.rate_limiter, key=key, audit=env.audit, attempts_per_hour=attempts)
 
 
-def limits_of(
-    env: AccountsEnvironment, *, rate_limiter=None, key: bytes = b"a key", attempts: int = 3
-) -> IdentityRateLimits:
-    return IdentityRateLimits(
-        rate_limiter=rate_limiter or env.rate_limiter, key=key, audit=env.audit, attempts_per_hour=attempts
-    )
-
-
-async def test_use_beyond_the_limit_waits_until_the_first_has_expired(env):
+async def test_refused_use_counts_for_no_limit_and_is_noted(env):
     limits = limits_of(env)
-    await limits.take("a use", MIRA, limit=2, per=60)
-    env.advance(seconds=20)
-    await limits.take("a use", MIRA, limit=2, per=60)
-    with pytest.raises(TooManyRequests) as refusal:
-        await limits.take("a use", MIRA, limit=2, per=60)
-    assert refusal.value.retry_after == 40
-
-    env.advance(seconds=40)
-    await limits.take("a use", MIRA, limit=2, per=60)
-
-
-async def test_only_refusals_are_noted(env):
-    limits = limits_of(env)
-    await limits.take("a use", MIRA, limit=1, per=60)
+    narrow, wide = (limits.use("a use", scope, limit=limit, per=60) for scope, limit in (("one", 1), ("all", 2)))
+    await limits.take("a use", MIRA, narrow, wide)
     assert env.audit.notes == []
-    with pytest.raises(TooManyRequests):
-        await limits.take("a use", MIRA, limit=1, per=60)
+    for _ in range(5):
+        with pytest.raises(TooManyRequests) as refusal:
+            await limits.take("a use", MIRA, narrow, wide)
 
-    assert env.audit.notes == [AuditNote(AuditEvent.THROTTLED, identity=MIRA, how="a use")]
+    assert refusal.value.retry_after == 60
+    assert env.audit.notes == [AuditNote(AuditEvent.THROTTLED, identity=MIRA, how="a use")] * 5
+    await limits.take("a use", MIRA, wide)
 
 
-async def test_limits_of_uses_and_identities_are_separate(env):
+async def test_use_that_was_given_back_does_not_count(env):
     limits = limits_of(env)
-    for use in ("a use", "another"):
-        for identity in (MIRA, RAVI, Identity(IdentityKind.MOBILE_NUMBER, MIRA.value)):
-            await limits.take(use, identity, limit=1, per=60)
+    use = limits.use("a use", "one", limit=1, per=60)
+    for _ in range(3):
+        await limits.take("a use", MIRA, use)
+        await limits.give_back(use)
 
 
-async def test_rate_limiter_keys_hide_the_identity_and_depend_on_the_key(env):
-    recording = RecordingRateLimiter()
-    await limits_of(env, rate_limiter=recording).take("a use", MIRA, limit=1, per=60)
-    await limits_of(env, rate_limiter=recording, key=b"another key").take("a use", MIRA, limit=1, per=60)
+def test_rate_limiter_keys_hide_who_it_is_and_depend_on_the_key(env):
+    keys = [limits_of(env, key=key).use("a use", str(MIRA), limit=1, per=1).key for key in (b"a key", b"another")]
 
-    keys = [key for key, _, _ in recording.taken]
     assert len(set(keys)) == 2
     assert all(key.startswith("a use:") and "mira" not in key for key in keys)
 
@@ -71,37 +45,32 @@ def test_key_is_not_in_the_repr(env):
     assert "a key" not in repr(limits_of(env))
 
 
-async def test_attempts_are_limited_per_hour(env):
-    limits = limits_of(env, attempts=3)
-    for _ in range(3):
-        await limits.attempt("password", MIRA)
-        env.advance(minutes=10)
+def test_attempts_without_a_limit_do_not_use_the_rate_limiter(env):
+    assert limits_of(env, attempts=0).attempts("password", MIRA, "a source") == []
+
+
+async def test_password_attempts_are_limited_per_hour_successful_ones_too(env):
+    await env.sign_in(signup_token=await env.sign_up())
+    for _ in range(10):
+        await env.log_in()
     with pytest.raises(TooManyRequests) as refusal:
-        await limits.attempt("password", MIRA)
+        await env.log_in()
 
-    assert refusal.value.retry_after == 30 * 60
-
-
-async def test_attempts_without_a_limit_do_not_use_the_rate_limiter(env):
-    recording = RecordingRateLimiter()
-    limits = limits_of(env, rate_limiter=recording, attempts=0)
-    for _ in range(200):
-        await limits.attempt("password", MIRA)
-
-    assert recording.taken == []
+    assert refusal.value.retry_after == 3600
+    assert len(env.passwords.verified) == 10
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
-async def test_password_guesses_beyond_the_limit_are_not_verified(env, known):
+async def test_password_guesses_are_not_verified_while_they_are_delayed(env, known):
     if known:
         await env.sign_in(signup_token=await env.sign_up())
-    for _ in range(10):
+    for _ in range(5):
         with pytest.raises(CredentialsInvalid):
             await env.log_in("a guess")
     with pytest.raises(TooManyRequests):
         await env.log_in(PASSWORD)
 
-    assert len(env.passwords.verified) == 10
+    assert len(env.passwords.verified) == 5
     assert env.audit.events[-1] is AuditEvent.THROTTLED
 
 

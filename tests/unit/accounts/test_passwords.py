@@ -66,7 +66,9 @@ async def test_refused_name_names_its_field(env, name):
 async def test_signup_does_the_same_work_with_and_without_an_account(owned):
     async def answer(identity):
         before = owned.passwords.hashed
-        started = await sign_up(owned.ports, identity=identity, name="Mallory", password="the password of Mallory")
+        started = await sign_up(
+            owned.ports, identity=identity, name="Mallory", password="the password of Mallory", client=owned.client
+        )
         return started.expires_in, owned.passwords.hashed - before
 
     assert await answer(MIRA) == await answer(RAVI) == (3600, 1)

@@ -4,13 +4,15 @@ The attacker may or may not act before, between and after the owner's steps: eve
 """
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid
 from parley.core.accounts.model import OpenedBy, SignedIn
+from parley.core.accounts.sources import Client
 from parley.core.errors import InvalidInput
 from tests.unit.accounts.environment import MIRA, PASSWORD, AccountsEnvironment
 
@@ -67,22 +69,31 @@ ORDERS = [
 async def attack(env: AccountsEnvironment) -> str:
     """Try everything that needs no code; returns the signup token, the only thing that it yields."""
     signup_token = await env.sign_up(MIRA, name="Mallory", password=ATTACKERS)
-    with pytest.raises(OtpInvalid):
+    with elsewhere(env), pytest.raises(OtpInvalid):
         await env.verify("a guess", MIRA, signup_token=signup_token)
-    with pytest.raises(OtpInvalid):
+    with elsewhere(env), pytest.raises(OtpInvalid):
         await env.reset("a guess", ATTACKERS)
     await cannot_log_in(env)
     return signup_token
 
 
 async def cannot_log_in(env: AccountsEnvironment) -> None:
-    with pytest.raises(CredentialsInvalid):
+    with elsewhere(env), pytest.raises(CredentialsInvalid):
         await env.log_in(ATTACKERS, MIRA)
+
+
+@contextmanager
+def elsewhere(env: AccountsEnvironment) -> Iterator[None]:
+    """A client in an address block of its own."""
+    before, block = env.client, str(env.new_id())
+    env.client = Client(block, block)
+    yield
+    env.client = before
 
 
 @pytest.fixture
 def env(env: AccountsEnvironment) -> AccountsEnvironment:
-    # Without rate limits, on which the protection must not depend.
+    # Without the hourly limit, on which the protection must not depend; the attacker is at a new address each time.
     env.rate_limits = replace(env.rate_limits, attempts_per_hour=0)
     return env
 

@@ -1,9 +1,11 @@
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound, TokenInvalid
-from parley.core.accounts.sessions import read_sessions
+from parley.core.accounts.model import Session
+from parley.core.accounts.sessions import forget_expired, log_out, read_sessions
 from tests.unit.accounts.environment import RAVI, SESSION_LIFE, AccountsEnvironment
 
 
@@ -158,3 +160,69 @@ async def test_user_agent_is_truncated_and_made_storable(env):
     assert len(device) == 300
     assert device.startswith("a phone")
     assert "\x00" not in device
+
+
+async def listed(env: AccountsEnvironment, account_id: UUID) -> list[Session]:
+    return (await read_sessions(env.ports, account_id=account_id, before=None, limit=9))[0]
+
+
+async def test_session_ends_at_its_largest_age_however_often_it_is_refreshed(env, first):
+    env.session_max_age = timedelta(days=40)
+    env.advance(days=29)
+    second = (await env.refresh(first)).refresh_token
+    env.advance(days=10, hours=23)
+    third = await env.refresh(second)
+    account_id = env.caller(third).account_id
+    assert [session.expires_at - env.now for session in await listed(env, account_id)] == [timedelta(hours=1)]
+
+    env.advance(hours=1)
+    assert await listed(env, account_id) == []
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(third.refresh_token)
+
+
+async def test_new_session_lives_no_longer_than_its_largest_age(env):
+    env.session_max_age = timedelta(days=7)
+    signed_in = await env.sign_in()
+
+    assert [session.expires_at - env.now for session in await listed(env, signed_in.account.id)] == [timedelta(days=7)]
+
+
+async def test_session_older_than_a_lowered_maximum_ends_at_its_next_refresh(env, first):
+    env.advance(days=20)
+    second = await env.refresh(first)
+    env.session_max_age = timedelta(days=10)
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(second.refresh_token)
+
+    assert await listed(env, env.caller(second).account_id) == []
+    env.session_max_age = timedelta(days=365)
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(second.refresh_token)
+
+
+async def test_log_out_ends_the_session_and_revokes_its_tokens(env):
+    signed_in = await env.sign_in()
+    caller = env.caller(signed_in)
+    await log_out(env.ports, caller=caller)
+
+    assert await listed(env, signed_in.account.id) == []
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(signed_in.refresh_token)
+    with pytest.raises(TokenInvalid):
+        await env.revocations.check(caller.session_id)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_log_out_revokes_tokens_of_a_session_that_has_expired(env, forgotten):
+    await env.revocations.refresh(env.now)
+    caller = env.caller(await env.sign_in())
+    env.now += SESSION_LIFE + timedelta(days=2)
+    if forgotten:
+        await forget_expired(env.ports)
+    await log_out(env.ports, caller=caller)
+
+    with pytest.raises(TokenInvalid):
+        await env.revocations.check(caller.session_id)
+    async with env.uow(read_only=True) as unit:
+        assert await unit.revocations.has(caller.session_id)

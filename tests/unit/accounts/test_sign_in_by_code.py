@@ -1,9 +1,9 @@
-from datetime import timedelta
+from dataclasses import replace
 
 import pytest
 
 from parley.core.accounts.errors import OtpInvalid
-from parley.core.accounts.model import Challenge, Purpose
+from parley.core.accounts.model import Purpose, token_hash
 from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnvironment, wrong_code
 
 
@@ -137,14 +137,16 @@ async def test_new_code_starts_with_no_tries(env):
 )
 async def test_stored_mac_is_bound_to_its_identity_and_purpose(env, identity, purpose):
     env.code_delivery = None
-    code = (await env.request_code(identity, purpose)).shown_code
+    sent = await env.request_code(identity, purpose)
     async with env.uow() as unit:
-        moved = await unit.challenges.count_try(identity, purpose, limit=5, now=env.now)
-        await unit.challenges.put(Challenge(MIRA, Purpose.SIGN_IN, moved, env.now + timedelta(minutes=1)))
+        other = await unit.challenges.get(token_hash(sent.challenge))
+        moved = replace(other, id_hash=token_hash("moved"), identity=MIRA, purpose=Purpose.SIGN_IN)
+        await unit.challenges.add(moved)
         await unit.commit()
 
-    with pytest.raises(OtpInvalid):
-        await env.verify(code, MIRA)
+    for challenge in (sent.challenge, "moved", None):
+        with pytest.raises(OtpInvalid):
+            await env.verify(sent.shown_code, MIRA, challenge=challenge)
 
 
 async def test_code_of_an_older_key_is_valid_while_that_key_is_listed(env):

@@ -9,6 +9,8 @@ PRODUCTION = {
     "STRIPE_SECRET_KEY": "a key",
     "STRIPE_PRICE_ID": "price_pro",
     "FRONTEND_URL": "https://example.com",
+    "METRICS_TOKEN": "a token of more than 16 characters",
+    "TRUSTED_PROXIES": "none",
 }
 POSTGRES = {"DATABASE_URL": "postgresql://localhost/parley"}
 MAIL = {

@@ -20,6 +20,8 @@ def example() -> list[tuple[str, str, str]]:
 def as_text(default: object) -> str:
     if isinstance(default, tuple):
         return ",".join(default)
+    if isinstance(default, bool):
+        return str(int(default))
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 

@@ -22,8 +22,8 @@ def test_every_setting_has_a_default(read):
 
 def test_every_kind_of_field_is_tested():
     words = [name for name, kind in TYPES.items() if kind is str]
-    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words}
-    assert CHOICE_LISTS == ["otp_sender"]
+    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, "allow_shown_codes"}
+    assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender"]
     assert min(map(len, (NUMBERS, CHOICES, LISTS))) > 2
 
 
@@ -186,3 +186,8 @@ def test_a_file_is_read_for_secrets_only(read, folder):
     (folder / "limit").write_text("7", encoding="utf-8")
 
     assert read(BASIC_DAILY_LIMIT_FILE=str(folder / "limit")) == Settings()
+
+
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("true", True), ("", False)])
+def test_a_switch_is_1_or_0(read, value, shown):
+    assert read(ALLOW_SHOWN_CODES=value).allow_shown_codes is shown

@@ -35,11 +35,13 @@ from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
+from parley.adapters.http.only_local import OnlyLocal
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
 from parley.adapters.http.server.ports import ServerPorts, with_server_ports
+from parley.adapters.http.untrusted_proxy import NoteUntrustedProxy
 
 LARGEST_BODY = 1_000_000
 _EXPOSED_HEADERS = (
@@ -88,11 +90,9 @@ def create_app(
 
     app: ASGIApp = Envelope(HeadAsGet(litestar), new_request_id=new_request_id, meter=ports.meter, https=https)
     app = with_server_ports(app, ServerPorts(connections, new_request_id, ports.meter.refused))
-    if not trusted_proxies:
-        return app
     # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
-    return cast("ASGIApp", behind_proxies)
+    return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
 
 
 def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> Litestar:
@@ -106,12 +106,13 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
     return Litestar(
         route_handlers=_routes(ports),
         middleware=[
+            *([DefineMiddleware(OnlyLocal)] if ports.only_local else []),
             DefineMiddleware(
                 RequireCaller,
                 tokens=ports.accounts.access_tokens,
                 revocations=ports.accounts.revocations,
                 now=ports.accounts.now,
-            )
+            ),
         ],
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
@@ -146,10 +147,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         is_live,
         is_ready,
         read_metrics,
-        openapi_json,
-        docs_page,
-        docs_script,
-        docs_files(),
+        *((openapi_json, docs_page, docs_script, docs_files()) if ports.docs_served else ()),
     ]
 
 

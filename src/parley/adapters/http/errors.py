@@ -50,6 +50,10 @@ _CODES_OF_STATUS = {
         "unsupported_media_type",
         "Send the body as JSON, with «Content-Type: application/json» and without Content-Encoding.",
     ),
+    421: (
+        "misdirected_request",
+        "This server shows one-time codes, so it answers only as localhost unless ALLOW_SHOWN_CODES=1.",
+    ),
     500: ("internal_error", "Something went wrong on the server. Its log has the details under the request id."),
 }
 

@@ -37,7 +37,8 @@ class HttpPorts:
 
     If `public_url` is empty, responses contain paths without a host. `scrape` returns the metrics in Prometheus' text
     format; if `metrics_token` is empty, everyone may read them. `auth_requests_per_minute` is per client address; 0 is
-    no limit. If `webhook_open` is false, the webhook responds with 404.
+    no limit. If `webhook_open` is false, the webhook responds with 404; without `docs_served`, the documentation does.
+    With `only_local`, only requests of this machine to itself are answered. While `overloaded()`, no new stream begins.
     """
 
     accounts: AccountsPorts
@@ -53,6 +54,9 @@ class HttpPorts:
     metrics_token: str
     auth_requests_per_minute: int
     webhook_open: bool
+    overloaded: Callable[[], bool]
+    docs_served: bool
+    only_local: bool
 
 
 # The type of a handler's `ports` parameter, which Litestar injects.

@@ -1,8 +1,10 @@
 """A rate limiter for one process."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from parley.core.ports import LimitedUse
 
 # How often expired keys are removed.
 CLEANUP_SECONDS = 60.0
@@ -29,17 +31,34 @@ class MemoryRateLimiter:
         return len(self._logs)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:
+        return await self.take_all(LimitedUse(key, limit, per))
+
+    async def take_all(self, *uses: LimitedUse) -> float:
         # Exact under concurrent calls because nothing is awaited in here.
         now = self._monotonic()
         self._remove_expired(now)
-        log = self._logs.setdefault(key, _Log())
-        while log.uses and log.uses[0] + per <= now:
-            log.uses.popleft()
-        if len(log.uses) >= limit:
-            return log.uses[-limit] + per - now
-        log.uses.append(now)
-        log.expires_at = now + per
+        wait = max(self._wait(use, now) for use in uses)
+        if wait > 0:
+            return wait
+        for use in uses:
+            log = self._logs.setdefault(use.key, _Log())
+            log.uses.append(now)
+            log.expires_at = now + use.per
         return 0.0
+
+    async def give_back(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            log = self._logs.get(key)
+            if log is not None and log.uses:
+                log.uses.pop()
+
+    def _wait(self, use: LimitedUse, now: float) -> float:
+        log = self._logs.get(use.key)
+        if log is None:
+            return 0.0
+        while log.uses and log.uses[0] + use.per <= now:
+            log.uses.popleft()
+        return log.uses[-use.limit] + use.per - now if len(log.uses) >= use.limit else 0.0
 
     def _remove_expired(self, now: float) -> None:
         if now < self._cleanup_at:

@@ -1,7 +1,7 @@
 """The room-list cache inside one process."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from uuid import UUID
@@ -45,5 +45,7 @@ class MemoryRoomListCache:
         if account is not None and account.generation == missed.generation:
             account.pages[limit] = (page, self._clock() + self._seconds)
 
-    async def drop(self, account_id: UUID) -> None:
+    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
         self._accounts.pop(account_id, None)
+        if meanwhile is not None:
+            await meanwhile

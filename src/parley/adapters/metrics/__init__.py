@@ -31,6 +31,18 @@ class Metrics:
         self.streams = Gauge(
             "parley_streams_open", "Reply streams with a reader", registry=self.registry, multiprocess_mode="livesum"
         )
+        self.loop_lag = Gauge(
+            "parley_event_loop_lag_seconds",
+            "By how much the event loop runs late",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.overloaded = Gauge(
+            "parley_overloaded",
+            "Processes that take no new work until they have caught up",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.first_texts = histogram(
             "parley_reply_first_text_seconds",
             "From a message to the first text of its reply",

@@ -102,6 +102,19 @@ class SweepMeter:
         self._metrics.sweeps.labels(sweep, "failed").inc()
 
 
+class LagMeter:
+    """The event loop's LagMeter."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def lagged(self, seconds: float) -> None:
+        self._metrics.loop_lag.set(seconds)
+
+    def overloaded(self, now: bool) -> None:
+        self._metrics.overloaded.set(now)
+
+
 def _ids(claim: Claim) -> dict[str, str]:
     return {"reply_id": str(claim.reply_id), "room_id": str(claim.room_id), "account_id": str(claim.account_id)}
 

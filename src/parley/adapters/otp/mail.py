@@ -52,10 +52,22 @@ def finished_mail(sender: Address, recipient: Address, code: str, text: MailText
     """The mail in 7-bit form. Raises SenderRefused if a reader would see another sender, recipient, subject or code."""
     with _refused_if_unreadable():
         mail = _message(sender, recipient, code, text)
-        data = mail.as_bytes(policy=SMTP.clone(cte_type="7bit"))
-        if _read(data) == ([_named(sender)], [_named(recipient)], text.subject, mail.keys(), _plain_text(code, text)):
-            return data
-    raise SenderRefused("The address cannot be written into a mail.")
+        return _checked(mail, sender, recipient, text.subject, _plain_text(code, text))
+
+
+def finished_notice(sender: Address, recipient: Address, subject: str, text: str) -> bytes:
+    """As `finished_mail`, for a mail without a code."""
+    with _refused_if_unreadable():
+        mail = _headers(sender, recipient, subject)
+        mail.set_content(f"{text}\n")
+        return _checked(mail, sender, recipient, subject, f"{text}\n")
+
+
+def _checked(mail: EmailMessage, sender: Address, recipient: Address, subject: str, text: str) -> bytes:
+    data = mail.as_bytes(policy=SMTP.clone(cte_type="7bit"))
+    if _read(data) != ([_named(sender)], [_named(recipient)], subject, mail.keys(), text):
+        raise SenderRefused("The address cannot be written into a mail.")
+    return data
 
 
 @contextmanager
@@ -68,18 +80,23 @@ def _refused_if_unreadable() -> Iterator[None]:
 
 
 def _message(sender: Address, recipient: Address, code: str, text: MailText) -> EmailMessage:
-    message = EmailMessage()
-    message["Subject"] = text.subject
-    message["From"] = sender
-    message["To"] = recipient
-    message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = make_msgid(domain=sender.domain)
-    message["Auto-Submitted"] = "auto-generated"
+    message = _headers(sender, recipient, text.subject)
     message.set_content(_plain_text(code, text))
     html = _HTML.format(
         title=escape(text.subject), opening=escape(text.opening), code=escape(code), rest=escape(text.rest)
     )
     message.add_alternative(html, subtype="html")
+    return message
+
+
+def _headers(sender: Address, recipient: Address, subject: str) -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = sender
+    message["To"] = recipient
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = make_msgid(domain=sender.domain)
+    message["Auto-Submitted"] = "auto-generated"
     return message
 
 

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 import httpx2
 
 from parley.adapters.otp.deadline import delivery_deadline
-from parley.adapters.otp.texts import sms_text
-from parley.core.accounts.model import Identity, IdentityKind, Purpose
+from parley.adapters.otp.texts import sms_notice, sms_text
+from parley.core.accounts.model import Identity, IdentityKind, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 
 _PORTS = {"http": 80, "https": 443}
@@ -38,9 +38,15 @@ class SmsWebhookOtp:
         logging.getLogger("httpx2").addFilter(self._may_be_logged)
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
+        await self._post(identity, sms_text(code, purpose, minutes))
+
+    async def send_notice(self, identity: Identity, notice: Notice) -> None:
+        await self._post(identity, sms_notice(notice))
+
+    async def _post(self, identity: Identity, text: str) -> None:
         if identity.kind is not IdentityKind.MOBILE_NUMBER:
             raise SenderRefused("An SMS can only be sent to mobile numbers.")
-        message = {"to": identity.value, "text": sms_text(code, purpose, minutes)}
+        message = {"to": identity.value, "text": text}
         # Only the status is read: a body that breaks off must not cause the message to be sent again.
         async with self._deadline(), self._client.stream("POST", self._url, json=message) as response:
             status = response.status_code

@@ -21,9 +21,9 @@ from aiosmtplib import (
 )
 
 from parley.adapters.otp.deadline import delivery_deadline
-from parley.adapters.otp.mail import finished_mail, mail_recipient
-from parley.adapters.otp.texts import mail_text
-from parley.core.accounts.model import Identity, Purpose
+from parley.adapters.otp.mail import finished_mail, finished_notice, mail_recipient
+from parley.adapters.otp.texts import mail_notice, mail_text
+from parley.core.accounts.model import Identity, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 
 Security = Literal["auto", "tls", "starttls", "none"]
@@ -68,6 +68,15 @@ class SmtpOtp:
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         recipient = mail_recipient(identity)
         message = finished_mail(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
+        await self._send(message, recipient)
+
+    async def send_notice(self, identity: Identity, notice: Notice) -> None:
+        recipient = mail_recipient(identity)
+        await self._send(
+            finished_notice(self._sender, recipient, *mail_notice(self._sender.display_name, notice)), recipient
+        )
+
+    async def _send(self, message: bytes, recipient: Address) -> None:
         async with self._connection() as connection:
             await connection.sendmail(self._sender.addr_spec, [recipient.addr_spec], message)
 

@@ -1,8 +1,8 @@
-"""The wording of messages that carry a one-time code."""
+"""The wording of messages that carry a one-time code, and of notices without one."""
 
 from dataclasses import dataclass
 
-from parley.core.accounts.model import Purpose
+from parley.core.accounts.model import Notice, Purpose
 
 _NAMES = {Purpose.SIGN_IN: "sign-in code", Purpose.RESET: "password reset code"}
 
@@ -34,6 +34,22 @@ def mail_text(product: str, purpose: Purpose, minutes: int) -> MailText:
         rest=f"{_validity(minutes)} {nobody} will ever ask for it. "
         "If you did not ask for it, you can ignore this mail.",
     )
+
+
+_NOTICES = {
+    Notice.GUESSING: "Someone has tried several wrong codes or passwords for your account{of}. They were refused. If "
+    "that was not you, you need not do anything: never share a code, and change a password that others may know."
+}
+
+
+def sms_notice(notice: Notice) -> str:
+    return _NOTICES[notice].format(of="")
+
+
+def mail_notice(product: str, notice: Notice) -> tuple[str, str]:
+    """Subject and text; `product` is empty if it has no name."""
+    subject = f"Failed sign-ins for {product}" if product else "Failed sign-ins"
+    return subject, _NOTICES[notice].format(of=f" of {product}" if product else "")
 
 
 def _validity(minutes: int) -> str:

@@ -1,7 +1,7 @@
 """The queue's taskiq broker, whose workers survive a Redis that is emptied, killed or restarted."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import structlog
@@ -31,10 +31,17 @@ class AtMostOnceBroker(RedisStreamBroker):
     nothing needs to be reclaimed, and no long task is delivered twice.
     """
 
-    def __init__(self, url: str, client: RedisClient, *, queue: str = QUEUE) -> None:
+    def __init__(
+        self,
+        url: str,
+        client: RedisClient,
+        *,
+        queue: str = QUEUE,
+        ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Connects on first use: `client` sends messages, connections of the broker's own do the rest.
 
-        Raises ValueError for a `url` that is not one of Redis.
+        `listen` awaits `ready` before it takes each message. Raises ValueError for a `url` that is not one of Redis.
         """
         super().__init__(
             url,
@@ -52,6 +59,7 @@ class AtMostOnceBroker(RedisStreamBroker):
             protocol=2,
         )
         self._client = client
+        self._ready = ready
         self._redis: Redis = Redis(connection_pool=self.connection_pool)
 
     async def kick(self, message: BrokerMessage) -> None:
@@ -61,6 +69,8 @@ class AtMostOnceBroker(RedisStreamBroker):
         """Messages as they arrive, through any outage. Never ends by itself and raises no RedisError."""
         failures = 0
         while True:
+            if self._ready is not None:
+                await self._ready()
             try:
                 messages = await self._receive()
             except RedisError as error:

@@ -1,22 +1,31 @@
 """A rate limiter that any number of processes share."""
 
+from collections.abc import Sequence
+
 from parley.adapters.redis.client.connection import RedisClient
+from parley.core.ports import LimitedUse
 
 # A script runs atomically and uses the server's clock, so the count is exact whatever the processes' clocks say.
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local limit, per = tonumber(ARGV[1]), tonumber(ARGV[2])
-while true do
-  local first = redis.call('LINDEX', KEYS[1], 0)
-  if not first or first + per > now then break end
-  redis.call('LPOP', KEYS[1])
+local wait = 0
+for place, key in ipairs(KEYS) do
+  local limit, per = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+  while true do
+    local first = redis.call('LINDEX', key, 0)
+    if not first or first + per > now then break end
+    redis.call('LPOP', key)
+  end
+  if redis.call('LLEN', key) >= limit then
+    wait = math.max(wait, redis.call('LINDEX', key, -limit) + per - now)
+  end
 end
-if redis.call('LLEN', KEYS[1]) >= limit then
-  return redis.call('LINDEX', KEYS[1], -limit) + per - now
+if wait > 0 then return wait end
+for place, key in ipairs(KEYS) do
+  redis.call('RPUSH', key, string.format('%.0f', now))
+  redis.call('PEXPIRE', key, math.ceil(ARGV[2 * place] / 1000))
 end
-redis.call('RPUSH', KEYS[1], string.format('%.0f', now))
-redis.call('PEXPIRE', KEYS[1], math.ceil(per / 1000))
 return 0
 """
 
@@ -26,7 +35,7 @@ MICROSECONDS = 1_000_000
 class RedisRateLimiter:
     """A sliding log of at most `limit` times a key, which expires with the last of them.
 
-    Raises Unavailable when Redis does not answer; the use may have been counted then.
+    Raises Unavailable when Redis does not answer; the uses may have been counted then.
     """
 
     def __init__(self, client: RedisClient, *, prefix: str = "parley:throttle:") -> None:
@@ -35,6 +44,15 @@ class RedisRateLimiter:
         self._take = client.commands.register_script(TAKE)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:
+        return await self.take_all(LimitedUse(key, limit, per))
+
+    async def take_all(self, *uses: LimitedUse) -> float:
+        arguments = [number for use in uses for number in (use.limit, round(use.per * MICROSECONDS))]
         with self._client.required():
-            wait: int = await self._take(keys=[self._prefix + key], args=[limit, round(per * MICROSECONDS)])
+            wait: int = await self._take(keys=[self._prefix + use.key for use in uses], args=arguments)
         return wait / MICROSECONDS
+
+    async def give_back(self, keys: Sequence[str]) -> None:
+        with self._client.required():
+            for key in keys:
+                await self._client.commands.rpop(self._prefix + key)

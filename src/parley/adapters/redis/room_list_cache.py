@@ -1,8 +1,8 @@
 """The room-list cache that all API processes share."""
 
 import secrets
-from asyncio import Event
-from collections.abc import AsyncGenerator
+from asyncio import Event, gather
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from itertools import count, repeat
 from typing import cast
@@ -14,40 +14,31 @@ from parley.adapters.redis.client.background import repeat_with_backoff, running
 from parley.adapters.redis.client.connection import RedisClient
 from parley.core.chat.ports import CachedPage, CacheMiss
 
-# A hash for each account: its generation and, for each page size, the body, the ETag and the time of expiry in
-# microseconds of the server's clock. Dropping removes the hash. The next hash has a new random generation, so that even
-# a Redis that was emptied refuses a page that was read before the drop.
-LOOK_UP = """
-local limit = ARGV[1]
-local found = redis.call('HMGET', KEYS[1], 'generation', limit .. ':until', limit .. ':etag', limit .. ':body')
-local time = redis.call('TIME')
-if found[2] and time[1] * 1000000 + time[2] < tonumber(found[2]) then
-  return {found[1], found[3], found[4]}
-end
-if not found[1] then
-  redis.call('HSET', KEYS[1], 'generation', ARGV[2])
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
-  return {ARGV[2]}
-end
-return {found[1]}
+# A hash for each account: its generation and, for each page size, the ETag, a line feed and the body. A look-up that
+# finds its page is one HGET. Dropping removes the hash. The next hash has a new random generation, so that even a Redis
+# that was emptied refuses a page that was read before the drop. The first page that is stored sets the expiry of the
+# hash: a page of another size that is stored later does not live as long.
+MISS = """
+if redis.call('HSETNX', KEYS[1], 'generation', ARGV[1]) == 0 then return redis.call('HGET', KEYS[1], 'generation') end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return ARGV[1]
 """
 
 STORE = """
 if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[2] then return 0 end
-local limit, time = ARGV[1], redis.call('TIME')
-local ends = string.format('%.0f', time[1] * 1000000 + time[2] + ARGV[3])
-redis.call('HSET', KEYS[1], limit .. ':until', ends, limit .. ':etag', ARGV[4], limit .. ':body', ARGV[5])
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
+if redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) == 1 and redis.call('HLEN', KEYS[1]) == 2 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+end
 return 1
 """
 
-# How much longer a generation lives than its pages: a page that took longer to read from the database is not stored.
+# A generation without pages lives this long: a page that took longer to read from the database is not stored.
 READING_SECONDS = 60.0
 UNREACHABLE = CacheMiss("")
 
 
 class RedisRoomListCache:
-    """Pages live for `seconds`. While Redis does not answer, every look-up is a miss.
+    """Pages live for at most `seconds`. While Redis does not answer, every look-up is a miss.
 
     A drop that did not reach Redis is pending: it is repeated, while `running`, until it succeeds. Until then this
     process does not look up the account's pages.
@@ -74,30 +65,36 @@ class RedisRoomListCache:
     async def look_up(self, account_id: UUID, *, limit: int) -> CachedPage | CacheMiss:
         if account_id in self._pending_drops:
             return UNREACHABLE
-        found: list[bytes] = []
+        found: CachedPage | CacheMiss = UNREACHABLE
         with self._client.best_effort():
-            answer = await self._client.execute(
-                "EVAL", LOOK_UP, 1, _key(account_id), limit, next(self._generations), self._generation_milliseconds()
-            )
-            found = cast("list[bytes]", answer)
-        if not found or account_id in self._pending_drops:
-            return UNREACHABLE
-        if len(found) == 1:
-            return CacheMiss(found[0].decode())
-        _, etag, body = found
-        return CachedPage(body, etag.decode())
+            stored = cast("bytes | None", await self._client.execute("HGET", _key(account_id), limit))
+            found = await self._missed(account_id) if stored is None else _page(stored)
+        # A drop may have failed in the meantime.
+        return UNREACHABLE if account_id in self._pending_drops else found
+
+    async def _missed(self, account_id: UUID) -> CacheMiss:
+        answer = await self._client.execute(
+            "EVAL", MISS, 1, _key(account_id), next(self._generations), round(READING_SECONDS * 1_000)
+        )
+        return CacheMiss(cast("bytes", answer).decode())
 
     async def store(self, account_id: UUID, page: CachedPage, *, limit: int, missed: CacheMiss) -> None:
         if missed == UNREACHABLE or account_id in self._pending_drops:
             return
-        life = round(self._seconds * 1_000_000)
         with self._client.best_effort():
             await self._client.execute(
-                "EVAL", STORE, 1, _key(account_id), limit, missed.generation, life, page.etag, page.body,
-                self._generation_milliseconds(),
+                "EVAL", STORE, 1, _key(account_id), limit, missed.generation, page.etag.encode() + b"\n" + page.body,
+                round(self._seconds * 1_000),
             )  # fmt: skip
 
-    async def drop(self, account_id: UUID) -> None:
+    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
+        if meanwhile is None:
+            await self._drop(account_id)
+        else:
+            # Commands that are given in the same iteration of the event loop leave in one batch.
+            await gather(self._drop(account_id), meanwhile)
+
+    async def _drop(self, account_id: UUID) -> None:
         if account_id in self._pending_drops:
             # A silent Redis takes seconds to fail: once for each account is enough.
             self._postpone_drop(account_id)
@@ -128,9 +125,11 @@ class RedisRoomListCache:
         if not self._pending_drops:
             self._drop_pending.clear()
 
-    def _generation_milliseconds(self) -> int:
-        return round((self._seconds + READING_SECONDS) * 1_000)
-
 
 def _key(account_id: UUID) -> str:
     return f"parley:rooms:{account_id}"
+
+
+def _page(stored: bytes) -> CachedPage:
+    etag, _, body = stored.partition(b"\n")
+    return CachedPage(body, etag.decode())

@@ -9,7 +9,7 @@ from uuid import UUID
 import jwt
 
 from parley.core.accounts.errors import TokenInvalid
-from parley.core.accounts.model import Caller
+from parley.core.accounts.model import LONGEST_TOKEN_LIFE, Caller
 from parley.core.chat.tickets import TICKET_SECONDS, Ticket, TicketInvalid
 
 ISSUER = "parley"
@@ -117,7 +117,10 @@ class _SignedClaims:
         return jwt.encode(claims, self._keys[self._signing], ALGORITHM, headers={"kid": self._signing})
 
     def read(self, token: str, now: datetime) -> tuple[list[UUID], datetime]:
-        """The ids in the order of `names`, and when the token expires. Raises jwt.InvalidTokenError."""
+        """The ids in the order of `names`, and when the token expires: within LONGEST_TOKEN_LIFE of its issue.
+
+        Raises jwt.InvalidTokenError.
+        """
         if not token.isascii():
             raise jwt.DecodeError
         key = self._keys.get(str(jwt.get_unverified_header(token).get("kid")))
@@ -129,6 +132,8 @@ class _SignedClaims:
         try:
             if datetime.fromtimestamp(claims["iat"], UTC) > now + CLOCK_SKEW:
                 raise jwt.ImmatureSignatureError
-            return [UUID(claims[name]) for name in self._names], datetime.fromtimestamp(claims["exp"], UTC)
+            expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+            longest = datetime.fromtimestamp(claims["iat"], UTC) + LONGEST_TOKEN_LIFE
+            return [UUID(claims[name]) for name in self._names], min(expires_at, longest)
         except (TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
             raise jwt.InvalidTokenError from error

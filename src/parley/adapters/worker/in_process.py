@@ -22,7 +22,15 @@ class Ids(Protocol):
 class InProcessWorker:
     """Takes ids and does their work, up to MOST_AT_ONCE concurrently. An exception of the work is logged."""
 
-    def __init__(self, *, ids: Ids, work: Callable[[UUID], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        *,
+        ids: Ids,
+        work: Callable[[UUID], Awaitable[None]],
+        ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`ready` is awaited before each id is taken."""
+        self._ready = ready
         self._ids = ids
         self._work = work
         self._free = asyncio.Semaphore(MOST_AT_ONCE)
@@ -41,6 +49,8 @@ class InProcessWorker:
         async with asyncio.TaskGroup() as works:
             while True:
                 await self._free.acquire()
+                if self._ready is not None:
+                    await self._ready()
                 works.create_task(self._work_on(await self._ids.take()))
 
     async def _work_on(self, id_: UUID) -> None:

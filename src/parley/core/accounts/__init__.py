@@ -27,7 +27,7 @@ class AccountsPorts:
 
     The first of `code_keys` and of `refresh_keys` signs, all of them verify. Without `code_delivery` no code is sent
     and the caller of `send_code` gets the code itself, which is for development only. A session ends after
-    `session_life` without a refresh.
+    `session_life` without a refresh, and `session_max_age` after its sign-in in any case.
     """
 
     uow: AccountsUnitOfWork
@@ -43,6 +43,7 @@ class AccountsPorts:
     code_keys: Sequence[bytes] = field(repr=False)
     refresh_keys: Sequence[bytes] = field(repr=False)
     session_life: timedelta
+    session_max_age: timedelta
     now: Clock
     new_id: NewId
     new_code: NewCode

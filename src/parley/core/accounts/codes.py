@@ -9,6 +9,15 @@ from datetime import datetime, timedelta
 
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import OtpInvalid
+from parley.core.accounts.guesses import (
+    Guess,
+    address_failure,
+    code_guesses,
+    count_failure,
+    free_failures,
+    queue_notice,
+    wait,
+)
 from parley.core.accounts.model import (
     CODE_TRIES,
     Account,
@@ -23,10 +32,11 @@ from parley.core.accounts.model import (
     token_hash,
 )
 from parley.core.accounts.ports import AuditTrail
-from parley.core.accounts.rate_limits import HOUR_SECONDS
+from parley.core.accounts.rate_limits import BLOCKS_PER_IDENTITY, HOUR_SECONDS
 from parley.core.accounts.sessions import open_session, signed_in
+from parley.core.accounts.sources import Client, Source, block_of, remember_device, source_of, stored_source
 from parley.core.accounts.stores import AccountsUnit
-from parley.core.errors import InvalidInput, TooManyRequests
+from parley.core.errors import InvalidInput
 from parley.core.text import typed_code
 
 _FAILED = {Purpose.SIGN_IN: AuditEvent.SIGN_IN_FAILED, Purpose.RESET: AuditEvent.RESET_FAILED}
@@ -34,30 +44,51 @@ _FAILED = {Purpose.SIGN_IN: AuditEvent.SIGN_IN_FAILED, Purpose.RESET: AuditEvent
 
 @dataclass(frozen=True, slots=True)
 class CodeSent:
-    """Seconds until the code expires, and until another may be sent. `shown_code` is None except in development."""
+    """Seconds until the code expires, and until another may be sent. `shown_code` is None except in development.
 
+    `challenge` names this request when the code is verified.
+    """
+
+    challenge: str = field(repr=False)
     expires_in: int
     resend_in: int
     shown_code: str | None = field(repr=False)
 
 
-async def send_code(accounts: AccountsPorts, *, identity: Identity, purpose: Purpose) -> CodeSent:
-    """Create a code, which voids the one before it, and queue its delivery.
+@dataclass(frozen=True, slots=True)
+class RightCode:
+    """A code that was right, to be spent, and the guess that it was."""
 
-    The result and the work are the same whether or not the identity has an account. Raises TooManyRequests, which
-    leaves the earlier code valid, and InvalidInput for a kind of identity that no sender reaches.
+    challenge: bytes
+    guess: Guess
+
+    async def spend(self, unit: AccountsUnit, *, at: datetime) -> bool:
+        """Spend it and remove the failures of its source; False when another call has spent it."""
+        await self.guess.forget(unit)
+        return await unit.challenges.spend(self.challenge, at=at)
+
+
+async def send_code(accounts: AccountsPorts, *, identity: Identity, purpose: Purpose, client: Client) -> CodeSent:
+    """Create a challenge beside those before it, and queue the delivery of its code.
+
+    The result and the work are the same whether or not the identity has an account. Raises TooManyRequests, and
+    InvalidInput for a kind of identity that no sender reaches.
     """
     delivery, policy = accounts.code_delivery, accounts.code_policy
     if delivery is not None and identity.kind not in delivery.senders:
         reached = " or ".join(kind.value for kind in delivery.senders)
         raise InvalidInput(identity.kind.value, f"codes are not sent there: give {reached}")
-    await _limit_sends(accounts, identity, purpose)
-    code = accounts.new_code()
+    source = await source_of(accounts, identity=identity, client=client)
+    await _limit_sends(accounts, identity, purpose, source)
+    code, challenge_id = accounts.new_code(), accounts.new_token()
     expires_at = accounts.now() + timedelta(seconds=policy.expire_seconds)
-    challenge = Challenge(identity, purpose, _code_mac(accounts.code_keys[0], identity, purpose, code), expires_at)
+    code_mac = _code_mac(accounts.code_keys[0], identity, purpose, code)
+    challenge = Challenge(
+        accounts.new_id(), token_hash(challenge_id), identity, purpose, source.name, code_mac, expires_at
+    )
     delivery_id = accounts.new_id()
     async with accounts.uow() as unit:
-        await unit.challenges.put(challenge)
+        await unit.challenges.add(challenge)
         if delivery is not None:
             encrypted = delivery.cipher.encrypt(code)
             await unit.deliveries.put(Delivery(delivery_id, identity, purpose, encrypted, expires_at))
@@ -65,23 +96,35 @@ async def send_code(accounts: AccountsPorts, *, identity: Identity, purpose: Pur
     if delivery is not None:
         await delivery.queue.put(delivery_id)
     accounts.audit.note(AuditEvent.CODE_REQUESTED, identity=identity, how=purpose.value)
-    return CodeSent(policy.expire_seconds, policy.resend_seconds, code if delivery is None else None)
+    return CodeSent(challenge_id, policy.expire_seconds, policy.resend_seconds, code if delivery is None else None)
 
 
-async def try_code(accounts: AccountsPorts, *, identity: Identity, purpose: Purpose, code: str) -> bytes:
-    """Count a try, then compare the code. Returns the MAC of the right code, with which the caller spends it.
+async def try_code(
+    accounts: AccountsPorts,
+    *,
+    identity: Identity,
+    purpose: Purpose,
+    code: str,
+    challenge: str | None,
+    client: Client,
+) -> RightCode:
+    """Count a try, then compare the code.
 
-    The count is committed before the comparison, so parallel guesses never get more than CODE_TRIES. Raises OtpInvalid.
+    Without `challenge` the code is compared with the latest that the client's address block asked for. The count is
+    committed before the comparison, so parallel guesses gain nothing. Raises OtpInvalid, TooManyRequests.
     """
-    async with accounts.uow() as unit:
-        expected = await unit.challenges.count_try(identity, purpose, limit=CODE_TRIES, now=accounts.now())
-        await unit.commit()
+    found = await _find_challenge(accounts, identity, purpose, challenge, client)
+    source = block_of(accounts, client) if found is None else stored_source(found.source)
+    address_uses = address_failure(accounts, source, client)
+    await accounts.rate_limits.take("code", identity, *address_uses)
+    expected = None if found is None else await _count_try(accounts, found, source)
     # Every key is compared: the time taken must not reveal which one matched, or whether any did.
     macs = [_code_mac(key, identity, purpose, typed_code(code)) for key in accounts.code_keys]
     matches = [hmac.compare_digest(mac, expected or b"") for mac in macs]
-    if expected is None or not any(matches):
+    if found is None or expected is None or not any(matches):
         raise refused_code(accounts.audit, identity, purpose)
-    return expected
+    await accounts.rate_limits.give_back(*address_uses)
+    return RightCode(found.id_hash, Guess(identity, code_guesses(source), not source.known, address_uses=()))
 
 
 def refused_code(audit: AuditTrail, identity: Identity, purpose: Purpose) -> OtpInvalid:
@@ -91,7 +134,14 @@ def refused_code(audit: AuditTrail, identity: Identity, purpose: Purpose) -> Otp
 
 
 async def sign_in_by_code(
-    accounts: AccountsPorts, *, identity: Identity, code: str, signup_token: str | None, user_agent: str | None
+    accounts: AccountsPorts,
+    *,
+    identity: Identity,
+    code: str,
+    challenge: str | None,
+    signup_token: str | None,
+    user_agent: str | None,
+    client: Client,
 ) -> SignedIn:
     """Open a session with a code, creating the identity's account if it has none.
 
@@ -99,29 +149,68 @@ async def sign_in_by_code(
     set the password of another person's account. A token that is expired, unknown or of another identity raises
     InvalidInput and leaves the code unspent, though one try is counted: otherwise the account would lack the password
     that its owner chose. Only a caller with the right code learns about the token and whether the account is new.
-    Raises OtpInvalid, InvalidInput.
+    Raises OtpInvalid, TooManyRequests, InvalidInput.
     """
     now = accounts.now()
-    code_mac = await try_code(accounts, identity=identity, purpose=Purpose.SIGN_IN, code=code)
+    right = await try_code(
+        accounts, identity=identity, purpose=Purpose.SIGN_IN, code=code, challenge=challenge, client=client
+    )
     async with accounts.uow() as unit:
-        if not await unit.challenges.spend(identity, Purpose.SIGN_IN, code_mac, at=now):
+        if not await right.spend(unit, at=now):
             raise refused_code(accounts.audit, identity, Purpose.SIGN_IN)
+        device_token = await remember_device(accounts, unit, identity=identity, now=now, known=client.device_token)
         account, created = await _find_or_create(accounts, unit, identity, signup_token, now)
         session, refresh_token = await open_session(
             accounts, unit, account_id=account.id, opened_by=OpenedBy.CODE, user_agent=user_agent, now=now
         )
         await unit.commit()
-    return signed_in(accounts, account, session, refresh_token, created=created)
+    return signed_in(accounts, account, session, refresh_token, device_token, created=created)
 
 
-async def _limit_sends(accounts: AccountsPorts, identity: Identity, purpose: Purpose) -> None:
-    limits, policy = accounts.rate_limits, accounts.code_policy
-    await limits.take(f"code:{purpose.value}", identity, limit=1, per=policy.resend_seconds)
-    try:
-        await limits.take("code:hour", identity, limit=policy.max_sends_per_hour, per=HOUR_SECONDS)
-    except TooManyRequests as error:
-        # The first limit has counted this send, so a retry before `resend_seconds` would be refused again.
-        raise TooManyRequests(max(error.retry_after, policy.resend_seconds)) from error
+async def _limit_sends(accounts: AccountsPorts, identity: Identity, purpose: Purpose, source: Source) -> None:
+    """Count a send by its source first, and far above that by the identity. Raises TooManyRequests."""
+    limits, policy, who = accounts.rate_limits, accounts.code_policy, str(identity)
+    how, name = f"code:{purpose.value}", code_guesses(source)
+    async with accounts.uow(read_only=True) as unit:
+        seconds = wait(await unit.failures.read(identity, name, now=accounts.now()), accounts.now())
+    if seconds > 0:
+        raise limits.refusal(how, identity, seconds)
+    uses = [
+        limits.use(how, who, source.name, limit=1, per=policy.resend_seconds),
+        limits.use("code:hour", who, source.name, limit=policy.max_sends_per_hour, per=HOUR_SECONDS),
+    ]
+    if not source.known:
+        most = policy.max_sends_per_hour * BLOCKS_PER_IDENTITY
+        uses.append(limits.use("code:identity", who, limit=most, per=HOUR_SECONDS))
+    await limits.take(how, identity, *uses)
+
+
+async def _find_challenge(
+    accounts: AccountsPorts, identity: Identity, purpose: Purpose, challenge: str | None, client: Client
+) -> Challenge | None:
+    async with accounts.uow(read_only=True) as unit:
+        if challenge is None:
+            return await unit.challenges.latest(identity, purpose, block_of(accounts, client).name)
+        found = await unit.challenges.get(token_hash(challenge))
+    return found if found is not None and (found.identity, found.purpose) == (identity, purpose) else None
+
+
+async def _count_try(accounts: AccountsPorts, challenge: Challenge, source: Source) -> bytes | None:
+    """Count a try of the challenge, and a failure of the source that asked for it. Returns the MAC of the right code.
+
+    The first try of a challenge is always allowed. Later ones end when that source has used up its free failures.
+    """
+    identity, name, now = challenge.identity, code_guesses(source), accounts.now()
+    async with accounts.uow() as unit:
+        failures = await unit.failures.lock(identity, name, now=now)
+        limit = CODE_TRIES if failures.own < free_failures(failures) else 1
+        expected = await unit.challenges.count_try(challenge.id_hash, limit=limit, now=now)
+        if expected is None:
+            return None
+        notice = await count_failure(accounts, unit, identity, source, name, failures)
+        await unit.commit()
+    await queue_notice(accounts, notice)
+    return expected
 
 
 async def _find_or_create(

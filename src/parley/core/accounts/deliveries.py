@@ -1,15 +1,16 @@
-"""Delivering one-time codes in the background, after the request that asked for them was answered.
+"""Delivering one-time codes and notices in the background, after the request that caused them was answered.
 
 A code waits in the database, encrypted, until a sender has accepted it. The queue only carries hints: the sweep finds
 deliveries whose hint was lost or whose worker died. So a code may be sent twice, but is not lost.
 """
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
-from parley.core.accounts.model import AuditEvent, Delivery, Purpose
+from parley.core.accounts.model import AuditEvent, Delivery, Notice, Purpose
 from parley.core.accounts.ports import CodeDelivery, SenderRefused, SenderUnavailable
 
 # Longer than any sender takes to give up.
@@ -34,7 +35,8 @@ async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
         if delivery is None:
             return
         # Decided here and not in the request, which takes the same time for every identity.
-        unwanted = delivery.purpose is Purpose.RESET and await unit.accounts.find(delivery.identity) is None
+        for_owner = delivery.purpose is not Purpose.SIGN_IN
+        unwanted = for_owner and await unit.accounts.find(delivery.identity) is None
         await unit.commit()
     failure = None if unwanted else await _send(accounts.code_delivery, delivery, now)
     if isinstance(failure, SenderUnavailable) and await _postpone(accounts, delivery, now):
@@ -46,7 +48,8 @@ async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
     if failure is not None:
         accounts.audit.note(AuditEvent.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
     elif not unwanted:
-        accounts.audit.note(AuditEvent.CODE_DELIVERED, identity=delivery.identity, how=delivery.purpose.value)
+        event = AuditEvent.OWNER_NOTIFIED if isinstance(delivery.purpose, Notice) else AuditEvent.CODE_DELIVERED
+        accounts.audit.note(event, identity=delivery.identity, how=delivery.purpose.value)
 
 
 async def requeue_deliveries(accounts: AccountsPorts) -> int:
@@ -66,13 +69,19 @@ async def _send(
     sender = code_delivery.senders.get(delivery.identity.kind)
     if sender is None:
         return SenderRefused("no configured sender reaches this kind of identity")
+    if isinstance(delivery.purpose, Notice):
+        return await _failure_of(sender.send_notice(delivery.identity, delivery.purpose))
     try:
         code = code_delivery.cipher.decrypt(delivery.encrypted_code)
     except ValueError:
         return SenderRefused("the secret that encrypted the code is not in JWT_SECRET any more")
     minutes = max(1, ceil((delivery.expires_at - now) / timedelta(minutes=1)))
+    return await _failure_of(sender.send(delivery.identity, code, delivery.purpose, minutes=minutes))
+
+
+async def _failure_of(sending: Awaitable[None]) -> SenderUnavailable | SenderRefused | None:
     try:
-        await sender.send(delivery.identity, code, delivery.purpose, minutes=minutes)
+        await sending
     except (SenderUnavailable, SenderRefused) as error:
         return error
     return None

@@ -3,27 +3,51 @@
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
-from parley.core.accounts.errors import TokenInvalid
-from parley.core.accounts.model import AuditEvent
+from parley.core.accounts.errors import CredentialsInvalid, ProofRequired, TokenInvalid
+from parley.core.accounts.model import AuditEvent, Caller, Session
+from parley.core.accounts.proof import is_proven, read_caller, require_live
 
 
-async def erase_account(accounts: AccountsPorts, *, account_id: UUID) -> None:
+async def erase_own_account(accounts: AccountsPorts, *, caller: Caller, current_password: str | None) -> None:
+    """Erase the caller's account.
+
+    The proof is the current password or, when that is left out, a session that a code opened within PROOF_LIFE.
+    Raises ProofRequired; CredentialsInvalid; TooManyRequests; TokenInvalid when account or session is gone.
+    """
+    now = accounts.now()
+    account, session = await read_caller(accounts, caller)
+    try:
+        proven = await is_proven(accounts, account, session, current_password=current_password, now=now)
+    except CredentialsInvalid:
+        accounts.audit.note(AuditEvent.ERASURE_FAILED, account_id=account.id, session_id=session.id)
+        raise
+    if not proven:
+        raise ProofRequired
+    await erase_account(accounts, account_id=account.id, session=session)
+
+
+async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: Session | None = None) -> None:
     """Remove the account with everything it owns, here and in the other modules, which frees its identity.
 
-    Raises TokenInvalid when the account is gone already.
+    With `session` it must still be live, since a change or reset of the password ends it. Raises TokenInvalid when it
+    is not, or when the account is gone already.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
         account = await unit.accounts.get(account_id)
         if account is None:
             raise TokenInvalid
-        # Codes before the account and its sessions: the lock order of signing in by code and of the sweep.
+        # Failures, then codes, then the account and its sessions: the lock order of signing in and of the sweep.
+        await unit.failures.forget(account.identity)
+        await unit.devices.forget(account.identity)
         await unit.challenges.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)
         await unit.account_erasure.lock(account_id)
         if await unit.accounts.lock(account_id) is None:
             raise TokenInvalid
+        if session is not None:
+            await require_live(unit, session, now)
         await unit.account_erasure.erase(account_id)
         ended = await unit.sessions.end_all(account_id, at=now)
         await accounts.revocations.write(unit, ended, now)

@@ -43,6 +43,16 @@ class TokenInvalid(DomainError):
         super().__init__("This access token is not valid, or not any more. Refresh it or sign in again.")
 
 
+class ProofRequired(DomainError):
+    """The request needs more proof than an access token."""
+
+    code = "proof_required"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__("Send your current_password, or sign in with a code and repeat this within 10 minutes.")
+
+
 class SessionNotFound(DomainError):
     """The account has no live session with that id."""
 

@@ -15,7 +15,7 @@ NAME_CHARACTERS = 200
 # ASVS 6.2.1 and 6.2.9. The maximum bounds the work of hashing; there are no composition rules (6.2.5).
 PASSWORD_SHORTEST = 8
 PASSWORD_LONGEST = 128
-# Five of a million codes: with five codes an hour, guessing succeeds with a probability of 25 in a million an hour.
+# Tries of one challenge. How many challenges a stranger gets in a day or a year is bounded in guesses.py.
 CODE_TRIES = 5
 SIGNUP_LIFE = timedelta(hours=1)
 # Two tabs that refresh at once must not log each other out; a thief gets no more time than they need.
@@ -24,6 +24,11 @@ REFRESH_GRACE = timedelta(seconds=10)
 SESSION_MEMORY = timedelta(days=1)
 # A session that a code opened within this time proves as much as the current password, when that is changed.
 PROOF_LIFE = timedelta(minutes=10)
+# How long failed guesses are remembered after the last of their source.
+FAILURE_MEMORY = timedelta(days=365)
+# No access token or ticket is valid for longer, whatever the settings were when it was signed. Ended sessions are
+# remembered for this long, so that a changed setting cannot bring one back.
+LONGEST_TOKEN_LIFE = timedelta(days=1)
 # How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(seconds=60)
 USER_AGENT_CHARACTERS = 300
@@ -52,6 +57,12 @@ class Purpose(str, Enum):
     RESET = "reset"
 
 
+class Notice(str, Enum):
+    """A message to the owner of an account that contains no code."""
+
+    GUESSING = "guessing"
+
+
 class OpenedBy(str, Enum):
     """How the owner of a session proved who they are."""
 
@@ -73,9 +84,11 @@ class AuditEvent(str, Enum):
     RESET_FAILED = "reset_failed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     CHANGE_FAILED = "change_failed"
+    OWNER_NOTIFIED = "owner_notified"
     TOKEN_REUSED = "token_reused"  # noqa: S105
     REFRESH_FAILED = "refresh_failed"
     SESSION_ENDED = "session_ended"
+    ERASURE_FAILED = "erasure_failed"
     ACCOUNT_ERASED = "account_erased"
     THROTTLED = "throttled"
 
@@ -93,10 +106,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A one-time code that was sent. Only its MAC is stored; `tries` counts the guesses."""
+    """One request for a code, and the code. Only hashes of the challenge's id and of the code are stored.
 
+    `id` is in order of creation. `source` names who asked, as `Source.name` spells it. `tries` counts the guesses.
+    """
+
+    id: UUID
+    id_hash: bytes = field(repr=False)
     identity: Identity
     purpose: Purpose
+    source: str
     code_mac: bytes = field(repr=False)
     expires_at: datetime
     tries: int = 0
@@ -105,11 +124,11 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A code that is still to be sent. `failures` counts the failed attempts."""
+    """A code or a notice that is still to be sent; a notice has no code. `failures` counts the failed attempts."""
 
     id: UUID
     identity: Identity
-    purpose: Purpose
+    purpose: Purpose | Notice
     encrypted_code: bytes = field(repr=False)
     expires_at: datetime
     failures: int = 0
@@ -181,10 +200,27 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn(TokenPair):
-    """The tokens of a new session, and its account; `created` says that the sign-in created the account."""
+    """The tokens of a new session, and its account; `created` says that the sign-in created the account.
 
+    `device_token` makes the device a known one in later sign-ins of this identity.
+    """
+
+    device_token: str = field(repr=False)
     created: bool
     account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The failed guesses of one source at an identity, and `total`, those of all address blocks at it.
+
+    `notified` says that the owner was told of them.
+    """
+
+    own: int
+    last_failed_at: datetime
+    total: int
+    notified: bool
 
 
 def token_hash(token: str) -> bytes:

@@ -1,36 +1,42 @@
-"""Resetting a forgotten password and changing a known one. Both end the account's other sessions."""
+"""Resetting a forgotten password and changing a known one. Both end the account's other sessions and known devices."""
 
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.codes import refused_code, try_code
 from parley.core.accounts.errors import CredentialsInvalid, TokenInvalid
-from parley.core.accounts.model import (
-    PROOF_LIFE,
-    Account,
-    AuditEvent,
-    Caller,
-    Identity,
-    OpenedBy,
-    Purpose,
-    Session,
-)
+from parley.core.accounts.model import AuditEvent, Caller, Identity, Purpose, Session
 from parley.core.accounts.ports import AuditTrail
-from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.accounts.proof import is_proven, read_caller, require_live
+from parley.core.accounts.sources import Client
 from parley.core.errors import DomainError, InvalidInput
 
 
-async def reset_password(accounts: AccountsPorts, *, identity: Identity, code: str, new_password: str) -> None:
-    """Set a new password with a code for that purpose, and end all sessions of the account.
+async def reset_password(
+    accounts: AccountsPorts,
+    *,
+    identity: Identity,
+    code: str,
+    challenge: str | None,
+    new_password: str,
+    client: Client,
+) -> None:
+    """Set a new password with a code for that purpose, end all sessions of the account, and forget its devices.
 
     Raises InvalidInput for a password that breaks the rules, which leaves the code valid, and OtpInvalid, also when
     the identity has no account.
     """
     now = accounts.now()
     accounts.password_rules.check("new_password", new_password, identity)
-    code_mac = await try_code(accounts, identity=identity, purpose=Purpose.RESET, code=code)
+    right = await try_code(
+        accounts, identity=identity, purpose=Purpose.RESET, code=code, challenge=challenge, client=client
+    )
     password_hash = await accounts.passwords.hash(new_password)
     async with accounts.uow() as unit:
-        spent = await unit.challenges.spend(identity, Purpose.RESET, code_mac, at=now)
-        account = await unit.accounts.find(identity) if spent else None
+        await unit.failures.lock(identity, right.guess.source, now=now)
+        if not await unit.challenges.spend(right.challenge, at=now):
+            raise refused_code(accounts.audit, identity, Purpose.RESET)
+        await unit.failures.forget(identity)
+        await unit.devices.forget(identity)
+        account = await unit.accounts.find(identity)
         if account is None or not await unit.accounts.set_password(account.id, password_hash):
             await unit.commit()
             raise refused_code(accounts.audit, identity, Purpose.RESET)
@@ -44,32 +50,35 @@ async def reset_password(accounts: AccountsPorts, *, identity: Identity, code: s
 async def change_password(
     accounts: AccountsPorts, *, caller: Caller, current_password: str | None, new_password: str
 ) -> None:
-    """Set a new password for the caller's account and end all its other sessions.
+    """Set a new password for the caller's account, end all its other sessions, and forget its devices.
 
     The proof is the current password or, when that is left out, a session that a code opened within PROOF_LIFE.
     Raises InvalidInput, also for a missing proof; CredentialsInvalid; TooManyRequests; TokenInvalid when the session
     has ended meanwhile.
     """
     now = accounts.now()
-    account, session = await _account_and_session(accounts.uow, caller)
+    account, session = await read_caller(accounts, caller)
     accounts.password_rules.check("new_password", new_password, account.identity)
-    if current_password is not None:
-        await accounts.rate_limits.attempt("password", account.identity)
-        if not await accounts.passwords.verify(current_password, account.password_hash):
-            raise _refused_change(accounts.audit, session, CredentialsInvalid())
-    elif session.opened_by is not OpenedBy.CODE or now - session.opened_at > PROOF_LIFE:
+    try:
+        proven = await is_proven(accounts, account, session, current_password=current_password, now=now)
+    except CredentialsInvalid as error:
+        raise _refused_change(accounts.audit, session, error) from error
+    if not proven:
         raise InvalidInput(
             "current_password", "is required: or sign in with a code first, and set one within 10 minutes"
         )
     password_hash = await accounts.passwords.hash(new_password)
     async with accounts.uow() as unit:
+        await unit.failures.forget(account.identity)
+        await unit.devices.forget(account.identity)
         if not await unit.accounts.replace_password(account.id, old=account.password_hash, new=password_hash):
             # Another change came first, so the proof was about an earlier password.
             raise _refused_change(accounts.audit, session, CredentialsInvalid())
         # Read under the account's lock: a reset that came first has ended this session too.
-        current = await unit.sessions.get(session.id)
-        if current is None or not current.live(now):
-            raise _refused_change(accounts.audit, session, TokenInvalid())
+        try:
+            await require_live(unit, session, now)
+        except TokenInvalid as error:
+            raise _refused_change(accounts.audit, session, error) from error
         ended = await unit.sessions.end_all(account.id, at=now, but=session.id)
         await accounts.revocations.write(unit, ended, now)
         await unit.commit()
@@ -80,12 +89,3 @@ async def change_password(
 def _refused_change(audit: AuditTrail, session: Session, error: DomainError) -> DomainError:
     audit.note(AuditEvent.CHANGE_FAILED, account_id=session.account_id, session_id=session.id)
     return error
-
-
-async def _account_and_session(uow: AccountsUnitOfWork, caller: Caller) -> tuple[Account, Session]:
-    async with uow(read_only=True) as unit:
-        account = await unit.accounts.get(caller.account_id)
-        session = await unit.sessions.get(caller.session_id)
-    if account is None or session is None:
-        raise TokenInvalid
-    return account, session

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import CredentialsInvalid
+from parley.core.accounts.guesses import Guess, begin_password_guess, compare_password
 from parley.core.accounts.model import (
     SIGNUP_LIFE,
     Account,
@@ -19,6 +20,7 @@ from parley.core.accounts.model import (
 )
 from parley.core.accounts.profile import check_name, find_account
 from parley.core.accounts.sessions import open_session, signed_in
+from parley.core.accounts.sources import Client, block_of, remember_device, source_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class SignupStarted:
 
 
 async def sign_up(
-    accounts: AccountsPorts, *, identity: Identity, name: str | None, password: str | None
+    accounts: AccountsPorts, *, identity: Identity, name: str | None, password: str | None, client: Client
 ) -> SignupStarted:
     """Store the name and password for a new account until a code proves the identity.
 
@@ -41,7 +43,8 @@ async def sign_up(
         check_name(name)
     if password is not None:
         accounts.password_rules.check("password", password, identity)
-    await accounts.rate_limits.attempt("signup", identity)
+    limits, block = accounts.rate_limits, block_of(accounts, client)
+    await limits.take("signup", identity, *limits.attempts("signup", identity, block.name))
     password_hash = None if password is None else await accounts.passwords.hash(password)
     signup_token = accounts.new_token()
     expires_at = accounts.now() + SIGNUP_LIFE
@@ -52,17 +55,22 @@ async def sign_up(
     return SignupStarted(signup_token, int(SIGNUP_LIFE.total_seconds()))
 
 
-async def log_in(accounts: AccountsPorts, *, identity: Identity, password: str, user_agent: str | None) -> SignedIn:
+async def log_in(
+    accounts: AccountsPorts, *, identity: Identity, password: str, user_agent: str | None, client: Client
+) -> SignedIn:
     """Open a session with the account's password.
 
     Raises TooManyRequests, and CredentialsInvalid, after the same work whatever was wrong.
     """
     now = accounts.now()
-    await accounts.rate_limits.attempt("password", identity)
+    source = await source_of(accounts, identity=identity, client=client)
+    guess = await begin_password_guess(accounts, identity=identity, source=source, client=client)
     while True:
-        account, verified = await _verify(accounts, identity, password)
+        account, verified = await _verify(accounts, identity, password, guess)
         current = await accounts.passwords.hash(password) if accounts.passwords.needs_rehash(verified) else verified
         async with accounts.uow() as unit:
+            await guess.forget(unit)
+            device_token = await remember_device(accounts, unit, identity=identity, now=now, known=client.device_token)
             if not await unit.accounts.replace_password(account.id, old=verified, new=current):
                 # The password was replaced since it was read, so it must be verified again.
                 continue
@@ -70,14 +78,15 @@ async def log_in(accounts: AccountsPorts, *, identity: Identity, password: str, 
                 accounts, unit, account_id=account.id, opened_by=OpenedBy.PASSWORD, user_agent=user_agent, now=now
             )
             await unit.commit()
-            return signed_in(accounts, account, session, refresh_token, created=False)
+        await accounts.rate_limits.give_back(*guess.address_uses)
+        return signed_in(accounts, account, session, refresh_token, device_token, created=False)
 
 
-async def _verify(accounts: AccountsPorts, identity: Identity, password: str) -> tuple[Account, str]:
+async def _verify(accounts: AccountsPorts, identity: Identity, password: str, guess: Guess) -> tuple[Account, str]:
     """The account, and the stored hash that matched the password. Raises CredentialsInvalid."""
     account = await find_account(accounts, identity)
     password_hash = None if account is None else account.password_hash
-    matches = await accounts.passwords.verify(password, password_hash)
+    matches = await compare_password(accounts, guess, password, password_hash)
     if account is None or password_hash is None or not matches:
         accounts.audit.note(AuditEvent.SIGN_IN_FAILED, identity=identity, how="password")
         raise CredentialsInvalid

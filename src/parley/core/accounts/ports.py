@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.accounts.model import AuditEvent, Caller, Identity, IdentityKind, Purpose
+from parley.core.accounts.model import AuditEvent, Caller, Identity, IdentityKind, Notice, Purpose
 
 
 class NewToken(Protocol):
@@ -45,6 +45,9 @@ class OtpSender(Protocol):
 
         Has its own deadline, shorter than the lease of a delivery. Raises SenderUnavailable, SenderRefused.
         """
+
+    async def send_notice(self, identity: Identity, notice: Notice) -> None:
+        """Send a message without a code to the owner of the identity. Deadline and errors are those of `send`."""
 
     async def check(self) -> None:
         """Connect to the mail server or gateway as `send` would, and send nothing. Raises SenderFailed."""

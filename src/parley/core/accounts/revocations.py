@@ -1,15 +1,15 @@
 """The list of sessions whose access tokens are revoked before they expire.
 
-The database knows which sessions have ended. Every API process holds those of the last minutes in memory and refreshes
+The database knows which sessions have ended. Every API process holds those of the last day in memory and refreshes
 the list several times a second, so a request costs a set lookup and no query.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from parley.core.accounts.errors import TokenInvalid
-from parley.core.accounts.model import CLOCK_SKEW
+from parley.core.accounts.model import CLOCK_SKEW, LONGEST_TOKEN_LIFE
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
 from parley.core.errors import Unavailable
 
@@ -23,13 +23,12 @@ OVERLAP_SECONDS = 60.0
 class RevocationList:
     """The ended sessions that this process knows of.
 
-    `monotonic` is a clock in seconds that never goes back. `token_life` is the life of an access token: an ended
-    session stays in the list for that long plus CLOCK_SKEW.
+    `monotonic` is a clock in seconds that never goes back. An ended session stays in the list for LONGEST_TOKEN_LIFE
+    plus CLOCK_SKEW: longer than its tokens and tickets, whatever setting was in force when they were signed.
     """
 
-    def __init__(self, *, uow: AccountsUnitOfWork, token_life: timedelta, monotonic: Callable[[], float]) -> None:
+    def __init__(self, *, uow: AccountsUnitOfWork, monotonic: Callable[[], float]) -> None:
         self._uow = uow
-        self._token_life = token_life
         self._monotonic = monotonic
         self._known: dict[UUID, datetime] = {}
         self._read_at: float | None = None
@@ -71,4 +70,4 @@ class RevocationList:
         self._read_at = started
 
     def _until(self, now: datetime) -> datetime:
-        return now + self._token_life + CLOCK_SKEW
+        return now + LONGEST_TOKEN_LIFE + CLOCK_SKEW

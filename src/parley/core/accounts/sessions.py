@@ -13,11 +13,13 @@ from uuid import UUID
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound
 from parley.core.accounts.model import (
+    FAILURE_MEMORY,
     REFRESH_GRACE,
     SESSION_MEMORY,
     USER_AGENT_CHARACTERS,
     Account,
     AuditEvent,
+    Caller,
     OpenedBy,
     RefreshToken,
     Session,
@@ -42,7 +44,8 @@ async def open_session(
 ) -> tuple[Session, str]:
     """Add a session in the unit of work of a sign-in; returns it and its first refresh token."""
     device = None if user_agent is None else make_storable(user_agent)[:USER_AGENT_CHARACTERS]
-    session = Session(accounts.new_id(), account_id, opened_by, now, now, now + accounts.session_life, device)
+    expires_at = now + min(accounts.session_life, accounts.session_max_age)
+    session = Session(accounts.new_id(), account_id, opened_by, now, now, expires_at, device)
     refresh_token = accounts.new_token()
     await unit.sessions.add(session)
     await unit.sessions.add_token(RefreshToken(token_hash(refresh_token), session.id, issued_at=now))
@@ -50,7 +53,7 @@ async def open_session(
 
 
 def signed_in(
-    accounts: AccountsPorts, account: Account, session: Session, refresh_token: str, *, created: bool
+    accounts: AccountsPorts, account: Account, session: Session, refresh_token: str, device_token: str, *, created: bool
 ) -> SignedIn:
     """Note the sign-in in the audit trail, after its commit, and issue its tokens."""
     accounts.audit.note(
@@ -61,7 +64,8 @@ def signed_in(
         how=session.opened_by.value,
     )
     access_token = accounts.access_tokens.issue(account.id, session.id, session.opened_at)
-    return SignedIn(access_token, accounts.access_tokens.expires_in, refresh_token, created=created, account=account)
+    expires_in = accounts.access_tokens.expires_in
+    return SignedIn(access_token, expires_in, refresh_token, device_token, created=created, account=account)
 
 
 async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> TokenPair:
@@ -71,11 +75,9 @@ async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> Tok
     token outside its grace period, the session has ended.
     """
     now, keys, hashed = accounts.now(), accounts.refresh_keys, token_hash(refresh_token)
-    until = now + accounts.session_life
     async with accounts.uow() as unit:
         token = await unit.sessions.token(hashed)
-        # The session is locked before the token, as in everything that ends or removes sessions, to avoid deadlocks.
-        session = None if token is None else await unit.sessions.extend(token.session_id, at=now, until=until)
+        session = None if token is None else await _extend(accounts, unit, token.session_id, now)
         if session is None:
             accounts.audit.note(AuditEvent.REFRESH_FAILED)
             raise RefreshTokenInvalid
@@ -100,7 +102,7 @@ async def read_sessions(
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: UUID, how: str) -> None:
+async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: UUID) -> None:
     """End one session of the account. Every process refuses its tokens within a second. Raises SessionNotFound."""
     now = accounts.now()
     async with accounts.uow() as unit:
@@ -112,18 +114,35 @@ async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: 
         await accounts.revocations.write(unit, [session_id], now)
         await unit.commit()
     accounts.revocations.remember([session_id], now)
-    accounts.audit.note(AuditEvent.SESSION_ENDED, account_id=account_id, session_id=session_id, how=how)
+    accounts.audit.note(AuditEvent.SESSION_ENDED, account_id=account_id, session_id=session_id, how="ended")
+
+
+async def log_out(accounts: AccountsPorts, *, caller: Caller) -> None:
+    """End the caller's session. Its tokens and tickets are revoked also when it has ended, expired or gone before."""
+    now = accounts.now()
+    async with accounts.uow() as unit:
+        ended = await unit.sessions.end(caller.session_id, at=now)
+        await accounts.revocations.write(unit, [caller.session_id], now)
+        await unit.commit()
+    accounts.revocations.remember([caller.session_id], now)
+    if ended:
+        accounts.audit.note(
+            AuditEvent.SESSION_ENDED, account_id=caller.account_id, session_id=caller.session_id, how="logout"
+        )
 
 
 async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
-    Codes, signups and revocations go when they expire; sessions SESSION_MEMORY after they ended; used refresh tokens
+    Codes, known devices, signups and revocations go when they expire; failed guesses FAILURE_MEMORY after the last of
+    their source; sessions SESSION_MEMORY after they ended; used refresh tokens
     after `session_life`, when a stolen token could no longer work and its use need not end the session.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
-        forgotten = await unit.challenges.forget_expired(now)
+        forgotten = await unit.failures.forget_before(now - FAILURE_MEMORY)
+        forgotten += await unit.challenges.forget_expired(now)
+        forgotten += await unit.devices.forget_expired(now)
         forgotten += await unit.deliveries.forget_expired(now)
         forgotten += await unit.signups.forget_expired(now)
         forgotten += await unit.revocations.forget_expired(now)
@@ -131,6 +150,23 @@ async def forget_expired(accounts: AccountsPorts) -> int:
         forgotten += await unit.sessions.forget_tokens(now - accounts.session_life)
         await unit.commit()
     return forgotten
+
+
+async def _extend(accounts: AccountsPorts, unit: AccountsUnit, session_id: UUID, now: datetime) -> Session | None:
+    """Extend the session by its life, up to its largest age; None if it has ended.
+
+    It is locked before its token, as in everything that ends or removes sessions, to avoid deadlocks.
+    """
+    known = await unit.sessions.get(session_id)
+    if known is None:
+        return None
+    until = min(now + accounts.session_life, known.opened_at + accounts.session_max_age)
+    session = await unit.sessions.extend(session_id, at=now, until=until)
+    if session is None or session.live(now):
+        return session
+    # Older than a maximum that was lowered since the last refresh: the list of sessions is to say so too.
+    await unit.commit()
+    return None
 
 
 async def _end_reused_session(accounts: AccountsPorts, session: Session, now: datetime) -> None:

@@ -10,6 +10,7 @@ from parley.core.accounts.model import (
     Account,
     Challenge,
     Delivery,
+    Failures,
     Identity,
     Purpose,
     RefreshToken,
@@ -53,19 +54,23 @@ class Accounts(Protocol):
 
 
 class Challenges(Protocol):
-    """The latest code of each identity and purpose."""
+    """Requests for codes. Any number of one identity and purpose exist side by side."""
 
-    async def put(self, challenge: Challenge) -> None:
-        """Store the challenge in place of the one before it, which is void from then on."""
+    async def add(self, challenge: Challenge) -> None: ...
 
-    async def count_try(self, identity: Identity, purpose: Purpose, *, limit: int, now: datetime) -> bytes | None:
+    async def get(self, id_hash: bytes) -> Challenge | None: ...
+
+    async def latest(self, identity: Identity, purpose: Purpose, source: str) -> Challenge | None:
+        """The newest challenge that this source asked for, or None."""
+
+    async def count_try(self, id_hash: bytes, *, limit: int, now: datetime) -> bytes | None:
         """Count a try and return the code's MAC, in one conditional statement.
 
         None, with nothing changed, if there is no challenge or it is spent, expired or was tried `limit` times.
         """
 
-    async def spend(self, identity: Identity, purpose: Purpose, code_mac: bytes, *, at: datetime) -> bool:
-        """Spend the challenge if it is unspent and still has that MAC. Of parallel callers exactly one gets True."""
+    async def spend(self, id_hash: bytes, *, at: datetime) -> bool:
+        """Spend the challenge if it is unspent. Of parallel callers exactly one gets True."""
 
     async def forget_expired(self, now: datetime) -> int:
         """Remove expired rows; returns how many."""
@@ -74,11 +79,57 @@ class Challenges(Protocol):
         """Remove all rows of the identity."""
 
 
+class GuessFailures(Protocol):
+    """Consecutive failed guesses at an identity by source, and their total over the sources that are not known.
+
+    In a unit of work these calls come before those of every other repository, which is the order of the locks.
+    """
+
+    async def read(self, identity: Identity, source: str, *, now: datetime) -> Failures:
+        """The failures so far; without any, `last_failed_at` is `now`."""
+
+    async def lock(self, identity: Identity, source: str, *, now: datetime) -> Failures:
+        """As `read`. Other callers of `lock` and `clear` for the identity wait until this unit of work ends."""
+
+    async def add(self, identity: Identity, source: str, *, at: datetime, in_total: bool) -> None:
+        """Count one failure, also in the total if `in_total`. Called after `lock`."""
+
+    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
+        """Remove one failure that `add` counted."""
+
+    async def mark_notified(self, identity: Identity, *, at: datetime) -> None:
+        """Record that the owner was notified. Called after `lock`."""
+
+    async def clear(self, identity: Identity, source: str, *, in_total: bool) -> None:
+        """Remove the source's failures, also from the total if they are counted there."""
+
+    async def forget(self, identity: Identity) -> None:
+        """Remove all rows of the identity."""
+
+    async def forget_before(self, moment: datetime) -> int:
+        """Remove the rows, totals included, whose last failure was before `moment`; returns how many."""
+
+
+class Devices(Protocol):
+    """Hashes of the tokens of known devices, by identity."""
+
+    async def add(self, identity: Identity, token_hash: bytes, *, until: datetime) -> None: ...
+
+    async def has(self, identity: Identity, token_hash: bytes, *, now: datetime) -> bool:
+        """Whether the token is one of the identity's and has not expired."""
+
+    async def forget(self, identity: Identity) -> None:
+        """Remove all rows of the identity."""
+
+    async def forget_expired(self, now: datetime) -> int:
+        """Remove expired rows; returns how many."""
+
+
 class Deliveries(Protocol):
-    """Codes that are still to be sent, at most one for each identity and purpose. Leases use the database's clock."""
+    """Codes and notices that are still to be sent. Leases use the database's clock."""
 
     async def put(self, delivery: Delivery) -> None:
-        """Store the delivery, claimable at once, in place of the one of an earlier code."""
+        """Store the delivery, claimable at once."""
 
     async def claim(self, delivery_id: UUID, *, lease: float, now: datetime) -> Delivery | None:
         """Reserve the delivery for `lease` seconds, in one conditional statement.
@@ -190,6 +241,10 @@ class AccountsUnit(Protocol):
     def accounts(self) -> Accounts: ...
     @property
     def challenges(self) -> Challenges: ...
+    @property
+    def failures(self) -> GuessFailures: ...
+    @property
+    def devices(self) -> Devices: ...
     @property
     def deliveries(self) -> Deliveries: ...
     @property

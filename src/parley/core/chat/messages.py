@@ -75,8 +75,7 @@ async def post_message(
         ):
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
-    await chat.room_list_cache.drop(account_id)
-    await chat.queue.put(reply_id)
+    await chat.room_list_cache.drop(account_id, meanwhile=chat.queue.put(reply_id))
     return Accepted(question, reply, allowance, replayed=False)
 
 

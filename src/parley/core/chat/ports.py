@@ -1,6 +1,7 @@
 """The chat module's ports other than storage. Times are aware and in UTC, durations in seconds."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,5 +119,8 @@ class RoomListCache(Protocol):
     async def store(self, account_id: UUID, page: CachedPage, *, limit: int, missed: CacheMiss) -> None:
         """Store the page unless `drop` was called since the look-up that returned `missed`."""
 
-    async def drop(self, account_id: UUID) -> None:
-        """Delete the account's pages of every size."""
+    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
+        """Delete the account's pages of every size.
+
+        `meanwhile`, which raises nothing, is awaited too: a cache on a server sends both in one trip.
+        """

@@ -8,7 +8,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.model import Room, RoomCursor
 from parley.core.chat.ports import CachedPage
 
-# Bounds what one account can occupy in the cache: only the usual page sizes, and no page of long instructions.
+# Bounds what one account can occupy in the cache: only the usual page sizes, and no page of many long names.
 CACHED_SIZES = frozenset({10, 20, 25, 50, 100})
 CACHED_BYTES = 64_000
 

@@ -150,7 +150,7 @@ class _Attempt:
                         self.chat.meter.first_text(self.claim, self.chat.now())
                     await self.draft.add(PartKind.TEXT, text)
             if self.draft.too_long:
-                return Finished(None, FinishReason.LENGTH)
+                return Finished(self.usage, FinishReason.LENGTH)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
     def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:

@@ -8,12 +8,14 @@ from litestar import Controller, delete, get, patch
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
+from parley.adapters.http.accounts.identity import PASSWORD_EXAMPLE, GivenPassword
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import ACCOUNT_ID, STORABLE, described
-from parley.adapters.http.openapi.operation import aliased
+from parley.adapters.http.openapi.operation import aliased, operation
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.core.accounts.erase import erase_account
+from parley.core.accounts.erase import erase_own_account
+from parley.core.accounts.errors import CredentialsInvalid, ProofRequired, TokenInvalid
 from parley.core.accounts.model import NAME_CHARACTERS, Account, IdentityKind
 from parley.core.accounts.profile import change_name, read_account
 from parley.core.billing.model import Plan
@@ -48,6 +50,12 @@ class AccountChange(Struct, forbid_unknown_fields=True):
     name: Annotated[Name | None, described("The person's name; null removes it", "Mira")]
 
 
+class ErasureBody(Struct, forbid_unknown_fields=True):
+    """Proof of the account's owner. The body may be left out within 10 minutes of a sign-in with a code."""
+
+    current_password: GivenPassword | None = None
+
+
 class AccountController(Controller):
     tags = ("Account",)
     security = BEARER
@@ -76,13 +84,22 @@ class AccountController(Controller):
         "/user/me",
         operation_id="eraseAccount",
         summary="Erase the account",
-        responses=problems(401),
+        operation_class=operation(examples={"with the current password": {"current_password": PASSWORD_EXAMPLE}}),
+        responses=problems(ProofRequired(), TokenInvalid(), CredentialsInvalid(), 413, 415, 429),
     )
-    async def erase(self, request: AuthenticatedRequest, ports: Ports) -> None:
-        """Erases it permanently, with its rooms, messages, sessions and codes. Its identity is free again."""
-        account_id = request.user.account_id
-        await erase_account(ports.accounts, account_id=account_id)
-        await ports.chat.room_list_cache.drop(account_id)
+    async def erase(
+        self, request: AuthenticatedRequest, ports: Ports, data: JSONBody[ErasureBody | None] = None
+    ) -> None:
+        """Erases it permanently, with its rooms, messages, sessions and codes. Its identity is free again.
+
+        Without `current_password` it must follow a sign-in with a code within 10 minutes: else 400 `proof_required`.
+        """
+        if data is None and await request.body():
+            # The body null: everywhere else a body that is sent is an object.
+            raise InvalidInput("body", "a JSON object is required")
+        current_password = None if data is None else data.current_password
+        await erase_own_account(ports.accounts, caller=request.user, current_password=current_password)
+        await ports.chat.room_list_cache.drop(request.user.account_id)
 
 
 def account_body(account: Account, plan: Plan) -> AccountBody:

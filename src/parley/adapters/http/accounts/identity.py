@@ -23,6 +23,24 @@ Email = Annotated[
     ),
 ]
 Otp = Annotated[str, Meta(max_length=64), described("The one-time code", "123456")]
+ChallengeId = Annotated[
+    str,
+    Meta(max_length=1_024),
+    described(
+        "The `challenge` of the response to the request for the code. Without it, only the newest code that the same "
+        "network asked for is valid",
+        "q7Jm2VbXcT0sLk8dTfW5yA",
+    ),
+]
+DeviceToken = Annotated[
+    str,
+    Meta(max_length=1_024),
+    described(
+        "The `device_token` of an earlier sign-in on this device, which exempts it from limits that others can use up. "
+        "A code that was asked for with it is valid only with its `challenge`",
+        "Zk3RaXw9QmJ5uHc7tYbV1g",
+    ),
+]
 NewPassword = Annotated[
     str,
     Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST),
@@ -44,6 +62,7 @@ EMAIL_EXAMPLE = {"email": "mira@example.com"}
 MOBILE_NUMBER_EXAMPLE = {"mobile_number": "+91 98765 43210"}
 PASSWORD_EXAMPLE = "correct horse battery staple"  # noqa: S105
 NEW_PASSWORD_EXAMPLE = {"new_password": "another horse entirely"}
+SAME_CHALLENGE = {"otp": "$response.body#/otp", "challenge": "$response.body#/challenge"}
 SAME_IDENTITY = {"email": "$request.body#/email", "mobile_number": "$request.body#/mobile_number"}
 
 IDENTITY_MISSING = InvalidInput("mobile_number", "is missing: give either mobile_number or email")
@@ -68,6 +87,12 @@ class IdentityBody(Struct, forbid_unknown_fields=True, kw_only=True):
             {"required": ["email"], "properties": {"email": {"type": "string"}, "mobile_number": {"type": "null"}}},
         ]
     }
+
+
+class CodeBody(IdentityBody, kw_only=True):
+    """Exactly one of `mobile_number` and `email`, and the device token if the device has one."""
+
+    device_token: DeviceToken | None = None
 
 
 def identity_in(body: IdentityBody, ports: HttpPorts) -> Identity:

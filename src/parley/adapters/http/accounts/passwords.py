@@ -1,8 +1,8 @@
 """HTTP endpoints for resetting and changing a password."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, post
+from litestar import Controller, Request, post
 from litestar.params import JSONBody
 from msgspec import Struct
 
@@ -12,7 +12,10 @@ from parley.adapters.http.accounts.identity import (
     NEW_PASSWORD_EXAMPLE,
     PASSWORD_COMMON,
     PASSWORD_EXAMPLE,
+    SAME_CHALLENGE,
     SAME_IDENTITY,
+    ChallengeId,
+    CodeBody,
     GivenPassword,
     IdentityBody,
     NewPassword,
@@ -25,7 +28,7 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import Ports
-from parley.adapters.http.rate_limit import limit_by_address
+from parley.adapters.http.rate_limit import limit_by_address, requesting_client
 from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, TokenInvalid
 from parley.core.accounts.model import Purpose
@@ -37,6 +40,7 @@ class ResetBody(IdentityBody, kw_only=True):
     """The one-time code and the new password."""
 
     otp: Otp
+    challenge: ChallengeId | None = None
     new_password: NewPassword
 
 
@@ -72,16 +76,16 @@ class PasswordController(Controller):
                     "reset": link(
                         "resetPassword",
                         "With OTP_SENDER=response",
-                        requestBody=SAME_IDENTITY | {"otp": "$response.body#/otp"} | NEW_PASSWORD_EXAMPLE,
+                        requestBody=SAME_IDENTITY | SAME_CHALLENGE | NEW_PASSWORD_EXAMPLE,
                     )
                 }
             },
         ),
         responses=problems(IDENTITY_MISSING, 413, 415, 429),
     )
-    async def forgot(self, data: JSONBody[IdentityBody], ports: Ports) -> CodeAnswer:
-        """Answers the same, after the same time, for every valid identity. A new code voids the one before."""
-        return await send(data, Purpose.RESET, ports)
+    async def forgot(self, data: JSONBody[CodeBody], request: Request[Any, Any, Any], ports: Ports) -> CodeAnswer:
+        """Answers the same, after the same time, for every valid identity. Earlier challenges stay valid."""
+        return await send(data, Purpose.RESET, request, ports)
 
     @post(
         "/reset-password",
@@ -93,10 +97,18 @@ class PasswordController(Controller):
         operation_class=operation(examples={"email": EMAIL_EXAMPLE | {"otp": "123456"} | NEW_PASSWORD_EXAMPLE}),
         responses=problems(PASSWORD_COMMON, OtpInvalid(), 413, 415, 429, Overloaded(3)),
     )
-    async def reset(self, data: JSONBody[ResetBody], ports: Ports) -> DoneAnswer:
-        """Ends all sessions of the account. If the password is refused (400), the code stays valid."""
+    async def reset(self, data: JSONBody[ResetBody], request: Request[Any, Any, Any], ports: Ports) -> DoneAnswer:
+        """Ends all sessions of the account and voids its device tokens.
+
+        If the password is refused (400), the code stays valid.
+        """
         await reset_password(
-            ports.accounts, identity=identity_in(data, ports), code=data.otp, new_password=data.new_password
+            ports.accounts,
+            identity=identity_in(data, ports),
+            code=data.otp,
+            challenge=data.challenge,
+            new_password=data.new_password,
+            client=requesting_client(request),
         )
         return DoneAnswer("The password is set, and every session has ended. Sign in with it.")
 
@@ -117,7 +129,10 @@ class PasswordController(Controller):
     async def change(
         self, data: JSONBody[ChangePasswordBody], request: AuthenticatedRequest, ports: Ports
     ) -> DoneAnswer:
-        """Ends all other sessions of the account. A wrong `current_password` is 401 `credentials_invalid`."""
+        """Ends all other sessions of the account and voids its device tokens.
+
+        A wrong `current_password` is 401 `credentials_invalid`.
+        """
         await change_password(
             ports.accounts,
             caller=request.user,

@@ -16,7 +16,7 @@ from parley.adapters.http.pagination import Limit, NextCursor, SessionCursor, id
 from parley.adapters.http.ports import Ports
 from parley.core.accounts.errors import SessionNotFound
 from parley.core.accounts.model import Session
-from parley.core.accounts.sessions import end_session, read_sessions
+from parley.core.accounts.sessions import end_session, log_out, read_sessions
 
 SessionId = Annotated[
     UUID, PathParameter(description="The session's id, from GET /auth/sessions", examples=example(SESSION_ID))
@@ -54,11 +54,7 @@ class SessionController(Controller):
     @post("/logout", status_code=204, operation_id="logOut", summary="Sign out", responses=problems(401))
     async def log_out(self, request: AuthenticatedRequest, ports: Ports) -> None:
         """Revokes its access and refresh tokens. Other API processes refuse them within a second."""
-        try:
-            await _end(request.user.session_id, request, ports, how="logout")
-        except SessionNotFound:
-            # It has ended or expired meanwhile, so there is nothing left to do.
-            return
+        await log_out(ports.accounts, caller=request.user)
 
     @get(
         "/sessions",
@@ -93,7 +89,7 @@ class SessionController(Controller):
     )
     async def end(self, session_id: SessionId, request: AuthenticatedRequest, ports: Ports) -> None:
         """Logs that device out. It may be the session of this request."""
-        await _end(session_id, request, ports, how="ended")
+        await end_session(ports.accounts, account_id=request.user.account_id, session_id=session_id)
 
 
 def session_body(session: Session, *, current: UUID) -> SessionBody:
@@ -106,7 +102,3 @@ def session_body(session: Session, *, current: UUID) -> SessionBody:
         last_used_at=session.last_used_at,
         expires_at=session.expires_at,
     )
-
-
-async def _end(session_id: UUID, request: AuthenticatedRequest, ports: Ports, *, how: str) -> None:
-    await end_session(ports.accounts, account_id=request.user.account_id, session_id=session_id, how=how)

@@ -14,7 +14,11 @@ from parley.adapters.http.accounts.identity import (
     MOBILE_NUMBER_EXAMPLE,
     PASSWORD_COMMON,
     PASSWORD_EXAMPLE,
+    SAME_CHALLENGE,
     SAME_IDENTITY,
+    ChallengeId,
+    CodeBody,
+    DeviceToken,
     GivenPassword,
     IdentityBody,
     NewPassword,
@@ -26,7 +30,7 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.adapters.http.rate_limit import limit_by_address
+from parley.adapters.http.rate_limit import limit_by_address, requesting_client
 from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.codes import send_code, sign_in_by_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid
@@ -59,6 +63,7 @@ class VerifyBody(IdentityBody, kw_only=True):
     """The one-time code, and the token of the signup if there was one."""
 
     otp: Otp
+    challenge: ChallengeId | None = None
     signup_token: SignupToken | None = None
 
 
@@ -66,6 +71,7 @@ class LoginBody(IdentityBody, kw_only=True):
     """Exactly one of `mobile_number` and `email`, and the password."""
 
     password: GivenPassword
+    device_token: DeviceToken | None = None
 
 
 class RefreshBody(Struct, forbid_unknown_fields=True):
@@ -85,6 +91,13 @@ class CodeAnswer(Struct, omit_defaults=True):
     """The same response for every valid identity, whether it has an account or not."""
 
     message: Annotated[str, described("A message for people", CODE_SENT)]
+    challenge: Annotated[
+        str,
+        described(
+            "The id of this request; send it with the code, which is then valid whatever others ask for",
+            "q7Jm2VbXcT0sLk8dTfW5yA",
+        ),
+    ]
     expires_in: Seconds
     resend_in: Annotated[int, described("Seconds until another code can be requested", 60)]
     otp: Annotated[str, described("The code, only with OTP_SENDER=response", "123456")] | UnsetType = UNSET
@@ -104,6 +117,12 @@ class TokensBody(Struct, kw_only=True):
 class SignedInBody(TokensBody, kw_only=True):
     """The tokens of a new session, and its account."""
 
+    device_token: Annotated[
+        str,
+        described(
+            "Keep it on the device and send it with later sign-ins. Void after a new password", "Zk3RaXw9QmJ5uHc7tYbV1g"
+        ),
+    ]
     created: Annotated[bool, described("Whether this sign-in created the account", True)]
     user: Annotated[AccountBody, described("The account")]
 
@@ -128,10 +147,14 @@ class AuthController(Controller):
         ),
         responses=problems(PASSWORD_COMMON, 413, 415, 429, Overloaded(3)),
     )
-    async def sign_up(self, data: JSONBody[SignupBody], ports: Ports) -> SignupAnswer:
+    async def sign_up(self, data: JSONBody[SignupBody], request: Request[Any, Any, Any], ports: Ports) -> SignupAnswer:
         """Optional: a code alone creates an account too. The answer is the same if the identity has an account."""
         started = await sign_up(
-            ports.accounts, identity=identity_in(data, ports), name=data.name, password=data.password
+            ports.accounts,
+            identity=identity_in(data, ports),
+            name=data.name,
+            password=data.password,
+            client=requesting_client(request),
         )
         return SignupAnswer(started.signup_token, started.expires_in)
 
@@ -147,16 +170,16 @@ class AuthController(Controller):
                     "signIn": link(
                         "verifyOtp",
                         "With OTP_SENDER=response",
-                        requestBody=SAME_IDENTITY | {"otp": "$response.body#/otp"},
+                        requestBody=SAME_IDENTITY | SAME_CHALLENGE,
                     )
                 }
             },
         ),
         responses=problems(IDENTITY_MISSING, 413, 415, 429),
     )
-    async def send_otp(self, data: JSONBody[IdentityBody], ports: Ports) -> CodeAnswer:
-        """Works for every valid identity, with or without an account. A new code voids the one before."""
-        return await send(data, Purpose.SIGN_IN, ports)
+    async def send_otp(self, data: JSONBody[CodeBody], request: Request[Any, Any, Any], ports: Ports) -> CodeAnswer:
+        """Works for every valid identity, with or without an account. Earlier challenges stay valid."""
+        return await send(data, Purpose.SIGN_IN, request, ports)
 
     @post(
         "/verify-otp",
@@ -165,7 +188,7 @@ class AuthController(Controller):
         summary="Sign in with a one-time code",
         operation_class=operation(
             examples={
-                "only a code": EMAIL_EXAMPLE | {"otp": "123456"},
+                "only a code": EMAIL_EXAMPLE | {"otp": "123456", "challenge": "q7Jm2VbXcT0sLk8dTfW5yA"},
                 "after a signup": EMAIL_EXAMPLE | {"otp": "123456", "signup_token": "S3dKf0aVbN1qW8zXc5tYhR"},
             },
             links={
@@ -186,8 +209,10 @@ class AuthController(Controller):
             ports.accounts,
             identity=identity_in(data, ports),
             code=data.otp,
+            challenge=data.challenge,
             signup_token=data.signup_token,
             user_agent=request.headers.get("user-agent"),
+            client=requesting_client(request),
         )
         return await _signed_in(signed_in, ports)
 
@@ -206,6 +231,7 @@ class AuthController(Controller):
             identity=identity_in(data, ports),
             password=data.password,
             user_agent=request.headers.get("user-agent"),
+            client=requesting_client(request, data.device_token),
         )
         return await _signed_in(signed_in, ports)
 
@@ -221,11 +247,17 @@ class AuthController(Controller):
         return _tokens(await refresh_session(ports.accounts, refresh_token=data.refresh_token))
 
 
-async def send(body: IdentityBody, purpose: Purpose, ports: HttpPorts) -> CodeAnswer:
+async def send(body: CodeBody, purpose: Purpose, request: Request[Any, Any, Any], ports: HttpPorts) -> CodeAnswer:
     """Send a code for either purpose. The answer contains it only if no sender is configured."""
-    sent = await send_code(ports.accounts, identity=identity_in(body, ports), purpose=purpose)
+    sent = await send_code(
+        ports.accounts,
+        identity=identity_in(body, ports),
+        purpose=purpose,
+        client=requesting_client(request, body.device_token),
+    )
     return CodeAnswer(
         message=CODE_SENT,
+        challenge=sent.challenge,
         expires_in=sent.expires_in,
         resend_in=sent.resend_in,
         otp=UNSET if sent.shown_code is None else sent.shown_code,
@@ -236,6 +268,7 @@ async def _signed_in(signed_in: SignedIn, ports: HttpPorts) -> SignedInBody:
     plan = await read_plan(ports.billing, account_id=signed_in.account.id)
     return SignedInBody(
         **msgspec.structs.asdict(_tokens(signed_in)),
+        device_token=signed_in.device_token,
         created=signed_in.created,
         user=account_body(signed_in.account, plan),
     )

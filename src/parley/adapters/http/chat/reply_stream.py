@@ -29,9 +29,11 @@ from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId
 from parley.core.chat.parts import PartKind
 from parley.core.chat.tickets import TicketInvalid
-from parley.core.errors import InvalidInput, Unavailable
+from parley.core.errors import InvalidInput, Overloaded, Unavailable
 
 KEEP_ALIVE_SECONDS = 15.0
+# An overload ends within seconds or lasts.
+OVERLOADED_SECONDS = 5.0
 # Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
 _OPENING = b"retry: 1000\n\n"
 _KEEP_ALIVE = b": ping\n\n"
@@ -140,6 +142,7 @@ class ReplyController(Controller):
                 TicketInvalid(),
                 MessageNotFound(),
                 NotAReply(),
+                Overloaded(OVERLOADED_SECONDS),
                 429,
             ),
         },
@@ -165,6 +168,8 @@ class ReplyController(Controller):
         account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id)
+        if ports.overloaded():
+            raise Overloaded(OVERLOADED_SECONDS)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         events = follow_reply(
             ports.chat,

@@ -75,10 +75,22 @@ class RoomBody(Struct):
     ]
 
 
+class RoomListItem(Struct):
+    """A chatroom in a list, without its instructions."""
+
+    id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
+    name: Annotated[str, described("The chatroom's name", "Holiday plans")]
+    model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
+    created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
+    active_at: Annotated[
+        datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
+    ]
+
+
 class RoomPageBody(Struct):
     """Chatrooms, the most recently active first."""
 
-    items: Annotated[list[RoomBody], described("The chatrooms of this page")]
+    items: Annotated[list[RoomListItem], described("The chatrooms of this page")]
     next_cursor: NextCursor
 
 
@@ -226,7 +238,8 @@ def room_body(room: Room) -> RoomBody:
 
 
 def _render(page: RoomPage) -> CachedPage:
-    body = msgspec.json.encode(RoomPageBody([room_body(room) for room in page.items], room_cursor(page.next_cursor)))
+    items = [RoomListItem(room.id, room.name, room.model, room.created_at, room.active_at) for room in page.items]
+    body = msgspec.json.encode(RoomPageBody(items, room_cursor(page.next_cursor)))
     return CachedPage(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 

@@ -4,7 +4,7 @@ msgspec validates the bodies; Litestar's own schemas lose its constraints and de
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar
@@ -93,7 +93,7 @@ def _bodies(app: Litestar) -> Iterator[type[Struct]]:
         returned, data = handler.parsed_return_field, handler.parsed_data_field
         types = [returned.annotation, *(inner.annotation for inner in returned.inner_types)]
         types += [spec.data_container for spec in (handler.responses or {}).values()]
-        types += [] if data is None else [data.annotation]
+        types += [] if data is None else [*get_args(data.annotation), data.annotation]
         yield from (each for each in types if isinstance(each, type) and issubclass(each, Struct))
 
 
@@ -108,7 +108,11 @@ def _complete_operation(operation: dict[str, Any], schemas: dict[str, Any], head
     """Complete it in place, and add the headers of its responses to `headers`."""
     for parameter in operation.get("parameters", []):
         _complete_parameter(parameter)
-    for content in operation.get("requestBody", {}).get("content", {}).values():
+    body = operation.get("requestBody", {})
+    for content in body.get("content", {}).values():
+        if _NULL in content["schema"].get("oneOf", []):
+            # An optional body is left out, or an object.
+            content["schema"], body["required"] = content["schema"]["oneOf"][0], False
         content.setdefault("examples", {"usual": {"value": example_of(content["schema"], schemas)}})
     for status, response in operation["responses"].items():
         _complete_response(response, schemas)

@@ -16,6 +16,7 @@ from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
 from parley.adapters.http.server.http10 import without_chunks
+from parley.adapters.http.server.joined_writes import join_writes
 from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
 from parley.adapters.http.server.refusals import (
     ADDRESS_TOO_LONG,
@@ -206,6 +207,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        join_writes(cycle)
         super()._start_asgi_task(cycle, without_chunks(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
 
     def on_response_complete(self) -> None:

@@ -1,8 +1,10 @@
 """The unit of work of everything about accounts, in SQL."""
 
 from parley.adapters.sql.accounts.accounts import SqlAccounts
-from parley.adapters.sql.accounts.codes import SqlChallenges, SqlDeliveries
+from parley.adapters.sql.accounts.codes import SqlChallenges
+from parley.adapters.sql.accounts.deliveries import SqlDeliveries
 from parley.adapters.sql.accounts.erasure import SqlAccountErasure
+from parley.adapters.sql.accounts.guesses import SqlDevices, SqlGuessFailures
 from parley.adapters.sql.accounts.revocations import SqlRevocations
 from parley.adapters.sql.accounts.sessions import SqlSessions
 from parley.adapters.sql.accounts.signups import SqlSignups
@@ -15,6 +17,8 @@ class SqlAccountsUnit(SqlUnit):
         super().__init__(transaction)
         self.accounts = SqlAccounts(transaction)
         self.challenges = SqlChallenges(transaction)
+        self.failures = SqlGuessFailures(transaction)
+        self.devices = SqlDevices(transaction)
         self.deliveries = SqlDeliveries(transaction)
         self.signups = SqlSignups(transaction)
         self.sessions = SqlSessions(transaction)

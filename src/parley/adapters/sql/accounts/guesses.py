@@ -1,0 +1,114 @@
+"""Failed guesses and known devices, in SQL."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, exists, insert, select, update
+
+from parley.adapters.sql.engine.statements import Statement, Upsert, given
+from parley.adapters.sql.engine.tables import guess_failures, known_devices
+from parley.adapters.sql.engine.unit_of_work import SqlStore
+from parley.core.accounts.model import Failures, Identity
+
+# The source of the row with the total. Every change of a row locks this row first, so changes wait for each other.
+ALL = "all"
+
+_state = (guess_failures.c.failures, guess_failures.c.last_failed_at, guess_failures.c.notified_at)
+_of_identity = guess_failures.c.identity == bindparam("who")
+_this = (_of_identity, guess_failures.c.source == bindparam("by"))
+_READ = Statement(select(*_state).where(*_this))
+# The update changes nothing: it locks the row, which a select does only for one that exists.
+_LOCK = Upsert(
+    guess_failures,
+    lambda insert: (
+        insert.values(failures=0, **given("identity", "source", "last_failed_at"))
+        .on_conflict_do_update(index_elements=["identity", "source"], set_={"failures": guess_failures.c.failures})
+        .returning(*_state)
+    ),
+)
+_ADD = Statement(
+    update(guess_failures)
+    .where(*_this)
+    .values(failures=guess_failures.c.failures + bindparam("more"), last_failed_at=bindparam("at"))
+)
+_SUBTRACT = Statement(
+    update(guess_failures).where(*_this).values(failures=guess_failures.c.failures - bindparam("fewer"))
+)
+_MARK = Statement(update(guess_failures).where(*_this).values(notified_at=bindparam("at")))
+_REMOVE = Statement(delete(guess_failures).where(*_this).returning(guess_failures.c.failures))
+_REMOVE_EMPTY = Statement(delete(guess_failures).where(*_this, guess_failures.c.failures <= 0))
+_FORGET = Statement(delete(guess_failures).where(_of_identity))
+_FORGET_BEFORE = Statement(delete(guess_failures).where(guess_failures.c.last_failed_at < bindparam("moment")))
+
+_of_owner = known_devices.c.identity == bindparam("who")
+_ADD_DEVICE = Statement(insert(known_devices).values(given("identity", "token_hash", "expires_at")))
+_HAS_DEVICE = Statement(
+    select(
+        exists().where(
+            _of_owner, known_devices.c.token_hash == bindparam("token"), known_devices.c.expires_at > bindparam("now")
+        )
+    )
+)
+_FORGET_DEVICES = Statement(delete(known_devices).where(_of_owner))
+_FORGET_EXPIRED_DEVICES = Statement(delete(known_devices).where(known_devices.c.expires_at <= bindparam("now")))
+
+
+class SqlGuessFailures(SqlStore):
+    async def read(self, identity: Identity, source: str, *, now: datetime) -> Failures:
+        total = await self._transaction.one_or_none(_READ, who=str(identity), by=ALL)
+        own = await self._transaction.one_or_none(_READ, who=str(identity), by=source)
+        return _failures(own or (0, now, None), total or (0, now, None))
+
+    async def lock(self, identity: Identity, source: str, *, now: datetime) -> Failures:
+        total, own = [
+            await self._transaction.one_or_none(_LOCK, identity=str(identity), source=name, last_failed_at=now)
+            for name in (ALL, source)
+        ]
+        return _failures(own, total)
+
+    async def add(self, identity: Identity, source: str, *, at: datetime, in_total: bool) -> None:
+        await self._transaction.execute(_ADD, who=str(identity), by=source, at=at, more=1)
+        if in_total:
+            await self._transaction.execute(_ADD, who=str(identity), by=ALL, at=at, more=1)
+
+    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
+        for name, fewer in ((ALL, int(in_total)), (source, 1)):
+            await self._transaction.execute(_SUBTRACT, who=str(identity), by=name, fewer=fewer)
+
+    async def mark_notified(self, identity: Identity, *, at: datetime) -> None:
+        await self._transaction.execute(_MARK, who=str(identity), by=ALL, at=at)
+
+    async def clear(self, identity: Identity, source: str, *, in_total: bool) -> None:
+        who = str(identity)
+        await self._transaction.execute(_SUBTRACT, who=who, by=ALL, fewer=0)
+        failures = await self._transaction.scalar(_REMOVE, who=who, by=source)
+        if failures and in_total:
+            await self._transaction.execute(_SUBTRACT, who=who, by=ALL, fewer=failures)
+        await self._transaction.execute(_REMOVE_EMPTY, who=who, by=ALL)
+
+    async def forget(self, identity: Identity) -> None:
+        who = str(identity)
+        await self._transaction.execute(_SUBTRACT, who=who, by=ALL, fewer=0)
+        await self._transaction.execute(_FORGET, who=who)
+
+    async def forget_before(self, moment: datetime) -> int:
+        return await self._transaction.execute(_FORGET_BEFORE, moment=moment)
+
+
+class SqlDevices(SqlStore):
+    async def add(self, identity: Identity, token_hash: bytes, *, until: datetime) -> None:
+        await self._transaction.execute(_ADD_DEVICE, identity=str(identity), token_hash=token_hash, expires_at=until)
+
+    async def has(self, identity: Identity, token_hash: bytes, *, now: datetime) -> bool:
+        found = await self._transaction.scalar(_HAS_DEVICE, who=str(identity), token=token_hash, now=now)
+        return bool(found)
+
+    async def forget(self, identity: Identity) -> None:
+        await self._transaction.execute(_FORGET_DEVICES, who=str(identity))
+
+    async def forget_expired(self, now: datetime) -> int:
+        return await self._transaction.execute(_FORGET_EXPIRED_DEVICES, now=now)
+
+
+def _failures(own: Any, total: Any) -> Failures:
+    return Failures(own[0], own[1], total[0], notified=total[2] is not None)

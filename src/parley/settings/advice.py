@@ -1,0 +1,62 @@
+"""What is allowed and unwise: the warnings of `parley check`."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from parley.settings.model import SECRETS, Settings
+from parley.settings.production import is_weak
+
+LONG_TOKEN_MINUTES = 60
+
+
+def advise(
+    settings: Settings, environment: Mapping[str, str] | None = None, *, folder: Path = Path()
+) -> Iterator[tuple[str, str]]:
+    """The variable or file of each unwise setting, and what to do about it."""
+    yield from _openness(settings)
+    yield from _files(os.environ if environment is None else environment, folder)
+
+
+def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
+    shows_codes, mails = "response" in settings.otp_sender, "email" in settings.otp_sender
+    unwise = {
+        ("ALLOW_SHOWN_CODES", "whoever reaches this server can sign in as anyone; keep it from other machines"): (
+            settings.allow_shown_codes and shows_codes
+        ),
+        ("METRICS_TOKEN", "not set: everyone may read /metrics"): not settings.metrics_token,
+        ("AUTH_REQUESTS_PER_MINUTE", "0: guesses and sign-ins by one address are not limited"): (
+            not settings.auth_requests_per_minute
+        ),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "a stolen token works for that long; an hour or less is usual"): (
+            settings.access_token_expire_minutes > LONG_TOKEN_MINUTES
+        ),
+        ("CORS_ORIGINS", "*: pages of every site may call this server"): (
+            any("*" in origin for origin in settings.cors_origins)
+        ),
+        ("TRUSTED_PROXIES", "a /0: every client can choose the address that limits and logs see"): (
+            any(proxy.endswith("/0") for proxy in settings.trusted_proxies)
+        ),
+        ("JWT_SECRET", "is easy to guess: generate one"): any(map(is_weak, settings.jwt_secret)),
+        ("ALLOW_PLAIN_CONNECTIONS", "nothing else may reach the network between them"): (
+            bool(settings.allow_plain_connections)
+        ),
+        ("SMTP_SECURITY", "none: codes cross the network readable"): mails and settings.smtp_security == "none",
+        ("DOCS", "on: everyone may read the interactive documentation"): (
+            settings.environment == "production" and settings.docs_served
+        ),
+    }
+    yield from (each for each, is_so in unwise.items() if is_so)
+
+
+def _files(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:
+    """Files with secrets that every user of this machine may read or change."""
+    files = {f"{name}_FILE": environment.get(f"{name}_FILE") for name in sorted(SECRETS)}
+    for subject, file in {**files, ".env": ".env", ".parley-secret": ".parley-secret"}.items():
+        if file and os.name == "posix" and _open_to_others(folder / file):
+            yield subject, "every user of this machine may read or change the file: chmod 600"
+
+
+def _open_to_others(file: Path) -> bool:
+    return file.exists() and bool(file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))

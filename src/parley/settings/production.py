@@ -1,0 +1,105 @@
+"""Refusing settings that are only safe for development, when ENVIRONMENT=production."""
+
+from ipaddress import ip_address, ip_network
+from urllib.parse import parse_qs, urlsplit
+
+from parley.settings.model import Settings, SettingsError
+
+SHORTEST_METRICS_TOKEN = 16
+# A secret with fewer different characters was typed, not generated.
+FEWEST_CHARACTERS = 5
+_TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
+
+
+def check_production(settings: Settings) -> None:
+    """Raises SettingsError for the first thing that is unsafe."""
+    if not settings.jwt_secret:
+        raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
+    if any("*" in origin for origin in settings.cors_origins):
+        raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
+    providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)
+    if not settings.default_model and not any(providers):
+        raise SettingsError(
+            "DEFAULT_MODEL: set the key of a model; ENVIRONMENT=production uses the offline model only with "
+            "DEFAULT_MODEL=offline/echo."
+        )
+    if "response" in settings.otp_sender:
+        raise SettingsError(
+            "OTP_SENDER: response shows codes to every caller; it is refused when ENVIRONMENT=production."
+        )
+    if not settings.stripe_secret_key:
+        raise SettingsError(
+            "STRIPE_SECRET_KEY: without it payments go to the sandbox, refused when ENVIRONMENT=production."
+        )
+    if not settings.frontend_url and not settings.public_url:
+        raise SettingsError("FRONTEND_URL: set it, or PUBLIC_URL, so that payments can lead back.")
+    _check_secrets(settings)
+    _check_proxies(settings)
+    _check_encryption(settings)
+
+
+def is_weak(secret: str) -> bool:
+    return len(set(secret)) < FEWEST_CHARACTERS or "changeme" in secret.lower()
+
+
+def is_local(host: str | None) -> bool:
+    """Whether the host is this machine by its name or address; a socket has no host."""
+    if not host or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_secrets(settings: Settings) -> None:
+    if any(is_weak(secret) for secret in settings.jwt_secret):
+        raise SettingsError("JWT_SECRET: is too easy to guess: generate it, as .env.example says.")
+    if len(settings.metrics_token) < SHORTEST_METRICS_TOKEN or is_weak(settings.metrics_token):
+        raise SettingsError(
+            f"METRICS_TOKEN: ENVIRONMENT=production needs a random one of at least {SHORTEST_METRICS_TOKEN} characters."
+        )
+
+
+def _check_proxies(settings: Settings) -> None:
+    if not settings.trusted_proxies:
+        raise SettingsError(
+            "TRUSTED_PROXIES: name the proxies in front when ENVIRONMENT=production, or none; without it all clients "
+            "behind a proxy share one rate limit."
+        )
+    if any(ip_network(proxy, strict=False).prefixlen == 0 for proxy in settings.proxies):
+        raise SettingsError("TRUSTED_PROXIES: a network of all addresses would let every client choose its address.")
+
+
+def _check_encryption(settings: Settings) -> None:
+    """Everything that leaves this machine is encrypted."""
+    urls = {name.upper(): [getattr(settings, name)] for name in ("public_url", "frontend_url", "sms_webhook_url")}
+    for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins}.items():
+        if any(address.startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses):
+            raise SettingsError(f"{name}: begin with https:// when ENVIRONMENT=production.")
+    for store, encrypted in (("postgresql", _postgresql_encrypts(settings)), ("redis", _redis_encrypts(settings))):
+        if not encrypted and store not in settings.allow_plain_connections:
+            variable, how = _STORES[store]
+            raise SettingsError(
+                f"{variable}: {how} when ENVIRONMENT=production; or, in a network that nothing else reaches, set "
+                f"ALLOW_PLAIN_CONNECTIONS={store}."
+            )
+
+
+_STORES = {
+    "postgresql": ("DATABASE_URL", "end with ?sslmode=verify-full, or require,"),
+    "redis": ("REDIS_URL", "begin with rediss://"),
+}
+
+
+def _postgresql_encrypts(settings: Settings) -> bool:
+    if settings.database_url.startswith("sqlite"):
+        return True
+    url = urlsplit(settings.database_url)
+    options = parse_qs(url.query)
+    modes = options.get("sslmode", []) + options.get("ssl", [])
+    return is_local(url.hostname) or (bool(modes) and set(modes) <= _TLS_MODES)
+
+
+def _redis_encrypts(settings: Settings) -> bool:
+    return not settings.redis_url.startswith("redis://") or is_local(urlsplit(settings.redis_url).hostname)

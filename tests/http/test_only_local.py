@@ -1,0 +1,72 @@
+"""A server that shows codes answers only this machine, by its own names; and proxies that the settings do not name."""
+
+import httpx
+import pytest
+
+from tests.http.answers import refused
+from tests.http.conftest import Logs, OpenSite
+from tests.http.site import Site
+
+
+@pytest.fixture
+async def local(open_site: OpenSite) -> Site:
+    return await open_site(ALLOW_SHOWN_CODES="0")
+
+
+async def sent_code(site: Site, url: str, host: str | None = None) -> httpx.Response:
+    transport = httpx.ASGITransport(app=site.app, client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+        headers = {} if host is None else {"Host": host}
+        return await client.post("/auth/send-otp", json={"email": "mira@example.com"}, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://127.0.0.1:8000", None),
+        ("http://127.0.0.1:8000", "localhost"),
+        ("http://127.0.0.1:8000", "LOCALHOST:8000"),
+        ("http://127.0.0.1", "chat.localhost:3000"),
+        ("http://[::1]:8000", None),
+    ],
+)
+async def test_requests_of_this_machine_are_answered(local: Site, url: str, host: str | None) -> None:
+    assert "otp" in (await sent_code(local, url, host)).json()
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://192.0.2.1:8000", None),
+        ("http://192.0.2.1:8000", "localhost"),
+        ("http://127.0.0.1:8000", "evil.example"),
+        ("http://127.0.0.1:8000", "localhost.evil.example"),
+        ("http://127.0.0.1:8000", "127.0.0.1.evil.example"),
+        ("http://127.0.0.1:8000", "192.0.2.1"),
+        ("http://127.0.0.1:8000", ""),
+    ],
+)
+async def test_other_requests_are_refused(local: Site, url: str, host: str | None) -> None:
+    refused(await sent_code(local, url, host), 421, "misdirected_request")
+
+
+async def test_a_setting_opens_it(site: Site) -> None:
+    assert "otp" in (await sent_code(site, "http://192.0.2.1", "parley.example")).json()
+
+
+async def test_docs_can_be_turned_off(open_site: OpenSite) -> None:
+    visitor = (await open_site(DOCS="off")).visitor()
+    for path in ("/docs", "/openapi.json", "/docs/start.js"):
+        refused(await visitor.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize(("trusted", "lines"), [("", 1), ("none", 1), ("10.0.0.0/8", 1), ("127.0.0.1", 0)])
+async def test_a_proxy_that_is_not_trusted_is_logged_once(
+    open_site: OpenSite, logs: Logs, trusted: str, lines: int
+) -> None:
+    visitor = (await open_site(TRUSTED_PROXIES=trusted)).visitor()
+    for _ in range(3):
+        await visitor.get("/health/live", headers={"X-Forwarded-For": "192.0.2.7"})
+    noted = [entry for entry in logs if entry["event"] == "forwarded_by_untrusted_peer"]
+    assert len(noted) == lines
+    assert [entry["peer"] for entry in noted] == ["127.0.0.1"] * lines
