@@ -26,14 +26,22 @@ MESSAGE_FIELDS = {
 async def test_a_code_is_sent_and_returned(site: Site) -> None:
     sent = await site.visitor().post("/auth/send-otp", json={"mobile_number": MIRA})
     assert sent.status_code == 200
-    assert set(sent.json()) == {"message", "expires_in", "resend_in", "otp"}
+    assert set(sent.json()) == {"message", "expires_in", "resend_in", "challenge", "otp"}
     assert sent.json()["expires_in"] == 600
     assert len(sent.json()["otp"]) == 6
 
 
 async def test_a_code_opens_an_account(site: Site) -> None:
     signed_in = await site.visitor().sign_in(MIRA)
-    assert set(signed_in) == {"access_token", "token_type", "expires_in", "refresh_token", "created", "user"}
+    assert set(signed_in) == {
+        "access_token",
+        "token_type",
+        "expires_in",
+        "refresh_token",
+        "created",
+        "user",
+        "device_token",
+    }
     assert signed_in["token_type"] == "bearer"
     assert signed_in["expires_in"] == 15 * 60
     assert signed_in["created"] is True
