@@ -155,4 +155,4 @@ async def test_scrapes_read_what_waits_and_not_what_is_done():
         plans = [scans(plan) for plan in await kept_plans(database)]
     indexes = {"ix_messages_unfinished", "uq_messages_room_id_position", "ix_events_claimable_at"}
     # These two tables hold only waiting rows.
-    assert set().union(*plans) == indexes | {"deliveries", "closures"}
+    assert set().union(*plans) == indexes | {"messages_to_owners", "closures"}

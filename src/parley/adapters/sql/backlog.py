@@ -11,7 +11,7 @@ from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import customer_erasures, deliveries, messages
+from parley.adapters.sql.engine.tables import customer_erasures, messages, messages_to_owners
 from parley.core.backlog import Backlog, Waiting
 from parley.core.chat.model import Status
 from parley.core.errors import Unavailable
@@ -30,7 +30,7 @@ _due = select(messages.c.claimable_at, _previous_ended_at.label("previous_ended_
 # A reply that waited for the one before it in its room is due since that one ended.
 _due_since = case((_due.c.previous_ended_at > _due.c.claimable_at, _due.c.previous_ended_at), else_=_due.c.claimable_at)
 _DUE = Statement(select(func.count(), func.min(_due_since)))
-_CODES = Statement(select(func.count(), func.min(deliveries.c.claimable_at)))
+_CODES = Statement(select(func.count(), func.min(messages_to_owners.c.claimable_at)))
 _CUSTOMER_ERASURES = Statement(select(func.count()).select_from(customer_erasures))
 
 
