@@ -22,8 +22,10 @@ _emptied: list[str] = []
 # The others go with them.
 _ROOTS = (
     "accounts",
-    "challenges",
-    "deliveries",
+    "code_challenges",
+    "guess_failures",
+    "known_devices",
+    "messages_to_owners",
     "signups",
     "revoked_sessions",
     "events",

@@ -17,6 +17,7 @@ from parley.core.accounts.errors import (
 )
 from parley.core.accounts.model import Purpose, SignedIn, TokenPair
 from parley.core.accounts.sessions import forget_expired
+from parley.core.accounts.sources import Client
 from tests.contracts.accounts_fixtures import every_store
 from tests.unit.accounts.environment import MIRA, PASSWORD, SESSION_LIFE, AccountsEnvironment, outcomes
 
@@ -28,7 +29,9 @@ CHANGED = "the changed password of Mira"
 
 async def rounds(env: AccountsEnvironment) -> AsyncGenerator[SignedIn, None]:
     """Sessions that were just opened by a code, of an account with a PASSWORD; no limit is near."""
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        # Failed guesses of an address count for a day.
+        env.client = Client(f"192.0.2.{number}", "192.0.2.0/24")
         env.advance(minutes=61)
         signed_in = await env.sign_in(signup_token=await env.sign_up())
         env.advance(minutes=2)
