@@ -37,9 +37,9 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.end_reply import end_reply
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
+from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnit, ChatUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database

@@ -18,10 +18,10 @@ from parley.adapters.redis.pubsub import PING_SECONDS, PubSub
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream.stream import RedisReplyStream
 from parley.adapters.redis.stop_signals import RedisStopSignals
-from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
 from tests.contracts.chat_fixtures import NOW, Store, memory
 from tests.fakes.streams import always
 from tests.servers.redis_server import RedisServer, shared_redis_url

@@ -15,7 +15,7 @@ import pytest
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap import bootstrap
 from parley.bootstrap.processes import api_process
-from parley.runtime.single_instance import single_instance
+from parley.runtime.sqlite_file_lock import lock_sqlite_file
 from parley.settings import SettingsError, read_settings
 from tests.contracts.postgres_fixtures import empty_database, run_sql
 from tests.e2e.process import PATIENCE, SECRET, environment, parley, run_parley, served
@@ -159,7 +159,7 @@ async def test_migrate_is_refused_while_a_server_runs(tmp_path: Path) -> None:
 async def test_a_server_takes_the_lock_before_it_migrates(tmp_path: Path) -> None:
     file = tmp_path / "parley.db"
     settings = read_settings({"DATABASE_URL": f"sqlite:///{file}", "JWT_SECRET": SECRET})
-    with single_instance(file), pytest.raises(SettingsError, match="another «parley run»"):
+    with lock_sqlite_file(file), pytest.raises(SettingsError, match="another «parley run»"):
         async with api_process(bootstrap(settings)):
             pass
     assert not file.exists()

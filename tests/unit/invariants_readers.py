@@ -1,8 +1,8 @@
 """Readers of replies, which compare what they receive with what is stored."""
 
-from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, Snapshot, end_of
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId, Message
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, Snapshot, end_of
 from tests.fakes.streams import always
 from tests.unit.invariants_world import World
 

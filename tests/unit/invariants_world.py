@@ -21,10 +21,10 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import Finished, ModelEvent, Text
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.model import Chunk, Conversation, EventId, Message, join_chunks, split_into_chunks
 from parley.core.chat.parts import Part
 from parley.core.chat.ports import StreamEnd, StreamSubscription
+from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from parley.core.chat.write_reply import write_reply

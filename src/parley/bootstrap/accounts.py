@@ -24,10 +24,10 @@ from parley.bootstrap.transport import DELIVER_CODE, Transport
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
+from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
-from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
 from parley.core.accounts.sessions import forget_expired
 from parley.core.ports import Clock

@@ -11,7 +11,7 @@ from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
 from parley.adapters.sql.engine.schema import current_revision, migrate, require_this_revision
 from parley.adapters.sql.engine.sqlite_file import inspect_file
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
-from parley.runtime.single_instance import AlreadyRunning, single_instance
+from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
 from parley.settings import Settings, SettingsError
 
 
@@ -38,7 +38,7 @@ def exclusive_use(settings: Settings) -> Generator[None, None, None]:
         if file := _sqlite_file(settings):
             with _operator_errors(settings):
                 inspect_file(file)
-                stack.enter_context(single_instance(file))
+                stack.enter_context(lock_sqlite_file(file))
         yield
 
 

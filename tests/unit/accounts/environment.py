@@ -13,13 +13,13 @@ from parley.core.accounts import AccountsPorts
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
 from parley.core.accounts.deliveries import deliver_code
+from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.model import Account, Caller, Identity, IdentityKind, Purpose, SignedIn, TokenPair
 from parley.core.accounts.password_change import change_password, reset_password
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.passwords import log_in, sign_up
 from parley.core.accounts.ports import CodeDelivery
 from parley.core.accounts.profile import find_account
-from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import end_session, refresh_session
 from parley.core.accounts.sources import Client

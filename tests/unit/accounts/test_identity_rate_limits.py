@@ -1,8 +1,8 @@
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid
+from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.model import AuditEvent
-from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.errors import TooManyRequests
 from tests.fakes.account_ports import AuditNote
 from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnvironment

@@ -6,9 +6,9 @@ import pytest
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.codes import CodeSent
 from parley.core.accounts.errors import OtpInvalid
+from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.model import AuditEvent, IdentityKind, Purpose, token_hash
 from parley.core.accounts.ports import CodeDelivery
-from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.sources import block_of
 from parley.core.errors import InvalidInput, TooManyRequests
 from parley.core.ports import LimitedUse

@@ -6,8 +6,8 @@ import pytest
 
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.guesses import ADDRESS_FAILURES_PER_DAY, MOST_FAILURES, SUSPICIOUS_FAILURES, delay
+from parley.core.accounts.identity_rate_limits import BLOCKS_PER_IDENTITY
 from parley.core.accounts.model import Failures
-from parley.core.accounts.rate_limits import BLOCKS_PER_IDENTITY
 from tests.unit.accounts.environment import AccountsEnvironment
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "accounts.md"

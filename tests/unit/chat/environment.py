@@ -19,13 +19,13 @@ from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
-from parley.core.chat.events import ReplyEvent, Snapshot
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
 from parley.core.chat.ports import ReplyStream
+from parley.core.chat.reply_events import ReplyEvent, Snapshot
+from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.rooms import change_room, create_room, delete_room
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stop_reply import stop_reply

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator
 
-from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent
 from parley.core.chat.model import EventId, Message
 from parley.core.chat.parts import Part, PartKind, text_of
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent
 
 
 class Reader:

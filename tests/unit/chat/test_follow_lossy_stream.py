@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from parley.core.chat.errors import ModelUnavailable
-from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded
 from parley.core.chat.model import Chunk, Claim, Ending, EventId, Status
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded
 from parley.core.chat.write_reply import write_reply
 from tests.unit.chat.environment import KEEP_ALIVE_SECONDS, LIMITS, ChatEnvironment
 from tests.unit.chat.lossy_stream import LossyStream

@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.core.chat.events import AttemptStarted, Delta
 from parley.core.chat.model import Chunk, Claim, Ending, EventId, Message, Status
 from parley.core.chat.ports import StreamEnd, StreamSubscription
+from parley.core.chat.reply_events import AttemptStarted, Delta
 from tests.unit.chat.environment import ChatEnvironment
 from tests.unit.chat.reader import Reader
 from tests.unit.chat.virtual_time import run

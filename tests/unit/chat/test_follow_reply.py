@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from parley.core.chat.errors import MessageNotFound, ModelUnavailable, NotAReply
-from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId, Message, Status
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
 from parley.core.chat.write_reply import write_reply
 from tests.unit.chat.environment import KEEP_ALIVE_SECONDS, UnavailableUnitOfWork
 from tests.unit.chat.reader import Reader

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from parley.core.chat.events import AttemptStarted, KeepAlive
 from parley.core.chat.follow_reply import PERMISSION_SECONDS
 from parley.core.chat.model import Chunk
+from parley.core.chat.reply_events import AttemptStarted, KeepAlive
 from tests.unit.chat.environment import KEEP_ALIVE_SECONDS, ChatEnvironment
 
 

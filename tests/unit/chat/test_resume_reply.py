@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from parley.core.chat.errors import ModelUnavailable
-from parley.core.chat.events import AttemptStarted, ReplyEnded, end_of
 from parley.core.chat.model import EventId
+from parley.core.chat.reply_events import AttemptStarted, ReplyEnded, end_of
 from parley.core.chat.write_reply import write_reply
 from tests.unit.chat.reader import Reader
 from tests.unit.chat.scripted_model import Gate, Pause

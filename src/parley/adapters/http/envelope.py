@@ -89,7 +89,7 @@ class _ObservedRequest:
         self._started = perf_counter()
 
     def response_started(self, status: int, headers: Mapping[bytes, bytes]) -> None:
-        """The measured time ends here, without the length of a stream. A wait that the client asked for has none."""
+        """The measured time ends here, without the stream. A request that asked to wait is not timed."""
         if self.disconnected:
             return
         self._status = status

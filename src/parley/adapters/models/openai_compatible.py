@@ -26,7 +26,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
     """The `LanguageModel` of one such server. `label` names it in the errors that an account may read.
 
-    `api_key` must not be empty; a server without keys takes any word. `base_url` ends with `/v1` as a rule. Raises
+    `api_key` must not be empty; for a server without keys, pass any text. `base_url` ends with `/v1` as a rule. Raises
     ValueError for a key, an address or an environment with which no request could be sent.
     """
 
@@ -45,7 +45,7 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
         from httpx2 import Limits  # noqa: PLC0415 - the SDK is slow to import and maybe never used
         from openai import AsyncOpenAI, DefaultAioHttpClient  # noqa: PLC0415
 
-        # aiohttp reads a chunk in a third of the time that the SDK's usual way takes. 0: as many as there are replies.
+        # aiohttp reads a chunk in a third of the time that the SDK's default client takes. 0: no limit.
         http = DefaultAioHttpClient(
             limits=Limits(max_connections=0), **client_options({"authorization": f"Bearer {self._api_key}"})
         )
@@ -59,7 +59,7 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
     ) -> "Response":
         from httpx2 import Response  # noqa: PLC0415 - loaded with the SDK
 
-        # Not by `chat.completions`, which goes through the types of all messages: most of a millisecond for nothing.
+        # Not by `chat.completions`, which checks the type of every message and takes almost a millisecond for it.
         content = _request(model, conversation, without)
         return await client.post("/chat/completions", cast_to=Response, content=content, stream=True)
 

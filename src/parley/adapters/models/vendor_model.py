@@ -35,7 +35,7 @@ _NO_SUCH_PARAMETER = frozenset({400, 422})
 class VendorModel(ABC, Generic[Client]):
     """A `LanguageModel` behind HTTP. Nothing is imported or connected before the first request."""
 
-    # What a request may carry and some models refuse, and the words by which their errors name it.
+    # Optional parts of a request that some models refuse, each with the pattern of that refusal.
     options: ClassVar[Mapping[str, re.Pattern[str]]]
 
     def __init__(self, label: str, read_chunk: ReadChunk) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import (
     AccessTokens,
@@ -15,7 +16,6 @@ from parley.core.accounts.ports import (
     NewToken,
     Passwords,
 )
-from parley.core.accounts.rate_limits import IdentityRateLimits
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.ports import Clock, NewId

@@ -18,6 +18,7 @@ from parley.core.accounts.guesses import (
     queue_notice,
     wait,
 )
+from parley.core.accounts.identity_rate_limits import BLOCKS_PER_IDENTITY, HOUR_SECONDS
 from parley.core.accounts.model import (
     CODE_TRIES,
     Account,
@@ -32,7 +33,6 @@ from parley.core.accounts.model import (
     token_hash,
 )
 from parley.core.accounts.ports import AuditTrail
-from parley.core.accounts.rate_limits import BLOCKS_PER_IDENTITY, HOUR_SECONDS
 from parley.core.accounts.sessions import open_session, signed_in
 from parley.core.accounts.sources import Client, Source, block_of, remember_device, source_of, stored_source
 from parley.core.accounts.stores import AccountsUnit

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
+from parley.core.accounts.identity_rate_limits import HOUR_SECONDS
 from parley.core.accounts.model import FAILURE_MEMORY, Delivery, Failures, Identity, Notice
-from parley.core.accounts.rate_limits import HOUR_SECONDS
 from parley.core.accounts.sources import Client, Source
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.errors import Overloaded

@@ -6,9 +6,9 @@ from uuid import UUID
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.limits import ReplyLimits
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.readers import ReplyReaders
+from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets

@@ -24,10 +24,10 @@ from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.chat.errors import MessageNotFound, NotAReply
-from parley.core.chat.events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import EventId
 from parley.core.chat.parts import PartKind
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
 from parley.core.chat.tickets import TicketInvalid
 from parley.core.errors import InvalidInput, Overloaded, Unavailable
 

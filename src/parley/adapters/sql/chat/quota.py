@@ -1,4 +1,4 @@
-"""Billing's rule of messages a day, applied in chat's transaction, in SQL."""
+"""Billing's daily limit of messages, applied in chat's transaction, in SQL."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ _account = bindparam("account", type_=Id)
 _day = bindparam("day", type_=usage_days.c.day.type)
 _basic_limit = bindparam("basic_limit", type_=usage_days.c.used.type)
 _this_day = (usage_days.c.account_id == _account, usage_days.c.day == _day)
-# The day's count with one message more and the plan that allows it; nothing where the plan does not.
+# Increments the day's count and returns it with the plan; returns no row if the plan's limit is reached.
 _TAKE = Upsert(
     usage_days,
     lambda insert: (

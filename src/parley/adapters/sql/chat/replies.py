@@ -18,8 +18,8 @@ _earlier = messages.alias("earlier")
 # In the order of the partial index.
 _states = literals(Status.PENDING.value, Status.GENERATING.value)
 unfinished = messages.c.status.in_(_states)
-# The same of a reply that is found by its id, in words that the index does not serve: while it is empty it
-# looks cheaper to PostgreSQL than the primary key, and that plan may be kept when it is full.
+# The same condition for a lookup by id, spelled so that the partial index cannot serve it: while that index is empty,
+# PostgreSQL prefers it to the primary key, and may keep that plan once the index is full.
 _not_ended = messages.c.status.not_in(literals(Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value))
 _due = messages.c.claimable_at <= database_time()
 _first_in_room = ~exists().where(

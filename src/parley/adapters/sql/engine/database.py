@@ -13,7 +13,7 @@ from parley.adapters.sql.engine.postgresql_url import read_url
 from parley.adapters.sql.engine.statements import POSTGRESQL, SQLITE, Statement
 from parley.core.errors import Unavailable
 
-# Far above what any statement here takes; under it a request fails and gives its connection back.
+# Far above what any statement here takes. A statement that takes longer fails, and its connection is free again.
 STATEMENT_SECONDS = 30.0
 
 # As alembic makes it.
@@ -22,7 +22,7 @@ REVISION_OF_DATABASE = Statement(select(version_table.c.version_num))
 
 
 class Transaction:
-    """Runs statements; without `commit` nothing of it has happened. Rows are read by order and by name.
+    """Runs statements; without `commit` they have no effect. Columns are read by position or by name.
 
     Methods raise Unavailable when the database cannot be reached or answers too late, AccountGone for a row of an
     account that has been erased, DatabaseFailed for everything else.

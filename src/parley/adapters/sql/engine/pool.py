@@ -13,8 +13,8 @@ from parley.core.errors import Unavailable
 class Connection(Protocol):
     """A driver's connection, used by one task at a time.
 
-    Errors are those of `failures`. With `begin` a statement opens a transaction unless one is open; without it and
-    outside a transaction it is one by itself.
+    Errors are those of `failures`. With `begin` a statement opens a transaction unless one is open; otherwise,
+    outside a transaction, it commits by itself.
     """
 
     @property

@@ -81,7 +81,7 @@ def given(*columns: str) -> dict[str, BindParameter[Any]]:
 
 
 def literals(*words: str) -> list[ColumnElement[str]]:
-    """Constants in the statement's own text: a partial index serves only conditions that contain its own in words."""
+    """Literals, not parameters: a partial index is used only if the statement repeats its condition literally."""
     return [literal_column(f"'{word}'", String()) for word in words]
 
 

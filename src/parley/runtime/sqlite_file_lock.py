@@ -11,7 +11,7 @@ class AlreadyRunning(Exception):
 
 
 @contextmanager
-def single_instance(file: Path) -> Generator[None, None, None]:
+def lock_sqlite_file(file: Path) -> Generator[None, None, None]:
     """Hold the lock of `file`, an empty SQLite file beside it.
 
     One API process has its streams, cache and rate limits in memory, so a second one would not see them. SQLite's own
