@@ -85,7 +85,7 @@ async def test_an_http_1_0_client_reads_a_stream_without_chunks(server: Served) 
     accepted = await say(mira, await new_room(mira), "Hello there")
     await mira.aclose()
     client = await connect(server.port)
-    await client.send(b"GET %s HTTP/1.0\r\n\r\n" % accepted["stream_url"].encode())
+    await client.send(b"GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n" % accepted["stream_url"].encode())
     answer = await client.answer()
     assert answer.status == 200
     assert answer.body.startswith(b"retry: 1000\n\n")
