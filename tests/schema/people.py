@@ -1,5 +1,6 @@
 """The accounts of the Schemathesis run, with their codes, tokens, chatrooms and replies."""
 
+import itertools
 import os
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +12,17 @@ import httpx
 # Never generated, so that no generated password reset ends its sessions.
 OWN_EMAIL = "schemathesis@parley.invalid"
 PASSWORD = "only for these tests"
+
+
+_networks = itertools.count()
+_address = ["198.18.0.1"]
+
+
+def next_address() -> str:
+    """Another address for the next generated request and those that prepare it."""
+    number = next(_networks) % 65_536
+    _address[0] = f"198.{18 + number // 32_768}.{number // 128 % 256}.{number % 128 + 1}"
+    return _address[0]
 
 
 class Person(httpx.Client):
@@ -49,7 +61,13 @@ def pool() -> httpx.HTTPTransport:
 
 
 def visitor() -> Person:
-    return Person(base_url=os.environ["SCHEMA_ADDRESS"], timeout=60, transport=pool())
+    """A person whose requests come from the address of the generated request."""
+    return Person(
+        base_url=os.environ["SCHEMA_ADDRESS"],
+        timeout=60,
+        transport=pool(),
+        headers={"X-Forwarded-For": _address[0]},
+    )
 
 
 @cache

@@ -16,6 +16,8 @@ SETTINGS = {
     "OFFLINE_DELAY_SECONDS": "0",
     "ACCESS_TOKEN_EXPIRE_MINUTES": "1000",
     "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+    # Each generated request comes from another address.
+    "TRUSTED_PROXIES": "127.0.0.1",
 }
 # The environment variable `SCHEMA=long` selects the full depth, with a random seed.
 DEPTH = (
