@@ -22,7 +22,9 @@ _emptied: list[str] = []
 # The others go with them.
 _ROOTS = (
     "accounts",
+    "challenges",
     "code_challenges",
+    "deliveries",
     "guess_failures",
     "known_devices",
     "messages_to_owners",

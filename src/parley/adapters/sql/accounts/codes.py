@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from parley.adapters.sql.accounts.identities import read_identity
 from parley.adapters.sql.engine.statements import Statement, given
+from parley.adapters.sql.engine.tables import challenges as old_challenges
 from parley.adapters.sql.engine.tables import code_challenges as challenges
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.accounts.model import Challenge, Identity, Purpose
@@ -32,8 +33,13 @@ _COUNT_TRY = Statement(
     .returning(challenges.c.code_mac)
 )
 _SPEND = Statement(update(challenges).where(_this, _unspent).values(spent_at=bindparam("at")))
-_FORGET_EXPIRED = Statement(delete(challenges).where(challenges.c.expires_at <= bindparam("now")))
-_FORGET = Statement(delete(challenges).where(_of_identity))
+# Also what older releases have left: it names identities.
+_FORGET_EXPIRED, _FORGET_OLD_EXPIRED = (
+    Statement(delete(table).where(table.c.expires_at <= bindparam("now"))) for table in (challenges, old_challenges)
+)
+_FORGET, _FORGET_OLD = (
+    Statement(delete(table).where(table.c.identity == bindparam("identity"))) for table in (challenges, old_challenges)
+)
 
 
 class SqlChallenges(SqlStore):
@@ -59,10 +65,12 @@ class SqlChallenges(SqlStore):
         return await self._transaction.execute(_SPEND, challenge=id_hash, at=at) == 1
 
     async def forget_expired(self, now: datetime) -> int:
-        return await self._transaction.execute(_FORGET_EXPIRED, now=now)
+        forgotten = await self._transaction.execute(_FORGET_EXPIRED, now=now)
+        return forgotten + await self._transaction.execute(_FORGET_OLD_EXPIRED, now=now)
 
     async def forget(self, identity: Identity) -> None:
         await self._transaction.execute(_FORGET, identity=str(identity))
+        await self._transaction.execute(_FORGET_OLD, identity=str(identity))
 
 
 def _challenge(row: Any) -> Challenge | None:

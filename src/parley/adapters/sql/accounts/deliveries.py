@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from parley.adapters.sql.accounts.identities import read_identity
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given
+from parley.adapters.sql.engine.tables import deliveries
 from parley.adapters.sql.engine.tables import messages_to_owners as messages
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.accounts.model import Delivery, Identity, Notice, Purpose
@@ -44,8 +45,13 @@ _OVERDUE = Statement(
     .order_by(messages.c.claimable_at)
     .limit(bindparam("most"))
 )
-_FORGET_EXPIRED = Statement(delete(messages).where(messages.c.expires_at <= bindparam("now")))
-_FORGET = Statement(delete(messages).where(messages.c.identity == bindparam("identity")))
+# Also what older releases have left: it names identities.
+_FORGET_EXPIRED, _FORGET_OLD_EXPIRED = (
+    Statement(delete(table).where(table.c.expires_at <= bindparam("now"))) for table in (messages, deliveries)
+)
+_FORGET, _FORGET_OLD = (
+    Statement(delete(table).where(table.c.identity == bindparam("identity"))) for table in (messages, deliveries)
+)
 
 
 class SqlDeliveries(SqlStore):
@@ -77,10 +83,12 @@ class SqlDeliveries(SqlStore):
         return await self._transaction.scalars(_OVERDUE, since=-seconds, most=limit)
 
     async def forget_expired(self, now: datetime) -> int:
-        return await self._transaction.execute(_FORGET_EXPIRED, now=now)
+        forgotten = await self._transaction.execute(_FORGET_EXPIRED, now=now)
+        return forgotten + await self._transaction.execute(_FORGET_OLD_EXPIRED, now=now)
 
     async def forget(self, identity: Identity) -> None:
         await self._transaction.execute(_FORGET, identity=str(identity))
+        await self._transaction.execute(_FORGET_OLD, identity=str(identity))
 
 
 def _purpose(text: str) -> Purpose | Notice:

@@ -45,7 +45,8 @@ accounts = Table(
     CheckConstraint("(mobile_number IS NULL) <> (email IS NULL)", name="one_identity"),
 )
 
-# Written by releases up to revision 0004, which may run while a newer one starts; nothing reads it now.
+# Written by releases up to revision 0004, which may run while a newer one starts. Nothing reads it now; its rows are
+# removed as those of `code_challenges` are.
 challenges = Table(
     "challenges",
     metadata,
@@ -59,7 +60,7 @@ challenges = Table(
     Index(None, "expires_at"),
 )
 
-# As `challenges`.
+# As `challenges`, with `messages_to_owners`.
 deliveries = Table(
     "deliveries",
     metadata,

@@ -1,0 +1,58 @@
+"""Codes that releases up to revision 0004 have left: they name identities, so they go as the newer ones do."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from parley.adapters.sql.engine.statements import Statement, given
+from parley.adapters.sql.engine.tables import challenges, deliveries
+from parley.core.accounts.erase import erase_account
+from parley.core.accounts.sessions import forget_expired
+from tests.contracts.billing_fixtures import Store, new_id, sql_store
+from tests.unit.accounts.environment import MIRA, AccountsEnvironment
+
+store = sql_store
+
+
+async def add_old_code(store: Store, env: AccountsEnvironment, *, minutes: float) -> None:
+    """A code of an older release and its delivery, which expire in that many minutes."""
+    who = {
+        "identity": str(MIRA),
+        "purpose": "sign_in",
+        "expires_at": env.now + timedelta(minutes=minutes),
+    }
+    of_delivery = {"id": new_id(), "sealed_code": b"sealed", "claimable_at": env.now}
+    async with store.database.transaction() as transaction:
+        for table, values in ((challenges, who | {"code_mac": b"m"}), (deliveries, who | of_delivery)):
+            await transaction.execute(Statement(insert(table).values(given(*values))), **values)
+        await transaction.commit()
+
+
+async def old_rows(store: Store) -> int:
+    async with store.database.transaction(read_only=True) as transaction:
+        counts = [
+            await transaction.scalar(Statement(select(func.count()).select_from(table)))
+            for table in (challenges, deliveries)
+        ]
+    return sum(counts)
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(-1, 0), (1, 2)])
+async def test_only_expired_rows_are_forgotten(store, minutes, left):
+    env = AccountsEnvironment(store.accounts)
+    await add_old_code(store, env, minutes=minutes)
+
+    assert await forget_expired(env.ports) == 2 - left
+
+    assert await old_rows(store) == left
+
+
+async def test_erasing_the_account_removes_them(store):
+    env = AccountsEnvironment(store.accounts)
+    signed_in = await env.sign_in()
+    await add_old_code(store, env, minutes=10)
+
+    await erase_account(env.ports, account_id=signed_in.account.id)
+
+    assert await old_rows(store) == 0
