@@ -85,7 +85,7 @@ STATUSES = {
 @pytest.mark.parametrize(
     ("status", "expected", "code"), [(status, *fault) for fault, statuses in STATUSES.items() for status in statuses]
 )
-async def test_an_error_status_is_told_once_and_in_our_words(
+async def test_an_error_status_is_reported_once_and_in_plain_words(
     vendor: Vendor, status: int, expected: type, code: str
 ) -> None:
     heard = await vendor.answer(f"[[status {status}]] a secret")

@@ -114,7 +114,7 @@ async def test_refused_thinking_is_remembered() -> None:
 
 
 @FORMS
-async def test_a_refusal_that_lasts_is_told_and_not_remembered(form: Format) -> None:
+async def test_a_refusal_that_lasts_is_reported_and_not_remembered(form: Format) -> None:
     async with speaking(form) as speaker:
         heard = await ask(speaker, refusal("System role not supported"))
         await ask(speaker, hello(form))

@@ -24,8 +24,8 @@ async def speaker(request: pytest.FixtureRequest) -> AsyncIterator[Speaker]:
 
 
 def stream(form: Format) -> bytes:
-    told = json.dumps(json.loads(form.text(HEARD)), ensure_ascii=False)
-    return events(form.text("Hello"), told, form.end(form.stopped), form.counts(3, 4), "[DONE]")
+    unescaped = json.dumps(json.loads(form.text(HEARD)), ensure_ascii=False)
+    return events(form.text("Hello"), unescaped, form.end(form.stopped), form.counts(3, 4), "[DONE]")
 
 
 SPELLINGS = {

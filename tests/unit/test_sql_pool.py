@@ -61,7 +61,7 @@ async def test_callers_are_served_in_the_order_in_which_they_came():
     assert served == [0, 1, 2, 3, 4]
 
 
-async def test_caller_that_waits_too_long_is_told_to_come_again():
+async def test_caller_that_waits_too_long_is_refused():
     connections = pool(wait_seconds=0.01)
     first = await connections.acquire()
     with pytest.raises(Unavailable):

@@ -157,17 +157,17 @@ def _decoded_or_error(line: bytes) -> object:
 
 def _pruned(text: str) -> str:
     """The same JSON with null for what is nested deeper than DEEPEST: nothing that is read is."""
-    kept: list[str] = []
+    pieces: list[str] = []
     depth = start = 0
     for found in _STRING_OR_BRACKET.finditer(text):
         bracket = found[0]
         if bracket in {"[", "{"}:
             depth += 1
             if depth == DEEPEST + 1:
-                kept.append(text[start : found.start()])
+                pieces.append(text[start : found.start()])
         elif bracket in {"]", "}"}:
             depth -= 1
             if depth == DEEPEST:
-                kept.append("null")
+                pieces.append("null")
                 start = found.end()
-    return "".join(kept) + text[start:]
+    return "".join(pieces) + text[start:]

@@ -214,7 +214,7 @@ class SignedIn(TokenPair):
 class Failures:
     """The failed guesses of one source at an identity, and `total`, those of all address blocks at it.
 
-    `notified` says that the owner was told of them.
+    `notified` says that the owner was notified of them.
     """
 
     own: int

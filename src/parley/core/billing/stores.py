@@ -58,7 +58,7 @@ class Subscriptions(Protocol):
         """Store the subscription as read under that number, in one conditional statement.
 
         False, with nothing changed, if one read under a later number is stored. `past_due_since` is set to `now` when
-        the status becomes past due and kept while it stays so; the value in `subscription` is ignored.
+        the status becomes past due and stays unchanged while it remains so; the value in `subscription` is ignored.
         """
 
 

@@ -13,7 +13,7 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a model may be told: the message to be answered, and the exchanges before it, newest first."""
+    """What a model may be sent: the message to be answered, and the exchanges before it, newest first."""
 
     instructions: str | None
     question: str
@@ -34,16 +34,16 @@ async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> Hist
         return None
     question, exchanges = page[0].question, page[1:]
     left = characters - len(question)
-    while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_told, exchanges)):
+    while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_sent, exchanges)):
         page = await unit.messages.exchanges(claim.room_id, up_to=page[-1].position - 1, limit=PAGE)
         exchanges += page
     return History(claim.instructions, question, newest_within(exchanges, left))
 
 
 def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Exchange, ...]:
-    """Those of the exchanges, newest first, that a model is told, up to one that as a whole exceeds `characters`."""
+    """The exchanges that a model is sent, newest first, up to one that as a whole exceeds `characters`."""
     chosen = []
-    for exchange in filter(is_told, exchanges):
+    for exchange in filter(is_sent, exchanges):
         characters -= len(exchange.question) + len(exchange.answer or "")
         if characters < 0:
             break
@@ -51,8 +51,8 @@ def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Excha
     return tuple(chosen)
 
 
-def is_told(exchange: Exchange) -> bool:
-    """Whether models are told of the exchange. A failed one is left out whole, as its question may be what failed."""
+def is_sent(exchange: Exchange) -> bool:
+    """Whether models are sent the exchange. A failed one is left out whole, as its question may be what failed."""
     return exchange.status is not Status.FAILED and is_readable(exchange.question)
 
 

@@ -15,10 +15,10 @@ from parley.adapters.sql.engine.pool import Pool
 from parley.adapters.sql.engine.postgresql_url import Address
 from parley.core.errors import Unavailable
 
-# A server takes 100 connections unless told otherwise: so this is right for six processes. More connections would
+# A server takes 100 connections by default: so this is right for six processes. More connections would
 # not be quicker: ten keep every core of a common server busy.
 CONNECTIONS = 15
-# A caller that waits longer for a connection is better told to come again.
+# A caller that would wait longer for a connection is better refused, so that it retries.
 WAIT_SECONDS = 10.0
 # Balancers and firewalls forget silent connections, often after an hour, and tell neither side.
 RECYCLE_SECONDS = 1_800

@@ -136,7 +136,7 @@ class SqliteConnection:
 
 def open_file(file: str) -> sqlite3.Connection:
     """A connection for the calling thread, with a write-ahead log. It begins no transaction by itself."""
-    # A file that is made here is its owner's alone, as what it will hold is. SQLite says what is wrong with a path.
+    # Only its owner may read a file that is made here. SQLite says what is wrong with a path.
     with suppress(OSError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(

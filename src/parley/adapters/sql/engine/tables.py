@@ -165,7 +165,7 @@ subscriptions = Table(
     Index(None, "account_id"),
 )
 
-# What webhooks said, once each. It holds the provider's ids and nothing of what the body told.
+# What webhooks said, once each. It holds the provider's ids and nothing else of the body.
 events = Table(
     "events",
     metadata,
