@@ -102,7 +102,7 @@ ReadChunk = Callable[[Answer, dict[str, Any]], None]
 
 
 class _SurrogatePairs:
-    """Joins halves of characters that JSON escapes as two, when they come in two chunks. A half without the other is U+FFFD."""
+    """Joins halves of characters that JSON escapes as two, when they come in two chunks. A single half is U+FFFD."""
 
     def __init__(self) -> None:
         self._half = ""
