@@ -1,6 +1,9 @@
 """The contract of the GuessFailures and Devices repositories, for every store."""
 
 import asyncio
+from datetime import datetime, timedelta
+
+import pytest
 
 from parley.core.accounts.model import Failures, Identity
 from parley.core.accounts.stores import AccountsUnitOfWork
@@ -56,10 +59,34 @@ async def test_undone_failure_does_not_count(uow):
     for _ in range(3):
         await fail(uow, "a")
     await fail(uow, "known", in_total=False)
-    await do(uow, lambda unit: unit.failures.undo(MIRA, "a", in_total=True))
-    await do(uow, lambda unit: unit.failures.undo(MIRA, "known", in_total=False))
+    await undo(uow, "a", in_total=True)
+    await undo(uow, "known", in_total=False)
 
     assert [await read(uow, source) for source in ("a", "known")] == [(2, 2), (0, 2)]
+
+
+async def undo(uow: AccountsUnitOfWork, source: str, *, in_total: bool, at: datetime = NOW + SECOND) -> None:
+    """Undo the failure of that moment; the one before was a second earlier."""
+    await do(
+        uow, lambda unit: unit.failures.undo(MIRA, source, in_total=in_total, at=at, earlier=at - timedelta(seconds=1))
+    )
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_undone_failure_is_the_last_no_more_unless_another_came_since(uow, later):
+    for seconds in range(2 + later):
+        await fail_at(uow, NOW + timedelta(seconds=seconds))
+    await undo(uow, "a", in_total=True, at=NOW + timedelta(seconds=1))
+
+    failures = await see(uow, lambda unit: unit.failures.read(MIRA, "a", now=NOW))
+    assert (failures.own, failures.last_failed_at) == (1 + later, NOW + timedelta(seconds=2 * later))
+
+
+async def fail_at(uow: AccountsUnitOfWork, at: datetime) -> None:
+    async with uow() as unit:
+        await unit.failures.lock(MIRA, "a", now=at)
+        await unit.failures.add(MIRA, "a", at=at, in_total=True)
+        await unit.commit()
 
 
 async def test_notified_is_of_the_identity(uow):

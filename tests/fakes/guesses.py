@@ -37,10 +37,12 @@ class FakeGuessFailures:
             row = self._rows[identity, name]
             self._rows[identity, name] = replace(row, failures=row.failures + 1, last_failed_at=at)
 
-    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
+    async def undo(self, identity: Identity, source: str, *, in_total: bool, at: datetime, earlier: datetime) -> None:
         for name in (source, ALL) if in_total else (source,):
-            row = self._rows[identity, name]
-            self._rows[identity, name] = replace(row, failures=row.failures - 1)
+            if (row := self._rows.get((identity, name))) is not None:
+                self._rows[identity, name] = replace(row, failures=row.failures - 1)
+        if (own := self._rows.get((identity, source))) is not None and own.last_failed_at == at:
+            self._rows[identity, source] = replace(own, last_failed_at=earlier)
 
     async def mark_notified(self, identity: Identity, *, at: datetime) -> None:  # noqa: ARG002
         self._rows[identity, ALL] = replace(self._rows[identity, ALL], notified=True)

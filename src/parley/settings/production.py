@@ -72,7 +72,7 @@ def _check_proxies(settings: Settings) -> None:
 
 
 def _check_encryption(settings: Settings) -> None:
-    """Everything that leaves this machine is encrypted."""
+    """What users and stores exchange with this server is encrypted; model and mail servers may be beside it."""
     urls = {name.upper(): [getattr(settings, name)] for name in ("public_url", "frontend_url", "sms_webhook_url")}
     for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins}.items():
         if any(address.startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses):
@@ -98,7 +98,10 @@ def _postgresql_encrypts(settings: Settings) -> bool:
     url = urlsplit(settings.database_url)
     options = parse_qs(url.query)
     modes = options.get("sslmode", []) + options.get("ssl", [])
-    return is_local(url.hostname) or (bool(modes) and set(modes) <= _TLS_MODES)
+    # libpq's parameter `host` goes before the host of the address; a path is a socket.
+    hosts = options["host"][-1].split(",") if "host" in options else [url.hostname or ""]
+    here = "service" not in options and all(is_local(host) or host.startswith("/") for host in hosts)
+    return here or (bool(modes) and set(modes) <= _TLS_MODES)
 
 
 def _redis_encrypts(settings: Settings) -> bool:

@@ -262,3 +262,33 @@ async def test_password_that_was_not_compared_for_lack_of_time_does_not_count(en
 
     assert await compared(env) == 0
     assert await env.log_in(PASSWORD)
+
+
+async def test_password_that_was_not_compared_for_lack_of_time_delays_nothing(env, owner):
+    class Busy(FakePasswords):
+        async def verify(self, *_: str | None) -> bool:
+            raise Overloaded(3)
+
+    for _ in range(5):
+        with pytest.raises(CredentialsInvalid):
+            await env.log_in("wrong")
+    env.advance(seconds=61)
+    idle, env.passwords = env.passwords, Busy()
+    with pytest.raises(Overloaded):
+        await env.log_in(PASSWORD)
+    env.passwords = idle
+
+    assert await env.log_in(PASSWORD)
+
+
+async def test_new_hash_for_which_there_is_no_time_is_left_to_the_next_login(env, owner):
+    class Busy(FakePasswords):
+        def needs_rehash(self, *_: str) -> bool:
+            return True
+
+        async def hash(self, *_: str) -> str:
+            raise Overloaded(3)
+
+    env.passwords = Busy()
+
+    assert await env.log_in(PASSWORD)

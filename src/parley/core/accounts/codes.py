@@ -207,7 +207,7 @@ async def _count_try(accounts: AccountsPorts, challenge: Challenge, source: Sour
         expected = await unit.challenges.count_try(challenge.id_hash, limit=limit, now=now)
         if expected is None:
             return None
-        notice = await count_failure(accounts, unit, identity, source, name, failures)
+        notice = await count_failure(accounts, unit, identity, source, name, failures, now)
         await unit.commit()
     await queue_notice(accounts, notice)
     return expected

@@ -50,6 +50,27 @@ class Guess:
         await unit.failures.clear(self.identity, self.source, in_total=self.in_total)
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordGuess(Guess):
+    """A guess of a password, which was counted at `counted_at`, and all its uses of rate limits.
+
+    `earlier` is when the source had failed before, or `counted_at`.
+    """
+
+    uses: tuple[LimitedUse, ...]
+    counted_at: datetime
+    earlier: datetime
+
+    async def undo(self, accounts: AccountsPorts) -> None:
+        """As if it had never been made."""
+        async with accounts.uow() as unit:
+            await unit.failures.undo(
+                self.identity, self.source, in_total=self.in_total, at=self.counted_at, earlier=self.earlier
+            )
+            await unit.commit()
+        await accounts.rate_limits.give_back(*self.uses)
+
+
 def free_failures(failures: Failures) -> int:
     return FREE_FAILURES if failures.total < SUSPICIOUS_FAILURES else 1
 
@@ -74,40 +95,39 @@ def code_guesses(source: Source) -> str:
 
 async def begin_password_guess(
     accounts: AccountsPorts, *, identity: Identity, source: Source, client: Client | None
-) -> Guess:
+) -> PasswordGuess:
     """Count a password that is about to be compared. Raises TooManyRequests, which counts nothing."""
-    limits, name = accounts.rate_limits, f"password:{source.name}"
+    limits, name, now = accounts.rate_limits, f"password:{source.name}", accounts.now()
 
     def refused_for(failures: Failures) -> float:
         spent = failures.own if source.known else failures.total
-        return HOUR_SECONDS if spent >= MOST_FAILURES else wait(failures, accounts.now())
+        return HOUR_SECONDS if spent >= MOST_FAILURES else wait(failures, now)
 
     address_uses = address_failure(accounts, source, client)
     uses = (*limits.attempts("password", identity, source.name), *address_uses)
     await limits.take("password", identity, *uses)
     async with accounts.uow() as unit:
-        failures = await unit.failures.lock(identity, name, now=accounts.now())
+        failures = await unit.failures.lock(identity, name, now=now)
         seconds = refused_for(failures)
         notice = None
         if seconds <= 0:
-            notice = await count_failure(accounts, unit, identity, source, name, failures)
+            notice = await count_failure(accounts, unit, identity, source, name, failures, now)
             await unit.commit()
     if seconds > 0:
         await limits.give_back(*uses)
         raise limits.refusal("password", identity, seconds)
     await queue_notice(accounts, notice)
-    return Guess(identity, name, not source.known, address_uses)
+    return PasswordGuess(identity, name, not source.known, address_uses, uses, now, failures.last_failed_at)
 
 
-async def compare_password(accounts: AccountsPorts, guess: Guess, password: str, password_hash: str | None) -> bool:
+async def compare_password(
+    accounts: AccountsPorts, guess: PasswordGuess, password: str, password_hash: str | None
+) -> bool:
     """Whether the hash is of this password. Raises Overloaded, which counts nothing."""
     try:
         return await accounts.passwords.verify(password, password_hash)
     except Overloaded:
-        async with accounts.uow() as unit:
-            await unit.failures.undo(guess.identity, guess.source, in_total=guess.in_total)
-            await unit.commit()
-        await accounts.rate_limits.give_back(*guess.address_uses)
+        await guess.undo(accounts)
         raise
 
 
@@ -120,13 +140,18 @@ def address_failure(accounts: AccountsPorts, source: Source, client: Client | No
 
 
 async def count_failure(
-    accounts: AccountsPorts, unit: AccountsUnit, identity: Identity, source: Source, name: str, failures: Failures
+    accounts: AccountsPorts,
+    unit: AccountsUnit,
+    identity: Identity,
+    source: Source,
+    name: str,
+    failures: Failures,
+    now: datetime,
 ) -> UUID | None:
-    """Count one more failure; returns the id of the notice to the owner if earlier ones call for it.
+    """Count one more failure, at `now`; returns the id of the notice to the owner if earlier ones call for it.
 
     The same rows are written for an identity without an account: the delivery finds out that it has no owner.
     """
-    now = accounts.now()
     await unit.failures.add(identity, name, at=now, in_total=not source.known)
     due = not source.known and failures.total >= NOTIFIED_FAILURES and not failures.notified
     if not due or accounts.code_delivery is None:

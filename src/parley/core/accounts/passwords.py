@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import CredentialsInvalid
-from parley.core.accounts.guesses import Guess, begin_password_guess, compare_password
+from parley.core.accounts.guesses import PasswordGuess, begin_password_guess, compare_password
 from parley.core.accounts.model import (
     SIGNUP_LIFE,
     Account,
@@ -21,6 +21,7 @@ from parley.core.accounts.model import (
 from parley.core.accounts.profile import check_name, find_account
 from parley.core.accounts.sessions import open_session, signed_in
 from parley.core.accounts.sources import Client, block_of, remember_device, source_of
+from parley.core.errors import Overloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ async def log_in(
     guess = await begin_password_guess(accounts, identity=identity, source=source, client=client)
     while True:
         account, verified = await _verify(accounts, identity, password, guess)
-        current = await accounts.passwords.hash(password) if accounts.passwords.needs_rehash(verified) else verified
+        current = await _rehashed(accounts, password, verified)
         async with accounts.uow() as unit:
             await guess.forget(unit)
             device_token = await remember_device(accounts, unit, identity=identity, now=now, known=client.device_token)
@@ -82,7 +83,19 @@ async def log_in(
         return signed_in(accounts, account, session, refresh_token, device_token, created=False)
 
 
-async def _verify(accounts: AccountsPorts, identity: Identity, password: str, guess: Guess) -> tuple[Account, str]:
+async def _rehashed(accounts: AccountsPorts, password: str, verified: str) -> str:
+    """A hash with today's parameters. The old one where it has them already or there is no time now."""
+    if not accounts.passwords.needs_rehash(verified):
+        return verified
+    try:
+        return await accounts.passwords.hash(password)
+    except Overloaded:
+        return verified
+
+
+async def _verify(
+    accounts: AccountsPorts, identity: Identity, password: str, guess: PasswordGuess
+) -> tuple[Account, str]:
     """The account, and the stored hash that matched the password. Raises CredentialsInvalid."""
     account = await find_account(accounts, identity)
     password_hash = None if account is None else account.password_hash

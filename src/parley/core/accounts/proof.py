@@ -36,6 +36,7 @@ async def is_proven(
     guess = await begin_password_guess(accounts, identity=account.identity, source=SESSION, client=None)
     if not await compare_password(accounts, guess, current_password, account.password_hash):
         raise CredentialsInvalid
+    await guess.undo(accounts)
     return True
 
 

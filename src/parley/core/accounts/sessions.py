@@ -135,7 +135,7 @@ async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
     Codes, known devices, signups and revocations go when they expire; failed guesses FAILURE_MEMORY after the last of
-    their source; sessions SESSION_MEMORY after they ended; used refresh tokens
+    their source, and their total after the last of all; sessions SESSION_MEMORY after they ended; used refresh tokens
     after `session_life`, when a stolen token could no longer work and its use need not end the session.
     """
     now = accounts.now()

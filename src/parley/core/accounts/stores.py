@@ -94,8 +94,11 @@ class GuessFailures(Protocol):
     async def add(self, identity: Identity, source: str, *, at: datetime, in_total: bool) -> None:
         """Count one failure, also in the total if `in_total`. Called after `lock`."""
 
-    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
-        """Remove one failure that `add` counted."""
+    async def undo(self, identity: Identity, source: str, *, in_total: bool, at: datetime, earlier: datetime) -> None:
+        """Remove one failure that `add` counted at `at`.
+
+        `earlier` is the source's last failure again, unless there was one after `at`.
+        """
 
     async def mark_notified(self, identity: Identity, *, at: datetime) -> None:
         """Record that the owner was notified. Called after `lock`."""

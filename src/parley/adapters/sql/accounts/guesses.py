@@ -34,6 +34,11 @@ _ADD = Statement(
 _SUBTRACT = Statement(
     update(guess_failures).where(*_this).values(failures=guess_failures.c.failures - bindparam("fewer"))
 )
+_RESTORE = Statement(
+    update(guess_failures)
+    .where(*_this, guess_failures.c.last_failed_at == bindparam("at"))
+    .values(last_failed_at=bindparam("earlier"))
+)
 _MARK = Statement(update(guess_failures).where(*_this).values(notified_at=bindparam("at")))
 _REMOVE = Statement(delete(guess_failures).where(*_this).returning(guess_failures.c.failures))
 _REMOVE_EMPTY = Statement(delete(guess_failures).where(*_this, guess_failures.c.failures <= 0))
@@ -71,9 +76,10 @@ class SqlGuessFailures(SqlStore):
         if in_total:
             await self._transaction.execute(_ADD, who=str(identity), by=ALL, at=at, more=1)
 
-    async def undo(self, identity: Identity, source: str, *, in_total: bool) -> None:
+    async def undo(self, identity: Identity, source: str, *, in_total: bool, at: datetime, earlier: datetime) -> None:
         for name, fewer in ((ALL, int(in_total)), (source, 1)):
             await self._transaction.execute(_SUBTRACT, who=str(identity), by=name, fewer=fewer)
+        await self._transaction.execute(_RESTORE, who=str(identity), by=source, at=at, earlier=earlier)
 
     async def mark_notified(self, identity: Identity, *, at: datetime) -> None:
         await self._transaction.execute(_MARK, who=str(identity), by=ALL, at=at)
