@@ -103,6 +103,12 @@ async def test_an_answer_is_whole_when_nothing_follows_its_finish_reason() -> No
     assert (heard.text, heard.fault) == ("Hello", None)
 
 
+async def test_heartbeats_after_a_finish_reason_do_not_prolong_the_answer() -> None:
+    async with speaking(OPENAI) as speaker, asyncio.timeout(AFTER_FINISH_SECONDS * 2):
+        heard = await speaker.hear(events(OPENAI.text("Hello"), OPENAI.end("stop")), heartbeat=b": ping\n\n")
+    assert (heard.text, heard.fault) == ("Hello", None)
+
+
 async def test_an_answer_is_whole_when_the_connection_breaks_after_its_finish_reason(speaker: Speaker) -> None:
     form = speaker.format
     heard = await speaker.hear(events(form.text("Hello"), form.end(form.stopped)), end=None)

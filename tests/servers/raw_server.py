@@ -18,6 +18,8 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     end: bytes | None = LAST_CHUNK
+    # Sent every 0.5 s after the parts, until the client disconnects.
+    heartbeat: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class RawServer:
                 fields = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
                 writer.write(f"HTTP/1.1 {answer.status} X\r\nTransfer-Encoding: chunked\r\n{fields}\r\n".encode())
                 writer.write(b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in answer.parts if part))
+                while answer.heartbeat:
+                    writer.write(b"%x\r\n%b\r\n" % (len(answer.heartbeat), answer.heartbeat))
+                    await writer.drain()
+                    await asyncio.sleep(0.5)
                 writer.write(answer.end or b"")
                 await writer.drain()
                 if answer.end is None:

@@ -1,6 +1,7 @@
 """Circuit breakers."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
 
@@ -11,6 +12,8 @@ from parley.core.chat.circuit_breaker import (
     CircuitBreakers,
     CircuitState,
 )
+
+TRIAL, ANOTHER = UUID(int=1), UUID(int=2)
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Observed:
     def open_for(self, *, most: int = 1_000) -> int:
         """The whole seconds until a trial is allowed, which begins then."""
         for seconds in range(most):
-            if self.breaker.allows():
+            if self.breaker.allows(TRIAL):
                 return seconds
             self.now += 1
         raise AssertionError("never allowed")
@@ -44,18 +47,18 @@ def test_it_opens_after_failures_in_a_row(observed):
     observed.fail(FAILURES_IN_A_ROW - 1)
     observed.breaker.succeeded()
     observed.fail(FAILURES_IN_A_ROW - 1)
-    assert observed.breaker.allows()
+    assert observed.breaker.allows(TRIAL)
     observed.fail(1)
-    assert not observed.breaker.allows()
+    assert not observed.breaker.allows(TRIAL)
     assert observed.changes == [CircuitState.OPEN]
 
 
 def test_one_trial_at_a_time_decides(observed):
     observed.fail()
     assert observed.open_for() == 10
-    assert not observed.breaker.allows()
+    assert not observed.breaker.allows(TRIAL)
     observed.breaker.succeeded()
-    assert observed.breaker.allows()
+    assert observed.breaker.allows(TRIAL)
     assert observed.changes == [CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED]
 
 
@@ -91,15 +94,24 @@ def test_first_text_ends_a_trial_but_not_a_row_of_failures(observed):
     assert observed.breaker.state is CircuitState.OPEN
     observed.open_for()
     observed.breaker.answering()
-    assert observed.breaker.allows()
+    assert observed.breaker.allows(TRIAL)
 
 
 def test_an_abandoned_trial_makes_room_for_the_next(observed):
     observed.fail()
     observed.open_for()
-    observed.breaker.abandoned()
-    assert observed.breaker.allows()
-    assert not observed.breaker.allows()
+    observed.breaker.abandoned(TRIAL)
+    assert observed.breaker.allows(TRIAL)
+    assert not observed.breaker.allows(TRIAL)
+
+
+def test_only_the_trial_itself_ends_by_being_abandoned(observed):
+    observed.fail()
+    observed.open_for()
+    observed.breaker.abandoned(ANOTHER)
+    assert not observed.breaker.allows(ANOTHER)
+    observed.fail(1, retry_after=45.0)
+    assert observed.open_for() == 45
 
 
 def test_late_failures_of_replies_that_began_before_do_not_prolong_it(observed):
@@ -114,6 +126,6 @@ def test_each_model_has_a_breaker_of_its_own_that_names_it():
     )
     for _ in range(FAILURES_IN_A_ROW):
         breakers.of("vendor/a").failed(None)
-    assert not breakers.of("vendor/a").allows()
-    assert breakers.of("vendor/b").allows()
+    assert not breakers.of("vendor/a").allows(TRIAL)
+    assert breakers.of("vendor/b").allows(TRIAL)
     assert changes == [("vendor/a", CircuitState.OPEN)]

@@ -48,6 +48,19 @@ async def test_reader_of_chunks_that_do_not_join_learns_of_a_deleted_room(env, r
     assert [type(event) async for event in events] == [KeepAlive]
 
 
+async def test_end_that_was_none_makes_no_reader_poll(env):
+    clock = asyncio.get_running_loop().time
+    reply = await env.reply()
+    events = env.follow(reply)
+    assert isinstance(await anext(events), KeepAlive)
+    await env.stream.end(reply.id)
+    for _ in range(3):
+        before = clock()
+        assert isinstance(await anext(events), KeepAlive)
+        assert clock() - before == pytest.approx(KEEP_ALIVE_SECONDS)
+    await events.aclose()
+
+
 async def test_busy_stream_ends_with_the_session(env, reply):
     await ends_with_the_session(env, reply)
 

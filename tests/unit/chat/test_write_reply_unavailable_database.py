@@ -1,13 +1,17 @@
 """A database that does not answer for a while during the writing of a reply."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from parley.core.chat.model import Status
+from parley.core.chat.model import Message, Status
+from parley.core.chat.reply_events import ReplyEnded, ReplyEvent
+from parley.core.chat.stores import ChatUnit
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import Unavailable
-from tests.unit.chat.environment import LIMITS, ChatEnvironment, UnavailableUnitOfWork
+from tests.unit.chat.environment import KEEP_ALIVE_SECONDS, LIMITS, ChatEnvironment, UnavailableUnitOfWork
 from tests.unit.chat.scripted_model import Gate
 
 
@@ -24,6 +28,39 @@ async def test_end_is_written_once_when_the_database_answers_again(env: ChatEnvi
 
     written = await env.message(reply)
     assert (written.status, written.content, written.attempt) == (Status.COMPLETED, "A whole answer.", 1)
+
+
+async def test_readers_learn_of_an_end_whose_confirmation_was_lost(env: ChatEnvironment) -> None:
+    reply = await env.reply()
+    env.model.will("A whole answer.")
+    events = env.follow(reply)
+    reading = asyncio.create_task(_last(events))
+    started = asyncio.get_running_loop().time()
+    await write_reply(env.chat_with(uow=LosesOneConfirmation(env, reply)), reply.id)
+
+    assert isinstance(await reading, ReplyEnded)
+    assert asyncio.get_running_loop().time() - started < KEEP_ALIVE_SECONDS
+
+
+async def _last(events: AsyncIterator[ReplyEvent]) -> ReplyEvent:
+    return [event async for event in events][-1]
+
+
+class LosesOneConfirmation:
+    """A database whose connection is lost after it has ended the reply, once."""
+
+    def __init__(self, env: ChatEnvironment, reply: Message) -> None:
+        self._env = env
+        self._reply = reply
+        self._lost = False
+
+    @asynccontextmanager
+    async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
+        async with self._env.uow(read_only=read_only, single=single) as unit:
+            yield unit
+        if not self._lost and (await self._env.message(self._reply)).status.ended:
+            self._lost = True
+            raise Unavailable
 
 
 async def test_attempt_continues_when_the_database_answers_again(env: ChatEnvironment) -> None:

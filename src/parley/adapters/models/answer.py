@@ -22,7 +22,8 @@ _REASONS = dict.fromkeys(
     ),
     FinishReason.CONTENT_FILTER,
 )  # fmt: skip
-_NO_END = frozenset({"error", "network_error", "finish_reason_unspecified"})
+# Some servers write null as a word.
+_NO_END = frozenset({"null", "none", "error", "network_error", "finish_reason_unspecified"})
 
 
 class Answer:
@@ -32,6 +33,8 @@ class Answer:
         self.reason: FinishReason | None = None
         self.done = False
         self.has_text = False
+        # When reading stops although the connection is still open, by the event loop's clock.
+        self.given_up_at: float | None = None
         self.counts: tuple[object, ...] = ()
         self._label = label
         self._read_chunk = read_chunk

@@ -17,7 +17,8 @@ def read_chunk(answer: Answer, chunk: dict[str, Any]) -> None:
     for choice in map(_object, choices if isinstance(choices, list) else ()):
         if choice.get("index") in (None, 0, "0"):
             # The last chunk of some servers repeats the whole message beside an empty delta.
-            _read_delta(answer, _object(choice.get("delta", choice.get("message"))))
+            delta = choice.get("delta")
+            _read_delta(answer, _object(choice.get("message") if delta is None else delta))
             answer.end(choice.get("finish_reason"))
             _count(answer, choice.get("usage"))  # Moonshot's
 

@@ -169,8 +169,10 @@ class VendorModel(ABC, Generic[Client]):
         """The next bytes, or None at their end. After a finish reason any end will do, and it may not take long."""
         if not answer.ended:
             return await anext(received, None)
+        if answer.given_up_at is None:
+            answer.given_up_at = asyncio.get_running_loop().time() + AFTER_FINISH_SECONDS
         with suppress(TimeoutError, ModelUnavailable):
-            async with asyncio.timeout(AFTER_FINISH_SECONDS):
+            async with asyncio.timeout_at(answer.given_up_at):
                 return await anext(received, None)
         return None
 

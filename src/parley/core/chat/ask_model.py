@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.circuit_breaker import CircuitBreaker
@@ -17,15 +18,18 @@ def with_available_model(chat: ChatPorts, claim: Claim) -> Claim:
     The last model of a chain is asked whatever its breaker says, as there is no other. The caller must ask the model
     within `observed_by` its breaker.
     """
-    while not chat.breakers.of(claim.model).allows() and (fallback := chat.catalogue.fallback(claim.model)) is not None:
+    while not chat.breakers.of(claim.model).allows(claim.reply_id):
+        fallback = chat.catalogue.fallback(claim.model)
+        if fallback is None:
+            break
         chat.meter.fell_back(claim.model, fallback)
         claim = replace(claim, model=fallback, failures=0)
     return claim
 
 
 @contextmanager
-def observed_by(breaker: CircuitBreaker) -> Iterator[None]:
-    """A context around the reading of an answer, which tells the breaker how that ends."""
+def observed_by(breaker: CircuitBreaker, reply_id: UUID) -> Iterator[None]:
+    """A context around the reading of a reply's answer, which tells the breaker how that ends."""
     ended = False
     try:
         yield
@@ -40,4 +44,4 @@ def observed_by(breaker: CircuitBreaker) -> Iterator[None]:
         raise
     finally:
         if not ended:
-            breaker.abandoned()
+            breaker.abandoned(reply_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
+from uuid import UUID
 
 from parley.core.ports import Jitter
 
@@ -39,13 +40,15 @@ class CircuitBreaker:
         self._failures = 0
         self._open_seconds = FIRST_OPEN_SECONDS
         self._open_until = 0.0
+        self._trial: UUID | None = None
 
-    def allows(self) -> bool:
-        """Whether the model may be asked now. True while the breaker is not closed makes the caller the trial.
+    def allows(self, reply_id: UUID) -> bool:
+        """Whether the reply may ask the model now. True while the breaker is not closed makes the reply the trial.
 
         A trial ends with `succeeded`, `failed` or `abandoned`.
         """
         if self.state is CircuitState.OPEN and self._clock() >= self._open_until:
+            self._trial = reply_id
             self._change(CircuitState.HALF_OPEN)
             return True
         return self.state is CircuitState.CLOSED
@@ -70,9 +73,9 @@ class CircuitBreaker:
         elif self.state is CircuitState.CLOSED and self._failures >= FAILURES_IN_A_ROW:
             self._open(retry_after)
 
-    def abandoned(self) -> None:
+    def abandoned(self, reply_id: UUID) -> None:
         """The reply ended before its model answered or failed. After a trial the next reply is one."""
-        if self.state is CircuitState.HALF_OPEN:
+        if self.state is CircuitState.HALF_OPEN and self._trial == reply_id:
             self._change(CircuitState.OPEN)
 
     def _open(self, retry_after: float | None) -> None:

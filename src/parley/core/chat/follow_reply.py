@@ -64,9 +64,10 @@ async def follow_reply(
             if silent := silence.left <= 0:
                 yield KeepAlive()
             if silent or received is StreamEnd.ENDED:
-                message = await _read_or_keep(chat, account_id, message)
-                # An announced end that the database does not show yet is looked for again soon.
-                silence.start(POLL_SECONDS if received is StreamEnd.ENDED else None)
+                message, answered = await _read_or_keep(chat, account_id, message)
+                # While the database does not answer, an announced end is looked for again soon.
+                unanswered = POLL_SECONDS if received is StreamEnd.ENDED else None
+                silence.start(keep_alive_seconds if answered else unanswered)
     for last_event in _last_events(message, position):
         yield last_event
 
@@ -137,12 +138,12 @@ async def _read(chat: ChatPorts, account_id: UUID, room_id: UUID, reply_id: UUID
         return await unit.messages.get(reply_id, room_id, account_id)
 
 
-async def _read_or_keep(chat: ChatPorts, account_id: UUID, message: Message) -> Message | None:
-    """The message as it is now, or unchanged if the database does not answer: the stream goes on without it."""
+async def _read_or_keep(chat: ChatPorts, account_id: UUID, message: Message) -> tuple[Message | None, bool]:
+    """The message as it is now, and True; unchanged, and False if the database does not answer: the stream goes on."""
     try:
-        return await _read(chat, account_id, message.room_id, message.id)
+        return await _read(chat, account_id, message.room_id, message.id), True
     except Unavailable:
-        return message
+        return message, False
 
 
 def _start_position(after: EventId | None, message: Message) -> EventId:

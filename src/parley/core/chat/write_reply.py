@@ -145,7 +145,7 @@ class _Attempt:
         """Read the model's answer into the draft. Raises ModelFailed."""
         self.claim = with_available_model(self.chat, self.claim)
         limits = self.chat.limits
-        with observed_by(self.chat.breakers.of(self.claim.model)):
+        with observed_by(self.chat.breakers.of(self.claim.model), self.claim.reply_id):
             async with Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines:
                 finished = await self._read_answer(history, deadlines)
         self.usage = finished.usage or self.usage
@@ -215,7 +215,7 @@ async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | Non
             case Retry():
                 written = await _postpone(chat, claim, outcome)
         if not written:
-            await _close_stream_of_deleted(chat, claim)
+            await _close_stream_of_ended(chat, claim)
 
     await repeat_while_unavailable(write, seconds=chat.limits.lease)
 
@@ -230,11 +230,14 @@ async def _postpone(chat: ChatPorts, claim: Claim, retry: Retry) -> bool:
     return postponed
 
 
-async def _close_stream_of_deleted(chat: ChatPorts, claim: Claim) -> None:
-    """Tell readers if the reply was deleted. If another worker claimed it, that worker will end its stream."""
+async def _close_stream_of_ended(chat: ChatPorts, claim: Claim) -> None:
+    """End the stream if the reply was deleted or has ended, perhaps by a commit here whose confirmation was lost.
+
+    If another worker claimed it, that worker will end its stream.
+    """
     async with chat.uow(read_only=True) as unit:
-        deleted = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id) is None
-    if deleted:
+        message = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id)
+    if message is None or message.status.ended:
         await chat.stream.end(claim.reply_id)
 
 
