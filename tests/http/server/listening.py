@@ -22,6 +22,10 @@ class QuickProtocol(ParleyHttpProtocol):
     head_seconds = 0.3
     body_seconds = 0.6
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.timeout_keep_alive = 1
+        super().connection_made(transport)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -91,20 +95,25 @@ async def connect(port: int) -> Client:
 
 @dataclass
 class Listening:
-    """A server. `requests` are method, path and body of those that reached the application."""
+    """A server. `requests`: method, path and body of those that reached the application; `headers`: of the last one."""
 
     port: int = 0
     connections: Connections = field(default_factory=lambda: Connections(total=0, per_address=0))
     refused: list[str] = field(default_factory=list)
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     disconnected: int = 0
     clients: list[Client] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answers with the path and the length of the body; /gate waits first, /stream has no length."""
-        body, more = b"", True
-        while more:
+        """Answers with the path and the length of the body.
+
+        /gate waits first, /stream has no length, /early does not read the body, /held waits for the client to leave.
+        """
+        path, self.headers = scope.get("path"), scope.get("headers", [])
+        body, more = b"", path != "/early"
+        while more or path == "/held":
             message = await receive()
             if message["type"] == "http.disconnect":
                 self.disconnected += 1

@@ -59,6 +59,60 @@ async def test_of_a_pipeline_only_a_little_is_read_while_a_request_is_answered()
         assert (await client.answer()).body == b"/gate 0"
 
 
+@pytest.mark.parametrize("sent", [100, 10_000])
+async def test_a_body_in_a_pipeline_arrives_whole(sent: int) -> None:
+    """Whether the rest of it is read before or after its request begins."""
+    body = b"x" * 10_000
+    async with listening(QuickProtocol) as server:
+        client = await server.client()
+        head = b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n"
+        await client.send(b"GET /gate HTTP/1.1\r\nHost: x\r\n\r\n" + head + body[:sent])
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not server.requests:
+                await asyncio.sleep(0.01)
+        await client.send(body[sent:] + GET)
+        server.gate.set()
+        assert [(await client.answer()).body for _ in range(3)] == [b"/gate 0", b"/b 10000", b"/ 0"]
+
+
+async def test_a_body_in_a_pipeline_that_does_not_end_in_time_is_refused() -> None:
+    async with listening(QuickProtocol) as server:
+        client = await server.client()
+        head = b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n"
+        await client.send(GET + head + b"x" * 9_000)
+        assert (await client.answer()).body == b"/ 0"
+        assert (await client.answer()).problem()["code"] == "request_timeout"
+
+
+async def test_the_running_request_of_a_pipeline_learns_that_the_client_left() -> None:
+    async with listening() as server:
+        client = await server.client()
+        await client.send(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not server.headers:
+                await asyncio.sleep(0.01)
+            client.writer.transport.abort()
+            while not server.disconnected:
+                await asyncio.sleep(0.01)
+
+
+async def test_trailers_are_no_headers() -> None:
+    async with listening() as server:
+        client = await server.client()
+        await client.send(CHUNKED + b"1\r\na\r\n0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+        assert (await client.answer()).body == b"/c 1"
+    assert b"x-forwarded-for" not in dict(server.headers)
+
+
+async def test_an_idle_connection_whose_body_came_after_the_answer_is_closed() -> None:
+    async with listening(QuickProtocol) as server:
+        client = await server.client()
+        await client.send(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+        assert (await client.answer()).body == b"/early 0"
+        await client.send(b"ab")
+        assert await client.rest() == b""
+
+
 async def test_expect_continue() -> None:
     async with listening() as server:
         client = await server.client()

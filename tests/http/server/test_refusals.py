@@ -89,6 +89,15 @@ async def test_a_refused_body_ends_the_request_for_the_application() -> None:
     assert server.disconnected == 1
 
 
+async def test_a_refused_body_is_not_asked_for() -> None:
+    async with listening() as server:
+        client = await server.client()
+        await client.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\nzz\r\n")
+        assert (await client.answer()).problem()["code"] == "malformed_request"
+        assert await client.rest() == b""
+    assert server.disconnected == 1
+
+
 async def test_an_upgrade_is_answered_as_a_plain_request() -> None:
     async with listening() as server:
         for wanted in (b"websocket", b"h2c"):

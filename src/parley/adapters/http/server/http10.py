@@ -38,6 +38,8 @@ def _has_unknown_length(method: str, start: Any) -> bool:
 
 
 def _start(cycle: RequestResponseCycle, message: Any) -> None:
+    if cycle.disconnected:
+        return
     cycle.response_started = True
     cycle.waiting_for_100_continue = False
     headers = [*cycle.default_headers, *message["headers"], (b"connection", b"close")]

@@ -107,6 +107,10 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         self._closing = True
         self._clear_deadline()
         self._ports.connections.remove(self)
+        if self._running is not None and not self._running.response_complete:
+            # uvicorn tells only the latest request, which in a pipeline is not the one that runs.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def give_way(self) -> None:
@@ -178,6 +182,11 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         if len(self.url) > ADDRESS_BYTES:
             raise RequestRefused(ADDRESS_TOO_LONG)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers are no headers (RFC 9110, 6.5.1): a client could name itself another address there.
+        if self._receiving is not _Receiving.BODY:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:
@@ -198,6 +207,12 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         self._clear_deadline()
         if not self.cycle.response_complete:
             self._ports.connections.works(self)
+        elif not self.transport.is_closing():
+            # It was answered before its body had arrived.
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
         super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
@@ -212,14 +227,17 @@ class ParleyHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.pipeline or self._is_answering() or self.transport.is_closing():
+        if self.pipeline or self.transport.is_closing():
             return
-        if self._refusal is not None:
-            self._send_refusal(self._refusal)
-        elif self._held:
+        if self._held and self._refusal is None and (not self._is_answering() or self._receiving is _Receiving.BODY):
+            # The last request of a pipeline is running by now; what was held may begin with the rest of its body.
             held, self._held, self.flow.held = bytes(self._held), bytearray(), False
             self._feed(held)
             self.flow.resume_reading()
+        elif self._is_answering():
+            return
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
         else:
             self._ports.connections.waits(self)
 
@@ -239,6 +257,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
             else:
                 # The application's response would follow the refusal.
                 self.cycle.disconnected = True
+                self.cycle.waiting_for_100_continue = False
                 self.cycle.message_event.set()
                 self._send_refusal(refusal)
                 return
