@@ -7,7 +7,7 @@ from tests.http.answers import events, text_of
 from tests.http.conftest import Logs, OpenSite
 from tests.http.open_stream import open_stream
 from tests.http.scripted_model import Gate, ScriptedModel
-from tests.http.site import Person, Site, address
+from tests.http.site import Person, Site, address, until
 
 BUSY = ModelUnavailable("model_overloaded", "The model is busy.", retry_after=0)
 NO = ModelRefused("model_blocked", "The model does not answer this.")
@@ -102,7 +102,11 @@ async def test_an_unexpected_error_fails_without_showing_its_message(
     assert reply["error"]["code"] == "internal_error"
     assert "swordfish" not in str(reply)
     assert await mira.used() == 0
-    assert [entry["id"] for entry in logs if entry["event"] == "task_crashed"] == [reply["id"]]
+
+    async def logged() -> bool:
+        return [entry["id"] for entry in logs if entry["event"] == "task_crashed"] == [reply["id"]]
+
+    await until(logged)
 
 
 @pytest.mark.parametrize(

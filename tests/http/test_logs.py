@@ -5,7 +5,7 @@ import traceback
 from parley.core.chat.errors import ModelRefused
 from tests.http.conftest import Logs
 from tests.http.scripted_model import ScriptedModel
-from tests.http.site import MIRA, Clock, Site
+from tests.http.site import MIRA, Clock, Site, until
 
 PASSWORD = "correct horse battery staple"
 THOUGHT = "a thought of Mira's"
@@ -92,15 +92,21 @@ async def test_log_lines_of_a_reply_have_its_id_from_the_request_to_the_end(
     accepted = await mira.say(room, "Crash")
     reply = (await mira.ended(accepted.json()["reply"]))["id"]
     account = (await mira.get("/user/me")).json()["id"]
-    lines = [entry for entry in logs if entry.get("reply_id") == reply]
-    posted = next(entry for entry in lines if entry["event"] == "request")
+
+    def lines() -> Logs:
+        return [entry for entry in logs if entry.get("reply_id") == reply]
+
+    async def logged() -> bool:
+        return {"reply_ended", "task_crashed"} <= {entry["event"] for entry in lines()}
+
+    await until(logged)
+    posted = next(entry for entry in lines() if entry["event"] == "request")
     assert posted["request_id"] == accepted.headers["x-request-id"]
     names = {"reply_id": reply, "room_id": room, "account_id": account}
     for event in ("attempt_failed", "reply_ended"):
-        [line] = [entry for entry in lines if entry["event"] == event]
+        [line] = [entry for entry in lines() if entry["event"] == event]
         assert names.items() <= line.items()
         assert "request_id" not in line
-    assert "task_crashed" in [entry["event"] for entry in lines]
 
 
 async def test_the_log_line_of_a_request_has_the_account(site: Site, logs: Logs) -> None:
