@@ -16,7 +16,7 @@ import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import (
     code_challenges,

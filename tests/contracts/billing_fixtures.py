@@ -17,7 +17,7 @@ import pytest
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import customer_erasures, events, leases, revoked_sessions, sandbox_objects
 from parley.core.accounts.erase import erase_account

@@ -27,7 +27,7 @@ from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage, Plan

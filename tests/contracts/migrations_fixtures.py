@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrations_folder
+from parley.adapters.sql.engine.migrate import migrations_folder
 from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from tests.contracts.postgres_fixtures import empty_database
 

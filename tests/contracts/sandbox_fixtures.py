@@ -9,10 +9,10 @@ from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from parley.adapters.payments.sandbox import SandboxPayments
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.adapters.sql.billing.sandbox_state import SqlSandboxState
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import sandbox_objects
 from parley.core.billing.model import Checkout, SubscriptionStatus

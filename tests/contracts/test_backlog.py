@@ -16,7 +16,7 @@ from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import messages
 from parley.core.accounts.model import Delivery, Identity, IdentityKind, Purpose

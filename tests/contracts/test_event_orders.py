@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from parley.adapters.payments.sandbox import SandboxPayments
 from parley.adapters.payments.sandbox import events as sandbox_events
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.events import PLAN_EVENT_KINDS, process_event, receive_event
 from parley.core.billing.model import FOREVER, Customer, Plan, ProviderEvent, Subscription, SubscriptionStatus

@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import Connection, Table, insert, select
 
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.tables import (
     accounts,
     challenges,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import bindparam
 
 from parley.adapters.sql.engine.database import Database, version_table
-from parley.adapters.sql.engine.schema import current_revision, migrate, require_current
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_current
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.unusable import DatabaseUnusable

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import (
+from parley.adapters.sql.engine.migrate import (
     LIST_TABLES,
     current_revision,
     has_current,

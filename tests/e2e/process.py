@@ -108,7 +108,7 @@ async def answers(url: str, process: asyncio.subprocess.Process) -> None:
 
 
 def parley(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from parley.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from parley.cli.commands import main; main()", *arguments]
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

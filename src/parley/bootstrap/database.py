@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.schema import current_revision, migrate, require_this_revision
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_this_revision
 from parley.adapters.sql.engine.sqlite_file import inspect_file
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
-from parley.adapters.sql.engine.schema import has_current
+from parley.adapters.sql.engine.migrate import has_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from parley.adapters.sql.engine.schema import LIST_TABLES, LIST_VERSIONS, VERSION_TABLE, refuse_newer, revision_of
+from parley.adapters.sql.engine.migrate import LIST_TABLES, LIST_VERSIONS, VERSION_TABLE, refuse_newer, revision_of
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 
 
