@@ -32,7 +32,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             "ALLOW_SHOWN_CODES=1 opens it to others."
         )
     with tuned_garbage_collection():
-        import uvicorn  # noqa: PLC0415  inside the block, as every import that stays
+        import uvicorn  # noqa: PLC0415  imported inside the block, so that it is excluded from garbage collection
 
         from parley.adapters.http.server.protocol import ParleyHttpProtocol  # noqa: PLC0415
         from parley.bootstrap import bootstrap  # noqa: PLC0415

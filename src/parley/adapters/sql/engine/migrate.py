@@ -64,8 +64,8 @@ def require_this_revision(revision: str | None) -> None:
 async def has_current(database: Database) -> bool:
     """False when the schema is older than this version's, or another application's.
 
-    A newer schema serves this version too, until all processes are of that version. Whether the database answers, and
-    has any schema, is another health check.
+    True for a newer schema: during a rolling upgrade old processes still run on it. Other health checks report a
+    database that does not answer or is empty.
     """
     try:
         revision = await current_revision(database)
