@@ -82,8 +82,7 @@ class Database:
     """One database by its URL. Connections come with their first use; `close` it in the same event loop.
 
     `statement_seconds` bounds each statement on PostgreSQL, including the wait for a server that went silent; None
-    means no limit.
-    Raises DatabaseUrlInvalid.
+    means no limit. Raises DatabaseUrlInvalid.
     """
 
     def __init__(self, url: str, *, statement_seconds: float | None = STATEMENT_SECONDS) -> None:
