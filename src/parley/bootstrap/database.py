@@ -42,6 +42,21 @@ def exclusive_use(settings: Settings) -> Generator[None, None, None]:
         yield
 
 
+async def check_database(settings: Settings) -> None:
+    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable.
+
+    Servers report an error of the application's start with a traceback, so this is called before they run.
+    """
+    with exclusive_use(settings):
+        if _sqlite_file(settings):
+            return
+    database = open_database(settings)
+    try:
+        await require_schema(settings, database)
+    finally:
+        await database.close()
+
+
 async def prepare_schema(settings: Settings, database: Database) -> None:
     """Give SQLite the schema of this version. Raises SettingsError where PostgreSQL does not have it."""
     if _sqlite_file(settings):

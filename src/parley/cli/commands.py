@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import sys
 from importlib.metadata import version
 
 import click
 
-from parley.settings import SettingsError, read_settings
+from parley.runtime.settings_errors import exit_on_settings_error
+from parley.settings import read_settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,9 +74,5 @@ def plan(number_or_email: str, plan_name: str) -> None:
 
 
 def main() -> None:
-    """Run a command; a wrong setting is one line, not a traceback."""
-    try:
+    with exit_on_settings_error():
         commands(prog_name="parley")
-    except SettingsError as error:
-        click.echo(f"parley: {error}", err=True)
-        sys.exit(2)
