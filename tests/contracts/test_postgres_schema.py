@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import bindparam
 
 from parley.adapters.sql.engine.database import Database, version_table
-from parley.adapters.sql.engine.migrate import current_revision, migrate, require_current
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_this_revision
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
@@ -40,6 +40,10 @@ async def put_at(database: Database, revision: str) -> None:
     async with database.transaction() as transaction:
         await transaction.execute(SET_REVISION, revision=revision)
         await transaction.commit()
+
+
+async def require_current(database):
+    require_this_revision(await current_revision(database))
 
 
 async def test_schema_of_this_version_is_let_in(database):

@@ -14,7 +14,6 @@ from parley.adapters.sql.engine.migrate import (
     current_revision,
     has_current,
     migrate,
-    require_current,
     revision_of,
 )
 from parley.adapters.sql.engine.statements import PerDatabase, Statement
@@ -75,7 +74,7 @@ async def test_a_database_of_another_application_is_refused_and_not_changed(data
     await execute(database, *statements)
     before = await tables(database)
 
-    for step in (current_revision, require_current, migrate):
+    for step in (current_revision, migrate):
         with pytest.raises(DatabaseUnusable, match="another application"):
             await step(database)
     assert not await has_current(database)
@@ -110,7 +109,7 @@ async def test_a_database_that_does_not_exist_is_named_as_missing():
     with empty_database() as url:
         missing = Database(urlsplit(url)._replace(path="/missing").geturl())
         with pytest.raises(DatabaseUnusable, match="create the database"), driver_errors_explained():
-            await require_current(missing)
+            await current_revision(missing)
         await missing.close()
 
 

@@ -49,11 +49,6 @@ async def current_revision(database: Database) -> str | None:
     return revision_of(tables, versions)
 
 
-async def require_current(database: Database) -> None:
-    """Raises DatabaseUnusable unless the database has exactly the schema of this version."""
-    require_this_revision(await current_revision(database))
-
-
 def require_this_revision(revision: str | None) -> None:
     """Raises DatabaseUnusable for every revision but this version's."""
     refuse_newer(revision)
