@@ -23,7 +23,8 @@ from parley.adapters.sql.engine.tables import (
 )
 from parley.core.chat.model import TokenUsage
 from parley.core.chat.parts import Part, PartKind
-from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
+from tests.contracts.databases import opened
+from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions
 
 new_url = every_new_url
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)

@@ -17,7 +17,8 @@ from parley.adapters.sql.engine.tables import (
     REVISION,
     metadata,
 )
-from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
+from tests.contracts.databases import opened
+from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions
 
 new_url = every_new_url
 
