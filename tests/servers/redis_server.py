@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 PATIENCE = 10.0
+# Nodes of a cluster also listen on the port that is 10,000 higher.
+HIGHEST_CLUSTER_PORT = 55_535
 
 
 def redis_binary() -> str:
@@ -35,6 +37,8 @@ class RedisServer:
         self._options = options
         self._binary = binary
         self.port = free_port()
+        while "--cluster-enabled" in options and self.port > HIGHEST_CLUSTER_PORT:
+            self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._append_only = append_only
         self._folder = tempfile.mkdtemp(prefix="parley-redis-")

@@ -74,7 +74,7 @@ def caused(error: RedisError, by: Exception) -> RedisError:
         (RedisTimeoutError("Timeout connecting to server"), Cause.SILENT),
         (caused(RedisConnectionError(), socket.gaierror()), Cause.HOST_UNKNOWN),
         (caused(RedisConnectionError(), ssl.SSLCertVerificationError()), Cause.CERTIFICATE),
-        (caused(RedisConnectionError(), ssl.SSLError()), Cause.NO_TLS),
+        (caused(RedisConnectionError(), ssl.SSLError()), Cause.TLS),
     ],
 )
 def test_cause_of_a_connection_that_failed(error, cause):

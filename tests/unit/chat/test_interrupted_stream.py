@@ -120,7 +120,7 @@ async def test_a_reader_that_comes_after_the_interruption_gets_the_draft_at_once
     env.model.will("An", gate, " answer.")
     async with env.writing(reply, env.chat_with(stream=stream, idle=1_000)):
         await gate.reached()
-        await asyncio.sleep(STORE_SECONDS)
+        await asyncio.sleep(STORE_SECONDS + 0.1)
         # Redis is back, and empty.
         stream.interrupted = False
         reader = Following(env, stream, reply)
@@ -148,7 +148,7 @@ async def test_nothing_is_stored_again_without_new_text(env, stream):
     env.model.will("An", gate, " answer.")
     async with env.writing(reply, env.chat_with(stream=stream, idle=1_000)):
         await gate.reached()
-        await asyncio.sleep(STORE_SECONDS)
+        await asyncio.sleep(STORE_SECONDS + 0.1)
         stored = env.database.committed.messages[reply.id]
         await asyncio.sleep(STORE_SECONDS * 2)
         assert env.database.committed.messages[reply.id] is stored
@@ -161,7 +161,7 @@ async def test_reasoning_is_stored_apart_from_the_text(env, stream):
     env.model.will(Reasoning("Hm. "), "An", gate, " answer.")
     async with env.writing(reply, env.chat_with(stream=stream, idle=1_000)):
         await gate.reached()
-        await asyncio.sleep(STORE_SECONDS)
+        await asyncio.sleep(STORE_SECONDS + 0.1)
         message = await env.message(reply)
         assert message.content == "An"
         assert message.parts == (Part(PartKind.REASONING, "Hm. "), Part(PartKind.TEXT, "An"))
@@ -174,6 +174,7 @@ async def test_the_draft_of_a_lost_attempt_is_cleared_by_the_next(env, stream):
     reply = await env.reply()
     gate = Gate()
     env.model.will("Lost", gate)
+    env.model.will("Another answer.")
     reader = Following(env, stream, reply)
     writing = asyncio.create_task(write_reply(env.chat_with(stream=stream, idle=1_000), reply.id))
     await gate.reached()
@@ -182,7 +183,6 @@ async def test_the_draft_of_a_lost_attempt_is_cleared_by_the_next(env, stream):
     writing.cancel()
     await asyncio.wait({writing})
 
-    env.model.will("Another answer.")
     written = await env.write(reply)
     assert (written.content, written.attempt) == ("Another answer.", 2)
     await reader.task

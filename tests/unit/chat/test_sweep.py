@@ -196,6 +196,7 @@ async def test_such_a_worker_takes_the_replies_of_a_room_in_order_and_leaves_tho
     await asyncio.sleep(OWN_PATIENCE_SECONDS)
     assert await own_sweep(env, 10) == 1
     assert await env.queued() == [first.id]
+    env.model.will("An answer.")
     await env.attempt(first)
     # The end puts the next one on the queue by itself.
     assert await env.queued() == [second.id]
@@ -206,6 +207,7 @@ async def test_a_queue_that_works_again_is_swept_by_one_worker(env):
     await env.reply()
     await asyncio.sleep(PATIENCE_SECONDS)
     assert await own_sweep(env, None) == 1
+    await env.queued()
     await env.reply(await env.room(account_id=env.new_id()))
     await asyncio.sleep(PATIENCE_SECONDS - 0.1)
     assert await requeue_overdue(other, own_limit=lambda: None) == 0

@@ -14,14 +14,14 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 class Cause(Enum):
     """The kinds of faults. The value completes «Redis …» and says what to do."""
 
-    UNREACHABLE = "does not answer: does the server run there, and may this machine reach it?"
-    SILENT = "does not answer in time: is its machine overloaded, or does a firewall drop what is sent?"
+    UNREACHABLE = "does not answer: does the server run there, may this machine reach it, and is rediss:// right?"
+    SILENT = "does not answer in time: is it overloaded, does a firewall drop what is sent, or does it speak no TLS?"
     HOST_UNKNOWN = "has a host name that cannot be resolved: is it spelled correctly?"
     CERTIFICATE = (
         "has a TLS certificate that cannot be verified: name its authority with ?ssl_ca_certs=FILE, and its host as in "
         "the certificate"
     )
-    NO_TLS = "does not speak TLS on that port: begin with redis://, or name its TLS port"
+    TLS = "cannot be reached by TLS: does that port speak it, and does it ask for a certificate of parley's?"
     LOGIN = "refuses the user or password"
     DATABASE = "has no database of that number"
     LOADING = "is still loading its data: wait until it is ready"
@@ -130,7 +130,7 @@ def _cause_of_connection(error: RedisError) -> Cause:
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in below):
         return Cause.CERTIFICATE
     if any(isinstance(each, ssl.SSLError) for each in below):
-        return Cause.NO_TLS
+        return Cause.TLS
     if any(isinstance(each, socket.gaierror) for each in below):
         return Cause.HOST_UNKNOWN
     if isinstance(error, AuthenticationError):

@@ -58,7 +58,9 @@ async def _probe(client: RedisClient, connection: Connection) -> Fault | None:
         return fault
     await connection.send_command("SUBSCRIBE", stream)
     await connection.read_response()
-    await client.commands.register_script(SCRIPT)(keys=[hash_, stream, list_], args=[token, LIFE_MILLISECONDS])
+    commands: Any = client.commands
+    script = await commands.script_load(SCRIPT)
+    await commands.evalsha(script, 3, hash_, stream, list_, token, LIFE_MILLISECONDS)
     await _receive(connection, token)
     await connection.send_command("UNSUBSCRIBE", stream)
     await connection.read_response()
