@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.test_redis_faults import documented_rights
-from tests.e2e.events import Reader
 from tests.e2e.process import run_parley
-from tests.faults.audit import Sent, audit, follow, send
+from tests.faults.audit import Sent, audit, send
 from tests.faults.cluster import Cluster, becomes, cluster
 from tests.faults.first_texts import FIRST_TEXT_SECONDS, seconds_to_first_text
 from tests.servers.redis_server import RedisServer

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
-from parley.adapters.sql.engine.schema import has_current
+from parley.adapters.sql.engine.migrate import has_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper
@@ -95,11 +95,11 @@ async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
         async with _opened(parley) as stack:
             await stack.enter_async_context(transport.in_api())
             await stack.enter_async_context(Sweeper(*parley.api_sweeps, meter=parley.telemetry.sweeps).running())
-            for task, queue in transport.inside.items():
+            for task, queue in transport.in_process_queues.items():
                 ready = parley.loop_lag.recovered if task == WRITE_REPLY else None
                 worker = InProcessWorker(ids=queue, work=parley.tasks[task], ready=ready)
                 await stack.enter_async_context(worker.running())
-            if transport.inside:
+            if transport.in_process_queues:
                 await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
             for step in (*parley.on_api_shutdown, parley.shutdown.begin):
                 stack.enter_context(on_shutdown_signal(step))
@@ -115,7 +115,7 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
     async with _opened(parley) as stack:
         stack.enter_context(parley.telemetry.worker_listener(parley.settings))
         await stack.enter_async_context(parley.transport.in_worker())
-        for task, ids in parley.transport.own.items():
+        for task, ids in parley.transport.own_queues.items():
             worker = InProcessWorker(ids=ids, work=parley.tasks[task], ready=parley.loop_lag.recovered, most=OWN_TASKS)
             await stack.enter_async_context(worker.running())
         await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())

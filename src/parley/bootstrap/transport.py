@@ -51,9 +51,9 @@ class Transport:
     """Queues by task name, reply streams, stop signals, cache and rate limiter, all of one kind.
 
     `in_api` and `in_worker` are open while an API process or a worker runs. The API process itself does the work of the
-    queues `inside`; over Redis there are none, since workers are separate processes, which `broker` serves. What a
-    worker's `queues` cannot send to others goes to its `own`; `own_limit` is how many replies it may take for those,
-    None while the queue reaches all workers.
+    `in_process_queues`; over Redis there are none, since workers are separate processes, which `broker` serves. What a
+    worker's `queues` cannot send to others goes to its `own_queues`; `own_limit` is how many replies it may take for
+    those, None while the queue reaches all workers.
     """
 
     queues: Mapping[str, Queue]
@@ -64,9 +64,9 @@ class Transport:
     in_api: Context
     in_worker: Context
     health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
-    inside: Mapping[str, MemoryQueue] = field(default_factory=dict)
+    in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
-    own: Mapping[str, MemoryQueue] = field(default_factory=dict)
+    own_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     own_limit: Callable[[], int | None] = queue_reaches_workers
 
 
@@ -100,7 +100,7 @@ def memory_transport(settings: Settings) -> Transport:
         in_api=nullcontext,
         in_worker=nullcontext,
         health_checks={},
-        inside=queues,
+        in_process_queues=queues,
     )
 
 
@@ -147,7 +147,7 @@ def redis_transport(
         in_worker=partial(_running, client, watch.running, pubsub.running, stream.running, signals.running),
         health_checks={"redis": watch.works},
         broker=broker,
-        own=own,
+        own_queues=own,
         own_limit=own_limit,
     )
 
