@@ -76,6 +76,7 @@ async def test_a_cluster_is_described():
     [
         pytest.param(("~*", "resetchannels", "+@all"), Cause.NO_CHANNELS, id="no channels"),
         pytest.param((*ALL, "-subscribe"), Cause.NO_CHANNELS, id="no subscriptions"),
+        pytest.param((*ALL, "-publish"), Cause.NO_CHANNELS, id="no publishing"),
         pytest.param((*ALL, "-eval", "-evalsha"), Cause.NO_SCRIPTS, id="no scripts"),
         pytest.param((*ALL, "-xadd"), Cause.FORBIDDEN, id="no streams"),
         pytest.param((*ALL, "-lpop"), Cause.FORBIDDEN, id="no lists in scripts"),

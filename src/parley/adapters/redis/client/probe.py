@@ -79,6 +79,7 @@ async def _fault_of_commands(client: RedisClient, hash_: str, stream: str) -> Fa
         pipeline.hget(hash_, "probe")
         pipeline.delete(hash_)
         pipeline.eval("return 1", 0)
+        pipeline.publish(stream, "")
         pipeline.ping()
         answers = await pipeline.execute(raise_on_error=False)
     errors = [answer for answer in answers if isinstance(answer, RedisError)]
