@@ -11,6 +11,8 @@ from parley.settings.production import check_production
 SHORTEST_SECRET = 32
 # Nothing that a pattern of an ACL or a hash tag could be made of.
 _REDIS_PREFIX = re.compile("[A-Za-z0-9:._-]{0,64}")
+# With the slash that is copied from an address bar; also of apps, such as capacitor://localhost.
+_ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
 
 def check(settings: Settings) -> None:
@@ -28,6 +30,10 @@ def _check_lists(settings: Settings) -> None:
     for name in Settings.__struct_fields__:
         if name.endswith("_models") and not getattr(settings, name):
             raise SettingsError(f"{name.upper()}: name at least one model.")
+    if not all(map(_ORIGIN.fullmatch, settings.cors_origins)):
+        raise SettingsError(
+            "CORS_ORIGINS: each must be scheme and host, with a port if it has one, such as https://app.example."
+        )
     if "none" in settings.trusted_proxies and len(settings.trusted_proxies) > 1:
         raise SettingsError("TRUSTED_PROXIES: none cannot be combined with a proxy.")
     for proxy in settings.proxies:
