@@ -292,3 +292,19 @@ async def test_new_hash_for_which_there_is_no_time_is_left_to_the_next_login(env
     env.passwords = Busy()
 
     assert await env.log_in(PASSWORD)
+
+
+@pytest.mark.parametrize("way", ["code", "password"])
+async def test_sign_in_on_a_known_device_renews_its_token_and_adds_none(env, owner, way):
+    env.client = replace(OWNERS, device_token=owner.device_token)
+    for _ in range(3):
+        env.advance(days=200)
+        if way == "code":
+            challenge = (await env.request_code()).challenge
+            signed_in = await env.verify(code_before(challenge), challenge=challenge)
+        else:
+            signed_in = await env.log_in(PASSWORD)
+        assert signed_in.device_token == owner.device_token
+
+    async with env.uow() as unit:
+        assert await unit.devices.forget_expired(env.now + timedelta(days=365)) == 1

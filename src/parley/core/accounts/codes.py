@@ -67,6 +67,13 @@ class RightCode:
         await self.guess.forget(unit)
         return await unit.challenges.spend(self.challenge, at=at)
 
+    async def undo(self, accounts: AccountsPorts) -> None:
+        """As if it had not been tried: what it was for could not be done now."""
+        async with accounts.uow() as unit:
+            await self.guess.forget(unit)
+            await unit.challenges.undo_try(self.challenge)
+            await unit.commit()
+
 
 async def send_code(accounts: AccountsPorts, *, identity: Identity, purpose: Purpose, client: Client) -> CodeSent:
     """Create a challenge beside those before it, and queue the delivery of its code.

@@ -39,8 +39,8 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: S
             raise TokenInvalid
         # Failures, then codes, then the account and its sessions: the lock order of signing in and of the sweep.
         await unit.failures.forget(account.identity)
-        await unit.devices.forget(account.identity)
         await unit.challenges.forget(account.identity)
+        await unit.devices.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)
         await unit.account_erasure.lock(account_id)

@@ -69,6 +69,9 @@ class Challenges(Protocol):
         None, with nothing changed, if there is no challenge or it is spent, expired or was tried `limit` times.
         """
 
+    async def undo_try(self, id_hash: bytes) -> None:
+        """Remove a try that `count_try` counted. A no-op when there is no challenge."""
+
     async def spend(self, id_hash: bytes, *, at: datetime) -> bool:
         """Spend the challenge if it is unspent. Of parallel callers exactly one gets True."""
 
@@ -120,6 +123,9 @@ class Devices(Protocol):
 
     async def has(self, identity: Identity, token_hash: bytes, *, now: datetime) -> bool:
         """Whether the token is one of the identity's and has not expired."""
+
+    async def renew(self, identity: Identity, token_hash: bytes, *, now: datetime, until: datetime) -> bool:
+        """Let the token expire at `until`, in one statement. False, with nothing changed, unless `has` is true."""
 
     async def forget(self, identity: Identity) -> None:
         """Remove all rows of the identity."""
