@@ -66,6 +66,7 @@ def build_accounts(
         ),
         code_keys=derived_keys(secrets_, "one-time codes"),
         refresh_keys=derived_keys(secrets_, "refresh tokens"),
+        usage_keys=derived_keys(secrets_, "usage of erased accounts"),
         session_life=timedelta(days=settings.refresh_token_expire_days),
         session_max_age=timedelta(days=settings.session_max_days),
         now=now,

@@ -77,6 +77,7 @@ class AccountsEnvironment:
             code_policy=self.code_policy,
             code_keys=self.keys,
             refresh_keys=self.keys,
+            usage_keys=self.keys,
             session_life=SESSION_LIFE,
             session_max_age=self.session_max_age,
             now=lambda: self.now,

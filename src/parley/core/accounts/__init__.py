@@ -25,7 +25,7 @@ from parley.core.ports import Clock, NewId
 class AccountsPorts:
     """Everything that the accounts module needs from outside; the first argument of each of its use cases.
 
-    The first of `code_keys` and of `refresh_keys` signs, all of them verify. Without `code_delivery` no code is sent
+    The first of `code_keys`, of `refresh_keys` and of `usage_keys` makes hashes, all of them find what has one. Without `code_delivery` no code is sent
     and the caller of `send_code` gets the code itself, which is for development only. A session ends after
     `session_life` without a refresh, and `session_max_age` after its sign-in in any case.
     """
@@ -42,6 +42,7 @@ class AccountsPorts:
     code_policy: CodePolicy
     code_keys: Sequence[bytes] = field(repr=False)
     refresh_keys: Sequence[bytes] = field(repr=False)
+    usage_keys: Sequence[bytes] = field(repr=False)
     session_life: timedelta
     session_max_age: timedelta
     now: Clock

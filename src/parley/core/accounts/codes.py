@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from parley.core.accounts import AccountsPorts
+from parley.core.accounts.erased_usage import restore_usage
 from parley.core.accounts.errors import OtpInvalid
 from parley.core.accounts.guesses import (
     Guess,
@@ -234,7 +235,11 @@ async def _find_or_create(
             raise InvalidInput("signup_token", "is not valid here, or not any more: sign up again, or leave it out")
         name, password_hash = signup.name, signup.password_hash
         await unit.signups.remove(hashed)
-    return await unit.accounts.find_or_add(Account(accounts.new_id(), identity, name, password_hash, created_at=now))
+    new = Account(accounts.new_id(), identity, name, password_hash, created_at=now)
+    account, created = await unit.accounts.find_or_add(new)
+    if created:
+        await restore_usage(accounts, unit, account_id=account.id, identity=identity, now=now)
+    return account, created
 
 
 def _code_mac(key: bytes, identity: Identity, purpose: Purpose, code: str) -> bytes:

@@ -1,7 +1,6 @@
 """The schema, for SQLite and PostgreSQL alike. migrations/ builds it; a test holds the two together."""
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -26,12 +25,23 @@ from parley.adapters.sql.engine.sign_in_tables import (
     known_devices,
     messages_to_owners,
 )
+from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
 
 # What other modules import from here though it is defined elsewhere.
-__all__ = ["Id", "Moment", "code_challenges", "guess_failures", "known_devices", "messages_to_owners", "metadata"]
+__all__ = [
+    "Id",
+    "Moment",
+    "code_challenges",
+    "erased_usage",
+    "guess_failures",
+    "known_devices",
+    "messages_to_owners",
+    "metadata",
+    "usage_days",
+]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0006"
+REVISION = "0007"
 
 accounts = Table(
     "accounts",
@@ -209,17 +219,6 @@ sandbox_objects = Table(
     Column("customer_id", String(255), nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "customer_id"),
-)
-
-usage_days = Table(
-    "usage_days",
-    metadata,
-    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("day", Date, nullable=False),
-    Column("used", Integer, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
-    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("account_id", "day"),
 )
 
 rooms = Table(
