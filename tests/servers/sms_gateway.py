@@ -61,22 +61,27 @@ class SmsGateway:
         # The client left, or stop().
         with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             try:
-                self.requests.put_nowait(await _read(reader))
+                request = await _read(reader)
+                self.requests.put_nowait(request)
                 if self.hanging:
                     await reader.read()
                 else:
-                    writer.write(self._answer())
+                    writer.write(self._answer(request))
                     await writer.drain()
             finally:
                 self._serving.discard(asyncio.current_task())
                 writer.close()
                 await writer.wait_closed()
 
-    def _answer(self) -> bytes:
-        length = 100 if self.cut else 2
+    def body(self, request: Request) -> bytes:  # noqa: ARG002  for other servers
+        return b"{}"
+
+    def _answer(self, request: Request) -> bytes:
+        body = self.body(request)
+        length = 100 if self.cut else len(body)
         headers = {"Connection": "close", "Content-Type": "application/json", "Content-Length": length} | self.headers
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"HTTP/1.1 {self.status} \r\n{fields}\r\n{{}}".encode()
+        return f"HTTP/1.1 {self.status} \r\n{fields}\r\n".encode() + body
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:

@@ -1,7 +1,7 @@
 """The day's usage of an erased account, which counts for the next account of the same mailbox or number.
 
-Otherwise erasing an account and signing up again would begin a new quota, as often as one likes. What remains is a keyed
-hash with numbers, until midnight UTC.
+Otherwise erasing an account and signing up again would begin a new quota, as often as one likes. A keyed hash with
+numbers remains until midnight UTC.
 """
 
 from datetime import UTC, date, datetime

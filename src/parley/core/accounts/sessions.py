@@ -72,8 +72,8 @@ def signed_in(
 async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> TokenPair:
     """Exchange a refresh token for the next pair. Parallel exchanges of one token all get the same next token.
 
-    The first of `refresh_keys` derives, all are tried for a repeat. Raises RefreshTokenInvalid; if that was for a used
-    token outside its grace period, the session has ended.
+    The first of `refresh_keys` derives new tokens; all are tried for a repeated token. Raises RefreshTokenInvalid; if
+    that was for a used token outside its grace period, the session has ended.
     """
     now, keys, hashed = accounts.now(), accounts.refresh_keys, token_hash(refresh_token)
     async with accounts.uow() as unit:
@@ -135,9 +135,10 @@ async def log_out(accounts: AccountsPorts, *, caller: Caller) -> None:
 async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
-    Codes, known devices, signups and revocations go when they expire; usage of erased accounts after its day; failed guesses FAILURE_MEMORY after the last of
-    their source, and their total after the last of all; sessions SESSION_MEMORY after they ended; used refresh tokens
-    after `session_life`, when a stolen token could no longer work and its use need not end the session.
+    Codes, known devices, signups and revocations go when they expire; usage of erased accounts after its day; failed
+    guesses FAILURE_MEMORY after the last of their source, and their total after the last of all; sessions after
+    SESSION_MEMORY; used refresh tokens after `session_life`, when a stolen token could no longer work and its use need
+    not end the session.
     """
     now = accounts.now()
     async with accounts.uow() as unit:

@@ -20,6 +20,7 @@ from parley.adapters.http.accounts.identity import (
     CodeBody,
     DeviceToken,
     GivenPassword,
+    HumanToken,
     IdentityBody,
     NewPassword,
     Otp,
@@ -57,6 +58,7 @@ class SignupBody(IdentityBody, kw_only=True):
 
     name: Name | None = None
     password: NewPassword | None = None
+    human_token: HumanToken | None = None
 
 
 class VerifyBody(IdentityBody, kw_only=True):
@@ -158,6 +160,7 @@ class AuthController(Controller):
             name=data.name,
             password=data.password,
             client=requesting_client(request),
+            human_token=data.human_token,
         )
         return SignupAnswer(started.signup_token, started.expires_in)
 
@@ -257,6 +260,7 @@ async def send(body: CodeBody, purpose: Purpose, request: Request[Any, Any, Any]
         identity=identity_in(body, ports),
         purpose=purpose,
         client=requesting_client(request, body.device_token),
+        human_token=body.human_token,
     )
     return CodeAnswer(
         message=CODE_SENT,

@@ -1,13 +1,11 @@
 """The day's usage of erased accounts, in SQL."""
 
-from collections.abc import Callable
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, Table, bindparam, case, delete, select
+from sqlalchemy import bindparam, case, delete, select
 
-from parley.adapters.sql.engine.statements import Insert, Statement, Upsert
+from parley.adapters.sql.engine.statements import Statement, Upsert
 from parley.adapters.sql.engine.tables import Id, erased_usage, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 
@@ -17,27 +15,30 @@ _owner = bindparam("owner", type_=erased_usage.c.owner.type)
 _since = bindparam("since", type_=usage_days.c.day.type)
 
 
-def _copied(
-    source: Table, key: ColumnElement[bool], target: Table, name: str, value: Any
-) -> Callable[[Insert], Executable]:
-    """Copy rows by day; of a row that exists already, the larger number of each count remains."""
-
-    def write(insert: Insert) -> Executable:
-        rows = select(value, source.c.day, *(source.c[count] for count in _COUNTS)).where(key, source.c.day >= _since)
-        copied = insert.from_select([name, "day", *_COUNTS], rows)
-        return copied.on_conflict_do_update(
-            index_elements=[name, "day"],
-            set_={
-                count: case((target.c[count] > copied.excluded[count], target.c[count]), else_=copied.excluded[count])
-                for count in _COUNTS
-            },
-        )
-
-    return write
-
-
-_STORE = Upsert(erased_usage, _copied(usage_days, usage_days.c.account_id == _account, erased_usage, "owner", _owner))
-_RESTORE = Upsert(usage_days, _copied(erased_usage, erased_usage.c.owner == _owner, usage_days, "account_id", _account))
+# Copies rows by day; of a row that exists already, the larger number of each count remains.
+_STORE, _RESTORE = (
+    Upsert(
+        target,
+        lambda insert, source=source, target=target, key=key, owner=owner, value=value: (  # type: ignore[misc]  # mypy infers no type for the defaults
+            insert.from_select(
+                [owner, "day", *_COUNTS],
+                select(value, source.c.day, *(source.c[count] for count in _COUNTS)).where(key, source.c.day >= _since),
+            ).on_conflict_do_update(
+                index_elements=[owner, "day"],
+                set_={
+                    count: case(
+                        (target.c[count] > insert.excluded[count], target.c[count]), else_=insert.excluded[count]
+                    )
+                    for count in _COUNTS
+                },
+            )
+        ),
+    )
+    for source, key, target, owner, value in (
+        (usage_days, usage_days.c.account_id == _account, erased_usage, "owner", _owner),
+        (erased_usage, erased_usage.c.owner == _owner, usage_days, "account_id", _account),
+    )
+)
 _FORGET_BEFORE = Statement(delete(erased_usage).where(erased_usage.c.day < bindparam("day")))
 
 
