@@ -88,7 +88,7 @@ async def test_the_request(address: str, sent: dict[str, list[str]]) -> None:
     async with SiteVerifyServer().running() as server, asking(server) as check:
         await check.passes("a&b=c", address=address)
         request = server.requests.get_nowait()
-    assert (request.method, request.path) == ("POST", "/messages")
+    assert (request.method, request.path) == ("POST", "/siteverify")
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     assert parse_qs(request.body.decode()) == {"secret": [SECRET], "response": ["a&b=c"]} | sent
 

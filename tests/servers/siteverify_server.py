@@ -3,26 +3,45 @@
 https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
 """
 
+import asyncio
 import json
 from urllib.parse import parse_qs
 
-from tests.servers.sms_gateway import Request, SmsGateway
+from tests.servers.http_server import HttpServer, head, read_request
+from tests.servers.sms_gateway import Request
 
-SECRET = "1x0000000000000000000000000000000AA"
+SECRET = "1x0000000000000000000000000000000AA"  # noqa: S105  of Turnstile's documentation, for tests
 
 
-class SiteVerifyServer(SmsGateway):
-    """Each of `tokens`, with the host of its page, passes once. `given` replaces the body of every answer."""
+class SiteVerifyServer(HttpServer):
+    """Each of `tokens`, with the host of its page, passes once. `given` replaces the body of every answer.
+
+    While `hanging`, it takes requests and answers none.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.requests: asyncio.Queue[Request] = asyncio.Queue()
         self.status = 200
         self.tokens: dict[str, str] = {}
         self.given: bytes | None = None
+        self.hanging = False
         self._used: set[str] = set()
 
-    def body(self, request: Request) -> bytes:
-        return json.dumps(self._verified(request)).encode() if self.given is None else self.given
+    @property
+    def url(self) -> str:
+        return f"{self.address}/siteverify"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = Request(*await read_request(reader))
+        self.requests.put_nowait(request)
+        if self.hanging:
+            await reader.read()
+            return
+        body = json.dumps(self._verified(request)).encode() if self.given is None else self.given
+        headers = {"Connection": "close", "Content-Type": "application/json", "Content-Length": f"{len(body)}"}
+        writer.write(head(self.status, headers) + body)
+        await writer.drain()
 
     def _verified(self, request: Request) -> dict[str, object]:
         fields = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
