@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from tests.servers.http_server import HttpServer, head, read_request
 from tests.servers.sms_gateway import Request
 
-SECRET = "1x0000000000000000000000000000000AA"  # noqa: S105  of Turnstile's documentation, for tests
+SECRET = "1x0000000000000000000000000000000AA"
 
 
 class SiteVerifyServer(HttpServer):
