@@ -1,6 +1,5 @@
 """The configurations of docs/nginx.md: nginx accepts them, and streams flow through them over TLS."""
 
-import json
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,9 +10,8 @@ import pytest
 import trustme
 
 from tests.debian.nginx import NAME, documented, nginx
+from tests.debian.through_nginx import ByName, streamed_reply
 from tests.e2e.process import Served, free_port, served
-
-WORDS = 40
 
 
 @asynccontextmanager
@@ -29,40 +27,15 @@ async def proxied(folder: Path, *, under_a_path: bool) -> AsyncGenerator[tuple[h
         configuration = documented(under_a_path=under_a_path)
         async with (
             nginx(configuration, ports, ca),
-            httpx.AsyncClient(transport=_ByName(verify=tls), base_url=public, timeout=20) as client,
+            httpx.AsyncClient(transport=ByName(verify=tls), base_url=public, timeout=20) as client,
         ):
             yield client, api, plain
-
-
-class _ByName(httpx.AsyncHTTPTransport):
-    """Connects to this machine for the proxy's name, as a name server would."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.extensions["sni_hostname"] = NAME
-        request.url = request.url.copy_with(host="127.0.0.1")
-        return await super().handle_async_request(request)
 
 
 @pytest.mark.parametrize("under_a_path", [False, True], ids=["whole", "under a path"])
 async def test_a_reply_streams_through_nginx_over_tls(tmp_path: Path, under_a_path: bool) -> None:
     async with proxied(tmp_path, under_a_path=under_a_path) as (client, api, plain):
-        identity = {"email": "mira@example.com"}
-        code = (await client.post("auth/send-otp", json=identity)).json()["otp"]
-        signed_in = (await client.post("auth/verify-otp", json=identity | {"otp": code})).json()
-        client.headers["Authorization"] = f"Bearer {signed_in['access_token']}"
-        room = (await client.post("chatroom", json={"name": "Holiday plans"})).json()["id"]
-        question = " ".join(f"word{number}" for number in range(WORDS))
-        accepted = await client.post(f"chatroom/{room}/message", json={"content": question})
-        assert accepted.headers["location"].startswith(str(client.base_url))
-        text, chunks = "", 0
-        async with client.stream("GET", accepted.json()["stream_url"]) as stream:
-            assert stream.headers["content-type"].startswith("text/event-stream")
-            async for chunk in stream.aiter_text():
-                text, chunks = text + chunk, chunks + 1
-        # Not buffered: the words come one by one.
-        assert chunks > WORDS / 2
-        final = json.loads(text.rpartition("data: ")[2])["message"]
-        assert (final["status"], final["content"]) == ("completed", f"You said: {question}")
+        assert (await streamed_reply(client, "mira@example.com"))["status"] == "completed"
         docs = await client.get("docs")
         assert docs.status_code == 200
         assert (await client.get("docs/start.js")).status_code == 200
