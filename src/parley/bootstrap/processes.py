@@ -1,6 +1,6 @@
 """The processes of parley: the HTTP application, and what runs beside it or in a worker."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -56,12 +56,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         chat=parley.chat,
         sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
         rate_limiter=parley.transport.rate_limiter,
-        health_checks={
-            "database": parley.database.answers,
-            "schema": partial(has_current, parley.database),
-            **parley.transport.health_checks,
-            "leaving": parley.shutdown.not_requested,
-        },
+        health_checks=_health_checks(parley) | {"leaving": parley.shutdown.not_requested},
         public_url=settings.public_url.rstrip("/"),
         frontend_url=settings.frontend_url,
         meter=parley.telemetry.requests,
@@ -73,6 +68,14 @@ def http_ports(parley: Parley) -> HttpPorts:
         webhook_open=bool(settings.stripe_webhook_secret),
         overloaded=parley.loop_lag.overloaded,
     )
+
+
+def _health_checks(parley: Parley) -> dict[str, Callable[[], Awaitable[bool]]]:
+    return {
+        "database": parley.database.answers,
+        "schema": partial(has_current, parley.database),
+        **parley.transport.health_checks,
+    }
 
 
 class _ImmediateQueue:
@@ -115,7 +118,7 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
     Raises SettingsError for a database that parley cannot use.
     """
     async with _opened(parley) as stack:
-        stack.enter_context(parley.telemetry.worker_listener(parley.settings))
+        stack.enter_context(parley.telemetry.worker_listener(parley.settings, _health_checks(parley)))
         await stack.enter_async_context(parley.transport.in_worker())
         for task, ids in parley.transport.own_queues.items():
             worker = InProcessWorker(ids=ids, work=parley.tasks[task], ready=parley.loop_lag.recovered, most=OWN_TASKS)
