@@ -1,11 +1,11 @@
 """The connections between the parts of parley: inside one process, or over Redis."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from parley.adapters.memory.queue import MemoryQueue
@@ -63,7 +63,7 @@ class Transport:
     rate_limiter: RateLimiter
     in_api: Context
     in_worker: Context
-    health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
+    health_checks: Mapping[str, Callable[[], Coroutine[Any, Any, bool | str]]]
     in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
     own_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
@@ -145,7 +145,7 @@ def redis_transport(
         in_api=partial(_running, client, watch.running, pubsub.running, stream.running, cache.running, broker=broker),
         # In a worker taskiq starts the broker and shuts it down.
         in_worker=partial(_running, client, watch.running, pubsub.running, stream.running, signals.running),
-        health_checks={"redis": watch.works},
+        health_checks={"redis": watch.check},
         broker=broker,
         own_queues=own,
         own_limit=own_limit,

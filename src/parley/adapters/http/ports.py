@@ -12,6 +12,11 @@ from parley.core.chat import ChatPorts
 from parley.core.ports import RateLimiter
 
 
+class HealthCheck(Protocol):
+    async def __call__(self) -> bool | str:
+        """Whether a dependency can be used; or, where that is known, one sentence that says why it cannot."""
+
+
 class RequestMeter(Protocol):
     """Counts requests for operators. No method raises an exception."""
 
@@ -46,7 +51,7 @@ class HttpPorts:
     chat: ChatPorts
     sandbox_billing: BillingPorts
     rate_limiter: RateLimiter
-    health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
+    health_checks: Mapping[str, HealthCheck]
     public_url: str
     frontend_url: str
     meter: RequestMeter
