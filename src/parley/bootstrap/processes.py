@@ -20,6 +20,7 @@ from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
 from parley.bootstrap.transport import OWN_TASKS, PROCESS_EVENT, WRITE_REPLY
+from parley.core.health import Check
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 
@@ -56,12 +57,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         chat=parley.chat,
         sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
         rate_limiter=parley.transport.rate_limiter,
-        health_checks={
-            "database": parley.database.answers,
-            "schema": partial(has_current, parley.database),
-            **parley.transport.health_checks,
-            "leaving": parley.shutdown.not_requested,
-        },
+        health_checks=_health_checks(parley) | {"leaving": parley.shutdown.not_requested},
         public_url=settings.public_url.rstrip("/"),
         frontend_url=settings.frontend_url,
         meter=parley.telemetry.requests,
@@ -73,6 +69,14 @@ def http_ports(parley: Parley) -> HttpPorts:
         webhook_open=bool(settings.stripe_webhook_secret),
         overloaded=parley.loop_lag.overloaded,
     )
+
+
+def _health_checks(parley: Parley) -> dict[str, Check]:
+    return {
+        "database": parley.database.answers,
+        "schema": partial(has_current, parley.database),
+        **parley.transport.health_checks,
+    }
 
 
 class _ImmediateQueue:
@@ -115,7 +119,7 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
     Raises SettingsError for a database that parley cannot use.
     """
     async with _opened(parley) as stack:
-        stack.enter_context(parley.telemetry.worker_listener(parley.settings))
+        stack.enter_context(parley.telemetry.worker_listener(parley.settings, _health_checks(parley)))
         await stack.enter_async_context(parley.transport.in_worker())
         for task, ids in parley.transport.own_queues.items():
             worker = InProcessWorker(ids=ids, work=parley.tasks[task], ready=parley.loop_lag.recovered, most=OWN_TASKS)

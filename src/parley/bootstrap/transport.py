@@ -1,11 +1,11 @@
 """The connections between the parts of parley: inside one process, or over Redis."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from parley.adapters.memory.queue import MemoryQueue
@@ -15,6 +15,7 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.sweep import queue_reaches_workers
+from parley.core.health import Checks
 from parley.core.ports import RateLimiter
 from parley.settings import Settings, SettingsError
 
@@ -63,7 +64,7 @@ class Transport:
     rate_limiter: RateLimiter
     in_api: Context
     in_worker: Context
-    health_checks: Mapping[str, Callable[[], Coroutine[Any, Any, bool | str]]]
+    health_checks: Checks
     in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
     own_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)

@@ -35,8 +35,8 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             ge=0,
             le=65_000,
-            description="First port for the metrics of worker processes, each on a port of its own; only this machine "
-            "reaches them unless METRICS_TOKEN is set; 0 is off",
+            description="First port for metrics and health of worker processes, each on a port of its own; only this "
+            "machine reaches them unless METRICS_TOKEN is set; 0 is off",
         ),
     ] = 0
 

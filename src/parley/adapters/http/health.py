@@ -1,6 +1,5 @@
 """Liveness and readiness of this process."""
 
-from asyncio import gather, timeout
 from typing import Annotated, Literal
 
 from litestar import Response, get
@@ -11,10 +10,8 @@ from msgspec import Struct
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import UNAVAILABLE_RETRY_SECONDS
 from parley.adapters.http.openapi.fields import described
-from parley.adapters.http.ports import HealthCheck, Ports
-
-# Shorter than the usual timeout of a probe, so that the probe learns what is down.
-CHECK_SECONDS = 2.0
+from parley.adapters.http.ports import Ports
+from parley.core.health import known_causes, what_is_down
 
 
 class LiveBody(Struct):
@@ -56,22 +53,10 @@ async def is_live() -> LiveBody:
 )
 async def is_ready(ports: Ports) -> Response[ReadyBody]:
     """Checks the database, and Redis if it is used."""
-    results = await gather(*(_in_time(check) for check in ports.health_checks.values()))
-    answers = dict(zip(ports.health_checks, results, strict=True))
-    down = [name for name, answer in answers.items() if answer is not True]
-    causes = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
-    if down:
+    if down := await what_is_down(ports.health_checks):
         return Response(
-            ReadyBody("unavailable", down, causes),
+            ReadyBody("unavailable", list(down), known_causes(down)),
             status_code=503,
             headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)},
         )
     return Response(ReadyBody("ok", []))
-
-
-async def _in_time(check: HealthCheck) -> bool | str:
-    try:
-        async with timeout(CHECK_SECONDS):
-            return await check()
-    except TimeoutError:
-        return False
