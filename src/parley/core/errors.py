@@ -30,6 +30,11 @@ class DomainError(Exception):
     def detail(self) -> str:
         return str(self)
 
+    @property
+    def cause(self) -> str:
+        """Why, in the log; clients do not see it."""
+        return self.code
+
 
 class InvalidInput(DomainError):
     """A value breaks a rule of the core; `field` is its name in the request."""
@@ -66,13 +71,18 @@ class Overloaded(DomainError):
 
 
 class Unavailable(DomainError):
-    """A dependency, such as the database, does not answer."""
+    """A dependency, such as the database, does not answer. `cause` names it and says why, without any value."""
 
     code = "unavailable"
     kind = Kind.UNAVAILABLE
 
-    def __init__(self) -> None:
+    def __init__(self, cause: str = "") -> None:
         super().__init__("A part of the service does not answer. Try again in a moment.")
+        self._cause = cause
+
+    @property
+    def cause(self) -> str:
+        return self._cause or self.code
 
 
 class AccountGone(DomainError):

@@ -8,6 +8,7 @@ from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from msgspec import Struct
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import UNAVAILABLE_RETRY_SECONDS
@@ -57,6 +58,7 @@ async def is_ready(ports: Ports) -> Response[ReadyBody]:
     answers = await gather(*(_in_time(check) for check in ports.health_checks.values()))
     down = [name for name, answer in zip(ports.health_checks, answers, strict=True) if not answer]
     if down:
+        bind_contextvars(cause=f"down: {', '.join(down)}")
         return Response(
             ReadyBody("unavailable", down), status_code=503, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
         )

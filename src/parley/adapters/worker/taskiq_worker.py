@@ -8,6 +8,7 @@ import structlog
 from taskiq import AsyncBroker, TaskiqEvents, TaskiqState
 
 from parley.adapters.worker.log_context import Work
+from parley.core.errors import Unavailable
 
 log = structlog.get_logger("parley.worker")
 
@@ -20,7 +21,7 @@ def serve(
 ) -> None:
     """Register the tasks, each of which takes an id, by name.
 
-    `background` is open while a worker process runs. An exception of a task is logged.
+    `background` is open while a worker process runs. An exception of a task is logged, except Unavailable.
     """
     stack = AsyncExitStack()
 
@@ -40,6 +41,9 @@ def _task(name: str, work: Work) -> Callable[[str], Awaitable[None]]:
     async def do(id_: str) -> None:
         try:
             await work(UUID(id_))
+        except Unavailable:
+            # Whatever noticed the outage logs it.
+            pass
         except Exception:
             # The work itself is in the database, where the sweeper finds it again.
             log.exception("task_crashed", task=name, id=id_)
