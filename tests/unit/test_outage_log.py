@@ -31,6 +31,8 @@ def test_outage_is_logged_at_its_begin_and_at_its_end(clock: Monotonic, outage: 
             outage.failed("is shutting down")
             clock.seconds += 1
         assert outage.is_unavailable
+        outage.succeeded()
+        clock.seconds += SETTLED_SECONDS
         for _ in range(3):
             outage.succeeded()
         assert not outage.is_unavailable

@@ -8,17 +8,24 @@ from sqlalchemy.engine import make_url
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.outages import DatabaseOutages
 from parley.adapters.sql.engine.schema import current_revision, migrate, require_this_revision
 from parley.adapters.sql.engine.sqlite_file import inspect_file
+from parley.adapters.sql.engine.trial import try_statements
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
 from parley.settings import Settings, SettingsError
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, outages: DatabaseOutages | None = None) -> Database:
     """Connects at the first use. Raises SettingsError for an address that cannot be a database's."""
     try:
-        return Database(settings.database_url)
+        return Database(
+            settings.database_url,
+            connections=settings.database_connections,
+            idle_seconds=settings.database_idle_seconds,
+            outages=outages,
+        )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
 
@@ -60,6 +67,13 @@ async def require_schema(settings: Settings, database: Database) -> None:
     """Raises SettingsError unless the database has the schema of this version."""
     with _operator_errors(settings):
         require_this_revision(await _revision(settings, database))
+
+
+async def try_database(settings: Settings, database: Database) -> None:
+    """Do with PostgreSQL what parley does. Raises SettingsError for what would not work."""
+    if not _sqlite_file(settings):
+        with _operator_errors(settings):
+            await try_statements(database)
 
 
 async def schema_revision(settings: Settings, database: Database) -> str | None:

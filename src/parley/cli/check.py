@@ -10,7 +10,14 @@ from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
-from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
+from parley.bootstrap.database import (
+    database_name,
+    exclusive_use,
+    open_database,
+    require_schema,
+    schema_revision,
+    try_database,
+)
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
@@ -73,6 +80,7 @@ async def _database(settings: Settings) -> Finding:
         revision = await schema_revision(settings, database)
         if revision != REVISION and not settings.database_url.startswith("sqlite"):
             await require_schema(settings, database)
+        await try_database(settings, database)
     except SettingsError as error:
         return Finding("DATABASE_URL", False, str(error).removeprefix("DATABASE_URL: "))
     finally:

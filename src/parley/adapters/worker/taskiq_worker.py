@@ -1,5 +1,6 @@
 """A worker's work as taskiq tasks."""
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from uuid import UUID
@@ -26,7 +27,12 @@ def serve(
     stack = AsyncExitStack()
 
     async def start(_: TaskiqState) -> None:
-        await stack.enter_async_context(background())
+        try:
+            await stack.enter_async_context(background())
+        except Exception:
+            # Python would write the traceback as plain text.
+            log.exception("worker_crashed")
+            sys.exit(1)
 
     async def stop(_: TaskiqState) -> None:
         await stack.aclose()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import TypeVar
+from uuid import uuid4
 
 from sqlalchemy import Connection, NullPool, create_engine, event, make_url
 
@@ -10,6 +11,8 @@ from parley.adapters.sql.engine import sqlite
 from parley.adapters.sql.engine.postgresql_url import read_url
 
 _Result = TypeVar("_Result")
+# Of the server's defaults. LOCAL ends with the transaction, so a pooler may be in between.
+_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
 
 async def run_step(url: str, step: Callable[[Connection], _Result]) -> _Result:
@@ -41,12 +44,20 @@ async def _on_postgresql(url: str, step: Callable[[Connection], _Result]) -> _Re
     address = read_url(url)
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: open_driver(address, statement_seconds=None),
+        connect_args={
+            "async_creator_fn": lambda *_, **__: open_driver(address, statement_seconds=None),
+            # A pooler may give this connection one whose statements have asyncpg's names already.
+            "prepared_statement_name_func": lambda: f"parley_{uuid4()}",
+        },
         poolclass=NullPool,
         hide_parameters=True,
+        # Under a stricter level a step that waited for another process' would not see what that one did.
+        isolation_level="READ COMMITTED",
     )
     try:
         async with engine.begin() as connection:
+            for limit in _LIMITS:
+                await connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
             return await connection.run_sync(step)
     finally:
         await engine.dispose()
