@@ -77,6 +77,6 @@ def stripe_payments(settings: Settings) -> PaymentProvider:
         secret_key=settings.stripe_secret_key,
         # Without a webhook secret the endpoint is off, and no signature may be valid.
         webhook_secret=settings.stripe_webhook_secret or secrets.token_hex(),
-        price_id=settings.stripe_price_id,
+        price_ids=settings.stripe_price_id,
         api_base=settings.stripe_api_base,
     )

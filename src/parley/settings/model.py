@@ -297,7 +297,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             description="Signing secret of the webhook endpoint POST /webhook/stripe, which is off while this is unset"
         ),
     ] = ""
-    stripe_price_id: Annotated[str, Meta(description="Id of the recurring price of the Pro plan")] = ""
+    stripe_price_id: Annotated[
+        Words,
+        Meta(description="Id of the recurring price of the Pro plan; earlier prices that still count follow it"),
+    ] = ()
     stripe_api_base: Annotated[str, Meta(description="URL of the Stripe API, for tests")] = ""
     subscription_grace_days: Annotated[
         int, Meta(ge=0, le=365, description="Days for which a subscription still counts after a failed payment")
