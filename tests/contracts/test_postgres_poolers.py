@@ -80,14 +80,20 @@ async def test_trial_passes_with_and_without_a_pooler():
 
 
 async def test_parameter_that_a_pooler_refuses_is_told():
-    async with migrated_database() as url, pooled(url) as pooler:
-        async with opened(f"{pooler.url}{WITHOUT_CACHE}&search_path=public") as database:
-            with pytest.raises(DatabaseUnusable, match="ignore_startup_parameters"), driver_errors_explained():
-                await try_statements(database)
+    async with (
+        migrated_database() as url,
+        pooled(url) as pooler,
+        opened(f"{pooler.url}{WITHOUT_CACHE}&search_path=public") as database,
+    ):
+        with pytest.raises(DatabaseUnusable, match="ignore_startup_parameters"), driver_errors_explained():
+            await try_statements(database)
 
 
 async def test_full_pooler_is_waited_for():
-    async with migrated_database() as url, pooled(url, most=2) as pooler:
-        async with opened(pooler.url + WITHOUT_CACHE) as database:
-            await asyncio.gather(*(add(database, number) for number in range(20)))
-            assert database.open_connections <= 2
+    async with (
+        migrated_database() as url,
+        pooled(url, most=2) as pooler,
+        opened(pooler.url + WITHOUT_CACHE) as database,
+    ):
+        await asyncio.gather(*(add(database, number) for number in range(20)))
+        assert database.open_connections <= 2

@@ -120,9 +120,8 @@ async def test_the_log_line_of_a_request_has_the_account(site: Site, logs: Logs)
 
 async def test_the_log_line_of_a_503_has_its_cause_and_the_answer_has_not(site: Site, clock: Clock, logs: Logs) -> None:
     mira = await site.person()
-    clock.fault = Unavailable("the database is shutting down")
+    clock.fault_once = Unavailable("the database is shutting down")
     answer = await mira.get("/chatroom")
-    clock.fault = None
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "shutting down" not in answer.text
     assert int(answer.headers["retry-after"]) > 0

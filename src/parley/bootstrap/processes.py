@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from parley.adapters.http.app import create_app, create_litestar
@@ -55,7 +54,7 @@ def _with_plain_refusal(app: ASGIApp) -> ASGIApp:
                 message = {**message, "message": f"parley: {reason}"}
             await send(message)
 
-        await app(scope, receive, send_plainly if scope["type"] == ScopeType.LIFESPAN else send)
+        await app(scope, receive, send_plainly if scope["type"] == "lifespan" else send)
 
     return serve
 

@@ -49,6 +49,7 @@ async def check_start(settings: Settings) -> None:
     database = open_database(settings)
     try:
         await require_schema(settings, database)
+        await try_database(settings, database)
     finally:
         await database.close()
 
@@ -79,19 +80,22 @@ async def _database(settings: Settings) -> Finding:
     database = open_database(settings)
     try:
         revision = await schema_revision(settings, database)
-        if revision != REVISION and not settings.database_url.startswith("sqlite"):
+        if not settings.database_url.startswith("sqlite"):
             await require_schema(settings, database)
         await try_database(settings, database)
     except SettingsError as error:
         return Finding("DATABASE_URL", False, str(error).removeprefix("DATABASE_URL: "))
     finally:
         await database.close()
-    when = (
-        "has the schema of this version"
-        if revision == REVISION
-        else "gets the schema of this version at the next start"
-    )
-    return Finding("DATABASE_URL", True, f"{database_name(settings)} {when}")
+    return Finding("DATABASE_URL", True, f"{database_name(settings)} {_schema(revision)}")
+
+
+def _schema(revision: str | None) -> str:
+    if revision is None or revision < REVISION:
+        return "gets the schema of this version at the next start"
+    if revision > REVISION:
+        return "has the schema of a newer version, which this version works with"
+    return "has the schema of this version"
 
 
 async def _redis(settings: Settings) -> Finding:

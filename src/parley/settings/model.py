@@ -78,17 +78,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = "sqlite:///parley.db"
     database_connections: Annotated[
-        int,
-        Meta(
-            ge=2,
-            le=1_000,
-            description="Largest number of connections of one process to PostgreSQL; all processes together must leave "
-            "some of the server's max_connections to others",
-        ),
+        int, Meta(ge=2, le=1_000, description="Most connections of a process to PostgreSQL")
     ] = 15
-    database_idle_seconds: Annotated[
-        Seconds, Meta(description="Time after which a connection to PostgreSQL that is not used is closed")
-    ] = 10.0
+    database_idle_seconds: Annotated[Seconds, Meta(description="Time until an unused one of them is closed")] = 10.0
     redis_url: Annotated[
         str, Meta(description="redis://host:6379/0, for several processes and separate workers; needs PostgreSQL")
     ] = ""

@@ -22,7 +22,10 @@ class Ids(Protocol):
 
 
 class InProcessWorker:
-    """Takes ids and does their work, up to MOST_AT_ONCE concurrently. An exception of the work is logged, except Unavailable."""
+    """Takes ids and does their work, up to MOST_AT_ONCE concurrently.
+
+    An exception of the work is logged, except Unavailable.
+    """
 
     def __init__(
         self,

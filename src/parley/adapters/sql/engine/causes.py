@@ -89,12 +89,8 @@ def cause_of_state(state: str, message: str = "") -> str | None:
 
 def cause_of_connecting(error: BaseException) -> str:
     """The sentence of an OSError, of which TLS's are some."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in {_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH}:
-            return "has a certificate for another name: write the server in DATABASE_URL as its certificate names it"
-        return "has a certificate that is not trusted: name the file of its authority as sslrootcert in DATABASE_URL"
     if isinstance(error, ssl.SSLError):
-        return "cannot be reached by TLS: its server and this machine share no version or cipher, or it needs sslcert"
+        return _cause_of_tls(error)
     if isinstance(error, socket.gaierror):
         return "is on a host that is not known: correct its name in DATABASE_URL"
     if isinstance(error, TimeoutError):
@@ -102,6 +98,14 @@ def cause_of_connecting(error: BaseException) -> str:
     if "rejected SSL upgrade" in str(error):
         return "does not speak TLS: switch ssl on at the server, or change sslmode in DATABASE_URL"
     return _cause_of_errno(error)
+
+
+def _cause_of_tls(error: ssl.SSLError) -> str:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return "cannot be reached by TLS: its server and this machine share no version or cipher, or it needs sslcert"
+    if error.verify_code in {_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH}:
+        return "has a certificate for another name: write the server in DATABASE_URL as its certificate names it"
+    return "has a certificate that is not trusted: name the file of its authority as sslrootcert in DATABASE_URL"
 
 
 def _cause_of_errno(error: BaseException) -> str:

@@ -87,8 +87,8 @@ class Transaction:
 class Database:
     """One database by its URL. Connections come with their first use; `close` it in the same event loop.
 
-    On PostgreSQL there are up to `connections`, closed when idle for `idle_seconds`, and `statement_seconds` bounds each
-    statement, the silence of a lost server with it; None is no bound. Raises DatabaseUrlInvalid.
+    On PostgreSQL there are up to `connections`, closed when idle for `idle_seconds`, and `statement_seconds` bounds
+    each statement, the silence of a lost server with it; None is no bound. Raises DatabaseUrlInvalid.
     """
 
     def __init__(

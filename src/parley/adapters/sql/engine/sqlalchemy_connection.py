@@ -1,14 +1,18 @@
 """A connection by SQLAlchemy's engine, for migrations: alembic and `create_all` need one, and nothing else does."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection, NullPool, create_engine, event, make_url
 
 from parley.adapters.sql.engine import sqlite
 from parley.adapters.sql.engine.postgresql_url import read_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _Result = TypeVar("_Result")
 # Of the server's defaults. LOCAL ends with the transaction, so a pooler may be in between.
@@ -36,6 +40,13 @@ def _on_sqlite(url: str, step: Callable[[Connection], _Result]) -> _Result:
 
 
 async def _on_postgresql(url: str, step: Callable[[Connection], _Result]) -> _Result:
+    async with postgresql_transaction(url) as connection:
+        return await connection.run_sync(step)
+
+
+@asynccontextmanager
+async def postgresql_transaction(url: str) -> AsyncGenerator["AsyncConnection", None]:
+    """A transaction of PostgreSQL, committed at its end unless that is an exception. It has no time limit."""
     # Embedded processes need neither.
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
@@ -58,6 +69,6 @@ async def _on_postgresql(url: str, step: Callable[[Connection], _Result]) -> _Re
         async with engine.begin() as connection:
             for limit in _LIMITS:
                 await connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
-            return await connection.run_sync(step)
+            yield connection
     finally:
         await engine.dispose()

@@ -1,4 +1,4 @@
-"""Trying what parley does with a database, for `parley check`: that it answers says little of whether it can be used."""
+"""Trying what parley does with a database: that it answers says little of whether it can be used."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -60,4 +60,6 @@ async def _require_rights(database: Database) -> None:
     async with database.transaction(read_only=True) as transaction:
         missing = set(await transaction.scalars(_WITHOUT_RIGHTS)) & metadata.tables.keys()
     if missing:
-        raise StatementsRefused(f"does not let this user use the table {min(missing)}: grant it {_RIGHTS} on all tables")
+        raise StatementsRefused(
+            f"does not let this user use the table {min(missing)}: grant it {_RIGHTS} on all tables"
+        )
