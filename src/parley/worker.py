@@ -1,10 +1,10 @@
 """The broker for workers, `taskiq worker parley.worker:broker`, with settings from the environment."""
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from parley.runtime.gc_tuning import tuned_garbage_collection
+from parley.runtime.settings_errors import exit_on_settings_error
 from parley.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -27,8 +27,5 @@ def worker_broker() -> "AsyncBroker":
     return parley.transport.broker
 
 
-try:
-    with tuned_garbage_collection():
-        broker = worker_broker()
-except SettingsError as error:
-    sys.exit(f"parley: {error}")
+with exit_on_settings_error(), tuned_garbage_collection():
+    broker = worker_broker()

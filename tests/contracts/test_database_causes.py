@@ -21,8 +21,9 @@ from parley.adapters.sql.engine.failures import (
 )
 from parley.adapters.sql.engine.outages import DatabaseOutages
 from parley.adapters.sql.engine.statements import Statement
+from parley.bootstrap.database import check_database
 from parley.cli.admin import migrate_database
-from parley.cli.check import check_everything, check_start
+from parley.cli.check import check_everything
 from parley.runtime.outage_log import OutageLog
 from parley.settings import Settings, SettingsError, read_settings
 from tests.contracts.postgres_fixtures import migrated_database
@@ -99,7 +100,7 @@ async def test_commands_say_why_in_a_sentence_of_its_own(server: PostgresServer,
     said = [await sentence_of(migrate_database, settings), *(finding.detail for finding in checked)]
     # A reader may look whether there are tables, and finds none.
     if wrong.__name__ and "read-only" not in sentence and "rights" not in sentence:
-        said.append(await sentence_of(check_start, settings))
+        said.append(await sentence_of(check_database, settings))
     for each in said[:1] if "read-only" in sentence or "rights" in sentence else said:
         assert sentence in each
         assert "right" not in each or "rights" in each
@@ -117,7 +118,7 @@ async def test_start_and_check_try_to_write(right: str, sentence: str) -> None:
             else:
                 run_sql(url, f"GRANT SELECT ON alembic_version, schema_compatibility TO {name}")
             settings = settings_of(user(name)(url))
-            assert sentence in await sentence_of(check_start, settings)
+            assert sentence in await sentence_of(check_database, settings)
             [finding] = [each for each in await check_everything(settings) if each.subject == "DATABASE_URL"]
             assert not finding.ok
             assert sentence in finding.detail
@@ -232,7 +233,7 @@ async def test_certificate_that_does_not_fit_has_its_sentence(
     authority = (served if trusted else unknown).authority_file
     async with tls_server(served) as port:
         url = f"postgresql://parley@127.0.0.1:{port}/parley?sslmode=verify-full&sslrootcert={authority}"
-        assert sentence in await sentence_of(check_start, settings_of(url))
+        assert sentence in await sentence_of(check_database, settings_of(url))
 
 
 def _made(folder: Path, *names: str) -> Certificates:

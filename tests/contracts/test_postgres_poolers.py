@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, make_url, text
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import current_revision, migrate
+from parley.adapters.sql.engine.migrate import current_revision, migrate
 from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import REVISION, signups
 from parley.adapters.sql.engine.trial import try_statements

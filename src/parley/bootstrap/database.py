@@ -10,8 +10,8 @@ from sqlalchemy.engine import make_url
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_revision
 from parley.adapters.sql.engine.outages import DatabaseOutages
-from parley.adapters.sql.engine.schema import current_revision, migrate, require_revision
 from parley.adapters.sql.engine.sqlite_file import inspect_file
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.trial import try_statements
@@ -55,6 +55,22 @@ def exclusive_use(settings: Settings, name: str = "DATABASE_URL") -> Generator[N
                 inspect_file(file)
                 stack.enter_context(lock_sqlite_file(file))
         yield
+
+
+async def check_database(settings: Settings) -> None:
+    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable.
+
+    Servers report an error of the application's start with a traceback, so this is called before they run.
+    """
+    with exclusive_use(settings):
+        if _sqlite_file(settings):
+            return
+    database = open_database(settings)
+    try:
+        await require_schema(settings, database)
+        await try_database(settings, database)
+    finally:
+        await database.close()
 
 
 async def prepare_schema(settings: Settings, database: Database) -> None:

@@ -11,14 +11,7 @@ from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
-from parley.bootstrap.database import (
-    database_name,
-    exclusive_use,
-    open_database,
-    require_schema,
-    schema_revision,
-    try_database,
-)
+from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
@@ -39,19 +32,6 @@ class Finding:
     subject: str
     ok: bool
     detail: str
-
-
-async def check_start(settings: Settings) -> None:
-    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable."""
-    with exclusive_use(settings):
-        if settings.database_url.startswith("sqlite"):
-            return
-    database = open_database(settings)
-    try:
-        await require_schema(settings, database)
-        await try_database(settings, database)
-    finally:
-        await database.close()
 
 
 async def check_everything(settings: Settings) -> list[Finding]:

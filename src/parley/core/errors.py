@@ -19,16 +19,18 @@ class Kind(Enum):
 class DomainError(Exception):
     """An error that a client can read and act on.
 
-    `code` is stable and machine-readable; the message is one sentence for a person. Neither contains a secret, another
+    `code` is stable and machine-readable; `detail` is one sentence for a person. Neither contains a secret, another
     account's data, or text of a vendor or database.
     """
 
     code: ClassVar[str]
     kind: ClassVar[Kind]
+    # A class sets it whose message is always the same.
+    detail: str
 
-    @property
-    def detail(self) -> str:
-        return str(self)
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = self.detail if detail is None else detail
+        super().__init__(self.detail)
 
     @property
     def cause(self) -> str:
@@ -75,9 +77,10 @@ class Unavailable(DomainError):
 
     code = "unavailable"
     kind = Kind.UNAVAILABLE
+    detail = "A part of the service does not answer. Try again in a moment."
 
     def __init__(self, cause: str = "") -> None:
-        super().__init__("A part of the service does not answer. Try again in a moment.")
+        super().__init__()
         self._cause = cause
 
     @property
@@ -90,6 +93,4 @@ class AccountGone(DomainError):
 
     code = "account_gone"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("This account does not exist any more.")
+    detail = "This account does not exist any more."

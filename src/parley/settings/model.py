@@ -7,24 +7,10 @@ from msgspec import Meta
 
 # The bounds are far above sensible values, so that a mistake such as inf is refused.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Number = Annotated[int, Meta(ge=1, le=1_000_000)]
+NumberOrZero = Annotated[int, Meta(ge=0, le=1_000_000)]
+Days = Annotated[int, Meta(ge=1, le=36_500)]
 Words = tuple[str, ...]
-
-SECRETS = frozenset(
-    {
-        "DATABASE_URL",
-        "REDIS_URL",
-        "JWT_SECRET",
-        "METRICS_TOKEN",
-        "SMTP_PASSWORD",
-        "SMS_WEBHOOK_URL",
-        "SMS_WEBHOOK_TOKEN",
-        "STRIPE_SECRET_KEY",
-        "STRIPE_WEBHOOK_SECRET",
-        "GEMINI_API_KEY",
-        "OPENAI_API_KEY",
-        "GROQ_API_KEY",
-    }
-)
 
 
 class SettingsError(Exception):
@@ -42,6 +28,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def proxies(self) -> Words:
         """The trusted proxies; none of them for TRUSTED_PROXIES=none."""
         return () if self.trusted_proxies == ("none",) else self.trusted_proxies
+
+    @property
+    def providers(self) -> Words:
+        """The model providers that are turned on."""
+        return tuple(name for name, switches in _PROVIDERS.items() if any(getattr(self, each) for each in switches))
 
     @property
     def docs_served(self) -> bool:
@@ -95,13 +86,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int, Meta(ge=1, le=1_440, description="Lifetime of an access token, in minutes; a day at most")
     ] = 15
     refresh_token_expire_days: Annotated[
-        int, Meta(ge=1, le=36_500, description="Lifetime of a session that is not refreshed, in days")
+        Days, Meta(description="Lifetime of a session that is not refreshed, in days")
     ] = 30
     session_max_days: Annotated[
-        int,
-        Meta(
-            ge=1, le=36_500, description="Days from a sign-in to the end of its session, however often it is refreshed"
-        ),
+        Days,
+        Meta(description="Days from a sign-in to the end of its session, however often it is refreshed"),
     ] = 365
     public_url: Annotated[
         str, Meta(description="URL at which clients reach this API; unset: links in responses are paths")
@@ -117,18 +106,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ()
     max_connections: Annotated[
-        int,
+        NumberOrZero,
         Meta(
-            ge=0,
-            le=1_000_000,
             description="Largest number of open connections of one API process; 0 is as many as the system allows",
         ),
     ] = 10_000
     max_connections_per_address: Annotated[
-        int,
+        NumberOrZero,
         Meta(
-            ge=0,
-            le=1_000_000,
             description="Largest number of them from one client address; proxies and this machine have no such limit; "
             "0 is no limit",
         ),
@@ -165,23 +150,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     otp_resend_seconds: Annotated[
         int, Meta(ge=0, le=86_400, description="Shortest time between two codes for one identity")
     ] = 60
-    otp_max_sends_per_hour: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Largest number of codes per hour for one identity")
-    ] = 5
+    otp_max_sends_per_hour: Annotated[Number, Meta(description="Largest number of codes per hour for one identity")] = 5
     auth_requests_per_minute: Annotated[
-        int,
+        NumberOrZero,
         Meta(
-            ge=0,
-            le=1_000_000,
             description="Largest number of calls to the public auth endpoints per minute from one address; 0 is no "
             "limit, refused in production",
         ),
     ] = 60
     password_attempts_per_hour: Annotated[
-        int,
+        NumberOrZero,
         Meta(
-            ge=0,
-            le=1_000_000,
             description="Largest number of password attempts, and of sign-ups, per hour for one identity from one "
             "network or known device; 0 is no limit, refused in production",
         ),
@@ -273,9 +252,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "longer renews its lease"
         ),
     ] = 15.0
-    max_pending_replies: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Largest number of unfinished replies of one account")
-    ] = 20
+    max_pending_replies: Annotated[Number, Meta(description="Largest number of unfinished replies of one account")] = 20
 
     basic_daily_limit: Annotated[
         int, Meta(ge=0, le=1_000_000_000, description="Number of messages per UTC day on the Basic plan")
@@ -300,3 +277,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     chatroom_cache_seconds: Annotated[
         float, Meta(ge=0, le=31_536_000, description="Longest lifetime of a cached list of rooms; 0 is no cache")
     ] = 600.0
+
+
+# Read from files too, and never shown. By their names, so that no new secret is forgotten.
+SECRETS = frozenset(
+    name.upper()
+    for name in Settings.__struct_fields__
+    if name.endswith(("_key", "_password", "_secret", "_token"))
+    or name in {"database_url", "redis_url", "sms_webhook_url"}
+)
+
+_UNSET = {field.name for field in msgspec.structs.fields(Settings) if field.default == ""}
+# What turns each on: its key, or its address where none is preset, since a server of one's own may need no key.
+_PROVIDERS = {
+    name.removesuffix("_api_key"): _UNSET & {name, name.replace("_api_key", "_base_url")}
+    for name in Settings.__struct_fields__
+    if name.endswith("_api_key")
+}

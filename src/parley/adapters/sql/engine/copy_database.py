@@ -13,7 +13,7 @@ from sqlalchemy import Table, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from parley.adapters.sql.engine.failures import postgresql_failure
-from parley.adapters.sql.engine.schema import bring_up_to_date
+from parley.adapters.sql.engine.migrate import bring_up_to_date
 from parley.adapters.sql.engine.sqlalchemy_connection import postgresql_transaction
 from parley.adapters.sql.engine.sqlite_file import read_only_connection
 from parley.adapters.sql.engine.statements import SQLITE, Statement

@@ -52,7 +52,7 @@ class Pool(Generic[AnyConnection]):
 
     A caller that waits for more than `wait_seconds` gets Unavailable, also while the server has no connection left:
     those that this pool has serve everyone until then. Connections older than `recycle_seconds` are replaced, and one
-    that is idle for `idle_seconds` is closed. None is no bound.
+    that is idle for `idle_seconds` is closed. None means no limit.
     """
 
     def __init__(

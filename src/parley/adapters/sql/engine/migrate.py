@@ -54,11 +54,6 @@ async def current_revision(database: Database) -> str | None:
     return revision_of(tables, versions, compatible)
 
 
-async def require_current(database: Database) -> None:
-    """Raises DatabaseUnusable unless this version works with the schema of the database."""
-    require_revision(await current_revision(database))
-
-
 def require_revision(revision: str | None) -> None:
     """Raises DatabaseUnusable for no schema and for an older one than this version's."""
     if revision is None:
@@ -70,7 +65,7 @@ def require_revision(revision: str | None) -> None:
 async def has_current(database: Database) -> bool:
     """False when this version does not work with the schema, or it is another application's.
 
-    Whether the database answers, and has any schema, is another health check.
+    Other health checks report a database that does not answer or is empty.
     """
     try:
         revision = await current_revision(database)
