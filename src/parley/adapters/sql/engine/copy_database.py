@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import Table, exists, func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from parley.adapters.sql.engine.failures import postgresql_failure
 from parley.adapters.sql.engine.migrate import bring_up_to_date
@@ -19,6 +18,9 @@ from parley.adapters.sql.engine.sqlite_file import read_only_connection
 from parley.adapters.sql.engine.statements import SQLITE, Statement
 from parley.adapters.sql.engine.tables import leases, metadata, schema_compatibility
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
+
+if TYPE_CHECKING:
+    from parley.adapters.sql.engine.sqlalchemy_connection import AsyncConnection
 
 # So many rows are in memory at once; one may be a message of 32,000 characters.
 BATCH = 500
@@ -55,7 +57,7 @@ async def copy_database(source: Path, target: str, report: Callable[[Progress], 
         await connection.execute(text("ANALYZE"))
 
 
-async def _require_empty(connection: AsyncConnection, tables: list[Table]) -> None:
+async def _require_empty(connection: "AsyncConnection", tables: list[Table]) -> None:
     names = ", ".join(table.name for table in tables)
     # Processes that use the target already must not add rows now.
     await connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
@@ -65,7 +67,7 @@ async def _require_empty(connection: AsyncConnection, tables: list[Table]) -> No
 
 
 async def _copy_table(
-    file: sqlite3.Connection, connection: AsyncConnection, table: Table, report: Callable[[Progress], None]
+    file: sqlite3.Connection, connection: "AsyncConnection", table: Table, report: Callable[[Progress], None]
 ) -> None:
     count = select(func.count()).select_from(table)
     (total,) = file.execute(Statement(count).compiled(SQLITE).text).fetchone()
