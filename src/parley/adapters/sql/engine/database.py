@@ -124,7 +124,8 @@ class Database:
     async def transaction(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[Transaction, None]:
         """A transaction, rolled back at the end unless it was committed.
 
-        A `single` one is for a step that is one statement where `one_statement_suffices`, and has no BEGIN there.
+        A `single` one is for a step that is one statement where `one_statement_suffices`, and has no BEGIN there unless
+        the server's default level asks for one. It is committed at its end.
 
         Reads need no common snapshot, so a read-only transaction omits BEGIN and ROLLBACK, and each read is one round
         trip. Raises what the methods of Transaction do.
@@ -136,6 +137,8 @@ class Database:
                 begin = not read_only and not (single and self._dialect is POSTGRESQL)
                 transaction = Transaction(connection, self._dialect, begin=begin)
                 yield transaction
+                if single:
+                    await transaction.commit()
             finally:
                 await pool.release(connection)
         except DatabaseUnavailable as failure:
