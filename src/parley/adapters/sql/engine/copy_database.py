@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 from sqlalchemy import Table, exists, func, select, text
@@ -19,8 +19,7 @@ from parley.adapters.sql.engine.statements import SQLITE, Statement
 from parley.adapters.sql.engine.tables import leases, metadata, schema_compatibility
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
 
-if TYPE_CHECKING:
-    from parley.adapters.sql.engine.sqlalchemy_connection import AsyncConnection
+Connection = Any  # SQLAlchemy's AsyncConnection, which only `postgresql_transaction` may import
 
 # So many rows are in memory at once; one may be a message of 32,000 characters.
 BATCH = 500
@@ -57,7 +56,7 @@ async def copy_database(source: Path, target: str, report: Callable[[Progress], 
         await connection.execute(text("ANALYZE"))
 
 
-async def _require_empty(connection: "AsyncConnection", tables: list[Table]) -> None:
+async def _require_empty(connection: Connection, tables: list[Table]) -> None:
     names = ", ".join(table.name for table in tables)
     # Processes that use the target already must not add rows now.
     await connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
@@ -67,7 +66,7 @@ async def _require_empty(connection: "AsyncConnection", tables: list[Table]) -> 
 
 
 async def _copy_table(
-    file: sqlite3.Connection, connection: "AsyncConnection", table: Table, report: Callable[[Progress], None]
+    file: sqlite3.Connection, connection: Connection, table: Table, report: Callable[[Progress], None]
 ) -> None:
     count = select(func.count()).select_from(table)
     (total,) = file.execute(Statement(count).compiled(SQLITE).text).fetchone()
