@@ -1,4 +1,4 @@
-"""Workers inside the API process, for the embedded mode."""
+"""Work on ids in memory: of the embedded mode in the API process, and of a worker that its queue does not reach."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,10 +22,7 @@ class Ids(Protocol):
 
 
 class InProcessWorker:
-    """Takes ids and does their work, up to MOST_AT_ONCE concurrently.
-
-    An exception of the work is logged, except Unavailable.
-    """
+    """Takes ids and does their work, up to `most` concurrently. An exception of the work is logged, except Unavailable."""
 
     def __init__(
         self,
@@ -33,12 +30,13 @@ class InProcessWorker:
         ids: Ids,
         work: Callable[[UUID], Awaitable[None]],
         ready: Callable[[], Awaitable[None]] | None = None,
+        most: int = MOST_AT_ONCE,
     ) -> None:
         """`ready` is awaited before each id is taken."""
         self._ready = ready
         self._ids = ids
         self._work = work
-        self._free = asyncio.Semaphore(MOST_AT_ONCE)
+        self._free = asyncio.Semaphore(most)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:

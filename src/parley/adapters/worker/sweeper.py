@@ -80,7 +80,8 @@ class Sweeper:
                     log.info("sweep_works_again", sweep=sweep.name, failures=failures)
                     failures, last_failure = 0, None
                 if found:
-                    log.info("swept", sweep=sweep.name, found=found)
+                    # A line a second in an outage of the queue; the metrics have the number.
+                    log.debug("swept", sweep=sweep.name, found=found)
             with suppress(TimeoutError):
                 async with asyncio.timeout(sweep.seconds):
                     await stopping.wait()
