@@ -8,7 +8,7 @@ from uuid import UUID
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
-from parley.bootstrap.accounts import otp_senders
+from parley.bootstrap.accounts import human_checks, mobile_numbers, otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
 from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
@@ -18,7 +18,7 @@ from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
-from parley.core.errors import DomainError
+from parley.core.errors import DomainError, Unavailable
 from parley.settings import Settings, SettingsError
 
 # A webhook event that has waited longer is stuck.
@@ -43,6 +43,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         await _redis(settings),
         *await _models(settings),
         *await _senders(settings),
+        *await _human_check(settings),
         await _payments(settings),
         *await _stored_payments(settings),
     ]
@@ -101,6 +102,24 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
     finally:
         await sender.close()
     return Finding(name, True, "the server answers; nothing was sent")
+
+
+async def _human_check(settings: Settings) -> list[Finding]:
+    try:
+        checks = human_checks(settings)
+        mobile_numbers(settings)
+    except SettingsError as error:
+        setting, _, fault = str(error).partition(": ")
+        return [Finding(setting, False, fault)]
+    if checks is None:
+        return []
+    try:
+        await checks.check.check()
+    except Unavailable:
+        return [Finding("HUMAN_CHECK", False, "its server does not answer, or refuses HUMAN_CHECK_SECRET: see the log")]
+    finally:
+        await checks.check.close()
+    return [Finding("HUMAN_CHECK", True, f"its server answers; asked for by {', '.join(settings.human_check)}")]
 
 
 async def _payments(settings: Settings) -> Finding:

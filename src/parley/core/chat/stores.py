@@ -123,6 +123,7 @@ class Replies(Protocol):
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Write parts, status, usage and the claim's model, count the tokens, and uncount a failed reply's message.
 
+        The message of an `is_refusal` is uncounted only MOST_RETURNED_REFUSALS times a day of an account.
         False, with nothing changed, if the claim was overtaken or the reply was deleted.
         """
 
