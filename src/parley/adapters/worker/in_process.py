@@ -22,7 +22,7 @@ class Ids(Protocol):
 
 
 class InProcessWorker:
-    """Takes ids and does their work, up to `most` concurrently. An exception of the work is logged, except Unavailable."""
+    """Takes ids and does their work, up to `most` concurrently. Its exceptions but Unavailable are logged."""
 
     def __init__(
         self,
