@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from msgspec import Struct
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import UNAVAILABLE_RETRY_SECONDS
@@ -54,6 +55,7 @@ async def is_live() -> LiveBody:
 async def is_ready(ports: Ports) -> Response[ReadyBody]:
     """Checks the database, and Redis if it is used."""
     if down := await what_is_down(ports.health_checks):
+        bind_contextvars(cause=f"down: {', '.join(down)}")
         return Response(
             ReadyBody("unavailable", list(down), known_causes(down)),
             status_code=503,
