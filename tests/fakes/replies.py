@@ -85,6 +85,12 @@ class FakeReplies:
         self._change(claim.reply_id, claimable_in=0)
         return True
 
+    async def excuse(self, claim: Claim) -> None:
+        message = self._tables.messages.get(claim.reply_id)
+        if message is not None and not message.status.ended and message.attempt > claim.attempt:
+            state = self._tables.replies[claim.reply_id]
+            self._tables.replies[claim.reply_id] = replace(state, releases=state.releases + 1)
+
     async def request_stop(self, reply_id: UUID) -> bool:
         message = self._tables.messages.get(reply_id)
         if message is None or message.status.ended:

@@ -11,7 +11,7 @@ from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import human_checks, mobile_numbers, otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
-from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision
+from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
 from parley.bootstrap.transport import redis_fault
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
@@ -61,18 +61,22 @@ async def _database(settings: Settings) -> Finding:
     database = open_database(settings)
     try:
         revision = await schema_revision(settings, database)
-        if revision != REVISION and not settings.database_url.startswith("sqlite"):
+        if not settings.database_url.startswith("sqlite"):
             await require_schema(settings, database)
+        await try_database(settings, database)
     except SettingsError as error:
         return Finding("DATABASE_URL", False, str(error).removeprefix("DATABASE_URL: "))
     finally:
         await database.close()
-    when = (
-        "has the schema of this version"
-        if revision == REVISION
-        else "gets the schema of this version at the next start"
-    )
-    return Finding("DATABASE_URL", True, f"{database_name(settings)} {when}")
+    return Finding("DATABASE_URL", True, f"{database_name(settings)} {_schema(revision)}")
+
+
+def _schema(revision: str | None) -> str:
+    if revision is None or revision < REVISION:
+        return "gets the schema of this version at the next start"
+    if revision > REVISION:
+        return "has the schema of a newer version, which this version works with"
+    return "has the schema of this version"
 
 
 async def _redis(settings: Settings) -> Finding:

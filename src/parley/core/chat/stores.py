@@ -142,6 +142,12 @@ class Replies(Protocol):
         For a worker that shuts down.
         """
 
+    async def excuse(self, claim: Claim) -> None:
+        """Count the attempt as released although another has begun; no effect if none has or the reply has ended.
+
+        For a worker whose lease ran out while the database was away: the reply did not kill it.
+        """
+
     async def request_stop(self, reply_id: UUID) -> bool:
         """Flag an unfinished reply for the worker that holds or next claims it. False if it has ended."""
 

@@ -134,6 +134,11 @@ _END, _POSTPONE, _RELEASE = (
         for step in (_end, _postponement, _release)
     )
 )
+_EXCUSE = Statement(
+    update(messages)
+    .where(_this_reply, _not_ended, messages.c.attempt > bindparam("lost_attempt"))
+    .values(releases=messages.c.releases + 1)
+)
 _REQUEST_STOP = Statement(update(messages).where(_this_reply, _not_ended).values(stop_requested=True))
 _END_UNHELD = Statement(
     update(messages)
@@ -213,6 +218,9 @@ class SqlReplies(SqlStore):
 
     async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
         return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage))
+
+    async def excuse(self, claim: Claim) -> None:
+        await self._transaction.execute(_EXCUSE, reply=claim.reply_id, lost_attempt=claim.attempt)
 
     async def _write(
         self, steps: tuple[Statement, Statement], claim: Claim, values: dict[str, Any], counts: dict[str, int]

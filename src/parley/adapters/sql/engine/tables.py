@@ -53,7 +53,13 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0008"
+REVISION = "0009"
+# Processes of this revision and later ones work with the tables below. A migration that takes away what an older
+# version uses raises it, here and in the database.
+OLDEST_REVISION = "0006"
+
+# One row, which an older version reads before it starts on a newer schema.
+schema_compatibility = Table("schema_compatibility", metadata, Column("oldest_revision", String(4), primary_key=True))
 
 accounts = Table(
     "accounts",
