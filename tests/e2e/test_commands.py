@@ -103,7 +103,11 @@ async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> N
     assert code == 0
     assert all(line.startswith(("ok ", "unwise ")) for line in out.splitlines())
     unwise = [line.partition(":")[0] for line in out.splitlines() if line.startswith("unwise")]
-    assert unwise == ["unwise METRICS_TOKEN", "unwise AUTH_REQUESTS_PER_MINUTE"]
+    assert unwise == [
+        "unwise METRICS_TOKEN",
+        "unwise AUTH_REQUESTS_PER_MINUTE",
+        "unwise ACCOUNT_REQUESTS_PER_MINUTE",
+    ]
     code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
     assert code == 1
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")

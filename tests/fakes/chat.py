@@ -94,8 +94,18 @@ class FakeRooms:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def add(self, room: Room) -> None:
+    async def lock(self, account_id: UUID) -> None:
+        """The database has one writer."""
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        if len(await self.ids(room.account_id)) >= most:
+            return False
         self._tables.rooms[room.id] = (room, 0)
+        return True
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
+        return sum(len((room.instructions or "").encode()) for room in own)
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         found = self._tables.rooms.get(room_id)

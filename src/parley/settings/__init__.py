@@ -13,7 +13,8 @@ import msgspec
 from dotenv import dotenv_values
 
 from parley.settings.checks import check
-from parley.settings.model import SECRETS, Settings, SettingsError
+from parley.settings.model import Settings, SettingsError
+from parley.settings.secret_names import SECRETS
 
 __all__ = ["SECRETS", "Settings", "SettingsError", "read_settings"]
 

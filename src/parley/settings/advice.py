@@ -5,8 +5,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from parley.settings.model import SECRETS, Settings
+from parley.settings.model import Settings
 from parley.settings.production import is_weak
+from parley.settings.secret_names import SECRETS
 
 LONG_TOKEN_MINUTES = 60
 
@@ -28,6 +29,9 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
         ("METRICS_TOKEN", "not set: everyone may read /metrics"): not settings.metrics_token,
         ("AUTH_REQUESTS_PER_MINUTE", "0: guesses and sign-ins by one address are not limited"): (
             not settings.auth_requests_per_minute
+        ),
+        ("ACCOUNT_REQUESTS_PER_MINUTE", "0: one account may keep this server busy"): (
+            not settings.account_requests_per_minute
         ),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "a stolen token works for that long; an hour or less is usual"): (
             settings.access_token_expire_minutes > LONG_TOKEN_MINUTES

@@ -5,27 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from parley.settings.secret_names import SECRETS
+
 # The bounds are far above sensible values, so that a mistake such as inf is refused.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Words = tuple[str, ...]
-
-SECRETS = frozenset(
-    {
-        "DATABASE_URL",
-        "REDIS_URL",
-        "JWT_SECRET",
-        "METRICS_TOKEN",
-        "SMTP_PASSWORD",
-        "SMS_WEBHOOK_URL",
-        "SMS_WEBHOOK_TOKEN",
-        "STRIPE_SECRET_KEY",
-        "STRIPE_WEBHOOK_SECRET",
-        "GEMINI_API_KEY",
-        "OPENAI_API_KEY",
-        "GROQ_API_KEY",
-    }
-)
-
 
 class SettingsError(Exception):
     """A setting is wrong. The message is one line for the operator that names the variable and never its value."""
@@ -129,6 +113,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "0 is no limit",
         ),
     ] = 500
+    account_requests_per_minute: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Largest number of requests per minute of one account; 0 is no limit"),
+    ] = 600
     cors_origins: Annotated[
         Words,
         Meta(
@@ -272,6 +260,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_pending_replies: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Largest number of unfinished replies of one account")
     ] = 20
+
+    max_chatrooms: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Largest number of chatrooms of one account")
+    ] = 10_000
+    max_open_streams: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Largest number of reply streams, and of requests that wait for a reply, that one account has "
+            "open in one API process",
+        ),
+    ] = 200
 
     basic_daily_limit: Annotated[
         int, Meta(ge=0, le=1_000_000_000, description="Number of messages per UTC day on the Basic plan")

@@ -94,6 +94,7 @@ def test_safe_settings_give_no_warning(read, advice):
         {"ALLOW_SHOWN_CODES": "1"},
         {"METRICS_TOKEN": ""},
         {"AUTH_REQUESTS_PER_MINUTE": "0"},
+        {"ACCOUNT_REQUESTS_PER_MINUTE": "0"},
         {"ACCESS_TOKEN_EXPIRE_MINUTES": "61"},
         {"CORS_ORIGINS": "*"},
         {"TRUSTED_PROXIES": "0.0.0.0/0"},

@@ -111,6 +111,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
                 RequireCaller,
                 tokens=ports.accounts.access_tokens,
                 revocations=ports.accounts.revocations,
+                requests=ports.account_requests,
                 now=ports.accounts.now,
             ),
         ],

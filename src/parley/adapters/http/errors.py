@@ -108,10 +108,14 @@ def exception_handlers(now: Clock, refused: Callable[[str], None]) -> dict[type[
     }
 
 
-def problems(*refusals: int | DomainError) -> dict[int, ResponseSpec]:
-    """The problems of an operation, for its `responses`: statuses or example errors. 500 and 503 are added to all."""
+def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int, ResponseSpec]:
+    """The problems of an operation, for its `responses`: statuses or example errors.
+
+    500 and 503 are added to all, and 429 to those that require a token `of_account` and so have 401 without an error.
+    """
     examples: dict[int, list[Example]] = {}
-    for refusal in (*refusals, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
+    limited = (429,) if of_account and 401 in refusals and 429 not in refusals else ()  # noqa: PLR2004
+    for refusal in (*refusals, *limited, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
         error = _USUAL_ERRORS.get(refusal, refusal) if isinstance(refusal, int) else refusal
         problem = _status_problem(error) if isinstance(error, int) else _domain_problem(error)
         examples.setdefault(problem.status, []).append(

@@ -24,7 +24,17 @@ from parley.core.ports import Leases
 class Rooms(Protocol):
     """The rooms of all accounts. A room is found only together with the account that owns it."""
 
-    async def add(self, room: Room) -> None: ...
+    async def lock(self, account_id: UUID) -> None:
+        """Make other calls of `lock` and `add` for the account wait until this unit of work ends.
+
+        Comes before every other call that locks. What is posted in existing rooms does not wait.
+        """
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        """Add the room; locks as `lock` does. False, with nothing written, if the account has `most` rooms."""
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        """The bytes of the instructions of all rooms of the account, in UTF-8. Exact after `lock` or `add`."""
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
 

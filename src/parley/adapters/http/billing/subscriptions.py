@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from litestar import Controller, get, post
 from msgspec import Struct
 
+from parley.adapters.http.account_rate_limit import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
@@ -93,6 +94,7 @@ class SubscriptionController(Controller):
     )
     async def portal(self, request: AuthenticatedRequest, ports: Ports) -> PortalBody:
         """Opens the payment provider's page to change the card, cancel, or see invoices."""
+        await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
         url = await manage_subscription(
             ports.billing, account_id=request.user.account_id, return_to=_return_addresses(request, ports)
         )
@@ -100,6 +102,7 @@ class SubscriptionController(Controller):
 
 
 async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts) -> CheckoutBody:
+    await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
     account = await read_account(ports.accounts, account_id=request.user.account_id)
     kind, value = account.identity.kind, account.identity.value
     checkout = await subscribe(
