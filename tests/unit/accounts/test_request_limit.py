@@ -11,7 +11,7 @@ from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.request_limit import OWN_PART, RequestLimit
 from parley.core.errors import TooManyRequests, Unavailable
 from parley.core.ports import LimitedUse, RateLimiter
-from tests.fakes.account_ports import RecordedAudit
+from tests.fakes.account_ports import AuditNote, FakeAuditTrail
 
 MIRA, RAVI = UUID(int=1), UUID(int=2)
 LIMIT = 3 * OWN_PART
@@ -34,7 +34,7 @@ class Processes:
     def __init__(self) -> None:
         self.now = 1024.0
         self.shared = LostRateLimiter(lambda: self.now)
-        self.audit = RecordedAudit()
+        self.audit = FakeAuditTrail()
 
     def process(self, limit: int, *, shared: RateLimiter | None = None) -> RequestLimit:
         local = MemoryRateLimiter(lambda: self.now)
@@ -92,7 +92,7 @@ async def test_zero_is_no_limit(processes: Processes) -> None:
 async def test_a_refusal_is_in_the_audit_trail(processes: Processes) -> None:
     process = processes.process(1)
     await process.take(MIRA)
-    assert processes.audit.events == []
+    assert processes.audit.notes == []
     with pytest.raises(TooManyRequests):
         await process.take(MIRA)
-    assert processes.audit.events == [(AuditEvent.THROTTLED, MIRA, "account")]
+    assert processes.audit.notes == [AuditNote(AuditEvent.THROTTLED, account_id=MIRA, how="account")]

@@ -11,7 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 from msgspec import Struct
 
-from parley.adapters.http.account_rate_limit import EXPORTS_PER_HOUR, limit_account
+from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
 from parley.adapters.http.accounts.account import AccountBody, account_body
 from parley.adapters.http.accounts.sessions import SessionBody, session_body
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest

@@ -23,7 +23,7 @@ from parley.adapters.http.accounts.identity import (
     identity_in,
 )
 from parley.adapters.http.accounts.sign_in import CodeAnswer, send
-from parley.adapters.http.address_rate_limit import limit_by_address, requesting_client
+from parley.adapters.http.rate_limits.address import limit_by_address, requesting_client
 from parley.adapters.http.auth import BEARER, PUBLIC, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described

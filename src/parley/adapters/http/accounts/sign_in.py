@@ -25,7 +25,7 @@ from parley.adapters.http.accounts.identity import (
     Otp,
     identity_in,
 )
-from parley.adapters.http.address_rate_limit import limit_by_address, requesting_client
+from parley.adapters.http.rate_limits.address import limit_by_address, requesting_client
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described

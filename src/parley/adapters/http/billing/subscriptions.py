@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from litestar import Controller, get, post
 from msgspec import Struct
 
-from parley.adapters.http.account_rate_limit import PAYMENT_PAGES_PER_HOUR, limit_account
+from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
