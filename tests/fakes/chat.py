@@ -111,6 +111,10 @@ class FakeRooms:
         found = self._tables.rooms.get(room_id)
         return found[0] if found is not None and found[0].account_id == account_id else None
 
+    async def owner(self, room_id: UUID) -> UUID | None:
+        found = self._tables.rooms.get(room_id)
+        return None if found is None else found[0].account_id
+
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
         if after is not None:
@@ -176,6 +180,10 @@ class FakeMessages:
         if message is None or message.room_id != room_id:
             return None
         return message if self._tables.rooms[room_id][0].account_id == account_id else None
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        message = self._tables.messages.get(message_id)
+        return None if message is None else self._tables.rooms[message.room_id][0].account_id
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         reply = self._tables.messages.get(reply_id)

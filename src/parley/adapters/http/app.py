@@ -118,7 +118,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports.accounts.now, ports.meter.refused),
+        exception_handlers=exception_handlers(ports),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),

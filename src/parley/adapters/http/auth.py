@@ -24,6 +24,8 @@ BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
 BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
 _SCHEME = "bearer"
 LONGEST_HEADER = 4_096
+# The reason of a TokenInvalid where nothing was refused, since nothing was sent.
+NO_TOKEN = "none"
 
 
 class RequireCaller:
@@ -46,8 +48,8 @@ class RequireCaller:
         """Raises TokenInvalid, and TooManyRequests for an account that is beyond its limit."""
         if not scope["route_handler"].opt.get("public"):
             caller = bearer_caller(Headers.from_scope(scope), self._tokens, self._now())
-            await self._revocations.check(caller.session_id)
             bind_contextvars(account_id=str(caller.account_id))
+            await self._revocations.check(caller.session_id)
             await self._requests.take(caller.account_id)
             scope["user"] = caller
         await self._app(scope, receive, send)
@@ -61,7 +63,7 @@ def bearer_caller(headers: Headers, tokens: AccessTokens, now: datetime) -> Call
     header = headers.get("authorization", "")
     token = bearer_token(header)
     if token is None or len(header) > LONGEST_HEADER:
-        raise TokenInvalid
+        raise TokenInvalid("malformed" if header else NO_TOKEN)
     return tokens.read(token, now)
 
 

@@ -34,13 +34,17 @@ class RefreshTokenInvalid(DomainError):
 
 
 class TokenInvalid(DomainError):
-    """The access token is malformed, expired, not signed here, or its account is gone."""
+    """The access token is malformed, expired, not signed here, or its account is gone.
+
+    `reason` is a fixed word for the audit trail; the client does not learn it.
+    """
 
     code = "token_invalid"
     kind = Kind.UNAUTHENTICATED
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "ended") -> None:
         super().__init__("This access token is not valid, or not any more. Refresh it or sign in again.")
+        self.reason = reason
 
 
 class ProofRequired(DomainError):

@@ -102,6 +102,13 @@ async def read_sessions(
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
+async def owner_of_session(accounts: AccountsPorts, session_id: UUID) -> UUID | None:
+    """Its account, for the audit trail: never for an answer to a client. None if there is no such session."""
+    async with accounts.uow(read_only=True) as unit:
+        session = await unit.sessions.get(session_id)
+    return None if session is None else session.account_id
+
+
 async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: UUID) -> None:
     """End one session of the account. Every process refuses its tokens within a second. Raises SessionNotFound."""
     now = accounts.now()

@@ -38,6 +38,9 @@ class Rooms(Protocol):
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
 
+    async def owner(self, room_id: UUID) -> UUID | None:
+        """The account of the room, or None if there is no such room."""
+
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         """The `limit` rooms that follow `after`, latest activity first."""
 
@@ -93,6 +96,9 @@ class Messages(Protocol):
         """
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        """The account of the message, or None if there is no such message."""
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         """The user's message and its reply, in that order. The room is not checked."""

@@ -32,6 +32,7 @@ _INSTRUCTION_BYTES = PerDatabase(
     sqlite=select(func.coalesce(func.sum(func.length(cast(rooms.c.instructions, LargeBinary))), 0)).where(_of_account),
 )
 _GET = Statement(select(*_columns).where(*_this_room))
+_OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room")))
 _page = (
     select(*_columns)
     .where(rooms.c.account_id == bindparam("account"))
@@ -83,6 +84,9 @@ class SqlRooms(SqlStore):
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         row = await self._transaction.one_or_none(_GET, room=room_id, account=account_id)
         return None if row is None else Room(*row)
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        return next(iter(await self._transaction.scalars(_OWNER, room=room_id)), None)
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         wanted = {"account": account_id, "most": limit}
