@@ -4,9 +4,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from parley.settings.model import Settings
-from parley.settings.production import is_weak
+from parley.settings.production import is_local, is_weak
 from parley.settings.secret_names import SECRETS
 
 LONG_TOKEN_MINUTES = 60
@@ -17,6 +18,7 @@ def advise(
 ) -> Iterator[tuple[str, str]]:
     """The variable or file of each unwise setting, and what to do about it."""
     yield from _openness(settings)
+    yield from _plain_connections(settings)
     yield from _files(os.environ if environment is None else environment, folder)
 
 
@@ -52,6 +54,14 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
         ),
     }
     yield from (each for each, is_so in unwise.items() if is_so)
+
+
+def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Servers on other machines that are reached without TLS."""
+    for name in ("gemini_base_url", "openai_base_url", "groq_base_url", "sms_webhook_url", "stripe_api_base"):
+        address = getattr(settings, name)
+        if address.startswith("http://") and not is_local(urlsplit(address).hostname):
+            yield name.upper(), "http://: keys and texts cross the network readable"
 
 
 def _files(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:

@@ -101,6 +101,11 @@ def test_safe_settings_give_no_warning(read, advice):
         {"JWT_SECRET": "x" * 32},
         {"ALLOW_PLAIN_CONNECTIONS": "redis"},
         {"SMTP_SECURITY": "none"} | MAIL,
+        {"GEMINI_BASE_URL": "http://models.example"},
+        {"OPENAI_BASE_URL": "http://10.0.0.7:8000/v1"},
+        {"GROQ_BASE_URL": "http://models.example"},
+        {"SMS_WEBHOOK_URL": "http://sms.example/send"},
+        {"STRIPE_API_BASE": "http://stripe.example"},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -108,6 +113,11 @@ def test_what_is_allowed_and_unwise_is_a_warning(read, advice, changes):
     settings = read(**{"METRICS_TOKEN": "a token of more than 16 characters"} | changes)
 
     assert advice(settings) == [next(iter(changes))]
+
+
+@pytest.mark.parametrize("url", ["https://models.example/v1", "http://localhost:11434/v1", "http://127.0.0.1:8000/v1"])
+def test_tls_and_model_servers_of_this_machine_are_no_warning(read, advice, url):
+    assert advice(read(METRICS_TOKEN="a token of more than 16 characters", OPENAI_BASE_URL=url)) == []
 
 
 def test_docs_in_production_are_a_warning(read, advice):
