@@ -53,7 +53,9 @@ async def test_a_notice_is_a_text_without_a_code() -> None:
     assert (request.method, request.headers["authorization"]) == ("POST", "Bearer the-token")
     body = json.loads(request.body)
     assert body["to"] == "+919876543210"
-    assert body["text"].startswith("Someone has tried several wrong codes or passwords for your account. They were refused.")
+    assert body["text"].startswith(
+        "Someone has tried several wrong codes or passwords for your account. They were refused."
+    )
 
 
 @pytest.mark.parametrize(("status", "expected"), [(503, SenderUnavailable), (400, SenderRefused)])

@@ -163,7 +163,9 @@ async def test_a_notice_is_a_mail_without_a_code(product: str, subject: str, of:
         mail = await server.mail()
     assert (mail["Subject"], mail["To"], mail["Auto-Submitted"]) == (subject, ADDRESS, "auto-generated")
     text = " ".join(mail.get_body(("plain",)).get_content().split())
-    assert text.startswith(f"Someone has tried several wrong codes or passwords for your account{of}. They were refused.")
+    assert text.startswith(
+        f"Someone has tried several wrong codes or passwords for your account{of}. They were refused."
+    )
     assert not re.search(r"\d{6}", text)
 
 

@@ -140,8 +140,12 @@ async def test_the_plan_command_lifts_the_limit_until_it_is_undone(tmp_path: Pat
             return (await client.post(f"/chatroom/{room}/message", json={"content": "x"})).status_code
 
         assert await post() == 429
-        code, _, _ = await run_parley(tmp_path, "plan", "Mira@example.com", "pro")
+        code, _, err = await run_parley(tmp_path, "plan", "Mira@example.com", "pro", LOG_FORMAT="json")
         assert (code, await post()) == (0, 202)
+        [line] = map(json.loads, err.splitlines())
+        account = (await client.get("/user/me")).json()["id"]
+        assert (line["event"], line["how"], line["account_id"]) == ("plan_overridden", "pro", account)
+        assert line["identity"].startswith("email:")
         assert (await client.get("/user/me")).json()["plan"] == "pro"
         code, _, _ = await run_parley(tmp_path, "plan", "mira@example.com", "auto")
         assert (code, await post()) == (0, 429)

@@ -22,6 +22,8 @@ def lines(logs: Logs, event: str) -> list[dict[str, Any]]:
     for entry in found:
         assert entry.pop("request_id")
         assert entry.pop("event") == event
+        # A stream's lines have it too.
+        entry.pop("reply_id", None)
     return found
 
 
@@ -42,10 +44,10 @@ async def refusal(site: Site, logs: Logs, header: str) -> dict[str, Any] | None:
 @pytest.mark.parametrize(
     ("forge", "how"),
     [
-        (lambda token: "x" * 40, "malformed"),
-        (lambda token: token[:-40], "malformed"),
+        (lambda _: "x" * 40, "malformed"),
+        (lambda token: token.rpartition(".")[0], "malformed"),
         (lambda token: f"{token}ä", "malformed"),
-        (lambda token: "x" * 5_000, "malformed"),
+        (lambda _: "x" * 5_000, "malformed"),
         (lambda token: forged(token, secret="x" * 40), "signature"),
         (lambda token: forged(token, key_id="another"), "unknown_key"),
         (lambda token: forged(token, aud="parley:stream"), "claims"),

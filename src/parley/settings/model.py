@@ -11,6 +11,7 @@ from parley.settings.secret_names import SECRETS
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Words = tuple[str, ...]
 
+
 class SettingsError(Exception):
     """A setting is wrong. The message is one line for the operator that names the variable and never its value."""
 

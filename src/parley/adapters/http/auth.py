@@ -25,14 +25,14 @@ BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket":
 _SCHEME = "bearer"
 LONGEST_HEADER = 4_096
 # The reason of a TokenInvalid where nothing was refused, since nothing was sent.
-NO_TOKEN = "none"
+NO_TOKEN = "none"  # noqa: S105
 
 
 class RequireCaller:
     """Middleware that authenticates the caller, around every route.
 
-    It sets the connection's `user` to the Caller, counts the request for its account, and adds the account to the request's log lines. It is not a guard,
-    because Litestar copies the handler at every request for each guard.
+    It sets the connection's `user` to the Caller, adds the account to the request's log lines, and counts the request
+    for the account. It is not a guard, because Litestar copies the handler at every request for each guard.
     """
 
     def __init__(

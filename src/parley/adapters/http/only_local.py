@@ -9,7 +9,6 @@ from litestar.datastructures import Headers
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip")
 # RFC 7239: for=192.0.2.1;host=example.com, in quotation marks where there is a colon.
 _FORWARDED_FIELD = re.compile(r"""(?:for|host)=\"?([^";,\s]+)""", re.IGNORECASE)
@@ -32,7 +31,11 @@ class OnlyLocal:
         server: Any = scope.get("server")
         headers = Headers.from_scope(scope)
         named = [headers.get("host", ""), *_forwarded(headers)]
-        if server is None or not _is_loopback(server[0]) or not all(_is_loopback(_without_port(name)) for name in named):
+        if (
+            server is None
+            or not _is_loopback(server[0])
+            or not all(_is_loopback(_without_port(name)) for name in named)
+        ):
             raise HTTPException(status_code=HTTPStatus.MISDIRECTED_REQUEST)
         await self._app(scope, receive, send)
 

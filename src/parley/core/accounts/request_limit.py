@@ -16,9 +16,9 @@ class RequestLimit:
     """At most `limit` requests of an account in any minute; 0 is no limit.
 
     A process counts the first `limit // OWN_PART` of them in `local`, its own rate limiter, and all others in `shared`,
-    that of all processes. So one process refuses exactly what is beyond the limit, and of several processes each adds at
-    most that part to it; limits below OWN_PART are exact in any case. While `shared` does not answer, `local` counts
-    what it would have counted.
+    that of all processes. So one process refuses exactly what is beyond the limit, and each further one adds at most
+    that part to it; limits below OWN_PART are exact in any case. While `shared` does not answer, `local` counts what
+    it would have counted.
     """
 
     def __init__(self, *, limit: int, local: RateLimiter, shared: RateLimiter, audit: AuditTrail) -> None:

@@ -11,7 +11,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 from msgspec import Struct
 
-from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
 from parley.adapters.http.accounts.account import AccountBody, account_body
 from parley.adapters.http.accounts.sessions import SessionBody, session_body
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
@@ -22,6 +21,7 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, described
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
 from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
 from parley.core.accounts.sessions import read_sessions

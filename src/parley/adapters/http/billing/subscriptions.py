@@ -7,12 +7,12 @@ from urllib.parse import urlsplit, urlunsplit
 from litestar import Controller, get, post
 from msgspec import Struct
 
-from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.profile import read_account
 from parley.core.billing.checkout import manage_subscription, read_subscription, subscribe

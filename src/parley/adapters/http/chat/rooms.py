@@ -45,7 +45,7 @@ Instructions = Annotated[
 ]
 
 _NAME_INVALID = InvalidInput("name", "must have 1 to 200 characters")
-_INSTRUCTIONS_REFUSED = TooManyInstructions(RoomLimits.instruction_bytes)
+_INSTRUCTIONS_REFUSED = TooManyInstructions(RoomLimits().instruction_bytes)
 
 
 class NewRoom(Struct, forbid_unknown_fields=True):
