@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from parley.settings.model import Settings
+from parley.settings.model import SECRETS, Settings
 from parley.settings.production import is_local, is_weak
-from parley.settings.secret_names import SECRETS
 
 LONG_TOKEN_MINUTES = 60
 
@@ -58,7 +57,8 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
     """Servers on other machines that are reached without TLS."""
-    for name in ("gemini_base_url", "openai_base_url", "groq_base_url", "sms_webhook_url", "stripe_api_base"):
+    urls = [name for name in Settings.__struct_fields__ if name.endswith("_base_url")]
+    for name in (*urls, "sms_webhook_url", "stripe_api_base"):
         address = getattr(settings, name)
         if address.startswith("http://") and not is_local(urlsplit(address).hostname):
             yield name.upper(), "http://: keys and texts cross the network readable"

@@ -28,9 +28,10 @@ class TicketInvalid(DomainError):
 
     code = "ticket_invalid"
     kind = Kind.UNAUTHENTICATED
+    detail = "This stream's ticket is invalid or has expired. Read the message with a bearer token."
 
     def __init__(self, reason: str = "other_reply") -> None:
-        super().__init__("This stream's ticket is invalid or has expired. Read the message with a bearer token.")
+        super().__init__()
         self.reason = reason
 
 
