@@ -48,7 +48,7 @@ class RedisRateLimiter:
 
     def __init__(self, client: RedisClient, *, prefix: str = "parley:throttle:") -> None:
         self._client = client
-        self._prefix = prefix
+        self._prefix = client.name(prefix)
         self._take = client.commands.register_script(TAKE)
         self._give_back_all = client.commands.register_script(GIVE_BACK_ALL)
 
