@@ -155,7 +155,7 @@ def test_every_event_is_tested():
         AuditEvent.FOREIGN_ID,
         AuditEvent.PLAN_OVERRIDDEN,
     }
-    assert set(AuditEvent) - seen == elsewhere | {AuditEvent.THROTTLED}
+    assert set(AuditEvent) - seen == elsewhere | {AuditEvent.THROTTLED, AuditEvent.BUDGET_SPENT}
 
 
 @pytest.mark.parametrize(

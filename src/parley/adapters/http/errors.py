@@ -14,6 +14,7 @@ from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import NO_TOKEN
 from parley.adapters.http.foreign_ids import NOT_FOUND, note_foreign_ids
@@ -96,6 +97,9 @@ def exception_handlers(ports: HttpPorts) -> dict[type[Exception] | int, Any]:
     """Handlers that turn every exception into a problem, count its code, and note what the audit trail has of it."""
 
     def from_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
+        if error.kind is Kind.UNAVAILABLE:
+            # In the log line of the request.
+            bind_contextvars(cause=error.cause)
         response = _response(_domain_problem(error), _headers(error, ports.accounts.now()))
         if isinstance(error, TokenInvalid | TicketInvalid) and error.reason != NO_TOKEN:
             ports.accounts.audit.note(AuditEvent.TOKEN_REFUSED, how=error.reason)

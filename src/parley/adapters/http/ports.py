@@ -1,6 +1,6 @@
 """Dependencies of the HTTP adapter: the ports of the core's modules, and settings."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from parley.core.accounts import AccountsPorts
 from parley.core.accounts.request_limit import RequestLimit
 from parley.core.billing import BillingPorts
 from parley.core.chat import ChatPorts
+from parley.core.health import Checks
 from parley.core.in_use import InUse
 from parley.core.ports import RateLimiter
 
@@ -51,7 +52,7 @@ class HttpPorts:
     rate_limiter: RateLimiter
     account_requests: RequestLimit
     exports: InUse
-    health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
+    health_checks: Checks
     public_url: str
     frontend_url: str
     meter: RequestMeter

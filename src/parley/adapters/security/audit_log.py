@@ -15,6 +15,7 @@ _WARNINGS = frozenset(
         AuditEvent.TOKEN_REFUSED,
         AuditEvent.FOREIGN_ID,
         AuditEvent.THROTTLED,
+        AuditEvent.BUDGET_SPENT,
         AuditEvent.CODE_NOT_DELIVERED,
     }
 ) | frozenset(event_kind for event_kind in AuditEvent if event_kind.value.endswith("_failed"))
