@@ -51,7 +51,7 @@ def test_pseudonym_depends_on_the_key():
 WARNINGS = {
     AuditEvent.SIGN_IN_FAILED, AuditEvent.RESET_FAILED, AuditEvent.CHANGE_FAILED, AuditEvent.REFRESH_FAILED,
     AuditEvent.ERASURE_FAILED, AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED,
-    AuditEvent.TOKEN_REFUSED, AuditEvent.FOREIGN_ID,
+    AuditEvent.TOKEN_REFUSED, AuditEvent.FOREIGN_ID, AuditEvent.BUDGET_SPENT,
 }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
 def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
     """Servers on other machines that are reached without TLS."""
     urls = [name for name in Settings.__struct_fields__ if name.endswith("_base_url")]
-    for name in (*urls, "sms_webhook_url", "stripe_api_base"):
+    for name in (*urls, "sms_webhook_url", "human_check_url", "stripe_api_base"):
         address = getattr(settings, name)
         if address.startswith("http://") and not is_local(urlsplit(address).hostname):
             yield name.upper(), "http://: keys and texts cross the network readable"

@@ -115,6 +115,7 @@ def test_safe_settings_give_no_warning(read, advice):
         {"GROQ_BASE_URL": "http://models.example"},
         {"SMS_WEBHOOK_URL": "http://sms.example/send"},
         {"STRIPE_API_BASE": "http://stripe.example"},
+        {"HUMAN_CHECK_URL": "http://human.example"},
         {"EMAIL_BUDGET_PER_HOUR": "0"} | MAIL,
         {"SMS_BUDGET_PER_HOUR": "0"} | SAFE_SMS,
         {"SMS_COUNTRIES": ""} | SMS,
