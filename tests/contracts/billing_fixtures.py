@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
@@ -23,12 +24,13 @@ from parley.adapters.sql.engine.tables import customer_erasures, events, leases,
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
+from parley.core.billing.model import Customer, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.database import FakeDatabase
+from tests.fakes.plans import PLANS
 from tests.unit.accounts.environment import AccountsEnvironment
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
@@ -89,7 +91,7 @@ class Store:
     async def subscriptions(self, account_id: UUID) -> list[Subscription]:
         return await self.see(lambda unit: unit.subscriptions.of(account_id))
 
-    async def plan(self, account_id: UUID, now: datetime = NOW) -> Plan:
+    async def plan(self, account_id: UUID, now: datetime = NOW) -> str:
         return await self.see(lambda unit: unit.plans.of(account_id, now=now))
 
     async def new_event(self, *, handled: bool = False, now: datetime = NOW) -> StoredEvent:
@@ -151,7 +153,7 @@ async def _sql(url: str) -> AsyncGenerator[Store, None]:
             for table in (events, customer_erasures, leases, sandbox_objects, revoked_sessions):
                 await transaction.execute(Statement(table.delete()))
             await transaction.commit()
-        yield Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)
+        yield Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database, PlanLimits(PLANS)), database)
     finally:
         await database.close()
 

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, update
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.backlog import SqlBacklog
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
@@ -26,6 +27,7 @@ from parley.core.errors import Unavailable
 from tests.contracts.chat_fixtures import LONG, NOW, Store, new_id
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plans, run, scans
+from tests.fakes.plans import PLANS, plans_of
 
 NONE = Waiting(0, 0.0)
 # Upper bound, in seconds, for a test on a slow machine.
@@ -65,12 +67,12 @@ async def postgresql() -> AsyncGenerator[Database, None]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Scenario, None]:
     async with sqlite(tmp_path) if request.param == "sqlite" else postgresql() as database:
-        accounts, billing = SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database)
+        accounts, billing = SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database, PlanLimits(PLANS))
         store = Store(
             accounts,
             billing,
-            lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-            lambda limit: sql_acceptance(database, basic_limit=limit),
+            lambda limit: SqlChatUnitOfWork(database, PlanLimits(plans_of(limit))),
+            lambda limit: sql_acceptance(database, PlanLimits(plans_of(limit))),
         )
         yield Scenario(database, store, SqlBacklog(database))
 

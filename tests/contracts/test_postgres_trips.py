@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
@@ -18,6 +19,7 @@ from parley.core.chat.sweep import requeue_overdue
 from parley.core.chat.write_reply import write_reply
 from tests.contracts.chat_fixtures import LONG, MANY, NOW, Store
 from tests.contracts.postgres_fixtures import migrated_database
+from tests.fakes.plans import PLANS, plans_of
 
 
 class CountingDriver:
@@ -71,9 +73,9 @@ async def database() -> AsyncGenerator[CountingDatabase, None]:
 def store(database) -> Store:
     return Store(
         SqlAccountsUnitOfWork(database),
-        SqlBillingUnitOfWork(database),
-        lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-        lambda limit: sql_acceptance(database, basic_limit=limit),
+        SqlBillingUnitOfWork(database, PlanLimits(PLANS)),
+        lambda limit: SqlChatUnitOfWork(database, PlanLimits(plans_of(limit))),
+        lambda limit: sql_acceptance(database, PlanLimits(plans_of(limit))),
     )
 
 

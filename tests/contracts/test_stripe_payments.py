@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from parley.adapters.payments.stripe import StripePayments
 from parley.core.billing.errors import PaymentsUnavailable
 from parley.core.billing.model import ReturnAddresses, SubscriptionStatus
+from parley.core.billing.ports import Offer
 from tests.contracts.payment_fixtures import ACCOUNT, EMAIL, MOBILE, NOW, RETURN_TO, StripeHarness, stripe
 from tests.servers import stripe_objects as objects
 from tests.servers.stripe_account import KEY, PRICE
@@ -106,7 +107,7 @@ async def test_other_requests(harness: StripeHarness) -> None:
 async def test_return_address_has_the_session_id(harness: StripeHarness, paid: str, expected: str) -> None:
     return_to, customer = ReturnAddresses(paid, "https://c", "https://p"), await harness.new_customer()
     await harness.provider.open_checkout(
-        customer, account_id=ACCOUNT, return_to=return_to, idempotency_key="key", now=NOW
+        customer, Offer(PRICE, 0, return_to), account_id=ACCOUNT, idempotency_key="key", now=NOW
     )
     assert last_request(harness).given["success_url"] == expected
 
@@ -117,7 +118,7 @@ async def test_changed_addresses_open_another_page(harness: StripeHarness) -> No
     moved = ReturnAddresses("https://moved/paid", "https://moved/cancelled", "https://moved/me")
     pages = [
         await harness.provider.open_checkout(
-            customer, account_id=ACCOUNT, return_to=moved, idempotency_key="key", now=NOW
+            customer, Offer(PRICE, 0, moved), account_id=ACCOUNT, idempotency_key="key", now=NOW
         )
         for _ in range(2)
     ]
@@ -211,7 +212,7 @@ async def test_retry_uses_the_same_idempotency_key(harness: StripeHarness) -> No
 
 async def test_empty_webhook_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="STRIPE_WEBHOOK_SECRET"):
-        StripePayments(KEY, "", PRICE)
+        StripePayments(KEY, "")
 
 
 def test_fake_objects_have_the_fields_of_the_sdk() -> None:

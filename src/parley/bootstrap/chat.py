@@ -1,44 +1,44 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
 from uuid_utils.compat import uuid7
 
-from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
-from parley.adapters.models.offline import ECHO, THINK, OfflineModel
-from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
+from parley.bootstrap.models import configured_providers, model_catalogue
 from parley.bootstrap.module import Module, Task
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
-from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.catalogue import Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
+from parley.core.plans import Plans
 from parley.core.ports import Clock, Jitter
-from parley.settings import Settings, SettingsError
+from parley.settings import ConfigFile, Settings
 
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 3_600.0
-NO_KEY = "none"
 
 
 def build_chat(
     settings: Settings,
+    file: ConfigFile,
+    plans: Plans,
     database: Database,
     transport: Transport,
     telemetry: Telemetry,
@@ -48,13 +48,14 @@ def build_chat(
     jitter: Jitter,
 ) -> Module[ChatPorts]:
     tracing = telemetry.tracing
-    chosen = tracing.models(configured_providers(settings) if providers is None else providers)
+    chosen = tracing.models(configured_providers(settings, file) if providers is None else providers)
     meter = tracing.replies(telemetry.replies)
-    uow = SqlChatUnitOfWork(database, basic_limit=settings.basic_daily_limit)
+    plan_limits = PlanLimits(plans)
+    uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow, limits = tracing.chat(uow), reply_limits(settings)
     ports = ChatPorts(
         uow=uow,
-        acceptance=sql_acceptance(database, basic_limit=settings.basic_daily_limit),
+        acceptance=sql_acceptance(database, plan_limits),
         catalogue=model_catalogue(settings, chosen),
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,
@@ -95,56 +96,3 @@ def reply_limits(settings: Settings) -> ReplyLimits:
         context_characters=settings.context_characters,
         max_pending=settings.max_pending_replies,
     )
-
-
-def configured_providers(settings: Settings) -> dict[str, Provider]:
-    """The providers that have a key or an address of their own; the offline model when there is none, or on demand.
-
-    Raises SettingsError for a key or an address with which no request could be sent.
-    """
-    found: dict[str, Provider] = {}
-    if settings.gemini_api_key or settings.gemini_base_url:
-        with _settings_of("Gemini"):
-            gemini = GeminiModel(
-                api_key=settings.gemini_api_key or NO_KEY,
-                base_url=settings.gemini_base_url or GEMINI_URL,
-                api_version=settings.gemini_api_version,
-            )
-        found["gemini"] = Provider(gemini, settings.gemini_models)
-    if settings.openai_api_key or settings.openai_base_url:
-        with _settings_of("OpenAI"):
-            openai = OpenAICompatibleModel(
-                api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI_URL
-            )
-        found["openai"] = Provider(openai, settings.openai_models)
-    if settings.groq_api_key:
-        with _settings_of("Groq"):
-            groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
-        found["groq"] = Provider(groq, settings.groq_models)
-    if not found or settings.default_model.startswith("offline/"):
-        found["offline"] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
-    return found
-
-
-@contextmanager
-def _settings_of(provider: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        name = provider.upper()
-        raise SettingsError(f"{name}_API_KEY, {name}_BASE_URL: {error}") from error
-
-
-def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:
-    """Raises SettingsError for a default model or a fallback that is not on offer."""
-    names = [f"{name}/{model}" for name, provider in providers.items() for model in provider.models]
-    default = settings.default_model or names[0]
-    if default not in names:
-        raise SettingsError(f"DEFAULT_MODEL: {default} is not one of the models on offer: {', '.join(names)}.")
-    fallbacks = settings.model_fallbacks
-    for fallback in fallbacks:
-        if fallback not in names:
-            raise SettingsError(f"MODEL_FALLBACKS: {fallback} is not one of the models on offer: {', '.join(names)}.")
-    if len(set(fallbacks)) != len(fallbacks):
-        raise SettingsError("MODEL_FALLBACKS: name each model once.")
-    return ModelCatalogue(providers, default, fallbacks)

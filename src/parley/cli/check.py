@@ -1,16 +1,18 @@
 """`parley check`: checking the settings and every connection that they name."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
-from parley.bootstrap.chat import configured_providers, model_catalogue
 from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
+from parley.bootstrap.models import configured_providers, model_catalogue
+from parley.bootstrap.plans import build_plans
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
@@ -18,7 +20,8 @@ from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
 from parley.core.errors import DomainError
-from parley.settings import Settings, SettingsError
+from parley.core.plans import Plan, Plans
+from parley.settings import ConfigFile, Settings, SettingsError, read_config_file
 
 # A webhook event that has waited longer is stuck.
 LONGEST_WAIT = timedelta(minutes=5)
@@ -47,16 +50,33 @@ async def check_start(settings: Settings) -> None:
 
 async def check_everything(settings: Settings) -> list[Finding]:
     """One finding for each connection; the settings themselves were valid when they were read."""
+    try:
+        file = read_config_file(settings)
+        plans = build_plans(settings, file)
+    except SettingsError as error:
+        setting, _, fault = str(error).partition(": ")
+        return [Finding(setting, False, fault)]
     return [
         Finding("settings", True, f"ENVIRONMENT={settings.environment}"),
         _secret(settings),
         await _database(settings),
         await _redis(settings),
-        *await _models(settings),
+        *await _models(settings, file),
         *await _senders(settings),
-        await _payments(settings),
-        await _events(settings),
+        *(Finding(f"plan {plan.name}", True, _allowed(plan)) for plan in plans),
+        await _payments(settings, file, plans),
+        await _events(settings, plans),
     ]
+
+
+def _allowed(plan: Plan) -> str:
+    """What the plan was understood to say."""
+    limits = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name not in {"name", "title"}}
+    said = [
+        f"{name}={', '.join(limit) if isinstance(limit, tuple) else limit}" for name, limit in limits.items() if limit
+    ]
+    said += [f"{name}=0" for name, limit in limits.items() if limit == 0 and name != "trial_days"]
+    return "; ".join(said) or "no limits"
 
 
 def _secret(settings: Settings) -> Finding:
@@ -111,29 +131,33 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
     return Finding(name, True, "the server answers; nothing was sent")
 
 
-async def _payments(settings: Settings) -> Finding:
+async def _payments(settings: Settings, file: ConfigFile, plans: Plans) -> Finding:
     if not settings.stripe_secret_key:
         return Finding("payments", True, "a sandbox where no money moves; for development only")
     provider = stripe_payments(settings)
+    prices = [(plan.name, price) for plan in plans for price in plan.prices]
     try:
-        await provider.check()
+        missing = [f"{price} of plan {plan}" for plan, price in prices if await provider.price(price) is None]
     except PaymentsUnavailable:
         return Finding("STRIPE_SECRET_KEY", False, "Stripe does not answer: may this machine reach it?")
     except PaymentsRefused:
-        return Finding("STRIPE_PRICE_ID", False, "Stripe refuses the key, or has no active recurring price of that id")
+        return Finding("STRIPE_SECRET_KEY", False, "Stripe refuses the key")
     finally:
         await provider.close()
+    if missing:
+        where = "parley.toml" if file.plans else "STRIPE_PRICE_ID"
+        return Finding(where, False, f"Stripe has no active recurring price {', '.join(missing)}")
     webhooks = "" if settings.stripe_webhook_secret else "; without STRIPE_WEBHOOK_SECRET plans change once a day only"
     return Finding("payments", True, f"Stripe answers and has the price{webhooks}")
 
 
-async def _events(settings: Settings) -> Finding:
+async def _events(settings: Settings, plans: Plans) -> Finding:
     """How many webhook events wait; old ones mean that no worker runs or that the provider does not answer."""
     database = open_database(settings)
     try:
         if await schema_revision(settings, database) != REVISION:
             return Finding("webhooks", True, "none yet: their table comes with the schema")
-        async with SqlBillingUnitOfWork(database)(read_only=True) as unit:
+        async with SqlBillingUnitOfWork(database, PlanLimits(plans))(read_only=True) as unit:
             count, oldest = await unit.events.waiting()
     except (SettingsError, DomainError, DatabaseFailed):
         return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
@@ -147,10 +171,10 @@ async def _events(settings: Settings) -> Finding:
     )
 
 
-async def _models(settings: Settings) -> list[Finding]:
+async def _models(settings: Settings, file: ConfigFile) -> list[Finding]:
     """A finding for each provider, which is asked for its models, and one for the choice among the models."""
     try:
-        providers = configured_providers(settings)
+        providers = configured_providers(settings, file)
         catalogue = model_catalogue(settings, providers)
     except SettingsError as error:
         setting, _, fault = str(error).partition(": ")

@@ -13,9 +13,19 @@ import msgspec
 from dotenv import dotenv_values
 
 from parley.settings.checks import check
+from parley.settings.config_file import ConfigFile, PlanTable, ProviderTable, read_config_file
 from parley.settings.model import SECRETS, Settings, SettingsError
 
-__all__ = ["SECRETS", "Settings", "SettingsError", "read_settings"]
+__all__ = [
+    "SECRETS",
+    "ConfigFile",
+    "PlanTable",
+    "ProviderTable",
+    "Settings",
+    "SettingsError",
+    "read_config_file",
+    "read_settings",
+]
 
 
 def read_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path = Path(".env")) -> Settings:

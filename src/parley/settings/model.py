@@ -71,6 +71,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = 0
 
+    config_file: Annotated[
+        str, Meta(description="TOML file of plans and model providers; unset: parley.toml if there is one")
+    ] = ""
     database_url: Annotated[
         str,
         Meta(
@@ -274,7 +277,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 20
 
     basic_daily_limit: Annotated[
-        int, Meta(ge=0, le=1_000_000_000, description="Number of messages per UTC day on the Basic plan")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="Number of messages per UTC day on the Basic plan, unless parley.toml has plans",
+        ),
     ] = 5
     stripe_secret_key: Annotated[
         str, Meta(description="API key that turns Stripe on; unset: a sandbox where no money moves")
@@ -285,7 +293,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             description="Signing secret of the webhook endpoint POST /webhook/stripe, which is off while this is unset"
         ),
     ] = ""
-    stripe_price_id: Annotated[str, Meta(description="Id of the recurring price of the Pro plan")] = ""
+    stripe_price_id: Annotated[
+        str, Meta(description="Id of the recurring price of the Pro plan, unless parley.toml has plans")
+    ] = ""
+    stripe_automatic_tax: Annotated[bool, Meta(description="1 lets Stripe Tax compute taxes on the checkout page")] = (
+        False
+    )
+    stripe_promotion_codes: Annotated[
+        bool, Meta(description="1 lets customers enter promotion codes on the checkout page")
+    ] = False
     stripe_api_base: Annotated[str, Meta(description="URL of the Stripe API, for tests")] = ""
     subscription_grace_days: Annotated[
         int, Meta(ge=0, le=365, description="Days for which a subscription still counts after a failed payment")

@@ -15,12 +15,13 @@ import stripe
 import structlog
 from stripe.checkout import Session
 from stripe.params import CustomerCreateParams
-from stripe.params.checkout import SessionCreateParams
+from stripe.params.checkout import SessionCreateParams, SessionCreateParamsSubscriptionData
 
 from parley.adapters.payments import stripe_events
 from parley.adapters.payments.return_address import with_session_id
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
+from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
+from parley.core.billing.ports import Offer
 
 # Of one attempt; the SDK makes up to three within the call's deadline.
 ATTEMPT_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
@@ -34,19 +35,28 @@ log = structlog.get_logger("parley.payments")
 
 
 class StripePayments:
-    """The `PaymentProvider` that takes real money. `price_id` is the recurring price of pro.
+    """The `PaymentProvider` that takes real money.
 
-    `api_base` is the base URL of the API, Stripe's own if empty. Calls that connect end within `seconds`. Raises
-    ValueError without a `webhook_secret`, since anyone could sign with an empty one.
+    With `automatic_tax`, Stripe Tax computes taxes; with `promotion_codes`, its checkout page takes them. `api_base` is
+    the base URL of the API, Stripe's own if empty. Calls that connect end within `seconds`. Raises ValueError without a
+    `webhook_secret`, since anyone could sign with an empty one.
     """
 
     def __init__(
-        self, secret_key: str, webhook_secret: str, price_id: str, api_base: str = "", seconds: float = 12.0
+        self,
+        secret_key: str,
+        webhook_secret: str,
+        *,
+        api_base: str = "",
+        automatic_tax: bool = False,
+        promotion_codes: bool = False,
+        seconds: float = 12.0,
     ) -> None:
         if not webhook_secret:
             raise ValueError("STRIPE_WEBHOOK_SECRET is empty: anyone could sign events.")
         self._webhook_secret = webhook_secret.encode()
-        self._price_id = price_id
+        self._automatic_tax = automatic_tax
+        self._promotion_codes = promotion_codes
         self._seconds = seconds
         self._unknown_statuses: set[str] = set()
         # Telemetry writes a file into the home folder and reports on this machine.
@@ -80,21 +90,39 @@ class StripePayments:
         # The sandbox's ids have a second underscore.
         return customer_id.startswith("cus_") and "_" not in customer_id.removeprefix("cus_")
 
+    async def price(self, price_id: str) -> Price | None:
+        async with self._translated_errors():
+            with _IgnoreMissing():
+                price = await self._prices.retrieve_async(price_id)
+                if price.active and price.recurring is not None:
+                    terms = price.recurring
+                    return Price(price.id, price.unit_amount, price.currency, terms.interval, terms.interval_count)
+            return None
+
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
+        self, customer_id: str, offer: Offer, *, account_id: UUID, idempotency_key: str, now: datetime
     ) -> Checkout:
         del now  # Stripe uses its own clock.
         metadata = {"account_id": str(account_id)}
+        subscription: SessionCreateParamsSubscriptionData = {"metadata": metadata}
+        if offer.trial_days:
+            subscription["trial_period_days"] = offer.trial_days
         parameters: SessionCreateParams = {
             "mode": "subscription",
             "customer": customer_id,
-            "line_items": [{"price": self._price_id, "quantity": 1}],
+            "line_items": [{"price": offer.price, "quantity": 1}],
             "client_reference_id": str(account_id),
             "metadata": metadata,
-            "subscription_data": {"metadata": metadata},
-            "success_url": with_session_id(return_to.paid, "{CHECKOUT_SESSION_ID}"),
-            "cancel_url": return_to.cancelled,
+            "subscription_data": subscription,
+            "success_url": with_session_id(offer.return_to.paid, "{CHECKOUT_SESSION_ID}"),
+            "cancel_url": offer.return_to.cancelled,
         }
+        if self._promotion_codes:
+            parameters["allow_promotion_codes"] = True
+        if self._automatic_tax:
+            parameters["automatic_tax"] = {"enabled": True}
+            # Taxes depend on the address, which the checkout page stores on the customer.
+            parameters["customer_update"] = {"address": "auto"}
         async with self._translated_errors():
             session = await self._checkout_session(parameters, idempotency_key)
             while session.status != "open" or session.url is None:
@@ -128,13 +156,6 @@ class StripePayments:
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
         return stripe_events.read_event(body, signature, secret=self._webhook_secret, now=now)
 
-    async def check(self) -> None:
-        """Verify the key, and that the price is active and recurring."""
-        async with self._translated_errors():
-            price = await self._prices.retrieve_async(self._price_id)
-            if not price.active or price.recurring is None:
-                raise PaymentsRefused
-
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK's
 
@@ -162,6 +183,7 @@ class StripePayments:
             status=self._status(found["status"]),
             current_period_end=None if end is None else datetime.fromtimestamp(end, UTC),
             cancel_at_period_end=bool(found.get("cancel_at_period_end")),
+            prices=tuple(item["price"]["id"] for item in items),
         )
 
     def _status(self, name: str) -> SubscriptionStatus:

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
-from parley.core.billing.errors import AlreadySubscribed, NotSubscribed
+from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PlanUnknown
 from parley.core.billing.model import (
     Checkout,
     Customer,
@@ -13,7 +13,8 @@ from parley.core.billing.model import (
     SubscriptionOverview,
     SubscriptionStatus,
 )
-from parley.core.errors import AccountGone
+from parley.core.billing.ports import Offer
+from parley.core.errors import AccountGone, InvalidInput
 
 # A second subscription beside one of these would be paid twice.
 _RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE})
@@ -25,14 +26,18 @@ async def subscribe(
     account_id: UUID,
     email: str | None,
     mobile_number: str | None,
+    plan: str,
+    price: str | None,
     return_to: ReturnAddresses,
 ) -> Checkout:
-    """Open a page on which the account can pay for pro.
+    """Open a page on which the account can pay for the plan, by its first price unless another one is given.
 
     Calls on one UTC day lead to the same page until the account's subscriptions change, so a double click does not pay
-    twice. Raises AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
+    twice. Raises PlanUnknown, InvalidInput for a price that does not pay for the plan, AlreadySubscribed,
+    PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
+    offer = _offer(billing, plan, price, return_to)
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
         subscriptions = await unit.subscriptions.of(account_id)
@@ -44,9 +49,9 @@ async def subscribe(
         await _store_customer(billing, customer, now)
     return await billing.provider.open_checkout(
         customer.id,
+        offer,
         account_id=account_id,
-        return_to=return_to,
-        idempotency_key=f"parley-checkout-{customer.id}-{customer.reads}-{now:%Y%m%d}",
+        idempotency_key=f"parley-checkout-{customer.id}-{offer.price}-{customer.reads}-{now:%Y%m%d}",
         now=now,
     )
 
@@ -67,10 +72,19 @@ async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> Subsc
     """The account's plan now, and the subscription behind it."""
     now = billing.now()
     async with billing.uow(read_only=True) as unit:
-        plan = await unit.plans.of(account_id, now=now)
+        plan = billing.plans.named(await unit.plans.of(account_id, now=now))
         subscriptions = await unit.subscriptions.of(account_id)
     paying = [each for each in subscriptions if each.pays_at(now, billing.grace)]
     return SubscriptionOverview(plan, next(iter(paying or subscriptions), None))
+
+
+def _offer(billing: BillingPorts, plan: str, price: str | None, return_to: ReturnAddresses) -> Offer:
+    wanted = billing.plans.get(plan)
+    if wanted is None or not wanted.prices:
+        raise PlanUnknown(plan, [each.name for each in billing.plans if each.prices])
+    if price is not None and price not in wanted.prices:
+        raise InvalidInput("price", f"must be one of those of the plan: {', '.join(wanted.prices)}")
+    return Offer(price or wanted.prices[0], wanted.trial_days, return_to)
 
 
 def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Customer | None:

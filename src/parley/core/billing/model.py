@@ -1,23 +1,15 @@
-"""Plans and their limits, the subscriptions that pay for them, webhook events, and usage."""
+"""Subscriptions, which pay for plans, webhook events, and usage."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
+from parley.core.plans import Plan
+
 HISTORY_DAYS = 30
 # Paid until further notice: the provider reports when that changes.
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-class Plan(str, Enum):
-    BASIC = "basic"
-    PRO = "pro"
-
-
-def daily_limit(plan: Plan, *, basic: int) -> int | None:
-    """Messages that the plan allows in a UTC day; None means no limit."""
-    return basic if plan is Plan.BASIC else None
 
 
 class SubscriptionStatus(str, Enum):
@@ -38,6 +30,7 @@ class Subscription:
     """A subscription as its provider reports it.
 
     `account_id` is from the metadata that we set at checkout. `past_due_since` is when we learned that it is past due.
+    `prices` are the provider's ids of what it pays for; a row that an older version stored has none.
     """
 
     id: str
@@ -47,6 +40,7 @@ class Subscription:
     current_period_end: datetime | None
     cancel_at_period_end: bool
     past_due_since: datetime | None = None
+    prices: tuple[str, ...] = ()
 
     def has_run_out(self, now: datetime) -> bool:
         """Whether it was to end with its period and the period is over, even if no event has said so yet."""
@@ -54,7 +48,7 @@ class Subscription:
         return self.cancel_at_period_end and end is not None and end <= now
 
     def pays_until(self, grace: timedelta) -> datetime | None:
-        """Until when it makes the plan pro; None if it does not."""
+        """Until when it pays for its plan; None if it does not."""
         match self.status:
             case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
                 ends = self.current_period_end if self.cancel_at_period_end else None
@@ -101,6 +95,21 @@ class StoredEvent:
     id: UUID
     event: ProviderEvent
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a subscription costs. `amount` is in the smallest unit of `currency`, None where it depends on use.
+
+    `currency` is an ISO 4217 code in small letters; a price is due every `interval_count` intervals of day, week, month
+    or year.
+    """
+
+    id: str
+    amount: int | None
+    currency: str
+    interval: str
+    interval_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _OF = Statement(
         subscriptions.c.current_period_end,
         subscriptions.c.cancel_at_period_end,
         subscriptions.c.past_due_since,
+        subscriptions.c.prices,
     )
     .where(subscriptions.c.account_id == bindparam("account"))
     .order_by(
@@ -33,6 +34,7 @@ _written = (
     "status",
     "current_period_end",
     "cancel_at_period_end",
+    "prices",
     "ticket",
     "stored_at",
 )
@@ -63,6 +65,7 @@ class SqlSubscriptions(SqlStore):
             "account_id": account_id,
             "status": subscription.status.value,
             "past_due_since": now if subscription.status is SubscriptionStatus.PAST_DUE else None,
+            "prices": " ".join(subscription.prices) or None,
             "ticket": read_number,
             "stored_at": now,
         }
@@ -70,5 +73,7 @@ class SqlSubscriptions(SqlStore):
 
 
 def _subscription(row: Any) -> Subscription:
-    id_, customer_id, account_id, status, *rest = row
-    return Subscription(id_, customer_id, account_id, SubscriptionStatus(status), *rest)
+    id_, customer_id, account_id, status, *rest, prices = row
+    return Subscription(
+        id_, customer_id, account_id, SubscriptionStatus(status), *rest, prices=tuple((prices or "").split())
+    )

@@ -31,7 +31,7 @@ from parley.adapters.sql.engine.sign_in_tables import (
 __all__ = ["Id", "Moment", "code_challenges", "guess_failures", "known_devices", "messages_to_owners", "metadata"]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0006"
+REVISION = "0007"
 
 accounts = Table(
     "accounts",
@@ -133,9 +133,19 @@ plans = Table(
     "plans",
     metadata,
     Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-    Column("override", String(16)),
-    # Worked out of the subscriptions whenever one changes, so that posting a message looks at one row.
+    Column("override", String(64)),
+    # The latest of `paid_plans`, for processes of the version before that table.
     Column("paid_until", Moment),
+)
+
+# Derived from the subscriptions whenever one changes, so that posting a message does not look at those.
+paid_plans = Table(
+    "paid_plans",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("plan", String(64), nullable=False),
+    Column("paid_until", Moment, nullable=False),
+    PrimaryKeyConstraint("account_id", "plan"),
 )
 
 customers = Table(
@@ -159,6 +169,8 @@ subscriptions = Table(
     Column("current_period_end", Moment),
     Column("cancel_at_period_end", Boolean, nullable=False),
     Column("past_due_since", Moment),
+    # Ids of prices with spaces between them; NULL in rows of the version that knew one price.
+    Column("prices", Text),
     # Under which ticket of the customer the provider was asked: an earlier look does not overwrite a later one.
     Column("ticket", Integer, nullable=False),
     Column("stored_at", Moment, nullable=False),
