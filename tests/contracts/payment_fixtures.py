@@ -10,7 +10,7 @@ from uuid import UUID
 from parley.adapters.payments.stripe import StripePayments
 from parley.core.billing.model import Checkout, ReturnAddresses, SubscriptionStatus
 from parley.core.billing.ports import Offer, PaymentProvider
-from tests.servers.stripe_account import KEY, PRICE, SECRET, StripeAccount
+from tests.servers.stripe_account import KEY, PRICE, PRICES, SECRET, StripeAccount
 from tests.servers.stripe_server import StripeServer
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -75,7 +75,7 @@ class StripeHarness(Harness):
 async def stripe(*, key: str = KEY, seconds: float = 12.0) -> AsyncIterator[StripeHarness]:
     account = StripeAccount(clock=lambda: NOW)
     async with StripeServer(account).running() as server:
-        provider = StripePayments(key, SECRET, api_base=f"{server.url}/", seconds=seconds)
+        provider = StripePayments(key, SECRET, [*PRICES], api_base=f"{server.url}/", seconds=seconds)
         try:
             yield StripeHarness(provider, NOW, frozenset(SubscriptionStatus), server, account)
         finally:

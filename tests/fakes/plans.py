@@ -7,7 +7,7 @@ PRO_PRICE = "price_pro"
 
 def plans_of(basic_limit: int) -> Plans:
     """With so many messages a day on the basic plan."""
-    return default_plans(basic_daily_limit=basic_limit, pro_price=PRO_PRICE)
+    return default_plans(basic_daily_limit=basic_limit, pro_prices=[PRO_PRICE])
 
 
 PLANS = plans_of(5)

@@ -52,7 +52,7 @@ def test_models_are_allowed_by_pattern():
 
 
 def test_an_installation_that_names_no_plans_has_two():
-    plans = default_plans(basic_daily_limit=7, pro_price="price_pro")
+    plans = default_plans(basic_daily_limit=7, pro_prices=["price_pro"])
     assert [(plan.name, plan.messages_per_day, plan.prices) for plan in plans] == [
         (BASIC, 7, ()),
         (PRO, None, ("price_pro",)),

@@ -37,7 +37,7 @@ def build_billing(
     settings: Settings, plans: Plans, database: Database, transport: Transport, *, now: Clock
 ) -> Module[BillingPorts]:
     sandbox = None if settings.stripe_secret_key else _sandbox(settings, database, now=now)
-    provider = sandbox or stripe_payments(settings)
+    provider = sandbox or stripe_payments(settings, plans)
     ports = BillingPorts(
         uow=SqlBillingUnitOfWork(database, PlanLimits(plans)),
         provider=provider,
@@ -76,7 +76,7 @@ def _sandbox(settings: Settings, database: Database, *, now: Clock) -> "SandboxP
     )
 
 
-def stripe_payments(settings: Settings) -> PaymentProvider:
+def stripe_payments(settings: Settings, plans: Plans) -> PaymentProvider:
     # Importing stripe takes 0.2 seconds.
     from parley.adapters.payments.stripe import StripePayments  # noqa: PLC0415
 
@@ -84,6 +84,7 @@ def stripe_payments(settings: Settings) -> PaymentProvider:
         secret_key=settings.stripe_secret_key,
         # Without a webhook secret the endpoint is off, and no signature may be valid.
         webhook_secret=settings.stripe_webhook_secret or secrets.token_hex(),
+        price_ids=[price for plan in plans for price in plan.prices],
         api_base=settings.stripe_api_base,
         automatic_tax=settings.stripe_automatic_tax,
         promotion_codes=settings.stripe_promotion_codes,

@@ -12,7 +12,7 @@ def build_plans(settings: Settings, file: ConfigFile) -> Plans:
         if settings.stripe_secret_key and not settings.stripe_price_id:
             raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
         return default_plans(
-            basic_daily_limit=settings.basic_daily_limit, pro_price=settings.stripe_price_id or SANDBOX_PRICE
+            basic_daily_limit=settings.basic_daily_limit, pro_prices=settings.stripe_price_id or (SANDBOX_PRICE,)
         )
     for name in ("stripe_price_id", "basic_daily_limit"):
         if getattr(settings, name) != getattr(Settings(), name):

@@ -1,8 +1,10 @@
 """`parley check`: checking the settings and every connection that they name."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
@@ -17,6 +19,7 @@ from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.ports import PaymentProvider
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
 from parley.core.errors import DomainError
@@ -65,7 +68,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         *await _senders(settings),
         *(Finding(f"plan {plan.name}", True, _allowed(plan)) for plan in plans),
         await _payments(settings, file, plans),
-        await _events(settings, plans),
+        *await _stored_payments(settings, plans),
     ]
 
 
@@ -77,6 +80,14 @@ def _allowed(plan: Plan) -> str:
     ]
     said += [f"{name}=0" for name, limit in limits.items() if limit == 0 and name != "trial_days"]
     return "; ".join(said) or "no limits"
+
+
+async def _missing(plan: Plan, provider: PaymentProvider) -> AsyncGenerator[str, None]:
+    """The plan's prices that are not there. Only the first one must still be sold."""
+    for price_id in plan.prices:
+        price = await provider.price(price_id)
+        if price is None or not (price.is_active or price_id != plan.prices[0]):
+            yield price_id
 
 
 def _secret(settings: Settings) -> Finding:
@@ -134,10 +145,9 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
 async def _payments(settings: Settings, file: ConfigFile, plans: Plans) -> Finding:
     if not settings.stripe_secret_key:
         return Finding("payments", True, "a sandbox where no money moves; for development only")
-    provider = stripe_payments(settings)
-    prices = [(plan.name, price) for plan in plans for price in plan.prices]
+    provider = stripe_payments(settings, plans)
     try:
-        missing = [f"{price} of plan {plan}" for plan, price in prices if await provider.price(price) is None]
+        missing = [f"{price} of {plan.name}" for plan in plans async for price in _missing(plan, provider)]
     except PaymentsUnavailable:
         return Finding("STRIPE_SECRET_KEY", False, "Stripe does not answer: may this machine reach it?")
     except PaymentsRefused:
@@ -151,18 +161,31 @@ async def _payments(settings: Settings, file: ConfigFile, plans: Plans) -> Findi
     return Finding("payments", True, f"Stripe answers and has the price{webhooks}")
 
 
-async def _events(settings: Settings, plans: Plans) -> Finding:
-    """How many webhook events wait; old ones mean that no worker runs or that the provider does not answer."""
+async def _stored_payments(settings: Settings, plans: Plans) -> list[Finding]:
+    """Webhook events that wait, and accounts that pay twice."""
     database = open_database(settings)
     try:
         if await schema_revision(settings, database) != REVISION:
-            return Finding("webhooks", True, "none yet: their table comes with the schema")
+            return [Finding("webhooks", True, "none yet: their table comes with the schema")]
         async with SqlBillingUnitOfWork(database, PlanLimits(plans))(read_only=True) as unit:
             count, oldest = await unit.events.waiting()
+            doubled = await unit.subscriptions.doubled(datetime.now(UTC))
     except (SettingsError, DomainError, DatabaseFailed):
-        return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
+        return [Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")]
     finally:
         await database.close()
+    return [_events(count, oldest), *([_doubled(doubled)] if doubled else [])]
+
+
+def _doubled(accounts: list[UUID]) -> Finding:
+    named = ", ".join(map(str, accounts))
+    return Finding(
+        "subscriptions", False, f"accounts with two that run: {named}; cancel and refund one of them at the provider"
+    )
+
+
+def _events(count: int, oldest: datetime | None) -> Finding:
+    """Old ones mean that no worker runs or that the provider does not answer."""
     if oldest is None or datetime.now(UTC) - oldest < LONGEST_WAIT:
         return Finding("webhooks", True, f"{count} wait to be processed")
     hint = "does a worker run, and does the payment provider answer it?"

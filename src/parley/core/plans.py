@@ -1,6 +1,6 @@
 """Plans as data: what each allows, which prices pay for it, and which of several counts."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -77,11 +77,11 @@ class Plans:
 BASIC, PRO = "basic", "pro"
 
 
-def default_plans(*, basic_daily_limit: int, pro_price: str) -> Plans:
+def default_plans(*, basic_daily_limit: int, pro_prices: Sequence[str]) -> Plans:
     """The two plans of an installation that names none: a free one with a daily limit, and one without limits."""
     return Plans(
         [
             Plan(name=BASIC, title="Basic", messages_per_day=basic_daily_limit),
-            Plan(name=PRO, title="Pro", prices=(pro_price,)),
+            Plan(name=PRO, title="Pro", prices=tuple(pro_prices)),
         ]
     )

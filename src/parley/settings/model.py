@@ -294,8 +294,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ""
     stripe_price_id: Annotated[
-        str, Meta(description="Id of the recurring price of the Pro plan, unless parley.toml has plans")
-    ] = ""
+        Words,
+        Meta(
+            description="Id of the recurring price of the Pro plan, unless parley.toml has plans; earlier prices that "
+            "still count follow it"
+        ),
+    ] = ()
     stripe_automatic_tax: Annotated[bool, Meta(description="1 lets Stripe Tax compute taxes on the checkout page")] = (
         False
     )

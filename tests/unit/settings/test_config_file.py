@@ -60,7 +60,7 @@ def test_a_file_is_optional_until_it_is_named(tmp_path, monkeypatch):
 def test_without_plans_the_settings_make_two():
     basic, pro = build_plans(Settings(basic_daily_limit=7), ConfigFile())
     assert (basic.name, basic.messages_per_day, pro.name, pro.prices) == ("basic", 7, "pro", (SANDBOX_PRICE,))
-    _, pro = build_plans(Settings(stripe_secret_key="sk", stripe_price_id="price_1"), ConfigFile())
+    _, pro = build_plans(Settings(stripe_secret_key="sk", stripe_price_id=("price_1",)), ConfigFile())
     assert pro.prices == ("price_1",)
     with pytest.raises(SettingsError, match="STRIPE_PRICE_ID"):
         build_plans(Settings(stripe_secret_key="sk"), ConfigFile())
@@ -92,7 +92,7 @@ def test_a_mistake_is_one_line_that_names_the_place(tmp_path, text, told):
     assert "sk-plain" not in str(refused.value)
 
 
-@pytest.mark.parametrize("setting", [{"stripe_price_id": "price_1"}, {"basic_daily_limit": 6}])
+@pytest.mark.parametrize("setting", [{"stripe_price_id": ("price_1",)}, {"basic_daily_limit": 6}])
 def test_plans_in_both_places_are_refused(tmp_path, setting):
     written(tmp_path, GOOD)
     with pytest.raises(SettingsError, match=f"{next(iter(setting)).upper()}: .*parley.toml"):

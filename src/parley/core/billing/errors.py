@@ -57,6 +57,13 @@ class PaymentsRefused(DomainError):
         )
 
 
+class CustomerUnknown(PaymentsRefused):
+    """The payment provider does not know the customer.
+
+    It was deleted there, or the key is now one of another account or mode.
+    """
+
+
 class EventInvalid(DomainError):
     """A webhook body that is no event, or whose signature is missing, wrong or too old."""
 

@@ -48,5 +48,5 @@ class OfferedPlans:
         offered = []
         for plan in self._plans:
             prices = [await self._provider.price(price) for price in plan.prices]
-            offered.append(OfferedPlan(plan, tuple(price for price in prices if price is not None)))
+            offered.append(OfferedPlan(plan, tuple(price for price in prices if price is not None and price.is_active)))
         return tuple(offered)

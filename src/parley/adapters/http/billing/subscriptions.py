@@ -99,8 +99,9 @@ class SubscriptionController(Controller):
         ],
         data: JSONBody[SubscribeBody | None] = None,
     ) -> CheckoutBody:
-        """Opens a page to pay on, by the plan's first price or the one given. Repeated calls on one day return the
-        same page."""
+        """Opens a page to pay on, by the plan's first price or the one given. Repeated calls return the same page while
+        it is open.
+        """
         return await _subscribe(request, ports, plan, None if data is None else data.price)
 
     @get(
@@ -153,7 +154,7 @@ async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> Subscrip
     subscription = overview.subscription
     return SubscriptionBody(
         plan=overview.plan.name,
-        status="none" if subscription is None else subscription.status.value,
+        status="none" if subscription is None else subscription.shown_status.value,
         current_period_end=None if subscription is None else subscription.current_period_end,
         cancel_at_period_end=subscription is not None and subscription.cancel_at_period_end,
         daily_limit=overview.plan.messages_per_day,

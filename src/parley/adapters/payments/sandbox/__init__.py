@@ -58,8 +58,14 @@ class SandboxPayments:
         self._now = now
         self._new_token = new_token
 
-    async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
-        del email, mobile_number  # The sandbox sends no receipts.
+    async def create_customer(
+        self, account_id: UUID, *, email: str | None, mobile_number: str | None, replaces: str = ""
+    ) -> str:
+        del (
+            email,
+            mobile_number,
+            replaces,
+        )  # The sandbox sends no receipts, and forgets only customers of erased accounts.
         customer_id = _CUSTOMER + account_id.hex
         await self._state.add(customer_id, customer_id, "{}")
         return customer_id
