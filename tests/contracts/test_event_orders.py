@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from parley.adapters.payments.sandbox import SandboxPayments
 from parley.adapters.payments.sandbox import events as sandbox_events
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.events import PLAN_EVENT_KINDS, process_event, receive_event
 from parley.core.billing.model import FOREVER, Customer, ProviderEvent, Subscription, SubscriptionStatus
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.plans import BASIC, PRO
-from tests.contracts.billing_fixtures import new_id, postgresql, sqlite
+from tests.contracts.billing_fixtures import new_id, store_over
+from tests.contracts.databases import postgresql, sqlite
 from tests.contracts.payment_fixtures import NOW, RETURN_TO, Signed, StripeHarness, stripe
 from tests.contracts.sandbox_fixtures import SECRET, Clock, SandboxHarness
 from tests.fakes.billing import FakeBillingUnitOfWork
@@ -186,9 +187,9 @@ class Installation:
         overview = await read_subscription(self._ports, account_id=account_id)
         is_past_due = current.status is SubscriptionStatus.PAST_DUE
         assert overview.subscription == replace(current, past_due_since=NOW if is_past_due else None)
-        assert overview.plan == (PRO if until else BASIC)
+        assert overview.plan.name == (PRO if until else BASIC)
         async with self._ports.uow(read_only=True) as unit:
-            assert await unit.plans.of(account_id, now=(until or NOW) - INSTANT) is overview.plan
+            assert await unit.plans.of(account_id, now=(until or NOW) - INSTANT) == overview.plan.name
             assert await unit.plans.of(account_id, now=until or NOW) == BASIC
 
 
@@ -217,7 +218,8 @@ async def test_plan_follows_the_sandbox_in_every_order_over_the_memory_store():
 
 
 async def test_plan_follows_the_sandbox_in_sampled_orders_over_sqlite(tmp_path: Path):
-    async with sqlite(tmp_path) as store:
+    async with sqlite(tmp_path) as database:
+        store = store_over(database)
         for order, story, size, between in sample():
             installation = Installation(store.billing, SandboxDriver())
             await installation.run(await store.new_account(), order, story, size=size, between=between)
@@ -225,7 +227,8 @@ async def test_plan_follows_the_sandbox_in_sampled_orders_over_sqlite(tmp_path: 
 
 
 async def test_plan_follows_stripe_in_sampled_orders_over_postgresql(tmp_path: Path):
-    async with postgresql(tmp_path) as store, stripe() as harness:
+    async with postgresql(tmp_path) as database, stripe() as harness:
+        store = store_over(database)
         for order, story, size, between in sample():
             installation = Installation(store.billing, StripeDriver(harness))
             await installation.run(await store.new_account(), order, story, size=size, between=between)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from parley.adapters.payments.sandbox import SandboxPayments
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.core.billing.errors import CheckoutNotFound, EventInvalid, PaymentsRefused
 from parley.core.billing.model import ProviderEvent, SubscriptionStatus
 from parley.core.billing.sandbox import PageState

@@ -25,7 +25,9 @@ class FakePlans:
         return override or (ranked[-1] if ranked else self._plans.free.name)
 
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
-        self._tables.paid[account_id] = dict(paid)
+        self._tables.paid.pop(account_id, None)
+        if paid:
+            self._tables.paid[account_id] = dict(paid)
 
     async def override(self, account_id: UUID, plan: str | None) -> None:
         if plan is None:

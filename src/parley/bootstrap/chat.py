@@ -15,8 +15,8 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
+from parley.bootstrap.built_module import Module, Task
 from parley.bootstrap.models import configured_providers, model_catalogue
-from parley.bootstrap.module import Module, Task
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts

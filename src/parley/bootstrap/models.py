@@ -1,14 +1,14 @@
 """Builds the model providers, of the settings and of parley.toml, and the catalogue of their models."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
 from parley.adapters.models.offline import ECHO, THINK, OfflineModel
 from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.language_model import LanguageModel
 from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError
 
 NO_KEY = "none"
@@ -16,30 +16,12 @@ OFFLINE = "offline"
 
 
 def configured_providers(settings: Settings, file: ConfigFile) -> dict[str, Provider]:
-    """The providers that have a key or an address of their own, then those of parley.toml.
+    """The providers that are turned on, then those of parley.toml.
 
     The offline model when there is none, or on demand. Raises SettingsError for a key or an address with which no
     request could be sent, and for a provider that both the settings and the file name.
     """
-    found: dict[str, Provider] = {}
-    if settings.gemini_api_key or settings.gemini_base_url:
-        with _settings_of("Gemini"):
-            gemini = GeminiModel(
-                api_key=settings.gemini_api_key or NO_KEY,
-                base_url=settings.gemini_base_url or GEMINI_URL,
-                api_version=settings.gemini_api_version,
-            )
-        found["gemini"] = Provider(gemini, settings.gemini_models)
-    if settings.openai_api_key or settings.openai_base_url:
-        with _settings_of("OpenAI"):
-            openai = OpenAICompatibleModel(
-                api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI_URL
-            )
-        found["openai"] = Provider(openai, settings.openai_models)
-    if settings.groq_api_key:
-        with _settings_of("Groq"):
-            groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
-        found["groq"] = Provider(groq, settings.groq_models)
+    found = {name: _provider(name, settings) for name in settings.providers}
     for name, table in file.providers.items():
         if name in {*found, OFFLINE}:
             raise SettingsError(f"[providers.{name}]: a provider of that name is there already; choose another name.")
@@ -73,13 +55,19 @@ def _secret(name: str, source: str) -> str:
     return value
 
 
-@contextmanager
-def _settings_of(provider: str) -> Iterator[None]:
+def _provider(name: str, settings: Settings) -> Provider:
+    """The provider by its settings `{name}_api_key`, `{name}_base_url` and `{name}_models`."""
+    key, url = getattr(settings, f"{name}_api_key") or NO_KEY, getattr(settings, f"{name}_base_url")
     try:
-        yield
+        if name == "gemini":
+            model: LanguageModel = GeminiModel(
+                api_key=key, base_url=url or GEMINI_URL, api_version=settings.gemini_api_version
+            )
+        else:
+            model = OpenAICompatibleModel(api_key=key, base_url=url or OPENAI_URL, label=name)
     except ValueError as error:
-        name = provider.upper()
-        raise SettingsError(f"{name}_API_KEY, {name}_BASE_URL: {error}") from error
+        raise SettingsError(f"{name.upper()}_API_KEY, {name.upper()}_BASE_URL: {error}") from error
+    return Provider(model, getattr(settings, f"{name}_models"))
 
 
 def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:

@@ -12,7 +12,7 @@ from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
-from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
+from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision
 from parley.bootstrap.models import configured_providers, model_catalogue
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.transport import choose_transport
@@ -37,18 +37,6 @@ class Finding:
     subject: str
     ok: bool
     detail: str
-
-
-async def check_start(settings: Settings) -> None:
-    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable."""
-    with exclusive_use(settings):
-        if settings.database_url.startswith("sqlite"):
-            return
-    database = open_database(settings)
-    try:
-        await require_schema(settings, database)
-    finally:
-        await database.close()
 
 
 async def check_everything(settings: Settings) -> list[Finding]:

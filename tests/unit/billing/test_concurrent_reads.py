@@ -27,7 +27,7 @@ async def finish(worker, gate) -> None:
 
 async def plan_and_status(billing):
     overview = await billing.overview()
-    return overview.plan, overview.subscription and overview.subscription.status
+    return overview.plan.name, overview.subscription and overview.subscription.status
 
 
 @pytest.mark.parametrize(("older", "newer"), PAIRS)

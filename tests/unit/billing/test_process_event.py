@@ -17,7 +17,7 @@ INSTANT = timedelta(microseconds=1)
 
 def is_untouched(billing) -> bool:
     tables = billing.tables
-    return not (tables.subscriptions or tables.paid_until or tables.plans)
+    return not (tables.subscriptions or tables.paid or tables.plans)
 
 
 async def test_plan_follows_the_provider(billing):

@@ -164,4 +164,4 @@ async def test_account_erased_during_the_read_leaves_nothing_behind(billing):
     gate.opened.set()
     assert await working == 3
     assert set(billing.tables.customers) == {"cus_2", "cus_3"}
-    assert (billing.tables.subscriptions, billing.tables.paid_until) == ({}, {})
+    assert (billing.tables.subscriptions, billing.tables.paid) == ({}, {})

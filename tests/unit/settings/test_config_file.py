@@ -100,7 +100,7 @@ def test_plans_in_both_places_are_refused(tmp_path, setting):
 
 
 def test_providers_of_the_file_stand_beside_those_of_the_settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("KEY_OF_MINE", "a key")
+    monkeypatch.setenv("KEY_OF_MINE", "key")
     settings = written(tmp_path, GOOD)
     assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
     settings = Settings(config_file=settings.config_file, openai_api_key="sk", default_model="offline/echo")
@@ -114,7 +114,7 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
     settings = written(tmp_path, GOOD)
     with pytest.raises(SettingsError, match=r"\[providers.mine\] api_key: env:KEY_OF_MINE is not set"):
         configured_providers(settings, read_config_file(settings))
-    (tmp_path / "key").write_text("a key\n")
+    (tmp_path / "key").write_text("key\n")
     settings = written(tmp_path, GOOD.replace("env:KEY_OF_MINE", f"file:{tmp_path}/key"))
     assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
     settings = written(tmp_path, GOOD.replace("env:KEY_OF_MINE", f"file:{tmp_path}/none"))
@@ -123,7 +123,7 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
 
 
 def test_a_provider_that_is_there_twice_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("KEY_OF_MINE", "a key")
+    monkeypatch.setenv("KEY_OF_MINE", "key")
     settings = written(tmp_path, GOOD.replace("providers.mine", "providers.openai"))
     settings = Settings(config_file=settings.config_file, openai_api_key="sk")
     with pytest.raises(SettingsError, match=r"\[providers.openai\]"):

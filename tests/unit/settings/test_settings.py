@@ -1,5 +1,6 @@
 """Reading settings from the environment, and the messages about mistakes."""
 
+import re
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -13,6 +14,7 @@ TYPES = get_type_hints(Settings)
 NUMBERS = [name for name, kind in TYPES.items() if kind in {int, float}]
 CHOICES = [name for name, kind in TYPES.items() if get_origin(kind) is Literal]
 LISTS = [name for name, kind in TYPES.items() if kind == tuple[str, ...]]
+SWITCHES = [name for name, kind in TYPES.items() if kind is bool]
 CHOICE_LISTS = [name for name, kind in TYPES.items() if get_origin(kind) is tuple and name not in LISTS]
 
 
@@ -22,7 +24,7 @@ def test_every_setting_has_a_default(read):
 
 def test_every_kind_of_field_is_tested():
     words = [name for name, kind in TYPES.items() if kind is str]
-    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, "allow_shown_codes"}
+    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, *SWITCHES}
     assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender"]
     assert min(map(len, (NUMBERS, CHOICES, LISTS))) > 2
 
@@ -92,10 +94,30 @@ def test_a_proxy_is_an_address_or_a_network(read, proxy):
         read(TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
 
 
-@pytest.mark.parametrize("name", ["GEMINI_MODELS", "OPENAI_MODELS", "GROQ_MODELS"])
+@pytest.mark.parametrize("name", [name.upper() for name in FIELDS if name.endswith("_models")])
 def test_an_empty_list_of_models_is_refused(read, name):
     with pytest.raises(SettingsError, match=rf"^{name}:"):
         read(**{name: ","})
+
+
+@pytest.mark.parametrize(
+    ("values", "providers"),
+    [
+        ({}, ()),
+        ({"GROQ_BASE_URL": "https://eu.groq.example"}, ()),
+        ({"GEMINI_BASE_URL": "https://gemini.example"}, ("gemini",)),
+        ({"GROQ_API_KEY": "k", "GEMINI_API_KEY": "k", "OPENAI_BASE_URL": "u"}, ("gemini", "openai", "groq")),
+    ],
+)
+def test_a_key_or_an_address_of_ones_own_turns_a_provider_on(read, values, providers):
+    assert read(**values).providers == providers
+
+
+def test_every_field_that_sounds_secret_is_a_secret():
+    texts = {name.upper() for name, kind in TYPES.items() if kind in {str, tuple[str, ...]}}
+
+    assert {name for name in texts if re.search("KEY|PASSWORD|SECRET|TOKEN|CREDENTIAL", name)} <= SECRETS
+    assert {"DATABASE_URL", "REDIS_URL", "SMS_WEBHOOK_URL", "JWT_SECRET", "GEMINI_API_KEY"} <= SECRETS <= texts
 
 
 def test_its_representation_shows_no_secret(read):
@@ -188,6 +210,7 @@ def test_a_file_is_read_for_secrets_only(read, folder):
     assert read(BASIC_DAILY_LIMIT_FILE=str(folder / "limit")) == Settings()
 
 
-@pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("true", True), ("", False)])
-def test_a_switch_is_1_or_0(read, value, shown):
-    assert read(ALLOW_SHOWN_CODES=value).allow_shown_codes is shown
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize(("value", "on"), [("1", True), ("0", False), ("true", True), ("", False)])
+def test_a_switch_is_1_or_0(read, name, value, on):
+    assert getattr(read(**{name.upper(): value}), name) is on

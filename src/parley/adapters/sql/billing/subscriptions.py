@@ -1,6 +1,6 @@
 """Subscriptions in SQL."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -112,4 +112,5 @@ class SqlSubscriptions(SqlStore):
 def _subscription(row: Any) -> Subscription:
     *columns, prices = row
     id_, customer_id, account_id, status, *rest = columns
-    return Subscription(id_, customer_id, account_id, SubscriptionStatus(status), *rest, tuple((prices or "").split()))
+    subscription = Subscription(id_, customer_id, account_id, SubscriptionStatus(status), *rest)
+    return replace(subscription, prices=tuple((prices or "").split()))
