@@ -1,5 +1,6 @@
 """Refusing settings that contradict each other, before anything starts."""
 
+import re
 from email.utils import parseaddr
 from ipaddress import ip_network
 
@@ -8,6 +9,8 @@ from parley.settings.model import Settings, SettingsError
 from parley.settings.production import check_production
 
 SHORTEST_SECRET = 32
+# With the slash that is copied from an address bar; also of apps, such as capacitor://localhost.
+_ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
 
 def check(settings: Settings) -> None:
@@ -25,6 +28,10 @@ def _check_lists(settings: Settings) -> None:
     for name in Settings.__struct_fields__:
         if name.endswith("_models") and not getattr(settings, name):
             raise SettingsError(f"{name.upper()}: name at least one model.")
+    if not all(map(_ORIGIN.fullmatch, settings.cors_origins)):
+        raise SettingsError(
+            "CORS_ORIGINS: each must be scheme and host, with a port if it has one, such as https://app.example."
+        )
     if "none" in settings.trusted_proxies and len(settings.trusted_proxies) > 1:
         raise SettingsError("TRUSTED_PROXIES: none cannot be combined with a proxy.")
     for proxy in settings.proxies:
