@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["accounts.id"],
-            name=op.f("fk_paid_plans_account_id_accounts"),
+            name=op.f("fk_paid_plans_account_id"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("account_id", "plan", name=op.f("pk_paid_plans")),

@@ -141,6 +141,8 @@ async def test_customer_created_during_the_erasure_is_erased_too(store, billing)
             account_id=account_id,
             email="mira@example.com",
             mobile_number=None,
+            plan=PRO,
+            price=None,
             return_to=RETURN_TO,
         )
     )

@@ -278,7 +278,7 @@ async def test_operators_plan_and_payments_are_independent(store, override):
     for until in (FOREVER, None, FOREVER):
         await store.do(lambda unit: unit.plans.override(account_id, override))
         await store.do(lambda unit, until=until: unit.plans.set_paid(account_id, {PRO: until} if until else {}))
-        assert await store.plan(account_id) is override
+        assert await store.plan(account_id) == override
         await store.do(lambda unit: unit.plans.override(account_id, None))
         assert await store.plan(account_id) == (PRO if until else BASIC)
 

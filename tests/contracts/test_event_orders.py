@@ -164,7 +164,15 @@ class Installation:
 
     async def run(self, account_id: UUID, kinds: Sequence[str], story: Story, *, size: int, between: bool) -> None:
         """Deliver the events, `size` at once, while the story happens, then check the resulting plan."""
-        page = await subscribe(self._ports, account_id=account_id, email=None, mobile_number=None, return_to=RETURN_TO)
+        page = await subscribe(
+            self._ports,
+            account_id=account_id,
+            email=None,
+            mobile_number=None,
+            plan=PRO,
+            price=None,
+            return_to=RETURN_TO,
+        )
         async with self._ports.uow(read_only=True) as unit:
             [customer] = await unit.customers.of(account_id)
         subscription_id = await self._driver.start(page.session_id, customer)

@@ -202,5 +202,5 @@ async def test_accepting_a_message_is_served_by_indexes():
             question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
         )
         scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
-        # The table of plans is empty.
-        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans"}
+        # The tables of plans are empty.
+        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", "paid_plans"}

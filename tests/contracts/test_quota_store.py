@@ -227,7 +227,7 @@ async def test_plan_is_basic_without_an_override(store):
     assert await plan() == BASIC
     for word in (PRO, BASIC, PRO, PRO):
         await store.put_on(word, account_id)
-        assert await plan() is word
+        assert await plan() == word
     assert await plan(other) == BASIC
     for _ in range(2):
         await store.put_on(None, account_id)
