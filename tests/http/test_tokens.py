@@ -38,6 +38,8 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),
     ("GET", "/docs/files/{file_path:path}"),
+    ("GET", "/plans"),
+    ("HEAD", "/plans"),
     ("HEAD", "/docs/files/{file_path:path}"),
 }
 
