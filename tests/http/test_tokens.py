@@ -31,6 +31,7 @@ PUBLIC = {
     ("POST", "/sandbox/checkout/{session:str}/cancel"),
     ("GET", "/sandbox/portal/{token:str}"),
     ("POST", "/sandbox/portal/{token:str}/{action:str}"),
+    ("POST", "/sandbox/portal/{token:str}/price/{price:str}"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
@@ -39,7 +40,6 @@ PUBLIC = {
     ("GET", "/docs/start.js"),
     ("GET", "/docs/files/{file_path:path}"),
     ("GET", "/plans"),
-    ("HEAD", "/plans"),
     ("HEAD", "/docs/files/{file_path:path}"),
 }
 
