@@ -12,6 +12,10 @@ HISTORY_DAYS = 30
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
+# How many messages a day are returned whose replies failed because of what was written: their attempts are paid for.
+MOST_RETURNED_REFUSALS = 3
+
+
 class SubscriptionStatus(str, Enum):
     """Stripe's names (API reference, «The Subscription object», `status`)."""
 
