@@ -40,6 +40,9 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 0
 
+    config_file: Annotated[
+        str, Meta(description="TOML file of plans and model providers; unset: parley.toml if there is one")
+    ] = ""
     database_url: Annotated[
         str,
         Meta(

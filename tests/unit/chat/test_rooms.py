@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.billing.model import Plan
 from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms, UnknownModel
 from parley.core.chat.model import Room
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.room_list import list_rooms
 from parley.core.chat.rooms import read_room
 from parley.core.errors import InvalidInput
+from parley.core.plans import PRO
 from tests.unit.chat.environment import ChatEnvironment, SlowAnswersUnitOfWork
 
 RAVI = UUID(int=77)
@@ -120,7 +120,7 @@ async def test_room_is_deleted_with_its_messages(env):
 
 
 async def test_room_comes_with_its_latest_50_messages(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     room = await env.room()
     _, page = await read_room(env.chat, account_id=env.account_id, room_id=room.id)
     assert (page.items, page.next_cursor) == ([], None)

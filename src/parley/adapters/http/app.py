@@ -23,6 +23,7 @@ from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
 from parley.adapters.http.accounts.sign_in import AuthController
 from parley.adapters.http.auth import RequireCaller
+from parley.adapters.http.billing.plans import list_plans
 from parley.adapters.http.billing.sandbox_pages import CheckoutPages, SandboxPages
 from parley.adapters.http.billing.subscriptions import SubscriptionController
 from parley.adapters.http.billing.usage import UsageController
@@ -146,6 +147,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         RoomController,
         MessageController,
         ReplyController,
+        list_plans,
         SubscriptionController,
         WebhookController,
         CheckoutPages,
