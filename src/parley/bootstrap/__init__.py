@@ -16,6 +16,7 @@ from parley.bootstrap.accounts import build_accounts
 from parley.bootstrap.billing import build_billing
 from parley.bootstrap.chat import build_chat
 from parley.bootstrap.database import open_database
+from parley.bootstrap.models import configured_providers
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.telemetry import Telemetry, Tracing, build_telemetry
 from parley.bootstrap.transport import Transport, choose_transport
@@ -94,8 +95,10 @@ def bootstrap(
     )
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, plans, database, transport, now=now)
+    if providers is None:
+        providers = configured_providers(settings, file)
     chat = build_chat(
-        settings, file, plans, database, transport, telemetry, providers=providers, now=now, jitter=random.random
+        settings, plans, database, transport, telemetry, providers=providers, now=now, jitter=random.random
     )
     modules = (accounts, billing, chat)
     return Parley(
