@@ -53,7 +53,8 @@ class Tables:
     """Rows by their key.
 
     The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
-    end and when it was written; a room and its last position; a customer and when it was reconciled; a subscription,
+    end and when it was written; a room and its last position; a day's usage and its returned refusals; a
+    customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
     and end.
     """
@@ -74,6 +75,8 @@ class Tables:
     plans: dict[UUID, Plan] = field(default_factory=dict)
     paid_until: dict[UUID, datetime] = field(default_factory=dict)
     usage_days: dict[tuple[UUID, date], DayUsage] = field(default_factory=dict)
+    returned_refusals: dict[tuple[UUID, date], int] = field(default_factory=dict)
+    erased_usage: dict[tuple[bytes, date], tuple[DayUsage, int]] = field(default_factory=dict)
     customers: dict[str, tuple[Customer, datetime]] = field(default_factory=dict)
     subscriptions: dict[str, tuple[Subscription, int, datetime]] = field(default_factory=dict)
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)

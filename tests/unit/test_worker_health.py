@@ -20,8 +20,8 @@ def asked(port: int, path: str) -> tuple[int, dict[str, object]]:
         return error.code, json.load(error)
 
 
-def check(answer: bool) -> Callable[[], Awaitable[bool]]:
-    async def answered() -> bool:
+def check(answer: bool | str) -> Callable[[], Awaitable[bool | str]]:
+    async def answered() -> bool | str:
         return answer
 
     return answered
@@ -35,6 +35,11 @@ async def test_a_worker_is_ready_while_all_checks_are_true_and_live_whatever_the
         checks["redis"] = check(False)
         down = {"status": "unavailable", "down": ["redis"]}
         assert await asyncio.to_thread(asked, port, "/health/ready") == (503, down)
+        checks["redis"] = check("Redis is full")
+        assert await asyncio.to_thread(asked, port, "/health/ready") == (
+            503,
+            down | {"causes": {"redis": "Redis is full"}},
+        )
         assert (await asyncio.to_thread(asked, port, "/health/live"))[0] == 200
 
 

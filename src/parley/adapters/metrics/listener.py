@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from parley.adapters.metrics import Metrics
-from parley.core.health import CHECK_SECONDS, Checks, what_is_down
+from parley.core.health import CHECK_SECONDS, Checks, known_causes, what_is_down
 
 # A second for an event loop that is busy, beside the time of the checks.
 PATIENCE_SECONDS = CHECK_SECONDS + 1.0
@@ -73,14 +73,14 @@ class _Health:
         self._loop = loop
         self._patience = patience
 
-    def down(self, *, live: bool) -> list[str]:
+    def down(self, *, live: bool) -> dict[str, str]:
         """What is down of what a `live` process needs, or a ready one."""
         asked = asyncio.run_coroutine_threadsafe(what_is_down({} if live else self._checks), self._loop)
         try:
             return asked.result(self._patience)
         except TimeoutError:
             asked.cancel()
-            return ["event loop"]
+            return {"event loop": ""}
 
 
 def _application(
@@ -102,9 +102,10 @@ def _application(
     return answer
 
 
-def _health(down: list[str], start: Callable[..., Any]) -> Iterable[bytes]:
+def _health(down: dict[str, str], start: Callable[..., Any]) -> Iterable[bytes]:
     status = HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK
-    body = json.dumps({"status": "unavailable" if down else "ok", "down": down}).encode()
+    causes = {"causes": known_causes(down)} if any(down.values()) else {}
+    body = json.dumps({"status": "unavailable" if down else "ok", "down": list(down), **causes}).encode()
     start(
         f"{status.value} {status.phrase}",
         [("Content-Type", "application/json"), ("Content-Length", str(len(body)))],
