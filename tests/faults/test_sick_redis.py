@@ -59,12 +59,11 @@ SICKNESSES = {
 }
 
 
-@pytest.mark.parametrize("name", list(SICKNESSES) if LONG else ["away", "replica"])
+@pytest.mark.parametrize("name", list(SICKNESSES) if LONG else ["away"])
 async def test_replies_begin_and_end_while_redis_is_sick(tmp_path: Path, name: str) -> None:
     sickness = SICKNESSES[name]
-    # A Redis that is killed forgets its users.
-    least = {} if name == "away" else {"redis_rights": documented_rights(PREFIX), "REDIS_PREFIX": PREFIX}
-    async with cluster(tmp_path, LOG_FORMAT="json", **least) as parley:
+    rights = documented_rights(PREFIX)
+    async with cluster(tmp_path, redis_rights=rights, REDIS_PREFIX=PREFIX, LOG_FORMAT="json") as parley:
         await replies_during(parley, sickness, seconds=30.0 if LONG else 1.0)
         logs = [process.log() for process in (*parley.apis, *parley.workers)]
     for log in logs:
