@@ -12,7 +12,9 @@ from parley.core.billing.errors import (
     PaymentsRefused,
     PaymentsUnavailable,
 )
-from parley.core.billing.model import Customer, Plan, SubscriptionOverview, SubscriptionStatus
+from parley.core.billing.model import Customer, SubscriptionOverview, SubscriptionStatus
+from parley.core.plans import BASIC, PRO
+from tests.fakes.plans import BASIC_PLAN, PRO_PLAN
 from tests.unit.billing.scenario import (
     ACTIVE,
     CANCELED,
@@ -42,7 +44,7 @@ async def test_subscribing_creates_one_customer_and_opens_its_checkout(billing):
         ("open_checkout", MIRAS),
     ]
     assert list(billing.tables.customers) == [MIRAS]
-    assert await billing.plan() is Plan.BASIC
+    assert await billing.plan() == BASIC
 
 
 async def test_20_parallel_calls_get_one_customer_and_one_page(billing):
@@ -99,7 +101,7 @@ async def test_managing_for_a_forgotten_customer_ends_its_subscriptions(billing)
         await billing.subscribe()
     with pytest.raises(NotSubscribed):
         await billing.manage()
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, CANCELED)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, CANCELED)
     await billing.subscribe()
 
 
@@ -146,7 +148,7 @@ async def test_customer_is_reused_after_its_page_could_not_be_opened(billing):
     billing.provider.refused.clear()
     await billing.subscribe()
     assert billing.provider.count("create_customer") == 1
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, None)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, None)
 
 
 async def test_managing_opens_the_providers_page(billing):
@@ -167,9 +169,9 @@ async def test_managing_fails_with_the_provider(billing, error):
 
 
 async def test_account_that_never_paid_has_the_basic_plan(billing):
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, None)
-    await billing.override(Plan.PRO)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, None)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, None)
+    await billing.override(PRO)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, None)
 
 
 async def test_plan_is_pro_while_one_of_two_subscriptions_pays(billing):
@@ -178,14 +180,14 @@ async def test_plan_is_pro_while_one_of_two_subscriptions_pays(billing):
     await billing.change_to(ACTIVE)
     billing.advance(seconds=1)
     await billing.change_to(other)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, ACTIVE)
-    assert await billing.overview(RAVI) == SubscriptionOverview(Plan.BASIC, None)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, ACTIVE)
+    assert await billing.overview(RAVI) == SubscriptionOverview(BASIC_PLAN, None)
     billing.advance(seconds=1)
     await billing.change_to(replace(other, status=SubscriptionStatus.ACTIVE), CANCELED)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, replace(other, status=SubscriptionStatus.ACTIVE))
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, replace(other, status=SubscriptionStatus.ACTIVE))
     billing.advance(seconds=1)
     await billing.change_to(other)
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, other)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, other)
 
 
 async def test_overview_shows_the_latest_subscription_if_none_pays(billing):
@@ -193,7 +195,7 @@ async def test_overview_shows_the_latest_subscription_if_none_pays(billing):
     for latest in (UNPAID, replace(CANCELED, id="sub_0"), replace(UNPAID, id="sub_2"), CANCELED):
         billing.advance(seconds=1)
         await billing.change_to(latest)
-        assert await billing.overview() == SubscriptionOverview(Plan.BASIC, latest)
+        assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, latest)
 
 
 async def test_overview_prefers_a_paying_subscription_to_an_expired_one(billing):
@@ -204,17 +206,17 @@ async def test_overview_prefers_a_paying_subscription_to_an_expired_one(billing)
     past_due, ending = PAST_DUE, replace(ACTIVE, id="sub_3", cancel_at_period_end=True)
     await billing.change_to(past_due, ending)
     billing.now = PERIOD_END
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, good)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, good)
 
 
 async def test_overview_shows_the_operators_plan_and_the_subscription(billing):
     await billing.add_customers(MIRA)
     await billing.change_to(ACTIVE)
-    await billing.override(Plan.BASIC)
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, ACTIVE)
-    await billing.override(Plan.PRO)
+    await billing.override(BASIC)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, ACTIVE)
+    await billing.override(PRO)
     await billing.change_to(CANCELED)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, CANCELED)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, CANCELED)
 
 
 async def test_subscription_at_another_provider_does_not_prevent_one_here(billing):
