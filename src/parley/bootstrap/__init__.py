@@ -91,7 +91,13 @@ def bootstrap(
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
     transport = telemetry.tracing.transport(
-        choose_transport(settings, ready=loop_lag.recovered, meter=RedisMeter(telemetry.metrics), is_worker=is_worker)
+        choose_transport(
+            settings,
+            ready=loop_lag.recovered,
+            outage=OutageLog("redis"),
+            meter=RedisMeter(telemetry.metrics),
+            is_worker=is_worker,
+        )
     )
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, plans, database, transport, now=now)
