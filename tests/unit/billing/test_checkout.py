@@ -91,7 +91,7 @@ async def test_payment_that_is_ahead_of_its_event_is_not_paid_again(billing):
     billing.provider.set(ACTIVE)
     with pytest.raises(AlreadySubscribed):
         await billing.subscribe()
-    assert await billing.plan() is Plan.PRO
+    assert await billing.plan() == PRO
 
 
 async def test_customer_is_not_replaced_twice_in_one_call(billing):

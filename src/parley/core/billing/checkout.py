@@ -35,8 +35,8 @@ async def subscribe(
     """Open a page on which the account can pay for the plan, by its first price unless another one is given.
 
     Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
-    pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A customer
-    that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not pay for
+    pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
+    customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not pay for
     the plan, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
