@@ -132,7 +132,7 @@ class Store:
     async def new_room(self, account_id: UUID | None = None, **changes: object) -> Room:
         owner = account_id or await self.new_account()
         room = replace(Room(new_id(), owner, "A room", None, None, NOW, NOW), **changes)
-        await self.do(lambda unit: unit.rooms.add(room))
+        await self.do(lambda unit: unit.rooms.add(room, most=MANY))
         return room
 
     async def new_reply(self, room: Room | None = None, **changes: object) -> Message:

@@ -39,7 +39,7 @@ async def fill(store: Store, owner: UUID) -> None:
         reply_to=question.id,
     )
     async with store.chat() as unit:
-        await unit.rooms.add(room)
+        await unit.rooms.add(room, most=1)
         await unit.commit()
     async with store.chat() as unit:
         await unit.rooms.reserve(room.id, owner, at=NOW)

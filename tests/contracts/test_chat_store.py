@@ -29,7 +29,7 @@ KEY = IdempotencyKey("a key", b"f" * 32)
 
 async def change_everything(unit: ChatUnit, room: Room) -> None:
     """One write of every kind that the chat module's unit of work has."""
-    await unit.rooms.add(replace(room, id=new_id()))
+    await unit.rooms.add(replace(room, id=new_id()), most=MANY)
     await unit.rooms.save(replace(room, name="Another name"), fields=frozenset({"name"}))
     _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW + timedelta(days=1))
     question, reply = exchange_at(position, room)

@@ -95,6 +95,9 @@ class Round:
     async def post_in_new_room(self) -> None:
         await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
 
+    async def instruct_room(self) -> None:
+        await self.chat.change(self.room, self.account_id, instructions="Be brief.")
+
     async def erase_account(self) -> None:
         await erase_account(self.accounts.ports, account_id=self.account_id)
 
@@ -131,6 +134,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.end_reply,
     Round.delete_room,
     Round.post_in_new_room,
+    Round.instruct_room,
     Round.erase_account,
     Round.synchronize_customer,
     Round.override_plan,

@@ -150,7 +150,7 @@ async def add_session(store: Store, account_id: UUID) -> None:
 
 
 async def add_room(store: Store, account_id: UUID) -> None:
-    await store.do(lambda unit: unit.rooms.add(Room(new_id(), account_id, "A room", None, None, NOW, NOW)))
+    await store.do(lambda unit: unit.rooms.add(Room(new_id(), account_id, "A room", None, None, NOW, NOW), most=1))
 
 
 async def count_usage(store: Store, account_id: UUID) -> None:

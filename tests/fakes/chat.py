@@ -94,12 +94,26 @@ class FakeRooms:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def add(self, room: Room) -> None:
+    async def lock(self, account_id: UUID) -> None:
+        """The database has one writer."""
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        if len(await self.ids(room.account_id)) >= most:
+            return False
         self._tables.rooms[room.id] = (room, 0)
+        return True
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
+        return sum(len((room.instructions or "").encode()) for room in own)
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         found = self._tables.rooms.get(room_id)
         return found[0] if found is not None and found[0].account_id == account_id else None
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        found = self._tables.rooms.get(room_id)
+        return None if found is None else found[0].account_id
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
@@ -166,6 +180,10 @@ class FakeMessages:
         if message is None or message.room_id != room_id:
             return None
         return message if self._tables.rooms[room_id][0].account_id == account_id else None
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        message = self._tables.messages.get(message_id)
+        return None if message is None else self._tables.rooms[message.room_id][0].account_id
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         reply = self._tables.messages.get(reply_id)

@@ -25,7 +25,9 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import LanguageModel
 from parley.core.chat.lease_renewals import LeaseRenewals
+from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
+from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
@@ -67,6 +69,8 @@ def build_chat(
         limits=limits,
         renewals=LeaseRenewals(worker_uow, lease=limits.lease),
         worker_id=uuid7(),
+        readers=ReplyReaders(of_an_account=settings.max_open_streams),
+        room_limits=RoomLimits(rooms=settings.max_chatrooms),
         now=now,
         new_id=uuid7,
         jitter=jitter,

@@ -18,6 +18,7 @@ from parley.bootstrap.database import (
     schema_revision,
 )
 from parley.bootstrap.processes import litestar_application
+from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.profile import find_account, read_identity
 from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
@@ -77,3 +78,9 @@ async def _set_plan(parley: Parley, number_or_email: str, plan: Plan | None) -> 
     if account is None:
         raise SettingsError(f"There is no account of {number_or_email}.")
     await override_plan(parley.billing, account_id=account.id, plan=plan)
+    parley.accounts.audit.note(
+        AuditEvent.PLAN_OVERRIDDEN,
+        identity=identity,
+        account_id=account.id,
+        how="auto" if plan is None else plan.value,
+    )

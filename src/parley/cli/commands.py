@@ -85,8 +85,11 @@ def openapi() -> None:
 def plan(number_or_email: str, plan_name: str) -> None:
     """Put an account on a plan, whether it pays or not; auto returns it to the plan that it pays for."""
     from parley.cli.admin import set_plan  # noqa: PLC0415
+    from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
-    asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
+    settings = read_settings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    asyncio.run(set_plan(settings, number_or_email, plan_name))
     click.echo(f"{number_or_email}: {plan_name}")
 
 

@@ -102,6 +102,14 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = 15.0
     max_pending_replies: Annotated[Number, Meta(description="Largest number of unfinished replies of one account")] = 20
+    max_chatrooms: Annotated[Number, Meta(description="Largest number of chatrooms of one account")] = 10_000
+    max_open_streams: Annotated[
+        Number,
+        Meta(
+            description="Largest number of reply streams, and of requests that wait for a reply, that one account has "
+            "open in one API process",
+        ),
+    ] = 200
 
     basic_daily_limit: Annotated[
         int, Meta(ge=0, le=1_000_000_000, description="Number of messages per UTC day on the Basic plan")

@@ -100,6 +100,9 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "0 is no limit",
         ),
     ] = 500
+    account_requests_per_minute: Annotated[
+        NumberOrZero, Meta(description="Largest number of requests per minute of one account; 0 is no limit")
+    ] = 600
     cors_origins: Annotated[
         Words,
         Meta(

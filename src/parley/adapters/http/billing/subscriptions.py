@@ -12,6 +12,7 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.profile import read_account
 from parley.core.billing.checkout import manage_subscription, read_subscription, subscribe
@@ -93,6 +94,7 @@ class SubscriptionController(Controller):
     )
     async def portal(self, request: AuthenticatedRequest, ports: Ports) -> PortalBody:
         """Opens the payment provider's page to change the card, cancel, or see invoices."""
+        await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
         url = await manage_subscription(
             ports.billing, account_id=request.user.account_id, return_to=_return_addresses(request, ports)
         )
@@ -100,6 +102,7 @@ class SubscriptionController(Controller):
 
 
 async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts) -> CheckoutBody:
+    await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
     account = await read_account(ports.accounts, account_id=request.user.account_id)
     kind, value = account.identity.kind, account.identity.value
     checkout = await subscribe(
