@@ -36,8 +36,8 @@ async def subscribe(
 
     Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
     pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
-    customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not pay for
-    the plan, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
+    customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not
+    pay for the plan, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
     offer = _offer(billing, plan, price, return_to)
