@@ -22,7 +22,7 @@ End = FinishReason | tuple[type, str]
 
 
 class Kind(NamedTuple):
-    """A kind of answer: its bytes, and what is heard of it."""
+    """A kind of answer: its bytes, and what the adapter makes of them."""
 
     sent: Callable[[Format], bytes]
     end: End = STOP

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
@@ -19,6 +20,7 @@ from parley.adapters.sql.engine.pool import Connection
 from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
+from tests.fakes.plans import plans_of
 
 ACCOUNT = UUID(int=1)
 ROOM = UUID(int=2)
@@ -108,7 +110,7 @@ async def run(database: Database, statements: str) -> None:
 async def indexes(database: NotingDatabase, step: Callable[[SqlChatUnit], Awaitable[Any]]) -> set[str]:
     """What the statements of one step scan: names of indexes, or of tables where they are read from end to end."""
     async with database.transaction() as transaction:
-        await step(SqlChatUnit(transaction, basic_limit=5))
+        await step(SqlChatUnit(transaction, PlanLimits(plans_of(5))))
     return {name for plan in await kept_plans(database) for name in scans(plan)}
 
 
@@ -170,8 +172,8 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.replies.end(CLAIM, replace(COMPLETED, usage=TokenUsage(1, 2))),
         {"pk_messages", "pk_usage_days"},
     ),
-    "put off": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
-    "hand back": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
+    "postpone": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
+    "release": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
     "end unheld": (lambda unit: unit.replies.end_unheld(REPLY, COMPLETED), {"pk_messages", "pk_rooms"}),
     "next in room": (lambda unit: unit.replies.next_in_room(ROOM), {"pk_rooms", "ix_messages_unfinished"}),
@@ -196,9 +198,9 @@ async def test_statements_are_served_by_their_indexes():
 async def test_accepting_a_message_is_served_by_indexes():
     question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
     async with filled_database() as database:
-        await SqlAcceptance(database, basic_limit=5).accept(
+        await SqlAcceptance(database, PlanLimits(plans_of(5))).accept(
             question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
         )
         scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
-        # The table of plans is empty.
-        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans"}
+        # The tables of plans are empty.
+        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", "paid_plans"}

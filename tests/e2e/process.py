@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,14 +12,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.servers.redis_server import free_port
+
 SECRET = "only for tests but long enough to sign"
 PATIENCE = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -113,7 +108,8 @@ def parley(*arguments: str) -> list[str]:
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH"}}
-    return inherited | {"JWT_SECRET": SECRET, "AUTH_REQUESTS_PER_MINUTE": "0", "OTP_RESEND_SECONDS": "0"} | settings
+    unlimited = {"AUTH_REQUESTS_PER_MINUTE": "0", "ACCOUNT_REQUESTS_PER_MINUTE": "0", "OTP_RESEND_SECONDS": "0"}
+    return inherited | {"JWT_SECRET": SECRET} | unlimited | settings
 
 
 async def run_parley(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:

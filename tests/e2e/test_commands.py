@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.process import run_parley, served, sign_in
+from tests.servers.siteverify_server import SECRET as SITEVERIFY_SECRET
+from tests.servers.siteverify_server import SiteVerifyServer
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["migrate"], ["check"], ["openapi"], ["plan"]])
@@ -103,10 +105,28 @@ async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> N
     assert code == 0
     assert all(line.startswith(("ok ", "unwise ")) for line in out.splitlines())
     unwise = [line.partition(":")[0] for line in out.splitlines() if line.startswith("unwise")]
-    assert unwise == ["unwise METRICS_TOKEN", "unwise AUTH_REQUESTS_PER_MINUTE"]
+    assert unwise == [
+        "unwise METRICS_TOKEN",
+        "unwise AUTH_REQUESTS_PER_MINUTE",
+        "unwise ACCOUNT_REQUESTS_PER_MINUTE",
+    ]
     code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
     assert code == 1
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")
+
+
+async def test_check_asks_the_service_of_the_human_check(tmp_path: Path) -> None:
+    async with SiteVerifyServer().running() as server:
+        settings = {"HUMAN_CHECK": "signup,send-otp", "HUMAN_CHECK_URL": server.url}
+        code, out, _ = await run_parley(tmp_path, "check", **settings, HUMAN_CHECK_SECRET=SITEVERIFY_SECRET)
+        assert code == 0
+        assert "ok     HUMAN_CHECK: its server answers; asked for by signup, send-otp" in out.splitlines()
+        code, out, _ = await run_parley(tmp_path, "check", **settings, HUMAN_CHECK_SECRET="another")
+        assert code == 1
+        assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  HUMAN_CHECK: ")
+    code, out, _ = await run_parley(tmp_path, "check", SMS_COUNTRIES="IN,UK")
+    assert code == 1
+    assert "WRONG  SMS_COUNTRIES: each must be the code of a country" in out
 
 
 async def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
@@ -136,8 +156,12 @@ async def test_the_plan_command_lifts_the_limit_until_it_is_undone(tmp_path: Pat
             return (await client.post(f"/chatroom/{room}/message", json={"content": "x"})).status_code
 
         assert await post() == 429
-        code, _, _ = await run_parley(tmp_path, "plan", "Mira@example.com", "pro")
+        code, _, err = await run_parley(tmp_path, "plan", "Mira@example.com", "pro", LOG_FORMAT="json")
         assert (code, await post()) == (0, 202)
+        [line] = map(json.loads, err.splitlines())
+        account = (await client.get("/user/me")).json()["id"]
+        assert (line["event"], line["how"], line["account_id"]) == ("plan_overridden", "pro", account)
+        assert line["identity"].startswith("email:")
         assert (await client.get("/user/me")).json()["plan"] == "pro"
         code, _, _ = await run_parley(tmp_path, "plan", "mira@example.com", "auto")
         assert (code, await post()) == (0, 429)

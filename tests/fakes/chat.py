@@ -17,6 +17,7 @@ from parley.core.chat.model import (
     utc_day,
 )
 from parley.core.chat.stores import ChatUnit
+from parley.core.plans import Plans
 from parley.core.ports import Clock
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables, delete_where
 from tests.fakes.leases import FakeLeases
@@ -25,14 +26,14 @@ from tests.fakes.replies import FakeReplies
 
 
 class FakeChatUnitOfWork:
-    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
+    def __init__(self, database: FakeDatabase, plans: Plans) -> None:
         self._database = database
-        self._basic_limit = basic_limit
+        self._plans = plans
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
-            yield FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            yield FakeChatUnit(transaction, self._plans)
             if single:
                 transaction.commit()
 
@@ -40,12 +41,12 @@ class FakeChatUnitOfWork:
 class FakeChatUnit:
     """The repositories of one transaction."""
 
-    def __init__(self, transaction: FakeTransaction, *, basic_limit: int) -> None:
+    def __init__(self, transaction: FakeTransaction, plans: Plans) -> None:
         self._transaction = transaction
         tables, clock = transaction.tables, transaction.clock
         self.rooms = FakeRooms(tables)
         self.messages = FakeMessages(tables, clock)
-        self.quota = FakeQuota(tables, basic_limit=basic_limit)
+        self.quota = FakeQuota(tables, plans)
         self.replies = FakeReplies(tables, clock, self.quota)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
@@ -57,9 +58,9 @@ class FakeChatUnit:
 class FakeAcceptance:
     """All steps in one transaction."""
 
-    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
+    def __init__(self, database: FakeDatabase, plans: Plans) -> None:
         self._database = database
-        self._basic_limit = basic_limit
+        self._plans = plans
 
     async def accept(
         self,
@@ -73,7 +74,7 @@ class FakeAcceptance:
     ) -> tuple[int, str, Allowance] | None:
         now = question.created_at
         async with self._database.transaction() as transaction:
-            unit = FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            unit = FakeChatUnit(transaction, self._plans)
             reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
             left = await unit.quota.look(account_id, now=now)
             if reserved is None or left.remaining == 0:
@@ -94,12 +95,26 @@ class FakeRooms:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def add(self, room: Room) -> None:
+    async def lock(self, account_id: UUID) -> None:
+        """The database has one writer."""
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        if len(await self.ids(room.account_id)) >= most:
+            return False
         self._tables.rooms[room.id] = (room, 0)
+        return True
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
+        return sum(len((room.instructions or "").encode()) for room in own)
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         found = self._tables.rooms.get(room_id)
         return found[0] if found is not None and found[0].account_id == account_id else None
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        found = self._tables.rooms.get(room_id)
+        return None if found is None else found[0].account_id
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
@@ -166,6 +181,10 @@ class FakeMessages:
         if message is None or message.room_id != room_id:
             return None
         return message if self._tables.rooms[room_id][0].account_id == account_id else None
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        message = self._tables.messages.get(message_id)
+        return None if message is None else self._tables.rooms[message.room_id][0].account_id
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         reply = self._tables.messages.get(reply_id)

@@ -131,19 +131,20 @@ def test_routes_that_need_a_token_document_it(document: Document, operations: li
 
 
 def test_bodies_are_json_with_a_schema(operations: list[Any]) -> None:
-    for method, _, operation in operations:
+    for method, path, operation in operations:
         if "requestBody" in operation:
             assert operation["requestBody"]["content"].keys() == {"application/json"}
-            # An erasure may be proven by the session alone.
-            assert operation["requestBody"]["required"] is (method != "delete")
+            # An erasure may be proven by the session alone, and a plan has a first price.
+            is_optional = method == "delete" or path.endswith("/{plan}")
+            assert operation["requestBody"]["required"] is not is_optional
 
 
 def test_only_the_aliases_are_deprecated(operations: list[Any]) -> None:
     deprecated = {(method, path) for method, path, operation in operations if operation.get("deprecated")}
     assert deprecated == {
         ("get", "/auth/me"),
-        ("post", "/subscription/pro"),
-        ("post", "/payments/subscribe/pro"),
+        ("post", "/subscription/{plan}"),
+        ("post", "/payments/subscribe/{plan}"),
         ("get", "/subscribe/status"),
         ("get", "/payments/subscription/status"),
         ("post", "/payments/webhook/stripe"),

@@ -58,7 +58,7 @@ class PostgresServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Not told to leave when the tests are.
+            # A signal that ends the tests does not reach it.
             start_new_session=True,
         )
         self._account = _account()

@@ -15,7 +15,8 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.sweep import queue_reaches_workers
-from parley.core.ports import RateLimiter
+from parley.core.health import Checks
+from parley.core.ports import Outage, RateLimiter
 from parley.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Transport:
     rate_limiter: RateLimiter
     in_api: Context
     in_worker: Context
-    health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
+    health_checks: Checks
     in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
     own_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
@@ -74,17 +75,18 @@ def choose_transport(
     settings: Settings,
     *,
     ready: Callable[[], Awaitable[None]] | None = None,
+    outage: Outage | None = None,
     meter: "RedisMeter | None" = None,
     is_worker: bool = False,
 ) -> Transport:
     """In memory unless REDIS_URL is set. Raises SettingsError for an address that is not one of Redis.
 
-    The broker's workers await `ready` before they take from the queue.
+    The broker's workers await `ready` before they take from the queue. `outage` and `meter` learn of outages of Redis.
     """
     if not settings.redis_url:
         return memory_transport(settings)
     try:
-        return redis_transport(settings, ready, meter, is_worker=is_worker)
+        return redis_transport(settings, ready, outage, meter, is_worker=is_worker)
     except ValueError as error:
         raise SettingsError("REDIS_URL: cannot be read: write redis://:password@host:port/0.") from error
 
@@ -107,6 +109,7 @@ def memory_transport(settings: Settings) -> Transport:
 def redis_transport(
     settings: Settings,
     ready: Callable[[], Awaitable[None]] | None,
+    report: Outage | None,
     meter: "RedisMeter | None",
     *,
     is_worker: bool,
@@ -123,7 +126,7 @@ def redis_transport(
     from parley.adapters.redis.room_list_cache import RedisRoomListCache  # noqa: PLC0415
     from parley.adapters.redis.stop_signals import RedisStopSignals  # noqa: PLC0415
 
-    outage = RedisOutage(meter)
+    outage = RedisOutage(report, meter)
     client = RedisClient(settings.redis_url, prefix=settings.redis_prefix, outage=outage)
     watch = RedisWatch(client)
     pubsub = PubSub(client)
@@ -145,7 +148,7 @@ def redis_transport(
         in_api=partial(_running, client, watch.running, pubsub.running, stream.running, cache.running, broker=broker),
         # In a worker taskiq starts the broker and shuts it down.
         in_worker=partial(_running, client, watch.running, pubsub.running, stream.running, signals.running),
-        health_checks={"redis": watch.works},
+        health_checks={"redis": watch.check},
         broker=broker,
         own_queues=own,
         own_limit=own_limit,

@@ -14,6 +14,7 @@ _TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 def check_production(settings: Settings) -> None:
     """Raises SettingsError for the first thing that is unsafe."""
+    _check_limits(settings)
     if not settings.jwt_secret:
         raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
     if any("*" in origin for origin in settings.cors_origins):
@@ -33,7 +34,6 @@ def check_production(settings: Settings) -> None:
         )
     if not settings.frontend_url and not settings.public_url:
         raise SettingsError("FRONTEND_URL: set it, or PUBLIC_URL, so that payments can lead back.")
-    _check_limits(settings)
     _check_secrets(settings)
     _check_proxies(settings)
     _check_encryption(settings)

@@ -35,11 +35,14 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             ge=0,
             le=65_000,
-            description="First port for the metrics of worker processes, each on a port of its own; only this machine "
-            "reaches them unless METRICS_TOKEN is set; 0 is off",
+            description="First port for metrics and health of worker processes, each on a port of its own; only this "
+            "machine reaches them unless METRICS_TOKEN is set; 0 is off",
         ),
     ] = 0
 
+    config_file: Annotated[
+        str, Meta(description="TOML file of plans and model providers; unset: parley.toml if there is one")
+    ] = ""
     database_url: Annotated[
         str,
         Meta(
@@ -100,6 +103,9 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "0 is no limit",
         ),
     ] = 500
+    account_requests_per_minute: Annotated[
+        NumberOrZero, Meta(description="Largest number of requests per minute of one account; 0 is no limit")
+    ] = 600
     cors_origins: Annotated[
         Words,
         Meta(

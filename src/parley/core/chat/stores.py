@@ -25,9 +25,22 @@ from parley.core.ports import Leases
 class Rooms(Protocol):
     """The rooms of all accounts. A room is found only together with the account that owns it."""
 
-    async def add(self, room: Room) -> None: ...
+    async def lock(self, account_id: UUID) -> None:
+        """Make other calls of `lock` and `add` for the account wait until this unit of work ends.
+
+        Comes before every other call that locks. What is posted in existing rooms does not wait.
+        """
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        """Add the room; locks as `lock` does. False, with nothing written, if the account has `most` rooms."""
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        """The bytes of the instructions of all rooms of the account, in UTF-8. Exact after `lock` or `add`."""
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        """The account of the room, or None if there is no such room."""
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         """The `limit` rooms that follow `after`, latest activity first."""
@@ -84,6 +97,9 @@ class Messages(Protocol):
         """
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        """The account of the message, or None if there is no such message."""
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         """The user's message and its reply, in that order. The room is not checked."""

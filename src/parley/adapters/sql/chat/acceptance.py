@@ -9,10 +9,10 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, and_, any_, bindparam, case, func, insert, or_, select, true, union_all, update
+from sqlalchemy import ARRAY, String, and_, any_, bindparam, case, func, insert, select, true, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from parley.adapters.sql.billing.plans import is_unlimited, plan_of_account
+from parley.adapters.sql.billing.plans import PlanLimits, messages_per_day
 from parley.adapters.sql.chat.messages import added_columns, added_values
 from parley.adapters.sql.chat.quota import allowance
 from parley.adapters.sql.chat.replies import unfinished
@@ -21,21 +21,22 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, Moment, messages, rooms, usage_days
-from parley.core.billing.model import Plan, daily_limit
 from parley.core.chat.model import Allowance, Message, utc_day
 
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
 _day = bindparam("day", type_=usage_days.c.day.type)
-_basic_limit = bindparam("basic_limit", type_=usage_days.c.used.type)
 _most_pending = bindparam("most_pending", type_=usage_days.c.used.type)
 _pending_before = select(func.count()).where(messages.c.account_id == _account, unfinished).scalar_subquery()
 _used_before = func.coalesce(
     select(usage_days.c.used).where(usage_days.c.account_id == _account, usage_days.c.day == _day).scalar_subquery(), 0
 )
-_before = select(_pending_before.label("pending"), _used_before.label("used")).cte("before")
+_before = select(_pending_before.label("pending"), _used_before.label("used"), messages_per_day.label("limit")).cte(
+    "before"
+)
 _pending = select(_before.c.pending).scalar_subquery()
 _used = select(_before.c.used).scalar_subquery()
+_limit = select(_before.c.limit).scalar_subquery()
 _model = func.coalesce(
     bindparam("model", type_=String()), rooms.c.model, bindparam("default_model", type_=String()), type_=String()
 )
@@ -47,7 +48,7 @@ _room = (
         rooms.c.account_id == _account,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
         _pending < _most_pending,
-        or_(_used < _basic_limit, is_unlimited),
+        func.coalesce(_used < _limit, true()),
     )
     .values(
         last_position=rooms.c.last_position + 2,
@@ -63,11 +64,11 @@ _quota = (
         index_elements=["account_id", "day"],
         set_={"used": usage_days.c.used + 1},
         where=and_(
-            or_(usage_days.c.used < _basic_limit, is_unlimited),
+            func.coalesce(usage_days.c.used < _limit, true()),
             _pending + usage_days.c.used - _used < _most_pending,
         ),
     )
-    .returning(usage_days.c.used, plan_of_account.label("plan"))
+    .returning(usage_days.c.used)
     .cte("quota")
 )
 # Without quota the position is NULL, which the table refuses, and with it the whole statement.
@@ -96,24 +97,22 @@ _written = (
     .cte("written")
 )
 _ACCEPT = Statement(
-    select(_room.c.last_position, _room.c.model, _quota.c.used, _quota.c.plan)
+    select(_room.c.last_position, _room.c.model, _quota.c.used, _limit)
     .select_from(_room.join(_quota, true()))
     .add_cte(_written)
 )  # fmt: skip
 _NOT_GIVEN = {"question_position", "reply_position", "reply_model"}
 
 
-def sql_acceptance(database: Database, *, basic_limit: int) -> "SqlAcceptance | None":
+def sql_acceptance(database: Database, limits: PlanLimits) -> "SqlAcceptance | None":
     """None for SQLite."""
-    return SqlAcceptance(database, basic_limit=basic_limit) if database.one_statement_suffices else None
+    return SqlAcceptance(database, limits) if database.one_statement_suffices else None
 
 
 class SqlAcceptance:
-    """`basic_limit` is the Basic plan's messages a day."""
-
-    def __init__(self, database: Database, *, basic_limit: int) -> None:
+    def __init__(self, database: Database, limits: PlanLimits) -> None:
         self._database = database
-        self._basic_limit = basic_limit
+        self._limits = limits
 
     async def accept(
         self,
@@ -142,13 +141,12 @@ class SqlAcceptance:
                     default_model=default_model,
                     now=question.created_at,
                     day=day,
-                    basic_limit=self._basic_limit,
                     most_pending=most_pending,
+                    **self._limits.parameters,
                 )
         except NullRefused:
             return None
         if row is None:
             return None
-        last_position, model, used, plan = row
-        limit = daily_limit(Plan(plan), basic=self._basic_limit)
+        last_position, model, used, limit = row
         return last_position - 1, model, allowance(limit, used, day)

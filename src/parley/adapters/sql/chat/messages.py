@@ -41,6 +41,7 @@ _of_account = messages.c.account_id == bindparam("account", type_=Id)
 _before = messages.c.position < bindparam("position")
 _most: BindParameter[int] = bindparam("most")
 _GET = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
+_OWNER = Statement(select(messages.c.account_id).where(messages.c.id == bindparam("message")))
 _question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
 _EXCHANGE = Statement(
     select(*_columns)
@@ -105,6 +106,9 @@ class SqlMessages(SqlStore):
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
         return None if row is None else _message(row)
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        return next(iter(await self._transaction.scalars(_OWNER, message=message_id)), None)
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         both = [_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]
