@@ -87,15 +87,7 @@ def bootstrap(
     database = open_logged_database(settings)
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
-    transport = telemetry.tracing.transport(
-        choose_transport(
-            settings,
-            ready=loop_lag.recovered,
-            outage=OutageLog("redis"),
-            meter=RedisMeter(telemetry.metrics),
-            is_worker=is_worker,
-        )
-    )
+    transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, plans, database, transport, now=now)
     models = configured_providers(settings, file) if providers is None else providers
@@ -118,3 +110,14 @@ def bootstrap(
         on_worker_shutdown=tuple(step for module in modules for step in module.on_worker_shutdown),
         close=(telemetry.tracing.close, database.close, *(close for module in modules for close in module.close)),
     )
+
+
+def _transport(settings: Settings, telemetry: Telemetry, loop_lag: LoopLag, *, is_worker: bool) -> Transport:
+    transport = choose_transport(
+        settings,
+        ready=loop_lag.recovered,
+        outage=OutageLog("redis"),
+        meter=RedisMeter(telemetry.metrics),
+        is_worker=is_worker,
+    )
+    return telemetry.tracing.transport(transport)

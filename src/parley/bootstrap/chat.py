@@ -48,12 +48,11 @@ def build_chat(
     now: Clock,
     jitter: Jitter,
 ) -> Module[ChatPorts]:
-    tracing = telemetry.tracing
+    tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
     chosen = tracing.models(providers)
     meter = tracing.replies(telemetry.replies)
-    plan_limits = PlanLimits(plans)
     uow = SqlChatUnitOfWork(database, plan_limits)
-    worker_uow, limits = tracing.chat(uow), reply_limits(settings)
+    worker_uow = tracing.chat(uow)
     ports = ChatPorts(
         uow=uow,
         acceptance=sql_acceptance(database, plan_limits),
