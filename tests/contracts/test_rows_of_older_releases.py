@@ -1,7 +1,7 @@
 """What older releases have left, or write while this one is rolled out.
 
-Codes of releases up to revision 0004 name identities, so they go as the newer ones do. Releases up to revision 0009 know
-one paid plan.
+Codes of releases up to revision 0004 name identities, so they go as the newer ones do. Releases up to revision 0009
+know one paid plan.
 """
 
 from datetime import timedelta

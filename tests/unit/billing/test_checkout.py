@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.errors import (
     AlreadySubscribed,
     CustomerUnknown,
@@ -12,7 +13,6 @@ from parley.core.billing.errors import (
     PaymentsRefused,
     PaymentsUnavailable,
 )
-from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.model import Customer, SubscriptionOverview, SubscriptionStatus
 from parley.core.plans import BASIC, PRO, Plan, Plans
 from tests.fakes.plans import BASIC_PLAN, PRO_PLAN
