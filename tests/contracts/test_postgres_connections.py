@@ -27,7 +27,6 @@ SLEEPING = Statement(
         "WHERE datname = current_database() AND query = 'SELECT pg_sleep(60)' AND state <> 'idle'"
     )
 )
-CONNECTIONS_OF_TEST = Statement(text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parley test'"))
 PREPARED = Statement(text("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''"))
 
 
@@ -127,12 +126,3 @@ async def test_statements_are_prepared_for_later_use_unless_the_url_says_otherwi
     async with opened(f"{url}?statement_cache_size=0") as database:
         await ask(database)
         assert await ask(database, PREPARED) == 0
-
-
-async def test_new_connection_that_cannot_be_used_is_closed(url, database):
-    async with opened(f"{url}&application_name=parley%20test", statement_seconds=0.000_001) as hurried:
-        with pytest.raises(Unavailable):
-            await ask(hurried)
-        async with asyncio.timeout(5):
-            while await ask(database, CONNECTIONS_OF_TEST):
-                await asyncio.sleep(0.05)

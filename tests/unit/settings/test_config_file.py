@@ -112,6 +112,9 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
     settings = written(tmp_path, GOOD)
     with pytest.raises(SettingsError, match=r"\[providers.mine\] api_key: env:KEY_OF_MINE is not set"):
         configured_providers(settings, read_config_file(settings))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KEY_OF_MINE=key\n")
+    assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
     (tmp_path / "key").write_text("key\n")
     settings = written(tmp_path, GOOD.replace("env:KEY_OF_MINE", f"file:{tmp_path}/key"))
     assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
