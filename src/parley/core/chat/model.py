@@ -12,6 +12,7 @@ MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
 IDEMPOTENCY_KEY_CHARACTERS = 255
 MOST_TOKENS = 2**31 - 1
+SIBLINGS_SHOWN = 50
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 
 
@@ -37,7 +38,10 @@ ENDED = frozenset({Status.COMPLETED, Status.STOPPED, Status.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One conversation of one account. A `model` of None means the default model."""
+    """One conversation of one account. A `model` of None means the default model.
+
+    `head` is the last message of the branch that is shown; None in an empty room.
+    """
 
     id: UUID
     account_id: UUID
@@ -46,6 +50,13 @@ class Room:
     instructions: str | None
     created_at: datetime
     active_at: datetime
+    head: UUID | None = None
+
+
+class Head(Enum):
+    """Stands for the head of a room, whichever message that is when a new one is accepted."""
+
+    SHOWN = "head"
 
 
 class FinishReason(str, Enum):
@@ -85,10 +96,23 @@ class ReplyError:
 
 
 @dataclass(frozen=True, slots=True)
+class Siblings:
+    """The messages with the same parent in the same room, in order of their creation, which never changes.
+
+    `index` is that of the message itself, from 0. `ids` are those around it, SIBLINGS_SHOWN at most, itself included.
+    """
+
+    index: int
+    count: int
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply.
 
-    `content` is the text of `parts`. If no parts are given, it is the only part.
+    `parent_id` is the message before it on its branch: a reply or None before a user's message, the question before a
+    reply. A parent has a lower position. `content` is the text of `parts`. If no parts are given, it is the only part.
     """
 
     id: UUID
@@ -106,9 +130,13 @@ class Message:
     attempt: int = 0
     parts: tuple[Part, ...] = ()
     finish_reason: FinishReason | None = None
+    parent_id: UUID | None = None
+    siblings: Siblings = Siblings(0, 1, ())  # noqa: RUF009  immutable; without ids: the only one
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))
+        if not self.siblings.ids:
+            object.__setattr__(self, "siblings", Siblings(0, 1, (self.id,)))
 
 
 @dataclass(frozen=True, slots=True)

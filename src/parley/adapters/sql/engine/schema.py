@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
 from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.parents import fill_parents
 from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from parley.adapters.sql.engine.statements import PerDatabase
 from parley.adapters.sql.engine.tables import REVISION, metadata
@@ -34,6 +36,8 @@ _TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LI
 
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
+# Between these two revisions the messages of older releases get their parent, in batches.
+_PARENTS_ADDED, _PARENTS_FILLED = "0007", "0008"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -90,6 +94,9 @@ async def migrate(database: Database) -> None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
     try:
+        if revision is not None and revision < _PARENTS_FILLED:
+            await run_step(database.url, partial(_bring_up_to_date, aim=_PARENTS_ADDED))
+            await fill_parents(database)
         await run_step(database.url, _bring_up_to_date)
     except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
@@ -123,7 +130,7 @@ def refuse_newer(revision: str | None) -> None:
         )
 
 
-def _bring_up_to_date(connection: Connection) -> None:
+def _bring_up_to_date(connection: Connection, *, aim: str = REVISION) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have migrated meanwhile.
@@ -138,14 +145,14 @@ def _bring_up_to_date(connection: Connection) -> None:
             if VERSION_TABLE not in tables:
                 version_table.create(connection, checkfirst=False)
             connection.execute(version_table.insert().values(version_num=REVISION))
-        case revision if revision != REVISION:
-            _upgrade(connection)
+        case revision if revision < aim:
+            _upgrade(connection, aim)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, aim: str) -> None:
     from alembic import command  # noqa: PLC0415  see migrate
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(migrations_folder()))
-    command.upgrade(config, "head")
+    command.upgrade(config, aim)
