@@ -13,7 +13,8 @@ from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.schema import migrate
 from parley.adapters.sql.engine.tables import accounts, messages, rooms
-from parley.core.chat.model import Room, Siblings
+from parley.core.chat.model import Room
+from parley.core.chat.tree import Siblings
 from tests.contracts.chat_fixtures import NOW, Store
 from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened
 from tests.contracts.tree_fixtures import TreeRoom
@@ -25,9 +26,7 @@ BEFORE_THE_TREE = "0006"
 
 def add_room(connection: Connection) -> None:
     connection.execute(insert(accounts).values(id=ACCOUNT, email="mira@example.com", created_at=NOW))
-    connection.execute(
-        insert(rooms).values(id=ROOM, account_id=ACCOUNT, name="A room", created_at=NOW, active_at=NOW)
-    )
+    connection.execute(insert(rooms).values(id=ROOM, account_id=ACCOUNT, name="A room", created_at=NOW, active_at=NOW))
 
 
 def add_old_exchange(connection: Connection) -> tuple[UUID, UUID]:
@@ -41,8 +40,7 @@ def add_old_exchange(connection: Connection) -> tuple[UUID, UUID]:
     )
     connection.execute(
         insert(messages).values(
-            of_room
-            | {"id": reply, "position": last, "role": "assistant", "content": "Old.", "reply_to": question}
+            of_room | {"id": reply, "position": last, "role": "assistant", "content": "Old.", "reply_to": question}
         )
     )
     return question, reply

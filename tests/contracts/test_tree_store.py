@@ -13,7 +13,7 @@ from parley.core.chat.errors import (
     ParentInvalid,
     RoomNotFound,
 )
-from parley.core.chat.model import Siblings
+from parley.core.chat.tree import Siblings
 from tests.contracts.chat_fixtures import COMPLETED, every_store, new_id
 from tests.contracts.tree_fixtures import TreeRoom, new_tree
 

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from parley.core.chat.history import read_branch
 from parley.core.chat.messages import Accepted, edit_message, post_message, regenerate_reply
-from parley.core.chat.model import Exchange, Head, Message, Room
+from parley.core.chat.model import Exchange, Message, Room
 from parley.core.chat.rooms import show_branch
+from parley.core.chat.tree import Head
 from tests.contracts.chat_fixtures import MANY, Store
 
 
@@ -16,7 +17,7 @@ class TreeRoom:
     room: Room
 
     async def post(
-        self, content: str = "A question", parent: UUID | None | Head = Head.SHOWN, *, key: str | None = None
+        self, content: str = "A question", parent: UUID | Head | None = Head.SHOWN, *, key: str | None = None
     ) -> Accepted:
         return await post_message(
             self.store.chat_ports(limit=MANY), content=content, model=None, key=key, parent=parent, **self._of_room()
@@ -40,7 +41,9 @@ class TreeRoom:
     async def show(self, message: Message) -> Room:
         return await show_branch(self.store.chat_ports(), message_id=message.id, **self._of_room())
 
-    async def branch(self, through: Message | None = None, *, before: int | None = None, limit: int = 100) -> list[UUID]:
+    async def branch(
+        self, through: Message | None = None, *, before: int | None = None, limit: int = 100
+    ) -> list[UUID]:
         """The ids of a page."""
         page = await read_branch(
             self.store.chat_ports(),

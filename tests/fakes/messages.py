@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from parley.core.chat.model import SIBLINGS_SHOWN, Exchange, Head, Message, Siblings
+from parley.core.chat.model import Exchange, Message
+from parley.core.chat.tree import SIBLINGS_SHOWN, Head, Siblings
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
 
@@ -35,7 +36,7 @@ class FakeMessages:
         account_id: UUID,
         charged_on: date,
         most_pending: int,
-        after: int | None | Head = Head.SHOWN,
+        after: int | Head | None = Head.SHOWN,
     ) -> tuple[Message, Message] | None:
         if self._pending(account_id) >= most_pending:
             return None

@@ -31,7 +31,9 @@ class NotAReply(DomainError):
     kind = Kind.NOT_FOUND
 
     def __init__(self) -> None:
-        super().__init__("This message is not a reply of a model: only a reply can be streamed, stopped or regenerated.")
+        super().__init__(
+            "This message is not a reply of a model: only a reply can be streamed, stopped or regenerated."
+        )
 
 
 class NotAUserMessage(DomainError):

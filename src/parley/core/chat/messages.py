@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +21,6 @@ from parley.core.chat.model import (
     IDEMPOTENCY_KEY_CHARACTERS,
     MESSAGE_CHARACTERS,
     Allowance,
-    Head,
     IdempotencyKey,
     Message,
     Role,
@@ -29,6 +29,7 @@ from parley.core.chat.model import (
     utc_day,
 )
 from parley.core.chat.stores import Acceptance, ChatUnit
+from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
 
@@ -55,7 +56,7 @@ class _Request:
     question: Message | None
     reply: Message
     key: IdempotencyKey | None
-    parent: UUID | None | Head = Head.SHOWN
+    parent: UUID | Head | None = Head.SHOWN
     sibling_of: UUID | None = None
 
 
@@ -67,7 +68,7 @@ async def post_message(
     content: str,
     model: str | None,
     key: str | None,
-    parent: UUID | None | Head = Head.SHOWN,
+    parent: UUID | Head | None = Head.SHOWN,
 ) -> Accepted:
     """Accept a message for exactly one reply; with an idempotency `key`, exactly once in 24 hours.
 
@@ -78,7 +79,7 @@ async def post_message(
     changed.
     """
     _check(content)
-    body = [content, model] if parent is Head.SHOWN else [content, model, parent and str(parent)]
+    body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
     question, reply = _exchange(chat, room_id, content, model)
     if isinstance(parent, UUID):
         question = replace(question, parent_id=parent)
@@ -170,7 +171,7 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
 
 
 async def _add(
-    unit: ChatUnit, request: _Request, parent: Message | None | Head, *, position: int, model: str, most_pending: int
+    unit: ChatUnit, request: _Request, parent: Message | Head | None, *, position: int, model: str, most_pending: int
 ) -> tuple[Message, Message] | None:
     account_id, charged_on = request.account_id, utc_day(request.reply.created_at)
     reply = replace(request.reply, model=model)
@@ -195,7 +196,7 @@ async def _add(
     return None if added is None else (parent, added)
 
 
-async def _parent(unit: ChatUnit, request: _Request) -> Message | None | Head:
+async def _parent(unit: ChatUnit, request: _Request) -> Message | Head | None:
     """The parent of the first message that is to be added."""
     if request.sibling_of is not None:
         sibling = await _found(unit, request, request.sibling_of)
@@ -236,7 +237,7 @@ def _exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -
     )
 
 
-def _idempotency_key(value: str | None, body: list[str | None]) -> IdempotencyKey | None:
+def _idempotency_key(value: str | None, body: Sequence[str | None]) -> IdempotencyKey | None:
     """The key with a fingerprint of the request. A message to the head has the one of its content and model alone."""
     if value is None:
         return None

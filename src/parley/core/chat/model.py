@@ -7,12 +7,12 @@ from enum import Enum
 from uuid import UUID
 
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
+from parley.core.chat.tree import Siblings
 
 MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
 IDEMPOTENCY_KEY_CHARACTERS = 255
 MOST_TOKENS = 2**31 - 1
-SIBLINGS_SHOWN = 50
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 
 
@@ -53,12 +53,6 @@ class Room:
     head: UUID | None = None
 
 
-class Head(Enum):
-    """Stands for the head of a room, whichever message that is when a new one is accepted."""
-
-    SHOWN = "head"
-
-
 class FinishReason(str, Enum):
     """Why a model ended its answer: it was done, it reached its limit, or its provider's filter stepped in."""
 
@@ -93,18 +87,6 @@ class ReplyError:
 
     code: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Siblings:
-    """The messages with the same parent in the same room, in order of their creation, which never changes.
-
-    `index` is that of the message itself, from 0. `ids` are those around it, SIBLINGS_SHOWN at most, itself included.
-    """
-
-    index: int
-    count: int
-    ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)

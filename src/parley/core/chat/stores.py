@@ -11,7 +11,6 @@ from parley.core.chat.model import (
     Claim,
     Ending,
     Exchange,
-    Head,
     IdempotencyKey,
     Lease,
     Message,
@@ -19,6 +18,7 @@ from parley.core.chat.model import (
     RoomCursor,
     TokenUsage,
 )
+from parley.core.chat.tree import Head
 from parley.core.ports import Leases
 
 
@@ -95,7 +95,7 @@ class Messages(Protocol):
         account_id: UUID,
         charged_on: date,
         most_pending: int,
-        after: int | None | Head = Head.SHOWN,
+        after: int | Head | None = Head.SHOWN,
     ) -> tuple[Message, Message] | None:
         """Write a user's message and its pending reply; `charged_on` is the day whose quota paid.
 

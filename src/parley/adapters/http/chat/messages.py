@@ -37,8 +37,9 @@ from parley.core.chat.errors import (
 from parley.core.chat.follow_reply import wait_for_end
 from parley.core.chat.history import add_parts_so_far, read_all_messages, read_branch, read_message
 from parley.core.chat.messages import post_message
-from parley.core.chat.model import Head, Role
+from parley.core.chat.model import Role
 from parley.core.chat.stop_reply import stop_reply
+from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 
 _APPLIED = {"Preference-Applied": header("The applied preference", "wait=10", "wait=[0-9]+", always=False)}
@@ -192,4 +193,3 @@ class MessageController(Controller):
             ports.chat, account_id=request.user.account_id, room_id=chatroom_id, reply_id=message_id
         )
         return message_body(stopped)
-

@@ -99,7 +99,10 @@ class RoomPageBody(Struct):
 class RoomWithMessages(RoomBody):
     """A chatroom with its latest messages."""
 
-    messages: Annotated[list[MessageBody], described("The latest 50 messages of the branch that is shown, oldest first", [MESSAGE, REPLY])]
+    messages: Annotated[
+        list[MessageBody],
+        described("The latest 50 messages of the branch that is shown, oldest first", [MESSAGE, REPLY]),
+    ]
     next_cursor: Annotated[
         str | None, described("The `cursor` of older messages in the list of messages; null if there are none", None)
     ]

@@ -1,4 +1,4 @@
-"""The exchanges of a branch in SQL, as models are sent them: a range of the last run, and then the ancestors of that."""
+"""The exchanges of a branch in SQL, as models are sent them: a range of the last run, then its ancestors."""
 
 from uuid import UUID
 

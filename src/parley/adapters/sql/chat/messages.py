@@ -23,7 +23,8 @@ from parley.adapters.sql.chat.tree import (
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Exchange, FinishReason, Head, Message, ReplyError, Role, Status, TokenUsage
+from parley.core.chat.model import Exchange, FinishReason, Message, ReplyError, Role, Status, TokenUsage
+from parley.core.chat.tree import Head
 
 # As `_message` takes them, together with the columns of siblings.
 _plain_columns = (
@@ -126,7 +127,7 @@ class SqlMessages(SqlStore):
         account_id: UUID,
         charged_on: date,
         most_pending: int,
-        after: int | None | Head = Head.SHOWN,
+        after: int | Head | None = Head.SHOWN,
     ) -> tuple[Message, Message] | None:
         added = await self._transaction.all(
             ADD_EXCHANGE,

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal_colum
 
 from parley.adapters.sql.engine.id_lists import numbered_ids
 from parley.adapters.sql.engine.tables import Id, messages, rooms
-from parley.core.chat.model import SIBLINGS_SHOWN, Siblings
+from parley.core.chat.tree import SIBLINGS_SHOWN, Siblings
 
 _room = bindparam("room", type_=Id)
 _shown_each_side = SIBLINGS_SHOWN // 2
@@ -70,8 +70,7 @@ _first_id = (
 _room_has_forks = select(fork.c.sibling).where(fork.c.room_id == _room, is_fork).limit(1).scalar_subquery() > 0
 # Of an exchange as it was when its reply was added.
 _until_reply = (
-    fork.c.position
-    <= select(_first.c.position).where(_first.c.id == bindparam("reply", type_=Id)).scalar_subquery()
+    fork.c.position <= select(_first.c.position).where(_first.c.id == bindparam("reply", type_=Id)).scalar_subquery()
 )
 _forks_around = (fork.c.sibling >= messages.c.sibling - _shown_each_side) & (
     fork.c.sibling < messages.c.sibling + _shown_each_side

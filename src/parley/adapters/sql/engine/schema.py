@@ -36,8 +36,8 @@ _TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LI
 
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
-# Between these two revisions the messages of older releases get their parent, in batches.
-_PARENTS_ADDED, _PARENTS_FILLED = "0007", "0008"
+# At this revision most messages get their parent, in batches; the next one gives it to the others.
+_BEFORE_PARENTS = "0008"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -83,7 +83,8 @@ async def has_current(database: Database) -> bool:
 async def migrate(database: Database) -> None:
     """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
-    Of several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
+    Each is a transaction of its own: one that locked several tables could deadlock with other processes' requests. Of
+    several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
     of a newer version or of another application, which stays as it is.
     """
     revision = await current_revision(database)
@@ -94,10 +95,11 @@ async def migrate(database: Database) -> None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
     try:
-        if revision is not None and revision < _PARENTS_FILLED:
-            await run_step(database.url, partial(_bring_up_to_date, aim=_PARENTS_ADDED))
-            await fill_parents(database)
-        await run_step(database.url, _bring_up_to_date)
+        while revision is None or revision < REVISION:
+            if revision == _BEFORE_PARENTS:
+                await fill_parents(database)
+            await run_step(database.url, partial(_move_on, beyond=revision))
+            revision = await current_revision(database)
     except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
 
@@ -130,29 +132,32 @@ def refuse_newer(revision: str | None) -> None:
         )
 
 
-def _bring_up_to_date(connection: Connection, *, aim: str = REVISION) -> None:
+def _move_on(connection: Connection, *, beyond: str | None) -> None:
+    """One revision, or all of them in an empty database. Nothing if the database is at another one than `beyond`."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have migrated meanwhile.
     tables = set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
     versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
-    match revision_of(tables, versions):
-        case None:
-            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these
-            # tables with those that the migrations make. Tables of the same names in another schema of the search path
-            # do not count, so SQLAlchemy must not look for them.
-            metadata.create_all(connection, checkfirst=False)
-            if VERSION_TABLE not in tables:
-                version_table.create(connection, checkfirst=False)
-            connection.execute(version_table.insert().values(version_num=REVISION))
-        case revision if revision < aim:
-            _upgrade(connection, aim)
+    revision = revision_of(tables, versions)
+    if revision != beyond:
+        return
+    if revision is not None:
+        _upgrade(connection)
+        return
+    # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these tables with
+    # those that the migrations make. Tables of the same names in another schema of the search path do not count, so
+    # SQLAlchemy must not look for them.
+    metadata.create_all(connection, checkfirst=False)
+    if VERSION_TABLE not in tables:
+        version_table.create(connection, checkfirst=False)
+    connection.execute(version_table.insert().values(version_num=REVISION))
 
 
-def _upgrade(connection: Connection, aim: str) -> None:
+def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415  see migrate
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(migrations_folder()))
-    command.upgrade(config, aim)
+    command.upgrade(config, "+1")

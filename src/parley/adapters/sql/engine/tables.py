@@ -15,8 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
-    text,
 )
 
 from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms
@@ -43,7 +41,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0008"
+REVISION = "0009"
 
 accounts = Table(
     "accounts",

@@ -1,6 +1,6 @@
-"""Messages have a parent, and rooms a head: columns, whose default values are right for what an older version adds.
+"""Where messages are in the tree: see adapters/sql/chat/tree.py.
 
-See adapters/sql/chat/tree.py. Each is added without rewriting the table.
+The columns are added without rewriting the table, and their default values are right for what an older version adds.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from advanced_alchemy.types import GUID
 from alembic import op
 
-revision: str = "0007"
-down_revision: str | None = "0006"
+revision: str = "0008"
+down_revision: str | None = "0007"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
@@ -21,12 +21,8 @@ def upgrade() -> None:
     op.add_column("messages", sa.Column("sibling", sa.Integer(), server_default="0", nullable=False))
     op.add_column("messages", sa.Column("forked_from", sa.Integer(), nullable=True))
     op.add_column("messages", sa.Column("first_sibling", sa.Integer(), nullable=True))
-    op.add_column("rooms", sa.Column("shown_position", sa.Integer(), nullable=True))
-    op.add_column("rooms", sa.Column("shown_since", sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
-    for column in ("shown_since", "shown_position"):
-        op.drop_column("rooms", column)
     for column in ("first_sibling", "forked_from", "sibling", "run", "parent_id"):
         op.drop_column("messages", column)
