@@ -9,9 +9,7 @@ class RoomNotFound(DomainError):
 
     code = "chatroom_not_found"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("There is no such chatroom in this account.")
+    detail = "There is no such chatroom in this account."
 
 
 class MessageNotFound(DomainError):
@@ -19,9 +17,7 @@ class MessageNotFound(DomainError):
 
     code = "message_not_found"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("There is no such message in this chatroom.")
+    detail = "There is no such message in this chatroom."
 
 
 class NotAReply(DomainError):
@@ -29,11 +25,7 @@ class NotAReply(DomainError):
 
     code = "not_a_reply"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This message is not a reply of a model: only a reply can be streamed, stopped or regenerated."
-        )
+    detail = "This message is not a reply of a model: only a reply can be streamed, stopped or regenerated."
 
 
 class NotAUserMessage(DomainError):
@@ -41,9 +33,7 @@ class NotAUserMessage(DomainError):
 
     code = "not_a_user_message"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("This message is a reply of a model: only a user's message can be edited.")
+    detail = "This message is a reply of a model: only a user's message can be edited."
 
 
 class ParentInvalid(InvalidInput):
@@ -92,9 +82,7 @@ class IdempotencyMismatch(DomainError):
 
     code = "idempotency_key_reused"
     kind = Kind.MISMATCH
-
-    def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was already used in this chatroom with another body. Use a new key.")
+    detail = "This Idempotency-Key was already used in this chatroom with another body. Use a new key."
 
 
 class ModelFailed(Exception):

@@ -37,7 +37,7 @@ _TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LI
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
 # At this revision most messages get their parent, in batches; the next one gives it to the others.
-_BEFORE_PARENTS = "0008"
+_BEFORE_PARENTS = "0009"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -53,11 +53,6 @@ async def current_revision(database: Database) -> str | None:
     return revision_of(tables, versions)
 
 
-async def require_current(database: Database) -> None:
-    """Raises DatabaseUnusable unless the database has exactly the schema of this version."""
-    require_this_revision(await current_revision(database))
-
-
 def require_this_revision(revision: str | None) -> None:
     """Raises DatabaseUnusable for every revision but this version's."""
     refuse_newer(revision)
@@ -68,8 +63,8 @@ def require_this_revision(revision: str | None) -> None:
 async def has_current(database: Database) -> bool:
     """False when the schema is older than this version's, or another application's.
 
-    A newer schema serves this version too, until all processes are of that version. Whether the database answers, and
-    has any schema, is another health check.
+    True for a newer schema: during a rolling upgrade old processes still run on it. Other health checks report a
+    database that does not answer or is empty.
     """
     try:
         revision = await current_revision(database)
