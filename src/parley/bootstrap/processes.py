@@ -12,13 +12,14 @@ from litestar.types import ASGIApp
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
+from parley.adapters.sql.engine.earlier_process import release_all
 from parley.adapters.sql.engine.migrate import has_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
-from parley.bootstrap.transport import PROCESS_EVENT, WRITE_REPLY
+from parley.bootstrap.transport import OWN_TASKS, PROCESS_EVENT, WRITE_REPLY
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 
@@ -100,6 +101,7 @@ async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
                 worker = InProcessWorker(ids=queue, work=parley.tasks[task], ready=ready)
                 await stack.enter_async_context(worker.running())
             if transport.in_process_queues:
+                await release_all(parley.database)
                 await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
             for step in (*parley.on_api_shutdown, parley.shutdown.begin):
                 stack.enter_context(on_shutdown_signal(step))
@@ -115,6 +117,9 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
     async with _opened(parley) as stack:
         stack.enter_context(parley.telemetry.worker_listener(parley.settings))
         await stack.enter_async_context(parley.transport.in_worker())
+        for task, ids in parley.transport.own_queues.items():
+            worker = InProcessWorker(ids=ids, work=parley.tasks[task], ready=parley.loop_lag.recovered, most=OWN_TASKS)
+            await stack.enter_async_context(worker.running())
         await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
         for step in parley.on_worker_shutdown:
             stack.enter_context(on_shutdown_signal(step))
