@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 from alembic import command
-from parley.adapters.sql.engine.schema import migrate
 from sqlalchemy import Connection, insert, text, update
 
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.tables import accounts, messages, rooms
 from parley.core.chat.model import Room
 from parley.core.chat.tree import Siblings
