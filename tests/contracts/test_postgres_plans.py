@@ -78,6 +78,9 @@ class NotingConnection:
         self.database.statements.append(text)
         return await self.connection.execute(text, arguments, begin=begin)
 
+    async def commit(self) -> None:
+        await self.connection.commit()
+
 
 @asynccontextmanager
 async def filled_database() -> AsyncGenerator[NotingDatabase, None]:
