@@ -34,6 +34,8 @@ _ROOTS = (
     "closures",
     "leases",
     "sandbox_objects",
+    "search_backlog",
+    "search_queue",
 )
 
 

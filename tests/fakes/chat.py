@@ -22,6 +22,7 @@ from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, ReplySta
 from tests.fakes.leases import FakeLeases
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
+from tests.fakes.search import FakeSearchIndex
 
 
 class FakeChatUnitOfWork:
@@ -49,6 +50,7 @@ class FakeChatUnit:
         self.replies = FakeReplies(tables, clock, self.quota)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
+        self.search = FakeSearchIndex(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -101,6 +103,10 @@ class FakeRooms:
         found = self._tables.rooms.get(room_id)
         return found[0] if found is not None and found[0].account_id == account_id else None
 
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        found = [await self.get(room_id, account_id) for room_id in room_ids]
+        return {room.id: room for room in found if room is not None}
+
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
         if after is not None:
@@ -129,6 +135,7 @@ class FakeRooms:
         del self._tables.rooms[room_id]
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)
+        delete_where(self._tables.search_texts, lambda row: row[1].waiting.room_id == room_id)
         return True
 
     async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
@@ -166,6 +173,12 @@ class FakeMessages:
         if message is None or message.room_id != room_id:
             return None
         return message if self._tables.rooms[room_id][0].account_id == account_id else None
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        found = [self._tables.messages[message_id] for message_id in message_ids if message_id in self._tables.messages]
+        return {
+            message.id: message for message in found if self._tables.rooms[message.room_id][0].account_id == account_id
+        }
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         reply = self._tables.messages.get(reply_id)

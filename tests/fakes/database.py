@@ -11,6 +11,7 @@ from uuid import UUID
 from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
 from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
+from parley.core.chat.search_store import IndexedText
 from parley.core.ports import Clock
 
 _Key = TypeVar("_Key")
@@ -55,7 +56,7 @@ class Tables:
     The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
     end and when it was written; a room and its last position; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
-    and end.
+    and end; an indexed text and its number.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
         return Tables(**{table.name: getattr(self, table.name).copy() for table in fields(self)})

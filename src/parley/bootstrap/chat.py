@@ -26,6 +26,7 @@ from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.reply_limits import ReplyLimits
+from parley.core.chat.search import index_waiting
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
@@ -77,6 +78,7 @@ def build_chat(
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
         worker_sweeps=(
             Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports)),
+            Sweep("search_index", SWEEP_SECONDS, partial(index_waiting, ports)),
             Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),

@@ -31,6 +31,7 @@ from parley.adapters.http.chat.messages import MessageController
 from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
+from parley.adapters.http.chat.search import search_all
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -140,6 +141,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         RoomController,
         MessageController,
         ReplyController,
+        search_all,
         SubscriptionController,
         WebhookController,
         CheckoutPages,

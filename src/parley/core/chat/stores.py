@@ -18,6 +18,7 @@ from parley.core.chat.model import (
     RoomCursor,
     TokenUsage,
 )
+from parley.core.chat.search_store import SearchIndex
 from parley.core.ports import Leases
 
 
@@ -27,6 +28,9 @@ class Rooms(Protocol):
     async def add(self, room: Room) -> None: ...
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        """Those of the rooms that the account has, by id."""
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         """The `limit` rooms that follow `after`, latest activity first."""
@@ -83,6 +87,9 @@ class Messages(Protocol):
         """
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        """Those of the messages that the account has, by id."""
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         """The user's message and its reply, in that order. The room is not checked."""
@@ -201,6 +208,8 @@ class ChatUnit(Protocol):
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def search(self) -> SearchIndex: ...
 
     async def commit(self) -> None: ...
 

@@ -237,8 +237,12 @@ def room_body(room: Room) -> RoomBody:
     return RoomBody(room.id, room.name, room.model, room.instructions, room.created_at, room.active_at)
 
 
+def room_list_item(room: Room) -> RoomListItem:
+    return RoomListItem(room.id, room.name, room.model, room.created_at, room.active_at)
+
+
 def _render(page: RoomPage) -> CachedPage:
-    items = [RoomListItem(room.id, room.name, room.model, room.created_at, room.active_at) for room in page.items]
+    items = [room_list_item(room) for room in page.items]
     body = msgspec.json.encode(RoomPageBody(items, room_cursor(page.next_cursor)))
     return CachedPage(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 

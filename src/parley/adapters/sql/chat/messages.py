@@ -1,10 +1,11 @@
 """Messages in SQL."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, union_all
+from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, insert, or_, select, union_all
 
 from parley.adapters.sql.chat.parts import decode_parts
 from parley.adapters.sql.chat.replies import unfinished
@@ -41,6 +42,8 @@ _of_account = messages.c.account_id == bindparam("account", type_=Id)
 _before = messages.c.position < bindparam("position")
 _most: BindParameter[int] = bindparam("most")
 _GET = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
+_GET_ANYWHERE = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _of_account))
+_MANY = Statement(select(*_columns).where(messages.c.id == any_(bindparam("messages", type_=ARRAY(Id))), _of_account))
 _question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
 _EXCHANGE = Statement(
     select(*_columns)
@@ -105,6 +108,17 @@ class SqlMessages(SqlStore):
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
         return None if row is None else _message(row)
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        if self._transaction.one_statement_suffices:
+            rows = await self._transaction.all(_MANY, messages=list(message_ids), account=account_id)
+        else:
+            rows = [
+                row
+                for message_id in message_ids
+                for row in await self._transaction.all(_GET_ANYWHERE, message=message_id, account=account_id)
+            ]
+        return {row[0]: _message(row) for row in rows}
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         both = [_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]

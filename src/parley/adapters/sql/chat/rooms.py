@@ -1,9 +1,10 @@
 """Rooms in SQL."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, bindparam, case, delete, insert, select, tuple_, update
+from sqlalchemy import ARRAY, Boolean, any_, bindparam, case, delete, insert, select, tuple_, update
 
 from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import Id, Moment, accounts, rooms
@@ -19,6 +20,11 @@ _at = bindparam("at", type_=Moment)
 _LOCK_ACCOUNT = Statement(select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(read=True))
 _ADD = Statement(insert(rooms).values(given(*_names)))
 _GET = Statement(select(*_columns).where(*_this_room))
+_MANY = Statement(
+    select(*_columns).where(
+        rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account")
+    )
+)
 _page = (
     select(*_columns)
     .where(rooms.c.account_id == bindparam("account"))
@@ -62,6 +68,13 @@ class SqlRooms(SqlStore):
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         row = await self._transaction.one_or_none(_GET, room=room_id, account=account_id)
         return None if row is None else Room(*row)
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        if self._transaction.one_statement_suffices:
+            rows = await self._transaction.all(_MANY, rooms=list(room_ids), account=account_id)
+            return {row[0]: Room(*row) for row in rows}
+        found = [await self.get(room_id, account_id) for room_id in room_ids]
+        return {room.id: room for room in found if room is not None}
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         wanted = {"account": account_id, "most": limit}
