@@ -15,33 +15,41 @@ _NAME_WEIGHT = 1_000
 
 _own_sections = search_sections.c.account_id == bindparam("account", type_=Id)
 _up_to = search_texts.c.number <= bindparam("up_to", type_=search_texts.c.number.type)
-_weight = case((search_texts.c.position == 0, _NAME_WEIGHT), else_=1)
 _query = bindparam("terms_wanted", type_=Text())
 
 # PostgreSQL: section by section, newest first, until there are RANKED matches.
 _sections = (
-    select(search_sections.c.number).where(_own_sections).order_by(search_sections.c.number.desc()).subquery("sections")
+    select(cast(func.replace(_query, "{}", cast(search_sections.c.number, Text)), TSQUERY).label("wanted"))
+    .where(_own_sections)
+    .order_by(search_sections.c.number.desc())
+    .subquery("sections")
 )
-_in_section = cast(func.replace(_query, "{}", cast(_sections.c.number, Text)), TSQUERY)
+# All of a section, by the index of terms: with the order and limit of the newest, the planner would rather read texts
+# from the newest on until it has enough, which for a rare word are all of them. OFFSET keeps the two apart.
+_of_section = (
+    select(search_texts.c.number, search_texts.c.room_id, search_texts.c.position, search_texts.c.terms)
+    .where(search_texts.c.terms.bool_op("@@")(_sections.c.wanted), _up_to)
+    .offset(0)
+    .subquery("of_section")
+)
 _newest_of_section = (
-    select(
-        search_texts.c.number, search_texts.c.room_id, search_texts.c.position, search_texts.c.terms,
-        _in_section.label("wanted"), _weight.label("weight"),
-    )
-    .where(search_texts.c.terms.bool_op("@@")(_in_section), _up_to)
-    .order_by(search_texts.c.number.desc())
-    .limit(RANKED)
-    .lateral("newest_of_section")
-)  # fmt: skip
+    select(_of_section).order_by(_of_section.c.number.desc()).limit(RANKED).lateral("newest_of_section")
+)
 _newest_matches = (
-    select(_newest_of_section).select_from(_sections.join(_newest_of_section, true())).limit(RANKED).subquery("newest")
+    select(_newest_of_section, _sections.c.wanted)
+    .select_from(_sections.join(_newest_of_section, true()))
+    .limit(RANKED)
+    .subquery("newest")
 )
 # The logarithm of the length divides the rank (normalization 1).
 _ranked_by_postgresql = select(
     _newest_matches.c.number,
     _newest_matches.c.room_id,
     _newest_matches.c.position,
-    (func.ts_rank(_newest_matches.c.terms, _newest_matches.c.wanted, 1) * _newest_matches.c.weight).label("rank"),
+    (
+        func.ts_rank(_newest_matches.c.terms, _newest_matches.c.wanted, 1)
+        * case((_newest_matches.c.position == 0, _NAME_WEIGHT), else_=1)
+    ).label("rank"),
 )
 # SQLite: bm25 is less for a better match.
 _words = table("search_words", column("rowid"))
@@ -50,7 +58,9 @@ _ranked_by_sqlite = (
         search_texts.c.number,
         search_texts.c.room_id,
         search_texts.c.position,
-        (-literal_column("bm25(search_words)") * _weight).label("rank"),
+        (-literal_column("bm25(search_words)") * case((search_texts.c.position == 0, _NAME_WEIGHT), else_=1)).label(
+            "rank"
+        ),
     )
     .select_from(search_sections.join(_words, true()).join(search_texts, search_texts.c.number == _words.c.rowid))
     .where(
