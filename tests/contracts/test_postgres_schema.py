@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import bindparam
 
 from parley.adapters.sql.engine.database import Database, version_table
-from parley.adapters.sql.engine.schema import current_revision, migrate, require_current
+from parley.adapters.sql.engine.schema import current_revision, migrate, require_current, require_fts5
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
@@ -67,3 +67,9 @@ async def test_newer_schema_is_left_alone(database, step):
     with pytest.raises(DatabaseUnusable, match="newer version"):
         await step(database)
     assert await current_revision(database) == newer
+
+
+def test_sqlite_without_full_text_search_is_refused_with_what_helps():
+    require_fts5(["ENABLE_FTS3", "ENABLE_FTS5"])
+    with pytest.raises(DatabaseUnusable, match="another build of Python"):
+        require_fts5(["ENABLE_FTS3"])

@@ -78,13 +78,18 @@ def build_chat(
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
         worker_sweeps=(
             Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports)),
-            Sweep("search_index", SWEEP_SECONDS, partial(index_waiting, ports)),
+            Sweep("search_index", SWEEP_SECONDS, partial(_index, ports)),
             Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),
         on_worker_shutdown=(reply_tasks.shut_down,),
         close=tuple(provider.writer.close for provider in chosen.values()),
     )
+
+
+async def _index(chat: ChatPorts) -> None:
+    """Without a number, since a text that is indexed is no event for the log."""
+    await index_waiting(chat)
 
 
 def reply_limits(settings: Settings) -> ReplyLimits:

@@ -26,8 +26,8 @@ def snippet_of(text: str, query: str) -> Snippet:
     start = 0 if len(whole) <= SNIPPET_CHARACTERS or not spans else max(0, spans[0][0] - _BEFORE)
     if start:
         # At the beginning of a word, where one is near.
-        space = max(whole.rfind(" ", start, spans[0][0]), whole.rfind("\n", start, spans[0][0]))
-        start = start if space < 0 else space + 1
+        spaces = (index for index in range(start, spans[0][0]) if whole[index].isspace())
+        start = next(spaces, start - 1) + 1
     end = min(len(whole), start + SNIPPET_CHARACTERS)
     shown = "".join(" " if character.isspace() else character for character in whole[start:end])
     before, after = _CUT if start else "", _CUT if end < len(text) else ""

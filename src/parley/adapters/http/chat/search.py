@@ -48,7 +48,7 @@ class FoundPageBody(Struct):
     "/search",
     operation_id="search",
     summary="Find messages and chatrooms",
-    tags=("Search",),
+    tags=("Messages",),
     security=BEARER,
     responses=problems(InvalidInput("q", "must have 1 to 200 characters"), 401),
 )

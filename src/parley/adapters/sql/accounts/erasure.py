@@ -5,8 +5,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, insert, select
 
 from parley.adapters.sql.engine.clock import database_time
+from parley.adapters.sql.engine.search_tables import search_queue
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms, search_queue
+from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 
 _rooms_of_account = rooms.c.account_id == bindparam("account")

@@ -29,16 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from parley.adapters.sql.chat.search_matches import FIND, fts5_query, tsquery
+from parley.adapters.sql.engine.search_tables import search_backlog, search_queue, search_sections, search_texts
 from parley.adapters.sql.engine.statements import Statement, Upsert, given, literals
-from parley.adapters.sql.engine.tables import (
-    Id,
-    messages,
-    rooms,
-    search_backlog,
-    search_queue,
-    search_sections,
-    search_texts,
-)
+from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import ENDED
 from parley.core.chat.search_store import IndexedText, Match, WaitingText

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Text, and_, bindparam, case, cast, column, func, literal_column, select, table, true
 from sqlalchemy.dialects.postgresql import TSQUERY
 
+from parley.adapters.sql.engine.search_tables import search_sections, search_texts
 from parley.adapters.sql.engine.statements import PerDatabase
-from parley.adapters.sql.engine.tables import Id, messages, rooms, search_sections, search_texts
+from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.core.chat.search_store import RANKED
 from parley.core.chat.search_terms import Term
 

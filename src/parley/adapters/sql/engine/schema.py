@@ -123,7 +123,18 @@ def refuse_newer(revision: str | None) -> None:
         )
 
 
+def require_fts5(compile_options: Sequence[str]) -> None:
+    """Raises DatabaseUnusable for a SQLite that was compiled without the FTS5 extension."""
+    if "ENABLE_FTS5" not in compile_options:
+        raise DatabaseUnusable(
+            "needs SQLite with FTS5, which the sqlite3 module of this Python lacks: use another build of Python, or "
+            "PostgreSQL (DATABASE_URL)"
+        )
+
+
 def _bring_up_to_date(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        require_fts5(connection.execute(text("PRAGMA compile_options")).scalars().all())
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have migrated meanwhile.

@@ -20,13 +20,7 @@ from sqlalchemy import (
 )
 
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
-from parley.adapters.sql.engine.search_tables import (
-    SEARCH_TABLES,
-    search_backlog,
-    search_queue,
-    search_sections,
-    search_texts,
-)
+from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
     code_challenges,
     guess_failures,
@@ -35,20 +29,8 @@ from parley.adapters.sql.engine.sign_in_tables import (
 )
 
 # What other modules import from here though it is defined elsewhere.
-__all__ = [
-    "SEARCH_TABLES",
-    "Id",
-    "Moment",
-    "code_challenges",
-    "guess_failures",
-    "known_devices",
-    "messages_to_owners",
-    "metadata",
-    "search_backlog",
-    "search_queue",
-    "search_sections",
-    "search_texts",
-]
+__all__ = ["Id", "Moment", "code_challenges", "guess_failures", "known_devices", "messages_to_owners", "metadata"]
+__all__ += ["SEARCH_TABLES"]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
 REVISION = "0007"
