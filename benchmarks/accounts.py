@@ -61,7 +61,7 @@ class Connection:
     async def request(self, method: str, path: str, body: Any = None, token: str = "") -> Answer:
         data = b"" if body is None else json.dumps(body).encode()
         bearer = f"Authorization: Bearer {token}\r\n" if token else ""
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{bearer}"
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{bearer}"
         started = time.perf_counter()
         self._writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
         fields = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")

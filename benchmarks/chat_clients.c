@@ -98,7 +98,7 @@ static void post(struct client *client)
         return;
     }
     snprintf(request, sizeof request,
-             "POST /chatroom/%s/message HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+             "POST /chatroom/%s/message HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
              "Authorization: Bearer %s\r\nIdempotency-Key: %s-%ld\r\nContent-Length: %zu\r\n\r\n%s",
              rooms[client->room], token, run_name, posted, strlen(body), body);
     client->room = (client->room + client_count) % room_count;
@@ -120,7 +120,7 @@ static void open_stream(struct client *client)
         return;
     }
     record(&accepted, now(), now() - client->posted);
-    snprintf(request, sizeof request, "GET %.*s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n",
+    snprintf(request, sizeof request, "GET %.*s HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n",
              (int)(end - address - 14), address + 14);
     client->streaming = true;
     send_request(client, request);

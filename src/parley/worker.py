@@ -1,12 +1,12 @@
 """The broker for workers, `taskiq worker parley.worker:broker`, with settings from the environment."""
 
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from parley.runtime.gc_tuning import tuned_garbage_collection
+from parley.runtime.settings_errors import exit_on_settings_error
 from parley.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -35,15 +35,10 @@ async def _background(parley: "Parley") -> AsyncGenerator[None, None]:
     """`worker_process`; a database that parley cannot use ends the process with one line."""
     from parley.bootstrap.processes import worker_process  # noqa: PLC0415  loaded by now
 
-    try:
+    with exit_on_settings_error():
         async with worker_process(parley):
             yield
-    except SettingsError as error:
-        sys.exit(f"parley: {error}")
 
 
-try:
-    with tuned_garbage_collection():
-        broker = worker_broker()
-except SettingsError as error:
-    sys.exit(f"parley: {error}")
+with exit_on_settings_error(), tuned_garbage_collection():
+    broker = worker_broker()

@@ -5,7 +5,6 @@ Leases use the store's own clock, so tests use leases and delays of 0 seconds in
 
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,19 +14,9 @@ from uuid import UUID
 import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
-from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
-from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import (
-    code_challenges,
-    guess_failures,
-    known_devices,
-    messages_to_owners,
-    revoked_sessions,
-)
 from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy, RefreshToken, Session
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
-from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.databases import EVERY
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.database import FakeDatabase
 
@@ -82,46 +71,8 @@ async def stored_token(uow: AccountsUnitOfWork, session: Session, **changes: obj
     return token
 
 
-@asynccontextmanager
-async def memory(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    yield FakeAccountsUnitOfWork(FakeDatabase())
-
-
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    async with sql(f"sqlite:///{folder / 'accounts.db'}") as store:
-        yield store
-
-
-@asynccontextmanager
-async def postgresql(_folder: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    async with migrated_database() as url, sql(url) as store:
-        yield store
-
-
-@asynccontextmanager
-async def sql(url: str) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    database = Database(url)
-    try:
-        await migrate(database)
-        async with database.transaction() as transaction:
-            # These have no account to go with when others empty a database.
-            for table in (code_challenges, guess_failures, known_devices, messages_to_owners, revoked_sessions):
-                await transaction.execute(Statement(table.delete()))
-            await transaction.commit()
-        yield SqlAccountsUnitOfWork(database)
-    finally:
-        await database.close()
-
-
-STORES = [
-    pytest.param(memory, id="memory"),
-    pytest.param(sqlite, id="sqlite"),
-    pytest.param(postgresql, id="postgresql"),
-]
-
-
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=EVERY)
 async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[AccountsUnitOfWork, None]:
-    async with request.param(tmp_path) as store:
-        yield store
+    async with request.param(tmp_path) as database:
+        in_memory = isinstance(database, FakeDatabase)
+        yield FakeAccountsUnitOfWork(database) if in_memory else SqlAccountsUnitOfWork(database)

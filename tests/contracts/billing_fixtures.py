@@ -5,7 +5,6 @@ Leases go by the store's own clock: a lease or delay of 0 seconds has expired at
 
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,15 +16,12 @@ import pytest
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
-from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import customer_erasures, events, leases, revoked_sessions, sandbox_objects
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
-from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.databases import EVERY, SQL
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.database import FakeDatabase
@@ -123,50 +119,19 @@ def an_event(customer_id: str | None = "cus_1", subscription_id: str | None = "s
     return StoredEvent(number, ProviderEvent(f"evt_{number.int}", "invoice.paid", customer_id, subscription_id))
 
 
-@asynccontextmanager
-async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
-    database = FakeDatabase()
-    yield Store(FakeAccountsUnitOfWork(database), FakeBillingUnitOfWork(database))
+def store_over(database: FakeDatabase | Database) -> Store:
+    if isinstance(database, FakeDatabase):
+        return Store(FakeAccountsUnitOfWork(database), FakeBillingUnitOfWork(database))
+    return Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)
 
 
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
-    async with _sql(f"sqlite:///{folder / 'billing.db'}") as store:
-        yield store
-
-
-@asynccontextmanager
-async def postgresql(_folder: Path) -> AsyncGenerator[Store, None]:
-    async with migrated_database() as url, _sql(url) as store:
-        yield store
-
-
-@asynccontextmanager
-async def _sql(url: str) -> AsyncGenerator[Store, None]:
-    database = Database(url)
-    try:
-        await migrate(database)
-        async with database.transaction() as transaction:
-            # These have no account to go with when others empty a database.
-            for table in (events, customer_erasures, leases, sandbox_objects, revoked_sessions):
-                await transaction.execute(Statement(table.delete()))
-            await transaction.commit()
-        yield Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)
-    finally:
-        await database.close()
-
-
-SQL = [pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")]
-STORES = [pytest.param(memory, id="memory"), *SQL]
-
-
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=EVERY)
 async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
-    async with request.param(tmp_path) as store:
-        yield store
+    async with request.param(tmp_path) as database:
+        yield store_over(database)
 
 
 @pytest.fixture(params=SQL)
 async def sql_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
-    async with request.param(tmp_path) as store:
-        yield store
+    async with request.param(tmp_path) as database:
+        yield store_over(database)

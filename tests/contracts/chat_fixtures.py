@@ -5,7 +5,6 @@ Leases are timed by the store's own clock: a lease or delay of 0 seconds has exp
 
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -27,7 +26,6 @@ from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage, Plan
@@ -42,7 +40,7 @@ from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnit, ChatUnitOfWork
-from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.databases import EVERY
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
@@ -214,52 +212,23 @@ def exchange_at(
     )
 
 
-@asynccontextmanager
-async def memory(_folder: Path) -> AsyncGenerator[Store, None]:
-    database = FakeDatabase()
-    yield Store(
-        FakeAccountsUnitOfWork(database),
-        FakeBillingUnitOfWork(database),
-        lambda limit: FakeChatUnitOfWork(database, basic_limit=limit),
-        lambda limit: FakeAcceptance(database, basic_limit=limit),
+def store_over(database: FakeDatabase | Database) -> Store:
+    if isinstance(database, FakeDatabase):
+        return Store(
+            FakeAccountsUnitOfWork(database),
+            FakeBillingUnitOfWork(database),
+            lambda limit: FakeChatUnitOfWork(database, basic_limit=limit),
+            lambda limit: FakeAcceptance(database, basic_limit=limit),
+        )
+    return Store(
+        SqlAccountsUnitOfWork(database),
+        SqlBillingUnitOfWork(database),
+        lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
+        lambda limit: sql_acceptance(database, basic_limit=limit),
     )
 
 
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[Store, None]:
-    async with sql(f"sqlite:///{folder / 'chat.db'}") as store:
-        yield store
-
-
-@asynccontextmanager
-async def postgresql(_folder: Path) -> AsyncGenerator[Store, None]:
-    async with migrated_database() as url, sql(url) as store:
-        yield store
-
-
-@asynccontextmanager
-async def sql(url: str) -> AsyncGenerator[Store, None]:
-    database = Database(url)
-    try:
-        await migrate(database)
-        yield Store(
-            SqlAccountsUnitOfWork(database),
-            SqlBillingUnitOfWork(database),
-            lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-            lambda limit: sql_acceptance(database, basic_limit=limit),
-        )
-    finally:
-        await database.close()
-
-
-STORES = [
-    pytest.param(memory, id="memory"),
-    pytest.param(sqlite, id="sqlite"),
-    pytest.param(postgresql, id="postgresql"),
-]
-
-
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=EVERY)
 async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Store, None]:
-    async with request.param(tmp_path) as store:
-        yield store
+    async with request.param(tmp_path) as database:
+        yield store_over(database)

@@ -11,8 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrations_folder
+from parley.adapters.sql.engine.migrate import migrations_folder
 from parley.adapters.sql.engine.sqlalchemy_connection import run_step
+from tests.contracts.databases import opened
 from tests.contracts.postgres_fixtures import empty_database
 
 
@@ -28,20 +29,21 @@ async def postgresql(_folder: Path) -> AsyncGenerator[Callable[[], str], None]:
         yield lambda: databases.enter_context(empty_database())
 
 
-@pytest.fixture(params=[pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")])
+NEW = [pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")]
+
+
+@pytest.fixture(params=NEW)
 async def every_new_url(request, tmp_path):
     """Makes the address of a new and empty database."""
     async with request.param(tmp_path) as made:
         yield made
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncGenerator[Database, None]:
-    database = Database(url)
-    try:
+@pytest.fixture(params=NEW)
+async def new_database(request, tmp_path):
+    """A database without any table."""
+    async with request.param(tmp_path) as made, opened(made()) as database:
         yield database
-    finally:
-        await database.close()
 
 
 async def applied(database: Database, step: Callable[[Connection], Any]) -> Any:

@@ -75,7 +75,7 @@ class StripeHarness(Harness):
 async def stripe(*, key: str = KEY, price: str = PRICE, seconds: float = 12.0) -> AsyncIterator[StripeHarness]:
     account = StripeAccount(clock=lambda: NOW)
     async with StripeServer(account).running() as server:
-        provider = StripePayments(key, SECRET, price, f"{server.url}/", seconds)
+        provider = StripePayments(key, SECRET, price.split(","), f"{server.url}/", seconds)
         try:
             yield StripeHarness(provider, NOW, frozenset(SubscriptionStatus), server, account)
         finally:

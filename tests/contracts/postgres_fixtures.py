@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from sqlalchemy import make_url
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from tests.servers.postgres_server import run_sql, shared_server
 
 # The server may be everybody's: names hold the process.

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from uuid import UUID, uuid4
 
 from redis import Redis
@@ -22,7 +21,8 @@ from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
-from tests.contracts.chat_fixtures import NOW, Store, memory
+from tests.contracts.chat_fixtures import NOW, Store, store_over
+from tests.fakes.database import FakeDatabase
 from tests.fakes.streams import always
 from tests.servers.redis_server import RedisServer, shared_redis_url
 
@@ -192,13 +192,13 @@ class FollowedReply:
 
 @asynccontextmanager
 async def followed_reply(stream: ReplyStream) -> AsyncGenerator[FollowedReply, None]:
-    async with memory(Path()) as store:
-        room = await store.new_room()
-        reply = await store.new_reply(room)
-        reader = Reader()
-        following = asyncio.create_task(reader.follow(store, stream, room, reply))
-        try:
-            yield FollowedReply(store, room, reply, reader, following)
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+    store = store_over(FakeDatabase())
+    room = await store.new_room()
+    reply = await store.new_reply(room)
+    reader = Reader()
+    following = asyncio.create_task(reader.follow(store, stream, room, reply))
+    try:
+        yield FollowedReply(store, room, reply, reader, following)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

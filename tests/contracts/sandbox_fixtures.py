@@ -9,15 +9,12 @@ from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from parley.adapters.payments.sandbox import SandboxPayments
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.adapters.sql.billing.sandbox_state import SqlSandboxState
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
-from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import sandbox_objects
 from parley.core.billing.model import Checkout, SubscriptionStatus
+from tests.contracts.databases import postgresql, sqlite
 from tests.contracts.payment_fixtures import NOW, RETURN_TO, Harness, Signed
-from tests.contracts.postgres_fixtures import migrated_database
 
 SECRET = b"the sandbox's secret"
 
@@ -66,30 +63,20 @@ class SandboxHarness(Harness):
 @asynccontextmanager
 async def sandbox_on_sqlite() -> AsyncIterator[SandboxHarness]:
     with TemporaryDirectory() as folder:
-        async with _sandbox(f"sqlite:///{Path(folder) / 'sandbox.db'}") as harness:
-            yield harness
+        async with sqlite(Path(folder)) as database:
+            yield _sandbox(database)
 
 
 @asynccontextmanager
 async def sandbox_on_postgresql() -> AsyncIterator[SandboxHarness]:
-    async with migrated_database() as url, _sandbox(url) as harness:
-        yield harness
+    async with postgresql(Path()) as database:
+        yield _sandbox(database)
 
 
-@asynccontextmanager
-async def _sandbox(url: str) -> AsyncIterator[SandboxHarness]:
-    database, clock = Database(url), Clock()
-    try:
-        await migrate(database)
-        async with database.transaction() as transaction:
-            # They have no account to go with when others empty a database.
-            await transaction.execute(Statement(sandbox_objects.delete()))
-            await transaction.commit()
-        state = SqlSandboxState(database)
-        sandbox = SandboxPayments(
-            state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: token_urlsafe(32)
-        )
-        statuses = {SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED}
-        yield SandboxHarness(sandbox, NOW, frozenset(statuses), sandbox, state, clock)
-    finally:
-        await database.close()
+def _sandbox(database: Database) -> SandboxHarness:
+    state, clock = SqlSandboxState(database), Clock()
+    sandbox = SandboxPayments(
+        state, secret=SECRET, public_url="http://parley.test", now=clock, new_token=lambda: token_urlsafe(32)
+    )
+    statuses = {SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED}
+    return SandboxHarness(sandbox, NOW, frozenset(statuses), sandbox, state, clock)

@@ -1,7 +1,6 @@
 """Counts of waiting work in the database, on SQLite and PostgreSQL."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,21 +9,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import bindparam, update
 
-from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.backlog import SqlBacklog
-from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
-from parley.adapters.sql.chat.acceptance import sql_acceptance
-from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import messages
 from parley.core.accounts.model import Delivery, Identity, IdentityKind, Purpose
 from parley.core.backlog import Backlog, Waiting
 from parley.core.billing.model import ProviderEvent, StoredEvent
 from parley.core.errors import Unavailable
-from tests.contracts.chat_fixtures import LONG, NOW, Store, new_id
-from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.chat_fixtures import LONG, NOW, Store, new_id, store_over
+from tests.contracts.databases import SQL
 from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plans, run, scans
 
 NONE = Waiting(0, 0.0)
@@ -46,33 +40,10 @@ class Scenario:
             await transaction.commit()
 
 
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[Database, None]:
-    database = Database(f"sqlite:///{folder / 'parley.db'}")
-    await migrate(database)
-    yield database
-    await database.close()
-
-
-@asynccontextmanager
-async def postgresql() -> AsyncGenerator[Database, None]:
-    async with migrated_database() as url:
-        database = Database(url)
-        yield database
-        await database.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=SQL)
 async def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Scenario, None]:
-    async with sqlite(tmp_path) if request.param == "sqlite" else postgresql() as database:
-        accounts, billing = SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database)
-        store = Store(
-            accounts,
-            billing,
-            lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-            lambda limit: sql_acceptance(database, basic_limit=limit),
-        )
-        yield Scenario(database, store, SqlBacklog(database))
+    async with request.param(tmp_path) as database:
+        yield Scenario(database, store_over(database), SqlBacklog(database))
 
 
 async def test_empty_database_has_no_backlog(scenario):

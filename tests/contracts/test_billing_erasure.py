@@ -15,7 +15,8 @@ from parley.core.billing.events import process_event, receive_event
 from parley.core.billing.model import Customer, Plan, SubscriptionStatus
 from parley.core.billing.reconcile import erase_customers
 from parley.core.errors import AccountGone
-from tests.contracts.billing_fixtures import NOW, Store, a_subscription, an_event, new_id, postgresql, sql_store
+from tests.contracts.billing_fixtures import NOW, Store, a_subscription, an_event, new_id, sql_store, store_over
+from tests.contracts.databases import postgresql
 from tests.unit.billing.scenario import RETURN_TO, RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
 
@@ -153,7 +154,8 @@ async def test_customer_created_during_the_erasure_is_erased_too(store, billing)
 
 
 async def test_parallel_erasure_and_events_of_known_customers_neither_deadlock_nor_leave_rows(tmp_path: Path):
-    async with asyncio.timeout(60), postgresql(tmp_path) as store:
+    async with asyncio.timeout(60), postgresql(tmp_path) as database:
+        store = store_over(database)
         for number in range(ROUNDS):
             await process_during_erasure(store, await store.new_customer(), number)
         left = await rows(store)
@@ -163,7 +165,8 @@ async def test_parallel_erasure_and_events_of_known_customers_neither_deadlock_n
 
 
 async def test_parallel_erasure_and_events_of_new_customers_neither_deadlock_nor_leave_rows(tmp_path: Path):
-    async with asyncio.timeout(60), postgresql(tmp_path) as store:
+    async with asyncio.timeout(60), postgresql(tmp_path) as database:
+        store = store_over(database)
         for number in range(ROUNDS):
             await process_during_erasure(store, Customer(f"cus_new_{number}", await store.new_account()), number)
         assert (await rows(store)).keys() <= {"closures", "events"}

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from parley.core.billing.model import FOREVER, Customer, Plan, SubscriptionStatus
-from tests.contracts.billing_fixtures import LONG, NOW, SECOND, Store, a_subscription, every_store, new_id
+from tests.contracts.billing_fixtures import LONG, NOW, PERIOD_END, SECOND, Store, a_subscription, every_store, new_id
 
 store = every_store
 INSTANT = timedelta(microseconds=1)
@@ -193,6 +193,70 @@ async def test_past_due_since_restarts_after_another_status(store):
         assert replace(past_due, status=between) in await store.subscriptions(customer.account_id)
         await store.put(past_due, 3, now=NOW + SECOND)
         assert replace(past_due, past_due_since=NOW + SECOND) in await store.subscriptions(customer.account_id)
+
+
+async def test_ends_and_pauses_are_stored(store):
+    customer = await store.new_customer()
+    changes = [{"cancel_at": NOW + SECOND, "is_paused": True}, {"cancel_at": None}, {"is_paused": False}]
+    subscription = a_subscription(customer)
+    for number, change in enumerate(changes, start=1):
+        subscription = replace(subscription, **change)
+        await store.put(subscription, number)
+        assert await store.subscriptions(customer.account_id) == [subscription]
+
+
+async def test_price_ended_with_the_period_that_was_stored_before(store):
+    customer = await store.new_customer()
+    ours = a_subscription(customer, price_ended_at=NOW)
+    theirs = replace(ours, has_our_price=False, current_period_end=PERIOD_END + SECOND)
+    await store.put(ours, 1)
+    assert await store.subscriptions(customer.account_id) == [replace(ours, price_ended_at=None)]
+    for number in (2, 3):
+        await store.put(theirs, number)
+        assert await store.subscriptions(customer.account_id) == [replace(theirs, price_ended_at=PERIOD_END)]
+    await store.put(ours, 4)
+    assert await store.subscriptions(customer.account_id) == [replace(ours, price_ended_at=None)]
+
+
+async def test_price_that_was_never_ours_ended_when_it_was_first_read(store):
+    customer = await store.new_customer()
+    theirs = a_subscription(customer, has_our_price=False)
+    for number in (1, 2):
+        await store.put(theirs, number, now=NOW + number * SECOND)
+        assert await store.subscriptions(customer.account_id) == [replace(theirs, price_ended_at=NOW + SECOND)]
+    endless = a_subscription(customer, current_period_end=None)
+    await store.put(endless, 1)
+    await store.put(replace(endless, has_our_price=False), 2, now=NOW + SECOND)
+    assert (await store.subscriptions(customer.account_id))[0].price_ended_at == NOW + SECOND
+
+
+async def test_customer_that_is_gone_is_marked(store):
+    customer, other = await store.new_customer(), await store.new_customer()
+    for customer_id in (customer.id, customer.id, "cus_none"):
+        await store.do(lambda unit, gone=customer_id: unit.customers.mark_gone(gone))
+    await store.do(lambda unit: unit.customers.add(customer, now=NOW))
+    assert await store.see(lambda unit: unit.customers.of(customer.account_id)) == [replace(customer, is_gone=True)]
+    assert await store.see(lambda unit: unit.customers.get(other.id)) == other
+
+
+async def test_accounts_with_two_running_subscriptions_are_found(store):
+    once, twice, ended = [await store.new_customer() for _ in range(3)]
+    await store.put(a_subscription(once))
+    for status in (SubscriptionStatus.ACTIVE, PAST_DUE):
+        await store.put(a_subscription(twice, status=status))
+    for change in (
+        {},
+        {"status": SubscriptionStatus.CANCELED},
+        {"cancel_at_period_end": True, "current_period_end": NOW},
+        {"cancel_at": NOW},
+        {"has_our_price": False},
+    ):
+        await store.put(a_subscription(ended, **change))
+    assert await store.see(lambda unit: unit.subscriptions.doubled(NOW)) == [twice.account_id]
+    assert set(await store.see(lambda unit: unit.subscriptions.doubled(NOW - SECOND))) == {
+        twice.account_id,
+        ended.account_id,
+    }
 
 
 async def test_plan_is_pro_until_paid_until(store):

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from parley.adapters.payments.sandbox import SandboxPayments
 from parley.adapters.payments.sandbox import events as sandbox_events
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.events import PLAN_EVENT_KINDS, process_event, receive_event
 from parley.core.billing.model import FOREVER, Customer, Plan, ProviderEvent, Subscription, SubscriptionStatus
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
-from tests.contracts.billing_fixtures import new_id, postgresql, sqlite
+from tests.contracts.billing_fixtures import new_id, store_over
+from tests.contracts.databases import postgresql, sqlite
 from tests.contracts.payment_fixtures import NOW, RETURN_TO, Signed, StripeHarness, stripe
 from tests.contracts.sandbox_fixtures import SECRET, Clock, SandboxHarness
 from tests.fakes.billing import FakeBillingUnitOfWork
@@ -216,7 +217,8 @@ async def test_plan_follows_the_sandbox_in_every_order_over_the_memory_store():
 
 
 async def test_plan_follows_the_sandbox_in_sampled_orders_over_sqlite(tmp_path: Path):
-    async with sqlite(tmp_path) as store:
+    async with sqlite(tmp_path) as database:
+        store = store_over(database)
         for order, story, size, between in sample():
             installation = Installation(store.billing, SandboxDriver())
             await installation.run(await store.new_account(), order, story, size=size, between=between)
@@ -224,7 +226,8 @@ async def test_plan_follows_the_sandbox_in_sampled_orders_over_sqlite(tmp_path: 
 
 
 async def test_plan_follows_stripe_in_sampled_orders_over_postgresql(tmp_path: Path):
-    async with postgresql(tmp_path) as store, stripe() as harness:
+    async with postgresql(tmp_path) as database, stripe() as harness:
+        store = store_over(database)
         for order, story, size, between in sample():
             installation = Installation(store.billing, StripeDriver(harness))
             await installation.run(await store.new_account(), order, story, size=size, between=between)

@@ -5,8 +5,7 @@ A deadlock would surface as Unavailable, which none of these operations may rais
 
 import itertools
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from parley.core.chat.model import Message, Room
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
-from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.databases import postgresql
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
@@ -141,20 +140,10 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
 )
 
 
-@asynccontextmanager
-async def opened() -> AsyncGenerator[Database, None]:
-    async with migrated_database() as url:
-        database = Database(url)
-        try:
-            yield database
-        finally:
-            await database.close()
-
-
 @pytest.mark.parametrize("first", OPERATIONS, ids=lambda operation: operation.__name__)
-async def test_no_pair_of_operations_on_one_account_deadlocks(first) -> None:
+async def test_no_pair_of_operations_on_one_account_deadlocks(first, tmp_path) -> None:
     """`first` with itself and with each operation after it in OPERATIONS."""
-    async with opened() as database:
+    async with postgresql(tmp_path) as database:
         accounts, chat = AccountsEnvironment(SqlAccountsUnitOfWork(database)), ChatEnvironment()
         chat.uow = SqlChatUnitOfWork(database, basic_limit=MANY)
         chat.chat = replace(

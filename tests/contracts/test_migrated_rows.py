@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import Connection, Table, insert, select
 
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.tables import (
     accounts,
     challenges,
@@ -23,7 +23,8 @@ from parley.adapters.sql.engine.tables import (
 )
 from parley.core.chat.model import TokenUsage
 from parley.core.chat.parts import Part, PartKind
-from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
+from tests.contracts.databases import opened
+from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions
 
 new_url = every_new_url
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)

@@ -12,12 +12,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from parley.adapters.sql.engine.schema import current_revision, migrate, migrations_folder
+from parley.adapters.sql.engine.migrate import current_revision, migrate, migrations_folder
 from parley.adapters.sql.engine.tables import (
     REVISION,
     metadata,
 )
-from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened, revisions
+from tests.contracts.databases import opened
+from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions
 
 new_url = every_new_url
 
@@ -29,7 +30,7 @@ MIGRATOR = """
 import asyncio, sys
 import alembic.command
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 
 async def bring_up_to_date(url):
     database = Database(url)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import func, insert, make_url, select, text
@@ -13,6 +12,7 @@ from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import signups
 from parley.core.errors import Unavailable
 from tests.contracts.chat_fixtures import NOW
+from tests.contracts.databases import opened
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.servers.tcp_proxy import TcpProxy
 
@@ -34,15 +34,6 @@ PREPARED = Statement(text("SELECT count(*) FROM pg_prepared_statements WHERE nam
 async def url() -> AsyncGenerator[str, None]:
     async with migrated_database() as made:
         yield made
-
-
-@asynccontextmanager
-async def opened(url: str, **options: float) -> AsyncGenerator[Database, None]:
-    database = Database(url, **options)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 @pytest.fixture

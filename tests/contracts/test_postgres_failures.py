@@ -2,9 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -19,8 +17,8 @@ from parley.core.accounts.model import OpenedBy, Session
 from parley.core.billing.model import Plan
 from parley.core.chat.model import Room
 from parley.core.errors import AccountGone, Kind, Unavailable
-from tests.contracts.chat_fixtures import NOW, TODAY, Store, new_id, noon, sql
-from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.chat_fixtures import NOW, TODAY, Store, new_id, noon, store_over
+from tests.contracts.databases import SQL, opened, postgresql
 from tests.servers.postgres_server import PostgresServer
 
 CONNECTIONS = 5
@@ -38,15 +36,6 @@ def own_server() -> Iterator[PostgresServer]:
     server.start()
     yield server
     server.remove()
-
-
-@asynccontextmanager
-async def opened(url: str, **options: float) -> AsyncGenerator[Database, None]:
-    database = Database(url, **options)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 @pytest.fixture
@@ -136,27 +125,16 @@ async def test_statement_that_takes_too_long_is_given_up_and_its_connection_kept
         assert await ask(database) == 1
 
 
-async def test_unforeseen_error_says_nothing_of_the_row():
+async def test_unforeseen_error_says_nothing_of_the_row(tmp_path):
     async def write_twice(database: Database) -> None:
         async with database.transaction() as transaction:
             await transaction.execute(ADD, **SIGNUP)
             await transaction.execute(ADD, **SIGNUP | {"expires_at": None})
 
-    async with migrated_database() as url, opened(url) as database:
+    async with postgresql(tmp_path) as database:
         with pytest.raises(DatabaseFailed) as raised:
             await write_twice(database)
     assert SIGNUP["identity"] not in "".join(traceback.format_exception(raised.value))
-
-
-@asynccontextmanager
-async def sqlite_url(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite:///{folder / 'parley.db'}"
-
-
-@asynccontextmanager
-async def postgresql_url(_folder: Path) -> AsyncGenerator[str, None]:
-    async with migrated_database() as url:
-        yield url
 
 
 async def erase(database: Database, account_id: UUID) -> None:
@@ -184,9 +162,10 @@ async def set_plan(store: Store, account_id: UUID) -> None:
 
 
 @pytest.mark.parametrize("write", [add_room, count_usage, set_plan, add_session])
-@pytest.mark.parametrize("made_url", [sqlite_url, postgresql_url])
-async def test_row_of_an_account_that_was_erased_meanwhile_says_so(made_url, write, tmp_path):
-    async with made_url(tmp_path) as url, sql(url) as store, opened(url) as database:
+@pytest.mark.parametrize("open_database", SQL)
+async def test_row_of_an_account_that_was_erased_meanwhile_says_so(open_database, write, tmp_path):
+    async with open_database(tmp_path) as database:
+        store = store_over(database)
         account_id = await store.new_account()
         await erase(database, account_id)
         with pytest.raises(AccountGone) as refused:

@@ -1,45 +1,29 @@
 """The guard at the start of a program whose database somebody else migrates; alike on SQLite."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from pathlib import Path
-
 import pytest
 from sqlalchemy import bindparam
 
 from parley.adapters.sql.engine.database import Database, version_table
-from parley.adapters.sql.engine.schema import current_revision, migrate, require_current, require_fts5
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_fts5, require_this_revision
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
-from tests.contracts.postgres_fixtures import empty_database
+from tests.contracts.migrations_fixtures import new_database
 
 SET_REVISION = Statement(version_table.update().values(version_num=bindparam("revision")))
 
 
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite:///{folder / 'parley.db'}"
-
-
-@asynccontextmanager
-async def postgresql(_folder: Path) -> AsyncGenerator[str, None]:
-    with empty_database() as url:
-        yield url
-
-
-@pytest.fixture(params=[sqlite, postgresql])
-async def database(request, tmp_path):
-    async with request.param(tmp_path) as url:
-        made = Database(url)
-        yield made
-        await made.close()
+database = new_database
 
 
 async def put_at(database: Database, revision: str) -> None:
     async with database.transaction() as transaction:
         await transaction.execute(SET_REVISION, revision=revision)
         await transaction.commit()
+
+
+async def require_current(database):
+    require_this_revision(await current_revision(database))
 
 
 async def test_schema_of_this_version_is_let_in(database):

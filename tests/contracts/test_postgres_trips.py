@@ -7,16 +7,12 @@ from typing import Any
 
 import pytest
 
-from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
-from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
-from parley.adapters.sql.chat.acceptance import sql_acceptance
-from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Lease, ReplyError, Room, Status, TokenUsage
 from parley.core.chat.sweep import requeue_overdue
 from parley.core.chat.write_reply import write_reply
-from tests.contracts.chat_fixtures import LONG, MANY, NOW, Store
+from tests.contracts.chat_fixtures import LONG, MANY, NOW, Store, store_over
 from tests.contracts.postgres_fixtures import migrated_database
 
 
@@ -69,12 +65,7 @@ async def database() -> AsyncGenerator[CountingDatabase, None]:
 
 @pytest.fixture
 def store(database) -> Store:
-    return Store(
-        SqlAccountsUnitOfWork(database),
-        SqlBillingUnitOfWork(database),
-        lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-        lambda limit: sql_acceptance(database, basic_limit=limit),
-    )
+    return store_over(database)
 
 
 async def claims(store: Store, number: int) -> list[Claim]:

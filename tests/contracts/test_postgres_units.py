@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import text
 
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
-from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
 from parley.core.billing.model import DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
@@ -28,8 +27,9 @@ from tests.contracts.chat_fixtures import (
     exchange_at,
     new_id,
     noon,
-    sql,
+    store_over,
 )
+from tests.contracts.databases import opened
 from tests.contracts.postgres_fixtures import migrated_database
 
 PROCESSES = 4
@@ -48,7 +48,7 @@ async def url():
 async def stores(url) -> AsyncGenerator[list[Store], None]:
     """One database as several processes see it, each with a pool of its own."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(sql(url)) for _ in range(PROCESSES)]
+        yield [store_over(await stack.enter_async_context(opened(url))) for _ in range(PROCESSES)]
 
 
 async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
@@ -66,15 +66,6 @@ async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
         )
         await unit.commit()
     return reply.id
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncGenerator[Database, None]:
-    database = Database(url)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def test_reading_takes_no_transaction_and_writing_takes_one(url):

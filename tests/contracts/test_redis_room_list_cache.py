@@ -10,8 +10,9 @@ from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.room_list_cache import RedisRoomListCache
 from parley.core.chat.messages import post_message
 from parley.core.chat.ports import CachedPage, CacheMiss
-from tests.contracts.chat_fixtures import memory, new_id
+from tests.contracts.chat_fixtures import new_id, store_over
 from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_client
+from tests.fakes.database import FakeDatabase
 from tests.servers.tcp_proxy import TcpProxy
 
 OLD = CachedPage(b'{"items": []}', '"old"')
@@ -162,7 +163,7 @@ async def test_what_follows_an_accepted_message_is_one_trip(tmp_path):
         server = stack.enter_context(own_redis())
         proxy = await stack.enter_async_context(TcpProxy(server.port).running())
         client = await stack.enter_async_context(redis_client(proxy.url))
-        store = await stack.enter_async_context(memory(tmp_path))
+        store = store_over(FakeDatabase())
         # Its connection is open before the trips are counted.
         await client.execute("PING")
         before = proxy.requests_passed

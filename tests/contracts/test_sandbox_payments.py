@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from parley.adapters.payments.sandbox import SandboxPayments
+from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.core.billing.errors import CheckoutNotFound, EventInvalid, PaymentsRefused
 from parley.core.billing.model import ProviderEvent, SubscriptionStatus
 from parley.core.billing.sandbox import PageState
@@ -253,11 +253,11 @@ def test_any_signed_event_is_accepted():
     [
         *(b"", b"\xff\xfe", b"\x00", b"null", b"[]", b"7", b'{"id": "\xff"}', b"[" * 200_000, b'{"a":' * 200_000),
         *(json.dumps(EVENT | {"id": invalid}).encode() for invalid in ("", 1, None, "a\x00b", "x" * 256, "é", "a\n")),
+        *(json.dumps(EVENT | {"data": invalid}).encode() for invalid in ([], {"object": []}, {"object": "sub_1"})),
         *(
-            json.dumps(EVENT | {"data": invalid}).encode()
-            for invalid in (None, [], {}, {"object": []}, {"object": None})
+            json.dumps({name: EVENT[name] for name in EVENT if name != left_out}).encode()
+            for left_out in ("id", "type")
         ),
-        *(json.dumps({name: EVENT[name] for name in EVENT if name != left_out}).encode() for left_out in EVENT),
     ],
 )
 def test_signed_body_that_is_no_event_is_invalid(body):

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from parley.core.billing.errors import EventInvalid, PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.errors import CustomerUnknown, EventInvalid, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import ProviderEvent
 from tests.contracts.payment_fixtures import ACCOUNT, ANOTHER, EMAIL, MOBILE, NOW, RETURN_TO, StripeHarness, stripe
 from tests.servers.stripe_account import KEY, SECRET, STRIPE_MESSAGE, sign
@@ -48,8 +48,9 @@ async def test_error_for_each_status(name: str) -> None:
 @pytest.mark.parametrize("settings", [{"key": "sk_test_another"}, {"price": "price_none"}])
 async def test_wrong_settings_are_refused(settings: dict[str, str]) -> None:
     async with stripe(**settings) as harness:
-        with pytest.raises(PaymentsRefused):
+        with pytest.raises(PaymentsRefused) as refused:
             await harness.open_checkout(await harness.new_customer())
+        assert not isinstance(refused.value, CustomerUnknown)
         with pytest.raises(PaymentsRefused):
             await harness.provider.check()
 
@@ -57,7 +58,7 @@ async def test_wrong_settings_are_refused(settings: dict[str, str]) -> None:
 async def test_no_page_opens_for_an_unknown_customer() -> None:
     async with stripe() as harness:
         for name in ("open_checkout", "open_portal"):
-            with pytest.raises(PaymentsRefused):
+            with pytest.raises(CustomerUnknown):
                 await CALLS[name](harness)
 
 
@@ -151,6 +152,7 @@ def event(kind: str, resource: object, **fields: object) -> bytes:
         ("invoice.paid", {"id": "in_1", "customer": "cus_1", "parent": None}, ("cus_1", None)),
         ("invoice.paid", {"customer": "cus_1", "subscription": "sub_1"}, ("cus_1", "sub_1")),
         ("customer.updated", {"id": "cus_1", "object": "customer"}, (None, None)),
+        ("customer.deleted", {"id": "cus_1", "object": "customer"}, ("cus_1", None)),
         ("charge.refunded", {"id": "ch_1", "customer": "cus_1", "subscription": "sub_1"}, ("cus_1", None)),
         ("charge.refunded", {"id": "ch_1", "customer": {"id": "cus_1"}}, (None, None)),
         ("made.up.by.the.future", {}, (None, None)),
@@ -168,14 +170,27 @@ async def test_customer_and_subscription_of_an_event(
 
 async def test_signed_body_that_is_no_event_is_invalid() -> None:
     bodies = [b"", b"\xff", b"{", b"null", b"[]", b"5", b"{}", b'"word"', b"[" * 100_000, b'{"data": ' * 100_000]
-    resources = [None, [], "word", 5, {"parent": "word"}, {"parent": {"subscription_details": [1]}}]
-    wrong = [{"id": None}, {"id": ""}, {"id": 5}, {"type": None}, {"type": []}, {"data": None}, {"data": []}]
+    resources = [[], "word", 5, {"parent": "word"}, {"parent": {"subscription_details": [1]}}]
+    wrong = [{"id": None}, {"id": ""}, {"id": 5}, {"type": None}, {"type": []}, {"data": []}]
     bodies += [event("invoice.paid", resource) for resource in resources]
     bodies += [event("invoice.paid", {}, **fields) for fields in wrong]
     async with stripe() as harness:
         for body in bodies:
             with pytest.raises(EventInvalid):
                 harness.provider.read_event(body, sign(body, SECRET, NOW), NOW)
+
+
+@pytest.mark.parametrize("kind", ["invoice.paid", "customer.deleted", "v2.core.account.updated"])
+async def test_signed_event_without_an_object_is_read(kind: str) -> None:
+    bodies = [event(kind, resource) for resource in (None, {})]
+    bodies += [event(kind, {}, data=data) for data in (None, {}, {"changes": 1})]
+    # A «thin» event (Stripe docs, «Event destinations»).
+    related = {"id": "acct_1", "type": "account", "url": "/v1/accounts/acct_1"}
+    thin = {"id": "evt_1", "object": "v2.core.event", "type": kind, "livemode": False, "related_object": related}
+    async with stripe() as harness:
+        for body in [*bodies, json.dumps(thin).encode()]:
+            found = harness.provider.read_event(body, sign(body, SECRET, NOW), NOW)
+            assert found == ProviderEvent("evt_1", kind, None, None)
 
 
 async def test_valid_and_invalid_signatures() -> None:

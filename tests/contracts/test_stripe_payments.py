@@ -191,6 +191,81 @@ async def test_subscription_created_outside_parley(
     assert getattr(await harness.provider.subscription(subscription_id), field) == expected
 
 
+async def test_replacement_of_a_forgotten_customer_is_another_one(harness: StripeHarness) -> None:
+    first = await harness.new_customer()
+    await harness.provider.erase_customer(first)
+    assert await harness.new_customer() == first
+    new = {
+        await harness.provider.create_customer(ACCOUNT, email=EMAIL, mobile_number=None, replaces=first)
+        for _ in range(3)
+    }
+    assert new & harness.account.objects.keys() == new != {first}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ends_with_period", "end"),
+    [(0, True, 0), (-86_400, True, -86_400), (86_400, False, 0), (400 * 86_400, False, 0)],
+)
+async def test_cancel_at_ends_a_subscription(
+    harness: StripeHarness, seconds: int, ends_with_period: bool, end: int
+) -> None:
+    """Relative to the period's end, where flexible billing mode sets it."""
+    subscription_id = await harness.new_subscription(await harness.new_customer())
+    before = await harness.provider.subscription(subscription_id)
+    assert before is not None
+    assert before.current_period_end is not None
+    cancel_at = before.current_period_end + timedelta(seconds=seconds)
+    await harness.change(subscription_id, cancel_at=int(cancel_at.timestamp()))
+    found = await harness.provider.subscription(subscription_id)
+    assert found is not None
+    assert (found.cancel_at, found.ends_at) == (cancel_at, cancel_at)
+    assert found.cancel_at_period_end is ends_with_period
+    assert found.current_period_end == before.current_period_end + timedelta(seconds=end)
+
+
+@pytest.mark.parametrize(
+    ("behavior", "paused"), [("void", True), ("keep_as_draft", False), ("mark_uncollectible", False)]
+)
+async def test_only_void_pauses_what_is_provided(harness: StripeHarness, behavior: str, paused: bool) -> None:
+    subscription_id = await harness.new_subscription(await harness.new_customer())
+    await harness.change(subscription_id, pause_collection={"behavior": behavior, "resumes_at": None})
+    found = await harness.provider.subscription(subscription_id)
+    assert found is not None
+    assert (found.status, found.is_paused) == (SubscriptionStatus.ACTIVE, paused)
+    await harness.change(subscription_id, pause_collection=None)
+    found = await harness.provider.subscription(subscription_id)
+    assert found is not None
+    assert not found.is_paused
+
+
+async def test_price_of_something_else_is_not_ours_and_logged_once(harness: StripeHarness) -> None:
+    subscription_id = await harness.new_subscription(await harness.new_customer())
+    item = harness.account.objects[subscription_id]["items"]["data"][0]
+    ours = await harness.provider.subscription(subscription_id)
+    assert ours is not None
+    assert ours.has_our_price
+    harness.account.objects[subscription_id]["items"]["data"] = [item | {"price": {"id": "price_other"}}]
+    with capture_logs() as lines:
+        for _ in range(3):
+            theirs = await harness.provider.subscription(subscription_id)
+            assert theirs is not None
+            assert not theirs.has_our_price
+    line = {"event": "subscription_price_unknown", "price": "price_other", "log_level": "warning"}
+    assert lines == [line | {"subscription_id": subscription_id}]
+    harness.account.objects[subscription_id]["items"]["data"].append(item)
+    both = await harness.provider.subscription(subscription_id)
+    assert both is not None
+    assert both.has_our_price
+
+
+async def test_earlier_price_still_counts() -> None:
+    async with stripe(price=f"price_new,{PRICE}") as harness:
+        [subscription_id] = harness.account.subscribe(await harness.new_customer(), 1)
+        found = await harness.provider.subscription(subscription_id)
+        assert found is not None
+        assert found.has_our_price
+
+
 async def test_unknown_status_counts_as_unpaid_and_is_logged_once(harness: StripeHarness) -> None:
     subscription_id = await harness.new_subscription(await harness.new_customer())
     await harness.change(subscription_id, status="unheard_of")
@@ -211,7 +286,7 @@ async def test_retry_uses_the_same_idempotency_key(harness: StripeHarness) -> No
 
 async def test_empty_webhook_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="STRIPE_WEBHOOK_SECRET"):
-        StripePayments(KEY, "", PRICE)
+        StripePayments(KEY, "", [PRICE])
 
 
 def test_fake_objects_have_the_fields_of_the_sdk() -> None:

@@ -1,25 +1,23 @@
 """Databases that parley must not change: another application's, a newer version's. Alike on SQLite and PostgreSQL."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import text
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import (
+from parley.adapters.sql.engine.migrate import (
     LIST_TABLES,
     current_revision,
     has_current,
     migrate,
-    require_current,
     revision_of,
 )
 from parley.adapters.sql.engine.statements import PerDatabase, Statement
 from parley.adapters.sql.engine.tables import REVISION, metadata
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
+from tests.contracts.databases import opened
+from tests.contracts.migrations_fixtures import new_database
 from tests.contracts.postgres_fixtures import empty_database
 
 VERSIONS = "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
@@ -27,23 +25,7 @@ TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LIS
 OWN_TABLES = set(metadata.tables) | {"alembic_version"}
 
 
-@asynccontextmanager
-async def sqlite(folder: Path) -> AsyncGenerator[str, None]:
-    yield f"sqlite:///{folder / 'other.db'}"
-
-
-@asynccontextmanager
-async def postgresql(_folder: Path) -> AsyncGenerator[str, None]:
-    with empty_database() as url:
-        yield url
-
-
-@pytest.fixture(params=[sqlite, postgresql])
-async def database(request, tmp_path):
-    async with request.param(tmp_path) as url:
-        made = Database(url)
-        yield made
-        await made.close()
+database = new_database
 
 
 async def execute(database: Database, *statements: str) -> None:
@@ -75,7 +57,7 @@ async def test_a_database_of_another_application_is_refused_and_not_changed(data
     await execute(database, *statements)
     before = await tables(database)
 
-    for step in (current_revision, require_current, migrate):
+    for step in (current_revision, migrate):
         with pytest.raises(DatabaseUnusable, match="another application"):
             await step(database)
     assert not await has_current(database)
@@ -96,22 +78,19 @@ def test_tables_of_parley_under_another_revision_are_refused(versions):
 
 async def test_tables_in_another_schema_of_the_search_path_do_not_count():
     with empty_database() as url:
-        other = Database(url)
-        await execute(other, "CREATE TABLE accounts (id INTEGER)", VERSIONS, "CREATE SCHEMA parley")
-        await other.close()
-        own = Database(f"{url}{'&' if '?' in url else '?'}search_path=parley,public")
-        await migrate(own)
-        assert await current_revision(own) == REVISION
-        assert await tables(own) == OWN_TABLES
-        await own.close()
+        async with opened(url) as other:
+            await execute(other, "CREATE TABLE accounts (id INTEGER)", VERSIONS, "CREATE SCHEMA parley")
+        async with opened(f"{url}{'&' if '?' in url else '?'}search_path=parley,public") as own:
+            await migrate(own)
+            assert await current_revision(own) == REVISION
+            assert await tables(own) == OWN_TABLES
 
 
 async def test_a_database_that_does_not_exist_is_named_as_missing():
     with empty_database() as url:
-        missing = Database(urlsplit(url)._replace(path="/missing").geturl())
-        with pytest.raises(DatabaseUnusable, match="create the database"), driver_errors_explained():
-            await require_current(missing)
-        await missing.close()
+        async with opened(urlsplit(url)._replace(path="/missing").geturl()) as missing:
+            with pytest.raises(DatabaseUnusable, match="create the database"), driver_errors_explained():
+                await current_revision(missing)
 
 
 def test_an_error_that_is_not_the_databases_stays_as_it_is():

@@ -108,7 +108,7 @@ async def answers(url: str, process: asyncio.subprocess.Process) -> None:
 
 
 def parley(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from parley.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from parley.cli.commands import main; main()", *arguments]
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -117,9 +117,13 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 async def run_parley(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Run one command to its end. Returns its exit code, standard output and standard error."""
+    return await run_to_end(folder, *parley(*arguments), **settings)
+
+
+async def run_to_end(folder: Path, *command: str, **settings: str) -> tuple[int, str, str]:
+    """Returns the exit code, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
-        *parley(*arguments),
+        *command,
         cwd=folder,
         env=environment(settings),
         stdout=asyncio.subprocess.PIPE,

@@ -166,3 +166,28 @@ async def test_production_refuses_the_sandbox_in_one_line(tmp_path: Path) -> Non
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert err.startswith("parley: STRIPE_SECRET_KEY:")
     assert not [*tmp_path.glob("*.db")]
+
+
+async def test_customer_deleted_at_stripe_is_made_anew_and_two_subscriptions_are_reported(tmp_path: Path) -> None:
+    async with stripe_server() as stripe, payer(tmp_path, stripe) as (api, client):
+        signed_events = stripe.account.complete((await checkout(client))["session_id"])
+        await deliver(api.address, signed_events)
+        await seconds_until(client, **PRO)
+        customer = stripe.account.objects[subscription_of(signed_events)]["customer"]
+        deleted = stripe.account.objects[customer]
+        stripe.account.delete_customer({}, customer)
+        await deliver(api.address, [stripe.account.signed("customer.deleted", deleted)])
+        await seconds_until(client, plan="basic", status="canceled")
+
+        signed_events = stripe.account.complete((await checkout(client))["session_id"])
+        await deliver(api.address, signed_events)
+        await seconds_until(client, **PRO)
+        replacement = stripe.account.objects[subscription_of(signed_events)]["customer"]
+        assert replacement != customer
+        [second] = stripe.account.subscribe(replacement, 1)
+        await deliver(api.address, [stripe.account.signed("invoice.paid", {"customer": replacement})])
+        await becomes(lambda: second in {row[0] for row in sql(tmp_path, "SELECT id FROM subscriptions")})
+        account = (await client.get("/user/me")).json()["id"]
+        code, out, _ = await run_parley(tmp_path, "check", **settings_for(stripe))
+    assert code == 1
+    assert f"WRONG  subscriptions: accounts with two that run: {account}; cancel and refund one" in out

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.e2e.events import Reader
+from tests.e2e.paying import sql
 from tests.e2e.process import ended, model_server, new_room, say, served, sign_in
 
 WORDS = " ".join(f"word{number}" for number in range(30))
@@ -95,3 +96,22 @@ async def test_gemini_and_openai_servers_are_chosen_by_settings_and_stream(tmp_p
             await client.aclose()
 
     assert [(model["id"], model["default"]) for model in models] == [("gemini/flash", True), ("openai/small", False)]
+
+
+async def test_a_clock_that_was_set_back_stops_no_room(tmp_path: Path) -> None:
+    """What was stored before then lies in the future."""
+    tomorrow = "strftime('%Y-%m-%d %H:%M:%f000', 'now', '+1 day')"
+    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0.05") as api:
+        client = await sign_in(api.address)
+        room = await new_room(client)
+        accepted = [await say(client, room, WORDS) for _ in range(2)]
+        await api.kill()
+        sql(
+            tmp_path,
+            f"UPDATE messages SET claimable_at = {tomorrow}, queued_at = {tomorrow} WHERE reply_to IS NOT NULL",
+        )
+        sql(tmp_path, f"UPDATE leases SET until = {tomorrow}")
+        await api.start()
+        replies = [await ended(client, each["reply"]) for each in accepted]
+        await client.aclose()
+    assert [reply["status"] for reply in replies] == ["completed"] * 2

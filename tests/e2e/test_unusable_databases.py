@@ -1,4 +1,4 @@
-"""Commands refuse a database that parley cannot use: one line that names DATABASE_URL, and nothing is written."""
+"""Every start refuses a database that parley cannot use: one line that names DATABASE_URL, and nothing is written."""
 
 import asyncio
 import ctypes
@@ -18,7 +18,7 @@ from parley.bootstrap.processes import api_process
 from parley.runtime.sqlite_file_lock import lock_sqlite_file
 from parley.settings import SettingsError, read_settings
 from tests.contracts.postgres_fixtures import empty_database, run_sql
-from tests.e2e.process import PATIENCE, SECRET, environment, parley, run_parley, served
+from tests.e2e.process import PATIENCE, SECRET, environment, free_port, parley, run_parley, run_to_end, served
 from tests.faults.cluster import Worker, becomes
 
 # Linux: prctl's option that takes a capability from a process and its children, and root's capability to write
@@ -53,17 +53,28 @@ def folder(file: Path) -> None:
     file.mkdir()
 
 
-async def all_commands(folder: Path, **settings: str) -> list[tuple[int, str, str]]:
-    return await asyncio.gather(*(run_parley(folder, command, **settings) for command in ("run", "migrate", "check")))
+def damaged(file: Path) -> None:
+    database(file, "CREATE TABLE rooms (id INTEGER)")
+    content = bytearray(file.read_bytes())
+    # Behind the header of the file, the page with the names of the tables.
+    content[100:200] = b"x" * 100
+    file.write_bytes(content)
 
 
-def assert_refused(results: list[tuple[int, str, str]], reason: str) -> None:
-    for code, out, err in results[:2]:
+async def assert_refused(folder: Path, reason: str, **settings: str) -> None:
+    server = (sys.executable, "-m", "uvicorn", "parley.asgi:app", "--port", str(free_port()))
+    check, *others = await asyncio.gather(
+        *(
+            run_to_end(folder, *command, **settings)
+            for command in (parley("check"), parley("run"), parley("migrate"), server)
+        )
+    )
+    for code, out, err in others:
         assert (code, out) == (2, "")
         [line] = err.splitlines()
         assert line.startswith("parley: DATABASE_URL: ")
         assert reason in line
-    code, out, err = results[2]
+    code, out, err = check
     assert (code, err) == (1, "")
     [line] = [line for line in out.splitlines() if "DATABASE_URL: " in line and line.startswith("WRONG")]
     assert reason in line
@@ -80,25 +91,26 @@ def contents(folder: Path) -> dict[str, bytes | None]:
         (other_application_with_wal, "another application"),
         (other_alembic, "another application"),
         (text, "is not a SQLite database"),
+        (damaged, "is damaged"),
         (folder, "is a folder"),
     ],
 )
 async def test_a_file_that_is_not_parleys_is_refused(tmp_path: Path, make: Callable[[Path], None], reason: str) -> None:
     make(tmp_path / "other.db")
     before = contents(tmp_path)
-    assert_refused(await all_commands(tmp_path, DATABASE_URL="sqlite:///other.db"), reason)
+    await assert_refused(tmp_path, reason, DATABASE_URL="sqlite:///other.db")
     assert contents(tmp_path) == before
 
 
 async def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    assert_refused(await all_commands(tmp_path, DATABASE_URL="sqlite:///missing/parley.db"), "folder does not exist")
+    await assert_refused(tmp_path, "folder does not exist", DATABASE_URL="sqlite:///missing/parley.db")
     assert contents(tmp_path) == {}
 
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     await run_parley(tmp_path, "migrate")
     database(tmp_path / "parley.db", f"UPDATE alembic_version SET version_num = '{int(REVISION) + 1:04}'")
-    assert_refused(await all_commands(tmp_path), "newer version")
+    await assert_refused(tmp_path, "newer version")
 
 
 async def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
@@ -133,7 +145,7 @@ def held_to_file_modes() -> dict[str, Any]:
 async def test_another_applications_schema_in_postgresql_is_refused(tmp_path: Path) -> None:
     with empty_database() as url:
         run_sql(url, "CREATE TABLE users (id INTEGER)")
-        assert_refused(await all_commands(tmp_path, DATABASE_URL=url), "another application")
+        await assert_refused(tmp_path, "another application", DATABASE_URL=url)
 
 
 async def test_a_worker_refuses_another_applications_database_in_one_line(tmp_path: Path) -> None:

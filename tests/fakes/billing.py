@@ -1,5 +1,6 @@
 """The billing module's storage over the in-memory database."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -57,6 +58,11 @@ class FakeCustomers:
     async def add(self, customer: Customer, *, now: datetime) -> None:
         self._rows.setdefault(customer.id, (customer, now))
 
+    async def mark_gone(self, customer_id: str) -> None:
+        if customer_id in self._rows:
+            customer, reconciled_at = self._rows[customer_id]
+            self._rows[customer_id] = (replace(customer, is_gone=True), reconciled_at)
+
     async def next_read_number(self, customer_id: str) -> int | None:
         if customer_id not in self._rows:
             return None
@@ -92,9 +98,16 @@ class FakeSubscriptions:
         if subscription.status is SubscriptionStatus.PAST_DUE:
             was = before is not None and before.status is SubscriptionStatus.PAST_DUE
             since = before.past_due_since if before is not None and was else now
-        written = replace(subscription, account_id=account_id, past_due_since=since)
+        ended = None
+        if not subscription.has_our_price:
+            ended = (before and (before.price_ended_at or before.current_period_end)) or now
+        written = replace(subscription, account_id=account_id, past_due_since=since, price_ended_at=ended)
         self._rows[subscription.id] = (written, read_number, now)
         return True
+
+    async def doubled(self, now: datetime) -> list[UUID]:
+        running = Counter(each.account_id for each, _, _ in self._rows.values() if each.is_running(now))
+        return [account_id for account_id, count in running.items() if account_id and count > 1][:10]
 
 
 class FakeEvents:

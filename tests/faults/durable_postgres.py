@@ -7,7 +7,7 @@ import itertools
 from sqlalchemy import make_url
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from tests.servers.postgres_server import PostgresServer, run_sql
 
 _TEMPLATE = "parley_template"

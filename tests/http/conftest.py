@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from parley.adapters.http.openapi.document import openapi_document
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.schema import migrate
+from parley.adapters.sql.engine.migrate import migrate
 from parley.bootstrap.processes import litestar_application
 from tests.http.document import Document
 from tests.http.scripted_model import ScriptedModel

@@ -44,6 +44,23 @@ async def test_a_preflight_from_a_listed_origin_is_allowed(site: Site, document:
         assert answer.headers["access-control-max-age"] == "600"
 
 
+@pytest.mark.parametrize(
+    ("listed", "sent"),
+    [
+        (f"{APP}/", APP),
+        ("https://App.Example.com", APP),
+        (f"{APP}:443/", APP),
+        ("http://localhost:80", "http://localhost"),
+        ("https://localhost:8443/", "https://localhost:8443"),
+        ("https://*.example.com/", APP),
+        ("capacitor://localhost", "capacitor://localhost"),
+    ],
+)
+async def test_an_origin_is_understood_as_people_write_it(open_site: OpenSite, listed: str, sent: str) -> None:
+    answer = await preflight((await open_site(CORS_ORIGINS=listed)).visitor(), sent)
+    assert answer.headers["access-control-allow-origin"] == sent
+
+
 async def test_a_listed_origin_may_send_every_documented_header(site: Site, document: Document) -> None:
     allowed = words((await preflight(site.visitor(), APP)).headers["access-control-allow-headers"])
     operations = [each for path in document.content["paths"].values() for each in path.values()]

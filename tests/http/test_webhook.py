@@ -166,8 +166,6 @@ NO_EVENTS = {
     "a number for an id": event(id=7),
     "no type": json.dumps({name: value for name, value in EVENT.items() if name != "type"}).encode(),
     "null for a type": event(type=None),
-    "no data": json.dumps({name: value for name, value in EVENT.items() if name != "data"}).encode(),
-    "empty data": event(data={}),
     "an array for data": event(data=[EVENT["data"]]),
     "a word for an object": event(data={"object": "sub_1"}),
     "deep arrays": b"[" * 100_000,
@@ -185,6 +183,14 @@ async def test_signed_body_that_is_no_event_is_refused_and_leaves_no_row(
             refused(await post_signed(site, body), 400, "event_invalid")
     assert await all_rows(site) == before
     assert not [entry for entry in logs if entry["log_level"] in {"error", "critical"}]
+
+
+async def test_signed_event_without_an_object_is_acknowledged(site: Site) -> None:
+    bodies = [event(id="evt_thin_1", data={}), event(id="evt_thin_2", data={"object": None}), event(id="evt_thin_3")]
+    without = json.loads(bodies.pop())
+    del without["data"]
+    for body in [*bodies, json.dumps(without).encode()]:
+        received(await post_signed(site, body))
 
 
 async def test_body_may_have_one_megabyte_and_not_a_byte_more(site: Site) -> None:

@@ -32,5 +32,5 @@ def test_a_first_start_loads_nothing_that_it_does_not_use(tmp_path):
         check=True,
     )
     loaded = set(started.stdout.split())
-    assert "parley.adapters.sql.engine.schema" in loaded
+    assert "parley.adapters.sql.engine.migrate" in loaded
     assert loaded & HEAVY == set()

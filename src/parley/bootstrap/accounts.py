@@ -18,7 +18,7 @@ from parley.adapters.security.phone_numbers import PhoneNumbers
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.sweeper import Sweep
-from parley.bootstrap.module import Module, Task
+from parley.bootstrap.built_module import Module, Task
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import DELIVER_CODE, Transport
 from parley.core.accounts import AccountsPorts

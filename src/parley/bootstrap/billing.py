@@ -12,7 +12,7 @@ from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import derived_keys, signing_secrets
-from parley.bootstrap.module import Module, Task
+from parley.bootstrap.built_module import Module, Task
 from parley.bootstrap.transport import PROCESS_EVENT, Transport
 from parley.core.billing import BillingPorts
 from parley.core.billing.events import forget_events, process_event, requeue_events
@@ -22,7 +22,7 @@ from parley.core.ports import Clock
 from parley.settings import Settings
 
 if TYPE_CHECKING:
-    from parley.adapters.payments.sandbox import SandboxPayments
+    from parley.adapters.payments.sandbox.provider import SandboxPayments
 
 OVERDUE_SWEEP_SECONDS = 1.0
 ERASURE_SWEEP_SECONDS = 5.0
@@ -58,7 +58,7 @@ def build_billing(settings: Settings, database: Database, transport: Transport, 
 
 def _sandbox(settings: Settings, database: Database, *, now: Clock) -> "SandboxPayments":
     """STRIPE_WEBHOOK_SECRET, if set, signs the sandbox's events too."""
-    from parley.adapters.payments.sandbox import SandboxPayments  # noqa: PLC0415  only where it is chosen
+    from parley.adapters.payments.sandbox.provider import SandboxPayments  # noqa: PLC0415  only where it is chosen
 
     return SandboxPayments(
         SqlSandboxState(database),
@@ -77,6 +77,6 @@ def stripe_payments(settings: Settings) -> PaymentProvider:
         secret_key=settings.stripe_secret_key,
         # Without a webhook secret the endpoint is off, and no signature may be valid.
         webhook_secret=settings.stripe_webhook_secret or secrets.token_hex(),
-        price_id=settings.stripe_price_id,
+        price_ids=settings.stripe_price_id,
         api_base=settings.stripe_api_base,
     )

@@ -1,8 +1,7 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -18,12 +17,13 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
-from parley.bootstrap.module import Module, Task
+from parley.bootstrap.built_module import Module, Task
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
+from parley.core.chat.language_model import LanguageModel
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.search import index_waiting
@@ -105,41 +105,29 @@ def reply_limits(settings: Settings) -> ReplyLimits:
 
 
 def configured_providers(settings: Settings) -> dict[str, Provider]:
-    """The providers that have a key or an address of their own; the offline model when there is none, or on demand.
+    """The providers that are turned on; the offline model when there is none, or on demand.
 
     Raises SettingsError for a key or an address with which no request could be sent.
     """
-    found: dict[str, Provider] = {}
-    if settings.gemini_api_key or settings.gemini_base_url:
-        with _settings_of("Gemini"):
-            gemini = GeminiModel(
-                api_key=settings.gemini_api_key or NO_KEY,
-                base_url=settings.gemini_base_url or GEMINI_URL,
-                api_version=settings.gemini_api_version,
-            )
-        found["gemini"] = Provider(gemini, settings.gemini_models)
-    if settings.openai_api_key or settings.openai_base_url:
-        with _settings_of("OpenAI"):
-            openai = OpenAICompatibleModel(
-                api_key=settings.openai_api_key or NO_KEY, base_url=settings.openai_base_url or OPENAI_URL
-            )
-        found["openai"] = Provider(openai, settings.openai_models)
-    if settings.groq_api_key:
-        with _settings_of("Groq"):
-            groq = OpenAICompatibleModel(api_key=settings.groq_api_key, base_url=settings.groq_base_url, label="groq")
-        found["groq"] = Provider(groq, settings.groq_models)
+    found = {name: _provider(name, settings) for name in settings.providers}
     if not found or settings.default_model.startswith("offline/"):
         found["offline"] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
     return found
 
 
-@contextmanager
-def _settings_of(provider: str) -> Iterator[None]:
+def _provider(name: str, settings: Settings) -> Provider:
+    """The provider by its settings `{name}_api_key`, `{name}_base_url` and `{name}_models`."""
+    key, url = getattr(settings, f"{name}_api_key") or NO_KEY, getattr(settings, f"{name}_base_url")
     try:
-        yield
+        if name == "gemini":
+            model: LanguageModel = GeminiModel(
+                api_key=key, base_url=url or GEMINI_URL, api_version=settings.gemini_api_version
+            )
+        else:
+            model = OpenAICompatibleModel(api_key=key, base_url=url or OPENAI_URL, label=name)
     except ValueError as error:
-        name = provider.upper()
-        raise SettingsError(f"{name}_API_KEY, {name}_BASE_URL: {error}") from error
+        raise SettingsError(f"{name.upper()}_API_KEY, {name.upper()}_BASE_URL: {error}") from error
+    return Provider(model, getattr(settings, f"{name}_models"))
 
 
 def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:

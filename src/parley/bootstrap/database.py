@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.schema import current_revision, migrate, require_this_revision
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_this_revision
 from parley.adapters.sql.engine.sqlite_file import inspect_file
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
@@ -40,6 +40,21 @@ def exclusive_use(settings: Settings) -> Generator[None, None, None]:
                 inspect_file(file)
                 stack.enter_context(lock_sqlite_file(file))
         yield
+
+
+async def check_database(settings: Settings) -> None:
+    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable.
+
+    Servers report an error of the application's start with a traceback, so this is called before they run.
+    """
+    with exclusive_use(settings):
+        if _sqlite_file(settings):
+            return
+    database = open_database(settings)
+    try:
+        await require_schema(settings, database)
+    finally:
+        await database.close()
 
 
 async def prepare_schema(settings: Settings, database: Database) -> None:

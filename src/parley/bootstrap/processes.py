@@ -12,7 +12,8 @@ from litestar.types import ASGIApp
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
-from parley.adapters.sql.engine.schema import has_current
+from parley.adapters.sql.engine.earlier_process import release_all
+from parley.adapters.sql.engine.migrate import has_current
 from parley.adapters.worker.in_process import InProcessWorker
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper
@@ -95,11 +96,12 @@ async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
         async with _opened(parley) as stack:
             await stack.enter_async_context(transport.in_api())
             await stack.enter_async_context(Sweeper(*parley.api_sweeps, meter=parley.telemetry.sweeps).running())
-            for task, queue in transport.inside.items():
+            for task, queue in transport.in_process_queues.items():
                 ready = parley.loop_lag.recovered if task == WRITE_REPLY else None
                 worker = InProcessWorker(ids=queue, work=parley.tasks[task], ready=ready)
                 await stack.enter_async_context(worker.running())
-            if transport.inside:
+            if transport.in_process_queues:
+                await release_all(parley.database)
                 await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
             for step in (*parley.on_api_shutdown, parley.shutdown.begin):
                 stack.enter_context(on_shutdown_signal(step))

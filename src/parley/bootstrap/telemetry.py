@@ -16,7 +16,7 @@ from parley.adapters.metrics.scrape import Scrape
 from parley.adapters.sql.backlog import SqlBacklog
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.log_context import Work, with_log_context
-from parley.bootstrap.module import Task
+from parley.bootstrap.built_module import Task
 from parley.bootstrap.transport import Transport
 from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.catalogue import Provider

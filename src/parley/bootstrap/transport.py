@@ -41,7 +41,7 @@ class Transport:
     """Queues by task name, reply streams, stop signals, cache and rate limiter, all of one kind.
 
     `in_api` and `in_worker` are open while an API process or a worker runs. The API process itself does the work of the
-    queues `inside`; over Redis there are none, since workers are separate processes, which `broker` serves.
+    `in_process_queues`; over Redis there are none, since workers are separate processes, which `broker` serves.
     """
 
     queues: Mapping[str, Queue]
@@ -52,7 +52,7 @@ class Transport:
     in_api: Context
     in_worker: Context
     health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
-    inside: Mapping[str, MemoryQueue] = field(default_factory=dict)
+    in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
 
 
@@ -80,7 +80,7 @@ def memory_transport(settings: Settings) -> Transport:
         in_api=nullcontext,
         in_worker=nullcontext,
         health_checks={},
-        inside=queues,
+        in_process_queues=queues,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.failures import DatabaseFailed
@@ -10,7 +11,7 @@ from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
-from parley.bootstrap.database import database_name, exclusive_use, open_database, require_schema, schema_revision
+from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision
 from parley.bootstrap.transport import choose_transport
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
@@ -33,18 +34,6 @@ class Finding:
     detail: str
 
 
-async def check_start(settings: Settings) -> None:
-    """Raises SettingsError when no API process can start: its SQLite file is in use, or its database is unusable."""
-    with exclusive_use(settings):
-        if settings.database_url.startswith("sqlite"):
-            return
-    database = open_database(settings)
-    try:
-        await require_schema(settings, database)
-    finally:
-        await database.close()
-
-
 async def check_everything(settings: Settings) -> list[Finding]:
     """One finding for each connection; the settings themselves were valid when they were read."""
     return [
@@ -55,7 +44,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         *await _models(settings),
         *await _senders(settings),
         await _payments(settings),
-        await _events(settings),
+        *await _stored_payments(settings),
     ]
 
 
@@ -120,25 +109,42 @@ async def _payments(settings: Settings) -> Finding:
     except PaymentsUnavailable:
         return Finding("STRIPE_SECRET_KEY", False, "Stripe does not answer: may this machine reach it?")
     except PaymentsRefused:
-        return Finding("STRIPE_PRICE_ID", False, "Stripe refuses the key, or has no active recurring price of that id")
+        return Finding(
+            "STRIPE_PRICE_ID",
+            False,
+            "Stripe refuses the key, or has not all of these recurring prices, the first of them active",
+        )
     finally:
         await provider.close()
     webhooks = "" if settings.stripe_webhook_secret else "; without STRIPE_WEBHOOK_SECRET plans change once a day only"
     return Finding("payments", True, f"Stripe answers and has the price{webhooks}")
 
 
-async def _events(settings: Settings) -> Finding:
-    """How many webhook events wait; old ones mean that no worker runs or that the provider does not answer."""
+async def _stored_payments(settings: Settings) -> list[Finding]:
+    """Webhook events that wait, and accounts that pay twice."""
     database = open_database(settings)
     try:
         if await schema_revision(settings, database) != REVISION:
-            return Finding("webhooks", True, "none yet: their table comes with the schema")
+            return [Finding("webhooks", True, "none yet: their table comes with the schema")]
         async with SqlBillingUnitOfWork(database)(read_only=True) as unit:
             count, oldest = await unit.events.waiting()
+            doubled = await unit.subscriptions.doubled(datetime.now(UTC))
     except (SettingsError, DomainError, DatabaseFailed):
-        return Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")
+        return [Finding("webhooks", False, "their table cannot be read: see DATABASE_URL")]
     finally:
         await database.close()
+    return [_events(count, oldest), *([_doubled(doubled)] if doubled else [])]
+
+
+def _doubled(accounts: list[UUID]) -> Finding:
+    named = ", ".join(map(str, accounts))
+    return Finding(
+        "subscriptions", False, f"accounts with two that run: {named}; cancel and refund one of them at the provider"
+    )
+
+
+def _events(count: int, oldest: datetime | None) -> Finding:
+    """Old ones mean that no worker runs or that the provider does not answer."""
     if oldest is None or datetime.now(UTC) - oldest < LONGEST_WAIT:
         return Finding("webhooks", True, f"{count} wait to be processed")
     hint = "does a worker run, and does the payment provider answer it?"

@@ -19,16 +19,18 @@ class Kind(Enum):
 class DomainError(Exception):
     """An error that a client can read and act on.
 
-    `code` is stable and machine-readable; the message is one sentence for a person. Neither contains a secret, another
+    `code` is stable and machine-readable; `detail` is one sentence for a person. Neither contains a secret, another
     account's data, or text of a vendor or database.
     """
 
     code: ClassVar[str]
     kind: ClassVar[Kind]
+    # A class sets it whose message is always the same.
+    detail: str
 
-    @property
-    def detail(self) -> str:
-        return str(self)
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = self.detail if detail is None else detail
+        super().__init__(self.detail)
 
 
 class InvalidInput(DomainError):
@@ -70,9 +72,7 @@ class Unavailable(DomainError):
 
     code = "unavailable"
     kind = Kind.UNAVAILABLE
-
-    def __init__(self) -> None:
-        super().__init__("A part of the service does not answer. Try again in a moment.")
+    detail = "A part of the service does not answer. Try again in a moment."
 
 
 class AccountGone(DomainError):
@@ -80,6 +80,4 @@ class AccountGone(DomainError):
 
     code = "account_gone"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("This account does not exist any more.")
+    detail = "This account does not exist any more."

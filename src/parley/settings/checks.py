@@ -1,5 +1,6 @@
 """Refusing settings that contradict each other, before anything starts."""
 
+import re
 from email.utils import parseaddr
 from ipaddress import ip_network
 
@@ -8,6 +9,8 @@ from parley.settings.model import Settings, SettingsError
 from parley.settings.production import check_production
 
 SHORTEST_SECRET = 32
+# With the slash that is copied from an address bar; also of apps, such as capacitor://localhost.
+_ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
 
 def check(settings: Settings) -> None:
@@ -17,15 +20,18 @@ def check(settings: Settings) -> None:
     _check_secrets(settings)
     _check_senders(settings)
     _check_payments(settings)
-    _check_limits(settings)
     if settings.environment == "production":
         check_production(settings)
 
 
 def _check_lists(settings: Settings) -> None:
-    for name in ("gemini_models", "openai_models", "groq_models"):
-        if not getattr(settings, name):
+    for name in Settings.__struct_fields__:
+        if name.endswith("_models") and not getattr(settings, name):
             raise SettingsError(f"{name.upper()}: name at least one model.")
+    if not all(map(_ORIGIN.fullmatch, settings.cors_origins)):
+        raise SettingsError(
+            "CORS_ORIGINS: each must be scheme and host, with a port if it has one, such as https://app.example."
+        )
     if "none" in settings.trusted_proxies and len(settings.trusted_proxies) > 1:
         raise SettingsError("TRUSTED_PROXIES: none cannot be combined with a proxy.")
     for proxy in settings.proxies:
@@ -87,9 +93,3 @@ def _check_payments(settings: Settings) -> None:
             raise SettingsError(f"{name.upper()}: begin with https:// or http://.")
     if settings.stripe_secret_key and not settings.stripe_price_id:
         raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
-
-
-def _check_limits(settings: Settings) -> None:
-    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
-        if settings.environment == "production" and getattr(settings, name) == 0:
-            raise SettingsError(f"{name.upper()}: 0 is no limit; it is refused when ENVIRONMENT=production.")

@@ -17,8 +17,7 @@ def check_production(settings: Settings) -> None:
         raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
     if any("*" in origin for origin in settings.cors_origins):
         raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
-    providers = (settings.gemini_api_key, settings.openai_api_key, settings.openai_base_url, settings.groq_api_key)
-    if not settings.default_model and not any(providers):
+    if not settings.default_model and not settings.providers:
         raise SettingsError(
             "DEFAULT_MODEL: set the key of a model; ENVIRONMENT=production uses the offline model only with "
             "DEFAULT_MODEL=offline/echo."
@@ -33,6 +32,7 @@ def check_production(settings: Settings) -> None:
         )
     if not settings.frontend_url and not settings.public_url:
         raise SettingsError("FRONTEND_URL: set it, or PUBLIC_URL, so that payments can lead back.")
+    _check_limits(settings)
     _check_secrets(settings)
     _check_proxies(settings)
     _check_encryption(settings)
@@ -50,6 +50,12 @@ def is_local(host: str | None) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_limits(settings: Settings) -> None:
+    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
+        if getattr(settings, name) == 0:
+            raise SettingsError(f"{name.upper()}: 0 is no limit; it is refused when ENVIRONMENT=production.")
 
 
 def _check_secrets(settings: Settings) -> None:

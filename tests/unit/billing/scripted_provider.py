@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from parley.core.billing.errors import EventInvalid, PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.errors import CustomerUnknown, EventInvalid, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription
 
 SIGNATURE = "a valid signature"
@@ -27,12 +27,15 @@ class Gate:
 class ScriptedProvider:
     """`error` is raised by every call; calls about ids in `refused` raise PaymentsRefused.
 
+    No page opens for customers in `unknown`.
+
     `calls` are the calls in order, each with its subject; `idempotency_keys` those of the checkouts.
     """
 
     def __init__(self) -> None:
         self.error: type[PaymentsUnavailable | PaymentsRefused] | None = None
         self.refused: set[str] = set()
+        self.unknown: set[str] = set()
         self.customers: dict[UUID, str] = {}
         self.by_id: dict[str, Subscription] = {}
         self.calls: list[tuple[str, str]] = []
@@ -52,9 +55,13 @@ class ScriptedProvider:
     def count(self, call: str) -> int:
         return Counter(name for name, _ in self.calls)[call]
 
-    async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
+    async def create_customer(
+        self, account_id: UUID, *, email: str | None, mobile_number: str | None, replaces: str = ""
+    ) -> str:
         await self._call("create_customer", str(email or mobile_number))
-        return await self._delayed(self.customers.setdefault(account_id, f"cus_{account_id.int}"))
+        new = f"{replaces}_new" if replaces else f"cus_{account_id.int}"
+        self.customers[account_id] = new
+        return await self._delayed(new)
 
     def recognizes(self, customer_id: str) -> bool:
         return "another" not in customer_id
@@ -102,6 +109,8 @@ class ScriptedProvider:
             raise self.error
         if subject in self.refused:
             raise PaymentsRefused
+        if name.startswith("open_") and subject in self.unknown:
+            raise CustomerUnknown
 
     async def _delayed(self, answer: _Answer) -> _Answer:
         if self._gates:

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.errors import (
+    AlreadySubscribed,
+    CustomerUnknown,
+    NotSubscribed,
+    PaymentsRefused,
+    PaymentsUnavailable,
+)
 from parley.core.billing.model import Customer, Plan, SubscriptionOverview, SubscriptionStatus
 from tests.unit.billing.scenario import (
     ACTIVE,
@@ -52,12 +58,49 @@ async def test_each_account_has_its_own_customer_and_page(billing):
     assert set(billing.tables.customers) == {MIRAS, "cus_2"}
 
 
-async def test_page_stays_the_same_for_a_utc_day(billing):
+async def test_page_stays_the_same_over_midnight_and_reads_of_the_provider(billing):
     first = await billing.subscribe()
     billing.now = START.replace(hour=23, minute=59, second=59)
     assert await billing.subscribe() == first
     billing.advance(seconds=1)
-    assert await billing.subscribe() != first
+    await billing.receive_and_process(None)
+    assert await billing.subscribe() == first
+
+
+async def test_customer_that_the_provider_forgot_is_replaced_once(billing):
+    await billing.subscribe()
+    billing.provider.unknown.add(MIRAS)
+    pages = await asyncio.gather(*(billing.subscribe() for _ in range(5)))
+    assert set(pages) == {pages[0]}
+    new = f"{MIRAS}_new"
+    assert {customer.id: customer.is_gone for customer, _ in billing.tables.customers.values()} == {
+        MIRAS: True,
+        new: False,
+    }
+    calls = len(billing.provider.calls)
+    await billing.subscribe()
+    assert billing.provider.calls[calls:] == [("open_checkout", new)]
+    assert await billing.manage() == f"https://pay.test/{new}?back={RETURN_TO.portal}"
+
+
+async def test_customer_is_not_replaced_twice_in_one_call(billing):
+    billing.provider.unknown |= {MIRAS, f"{MIRAS}_new"}
+    with pytest.raises(CustomerUnknown):
+        await billing.subscribe()
+    assert billing.provider.count("create_customer") == 2
+
+
+async def test_managing_for_a_forgotten_customer_ends_its_subscriptions(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(ACTIVE)
+    billing.provider.unknown.add(MIRAS)
+    billing.provider.by_id.clear()
+    with pytest.raises(AlreadySubscribed):
+        await billing.subscribe()
+    with pytest.raises(NotSubscribed):
+        await billing.manage()
+    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, CANCELED)
+    await billing.subscribe()
 
 
 async def test_event_leads_to_a_new_page(billing):

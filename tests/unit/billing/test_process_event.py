@@ -8,7 +8,7 @@ import pytest
 
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Customer, Plan, SubscriptionStatus
-from tests.unit.billing.scenario import ACTIVE, CANCELED, MIRA, MIRAS, PAST_DUE, RAVI, START
+from tests.unit.billing.scenario import ACTIVE, CANCELED, MIRA, MIRAS, PAST_DUE, PERIOD_END, RAVI, START
 
 DELAYS = [5, 15, 45, 135, 405, 900, 900, 900, 900, 900, 900, 900, 900]
 INSTANT = timedelta(microseconds=1)
@@ -26,6 +26,54 @@ async def test_plan_follows_the_provider(billing):
         assert (await billing.plan(), (await billing.overview()).subscription) == (plan, state)
     assert await billing.plan(RAVI) is Plan.BASIC
     assert await billing.waiting() == (0, None)
+
+
+async def test_plan_ends_with_the_time_when_no_event_comes(billing):
+    await billing.add_customers(MIRA)
+    end = START + timedelta(days=90)
+    await billing.change_to(replace(ACTIVE, cancel_at=end))
+    billing.now = end - INSTANT
+    assert await billing.plan() is Plan.PRO
+    billing.now = end
+    assert await billing.plan() is Plan.BASIC
+
+
+async def test_plan_follows_pauses(billing):
+    await billing.add_customers(MIRA)
+    for paused, plan, status in ((True, Plan.BASIC, "paused"), (False, Plan.PRO, "active")):
+        await billing.change_to(replace(ACTIVE, is_paused=paused))
+        assert await billing.plan() is plan
+        assert (await billing.overview()).subscription.shown_status == status
+
+
+async def test_subscription_at_a_price_of_something_else_gives_nothing(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(replace(ACTIVE, has_our_price=False))
+    assert await billing.plan() is Plan.BASIC
+    await billing.subscribe()
+
+
+async def test_subscription_that_changes_its_price_counts_until_the_paid_period_ends(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(ACTIVE)
+    elsewhere = replace(ACTIVE, has_our_price=False, current_period_end=PERIOD_END + timedelta(days=31))
+    for _ in range(2):
+        billing.advance(days=1)
+        await billing.change_to(elsewhere)
+        assert await billing.plan() is Plan.PRO
+    billing.now = PERIOD_END
+    assert await billing.plan() is Plan.BASIC
+    await billing.change_to(replace(ACTIVE, current_period_end=PERIOD_END + timedelta(days=31)))
+    assert await billing.plan() is Plan.PRO
+
+
+async def test_deleted_customer_has_no_plan(billing):
+    await billing.add_customers(MIRA)
+    await billing.change_to(ACTIVE)
+    billing.provider.by_id.clear()
+    await billing.receive(billing.new_event(None, kind="customer.deleted"))
+    await billing.process(billing.queue.ids.pop())
+    assert (await billing.plan(), (await billing.overview()).subscription) == (Plan.BASIC, CANCELED)
 
 
 async def test_event_is_processed_once_by_20_parallel_workers(billing):

@@ -23,6 +23,10 @@ from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SECRET, SMS
         pytest.param({"STRIPE_SECRET_KEY": "hunter2"}, "STRIPE_PRICE_ID", id="Stripe with no price"),
         pytest.param({"STRIPE_API_BASE": "hunter2"}, "STRIPE_API_BASE", id="no address of Stripe"),
         pytest.param({"PUBLIC_URL": "hunter2.example"}, "PUBLIC_URL", id="no public address"),
+        pytest.param({"CORS_ORIGINS": "https://app.example,app.example"}, "CORS_ORIGINS", id="no scheme of an origin"),
+        pytest.param({"CORS_ORIGINS": "https://app.example/chat"}, "CORS_ORIGINS", id="an origin with a path"),
+        pytest.param({"CORS_ORIGINS": "https://app.example?"}, "CORS_ORIGINS", id="an origin with a query"),
+        pytest.param({"CORS_ORIGINS": "https://mira:hunter2@app.example"}, "CORS_ORIGINS", id="an origin with a user"),
         pytest.param({"FRONTEND_URL": "ftp://hunter2"}, "FRONTEND_URL", id="no address to return to"),
     ],
 )

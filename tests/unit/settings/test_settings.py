@@ -1,5 +1,6 @@
 """Reading settings from the environment, and the messages about mistakes."""
 
+import re
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -81,6 +82,8 @@ def test_lists_are_separated_by_commas(read, name):
     words = [f"{letter} word as long as any secret must be" for letter in "abc"]
     if name == "trusted_proxies":
         words = ["10.0.0.1", "10.1.0.0/16", "::1"]
+    if name == "cors_origins":
+        words = ["https://app.example", "http://localhost:3000", "https://*.example"]
 
     assert getattr(read(**{name.upper(): f" {words[0]} ,{words[1]},, {words[2]},"}), name) == tuple(words)
     assert getattr(read(**{name.upper(): " "}), name) == FIELDS[name]
@@ -92,10 +95,30 @@ def test_a_proxy_is_an_address_or_a_network(read, proxy):
         read(TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
 
 
-@pytest.mark.parametrize("name", ["GEMINI_MODELS", "OPENAI_MODELS", "GROQ_MODELS"])
+@pytest.mark.parametrize("name", [name.upper() for name in FIELDS if name.endswith("_models")])
 def test_an_empty_list_of_models_is_refused(read, name):
     with pytest.raises(SettingsError, match=rf"^{name}:"):
         read(**{name: ","})
+
+
+@pytest.mark.parametrize(
+    ("values", "providers"),
+    [
+        ({}, ()),
+        ({"GROQ_BASE_URL": "https://eu.groq.example"}, ()),
+        ({"GEMINI_BASE_URL": "https://gemini.example"}, ("gemini",)),
+        ({"GROQ_API_KEY": "k", "GEMINI_API_KEY": "k", "OPENAI_BASE_URL": "u"}, ("gemini", "openai", "groq")),
+    ],
+)
+def test_a_key_or_an_address_of_ones_own_turns_a_provider_on(read, values, providers):
+    assert read(**values).providers == providers
+
+
+def test_every_field_that_sounds_secret_is_a_secret():
+    texts = {name.upper() for name, kind in TYPES.items() if kind in {str, tuple[str, ...]}}
+
+    assert {name for name in texts if re.search("KEY|PASSWORD|SECRET|TOKEN|CREDENTIAL", name)} <= SECRETS
+    assert {"DATABASE_URL", "REDIS_URL", "SMS_WEBHOOK_URL", "JWT_SECRET", "GEMINI_API_KEY"} <= SECRETS <= texts
 
 
 def test_its_representation_shows_no_secret(read):

@@ -66,6 +66,8 @@ _ALLOWED_HEADERS = (
     "X-Request-ID",
 )
 
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
 Background = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -171,12 +173,18 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
     if not origins:
         return None
     return CORSConfig(
-        allow_origins=list(origins),
+        allow_origins=[_as_browsers_send(origin) for origin in origins],
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=list(_ALLOWED_HEADERS),
         expose_headers=list(_EXPOSED_HEADERS),
         max_age=600,
     )
+
+
+def _as_browsers_send(origin: str) -> str:
+    """In lower case, without a slash at the end and without the default port (RFC 6454, 6.1)."""
+    scheme, _, host = origin.lower().rstrip("/").partition("://")
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}" if host else scheme
 
 
 async def _before_handler(request: Request[Any, Any, Any]) -> Response[None] | None:

@@ -89,7 +89,7 @@ class _ObservedRequest:
         self._started = perf_counter()
 
     def response_started(self, status: int, headers: Mapping[bytes, bytes]) -> None:
-        """The measured time ends here, without the stream. A request that asked to wait is not timed."""
+        """Measure the time up to the response's start, so without the stream. `Prefer: wait` requests are not timed."""
         if self.disconnected:
             return
         self._status = status

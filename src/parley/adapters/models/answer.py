@@ -104,6 +104,11 @@ class Answer:
 ReadChunk = Callable[[Answer, dict[str, Any]], None]
 
 
+def as_object(value: object) -> dict[str, Any]:
+    """What is no JSON object counts as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 class _SurrogatePairs:
     """Joins halves of characters that JSON escapes as two, when they come in two chunks. A single half is U+FFFD."""
 

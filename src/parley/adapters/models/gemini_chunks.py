@@ -5,22 +5,22 @@ Not by the SDK's types: one field that they do not know, or that is not as they 
 
 from typing import Any
 
-from parley.adapters.models.answer import Answer
+from parley.adapters.models.answer import Answer, as_object
 from parley.core.chat.errors import ModelRefused
 
 
 def read_chunk(answer: Answer, chunk: dict[str, Any]) -> None:
     """Report one chunk to `answer`. Raises ModelRefused if the prompt was blocked."""
-    _count(answer, _object(chunk.get("usageMetadata")))
+    _count(answer, as_object(chunk.get("usageMetadata")))
     candidates = chunk.get("candidates")
-    for candidate in map(_object, candidates if isinstance(candidates, list) else ()):
+    for candidate in map(as_object, candidates if isinstance(candidates, list) else ()):
         if candidate.get("index") in (None, 0):
-            parts = _object(candidate.get("content")).get("parts")
-            for part in map(_object, parts if isinstance(parts, list) else ()):
+            parts = as_object(candidate.get("content")).get("parts")
+            for part in map(as_object, parts if isinstance(parts, list) else ()):
                 report = answer.reasoning if part.get("thought") else answer.text
                 report(part.get("text"))
             answer.end(candidate.get("finishReason"))
-    if _object(chunk.get("promptFeedback")).get("blockReason") and not answer.has_text:
+    if as_object(chunk.get("promptFeedback")).get("blockReason") and not answer.has_text:
         raise ModelRefused("prompt_blocked", "gemini blocked this prompt.")
 
 
@@ -30,7 +30,3 @@ def _count(answer: Answer, counts: dict[str, Any]) -> None:
     written = [count for count in (texts, thoughts) if isinstance(count, int)]
     cached = counts.get("cachedContentTokenCount")
     answer.count(counts.get("promptTokenCount"), sum(written) if written else None, cached, thoughts)
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

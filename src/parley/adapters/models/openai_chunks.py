@@ -6,19 +6,19 @@ The values are as loose as the servers are; what cannot be understood is left ou
 from collections.abc import Iterable
 from typing import Any
 
-from parley.adapters.models.answer import Answer
+from parley.adapters.models.answer import Answer, as_object
 
 
 def read_chunk(answer: Answer, chunk: dict[str, Any]) -> None:
     """Report one chunk, or the whole answer if the server did not stream, to `answer`."""
     _count(answer, chunk.get("usage"))
-    _count(answer, _object(chunk.get("x_groq")).get("usage"))
+    _count(answer, as_object(chunk.get("x_groq")).get("usage"))
     choices = chunk.get("choices")
-    for choice in map(_object, choices if isinstance(choices, list) else ()):
+    for choice in map(as_object, choices if isinstance(choices, list) else ()):
         if choice.get("index") in (None, 0, "0"):
             # The last chunk of some servers repeats the whole message beside an empty delta.
             delta = choice.get("delta")
-            _read_delta(answer, _object(choice.get("message") if delta is None else delta))
+            _read_delta(answer, as_object(choice.get("message") if delta is None else delta))
             answer.end(choice.get("finish_reason"))
             _count(answer, choice.get("usage"))  # Moonshot's
 
@@ -57,14 +57,10 @@ def _texts(value: object) -> Iterable[object]:
 def _count(answer: Answer, usage: object) -> None:
     if not isinstance(usage, dict):
         return
-    cached = _object(usage.get("prompt_tokens_details")).get("cached_tokens")
+    cached = as_object(usage.get("prompt_tokens_details")).get("cached_tokens")
     answer.count(
         usage.get("prompt_tokens"),
         usage.get("completion_tokens"),
         usage.get("prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's
-        _object(usage.get("completion_tokens_details")).get("reasoning_tokens"),
+        as_object(usage.get("completion_tokens_details")).get("reasoning_tokens"),
     )
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -26,8 +26,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
     """The `LanguageModel` of one such server. `label` names it in the errors that an account may read.
 
-    `api_key` must not be empty; for a server without keys, pass any text. `base_url` ends with `/v1` as a rule. Raises
-    ValueError for a key, an address or an environment with which no request could be sent.
+    `api_key` must not be empty; for a server without authentication, pass any text. `base_url` usually ends with
+    `/v1`. Raises ValueError for a key, an address or an environment with which no request could be sent.
     """
 
     options: ClassVar = {
@@ -45,7 +45,7 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
         from httpx2 import Limits  # noqa: PLC0415 - the SDK is slow to import and maybe never used
         from openai import AsyncOpenAI, DefaultAioHttpClient  # noqa: PLC0415
 
-        # aiohttp reads a chunk in a third of the time that the SDK's default client takes. 0: no limit.
+        # aiohttp reads a chunk in a third of the time that the SDK's default client takes. 0 means no limit.
         http = DefaultAioHttpClient(
             limits=Limits(max_connections=0), **client_options({"authorization": f"Bearer {self._api_key}"})
         )
@@ -59,7 +59,7 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
     ) -> "Response":
         from httpx2 import Response  # noqa: PLC0415 - loaded with the SDK
 
-        # Not by `chat.completions`, which checks the type of every message and takes almost a millisecond for it.
+        # Not by `chat.completions`, which checks the type of every message and costs almost 1 ms.
         content = _request(model, conversation, without)
         return await client.post("/chat/completions", cast_to=Response, content=content, stream=True)
 

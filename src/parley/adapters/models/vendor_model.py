@@ -35,7 +35,7 @@ _NO_SUCH_PARAMETER = frozenset({400, 422})
 class VendorModel(ABC, Generic[Client]):
     """A `LanguageModel` behind HTTP. Nothing is imported or connected before the first request."""
 
-    # Optional parts of a request that some models refuse, each with the pattern of that refusal.
+    # Optional request features that some models reject, each with the pattern of its rejection.
     options: ClassVar[Mapping[str, re.Pattern[str]]]
 
     def __init__(self, label: str, read_chunk: ReadChunk) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -19,8 +18,9 @@ from stripe.params.checkout import SessionCreateParams
 
 from parley.adapters.payments import stripe_events
 from parley.adapters.payments.return_address import with_session_id
-from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
+from parley.adapters.payments.stripe_subscriptions import SubscriptionReader
+from parley.core.billing.errors import CustomerUnknown, PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription
 
 # Of one attempt; the SDK makes up to three within the call's deadline.
 ATTEMPT_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
@@ -34,21 +34,26 @@ log = structlog.get_logger("parley.payments")
 
 
 class StripePayments:
-    """The `PaymentProvider` that takes real money. `price_id` is the recurring price of pro.
+    """The `PaymentProvider` that takes real money. Of `price_ids`, the prices of pro, new subscriptions get the first.
 
     `api_base` is the base URL of the API, Stripe's own if empty. Calls that connect end within `seconds`. Raises
     ValueError without a `webhook_secret`, since anyone could sign with an empty one.
     """
 
     def __init__(
-        self, secret_key: str, webhook_secret: str, price_id: str, api_base: str = "", seconds: float = 12.0
+        self,
+        secret_key: str,
+        webhook_secret: str,
+        price_ids: Sequence[str],
+        api_base: str = "",
+        seconds: float = 12.0,
     ) -> None:
         if not webhook_secret:
             raise ValueError("STRIPE_WEBHOOK_SECRET is empty: anyone could sign events.")
         self._webhook_secret = webhook_secret.encode()
-        self._price_id = price_id
+        self._price_ids = price_ids
         self._seconds = seconds
-        self._unknown_statuses: set[str] = set()
+        self._read = SubscriptionReader(price_ids)
         # Telemetry writes a file into the home folder and reports on this machine.
         stripe.enable_telemetry = False
         # Below this level the SDK logs whole bodies, with e-mail addresses and phone numbers.
@@ -64,17 +69,18 @@ class StripePayments:
         self._customers, self._subscriptions = api.customers, api.subscriptions
         self._checkouts, self._portals, self._prices = api.checkout.sessions, api.billing_portal.sessions, api.prices
 
-    async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
+    async def create_customer(
+        self, account_id: UUID, *, email: str | None, mobile_number: str | None, replaces: str = ""
+    ) -> str:
         parameters: CustomerCreateParams = {"metadata": {"account_id": str(account_id)}}
         if email:
             parameters["email"] = email
         if mobile_number:
             parameters["phone"] = mobile_number
         async with self._translated_errors():
-            customer = await self._customers.create_async(
-                parameters, {"idempotency_key": f"parley-customer-{account_id}"}
-            )
-            return customer.id
+            # Stripe would answer a known key with the customer that is gone.
+            key = f"parley-customer-{account_id}" + (f"-after-{replaces}" if replaces else "")
+            return (await self._customers.create_async(parameters, {"idempotency_key": key})).id
 
     def recognizes(self, customer_id: str) -> bool:
         # The sandbox's ids have a second underscore.
@@ -88,7 +94,7 @@ class StripePayments:
         parameters: SessionCreateParams = {
             "mode": "subscription",
             "customer": customer_id,
-            "line_items": [{"price": self._price_id, "quantity": 1}],
+            "line_items": [{"price": self._price_ids[0], "quantity": 1}],
             "client_reference_id": str(account_id),
             "metadata": metadata,
             "subscription_data": {"metadata": metadata},
@@ -110,14 +116,14 @@ class StripePayments:
     async def subscription(self, subscription_id: str) -> Subscription | None:
         async with self._translated_errors():
             with _IgnoreMissing():
-                return self._subscription((await self._subscriptions.retrieve_async(subscription_id)).to_dict())
+                return self._read((await self._subscriptions.retrieve_async(subscription_id)).to_dict())
             return None
 
     async def subscriptions(self, customer_id: str) -> list[Subscription]:
         async with self._translated_errors():
             with _IgnoreMissing():
                 page = await self._subscriptions.list_async({"customer": customer_id, "status": "all", "limit": 100})
-                return [self._subscription(found.to_dict()) async for found in page.auto_paging_iter()]
+                return [self._read(found.to_dict()) async for found in page.auto_paging_iter()]
             return []
 
     async def erase_customer(self, customer_id: str) -> None:
@@ -129,11 +135,12 @@ class StripePayments:
         return stripe_events.read_event(body, signature, secret=self._webhook_secret, now=now)
 
     async def check(self) -> None:
-        """Verify the key, and that the price is active and recurring."""
+        """Verify the key, that all prices are recurring, and that the first one is active."""
         async with self._translated_errors():
-            price = await self._prices.retrieve_async(self._price_id)
-            if not price.active or price.recurring is None:
-                raise PaymentsRefused
+            for price_id in self._price_ids:
+                price = await self._prices.retrieve_async(price_id)
+                if price.recurring is None or not (price.active or price_id != self._price_ids[0]):
+                    raise PaymentsRefused
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK's
@@ -149,29 +156,6 @@ class StripePayments:
             # A replayed answer shows the session as it was when it was created.
             return await self._checkouts.retrieve_async(session.id)
         return session
-
-    def _subscription(self, found: dict[str, Any]) -> Subscription:
-        items = (found.get("items") or {}).get("data") or []
-        # Before API version 2025-03-31 the period's end is a field of the subscription instead of its items.
-        ends = [item["current_period_end"] for item in items if item.get("current_period_end")]
-        end = max(ends) if ends else found.get("current_period_end")
-        return Subscription(
-            id=found["id"],
-            customer_id=found["customer"],
-            account_id=_uuid((found.get("metadata") or {}).get("account_id")),
-            status=self._status(found["status"]),
-            current_period_end=None if end is None else datetime.fromtimestamp(end, UTC),
-            cancel_at_period_end=bool(found.get("cancel_at_period_end")),
-        )
-
-    def _status(self, name: str) -> SubscriptionStatus:
-        try:
-            return SubscriptionStatus(name)
-        except ValueError:
-            if name not in self._unknown_statuses:
-                self._unknown_statuses.add(name)
-                log.warning("subscription_status_unknown", status=name)
-            return SubscriptionStatus.UNPAID
 
     @asynccontextmanager
     async def _translated_errors(self) -> AsyncGenerator[None, None]:
@@ -195,6 +179,8 @@ def _translated(error: Exception) -> PaymentsUnavailable | PaymentsRefused:
     status = getattr(error, "http_status", None) or 0
     # Both may have status 400, and both pass with time: Stripe forgets an idempotency key after a day.
     is_transient = isinstance(error, (stripe.RateLimitError, stripe.IdempotencyError)) or status in _TRANSIENT
+    if _is_missing(error) and getattr(error, "param", None) == "customer":
+        return CustomerUnknown()
     refused = 300 <= status < 500 and not is_transient  # noqa: PLR2004 - redirects and HTTP's client errors
     return PaymentsRefused() if refused else PaymentsUnavailable()
 
@@ -205,11 +191,8 @@ class _IgnoreMissing:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: object, trace: object, /) -> bool:
-        return isinstance(error, stripe.InvalidRequestError) and error.code == "resource_missing"
+        return _is_missing(error)
 
 
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(str(value))
-    except ValueError:
-        return None
+def _is_missing(error: object) -> bool:
+    return isinstance(error, stripe.InvalidRequestError) and error.code == "resource_missing"

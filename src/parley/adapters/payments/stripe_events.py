@@ -15,13 +15,15 @@ _ID = re.compile(r"[!-~]{1,255}")
 
 
 class _Data(msgspec.Struct):
-    object: dict[str, Any]
+    object: dict[str, Any] | None = None
 
 
 class _Event(msgspec.Struct):
+    """«Thin» events carry no object but its address (Stripe docs, «Event destinations»)."""
+
     id: str
     type: str
-    data: _Data
+    data: _Data | None = None
 
 
 def read_event(body: bytes, signature: str, *, secret: bytes, now: datetime) -> ProviderEvent:
@@ -30,13 +32,14 @@ def read_event(body: bytes, signature: str, *, secret: bytes, now: datetime) -> 
         raise EventInvalid
     try:
         event = msgspec.json.decode(body, type=_Event)
-        event_id, kind = _id(event.id), _id(event.type)
-        subscription_id = _subscription_id(event.type, event.data.object)
+        event_id, kind, subject = _id(event.id), _id(event.type), (event.data and event.data.object) or {}
+        subscription_id = _subscription_id(event.type, subject)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, AttributeError) as error:
         raise EventInvalid from error
     if event_id is None or kind is None:
         raise EventInvalid
-    return ProviderEvent(event_id, kind, _id(event.data.object.get("customer")), subscription_id)
+    customer_id = _id(subject.get("id" if kind == "customer.deleted" else "customer"))
+    return ProviderEvent(event_id, kind, customer_id, subscription_id)
 
 
 def _subscription_id(kind: str, subject: dict[str, Any]) -> str | None:

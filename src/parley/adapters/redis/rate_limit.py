@@ -33,7 +33,7 @@ MICROSECONDS = 1_000_000
 
 
 class RedisRateLimiter:
-    """A sliding log of at most `limit` times a key, which expires with the last of them.
+    """A log of the last `limit` timestamps of each key, which expires with the last of them.
 
     Raises Unavailable when Redis does not answer; the uses may have been counted then.
     """

@@ -8,9 +8,7 @@ class OtpInvalid(DomainError):
 
     code = "otp_invalid"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("This code is not valid, or not any more. Ask for a new one.")
+    detail = "This code is not valid, or not any more. Ask for a new one."
 
 
 class CredentialsInvalid(DomainError):
@@ -18,9 +16,7 @@ class CredentialsInvalid(DomainError):
 
     code = "credentials_invalid"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("These credentials are not valid. A one-time code works without a password.")
+    detail = "These credentials are not valid. A one-time code works without a password."
 
 
 class RefreshTokenInvalid(DomainError):
@@ -28,9 +24,7 @@ class RefreshTokenInvalid(DomainError):
 
     code = "refresh_token_invalid"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("This refresh token is not valid, or not any more. Sign in again.")
+    detail = "This refresh token is not valid, or not any more. Sign in again."
 
 
 class TokenInvalid(DomainError):
@@ -38,9 +32,7 @@ class TokenInvalid(DomainError):
 
     code = "token_invalid"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("This access token is not valid, or not any more. Refresh it or sign in again.")
+    detail = "This access token is not valid, or not any more. Refresh it or sign in again."
 
 
 class ProofRequired(DomainError):
@@ -48,9 +40,7 @@ class ProofRequired(DomainError):
 
     code = "proof_required"
     kind = Kind.INVALID
-
-    def __init__(self) -> None:
-        super().__init__("Send your current_password, or sign in with a code and repeat this within 10 minutes.")
+    detail = "Send your current_password, or sign in with a code and repeat this within 10 minutes."
 
 
 class SessionNotFound(DomainError):
@@ -58,6 +48,4 @@ class SessionNotFound(DomainError):
 
     code = "session_not_found"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("There is no such session in this account, or not any more.")
+    detail = "There is no such session in this account, or not any more."

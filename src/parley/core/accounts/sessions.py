@@ -71,8 +71,8 @@ def signed_in(
 async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> TokenPair:
     """Exchange a refresh token for the next pair. Parallel exchanges of one token all get the same next token.
 
-    The first of `refresh_keys` derives, all are tried for a repeat. Raises RefreshTokenInvalid; if that was for a used
-    token outside its grace period, the session has ended.
+    The first of `refresh_keys` derives new tokens; all are tried for a repeated token. Raises RefreshTokenInvalid; if
+    that was for a used token outside its grace period, the session has ended.
     """
     now, keys, hashed = accounts.now(), accounts.refresh_keys, token_hash(refresh_token)
     async with accounts.uow() as unit:

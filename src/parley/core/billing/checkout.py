@@ -1,22 +1,24 @@
 """Starting, managing and reading a subscription."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
-from parley.core.billing.errors import AlreadySubscribed, NotSubscribed
-from parley.core.billing.model import (
-    Checkout,
-    Customer,
-    ReturnAddresses,
-    Subscription,
-    SubscriptionOverview,
-    SubscriptionStatus,
-)
+from parley.core.billing.errors import AlreadySubscribed, CustomerUnknown, NotSubscribed
+from parley.core.billing.model import Checkout, Customer, ReturnAddresses, Subscription, SubscriptionOverview
+from parley.core.billing.synchronize import synchronize_customer
 from parley.core.errors import AccountGone
 
-# A second subscription beside one of these would be paid twice.
-_RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE})
+
+@dataclass(frozen=True, slots=True)
+class _Buyer:
+    """Who pays. `bought` are the account's subscriptions, whatever their state."""
+
+    account_id: UUID
+    email: str | None
+    mobile_number: str | None
+    bought: list[Subscription]
 
 
 async def subscribe(
@@ -29,38 +31,44 @@ async def subscribe(
 ) -> Checkout:
     """Open a page on which the account can pay for pro.
 
-    Calls on one UTC day lead to the same page until the account's subscriptions change, so a double click does not pay
-    twice. Raises AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
+    Calls lead to the same page while it is open, until the account has another subscription, so nobody pays on two
+    pages. A customer that the provider does not know any more is replaced once. Raises AlreadySubscribed,
+    PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
-        subscriptions = await unit.subscriptions.of(account_id)
-    if any(_is_running(billing, each, now) for each in subscriptions):
+        bought = await unit.subscriptions.of(account_id)
+    if any(_is_running(billing, each, now) for each in bought):
         raise AlreadySubscribed
+    buyer = _Buyer(account_id, email, mobile_number, bought)
     if customer is None:
-        customer_id = await billing.provider.create_customer(account_id, email=email, mobile_number=mobile_number)
-        customer = Customer(customer_id, account_id)
-        await _store_customer(billing, customer, now)
-    return await billing.provider.open_checkout(
-        customer.id,
-        account_id=account_id,
-        return_to=return_to,
-        idempotency_key=f"parley-checkout-{customer.id}-{customer.reads}-{now:%Y%m%d}",
-        now=now,
-    )
+        customer = await _new_customer(billing, buyer, now)
+    try:
+        return await _open_checkout(billing, buyer, customer, return_to, now)
+    except CustomerUnknown:
+        await _mark_gone(billing, customer)
+        customer = await _new_customer(billing, buyer, now, replaces=customer.id)
+        return await _open_checkout(billing, buyer, customer, return_to, now)
 
 
 async def manage_subscription(billing: BillingPorts, *, account_id: UUID, return_to: ReturnAddresses) -> str:
     """Open the provider's page for managing the subscription; returns its address.
 
-    Raises NotSubscribed, PaymentsUnavailable, PaymentsRefused.
+    Raises NotSubscribed, also for a customer that the provider does not know any more, PaymentsUnavailable and
+    PaymentsRefused.
     """
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
     if customer is None:
         raise NotSubscribed
-    return await billing.provider.open_portal(customer.id, return_to=return_to)
+    try:
+        return await billing.provider.open_portal(customer.id, return_to=return_to)
+    except CustomerUnknown as error:
+        # Its subscriptions have ended too, so that the account can subscribe anew.
+        await synchronize_customer(billing, customer=customer)
+        await _mark_gone(billing, customer)
+        raise NotSubscribed from error
 
 
 async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> SubscriptionOverview:
@@ -75,17 +83,35 @@ async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> Subsc
 
 def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Customer | None:
     """The customer at the provider in use; there may be others from an earlier provider."""
-    return next((customer for customer in customers if billing.provider.recognizes(customer.id)), None)
+    known = (each for each in customers if not each.is_gone and billing.provider.recognizes(each.id))
+    return next(known, None)
 
 
 def _is_running(billing: BillingPorts, subscription: Subscription, now: datetime) -> bool:
     """A subscription at another provider, such as the sandbox, does not prevent one here."""
-    running = subscription.status in _RUNNING and not subscription.has_run_out(now)
-    return running and billing.provider.recognizes(subscription.customer_id)
+    return subscription.is_running(now) and billing.provider.recognizes(subscription.customer_id)
 
 
-async def _store_customer(billing: BillingPorts, customer: Customer, now: datetime) -> None:
+async def _open_checkout(
+    billing: BillingPorts, buyer: _Buyer, customer: Customer, return_to: ReturnAddresses, now: datetime
+) -> Checkout:
+    """The key has no time in it: pages opened on both sides of any moment could both be paid."""
+    bought_here = sum(each.customer_id == customer.id for each in buyer.bought)
+    return await billing.provider.open_checkout(
+        customer.id,
+        account_id=buyer.account_id,
+        return_to=return_to,
+        idempotency_key=f"parley-checkout-{customer.id}-after-{bought_here}",
+        now=now,
+    )
+
+
+async def _new_customer(billing: BillingPorts, buyer: _Buyer, now: datetime, *, replaces: str = "") -> Customer:
     """Raises AccountGone if the account was erased meanwhile, after scheduling the customer's erasure."""
+    customer_id = await billing.provider.create_customer(
+        buyer.account_id, email=buyer.email, mobile_number=buyer.mobile_number, replaces=replaces
+    )
+    customer = Customer(customer_id, buyer.account_id)
     try:
         async with billing.uow() as unit:
             await unit.customers.add(customer, now=now)
@@ -95,3 +121,10 @@ async def _store_customer(billing: BillingPorts, customer: Customer, now: dateti
             await unit.customer_erasures.add(customer.id)
             await unit.commit()
         raise
+    return customer
+
+
+async def _mark_gone(billing: BillingPorts, customer: Customer) -> None:
+    async with billing.uow() as unit:
+        await unit.customers.mark_gone(customer.id)
+        await unit.commit()

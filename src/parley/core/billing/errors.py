@@ -8,9 +8,7 @@ class AlreadySubscribed(DomainError):
 
     code = "already_subscribed"
     kind = Kind.CONFLICT
-
-    def __init__(self) -> None:
-        super().__init__("This account already has a subscription. POST /subscription/portal to manage it.")
+    detail = "This account already has a subscription. POST /subscription/portal to manage it."
 
 
 class NotSubscribed(DomainError):
@@ -18,9 +16,7 @@ class NotSubscribed(DomainError):
 
     code = "not_subscribed"
     kind = Kind.CONFLICT
-
-    def __init__(self) -> None:
-        super().__init__("This account never had a subscription. POST /subscribe/pro to start one.")
+    detail = "This account never had a subscription. POST /subscribe/pro to start one."
 
 
 class PaymentsUnavailable(DomainError):
@@ -28,9 +24,7 @@ class PaymentsUnavailable(DomainError):
 
     code = "payments_unavailable"
     kind = Kind.UNAVAILABLE
-
-    def __init__(self) -> None:
-        super().__init__("The payment provider does not answer. Nothing was charged; try again in a moment.")
+    detail = "The payment provider does not answer. Nothing was charged; try again in a moment."
 
 
 class PaymentsRefused(DomainError):
@@ -38,11 +32,14 @@ class PaymentsRefused(DomainError):
 
     code = "payments_refused"
     kind = Kind.UNAVAILABLE
+    detail = "The payment provider refused this. Nothing was charged; the operator must check the settings."
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The payment provider refused this. Nothing was charged; the operator must check the settings."
-        )
+
+class CustomerUnknown(PaymentsRefused):
+    """The payment provider does not know the customer.
+
+    It was deleted there, or the key is now one of another account or mode.
+    """
 
 
 class EventInvalid(DomainError):
@@ -50,9 +47,7 @@ class EventInvalid(DomainError):
 
     code = "event_invalid"
     kind = Kind.INVALID
-
-    def __init__(self) -> None:
-        super().__init__("This is no event with a valid and recent signature.")
+    detail = "This is no event with a valid and recent signature."
 
 
 class CheckoutNotFound(DomainError):
@@ -60,6 +55,4 @@ class CheckoutNotFound(DomainError):
 
     code = "checkout_not_found"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("This payment page does not exist or has expired.")
+    detail = "This payment page does not exist or has expired."

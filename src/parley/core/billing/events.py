@@ -9,7 +9,7 @@ from parley.core.billing.model import Customer, ProviderEvent, StoredEvent, retr
 from parley.core.billing.synchronize import synchronize_customer, synchronize_subscription
 from parley.core.errors import AccountGone
 
-# The kinds that can change a plan (Stripe docs, «Using webhooks with subscriptions»). Others are only acknowledged.
+# The kinds about a subscription that can change a plan (Stripe docs, «Using webhooks with subscriptions»).
 PLAN_EVENT_KINDS = frozenset(
     {
         "checkout.session.completed",
@@ -20,6 +20,8 @@ PLAN_EVENT_KINDS = frozenset(
         "invoice.payment_failed",
     }
 )
+# All others are only acknowledged.
+_RELEVANT_KINDS = PLAN_EVENT_KINDS | {"customer.deleted"}
 # Longer than the two provider calls that processing an event makes at most, of 12 seconds each.
 EVENT_LEASE_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 5.0
@@ -38,7 +40,7 @@ async def receive_event(billing: BillingPorts, *, body: bytes, signature: str) -
     now = billing.now()
     event = billing.provider.read_event(body, signature, now)
     stored = StoredEvent(billing.new_id(), event)
-    is_relevant = event.kind in PLAN_EVENT_KINDS
+    is_relevant = event.kind in _RELEVANT_KINDS
     async with billing.uow() as unit:
         added = await unit.events.add(stored, handled=not is_relevant, now=now)
         await unit.commit()

@@ -33,11 +33,18 @@ class SubscriptionStatus(str, Enum):
     PAUSED = "paused"
 
 
+# A second subscription beside one of these would be paid twice.
+RUNNING = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE)
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A subscription as its provider reports it.
 
     `account_id` is from the metadata that we set at checkout. `past_due_since` is when we learned that it is past due.
+    `cancel_at` is a fixed time of its end, which may be in a later period than the current one. `is_paused` says that
+    the operator provides nothing meanwhile, `has_our_price` that its price is one of pro. `price_ended_at` is when what
+    was paid at such a price ended, None while it has one.
     """
 
     id: str
@@ -47,20 +54,34 @@ class Subscription:
     current_period_end: datetime | None
     cancel_at_period_end: bool
     past_due_since: datetime | None = None
+    cancel_at: datetime | None = None
+    is_paused: bool = False
+    has_our_price: bool = True
+    price_ended_at: datetime | None = None
 
-    def has_run_out(self, now: datetime) -> bool:
-        """Whether it was to end with its period and the period is over, even if no event has said so yet."""
-        end = self.current_period_end
-        return self.cancel_at_period_end and end is not None and end <= now
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends by itself, even if no event says so; FOREVER if it is renewed."""
+        period_end = self.current_period_end if self.cancel_at_period_end else None
+        return min(moment or FOREVER for moment in (period_end, self.cancel_at, self.price_ended_at))
+
+    @property
+    def shown_status(self) -> SubscriptionStatus:
+        """Paused also if only the operator paused it, which does not change its status at the provider."""
+        return SubscriptionStatus.PAUSED if self.is_paused and self.status in RUNNING else self.status
+
+    def is_running(self, now: datetime) -> bool:
+        return self.status in RUNNING and now < self.ends_at
 
     def pays_until(self, grace: timedelta) -> datetime | None:
         """Until when it makes the plan pro; None if it does not."""
+        if self.is_paused:
+            return None
         match self.status:
             case SubscriptionStatus.ACTIVE | SubscriptionStatus.TRIALING:
-                ends = self.current_period_end if self.cancel_at_period_end else None
-                return ends or FOREVER
+                return self.ends_at
             case SubscriptionStatus.PAST_DUE:
-                return None if self.past_due_since is None else self.past_due_since + grace
+                return None if self.past_due_since is None else min(self.past_due_since + grace, self.ends_at)
             case _:
                 return None
 
@@ -73,12 +94,14 @@ class Subscription:
 class Customer:
     """An account at the payment provider. `id` is the provider's.
 
-    `reads` is the number of the latest read of its subscriptions. Every event causes a read, so it changes with them.
+    `reads` is the number of the latest read of its subscriptions. `is_gone` says that the provider does not know it any
+    more: it was deleted there, or is of another account of the operator.
     """
 
     id: str
     account_id: UUID
     reads: int = 0
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,13 @@ class PaymentProvider(Protocol):
     an operator must correct the settings first.
     """
 
-    async def create_customer(self, account_id: UUID, *, email: str | None, mobile_number: str | None) -> str:
-        """Create a customer and return its id. Repeated calls for an account within a day return the same id."""
+    async def create_customer(
+        self, account_id: UUID, *, email: str | None, mobile_number: str | None, replaces: str = ""
+    ) -> str:
+        """Create a customer and return its id. Repeated calls with these arguments within a day return the same id.
+
+        `replaces` is the account's customer that the provider does not know any more, if there was one.
+        """
 
     def recognizes(self, customer_id: str) -> bool:
         """Whether the id has the form that this provider issues; the database may hold those of another provider."""
@@ -26,11 +31,11 @@ class PaymentProvider(Protocol):
         """Open a page on which the customer subscribes to pro.
 
         Calls with the same key within a day return the same page while it is open. `account_id` is stored in the
-        metadata of the resulting subscription.
+        metadata of the resulting subscription. Raises CustomerUnknown.
         """
 
     async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:
-        """Open a page on which the customer manages the subscription; returns its address."""
+        """Open a page on which the customer manages the subscription; returns its address. Raises CustomerUnknown."""
 
     async def subscription(self, subscription_id: str) -> Subscription | None:
         """The subscription as it is now, without `past_due_since`; None for an unknown id."""
@@ -48,7 +53,7 @@ class PaymentProvider(Protocol):
         """Check the signature and parse the event.
 
         Raises EventInvalid for any body that the provider did not sign within 300 seconds of `now`, or that is no
-        event.
+        event. An event without an object, such as one that names its object by an address, has neither id.
         """
 
     async def check(self) -> None:

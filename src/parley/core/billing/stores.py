@@ -34,6 +34,9 @@ class Customers(Protocol):
     async def add(self, customer: Customer, *, now: datetime) -> None:
         """Add a customer, reconciled as of `now`; a no-op for a known id. Raises AccountGone for an unknown account."""
 
+    async def mark_gone(self, customer_id: str) -> None:
+        """Record that the provider does not know the customer any more; a no-op for an unknown one."""
+
     async def next_read_number(self, customer_id: str) -> int | None:
         """Count a read of the customer at the provider and return its number, from 1; None for an unknown customer."""
 
@@ -59,7 +62,12 @@ class Subscriptions(Protocol):
 
         False, with nothing changed, if one read under a later number is stored. `past_due_since` is set to `now` when
         the status becomes past due and stays unchanged while it remains so; the value in `subscription` is ignored.
+        So is `price_ended_at`: it is set when the price becomes another than ours, to the end of the period that was
+        stored before or else to `now`, and stays unchanged while the price remains so.
         """
+
+    async def doubled(self, now: datetime) -> list[UUID]:
+        """Accounts with more than one subscription that is running at `now`, at most 10, in no particular order."""
 
 
 class Events(Protocol):

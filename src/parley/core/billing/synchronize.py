@@ -72,4 +72,4 @@ async def _store(
 
 def _cancelled(stored: list[Subscription], customer: Customer, missing: set[str]) -> Iterable[Subscription]:
     gone = (each for each in stored if each.id in missing and each.customer_id == customer.id)
-    return (replace(each, status=SubscriptionStatus.CANCELED) for each in gone)
+    return (replace(each, status=SubscriptionStatus.CANCELED, is_paused=False) for each in gone)

@@ -9,9 +9,7 @@ class RoomNotFound(DomainError):
 
     code = "chatroom_not_found"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("There is no such chatroom in this account.")
+    detail = "There is no such chatroom in this account."
 
 
 class MessageNotFound(DomainError):
@@ -19,9 +17,7 @@ class MessageNotFound(DomainError):
 
     code = "message_not_found"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("There is no such message in this chatroom.")
+    detail = "There is no such message in this chatroom."
 
 
 class NotAReply(DomainError):
@@ -29,9 +25,7 @@ class NotAReply(DomainError):
 
     code = "not_a_reply"
     kind = Kind.NOT_FOUND
-
-    def __init__(self) -> None:
-        super().__init__("This message is not a reply of a model: only a reply can be streamed or stopped.")
+    detail = "This message is not a reply of a model: only a reply can be streamed or stopped."
 
 
 class UnknownModel(InvalidInput):
@@ -71,9 +65,7 @@ class IdempotencyMismatch(DomainError):
 
     code = "idempotency_key_reused"
     kind = Kind.MISMATCH
-
-    def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was already used in this chatroom with another body. Use a new key.")
+    detail = "This Idempotency-Key was already used in this chatroom with another body. Use a new key."
 
 
 class ModelFailed(Exception):

@@ -16,7 +16,7 @@ DATABASE_RETRY_SECONDS = 0.2
 
 
 async def keep_lease(chat: ChatPorts, claim: Claim, stop_signal: asyncio.Event) -> Lease:
-    """Renew the lease after each third of it, and at every stop signal, until it is lost or a stop was requested.
+    """Renew the lease after each third of its length and at every stop signal, until it is lost or a stop is requested.
 
     Raises Unavailable when the database has not answered for the length of a lease.
     """

@@ -141,7 +141,7 @@ async def add_parts_so_far(chat: ChatPorts, message: Message, *, account_id: UUI
 
 
 def message_page(found: list[Message], limit: int) -> MessagePage:
-    """A page of `limit` out of up to `limit + 1` messages, oldest first; one too many says that older ones follow."""
+    """A page of `limit` out of up to `limit + 1` messages, oldest first; one too many says that older ones exist."""
     items = found[-limit:]
     return MessagePage(items, items[0].position if len(found) > limit else None)
 

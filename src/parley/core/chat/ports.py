@@ -18,7 +18,7 @@ class ReplyMeter(Protocol):
     """Counts and logs what happens to replies, for operators; never their text. Raises nothing."""
 
     def claimed(self, claim: Claim) -> None:
-        """The current task, and those that it creates, write for this claim from now on."""
+        """A claim was taken; log lines of this task and its child tasks belong to it."""
 
     def first_text(self, claim: Claim, at: datetime) -> None:
         """The attempt received its first text. `at` and the claim's time may come from different machines' clocks."""

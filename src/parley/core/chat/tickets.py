@@ -25,9 +25,7 @@ class TicketInvalid(DomainError):
 
     code = "ticket_invalid"
     kind = Kind.UNAUTHENTICATED
-
-    def __init__(self) -> None:
-        super().__init__("This stream's ticket is invalid or has expired. Read the message with a bearer token.")
+    detail = "This stream's ticket is invalid or has expired. Read the message with a bearer token."
 
 
 class StreamTickets(Protocol):

@@ -66,7 +66,7 @@ class SubscriptionController(Controller):
         responses=problems(401, AlreadySubscribed(), *_PROVIDER_ERRORS),
     )
     async def subscribe(self, request: AuthenticatedRequest, ports: Ports) -> CheckoutBody:
-        """Opens a page to pay on. Repeated calls on one day return the same page."""
+        """Opens a page to pay on. Repeated calls return the same page while it is open."""
         return await _subscribe(request, ports)
 
     @get(
@@ -117,7 +117,7 @@ async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> Subscrip
     subscription = overview.subscription
     return SubscriptionBody(
         plan=overview.plan.value,
-        status="none" if subscription is None else subscription.status.value,
+        status="none" if subscription is None else subscription.shown_status.value,
         current_period_end=None if subscription is None else subscription.current_period_end,
         cancel_at_period_end=subscription is not None and subscription.cancel_at_period_end,
         daily_limit=daily_limit(overview.plan, basic=ports.billing.basic_daily_limit),

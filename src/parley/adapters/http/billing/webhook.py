@@ -41,15 +41,14 @@ _STRIPE_EVENT: dict[str, Any] = {
             "properties": {
                 "object": {
                     "type": "object",
-                    "description": "A checkout session, a subscription or an invoice",
+                    "description": "A checkout session, a subscription, an invoice or a customer",
                     "examples": [_OBJECT_EXAMPLE],
                 }
             },
-            "required": ["object"],
             "examples": [{"object": _OBJECT_EXAMPLE}],
         },
     },
-    "required": ["id", "type", "data"],
+    "required": ["id", "type"],
 }
 
 

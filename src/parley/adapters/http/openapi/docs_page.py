@@ -1,7 +1,9 @@
 """Interactive documentation without external resources: Swagger UI's files come from a Python package."""
 
 from pathlib import Path
+from string import Template
 from typing import Any
+from urllib.parse import urlsplit
 
 import litestar_offline_docs
 import msgspec
@@ -21,25 +23,26 @@ _POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_PAGE = """<!doctype html>
+# $prefix is the path of PUBLIC_URL, under which a proxy may serve all this.
+_PAGE = Template("""<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>parley API</title>
     <link rel="icon" href="data:,">
-    <link rel="stylesheet" href="/docs/files/swagger-ui.css">
+    <link rel="stylesheet" href="$prefix/docs/files/swagger-ui.css">
   </head>
   <body>
     <div id="api"></div>
-    <script src="/docs/files/swagger-ui-bundle.js"></script>
-    <script src="/docs/start.js"></script>
+    <script src="$prefix/docs/files/swagger-ui-bundle.js"></script>
+    <script src="$prefix/docs/start.js"></script>
   </body>
 </html>
-"""
+""")
 
 _SCRIPT = """SwaggerUIBundle({
-  url: "/openapi.json",
+  url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#api",
   deepLinking: true,
   persistAuthorization: true,
@@ -79,13 +82,24 @@ _TAGS = {
 async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     state = request.app.state
     if "openapi_json" not in state:
-        state.openapi_json = msgspec.json.encode(openapi_document(request.app))
+        state.openapi_json = msgspec.json.encode(_with_prefix(_prefix(request), openapi_document(request.app)))
     return Response(state.openapi_json, media_type=MediaType.JSON)
 
 
+def _prefix(request: Request[Any, Any, Any]) -> str:
+    """The path of PUBLIC_URL; without the host, since browsers may know another one."""
+    public_url: str = request.app.state.ports.public_url
+    return urlsplit(public_url).path.rstrip("/")
+
+
+def _with_prefix(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
+    return document | {"servers": [{"url": prefix}]} if prefix else document
+
+
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False, opt=PUBLIC)
-async def docs_page() -> Response[str]:
-    return Response(_PAGE, media_type=MediaType.HTML, headers={"Content-Security-Policy": _POLICY})
+async def docs_page(request: Request[Any, Any, Any]) -> Response[str]:
+    page = _PAGE.substitute(prefix=_prefix(request))
+    return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": _POLICY})
 
 
 @get("/docs/start.js", media_type="text/javascript", include_in_schema=False, opt=PUBLIC)

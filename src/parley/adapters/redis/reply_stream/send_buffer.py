@@ -14,8 +14,8 @@ from parley.adapters.redis.reply_stream.encoding import SendItem, send_command
 MAX_WAITING = 20_000
 # Redis needs some milliseconds for a batch of this size, and does nothing else meanwhile.
 MAX_BATCH = 1_000
-# Average pause between batches, so that batches grow with the load. Up to UNPAUSED_BATCHES leave without it after a
-# quiet time.
+# Average pause between batches, so that batches grow with the load. After a quiet period, up to UNPAUSED_BATCHES are
+# sent without a pause.
 PAUSE_SECONDS = 0.005
 UNPAUSED_BATCHES = 5
 

@@ -73,7 +73,7 @@ class RedisReplyStream:
             if self._closed:
                 subscription.close()
             elif not self._pubsub.connected or not await subscription.wait_for_backlog(within=BACKGROUND_WAIT_SECONDS):
-                # The reader looks at the database next, and would miss an end between that and the subscription.
+                # Marks a gap: the reader would miss an end between its look at the database and the subscription.
                 subscription.on_disconnect()
             yield subscription
         finally:
@@ -113,7 +113,7 @@ class RedisReplyStream:
                 self._without_backlog.update((each, None) for each in subscriptions if each in self._subscriptions)
                 raise
         for subscription, entries in zip(subscriptions, found, strict=True):
-            # One that requested it again was disconnected in between: this answer may leave a gap, the next will not.
+            # A subscription that has asked again missed messages meanwhile: it waits for the next answer.
             if subscription not in self._without_backlog:
                 subscription.catch_up(read_entries(entries))
         if not self._without_backlog:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, true, update
 
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, Upsert, given
@@ -11,7 +11,7 @@ from parley.adapters.sql.engine.tables import accounts, customer_erasures, custo
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.billing.model import Customer
 
-_columns = (customers.c.id, customers.c.account_id, customers.c.tickets)
+_columns = (customers.c.id, customers.c.account_id, customers.c.tickets, customers.c.is_gone)
 _this_customer = customers.c.id == bindparam("customer")
 _of_account = customers.c.account_id == bindparam("account")
 _OF = Statement(select(*_columns).where(_of_account).order_by(customers.c.id))
@@ -22,6 +22,7 @@ _ADD = Upsert(
         index_elements=["id"]
     ),
 )
+_MARK_GONE = Statement(update(customers).where(_this_customer).values(is_gone=true()))
 _NEXT_READ_NUMBER = Statement(
     update(customers).where(_this_customer).values(tickets=customers.c.tickets + 1).returning(customers.c.tickets)
 )
@@ -78,6 +79,9 @@ class SqlCustomers(SqlStore):
 
     async def add(self, customer: Customer, *, now: datetime) -> None:
         await self._transaction.execute(_ADD, id=customer.id, account_id=customer.account_id, reconciled_at=now)
+
+    async def mark_gone(self, customer_id: str) -> None:
+        await self._transaction.execute(_MARK_GONE, customer=customer_id)
 
     async def next_read_number(self, customer_id: str) -> int | None:
         read_number: int | None = await self._transaction.scalar(_NEXT_READ_NUMBER, customer=customer_id)

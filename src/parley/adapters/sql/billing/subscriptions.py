@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import bindparam, case, func, or_, select
 
-from parley.adapters.sql.engine.statements import Statement, Upsert, given
-from parley.adapters.sql.engine.tables import subscriptions
+from parley.adapters.sql.engine.statements import Statement, Upsert, given, literals
+from parley.adapters.sql.engine.tables import Moment, subscriptions
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.billing.model import Subscription, SubscriptionStatus
+from parley.core.billing.model import RUNNING, Subscription, SubscriptionStatus
 
 _OF = Statement(
     select(
@@ -21,11 +21,30 @@ _OF = Statement(
         subscriptions.c.current_period_end,
         subscriptions.c.cancel_at_period_end,
         subscriptions.c.past_due_since,
+        subscriptions.c.cancel_at,
+        subscriptions.c.is_paused,
+        subscriptions.c.price_ended_at.is_(None),
+        subscriptions.c.price_ended_at,
     )
     .where(subscriptions.c.account_id == bindparam("account"))
     .order_by(
         subscriptions.c.stored_at.desc(), subscriptions.c.current_period_end.desc().nulls_last(), subscriptions.c.id
     )
+)
+_ends = (
+    case((subscriptions.c.cancel_at_period_end, subscriptions.c.current_period_end)),
+    subscriptions.c.cancel_at,
+    subscriptions.c.price_ended_at,
+)
+_DOUBLED = Statement(
+    select(subscriptions.c.account_id)
+    .where(
+        subscriptions.c.status.in_(literals(*(status.value for status in RUNNING))),
+        *(or_(end.is_(None), end > bindparam("now", type_=Moment)) for end in _ends),
+    )
+    .group_by(subscriptions.c.account_id)
+    .having(func.count() > 1)
+    .limit(10)
 )
 _written = (
     "account_id",
@@ -33,12 +52,14 @@ _written = (
     "status",
     "current_period_end",
     "cancel_at_period_end",
+    "cancel_at",
+    "is_paused",
     "ticket",
     "stored_at",
 )
 _PUT = Upsert(
     subscriptions,
-    lambda insert: insert.values(given("id", "past_due_since", *_written)).on_conflict_do_update(
+    lambda insert: insert.values(given("id", "past_due_since", "price_ended_at", *_written)).on_conflict_do_update(
         index_elements=["id"],
         set_={name: insert.excluded[name] for name in _written}
         | {
@@ -47,7 +68,14 @@ _PUT = Upsert(
                 (insert.excluded.past_due_since.is_(None), None),
                 (subscriptions.c.status == SubscriptionStatus.PAST_DUE.value, subscriptions.c.past_due_since),
                 else_=insert.excluded.past_due_since,
-            )
+            ),
+            # Until the end of the period that was paid at a price of ours.
+            "price_ended_at": case(
+                (insert.excluded.price_ended_at.is_(None), None),
+                else_=func.coalesce(
+                    subscriptions.c.price_ended_at, subscriptions.c.current_period_end, insert.excluded.price_ended_at
+                ),
+            ),
         },
         where=subscriptions.c.ticket <= insert.excluded.ticket,
     ),
@@ -63,10 +91,15 @@ class SqlSubscriptions(SqlStore):
             "account_id": account_id,
             "status": subscription.status.value,
             "past_due_since": now if subscription.status is SubscriptionStatus.PAST_DUE else None,
+            "price_ended_at": None if subscription.has_our_price else now,
             "ticket": read_number,
             "stored_at": now,
         }
+        del values["has_our_price"]
         return await self._transaction.execute(_PUT, **values) == 1
+
+    async def doubled(self, now: datetime) -> list[UUID]:
+        return await self._transaction.scalars(_DOUBLED, now=now)
 
 
 def _subscription(row: Any) -> Subscription:

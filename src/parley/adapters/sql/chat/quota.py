@@ -1,4 +1,4 @@
-"""Billing's daily limit of messages, applied in chat's transaction, in SQL."""
+"""Billing's daily message limit, applied in chat's transaction, in SQL."""
 
 from datetime import date, datetime
 from uuid import UUID

@@ -136,7 +136,7 @@ _END_UNHELD = Statement(
     .values(attempt=messages.c.attempt + 1, **_ending)
     .returning(*_claim_columns)
 )
-# The index begins with the account.
+# The account id is the index's first column.
 _account_of_room = select(rooms.c.account_id).where(rooms.c.id == bindparam("room")).scalar_subquery()
 _NEXT_IN_ROOM = Statement(
     select(messages.c.id)
@@ -157,7 +157,7 @@ _overdue = (
     .order_by(messages.c.claimable_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
-    # Run once, whatever the plan: run again, it would find rows free that were locked a moment ago.
+    # A CTE, so that it runs only once: a second run would find rows unlocked since the first.
     .cte("overdue")
 )
 _TAKE_OVERDUE = Statement(

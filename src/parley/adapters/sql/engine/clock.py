@@ -1,4 +1,7 @@
-"""The database's own clock, for leases: machines whose clocks are wrong still agree on it."""
+"""The database's own clock, for leases: machines whose clocks are wrong still agree on it.
+
+SQLite serves one process: there it is that process's own, which nobody can set back.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -8,6 +11,8 @@ from sqlalchemy import Float, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from parley.adapters.sql.engine import forward_clock
 
 
 class database_time(FunctionElement[datetime]):  # noqa: N801  SQL functions are spelt as in SQL
@@ -28,7 +33,4 @@ def _postgresql(element: database_time, compiler: SQLCompiler, **options: Any) -
 
 @compiles(database_time, "sqlite")
 def _sqlite(element: database_time, compiler: SQLCompiler, **options: Any) -> str:
-    # SQLite keeps times as text and compares them as such: the format is the one that SQLAlchemy writes.
-    seconds = compiler.process(element.clauses, **options)
-    offset = f", printf('%+.3f seconds', {seconds})" if seconds else ""
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now'{offset})"
+    return f"{forward_clock.SQL_NAME}({compiler.process(element.clauses, **options) or 0})"

@@ -13,7 +13,7 @@ from parley.adapters.sql.engine.postgresql_url import read_url
 from parley.adapters.sql.engine.statements import POSTGRESQL, SQLITE, Statement
 from parley.core.errors import Unavailable
 
-# Far above what any statement here takes. A statement that takes longer fails, and its connection is free again.
+# Far above what any statement here takes. A statement that takes longer fails, and its connection is freed.
 STATEMENT_SECONDS = 30.0
 
 # As alembic makes it.
@@ -22,7 +22,7 @@ REVISION_OF_DATABASE = Statement(select(version_table.c.version_num))
 
 
 class Transaction:
-    """Runs statements; without `commit` they have no effect. Columns are read by position or by name.
+    """Runs statements; without `commit` they have no effect. Columns are read by index or name.
 
     Methods raise Unavailable when the database cannot be reached or answers too late, AccountGone for a row of an
     account that has been erased, DatabaseFailed for everything else.
@@ -81,8 +81,8 @@ class Transaction:
 class Database:
     """One database by its URL. Connections come with their first use; `close` it in the same event loop.
 
-    `statement_seconds` bounds each statement on PostgreSQL, the silence of a lost server with it; None is no bound.
-    Raises DatabaseUrlInvalid.
+    `statement_seconds` bounds each statement on PostgreSQL, including the wait for a server that went silent; None
+    means no limit. Raises DatabaseUrlInvalid.
     """
 
     def __init__(self, url: str, *, statement_seconds: float | None = STATEMENT_SECONDS) -> None:
@@ -105,8 +105,8 @@ class Database:
 
         A `single` one is for a step that is one statement where `one_statement_suffices`, and has no BEGIN there.
 
-        Nothing that is read in one unit of work needs a snapshot, and READ COMMITTED would not give one: a read-only
-        one has no BEGIN and no ROLLBACK, so that a read is one round trip. Raises what the methods of Transaction do.
+        Reads need no common snapshot, so a read-only transaction omits BEGIN and ROLLBACK, and each read is one round
+        trip. Raises what the methods of Transaction do.
         """
         pool = self._readers if read_only else self._writers
         connection = await pool.acquire()

@@ -45,7 +45,7 @@ class Pool(Generic[AnyConnection]):
     """Opens a connection when one is asked for and none is idle.
 
     A caller that waits for more than `wait_seconds` gets Unavailable. Connections older than `recycle_seconds` are
-    replaced. None is no bound.
+    replaced. None means no limit.
     """
 
     def __init__(

@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from parley.adapters.sql.engine import forward_clock
 from parley.adapters.sql.engine.failures import sqlite_failure
 from parley.adapters.sql.engine.pool import Pool
 
@@ -147,6 +148,7 @@ def open_file(file: str) -> sqlite3.Connection:
         # A 202 is a promise: FULL keeps it through a power failure too.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.create_function(forward_clock.SQL_NAME, 1, forward_clock.PROCESS_CLOCK.text)
     except BaseException:
         connection.close()
         raise

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from parley.adapters.sql.engine.schema import LIST_TABLES, LIST_VERSIONS, VERSION_TABLE, refuse_newer, revision_of
+from parley.adapters.sql.engine.migrate import LIST_TABLES, LIST_VERSIONS, VERSION_TABLE, refuse_newer, revision_of
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 
 
@@ -41,7 +41,7 @@ def _read_revision(file: Path) -> str | None:
 def _read_only(file: Path) -> str:
     """URI parameters of SQLite for reading without leaving files behind.
 
-    Opening a database in WAL mode makes a log beside it, unless it is opened as immutable. That is safe while
-    there is no log.
+    Opening a database in WAL mode makes a log beside it unless it is opened as immutable, which is safe only while
+    there is no -wal file.
     """
     return "mode=ro" if Path(f"{file}-wal").exists() else "mode=ro&immutable=1"

@@ -81,7 +81,7 @@ def given(*columns: str) -> dict[str, BindParameter[Any]]:
 
 
 def literals(*words: str) -> list[ColumnElement[str]]:
-    """Literals, not parameters: a partial index is used only if the statement repeats its condition literally."""
+    """Literals, not parameters: a partial index is used only if the query repeats its condition with literals."""
     return [literal_column(f"'{word}'", String()) for word in words]
 
 

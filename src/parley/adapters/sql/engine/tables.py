@@ -19,6 +19,13 @@ from sqlalchemy import (
     text,
 )
 
+from parley.adapters.sql.engine.billing_tables import (
+    customer_erasures,
+    customers,
+    events,
+    sandbox_objects,
+    subscriptions,
+)
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
@@ -29,11 +36,24 @@ from parley.adapters.sql.engine.sign_in_tables import (
 )
 
 # What other modules import from here though it is defined elsewhere.
-__all__ = ["Id", "Moment", "code_challenges", "guess_failures", "known_devices", "messages_to_owners", "metadata"]
-__all__ += ["SEARCH_TABLES"]
+__all__ = [
+    "SEARCH_TABLES",
+    "Id",
+    "Moment",
+    "code_challenges",
+    "customer_erasures",
+    "customers",
+    "events",
+    "guess_failures",
+    "known_devices",
+    "messages_to_owners",
+    "metadata",
+    "sandbox_objects",
+    "subscriptions",
+]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0007"
+REVISION = "0008"
 
 accounts = Table(
     "accounts",
@@ -140,77 +160,12 @@ plans = Table(
     Column("paid_until", Moment),
 )
 
-customers = Table(
-    "customers",
-    metadata,
-    Column("id", String(255), primary_key=True),
-    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("tickets", Integer, nullable=False, server_default="0"),
-    Column("reconciled_at", Moment, nullable=False),
-    Index(None, "account_id"),
-    Index(None, "reconciled_at"),
-)
-
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("id", String(255), primary_key=True),
-    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("customer_id", String(255), nullable=False),
-    Column("status", String(32), nullable=False),
-    Column("current_period_end", Moment),
-    Column("cancel_at_period_end", Boolean, nullable=False),
-    Column("past_due_since", Moment),
-    # Under which ticket of the customer the provider was asked: an earlier look does not overwrite a later one.
-    Column("ticket", Integer, nullable=False),
-    Column("stored_at", Moment, nullable=False),
-    Index(None, "account_id"),
-)
-
-# What webhooks said, once each. It holds the provider's ids and nothing else of the body.
-events = Table(
-    "events",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("provider_id", String(255), nullable=False, unique=True),
-    Column("kind", String(255), nullable=False),
-    Column("customer_id", String(255)),
-    Column("subscription_id", String(255)),
-    Column("received_at", Moment, nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    # Not handled yet: when it may be claimed, in the database's time.
-    Column("claimable_at", Moment),
-    Column("handled_at", Moment),
-    Index(None, "claimable_at"),
-    Index(None, "handled_at"),
-)
-
-# Customers of erased accounts: all that is left of those until the provider has forgotten them too.
-customer_erasures = Table(
-    "closures",
-    metadata,
-    Column("customer_id", String(255), primary_key=True),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("claimable_at", Moment, nullable=False),
-    Index(None, "claimable_at"),
-)
-
 leases = Table(
     "leases",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("holder", Id, nullable=False),
     Column("until", Moment, nullable=False),
-)
-
-# The payment sandbox's own state: its customers, pages and subscriptions as JSON.
-sandbox_objects = Table(
-    "sandbox_objects",
-    metadata,
-    Column("id", String(255), primary_key=True),
-    Column("customer_id", String(255), nullable=False),
-    Column("body", Text, nullable=False),
-    Index(None, "customer_id"),
 )
 
 usage_days = Table(

@@ -49,11 +49,6 @@ async def current_revision(database: Database) -> str | None:
     return revision_of(tables, versions)
 
 
-async def require_current(database: Database) -> None:
-    """Raises DatabaseUnusable unless the database has exactly the schema of this version."""
-    require_this_revision(await current_revision(database))
-
-
 def require_this_revision(revision: str | None) -> None:
     """Raises DatabaseUnusable for every revision but this version's."""
     refuse_newer(revision)
@@ -64,8 +59,8 @@ def require_this_revision(revision: str | None) -> None:
 async def has_current(database: Database) -> bool:
     """False when the schema is older than this version's, or another application's.
 
-    A newer schema serves this version too, until all processes are of that version. Whether the database answers, and
-    has any schema, is another health check.
+    True for a newer schema: during a rolling upgrade old processes still run on it. Other health checks report a
+    database that does not answer or is empty.
     """
     try:
         revision = await current_revision(database)

@@ -1,0 +1,78 @@
+"""The commands. Each imports what it needs when it runs, so that the others start without it."""
+
+import asyncio
+import json
+from importlib.metadata import version
+
+import click
+
+from parley.runtime.settings_errors import exit_on_settings_error
+from parley.settings import read_settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("parley"), prog_name="parley")
+def commands() -> None:
+    """The backend of an AI chat product. Settings come from the environment and from .env; see .env.example."""
+
+
+@commands.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="API processes.")
+def run(host: str, port: int, workers: int) -> None:
+    """Serve the API, with the worker that writes replies."""
+    from parley.cli.run import serve  # noqa: PLC0415
+
+    serve(read_settings(), host=host, port=port, workers=workers)
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from parley.cli.admin import migrate_database  # noqa: PLC0415
+
+    asyncio.run(migrate_database(read_settings()))
+    click.echo("The database has the schema of this version.")
+
+
+@commands.command()
+def check() -> None:
+    """Check the settings and every connection; exit with 1 when something is wrong."""
+    from parley.cli.check import check_everything  # noqa: PLC0415
+    from parley.runtime.logging import configure_logs  # noqa: PLC0415
+    from parley.settings.advice import advise  # noqa: PLC0415
+
+    settings = read_settings()
+    # The findings already say what is wrong.
+    configure_logs(form=settings.log_format, level="ERROR")
+    findings = asyncio.run(check_everything(settings))
+    for finding in findings:
+        click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.subject}: {finding.detail}")
+    for subject, advice in advise(settings):
+        click.echo(f"unwise {subject}: {advice}")
+    raise SystemExit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@commands.command()
+def openapi() -> None:
+    """Write the OpenAPI document to standard output."""
+    from parley.cli.admin import api_document  # noqa: PLC0415
+
+    click.echo(json.dumps(api_document(), indent=2, sort_keys=True, ensure_ascii=False))
+
+
+@commands.command()
+@click.argument("number_or_email")
+@click.argument("plan_name", metavar="basic|pro|auto", type=click.Choice(["basic", "pro", "auto"]))
+def plan(number_or_email: str, plan_name: str) -> None:
+    """Put an account on a plan, whether it pays or not; auto returns it to the plan that it pays for."""
+    from parley.cli.admin import set_plan  # noqa: PLC0415
+
+    asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
+    click.echo(f"{number_or_email}: {plan_name}")
+
+
+def main() -> None:
+    with exit_on_settings_error():
+        commands(prog_name="parley")

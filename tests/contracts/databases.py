@@ -1,0 +1,44 @@
+"""A database of each kind for a contract test, with the schema of this version and without rows."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.migrate import migrate
+from tests.contracts.postgres_fixtures import migrated_database
+from tests.fakes.database import FakeDatabase
+
+
+@asynccontextmanager
+async def opened(url: str, **options: Any) -> AsyncGenerator[Database, None]:
+    database = Database(url, **options)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def memory(_folder: Path) -> AsyncGenerator[FakeDatabase, None]:
+    yield FakeDatabase()
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncGenerator[Database, None]:
+    async with opened(f"sqlite:///{folder / 'parley.db'}") as database:
+        await migrate(database)
+        yield database
+
+
+@asynccontextmanager
+async def postgresql(_folder: Path) -> AsyncGenerator[Database, None]:
+    async with migrated_database() as url, opened(url) as database:
+        yield database
+
+
+SQL = [pytest.param(sqlite, id="sqlite"), pytest.param(postgresql, id="postgresql")]
+EVERY = [pytest.param(memory, id="memory"), *SQL]
