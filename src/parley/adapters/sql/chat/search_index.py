@@ -38,7 +38,7 @@ from parley.core.chat.search_store import IndexedText, Match, WaitingText
 from parley.core.chat.search_terms import SEARCHED_CHARACTERS, Term
 
 # A term that most texts have costs a search this many rows, a rare one a look into each section.
-SECTION_TEXTS = 16_384
+SECTION_TEXTS = 8_192
 # PostgreSQL stores no more positions of a term, and none above these.
 _POSITIONS = 255
 _LAST_POSITION = 16_383

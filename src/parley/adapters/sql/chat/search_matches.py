@@ -30,11 +30,16 @@ _sections = (
 _of_section = (
     select(search_texts.c.number, search_texts.c.room_id, search_texts.c.position, search_texts.c.terms)
     .where(search_texts.c.terms.bool_op("@@")(_sections.c.wanted), _up_to)
+    .correlate(_sections)
     .offset(0)
-    .subquery("of_section")
+    .lateral("of_section")
 )
 _newest_of_section = (
-    select(_of_section).order_by(_of_section.c.number.desc()).limit(RANKED).lateral("newest_of_section")
+    select(_of_section)
+    .correlate(_sections)
+    .order_by(_of_section.c.number.desc())
+    .limit(RANKED)
+    .lateral("newest_of_section")
 )
 _newest_matches = (
     select(_newest_of_section, _sections.c.wanted)
