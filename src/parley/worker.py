@@ -23,7 +23,7 @@ def worker_broker() -> "AsyncBroker":
 
     settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
-    parley = bootstrap(settings)
+    parley = bootstrap(settings, is_worker=True)
     if parley.transport.broker is None:
         raise SettingsError("REDIS_URL: is not set; without Redis the worker runs inside «parley run».")
     serve(parley.transport.broker, parley.tasks, background=partial(_background, parley))

@@ -12,6 +12,9 @@ from parley.adapters.sql.engine.migrate import migrate
 from tests.contracts.postgres_fixtures import migrated_database
 from tests.fakes.database import FakeDatabase
 
+# The content of one: writing it takes a fifth of the time of a migration.
+_migrated_files: list[bytes] = []
+
 
 @asynccontextmanager
 async def opened(url: str, **options: Any) -> AsyncGenerator[Database, None]:
@@ -29,8 +32,13 @@ async def memory(_folder: Path) -> AsyncGenerator[FakeDatabase, None]:
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncGenerator[Database, None]:
-    async with opened(f"sqlite:///{folder / 'parley.db'}") as database:
-        await migrate(database)
+    file = folder / "parley.db"
+    if not _migrated_files:
+        async with opened(f"sqlite:///{file}") as database:
+            await migrate(database)
+        _migrated_files.append(file.read_bytes())
+    file.write_bytes(_migrated_files[0])
+    async with opened(f"sqlite:///{file}") as database:
         yield database
 
 

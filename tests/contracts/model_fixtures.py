@@ -110,19 +110,9 @@ async def offline() -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[ModelServer]:
-    server = ModelServer(key=KEY)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
-
-
-@asynccontextmanager
 async def gemini(*, key: str = KEY) -> AsyncIterator[Vendor]:
-    async with served() as server:
-        adapter = GeminiModel(api_key=key, base_url=server.gemini_url)
+    async with ModelServer(key=KEY).running() as server:
+        adapter = GeminiModel(api_key=key, base_url=server.address)
         yield Vendor(
             adapter=adapter,
             model="gemini-of-the-tests",
@@ -139,7 +129,7 @@ async def gemini(*, key: str = KEY) -> AsyncIterator[Vendor]:
 
 @asynccontextmanager
 async def openai(*, key: str = KEY) -> AsyncIterator[Vendor]:
-    async with served() as server:
+    async with ModelServer(key=KEY).running() as server:
         adapter = OpenAICompatibleModel(api_key=key, base_url=server.openai_url, label="some vendor")
         yield Vendor(
             adapter=adapter,

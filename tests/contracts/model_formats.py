@@ -111,13 +111,12 @@ class Speaker:
 
 @asynccontextmanager
 async def speaking(form: Format) -> AsyncIterator[Speaker]:
-    server = RawServer()
-    model = form.open(await server.start())
-    try:
-        yield Speaker(form, server, Subject(model, "any", ""))
-    finally:
-        await model.close()
-        await server.stop()
+    async with RawServer().running() as server:
+        model = form.open(server.address)
+        try:
+            yield Speaker(form, server, Subject(model, "any", ""))
+        finally:
+            await model.close()
 
 
 def events(*data: str) -> bytes:

@@ -72,10 +72,10 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    url: str, *, ping_seconds: float = PING_SECONDS, answer_seconds: float = ANSWER_SECONDS
+    url: str, *, prefix: str = "", ping_seconds: float = PING_SECONDS, answer_seconds: float = ANSWER_SECONDS
 ) -> AsyncGenerator[Process, None]:
     async with AsyncExitStack() as stack:
-        made = Process(RedisClient(url, answer_seconds=answer_seconds), ping_seconds)
+        made = Process(RedisClient(url, prefix=prefix, answer_seconds=answer_seconds), ping_seconds)
         stack.push_async_callback(made.client.close)
         for part in (made.pubsub, made.stream, made.signals):
             await stack.enter_async_context(part.running())

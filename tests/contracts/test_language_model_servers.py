@@ -133,7 +133,7 @@ async def test_any_status_of_success_begins_an_answer(form: Format, status: int)
 @FORMS
 async def test_a_redirect_is_not_followed(form: Format) -> None:
     async with speaking(form) as speaker:
-        address = f"{speaker.server.url}/elsewhere"
+        address = f"{speaker.server.address}/elsewhere"
         with capture_logs() as logs:
             heard = await ask(speaker, Answer(status=307, headers={"Location": address}), hello(form))
         assert len(speaker.server.requests) == 1

@@ -88,7 +88,7 @@ async def test_nothing_counts_after_done_and_the_connection_serves_the_next_repl
         for _ in range(3):
             heard = await speaker.hear(answer, b"data: {\n\n" * 9)
             assert (heard.text, heard.fault) == ("Hello", None)
-        assert speaker.server.connected == 1
+        assert speaker.server.connections == 1
 
 
 async def test_an_answer_is_whole_when_the_server_does_not_end_after_done(speaker: Speaker) -> None:

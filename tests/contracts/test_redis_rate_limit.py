@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from parley.adapters.redis.client.probe import find_fault
 from parley.adapters.redis.rate_limit import RedisRateLimiter
 from parley.core.errors import Unavailable
 from tests.contracts.redis_fixtures import PATIENCE, own_redis, redis_client
@@ -53,10 +54,10 @@ async def test_unavailable_until_redis_is_back():
             async with asyncio.timeout(PATIENCE):
                 with pytest.raises(Unavailable):
                     await rate_limiter.take("key", limit=1, per=60)
-            assert not await client.answers()
+            assert await find_fault(client, within=PATIENCE) is not None
             server.start()
             assert await rate_limiter.take("key", limit=1, per=60) == 0.0
-            assert await client.answers()
+            assert await find_fault(client, within=PATIENCE) is None
 
 
 async def test_lost_answer_counts_one_use():

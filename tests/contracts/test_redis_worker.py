@@ -12,6 +12,7 @@ from uuid import UUID
 
 from parley.adapters.redis.broker import MAX_WAITING, QUEUE, AtMostOnceBroker
 from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.client.probe import find_fault
 from parley.adapters.redis.queue import PUT_SECONDS, TaskiqQueue
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, redis_client
@@ -49,6 +50,9 @@ class Tasks:
 
     queue: TaskiqQueue
     client: RedisClient
+
+    async def redis_works(self) -> bool:
+        return await find_fault(self.client, within=PATIENCE) is None
 
     async def ran(self, reply_id: UUID) -> int | None:
         """The id of the process in which the reply's task ran; None if it has not."""
@@ -90,7 +94,7 @@ async def test_worker_survives_an_emptied_and_a_killed_redis():
             server.kill()
             server.start()
             # Let the test's own connections notice the restart first.
-            await becomes_true(tasks.client.answers)
+            await becomes_true(tasks.redis_works)
             assert await tasks.pids() == pids
             assert process.returncode is None
 
@@ -100,7 +104,7 @@ async def test_worker_may_be_started_before_redis():
         server.kill()
         async with worker(server.url, "--workers", "1"), tasks_of(server) as tasks:
             server.start()
-            await becomes_true(tasks.client.answers)
+            await becomes_true(tasks.redis_works)
             assert len(await tasks.pids()) == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.process import PATIENCE, ended, environment, free_port, new_room, say, served, sign_in
+from tests.e2e.process import ended, free_port, new_room, run_to_end, say, served, sign_in
 from tests.e2e.scaled_out import ScaledOut, scaled_out, texted_code
 from tests.servers.sms_gateway import SmsGateway
 from tests.servers.trace_collector import TraceCollector, trace_collector
@@ -118,14 +118,6 @@ async def _shut_down(deployment: ScaledOut) -> None:
 
 async def _python(folder: Path, code: str, settings: dict[str, str]) -> tuple[Any, str]:
     """The JSON that the code printed, and its log."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code),
-        cwd=folder,
-        env=environment(settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    return json.loads(out), err.decode()
+    exit_code, out, err = await run_to_end(folder, sys.executable, "-c", code, **settings)
+    assert exit_code == 0, err
+    return json.loads(out), err

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
+from parley.core.chat.parts import Part, text_of
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
 from tests.fakes.quota import FakeQuota
@@ -21,6 +22,8 @@ class FakeReplies:
         if not self._claimable(reply_id, self._clock()):
             return None
         message = self._tables.messages[reply_id]
+        if not self._tables.replies[reply_id].stop_requested:
+            message = replace(message, content="", parts=())
         self._tables.messages[reply_id] = replace(message, status=Status.GENERATING, attempt=message.attempt + 1)
         self._change(reply_id, claimable_in=lease)
         return self._claim(reply_id)
@@ -33,6 +36,13 @@ class FakeReplies:
             return Lease.LOST
         self._change(claim.reply_id, claimable_in=lease)
         return Lease.STOP_REQUESTED if self._tables.replies[claim.reply_id].stop_requested else Lease.HELD
+
+    async def store_draft(self, claim: Claim, parts: tuple[Part, ...]) -> bool:
+        if not self._held_by(claim):
+            return False
+        message = self._tables.messages[claim.reply_id]
+        self._tables.messages[claim.reply_id] = replace(message, content=text_of(parts), parts=parts)
+        return True
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         if not self._held_by(claim):

@@ -5,7 +5,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,18 +104,29 @@ _turns = itertools.count()
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, *, apis: int = 2, workers: int = 2, through_proxy: bool = False, **settings: str
+    folder: Path,
+    *,
+    apis: int = 2,
+    workers: int = 2,
+    through_proxy: bool = False,
+    redis: RedisServer | None = None,
+    redis_rights: Sequence[str] = (),
+    **settings: str,
 ) -> AsyncIterator[Cluster]:
-    """Everything running and an account signed in, whose token the clients send. The database is a new one."""
+    """Everything running and an account signed in, whose token the clients send. The database is a new one.
+
+    parley uses Redis as a user that has `redis_rights`, if they are given. `redis` has not started yet.
+    """
     async with AsyncExitStack() as stack:
-        redis = await asyncio.to_thread(RedisServer)
+        redis = redis or await asyncio.to_thread(RedisServer)
         stack.callback(redis.stop)
         await asyncio.to_thread(redis.start)
+        redis_url = redis.url_of("parley", *redis_rights) if redis_rights else redis.url
         proxy = await stack.enter_async_context(TcpProxy(redis.port).running())
         model = await stack.enter_async_context(model_server("--delay", "0.01"))
         chosen = {
             "DATABASE_URL": await new_database(),
-            "REDIS_URL": proxy.url if through_proxy else redis.url,
+            "REDIS_URL": proxy.url if through_proxy else redis_url,
             "OPENAI_BASE_URL": f"{model}/v1",
             "OPENAI_MODELS": "scripted",
             "REPLY_LEASE_SECONDS": str(LEASE_SECONDS),

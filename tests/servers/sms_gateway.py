@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from tests.servers.http_server import HttpServer, head, read_request
 
 
 @dataclass(frozen=True)
@@ -22,68 +23,35 @@ class Request:
         return json.loads(self.body)
 
 
-class SmsGateway:
+class SmsGateway(HttpServer):
     """Answers every request with `status` and `headers`; `hanging` it takes requests and answers none.
 
     `cut`: the answer's body breaks off. With `context` it speaks TLS.
     """
 
     def __init__(self, *, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(context=context)
         self.requests: asyncio.Queue[Request] = asyncio.Queue()
-        self.connections = 0
         self.status = 202
         self.headers: dict[str, str] = {}
         self.hanging = self.cut = False
-        self._context = context
-        self._serving: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncGenerator["SmsGateway", None]:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self._context)
-        host, port = self._server.sockets[0].getsockname()
-        self.url = f"{'https' if self._context else 'http'}://{host}:{port}/messages"
-        try:
-            yield self
-        finally:
-            await self.stop()
+    @property
+    def url(self) -> str:
+        return f"{self.address}/messages"
 
-    async def stop(self) -> None:
-        """End, and every connection too. Nothing listens at the address any more."""
-        self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._serving.add(asyncio.current_task())
-        # The client left, or stop().
-        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            try:
-                self.requests.put_nowait(await _read(reader))
-                if self.hanging:
-                    await reader.read()
-                else:
-                    writer.write(self._answer())
-                    await writer.drain()
-            finally:
-                self._serving.discard(asyncio.current_task())
-                writer.close()
-                await writer.wait_closed()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.requests.put_nowait(Request(*await read_request(reader)))
+        if self.hanging:
+            await reader.read()
+        else:
+            writer.write(self._answer())
+            await writer.drain()
 
     def _answer(self) -> bytes:
         length = 100 if self.cut else 2
-        headers = {"Connection": "close", "Content-Type": "application/json", "Content-Length": length} | self.headers
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"HTTP/1.1 {self.status} \r\n{fields}\r\n{{}}".encode()
-
-
-async def _read(reader: asyncio.StreamReader) -> Request:
-    line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
-    method, path, _ = line.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    return Request(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
+        headers = {"Connection": "close", "Content-Type": "application/json", "Content-Length": f"{length}"}
+        return head(self.status, headers | self.headers) + b"{}"
 
 
 async def _main(port: int) -> None:

@@ -10,12 +10,13 @@ import argparse
 import asyncio
 import re
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.servers.http_server import HttpServer, head, read_request
 from tests.servers.stripe_account import KEY, PRICE, SECRET, Refusal, StripeAccount, as_json
 from tests.servers.stripe_objects import StripeObject
 
@@ -30,73 +31,41 @@ class Request:
     given: StripeObject
 
 
-class StripeServer:
+class StripeServer(HttpServer):
     """Serves `account` over HTTP, in the running event loop.
 
     `faults` are the statuses of the next answers. `raw`, if set, is the body of every answer, with status 200. `final`
     tells the client not to retry. While `hanging` it does not answer; otherwise it answers after `delay` seconds.
-    `serving` are the open connections.
     """
 
     def __init__(self, account: StripeAccount) -> None:
+        super().__init__()
         self.account = account
         self.requests: list[Request] = []
         self.faults: deque[int] = deque()
         self.raw: bytes | None = None
         self.delay, self.hanging, self.final = 0.0, False, False
-        self.serving: set[asyncio.Task[None]] = set()
         self._replays: dict[str, tuple[Any, bytes]] = {}
-        self._change = asyncio.Event()
 
     @asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncGenerator["StripeServer", None]:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        self.url = self.account.url = "http://127.0.0.1:{1}".format(*self._server.sockets[0].getsockname())
-        try:
+    async def running(self, port: int = 0) -> AsyncGenerator[Self, None]:
+        async with super().running(port):
+            self.url = self.account.url = self.address
             yield self
-        finally:
-            await self.stop()
-
-    async def stop(self) -> None:
-        """Close the socket and every connection."""
-        self._server.close()
-        for task in self.serving:
-            task.cancel()
-        await asyncio.gather(*self.serving, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def until(self, met: Callable[[], bool], *, within: float = 5.0) -> None:
-        """Wait until `met`, checked after every request and disconnect. TimeoutError after `within` seconds."""
-        async with asyncio.timeout(within):
-            while not met():
-                await self._change.wait()
 
     def counts(self) -> Counter[str]:
         return Counter(f"{request.method} {request.path}" for request in self.requests)
 
-    def _notify(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.serving.add(asyncio.current_task())
-        # The client disconnected, or stop() was called.
-        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            try:
-                while True:
-                    request = await _read(reader)
-                    self.requests.append(request)
-                    self._notify()
-                    if self.hanging:
-                        await reader.read()
-                    await asyncio.sleep(self.delay)
-                    writer.write(self._response(request))
-                    await writer.drain()
-            finally:
-                self.serving.discard(asyncio.current_task())
-                self._notify()
-                writer.close()
-                await writer.wait_closed()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request = _request(*await read_request(reader))
+            self.requests.append(request)
+            self.notify()
+            if self.hanging:
+                await reader.read()
+            await asyncio.sleep(self.delay)
+            writer.write(self._response(request))
+            await writer.drain()
 
     def _response(self, request: Request) -> bytes:
         headers = {"Content-Type": "application/json", "Request-Id": f"req_{len(self.requests)}"}
@@ -108,8 +77,7 @@ class StripeServer:
         headers |= {"Stripe-Should-Retry": "false"} if self.final else {}
         if self.raw is not None:
             status, body = 200, self.raw
-        fields = "".join(f"{name}: {value}\r\n" for name, value in (headers | {"Content-Length": len(body)}).items())
-        return f"HTTP/1.1 {status} \r\n{fields}\r\n".encode() + body
+        return head(status, headers | {"Content-Length": f"{len(body)}"}) + body
 
     def _answer(self, request: Request) -> tuple[bytes, bool]:
         """The body, and whether it replays an earlier answer to the same Idempotency-Key. Raises Refusal."""
@@ -158,12 +126,8 @@ def _unfold(form: str) -> StripeObject:
     return tree
 
 
-async def _read(reader: asyncio.StreamReader) -> Request:
-    line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
-    method, target, _ = line.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
-    return Request(method, urlsplit(target).path, headers, _unfold(body or urlsplit(target).query))
+def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
+    return Request(method, urlsplit(target).path, headers, _unfold(body.decode() or urlsplit(target).query))
 
 
 async def _main(port: int) -> None:

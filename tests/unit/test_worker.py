@@ -92,6 +92,16 @@ async def test_concurrency_is_bounded(bench):
         await bench.until(lambda: len(bench.ended) == len(numbers))
 
 
+async def test_a_lower_bound_leaves_ids_in_the_queue(bench):
+    async with InProcessWorker(ids=bench.queue, work=bench.write, most=2).running():
+        await bench.put(*range(1, 6))
+        await bench.until(lambda: len(bench.begun) == 2)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(bench.begun) == 2
+        assert bench.queue.waiting == 3
+
+
 async def test_exception_of_one_reply_is_logged_and_does_not_affect_others(bench):
     bench.crashes[2] = ZeroDivisionError()
     with capture_logs() as logs:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from parley.adapters.metrics.meters import LagMeter
+from parley.adapters.metrics.meters import LagMeter, RedisMeter
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweep
@@ -72,8 +72,9 @@ def bootstrap(
     providers: Mapping[str, Provider] | None = None,
     tracing: Tracing | None = None,
     now: Clock = utc_now,
+    is_worker: bool = False,
 ) -> Parley:
-    """Build parley as `settings` say.
+    """Build parley as `settings` say, for an API process or a worker.
 
     `providers` replace the models that the settings would choose, `tracing` replaces what OpenTelemetry's variables
     would choose. Raises SettingsError for settings that contradict each other.
@@ -81,7 +82,9 @@ def bootstrap(
     database = open_database(settings)
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
-    transport = telemetry.tracing.transport(choose_transport(settings, ready=loop_lag.recovered))
+    transport = telemetry.tracing.transport(
+        choose_transport(settings, ready=loop_lag.recovered, meter=RedisMeter(telemetry.metrics), is_worker=is_worker)
+    )
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, database, transport, now=now)
     chat = build_chat(settings, database, transport, telemetry, providers=providers, now=now, jitter=random.random)

@@ -77,8 +77,8 @@ def build_chat(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
         worker_sweeps=(
-            Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports)),
             Sweep("search_index", SWEEP_SECONDS, partial(_index, ports)),
+            Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports, own_limit=transport.own_limit)),
             Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),

@@ -19,7 +19,7 @@ from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
-from parley.bootstrap.transport import PROCESS_EVENT, WRITE_REPLY
+from parley.bootstrap.transport import OWN_TASKS, PROCESS_EVENT, WRITE_REPLY
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 
@@ -117,6 +117,9 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
     async with _opened(parley) as stack:
         stack.enter_context(parley.telemetry.worker_listener(parley.settings))
         await stack.enter_async_context(parley.transport.in_worker())
+        for task, ids in parley.transport.own_queues.items():
+            worker = InProcessWorker(ids=ids, work=parley.tasks[task], ready=parley.loop_lag.recovered, most=OWN_TASKS)
+            await stack.enter_async_context(worker.running())
         await stack.enter_async_context(Sweeper(*parley.worker_sweeps, meter=parley.telemetry.sweeps).running())
         for step in parley.on_worker_shutdown:
             stack.enter_context(on_shutdown_signal(step))

@@ -14,6 +14,7 @@ from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.sweep import queue_reaches_workers
 from parley.core.ports import RateLimiter
 from parley.settings import Settings, SettingsError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from taskiq import AsyncBroker
 
     from parley.adapters.redis.client.connection import RedisClient
+    from parley.adapters.redis.client.outage import RedisMeter
 
 Context = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -29,6 +31,14 @@ WRITE_REPLY = "write_reply"
 DELIVER_CODE = "deliver_code"
 PROCESS_EVENT = "process_event"
 TASKS = (WRITE_REPLY, DELIVER_CODE, PROCESS_EVENT)
+
+
+# How long `parley check` waits for Redis.
+CHECK_SECONDS = 5.0
+# Of each kind, in a worker that its queue does not reach: taskiq's own limit by default.
+OWN_TASKS = 100
+# How many replies such a worker takes for itself, until it has begun them. Others get as many.
+OWN_BATCH = 25
 
 
 class Queue(Protocol):
@@ -41,7 +51,9 @@ class Transport:
     """Queues by task name, reply streams, stop signals, cache and rate limiter, all of one kind.
 
     `in_api` and `in_worker` are open while an API process or a worker runs. The API process itself does the work of the
-    `in_process_queues`; over Redis there are none, since workers are separate processes, which `broker` serves.
+    `in_process_queues`; over Redis there are none, since workers are separate processes, which `broker` serves. What a
+    worker's `queues` cannot send to others goes to its `own_queues`; `own_limit` is how many replies it may take for
+    those, None while the queue reaches all workers.
     """
 
     queues: Mapping[str, Queue]
@@ -54,9 +66,17 @@ class Transport:
     health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
     in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
+    own_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
+    own_limit: Callable[[], int | None] = queue_reaches_workers
 
 
-def choose_transport(settings: Settings, *, ready: Callable[[], Awaitable[None]] | None = None) -> Transport:
+def choose_transport(
+    settings: Settings,
+    *,
+    ready: Callable[[], Awaitable[None]] | None = None,
+    meter: "RedisMeter | None" = None,
+    is_worker: bool = False,
+) -> Transport:
     """In memory unless REDIS_URL is set. Raises SettingsError for an address that is not one of Redis.
 
     The broker's workers await `ready` before they take from the queue.
@@ -64,7 +84,7 @@ def choose_transport(settings: Settings, *, ready: Callable[[], Awaitable[None]]
     if not settings.redis_url:
         return memory_transport(settings)
     try:
-        return redis_transport(settings, ready)
+        return redis_transport(settings, ready, meter, is_worker=is_worker)
     except ValueError as error:
         raise SettingsError("REDIS_URL: cannot be read: write redis://:password@host:port/0.") from error
 
@@ -84,10 +104,18 @@ def memory_transport(settings: Settings) -> Transport:
     )
 
 
-def redis_transport(settings: Settings, ready: Callable[[], Awaitable[None]] | None) -> Transport:
+def redis_transport(
+    settings: Settings,
+    ready: Callable[[], Awaitable[None]] | None,
+    meter: "RedisMeter | None",
+    *,
+    is_worker: bool,
+) -> Transport:
     # Imported here since taskiq takes a quarter of a second, which the embedded mode does not need.
     from parley.adapters.redis.broker import AtMostOnceBroker  # noqa: PLC0415
     from parley.adapters.redis.client.connection import RedisClient  # noqa: PLC0415
+    from parley.adapters.redis.client.outage import RedisOutage  # noqa: PLC0415
+    from parley.adapters.redis.client.watch import RedisWatch  # noqa: PLC0415
     from parley.adapters.redis.pubsub import PubSub  # noqa: PLC0415
     from parley.adapters.redis.queue import TaskiqQueue  # noqa: PLC0415
     from parley.adapters.redis.rate_limit import RedisRateLimiter  # noqa: PLC0415
@@ -95,25 +123,46 @@ def redis_transport(settings: Settings, ready: Callable[[], Awaitable[None]] | N
     from parley.adapters.redis.room_list_cache import RedisRoomListCache  # noqa: PLC0415
     from parley.adapters.redis.stop_signals import RedisStopSignals  # noqa: PLC0415
 
-    client = RedisClient(settings.redis_url)
+    outage = RedisOutage(meter)
+    client = RedisClient(settings.redis_url, prefix=settings.redis_prefix, outage=outage)
+    watch = RedisWatch(client)
     pubsub = PubSub(client)
     stream = RedisReplyStream(client, pubsub)
     signals = RedisStopSignals(client, pubsub)
     cache = RedisRoomListCache(client, seconds=settings.chatroom_cache_seconds)
     broker = AtMostOnceBroker(settings.redis_url, client, ready=ready)
+    own = {task: MemoryQueue() for task in TASKS} if is_worker else {}
+
+    def own_limit() -> int | None:
+        return OWN_BATCH - own[WRITE_REPLY].waiting if own and outage.lasts else None
 
     return Transport(
-        queues={task: TaskiqQueue(broker, task) for task in TASKS},
+        queues={task: TaskiqQueue(broker, task, instead=own[task].put if task in own else None) for task in TASKS},
         stream=stream,
         signals=signals,
         cache=cache,
         rate_limiter=RedisRateLimiter(client),
-        in_api=partial(_running, client, pubsub.running, stream.running, cache.running, broker=broker),
+        in_api=partial(_running, client, watch.running, pubsub.running, stream.running, cache.running, broker=broker),
         # In a worker taskiq starts the broker and shuts it down.
-        in_worker=partial(_running, client, pubsub.running, stream.running, signals.running),
-        health_checks={"redis": client.answers},
+        in_worker=partial(_running, client, watch.running, pubsub.running, stream.running, signals.running),
+        health_checks={"redis": watch.works},
         broker=broker,
+        own_queues=own,
+        own_limit=own_limit,
     )
+
+
+async def redis_fault(settings: Settings) -> str | None:
+    """What is wrong with the Redis of the settings, in one sentence; None if it does all that parley needs."""
+    from parley.adapters.redis.client.connection import RedisClient  # noqa: PLC0415
+    from parley.adapters.redis.client.probe import find_fault  # noqa: PLC0415
+
+    client = RedisClient(settings.redis_url, prefix=settings.redis_prefix)
+    try:
+        fault = await find_fault(client, within=CHECK_SECONDS)
+    finally:
+        await client.close()
+    return None if fault is None else str(fault)
 
 
 @asynccontextmanager

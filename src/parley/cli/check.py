@@ -12,7 +12,7 @@ from parley.bootstrap.accounts import otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
 from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision
-from parley.bootstrap.transport import choose_transport
+from parley.bootstrap.transport import redis_fault
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
@@ -77,9 +77,8 @@ async def _database(settings: Settings) -> Finding:
 async def _redis(settings: Settings) -> Finding:
     if not settings.redis_url:
         return Finding("REDIS_URL", True, "not set: queue, streams, cache and worker are inside «parley run»")
-    transport = choose_transport(settings)
-    answers = await transport.health_checks["redis"]()
-    return Finding("REDIS_URL", answers, "answers" if answers else "does not answer: does the server run there?")
+    fault = await redis_fault(settings)
+    return Finding("REDIS_URL", fault is None, fault or "queue, streams, channels and scripts work")
 
 
 async def _senders(settings: Settings) -> list[Finding]:

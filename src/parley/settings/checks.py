@@ -4,11 +4,13 @@ import re
 from email.utils import parseaddr
 from ipaddress import ip_network
 
-from parley.settings.addresses import check_address
+from parley.settings.addresses import check_address, check_redis_address
 from parley.settings.model import Settings, SettingsError
 from parley.settings.production import check_production
 
 SHORTEST_SECRET = 32
+# Nothing that a pattern of an ACL or a hash tag could be made of.
+_REDIS_PREFIX = re.compile("[A-Za-z0-9:._-]{0,64}")
 # With the slash that is copied from an address bar; also of apps, such as capacitor://localhost.
 _ORIGIN = re.compile(r"\*|null|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
@@ -49,11 +51,11 @@ def _check_database(settings: Settings) -> None:
         raise SettingsError("DATABASE_URL: name a file after sqlite:///, such as sqlite:///parley.db.")
     if not address.startswith("sqlite"):
         check_address("DATABASE_URL", address)
+    if _REDIS_PREFIX.fullmatch(settings.redis_prefix) is None:
+        raise SettingsError("REDIS_PREFIX: use up to 64 letters, digits and the characters : . _ - only.")
     if not settings.redis_url:
         return
-    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
-        raise SettingsError("REDIS_URL: begin with redis://, rediss:// or unix://.")
-    check_address("REDIS_URL", settings.redis_url)
+    check_redis_address(settings.redis_url)
     if address.startswith("sqlite"):
         raise SettingsError(
             "REDIS_URL: several machines cannot share a SQLite file: set DATABASE_URL=postgresql://… as well, or leave "

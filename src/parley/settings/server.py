@@ -49,6 +49,10 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     redis_url: Annotated[
         str, Meta(description="redis://host:6379/0, for several processes and separate workers; needs PostgreSQL")
     ] = ""
+    redis_prefix: Annotated[
+        str,
+        Meta(description="Beginning of the names of all keys and channels in Redis, so that deployments can share one"),
+    ] = ""
     jwt_secret: Annotated[
         Words,
         Meta(

@@ -20,6 +20,7 @@ class LossyStream:
         self.end = stream.end
         self.parts_so_far = stream.parts_so_far
         self.close = stream.close
+        self.interrupted = stream.interrupted
 
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:

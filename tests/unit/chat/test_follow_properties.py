@@ -57,6 +57,8 @@ def cases(draw: st.DrawFn) -> Case:
 class ScriptedStream:
     """Delivers the given arrivals, then ends the reply in the database and delivers ENDED."""
 
+    interrupted = False
+
     def __init__(self, env: ChatEnvironment, case: Case, claim: Claim) -> None:
         self._env = env
         self._case = case

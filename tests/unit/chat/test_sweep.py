@@ -1,13 +1,21 @@
 """Requeueing what the queue lost, and forgetting old idempotency keys."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.model import Status
-from parley.core.chat.sweep import BATCH, PATIENCE_SECONDS, SWEEP_LEASE_SECONDS, forget_old_keys, requeue_overdue
+from parley.core.chat.sweep import (
+    BATCH,
+    OWN_PATIENCE_SECONDS,
+    PATIENCE_SECONDS,
+    SWEEP_LEASE_SECONDS,
+    forget_old_keys,
+    requeue_overdue,
+)
 from tests.unit.chat.environment import LIMITS, ChatEnvironment
 from tests.unit.chat.scripted_model import Gate
 
@@ -149,3 +157,57 @@ async def test_sweep_that_finds_nothing_writes_nothing(env):
     before = env.database.committed
     assert await sweep(env) == 0
     assert env.database.committed is before
+
+
+def own_sweep(env: ChatEnvironment, limit: int | None) -> Awaitable[int]:
+    return requeue_overdue(env.chat, own_limit=lambda: limit)
+
+
+async def test_a_worker_that_its_queue_does_not_reach_takes_what_waits_for_a_moment(env):
+    reply = await env.reply()
+    assert await own_sweep(env, 10) == 0
+    await asyncio.sleep(OWN_PATIENCE_SECONDS)
+    assert await own_sweep(env, 10) == 1
+    assert await own_sweep(env, 10) == 0
+    assert await env.queued() == [reply.id]
+
+
+async def test_such_a_worker_leaves_what_is_beyond_its_limit_to_others(env):
+    for _ in range(5):
+        await env.reply(await env.room(account_id=env.new_id()))
+    await asyncio.sleep(OWN_PATIENCE_SECONDS)
+    assert [await own_sweep(env, limit) for limit in (3, 0, -1, 3)] == [3, 0, 0, 2]
+
+
+async def test_such_workers_need_no_turn_and_take_each_reply_once(env):
+    replies = [await env.reply(await env.room(account_id=env.new_id())) for _ in range(5)]
+    other = replace(env.chat, worker_id=env.new_id())
+    await asyncio.sleep(OWN_PATIENCE_SECONDS)
+    taken = await asyncio.gather(own_sweep(env, 3), requeue_overdue(other, own_limit=lambda: 3))
+    assert sum(taken) == len(replies)
+    assert await env.queued() == [reply.id for reply in replies]
+
+
+async def test_such_a_worker_takes_the_replies_of_a_room_in_order_and_leaves_those_that_are_written(env):
+    room = await env.room()
+    first, second = await env.reply(room), await env.reply(room)
+    held = await env.reply(await env.room())
+    await env.claim(held)
+    await asyncio.sleep(OWN_PATIENCE_SECONDS)
+    assert await own_sweep(env, 10) == 1
+    assert await env.queued() == [first.id]
+    env.model.will("An answer.")
+    await env.attempt(first)
+    # The end puts the next one on the queue by itself.
+    assert await env.queued() == [second.id]
+
+
+async def test_a_queue_that_works_again_is_swept_by_one_worker(env):
+    other = replace(env.chat, worker_id=env.new_id())
+    await env.reply()
+    await asyncio.sleep(PATIENCE_SECONDS)
+    assert await own_sweep(env, None) == 1
+    await env.queued()
+    await env.reply(await env.room(account_id=env.new_id()))
+    await asyncio.sleep(PATIENCE_SECONDS - 0.1)
+    assert await requeue_overdue(other, own_limit=lambda: None) == 0

@@ -11,6 +11,10 @@ class MemoryQueue:
         self._ids: asyncio.Queue[UUID] = asyncio.Queue()
         self._waiting: set[UUID] = set()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     async def put(self, id_: UUID) -> None:
         if id_ not in self._waiting:
             self._waiting.add(id_)

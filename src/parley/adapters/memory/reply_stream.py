@@ -27,6 +27,10 @@ class MemoryReplyStream:
         self._closed = False
 
     @property
+    def interrupted(self) -> bool:
+        return False
+
+    @property
     def replies_held(self) -> int:
         return len(self._logs)
 

@@ -43,6 +43,14 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.redis_outage = Gauge(
+            "parley_redis_outage",
+            "Whether Redis does not do what parley needs",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.redis_failures = counter("parley_redis_failures", "What Redis did not do", ["code"])
+        self.hints_lost = counter("parley_queue_hints_lost", "Ids that could not be put on the queue")
         self.first_texts = histogram(
             "parley_reply_first_text_seconds",
             "From a message to the first text of its reply",

@@ -102,6 +102,22 @@ class SweepMeter:
         self._metrics.sweeps.labels(sweep, "failed").inc()
 
 
+class RedisMeter:
+    """The RedisMeter of the connections to Redis."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def outage(self, lasts: bool) -> None:
+        self._metrics.redis_outage.set(lasts)
+
+    def failed(self, code: str) -> None:
+        self._metrics.redis_failures.labels(code).inc()
+
+    def hint_lost(self) -> None:
+        self._metrics.hints_lost.inc()
+
+
 class LagMeter:
     """The event loop's LagMeter."""
 

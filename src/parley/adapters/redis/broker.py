@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from taskiq import BrokerMessage
@@ -12,8 +11,7 @@ from taskiq_redis import RedisStreamBroker
 
 from parley.adapters.redis.client.background import backoff_seconds
 from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient
-
-log = structlog.get_logger("parley.queue")
+from parley.adapters.redis.client.outage import RedisOutage
 
 QUEUE = "parley:queue"
 # All workers are one consumer: nothing is ever pending here, and a consumer name for each would stay in Redis for ever.
@@ -45,7 +43,7 @@ class AtMostOnceBroker(RedisStreamBroker):
         """
         super().__init__(
             url,
-            queue_name=queue,
+            queue_name=client.name(queue),
             consumer_group_name=WORKERS,
             consumer_name=WORKERS,
             consumer_id="0",
@@ -62,6 +60,11 @@ class AtMostOnceBroker(RedisStreamBroker):
         self._ready = ready
         self._redis: Redis = Redis(connection_pool=self.connection_pool)
 
+    @property
+    def outage(self) -> RedisOutage:
+        """That of the client that sends messages."""
+        return self._client.outage
+
     async def kick(self, message: BrokerMessage) -> None:
         await self._client.execute("XADD", self.queue_name, "MAXLEN", "~", MAX_WAITING, "*", "data", message.message)
 
@@ -74,19 +77,21 @@ class AtMostOnceBroker(RedisStreamBroker):
             try:
                 messages = await self._receive()
             except RedisError as error:
-                if failures == 0:
-                    log.warning("queue_interrupted", error=type(error).__name__)
-                await asyncio.sleep(backoff_seconds(failures))
+                await self._after(error, failures)
                 failures += 1
-                if isinstance(error, ResponseError):
-                    # A Redis that was emptied has no consumer group, which it reports in several ways.
-                    await self._declare_consumer_group()
                 continue
-            if failures:
-                log.info("queue_back", failures=failures)
-                failures = 0
+            failures = 0
             for message in messages:
                 yield message
+
+    async def _after(self, error: RedisError, failures: int) -> None:
+        """Wait, and make the consumer group if it may be missing: a Redis that was emptied says so in several ways."""
+        group_may_be_missing = isinstance(error, ResponseError)
+        if failures or not group_may_be_missing:
+            self._client.record_failure(error)
+        await asyncio.sleep(backoff_seconds(failures))
+        if group_may_be_missing:
+            await self._declare_consumer_group()
 
     async def _receive(self) -> Sequence[bytes]:
         streams = await self._redis.xreadgroup(
@@ -100,4 +105,4 @@ class AtMostOnceBroker(RedisStreamBroker):
         try:
             await super()._declare_consumer_group()
         except RedisError as error:
-            log.warning("queue_group_not_made", error=type(error).__name__)
+            self._client.record_failure(error)

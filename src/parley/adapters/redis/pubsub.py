@@ -42,6 +42,7 @@ class PubSub:
         """A connection that stops answering without being closed is replaced after two to three `ping_seconds`."""
         self._client = client
         self._ping_seconds = ping_seconds
+        self._control_channel = client.name(CONTROL_CHANNEL)
         self._listeners: dict[str, set[ChannelListener]] = {}
         self._requested: set[str] = set()
         self._confirmed: set[str] = set()
@@ -82,7 +83,7 @@ class PubSub:
         """The life of one connection. Ends by raising."""
         try:
             async with self._client.connection() as connection:
-                await connection.send_command("SUBSCRIBE", CONTROL_CHANNEL)
+                await connection.send_command("SUBSCRIBE", self._control_channel)
                 self._last_received_at = asyncio.get_running_loop().time()
                 self._changed_channels.update(self._listeners)
                 self._changed.set()
@@ -107,9 +108,8 @@ class PubSub:
                 self._confirm(message[0].decode())
 
     def _confirm(self, channel: str) -> None:
-        if channel == CONTROL_CHANNEL:
+        if channel == self._control_channel:
             self.connected = True
-            self._client.record_success()
             self._attempted.set()
         elif channel in self._listeners:
             # Even if it was confirmed before: all listeners may have been replaced in the meantime.

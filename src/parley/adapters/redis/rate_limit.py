@@ -40,7 +40,7 @@ class RedisRateLimiter:
 
     def __init__(self, client: RedisClient, *, prefix: str = "parley:throttle:") -> None:
         self._client = client
-        self._prefix = prefix
+        self._prefix = client.name(prefix)
         self._take = client.commands.register_script(TAKE)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:

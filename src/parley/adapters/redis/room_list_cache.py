@@ -67,14 +67,14 @@ class RedisRoomListCache:
             return UNREACHABLE
         found: CachedPage | CacheMiss = UNREACHABLE
         with self._client.best_effort():
-            stored = cast("bytes | None", await self._client.execute("HGET", _key(account_id), limit))
+            stored = cast("bytes | None", await self._client.execute("HGET", self._key(account_id), limit))
             found = await self._missed(account_id) if stored is None else _page(stored)
         # A drop may have failed in the meantime.
         return UNREACHABLE if account_id in self._pending_drops else found
 
     async def _missed(self, account_id: UUID) -> CacheMiss:
         answer = await self._client.execute(
-            "EVAL", MISS, 1, _key(account_id), next(self._generations), round(READING_SECONDS * 1_000)
+            "EVAL", MISS, 1, self._key(account_id), next(self._generations), round(READING_SECONDS * 1_000)
         )
         return CacheMiss(cast("bytes", answer).decode())
 
@@ -83,7 +83,8 @@ class RedisRoomListCache:
             return
         with self._client.best_effort():
             await self._client.execute(
-                "EVAL", STORE, 1, _key(account_id), limit, missed.generation, page.etag.encode() + b"\n" + page.body,
+                "EVAL", STORE, 1, self._key(account_id), limit, missed.generation,
+                page.etag.encode() + b"\n" + page.body,
                 round(self._seconds * 1_000),
             )  # fmt: skip
 
@@ -100,7 +101,7 @@ class RedisRoomListCache:
             self._postpone_drop(account_id)
             return
         try:
-            await self._client.execute("DEL", _key(account_id))
+            await self._client.execute("DEL", self._key(account_id))
         except RedisError as error:
             self._client.record_failure(error)
             self._postpone_drop(account_id)
@@ -118,16 +119,15 @@ class RedisRoomListCache:
         await self._drop_pending.wait()
         for account_id, drop in tuple(self._pending_drops.items()):
             # On a connection of its own, not in a batch that may wait for a lost answer.
-            await self._client.commands.delete(_key(account_id))
+            await self._client.commands.delete(self._key(account_id))
             # A write that came in the meantime may have been committed after this drop.
             if self._pending_drops[account_id] is drop:
                 del self._pending_drops[account_id]
         if not self._pending_drops:
             self._drop_pending.clear()
 
-
-def _key(account_id: UUID) -> str:
-    return f"parley:rooms:{account_id}"
+    def _key(self, account_id: UUID) -> str:
+        return self._client.name(f"parley:rooms:{account_id}")
 
 
 def _page(stored: bytes) -> CachedPage:

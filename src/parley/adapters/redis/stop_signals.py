@@ -21,6 +21,7 @@ class RedisStopSignals:
     def __init__(self, client: RedisClient, pubsub: PubSub) -> None:
         self._client = client
         self._pubsub = pubsub
+        self._channel = client.name(CHANNEL)
         self._listeners: dict[bytes, set[asyncio.Event]] = {}
         self._subscribed = asyncio.Event()
         self._was_disconnected = False
@@ -28,7 +29,7 @@ class RedisStopSignals:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Subscribed while the context is open; `pubsub` must be running. Opens without Redis too."""
-        self._pubsub.subscribe(CHANNEL, self)
+        self._pubsub.subscribe(self._channel, self)
         try:
             if self._pubsub.connected:
                 with suppress(TimeoutError):
@@ -36,11 +37,11 @@ class RedisStopSignals:
                         await self._subscribed.wait()
             yield
         finally:
-            self._pubsub.unsubscribe(CHANNEL, self)
+            self._pubsub.unsubscribe(self._channel, self)
 
     async def send(self, reply_id: UUID) -> None:
         with self._client.best_effort():
-            await self._client.commands.publish(CHANNEL, reply_id.bytes)
+            await self._client.commands.publish(self._channel, reply_id.bytes)
 
     @asynccontextmanager
     async def listen(self, reply_id: UUID) -> AsyncGenerator[asyncio.Event, None]:

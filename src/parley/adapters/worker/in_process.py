@@ -1,4 +1,4 @@
-"""Workers inside the API process, for the embedded mode."""
+"""Work on ids in memory: of the embedded mode in the API process, and of a worker that its queue does not reach."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -20,7 +20,7 @@ class Ids(Protocol):
 
 
 class InProcessWorker:
-    """Takes ids and does their work, up to MOST_AT_ONCE concurrently. An exception of the work is logged."""
+    """Takes ids and does their work, up to `most` concurrently. An exception of the work is logged."""
 
     def __init__(
         self,
@@ -28,12 +28,13 @@ class InProcessWorker:
         ids: Ids,
         work: Callable[[UUID], Awaitable[None]],
         ready: Callable[[], Awaitable[None]] | None = None,
+        most: int = MOST_AT_ONCE,
     ) -> None:
         """`ready` is awaited before each id is taken."""
         self._ready = ready
         self._ids = ids
         self._work = work
-        self._free = asyncio.Semaphore(MOST_AT_ONCE)
+        self._free = asyncio.Semaphore(most)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:

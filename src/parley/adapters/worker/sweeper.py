@@ -67,7 +67,8 @@ class Sweeper:
             else:
                 self._meter.swept(sweep.name, found or 0)
                 if found:
-                    log.info("swept", sweep=sweep.name, found=found)
+                    # A line a second in an outage of the queue; the metrics have the number.
+                    log.debug("swept", sweep=sweep.name, found=found)
             with suppress(TimeoutError):
                 async with asyncio.timeout(sweep.seconds):
                     await stopping.wait()

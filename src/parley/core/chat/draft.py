@@ -37,6 +37,11 @@ class Draft:
         self._delayed = asyncio.Event()
 
     @property
+    def characters(self) -> int:
+        """The number of characters that were added so far."""
+        return self._characters_sent + self._characters_unsent
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """Everything that was added so far. Its cost grows with its length, so it is for the end."""
         return join_parts((*self._sent, *self._unsent))
@@ -48,7 +53,7 @@ class Draft:
     async def add(self, kind: PartKind, text: str) -> None:
         """Append `text` and send it, unless a chunk was sent a moment ago: then `send_delayed` does."""
         text = make_storable(text)
-        room = LARGEST_REPLY_CHARACTERS - self._characters_sent - self._characters_unsent
+        room = LARGEST_REPLY_CHARACTERS - self.characters
         if len(text) > room:
             self.too_long = True
             text = text[:room]

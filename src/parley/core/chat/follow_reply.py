@@ -40,34 +40,38 @@ async def follow_reply(
 
     ReplyEnded is missing if the room was deleted, the stream is closed, or `may_read`, which is asked every
     PERMISSION_SECONDS, returns False. After `keep_alive_seconds` without an event there is a KeepAlive, whatever the
-    stream delivered meanwhile, and the database is read again. No unit of work is open between events. Raises
-    MessageNotFound, NotAReply or TooManyRequests before the first event.
+    stream delivered meanwhile, and the database is read again. While the stream is interrupted, the database is read
+    every POLL_SECONDS and its draft is sent. No unit of work is open between events. Raises MessageNotFound, NotAReply
+    or TooManyRequests before the first event.
     """
     async with chat.readers.reading(reply_id), chat.stream.follow(reply_id) as chunks:
         # Read after subscribing, so that no end can be missed in between.
-        found = await read_message(chat, account_id=account_id, room_id=room_id, message_id=reply_id)
-        if found.role is not Role.ASSISTANT:
-            raise NotAReply
+        found = await _read_reply(chat, account_id, room_id, reply_id)
         yield Snapshot(found)
         message: Message | None = found
         position = _start_position(after, found)
-        silence = _Timer(keep_alive_seconds)
-        arrivals = _Arrivals(chunks, silence, may_read)
+        # A draft is sent at once, as the stream may have lost it.
+        silence, unread = _Timer(keep_alive_seconds), _Timer(0.0 if found.parts else keep_alive_seconds)
+        arrivals = _Arrivals(chat, chunks, (silence, unread), may_read)
         while message is not None and not message.status.ended:
             received = await arrivals.take()
             if received is StreamEnd.CLOSED:
                 return
-            for event in _new_events(received, position):
+            if events := list(_new_events(received, position)):
+                unread.start()
+            if unread.left <= 0 or received is StreamEnd.ENDED:
+                message, answered = await _read_or_keep(chat, account_id, message)
+                events = list(_stored_events(message, position))
+                # While the database does not answer, an announced end is looked for again soon.
+                unanswered = POLL_SECONDS if received is StreamEnd.ENDED else None
+                unread.start(keep_alive_seconds if answered else unanswered)
+            for event in events:
                 position = event.id
                 yield event
                 silence.start()
-            if silent := silence.left <= 0:
+            if silence.left <= 0:
                 yield KeepAlive()
-            if silent or received is StreamEnd.ENDED:
-                message, answered = await _read_or_keep(chat, account_id, message)
-                # While the database does not answer, an announced end is looked for again soon.
-                unanswered = POLL_SECONDS if received is StreamEnd.ENDED else None
-                silence.start(keep_alive_seconds if answered else unanswered)
+                silence.start()
     for last_event in _last_events(message, position):
         yield last_event
 
@@ -112,9 +116,17 @@ class _Timer:
 class _Arrivals:
     """What a subscription delivers to one reader, for as long as `may_read`."""
 
-    def __init__(self, chunks: StreamSubscription, silence: _Timer, may_read: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        chat: ChatPorts,
+        chunks: StreamSubscription,
+        timers: tuple[_Timer, _Timer],
+        may_read: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """`timers` end a wait: that until a KeepAlive, and that until the database is read."""
+        self._stream = chat.stream
         self._chunks = chunks
-        self._silence = silence
+        self._silence, self._unread = timers
         self._may_read = may_read
         self._permission = _Timer(PERMISSION_SECONDS)
         self._following: Chunk | StreamEnd | None = None
@@ -126,11 +138,22 @@ class _Arrivals:
                 return StreamEnd.CLOSED
             self._permission.start()
         received, self._following = self._following, None
+        if self._stream.interrupted and self._unread.left > POLL_SECONDS:
+            self._unread.start(POLL_SECONDS)
         if received is None:
-            received = await self._chunks.receive(within=min(self._silence.left, self._permission.left))
+            wait = min(self._silence.left, self._unread.left, self._permission.left)
+            received = await self._chunks.receive(within=wait)
         if isinstance(received, Chunk):
             received, self._following = await _merge_waiting(received, self._chunks)
         return received
+
+
+async def _read_reply(chat: ChatPorts, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message:
+    """Raises MessageNotFound, NotAReply."""
+    found = await read_message(chat, account_id=account_id, room_id=room_id, message_id=reply_id)
+    if found.role is not Role.ASSISTANT:
+        raise NotAReply
+    return found
 
 
 async def _read(chat: ChatPorts, account_id: UUID, room_id: UUID, reply_id: UUID) -> Message | None:
@@ -187,10 +210,19 @@ def _new_events(chunk: Chunk | StreamEnd | None, position: EventId) -> Iterator[
 
 def _last_events(message: Message | None, position: EventId) -> Iterator[ReplyEvent]:
     """The rest of an ended reply for a reader at `position`, and its end; nothing if it was deleted."""
-    if message is None:
-        return
+    if message is not None:
+        yield from _events_of(message, position)
+        yield ReplyEnded(end_of(message), message)
+
+
+def _stored_events(message: Message | None, position: EventId) -> Iterator[AttemptStarted | Delta]:
+    """What the draft of an unended reply adds for a reader at `position`."""
+    if message is not None and message.parts and not message.status.ended:
+        yield from _events_of(message, position)
+
+
+def _events_of(message: Message, position: EventId) -> Iterator[AttemptStarted | Delta]:
     for chunk in (Chunk(message.attempt, 0, ""), *split_into_chunks(message.attempt, message.parts)):
         for event in _new_events(chunk, position):
             position = event.id
             yield event
-    yield ReplyEnded(end_of(message), message)

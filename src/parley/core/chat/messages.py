@@ -20,6 +20,7 @@ from parley.core.chat.model import (
     utc_day,
 )
 from parley.core.chat.parts import text_of
+from parley.core.chat.stored_draft import parts_for_readers
 from parley.core.chat.stores import Acceptance, ChatUnit
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
@@ -133,7 +134,7 @@ async def add_parts_so_far(chat: ChatPorts, message: Message, *, account_id: UUI
     """A reply that is being written, with what its readers have of it; any other message as it is."""
     if message.status.ended or message.attempt == 0:
         return message
-    parts = await chat.stream.parts_so_far(message.id)
+    parts = await parts_for_readers(chat, message)
     if parts:
         return replace(message, content=text_of(parts), parts=parts)
     # It may have ended since it was read, and its stream with it.

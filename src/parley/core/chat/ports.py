@@ -74,6 +74,10 @@ class StreamSubscription(Protocol):
 class ReplyStream(Protocol):
     """Carries the parts of replies to readers while they are written. What it loses is in the database at the end."""
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether chunks may not arrive now, so that the database should carry the parts meanwhile."""
+
     async def append(self, reply_id: UUID, chunk: Chunk) -> None:
         """Send a chunk to every reader; it is dropped unless its attempt and end come after those of the last one.
 

@@ -9,6 +9,7 @@ from parley.core.chat.follow_reply import wait_for_end
 from parley.core.chat.messages import read_message
 from parley.core.chat.model import Ending, Message, Role, Status
 from parley.core.chat.parts import text_of
+from parley.core.chat.stored_draft import parts_for_readers
 
 # How long a worker has to react to a stop signal before the request is answered without it.
 PATIENCE_SECONDS = 2.0
@@ -25,7 +26,7 @@ async def stop_reply(chat: ChatPorts, *, account_id: UUID, room_id: UUID, reply_
         raise NotAReply
     if message.status.ended:
         return message
-    parts = await chat.stream.parts_so_far(reply_id)
+    parts = await parts_for_readers(chat, message)
     ending = Ending(Status.STOPPED, text_of(parts), chat.now(), parts=parts)
     if not await end_unclaimed_reply(chat, reply_id, ending):
         await chat.stop_signals.send(reply_id)

@@ -18,6 +18,7 @@ from parley.core.chat.model import (
     RoomCursor,
     TokenUsage,
 )
+from parley.core.chat.parts import Part
 from parley.core.chat.search_store import SearchIndex
 from parley.core.ports import Leases
 
@@ -115,10 +116,16 @@ class Replies(Protocol):
     """
 
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
-        """Lease a claimable reply and increment its attempt, in one statement. None if it is not claimable."""
+        """Lease a claimable reply and increment its attempt, in one statement. None if it is not claimable.
+
+        A draft of an earlier attempt is removed, unless a stop was requested: then it is the reply's text.
+        """
 
     async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
         """Renew the leases of all `claims`, of which no two are equal; the results are in their order."""
+
+    async def store_draft(self, claim: Claim, parts: tuple[Part, ...]) -> bool:
+        """Store what the attempt has written so far; the next claim removes it. False as for `end`."""
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Write parts, status, usage and the claim's model, count the tokens, and uncount a failed reply's message.

@@ -22,6 +22,7 @@ from parley.core.chat.leases import keep_lease, repeat_while_unavailable
 from parley.core.chat.model import Claim, Ending, FinishReason, Lease, ReplyError, Status, TokenUsage
 from parley.core.chat.parts import Part, PartKind, text_of
 from parley.core.chat.retries import Retry, after_failure
+from parley.core.chat.stored_draft import parts_for_readers, store_while_interrupted
 from parley.core.tasks import cancel_and_wait, finish
 from parley.core.text import is_readable
 
@@ -127,19 +128,26 @@ class _Attempt:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
-            return self._stopped(await chat.stream.parts_so_far(claim.reply_id))
+            return self._stopped(await self._parts_of_earlier_attempt())
         await self.draft.begin()
         asking = asyncio.create_task(self._ask(history))
         leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal))
         sending = asyncio.create_task(self.draft.send_delayed())
+        storing = asyncio.create_task(store_while_interrupted(chat, claim, self.draft))
         try:
             await asyncio.wait({asking, leasing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await cancel_and_wait(asking, leasing, sending)
+            await cancel_and_wait(asking, leasing, sending, storing)
         if not asking.cancelled():
             return self._outcome(asking)
         stopped = leasing.result() is Lease.STOP_REQUESTED
         return self._stopped(self.draft.parts) if stopped else None
+
+    async def _parts_of_earlier_attempt(self) -> tuple[Part, ...]:
+        claim = self.claim
+        async with self.chat.uow(read_only=True) as unit:
+            message = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id)
+        return () if message is None else await parts_for_readers(self.chat, message)
 
     async def _ask(self, history: History) -> Finished:
         """Read the model's answer into the draft. Raises ModelFailed."""

@@ -45,7 +45,7 @@ async def run_until_one_ends(*steps: Coroutine[Any, Any, None]) -> None:
 
 
 async def repeat_with_backoff(client: RedisClient, step: Callable[[], Awaitable[None]]) -> None:
-    """Run `step` again and again. Errors are logged and delay the next run, longer after each failure in a row."""
+    """Run `step` again and again. Errors are recorded and delay the next run, longer after each failure in a row."""
     clock = asyncio.get_running_loop().time
     failures = 0
     while True:
@@ -55,7 +55,9 @@ async def repeat_with_backoff(client: RedisClient, step: Callable[[], Awaitable[
         except RedisError as error:
             client.record_failure(error)
         except Exception:
-            log.exception("redis_task_crashed")
+            # Once in a row of failures: a step that always crashes runs every second.
+            if failures == 0:
+                log.exception("redis_task_crashed")
         else:
             failures = 0
             continue

@@ -4,24 +4,19 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import structlog
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from parley.adapters.redis.client.batches import CommandBatches
+from parley.adapters.redis.client.faults import fault_of
+from parley.adapters.redis.client.outage import RedisOutage
 from parley.core.errors import Unavailable
-
-log = structlog.get_logger("parley.redis")
 
 MAX_CONNECTIONS = 16
 # Redis answers in well under a millisecond; the rest is for a machine, or an event loop, that is busy.
 ANSWER_SECONDS = 2.0
-
-UNREACHABLE = (RedisConnectionError, RedisTimeoutError)
 
 
 class RedisClient:
@@ -30,10 +25,18 @@ class RedisClient:
     Never repeats a command by itself: a lost answer does not mean that the command was lost.
     """
 
-    def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "",
+        outage: RedisOutage | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         """`url` is redis://, rediss:// or unix://; raises ValueError for any other.
 
-        A command may wait up to `answer_seconds` three times: in its batch, for a connection, and for the answer.
+        `prefix` begins the name of every key and channel, so that several deployments can share a Redis. A command may
+        wait up to `answer_seconds` three times: in its batch, for a connection, and for the answer.
         """
         self._pool = BlockingConnectionPool.from_url(
             url,
@@ -45,8 +48,13 @@ class RedisClient:
             protocol=2,
         )
         self.commands: Redis = Redis(connection_pool=self._pool)
+        self.outage = outage or RedisOutage()
+        self._prefix = prefix
         self._batches = CommandBatches(self.commands)
-        self._reachable = True
+
+    def name(self, name: str) -> str:
+        """The name of a key or channel as this deployment has it."""
+        return self._prefix + name
 
     @contextmanager
     def required(self) -> Iterator[None]:
@@ -56,31 +64,18 @@ class RedisClient:
         except RedisError as error:
             self.record_failure(error)
             raise Unavailable from error
-        self.record_success()
 
     @contextmanager
     def best_effort(self) -> Iterator[None]:
-        """For a block that can do without Redis: a RedisError is logged and ends the block early."""
+        """For a block that can do without Redis: a RedisError is recorded and ends the block early."""
         try:
             yield
         except RedisError as error:
             self.record_failure(error)
-        else:
-            self.record_success()
 
     def record_failure(self, error: RedisError) -> None:
-        """Log the error, but an outage only once, however many commands fail in it."""
-        if not isinstance(error, UNREACHABLE):
-            # The first word is Redis' error code; the rest may quote user data.
-            log.error("redis_refused", code=str(error).split(" ", 1)[0])
-        elif self._reachable:
-            self._reachable = False
-            log.warning("redis_unreachable", error=str(error))
-
-    def record_success(self) -> None:
-        if not self._reachable:
-            self._reachable = True
-            log.info("redis_reachable_again")
+        """Count the error as a part of an outage, which it may begin."""
+        self.outage.failed(fault_of(error))
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection, None]:
@@ -96,14 +91,6 @@ class RedisClient:
     async def execute(self, *command: str | bytes | int) -> Any:
         """Send one command, in a batch with commands of other callers, and return its answer. Raises RedisError."""
         return await self._batches.execute(*command)
-
-    async def answers(self) -> bool:
-        """Whether Redis answers now."""
-        try:
-            await self.commands.ping()
-        except RedisError:
-            return False
-        return True
 
     async def close(self) -> None:
         await self._batches.close()

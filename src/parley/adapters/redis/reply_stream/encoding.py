@@ -55,19 +55,20 @@ Entries = Iterable[tuple[bytes, Mapping[bytes, bytes]]]
 
 
 def key_of(reply_id: UUID) -> str:
+    """The name of a reply's stream and of its channel, which the client's prefix precedes."""
     return f"parley:reply:{reply_id}"
 
 
-def chunk_item(reply_id: UUID, chunk: Chunk) -> SendItem:
+def chunk_item(key: str, chunk: Chunk) -> SendItem:
     # Replaces half surrogate pairs, which UTF-8 cannot encode. Text rather than bytes, since Redis unpacks no bytes.
     text = chunk.text.encode("utf-8", "replace").decode()
     if chunk.kind is PartKind.TEXT:
-        return key_of(reply_id), (chunk.attempt, chunk.end, chunk.start, text)
-    return key_of(reply_id), (chunk.attempt, chunk.end, chunk.start, text, chunk.kind.value)
+        return key, (chunk.attempt, chunk.end, chunk.start, text)
+    return key, (chunk.attempt, chunk.end, chunk.start, text, chunk.kind.value)
 
 
-def end_item(reply_id: UUID) -> SendItem:
-    return key_of(reply_id), ()
+def end_item(key: str) -> SendItem:
+    return key, ()
 
 
 def send_command(items: Iterable[SendItem]) -> list[str | bytes | int]:

@@ -61,7 +61,6 @@ class SendBuffer:
             refusals: list[ResponseError] = await commands.execute_command(*send_command(batch))
         except ResponseError as error:
             refusals = [error]
-        self._client.record_success()
         for refusal in refusals:
             # Redis would refuse it again: the item is lost.
             self._client.record_failure(refusal)

@@ -44,6 +44,10 @@ class RedisReplyStream:
         """The number of chunks and ends that are not in Redis yet."""
         return self._send_buffer.waiting
 
+    @property
+    def interrupted(self) -> bool:
+        return self._client.outage.lasts
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Waits at the end, up to BACKGROUND_WAIT_SECONDS, until everything appended is in Redis."""
@@ -57,10 +61,10 @@ class RedisReplyStream:
                 await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
 
     async def append(self, reply_id: UUID, chunk: Chunk) -> None:
-        self._send_buffer.put(chunk_item(reply_id, chunk))
+        self._send_buffer.put(chunk_item(self._key(reply_id), chunk))
 
     async def end(self, reply_id: UUID) -> None:
-        self._send_buffer.put(end_item(reply_id))
+        self._send_buffer.put(end_item(self._key(reply_id)))
 
     @asynccontextmanager
     async def follow(self, reply_id: UUID) -> AsyncGenerator[StreamSubscription, None]:
@@ -68,7 +72,7 @@ class RedisReplyStream:
         await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
         subscription = RedisSubscription(reply_id, request_backlog=self._request_backlog)
         self._subscriptions.add(subscription)
-        self._pubsub.subscribe(key_of(reply_id), subscription)
+        self._pubsub.subscribe(self._key(reply_id), subscription)
         try:
             if self._closed:
                 subscription.close()
@@ -78,7 +82,7 @@ class RedisReplyStream:
             yield subscription
         finally:
             # Without an await, since the reader may have been cancelled.
-            self._pubsub.unsubscribe(key_of(reply_id), subscription)
+            self._pubsub.unsubscribe(self._key(reply_id), subscription)
             self._subscriptions.discard(subscription)
             self._without_backlog.pop(subscription, None)
             subscription.release()
@@ -87,13 +91,16 @@ class RedisReplyStream:
         await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
         entries = None
         with self._client.best_effort():
-            entries = await self._client.commands.xrange(key_of(reply_id))
+            entries = await self._client.commands.xrange(self._key(reply_id))
         return join_chunks(read_entries(cast("Entries", entries or [])))
 
     def close(self) -> None:
         self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
+
+    def _key(self, reply_id: UUID) -> str:
+        return self._client.name(key_of(reply_id))
 
     def _request_backlog(self, subscription: RedisSubscription) -> None:
         self._without_backlog[subscription] = None
@@ -106,7 +113,7 @@ class RedisReplyStream:
         async with self._client.commands.pipeline(transaction=False) as pipeline:
             for subscription in subscriptions:
                 del self._without_backlog[subscription]
-                pipeline.xrange(key_of(subscription.reply_id))
+                pipeline.xrange(self._key(subscription.reply_id))
             try:
                 found = await pipeline.execute()
             except BaseException:

@@ -13,6 +13,7 @@ from parley.adapters.sql.engine.statements import Statement, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
+from parley.core.chat.parts import Part, text_of
 
 _earlier = messages.alias("earlier")
 # In the order of the partial index.
@@ -68,9 +69,13 @@ _CLAIM = Statement(
         status=literals(Status.GENERATING.value)[0],
         attempt=messages.c.attempt + 1,
         claimable_at=database_time("lease"),
+        # A draft of the attempt before, unless it is to be the text of a stopped reply.
+        content=case((messages.c.stop_requested, messages.c.content), else_=""),
+        parts=case((messages.c.stop_requested, messages.c.parts), else_=None),
     )
     .returning(*_claim_columns)
 )
+_STORE_DRAFT = Statement(update(messages).where(_held).values(**given("content", "parts")))
 _RENEW = Statement(
     update(messages).where(_held).values(claimable_at=database_time("lease")).returning(messages.c.stop_requested)
 )
@@ -190,6 +195,10 @@ class SqlReplies(SqlStore):
         stops = {(row[0], row[1]): row[2] for row in rows}
         held = {claim: (claim.reply_id, claim.attempt) for claim in claims}
         return {claim: stops[key] for claim, key in held.items() if key in stops}
+
+    async def store_draft(self, claim: Claim, parts: tuple[Part, ...]) -> bool:
+        values = {"content": text_of(parts), "parts": encode_parts(parts)}
+        return await self._transaction.execute(_STORE_DRAFT, **values, **_holder(claim)) == 1
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         values = _ending_values(ending) | {"asked_model": claim.model}

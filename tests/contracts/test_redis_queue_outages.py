@@ -1,0 +1,89 @@
+"""What becomes of ids that cannot be queued: a worker does the work itself, and every failure counts as one outage."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from structlog.testing import capture_logs
+
+from parley.adapters.memory.queue import MemoryQueue
+from parley.adapters.redis.broker import QUEUE, AtMostOnceBroker
+from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.queue import TaskiqQueue
+from parley.adapters.redis.reply_stream.encoding import key_of
+from parley.core.chat.model import Chunk
+from tests.contracts.chat_fixtures import new_id
+from tests.contracts.redis_fixtures import PATIENCE, becomes_true, own_redis, process, redis_client
+
+
+@asynccontextmanager
+async def queue_of(client: RedisClient, url: str, own: MemoryQueue | None = None) -> AsyncGenerator[TaskiqQueue, None]:
+    broker = AtMostOnceBroker(url, client)
+    await broker.startup()
+    yield TaskiqQueue(broker, "write_reply", instead=None if own is None else own.put, seconds=PATIENCE)
+    await broker.shutdown()
+
+
+async def queued(client: RedisClient) -> int:
+    found: int = await client.commands.xlen(QUEUE)
+    return found
+
+
+async def test_what_a_full_redis_refuses_is_done_by_the_worker_itself():
+    first, second = new_id(), new_id()
+    own = MemoryQueue()
+    with own_redis() as server:
+        async with redis_client(server.url) as client, queue_of(client, server.url, own) as queue:
+            await queue.put(new_id())
+            assert await queued(client) == 1
+            assert own.waiting == 0
+            server.ask("CONFIG SET maxmemory 1")
+            with capture_logs() as lines:
+                await queue.put(first)
+                server.ask("CONFIG SET maxmemory 0")
+                # The outage lasts until a probe has passed.
+                await queue.put(second)
+            assert await queued(client) == 1
+    assert [await own.take(), await own.take()] == [first, second]
+    assert [(line["event"], line["code"]) for line in lines] == [("redis_outage", "OOM")]
+
+
+async def test_without_work_of_its_own_a_process_goes_on_trying():
+    with own_redis() as server:
+        async with redis_client(server.url) as client, queue_of(client, server.url) as queue:
+            server.ask("CONFIG SET maxmemory 1")
+            await queue.put(new_id())
+            assert client.outage.lasts
+            server.ask("CONFIG SET maxmemory 0")
+            await queue.put(new_id())
+            assert await queued(client) == 1
+
+
+async def test_a_redis_that_was_emptied_is_no_outage_for_its_listeners():
+    with own_redis() as server:
+        async with redis_client(server.url) as client, queue_of(client, server.url) as queue:
+            broker = AtMostOnceBroker(server.url, client)
+            await broker.startup()
+            reply_id = new_id()
+            listening = asyncio.ensure_future(anext(broker.listen()))
+            await asyncio.sleep(0)
+            server.flush()
+            await queue.put(reply_id)
+            async with asyncio.timeout(PATIENCE):
+                message = broker.formatter.loads(await listening)
+            assert UUID(message.args[0]) == reply_id
+            assert not client.outage.lasts
+            await broker.shutdown()
+
+
+async def test_a_key_of_another_kind_is_named_by_its_code():
+    reply_id = new_id()
+    with own_redis() as server:
+        async with process(server.url) as made:
+            await made.client.commands.set(key_of(reply_id), "no stream")
+            with capture_logs() as lines:
+                await made.stream.append(reply_id, Chunk(1, 0, "Hello"))
+                await becomes_true(lambda: made.client.outage.lasts)
+    assert lines[0]["code"] == "WRONGTYPE"
+    assert "no stream" not in str(lines)
