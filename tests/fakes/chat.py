@@ -10,6 +10,7 @@ from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
     Allowance,
     Exchange,
+    Feedback,
     IdempotencyKey,
     Message,
     Room,
@@ -173,6 +174,12 @@ class FakeMessages:
         if message is None or message.room_id != room_id:
             return None
         return message if self._tables.rooms[room_id][0].account_id == account_id else None
+
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        message = await self.get(message_id, room_id, account_id)
+        if message is not None:
+            self._tables.messages[message_id] = replace(message, feedback=feedback)
+        return message is not None
 
     async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
         found = [self._tables.messages[message_id] for message_id in message_ids if message_id in self._tables.messages]

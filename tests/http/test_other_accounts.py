@@ -39,6 +39,8 @@ CALLS = [
     Call("GET", MESSAGE, "message_not_found"),
     Call("GET", f"{MESSAGE}/stream", "message_not_found"),
     Call("POST", f"{MESSAGE}/stop", "message_not_found"),
+    Call("PUT", f"{MESSAGE}/feedback", "message_not_found", {"rating": "up"}),
+    Call("DELETE", f"{MESSAGE}/feedback", "message_not_found"),
     Call("DELETE", "/auth/sessions/{session_id:uuid}", "session_not_found"),
 ]
 CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]

@@ -21,11 +21,11 @@ class MessageNotFound(DomainError):
 
 
 class NotAReply(DomainError):
-    """The message is a user's, which has no stream and cannot be stopped."""
+    """The message is a user's, which has no stream and can be neither stopped nor rated."""
 
     code = "not_a_reply"
     kind = Kind.NOT_FOUND
-    detail = "This message is not a reply of a model: only a reply can be streamed or stopped."
+    detail = "This message is not a reply of a model: only a reply can be streamed, stopped or rated."
 
 
 class UnknownModel(InvalidInput):

@@ -183,6 +183,7 @@ async def _replay(
         finish_reason=None,
         usage=None,
         error=None,
+        feedback=None,
         completed_at=None,
         attempt=0,
     )

@@ -76,6 +76,19 @@ class TokenUsage:
                 object.__setattr__(self, name, None)
 
 
+class Rating(str, Enum):
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the account thinks of a reply."""
+
+    rating: Rating
+    comment: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyError:
     """Why a reply failed; both fields are shown to the account."""
@@ -106,6 +119,7 @@ class Message:
     attempt: int = 0
     parts: tuple[Part, ...] = ()
     finish_reason: FinishReason | None = None
+    feedback: Feedback | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))

@@ -11,6 +11,7 @@ from parley.core.chat.model import (
     Claim,
     Ending,
     Exchange,
+    Feedback,
     IdempotencyKey,
     Lease,
     Message,
@@ -88,6 +89,9 @@ class Messages(Protocol):
         """
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        """Write the feedback on the message; None removes it. False if the account has no such message."""
 
     async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
         """Those of the messages that the account has, by id."""

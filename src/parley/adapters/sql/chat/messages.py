@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, insert, or_, select, union_all
+from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, insert, or_, select, union_all, update
 
 from parley.adapters.sql.chat.parts import decode_parts
 from parley.adapters.sql.chat.replies import unfinished
@@ -13,7 +13,17 @@ from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Exchange, FinishReason, Message, ReplyError, Role, Status, TokenUsage
+from parley.core.chat.model import (
+    Exchange,
+    Feedback,
+    FinishReason,
+    Message,
+    Rating,
+    ReplyError,
+    Role,
+    Status,
+    TokenUsage,
+)
 
 # As `_message` takes them.
 _columns = (
@@ -36,6 +46,8 @@ _columns = (
     messages.c.attempt,
     messages.c.parts,
     messages.c.finish_reason,
+    messages.c.rating,
+    messages.c.rating_comment,
 )
 _in_room = messages.c.room_id == bindparam("room")
 _of_account = messages.c.account_id == bindparam("account", type_=Id)
@@ -44,6 +56,11 @@ _most: BindParameter[int] = bindparam("most")
 _GET = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
 _GET_ANYWHERE = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _of_account))
 _MANY = Statement(select(*_columns).where(messages.c.id == any_(bindparam("messages", type_=ARRAY(Id))), _of_account))
+_RATE = Statement(
+    update(messages)
+    .where(messages.c.id == bindparam("message"), _in_room, _of_account)
+    .values(rating=bindparam("given_rating"), rating_comment=bindparam("given_comment"))
+)
 _question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
 _EXCHANGE = Statement(
     select(*_columns)
@@ -108,6 +125,18 @@ class SqlMessages(SqlStore):
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
         return None if row is None else _message(row)
+
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        rating, comment = (None, None) if feedback is None else (feedback.rating.value, feedback.comment)
+        rated = await self._transaction.execute(
+            _RATE,
+            message=message_id,
+            room=room_id,
+            account=account_id,
+            given_rating=rating,
+            given_comment=comment,
+        )
+        return rated == 1
 
     async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
         if self._transaction.one_statement_suffices:
@@ -179,6 +208,8 @@ def _message(row: Any) -> Message:
         attempt,
         parts,
         finish_reason,
+        rating,
+        comment,
     ) = row
     return Message(
         id_,
@@ -196,4 +227,5 @@ def _message(row: Any) -> Message:
         attempt,
         decode_parts(content, parts),
         None if finish_reason is None else FinishReason(finish_reason),
+        None if rating is None else Feedback(Rating(rating), comment),
     )

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0008"
+REVISION = "0009"
 
 accounts = Table(
     "accounts",
@@ -228,6 +228,8 @@ messages = Table(
     Column("finish_reason", String(16)),
     Column("cached_input_tokens", Integer),
     Column("reasoning_tokens", Integer),
+    Column("rating", String(8)),
+    Column("rating_comment", Text),
     UniqueConstraint("room_id", "position"),
     # One for what is asked of an account, of a room and of all. Of several, PostgreSQL takes any while they are empty,
     # and may keep that plan when they are not.
