@@ -153,11 +153,12 @@ async def test_exchanges_are_messages_with_their_replies_in_any_status_newest_fi
 
     newest_first = exchanges[::-1]
     async with store.chat(read_only=True) as unit:
-        assert await unit.messages.exchanges(room.id, up_to=100, limit=100) == newest_first
-        assert await unit.messages.exchanges(room.id, up_to=100, limit=3) == newest_first[:3]
-        for position in range(16):
+        assert await unit.messages.exchanges(room.id, last=14, limit=100) == newest_first
+        assert await unit.messages.exchanges(room.id, last=14, limit=3) == newest_first[:3]
+        assert await unit.messages.exchanges(room.id, last=100, limit=3) == []
+        for position in range(15):
             before = [exchange for exchange in newest_first if exchange.position <= position]
-            assert await unit.messages.exchanges(room.id, up_to=position, limit=100) == before
+            assert await unit.messages.exchanges(room.id, last=position, limit=100) == before
 
 
 async def test_key_is_bound_to_its_first_reply(store):

@@ -117,7 +117,7 @@ async def test_messages_from_before_the_fourth_revision_have_one_part_or_none(ne
     async with opened(new_url()) as database:
         await moved(database, command.upgrade, "0003")
         await applied(database, fill_messages)
-        await moved(database, command.upgrade, "0004")
+        await moved(database, command.upgrade, "head")
         async with SqlChatUnitOfWork(database, basic_limit=1)(read_only=True) as unit:
             found = await unit.messages.page(ID, ID, before=None, limit=10)
 
@@ -152,9 +152,9 @@ async def test_messages_from_before_the_search_index_are_found_after_it(new_url)
         )
 
     async with opened(new_url()) as database:
-        await moved(database, command.upgrade, "0007")
+        await moved(database, command.upgrade, "0010")
         await applied(database, fill_messages)
-        await moved(database, command.upgrade, "0008")
+        await moved(database, command.upgrade, "0013")
         await applied(database, end)
         chat = store_over(database).chat_ports()
         indexed = [await index_waiting(chat) for _ in range(4)]

@@ -158,7 +158,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     ),
     "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages"}),
     "conversation": (
-        lambda unit: unit.messages.exchanges(ROOM, up_to=1_000, limit=50),
+        lambda unit: unit.messages.exchanges(ROOM, last=1_000, limit=50),
         {"uq_messages_room_id_position", "pk_messages"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),

@@ -54,7 +54,8 @@ class Tables:
     """Rows by their key.
 
     The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
-    end and when it was written; a room and its last position; a customer and when it was reconciled; a subscription,
+    end and when it was written; a room and its last position; the position of a head that was chosen, and the last
+    position then; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
     and end; an indexed text and its number.
     """
@@ -69,6 +70,7 @@ class Tables:
     refresh_tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
     revocations: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
+    shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from parley.adapters.http.billing.sandbox_pages import CheckoutPages, SandboxPag
 from parley.adapters.http.billing.subscriptions import SubscriptionController
 from parley.adapters.http.billing.usage import UsageController
 from parley.adapters.http.billing.webhook import WebhookController
+from parley.adapters.http.chat.branches import BranchController
 from parley.adapters.http.chat.feedback import FeedbackController
 from parley.adapters.http.chat.messages import MessageController
 from parley.adapters.http.chat.models import list_models
@@ -144,6 +145,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         RoomController,
         MessageController,
         FeedbackController,
+        BranchController,
         ReplyController,
         search_all,
         SubscriptionController,

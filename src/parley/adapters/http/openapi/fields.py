@@ -23,6 +23,8 @@ MESSAGE = {
     "status": "completed",
     "model": None,
     "reply_to": None,
+    "parent_id": None,
+    "siblings": {"index": 0, "count": 1, "ids": [MESSAGE_ID]},
     "finish_reason": None,
     "usage": None,
     "error": None,
@@ -38,6 +40,8 @@ PENDING_REPLY = MESSAGE | {
     "status": "pending",
     "model": MODEL,
     "reply_to": MESSAGE_ID,
+    "parent_id": MESSAGE_ID,
+    "siblings": {"index": 0, "count": 1, "ids": [REPLY_ID]},
     "completed_at": None,
 }
 REPLY = PENDING_REPLY | {

@@ -6,14 +6,23 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean, any_, bindparam, case, delete, insert, select, tuple_, update
 
+from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.engine.statements import Statement, given
-from parley.adapters.sql.engine.tables import Id, Moment, accounts, rooms
+from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Room, RoomCursor
 
 _names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at")
 _changeable = ("name", "model", "instructions")
-_columns = tuple(rooms.c[name] for name in _names)
+_own_columns = tuple(rooms.c[name] for name in _names)
+# As Room takes them.
+_columns = (
+    *_own_columns,
+    select(messages.c.id)
+    .where(messages.c.room_id == rooms.c.id, messages.c.position == head_position[rooms])
+    .correlate(rooms)
+    .scalar_subquery(),
+)
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
 # FOR SHARE waits for an erasure, which has locked the rooms that it knows and must not miss this one.
@@ -49,14 +58,22 @@ _SAVE = Statement(
     })
 )  # fmt: skip
 _DELETE = Statement(delete(rooms).where(*_this_room))
+_positions = bindparam("positions", type_=rooms.c.last_position.type)
 _RESERVE = Statement(
     update(rooms)
     .where(*_this_room)
     # Clocks of two machines may differ: activity never goes back.
     .values(
-        last_position=rooms.c.last_position + 2, active_at=case((rooms.c.active_at > _at, rooms.c.active_at), else_=_at)
+        last_position=rooms.c.last_position + _positions,
+        active_at=case((rooms.c.active_at > _at, rooms.c.active_at), else_=_at),
     )
-    .returning(*_columns, rooms.c.last_position)
+    .returning(*_own_columns, rooms.c.last_position)
+)
+_LOCK = Statement(select(rooms.c.id).where(*_this_room).with_for_update(key_share=True))
+_SHOW = Statement(
+    update(rooms)
+    .where(rooms.c.id == bindparam("room"))
+    .values(shown_position=bindparam("position"), shown_since=rooms.c.last_position)
 )
 
 
@@ -99,9 +116,19 @@ class SqlRooms(SqlStore):
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         return await self._transaction.execute(_DELETE, room=room_id, account=account_id) == 1
 
-    async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
-        row = await self._transaction.one_or_none(_RESERVE, room=room_id, account=account_id, at=at)
+    async def reserve(
+        self, room_id: UUID, account_id: UUID, *, at: datetime, positions: int = 2
+    ) -> tuple[Room, int] | None:
+        row = await self._transaction.one_or_none(
+            _RESERVE, room=room_id, account=account_id, at=at, positions=positions
+        )
         if row is None:
             return None
         *room, last_position = row
-        return Room(*room), last_position - 1
+        return Room(*room), last_position - positions + 1
+
+    async def lock(self, room_id: UUID, account_id: UUID) -> bool:
+        return await self._transaction.scalar(_LOCK, room=room_id, account=account_id) is not None
+
+    async def show(self, room_id: UUID, *, position: int) -> None:
+        await self._transaction.execute(_SHOW, room=room_id, position=position)

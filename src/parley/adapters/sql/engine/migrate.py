@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
 from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.parents import fill_parents
 from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from parley.adapters.sql.engine.statements import PerDatabase
 from parley.adapters.sql.engine.tables import REVISION, metadata
@@ -34,6 +36,8 @@ _TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LI
 
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
+# At this revision most messages get their parent, in batches; the next one gives it to the others.
+_BEFORE_PARENTS = "0009"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -74,7 +78,8 @@ async def has_current(database: Database) -> bool:
 async def migrate(database: Database) -> None:
     """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
-    Of several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
+    Each is a transaction of its own: one that locked several tables could deadlock with other processes' requests. Of
+    several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
     of a newer version or of another application, which stays as it is.
     """
     revision = await current_revision(database)
@@ -85,7 +90,11 @@ async def migrate(database: Database) -> None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
     try:
-        await run_step(database.url, _bring_up_to_date)
+        while revision is None or revision < REVISION:
+            if revision == _BEFORE_PARENTS:
+                await fill_parents(database)
+            await run_step(database.url, partial(_move_on, beyond=revision))
+            revision = await current_revision(database)
     except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
 
@@ -127,7 +136,8 @@ def require_fts5(compile_options: Sequence[str]) -> None:
         )
 
 
-def _bring_up_to_date(connection: Connection) -> None:
+def _move_on(connection: Connection, *, beyond: str | None) -> None:
+    """One revision, or all of them in an empty database. Nothing if the database is at another one than `beyond`."""
     if connection.dialect.name == "sqlite":
         require_fts5(connection.execute(text("PRAGMA compile_options")).scalars().all())
     if connection.dialect.name == "postgresql":
@@ -135,17 +145,19 @@ def _bring_up_to_date(connection: Connection) -> None:
     # Read again under the lock: another process may have migrated meanwhile.
     tables = set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
     versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
-    match revision_of(tables, versions):
-        case None:
-            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these
-            # tables with those that the migrations make. Tables of the same names in another schema of the search path
-            # do not count, so SQLAlchemy must not look for them.
-            metadata.create_all(connection, checkfirst=False)
-            if VERSION_TABLE not in tables:
-                version_table.create(connection, checkfirst=False)
-            connection.execute(version_table.insert().values(version_num=REVISION))
-        case revision if revision != REVISION:
-            _upgrade(connection)
+    revision = revision_of(tables, versions)
+    if revision != beyond:
+        return
+    if revision is not None:
+        _upgrade(connection)
+        return
+    # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these tables with
+    # those that the migrations make. Tables of the same names in another schema of the search path do not count, so
+    # SQLAlchemy must not look for them.
+    metadata.create_all(connection, checkfirst=False)
+    if VERSION_TABLE not in tables:
+        version_table.create(connection, checkfirst=False)
+    connection.execute(version_table.insert().values(version_num=REVISION))
 
 
 def _upgrade(connection: Connection) -> None:
@@ -154,4 +166,4 @@ def _upgrade(connection: Connection) -> None:
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(migrations_folder()))
-    command.upgrade(config, "head")
+    command.upgrade(config, "+1")

@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -13,10 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
-    Text,
     UniqueConstraint,
-    false,
-    text,
 )
 
 from parley.adapters.sql.engine.billing_tables import (
@@ -26,6 +22,7 @@ from parley.adapters.sql.engine.billing_tables import (
     sandbox_objects,
     subscriptions,
 )
+from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
@@ -45,15 +42,18 @@ __all__ = [
     "customers",
     "events",
     "guess_failures",
+    "idempotency_keys",
     "known_devices",
+    "messages",
     "messages_to_owners",
     "metadata",
+    "rooms",
     "sandbox_objects",
     "subscriptions",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0009"
+REVISION = "0014"
 
 accounts = Table(
     "accounts",
@@ -177,80 +177,4 @@ usage_days = Table(
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("account_id", "day"),
-)
-
-rooms = Table(
-    "rooms",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("model", String(200)),
-    Column("instructions", Text),
-    Column("created_at", Moment, nullable=False),
-    Column("active_at", Moment, nullable=False),
-    Column("last_position", Integer, nullable=False, server_default="0"),
-    Index("ix_rooms_latest", "account_id", "active_at", "id"),
-)
-
-_unfinished = text("status IN ('pending', 'generating')")
-
-# The columns from `attempt` on are the running state of a reply and empty in a user's message. `account_id` repeats
-# the room's, for counting without a join; the room's cascade is enough to erase.
-messages = Table(
-    "messages",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
-    Column("account_id", Id, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("content", Text, nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("model", String(200)),
-    Column("reply_to", Id),
-    Column("input_tokens", Integer),
-    Column("output_tokens", Integer),
-    Column("error_code", String(64)),
-    Column("error_detail", String(500)),
-    Column("created_at", Moment, nullable=False),
-    Column("completed_at", Moment),
-    Column("attempt", Integer, nullable=False, server_default="0"),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("releases", Integer, nullable=False, server_default="0"),
-    Column("charged_on", Date),
-    Column("stop_requested", Boolean, nullable=False, server_default=false()),
-    # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.
-    Column("claimable_at", Moment),
-    Column("queued_at", Moment),
-    # See adapters/sql/chat/parts.py. Null: the content is the only part.
-    Column("parts", Text),
-    Column("finish_reason", String(16)),
-    Column("cached_input_tokens", Integer),
-    Column("reasoning_tokens", Integer),
-    Column("rating", String(8)),
-    Column("rating_comment", Text),
-    UniqueConstraint("room_id", "position"),
-    # One for what is asked of an account, of a room and of all. Of several, PostgreSQL takes any while they are empty,
-    # and may keep that plan when they are not.
-    Index(
-        "ix_messages_unfinished",
-        "account_id",
-        "room_id",
-        "position",
-        sqlite_where=_unfinished,
-        postgresql_where=_unfinished,
-    ),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
-    Column("key", String(255), nullable=False),
-    Column("fingerprint", LargeBinary(32), nullable=False),
-    Column("reply_id", Id, nullable=False),
-    Column("used_at", Moment, nullable=False),
-    PrimaryKeyConstraint("room_id", "key"),
-    Index(None, "used_at"),
 )
