@@ -1,7 +1,5 @@
 """The broker for workers, `taskiq worker parley.worker:broker`, with settings from the environment."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,13 +10,12 @@ from parley.settings import SettingsError, read_settings
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
 
-    from parley.bootstrap import Parley
-
 
 def worker_broker() -> "AsyncBroker":
     """Raises SettingsError without Redis."""
     from parley.adapters.worker.taskiq_worker import serve  # noqa: PLC0415  imported inside tuned_garbage_collection
     from parley.bootstrap import bootstrap  # noqa: PLC0415
+    from parley.bootstrap.processes import worker_process  # noqa: PLC0415
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
     settings = read_settings()
@@ -26,18 +23,8 @@ def worker_broker() -> "AsyncBroker":
     parley = bootstrap(settings, is_worker=True)
     if parley.transport.broker is None:
         raise SettingsError("REDIS_URL: is not set; without Redis the worker runs inside «parley run».")
-    serve(parley.transport.broker, parley.tasks, background=partial(_background, parley))
+    serve(parley.transport.broker, parley.tasks, background=partial(worker_process, parley))
     return parley.transport.broker
-
-
-@asynccontextmanager
-async def _background(parley: "Parley") -> AsyncGenerator[None, None]:
-    """`worker_process`; a database that parley cannot use ends the process with one line."""
-    from parley.bootstrap.processes import worker_process  # noqa: PLC0415  loaded by now
-
-    with exit_on_settings_error():
-        async with worker_process(parley):
-            yield
 
 
 with exit_on_settings_error(), tuned_garbage_collection():

@@ -177,7 +177,11 @@ def _copy(image: Image, words: list[str], where: Path) -> None:
     if sources[0].startswith("--from="):
         into = Path(image.inside(target))
         into.parent.mkdir(parents=True, exist_ok=True)
-        (image.folder / sources[0].partition("=")[2] / sources[1].lstrip("/")).rename(into)
+        built = image.folder / sources[0].partition("=")[2] / sources[1].lstrip("/")
+        if into.exists():
+            shutil.copytree(built, into, symlinks=True, dirs_exist_ok=True)
+        else:
+            built.rename(into)
         return
     for source in sources:
         if (REPOSITORY / source).is_dir():

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.container.composed import compose, composed, make_secrets
-from tests.container.image import REPOSITORY, STRAY, Image
+from tests.container.image import REPOSITORY, STRAY, Image, stages
 from tests.e2e.events import Reader
 from tests.e2e.process import answers, ended, free_port, new_room, say, sign_in
 
@@ -91,6 +91,23 @@ async def test_a_volume_of_another_user_is_refused_in_one_line(image: Image) -> 
         image.volume.chmod(0o755)
     assert (code, len(said.splitlines())) == (2, 1)
     assert said.startswith("parley: ")
+
+
+def test_dependencies_are_installed_before_the_product_is_copied() -> None:
+    build, final = stages()
+    steps = [value for keyword, value in build.steps if keyword in {"COPY", "RUN"}]
+    [dependencies] = [number for number, value in enumerate(steps) if "--requirement" in value]
+    assert steps[:dependencies] == ["constraints.txt pyproject.toml ./"]
+    assert [value for keyword, value in final.steps if keyword == "COPY"] == [
+        "--from=build /opt/parley /opt/parley",
+        "--from=build /opt/product /opt/parley",
+    ]
+
+
+def test_every_service_of_compose_has_limits() -> None:
+    for name, service in compose()["services"].items():
+        assert {"mem_limit", "pids_limit"} <= service.keys(), name
+        assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
 
 
 def test_the_secrets_of_compose_are_made_by_the_documented_command(tmp_path: Path) -> None:

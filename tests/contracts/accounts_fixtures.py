@@ -3,7 +3,6 @@
 Leases use the store's own clock, so tests use leases and delays of 0 seconds instead of waiting.
 """
 
-import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ import pytest
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.core.accounts.model import Account, Identity, IdentityKind, OpenedBy, RefreshToken, Session
 from parley.core.accounts.stores import AccountsUnit, AccountsUnitOfWork
-from tests.contracts.databases import EVERY
+from tests.contracts.databases import EVERY, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.database import FakeDatabase
 
@@ -27,12 +26,6 @@ SECOND = timedelta(seconds=1)
 NOBODY = UUID(int=0)
 
 _Result = TypeVar("_Result")
-_numbers = itertools.count(1)
-
-
-def new_id() -> UUID:
-    """Greater than every id before."""
-    return UUID(int=next(_numbers))
 
 
 async def do(uow: AccountsUnitOfWork, step: Callable[[AccountsUnit], Awaitable[_Result]]) -> _Result:

@@ -21,7 +21,7 @@ from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
-from tests.contracts.databases import EVERY, SQL
+from tests.contracts.databases import EVERY, SQL, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.database import FakeDatabase
@@ -34,11 +34,6 @@ LONG = 3_600.0
 
 _Result = TypeVar("_Result")
 _numbers = itertools.count(1)
-
-
-def new_id() -> UUID:
-    """Ids in ascending order."""
-    return UUID(int=next(_numbers))
 
 
 @dataclass(frozen=True)

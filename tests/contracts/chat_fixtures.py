@@ -3,7 +3,6 @@
 Leases are timed by the store's own clock: a lease or delay of 0 seconds has expired at once.
 """
 
-import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -40,7 +39,7 @@ from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnit, ChatUnitOfWork
-from tests.contracts.databases import EVERY
+from tests.contracts.databases import EVERY, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
@@ -61,11 +60,6 @@ MANY = 1_000
 COMPLETED = Ending(Status.COMPLETED, "An answer", NOW)
 
 _Result = TypeVar("_Result")
-_numbers = itertools.count(1)
-
-
-def new_id() -> UUID:
-    return UUID(int=next(_numbers))
 
 
 @dataclass(frozen=True)

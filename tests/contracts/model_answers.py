@@ -22,7 +22,7 @@ End = FinishReason | tuple[type, str]
 
 
 class Kind(NamedTuple):
-    """A kind of answer: its bytes, and what is heard of it."""
+    """A kind of answer: its bytes, and what the adapter makes of them."""
 
     sent: Callable[[Format], bytes]
     end: End = STOP
@@ -132,6 +132,8 @@ COMMON = {
     "a deep event": Kind(around(DEEP)),
     # Errors with status 200
     "an error object": Kind(after_hello('{"error": {"message": "x"}}'), INTERRUPTED),
+    "a filter's error half way": Kind(after_hello('{"error": {"code": "content_filter", "message": "x"}}'), BLOCKED),
+    "a filter's error in one word": Kind(after_hello('{"error": "content_filter"}'), BLOCKED),
     "an error with text": Kind(after_hello('{"error": {"message": "x"}, "choices": [{"delta": {}}]}'), INTERRUPTED),
     "an error in a list": Kind(after_hello('[{"error": {"code": 503, "message": "x"}}]'), INTERRUPTED),
     "an error that is a text": Kind(after_hello('{"error": "overloaded"}'), INTERRUPTED),

@@ -28,8 +28,8 @@ class Subject:
         conversation = Conversation(instructions, (*earlier, Turn(Role.USER, prompt)))
         return self.adapter.reply(self.model, conversation)
 
-    async def answer(self, prompt: str) -> "Heard":
-        return await listen(self.ask(prompt))
+    async def answer(self, prompt: str) -> "Received":
+        return await read_reply(self.ask(prompt))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Vendor(Subject):
-    """An adapter that speaks to `server`. `assistant` is the wire's name of that role."""
+    """An adapter that uses `server`. `assistant` is the format's name of that role."""
 
     server: ModelServer
     label: str
@@ -55,26 +55,26 @@ class Vendor(Subject):
 
 
 @dataclass
-class Heard:
-    """What came of one reply until it ended, and how it did."""
+class Received:
+    """The events of one reply, and the error that ended it, if one did."""
 
     events: list[ModelEvent] = field(default_factory=list)
     error: ModelFailed | None = None
 
     @property
-    def pieces(self) -> list[str]:
+    def texts(self) -> list[str]:
         return [event.text for event in self.events if isinstance(event, Text)]
 
     @property
     def text(self) -> str:
-        return "".join(self.pieces)
+        return "".join(self.texts)
 
     @property
     def reasoning(self) -> str:
         return "".join(event.text for event in self.events if isinstance(event, Reasoning))
 
     @property
-    def life(self) -> int:
+    def signs_of_life(self) -> int:
         return self.events.count(SignOfLife())
 
     @property
@@ -83,23 +83,23 @@ class Heard:
         return last if isinstance(last, Finished) else None
 
     @property
-    def fault(self) -> tuple[type, str] | None:
+    def failure(self) -> tuple[type, str] | None:
         return (type(self.error), self.error.code) if self.error else None
 
 
-async def listen(reply: AsyncGenerator[ModelEvent, None]) -> Heard:
-    """Read a reply to its end. Nothing follows Finished and no text is empty; a failure is recorded with what came."""
-    heard = Heard()
+async def read_reply(reply: AsyncGenerator[ModelEvent, None]) -> Received:
+    """Read a reply to its end. Nothing follows Finished and no text is empty; a failure is recorded."""
+    received = Received()
     try:
         async with aclosing(reply):
             async for event in reply:
-                assert heard.finished is None
+                assert received.finished is None
                 assert not isinstance(event, Text | Reasoning) or event.text
-                heard.events.append(event)
+                received.events.append(event)
     except ModelFailed as error:
-        heard.error = error
-    assert (heard.finished is None) == (heard.error is not None)
-    return heard
+        received.error = error
+    assert (received.finished is None) == (received.error is not None)
+    return received
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from parley.adapters.models.gemini import GeminiModel
 from parley.adapters.models.openai_compatible import OpenAICompatibleModel
-from tests.contracts.model_fixtures import KEY, Heard, Subject
+from tests.contracts.model_fixtures import KEY, Received, Subject
 from tests.servers.raw_server import Answer, RawServer
 
 
@@ -97,24 +97,24 @@ GEMINI = Format(
 
 
 @dataclass
-class Speaker:
+class Connection:
     """An adapter and the server that answers it."""
 
     format: Format
     server: RawServer
     subject: Subject
 
-    async def hear(self, *parts: bytes, end: bytes | None = b"0\r\n\r\n", **fields: Any) -> Heard:
+    async def receive(self, *parts: bytes, end: bytes | None = b"0\r\n\r\n", **fields: Any) -> Received:
         self.server.answers = [Answer(parts, end=end, **fields)]
         return await self.subject.answer("Speak!")
 
 
 @asynccontextmanager
-async def speaking(form: Format) -> AsyncIterator[Speaker]:
+async def connected(form: Format) -> AsyncIterator[Connection]:
     async with RawServer().running() as server:
         model = form.open(server.address)
         try:
-            yield Speaker(form, server, Subject(model, "any", ""))
+            yield Connection(form, server, Subject(model, "any", ""))
         finally:
             await model.close()
 

@@ -25,6 +25,7 @@ _ROOTS = (
     "challenges",
     "code_challenges",
     "deliveries",
+    "erased_usage",
     "guess_failures",
     "known_devices",
     "messages_to_owners",

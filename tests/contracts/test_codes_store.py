@@ -61,6 +61,16 @@ async def test_tries_return_the_mac_up_to_the_limit(uow):
     assert [await try_once(uow) for _ in range(7)] == [MAC] * 5 + [None] * 2
 
 
+async def test_undone_try_can_be_made_again(uow):
+    await put(uow, new_challenge())
+    for _ in range(5):
+        await try_once(uow)
+    await do(uow, lambda unit: unit.challenges.undo_try(ID))
+    await do(uow, lambda unit: unit.challenges.undo_try(OTHER))
+
+    assert [await try_once(uow), await try_once(uow)] == [MAC, None]
+
+
 async def test_try_of_a_missing_spent_or_expired_challenge_returns_none(uow):
     assert await try_once(uow) is None
     await put(uow, new_challenge())

@@ -134,6 +134,20 @@ async def test_device_is_known_to_its_identity_until_it_expires(uow):
         assert not await unit.devices.has(MIRA, b"other", now=NOW)
 
 
+async def test_device_is_renewed_while_it_is_valid(uow):
+    async def renew(identity: Identity, token: bytes, now: datetime) -> bool:
+        return await do(uow, lambda unit: unit.devices.renew(identity, token, now=now, until=NOW + 3 * SECOND))
+
+    await do(uow, lambda unit: unit.devices.add(MIRA, TOKEN, until=NOW + SECOND))
+
+    assert not await renew(RAVI, TOKEN, NOW)
+    assert not await renew(MIRA, b"other", NOW)
+    assert not await renew(MIRA, TOKEN, NOW + SECOND)
+    assert await renew(MIRA, TOKEN, NOW)
+    assert await renew(MIRA, TOKEN, NOW + 2 * SECOND)
+    assert await see(uow, lambda unit: unit.devices.has(MIRA, TOKEN, now=NOW + 2 * SECOND))
+
+
 async def test_devices_of_an_identity_and_expired_ones_are_forgotten(uow):
     tokens = [bytes([number]) * 32 for number in range(3)]
     for identity, token, until in zip((MIRA, RAVI, RAVI), tokens, (1, 1, 2), strict=True):

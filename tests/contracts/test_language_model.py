@@ -13,7 +13,7 @@ import pytest
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import ModelEvent, Text
 from parley.core.chat.model import FinishReason, Role, Turn
-from tests.contracts.model_fixtures import KEY, Heard, Subject, Vendor, gemini, listen, offline, openai
+from tests.contracts.model_fixtures import KEY, Received, Subject, Vendor, gemini, offline, openai, read_reply
 from tests.servers.model_server import WORDS_OF_THE_VENDOR
 
 VENDORS = [pytest.param(gemini, id="gemini"), pytest.param(openai, id="openai")]
@@ -42,33 +42,33 @@ async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
     ],
 )
 async def test_the_pieces_make_the_whole_text_and_one_finished_ends_it(subject: Subject, prompt: str) -> None:
-    heard = await subject.answer(prompt)
-    assert heard.fault is None
-    assert heard.text == subject.opening + prompt
-    assert all(heard.pieces)
-    assert heard.finished.reason is FinishReason.STOP
+    received = await subject.answer(prompt)
+    assert received.failure is None
+    assert received.text == subject.opening + prompt
+    assert all(received.texts)
+    assert received.finished.reason is FinishReason.STOP
 
 
 async def test_usage_counts_what_was_read_and_written(subject: Subject) -> None:
     earlier = (Turn(Role.USER, "one two"), Turn(Role.ASSISTANT, "three"))
-    heard = await listen(subject.ask("four five", *earlier, instructions="six"))
-    usage = heard.finished.usage
+    received = await read_reply(subject.ask("four five", *earlier, instructions="six"))
+    usage = received.finished.usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens) == (6, 4)
 
 
 async def test_a_long_answer_comes_in_several_pieces(subject: Subject) -> None:
-    assert len((await subject.answer("a b c d e f g h")).pieces) > 5
+    assert len((await subject.answer("a b c d e f g h")).texts) > 5
 
 
 async def test_parallel_replies_do_not_mix(subject: Subject) -> None:
     prompts = [f"{name} " * 50 for name in ("ant", "bee", "cat", "dog")]
     answers = await asyncio.gather(*map(subject.answer, prompts))
-    assert [heard.text for heard in answers] == [subject.opening + prompt for prompt in prompts]
+    assert [received.text for received in answers] == [subject.opening + prompt for prompt in prompts]
 
 
 async def test_a_reply_closed_early_leaves_the_next_one_alone(subject: Subject) -> None:
-    async with aclosing(subject.ask("never heard to the end " * 50)) as reply:
+    async with aclosing(subject.ask("never read to the end " * 50)) as reply:
         assert subject.opening.startswith(await _first_text(reply))
     assert (await subject.answer("the next")).text == subject.opening + "the next"
 
@@ -88,11 +88,11 @@ STATUSES = {
 async def test_an_error_status_is_reported_once_and_in_plain_words(
     vendor: Vendor, status: int, expected: type, code: str
 ) -> None:
-    heard = await vendor.answer(f"[[status {status}]] a secret")
-    assert heard.fault == (expected, code)
-    assert heard.error.detail == f"{vendor.label} answered with status {status}."
-    assert heard.error.__cause__ is not None
-    assert heard.pieces == []
+    received = await vendor.answer(f"[[status {status}]] a secret")
+    assert received.failure == (expected, code)
+    assert received.error.detail == f"{vendor.label} answered with status {status}."
+    assert received.error.__cause__ is not None
+    assert received.texts == []
     assert len(vendor.server.requests) == 1
 
 
@@ -107,23 +107,23 @@ async def test_an_error_status_is_reported_once_and_in_plain_words(
     ],
 )
 async def test_the_wait_a_vendor_asks_for_is_passed_on(vendor: Vendor, header: str, least: float, most: float) -> None:
-    heard = await vendor.answer(f"[[status 429 retry-after {header.replace(' ', '_')}]]")
-    assert heard.fault == (ModelUnavailable, "model_rate_limited")
-    assert least <= heard.error.retry_after <= most
+    received = await vendor.answer(f"[[status 429 retry-after {header.replace(' ', '_')}]]")
+    assert received.failure == (ModelUnavailable, "model_rate_limited")
+    assert least <= received.error.retry_after <= most
 
 
 @pytest.mark.parametrize("header", ["soon", "nan", "inf", "Wed,_99_Oct_2030_07:28:00_GMT"])
 async def test_a_wait_that_makes_no_sense_is_none(vendor: Vendor, header: str) -> None:
-    heard = await vendor.answer(f"[[status 429 retry-after {header}]]")
-    assert heard.fault == (ModelUnavailable, "model_rate_limited")
-    assert heard.error.retry_after is None
+    received = await vendor.answer(f"[[status 429 retry-after {header}]]")
+    assert received.failure == (ModelUnavailable, "model_rate_limited")
+    assert received.error.retry_after is None
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_a_wrong_key_is_refused(vendor: Callable[..., AbstractAsyncContextManager[Vendor]]) -> None:
     async with vendor(key="not-the-key") as opened:
-        heard = await opened.answer("Hello")
-    assert heard.fault == (ModelRefused, "model_rejected_key")
+        received = await opened.answer("Hello")
+    assert received.failure == (ModelRefused, "model_rejected_key")
 
 
 @pytest.mark.parametrize(
@@ -138,34 +138,34 @@ async def test_a_wrong_key_is_refused(vendor: Callable[..., AbstractAsyncContext
 async def test_what_came_before_a_failure_is_delivered(
     vendor: Vendor, directive: str, expected: type, code: str
 ) -> None:
-    heard = await vendor.answer(f"[[{directive}]] [[words 10]]")
-    assert heard.text == "word0 word1 word2 word3 word4 "
-    assert heard.fault == (expected, code)
-    assert WORDS_OF_THE_VENDOR not in heard.error.detail
+    received = await vendor.answer(f"[[{directive}]] [[words 10]]")
+    assert received.text == "word0 word1 word2 word3 word4 "
+    assert received.failure == (expected, code)
+    assert WORDS_OF_THE_VENDOR not in received.error.detail
 
 
 async def test_a_blocked_prompt_is_refused(vendor: Vendor) -> None:
-    heard = await vendor.answer("[[blocked]]")
-    assert heard.pieces == []
-    assert heard.fault == (ModelRefused, vendor.blocked_prompt)
+    received = await vendor.answer("[[blocked]]")
+    assert received.texts == []
+    assert received.failure == (ModelRefused, vendor.blocked_prompt)
 
 
 async def test_an_unreachable_vendor_is_unavailable(vendor: Vendor) -> None:
     await vendor.server.stop()
-    heard = await vendor.answer("Hello")
-    assert heard.fault == (ModelUnavailable, "model_unavailable")
+    received = await vendor.answer("Hello")
+    assert received.failure == (ModelUnavailable, "model_unavailable")
 
 
 async def test_an_error_whose_body_is_cut_is_unavailable(vendor: Vendor) -> None:
-    heard = await vendor.answer("[[status 503]] [[cut]]")
-    assert heard.fault == (ModelUnavailable, "model_unavailable")
+    received = await vendor.answer("[[status 503]] [[cut]]")
+    assert received.failure == (ModelUnavailable, "model_unavailable")
 
 
 async def test_a_failure_leaves_the_next_reply_alone(vendor: Vendor) -> None:
     prompt = "[[first 2 cut]] again"
     answers = [await vendor.answer(prompt) for _ in range(3)]
     cut = (ModelUnavailable, "model_unavailable")
-    assert [heard.fault for heard in answers] == [cut, cut, None]
+    assert [received.failure for received in answers] == [cut, cut, None]
     assert answers[-1].text == vendor.opening + prompt
 
 
@@ -182,27 +182,27 @@ async def test_a_failure_leaves_the_next_reply_alone(vendor: Vendor) -> None:
 async def test_an_answer_says_why_it_ended(
     vendor: Vendor, directive: str, text: str, reasoning: str, reason: FinishReason
 ) -> None:
-    heard = await vendor.answer(f"[[{directive}]] [[words 4]]")
-    assert (heard.text, heard.reasoning, heard.finished.reason) == (text, reasoning, reason)
+    received = await vendor.answer(f"[[{directive}]] [[words 4]]")
+    assert (received.text, received.reasoning, received.finished.reason) == (text, reasoning, reason)
 
 
-@pytest.mark.parametrize(("directive", "heard"), [("stall-first", ""), ("stall", "word0 word1 ")])
+@pytest.mark.parametrize(("directive", "received"), [("stall-first", ""), ("stall", "word0 word1 ")])
 async def test_a_stall_ends_with_the_callers_deadline_and_the_connection(
-    vendor: Vendor, directive: str, heard: str
+    vendor: Vendor, directive: str, received: str
 ) -> None:
-    heard_by_now = Heard()
+    received_so_far = Received()
 
     async def until_the_deadline() -> None:
         async with deadline, aclosing(vendor.ask(f"[[{directive}]] [[words 4]]")) as reply:
             async for event in reply:
-                heard_by_now.events.append(event)
+                received_so_far.events.append(event)
                 arrived.set()
 
     deadline = asyncio.timeout(None)
     arrived = asyncio.Event()
     reading = asyncio.create_task(until_the_deadline())
     await vendor.server.until(lambda: vendor.server.stalls == 1)
-    while heard_by_now.text != heard:
+    while received_so_far.text != received:
         arrived.clear()
         await arrived.wait()
     deadline.reschedule(asyncio.get_running_loop().time())
@@ -229,7 +229,7 @@ async def test_closing_a_reply_drops_the_connection(vendor: Vendor) -> None:
 @pytest.mark.parametrize("instructions", ["Be brief.", None])
 async def test_what_is_sent(vendor: Vendor, instructions: str | None) -> None:
     earlier = (Turn(Role.USER, "Hello"), Turn(Role.ASSISTANT, "Hi!"), Turn(Role.USER, "¿Qué tal?"))
-    await listen(vendor.ask("And\nnow?", *earlier, instructions=instructions))
+    await read_reply(vendor.ask("And\nnow?", *earlier, instructions=instructions))
     sent = vendor.understand(vendor.server.requests[0])
     assert sent.path == vendor.path
     assert sent.key == KEY
@@ -254,7 +254,7 @@ async def test_google_says_the_wait_and_the_wrong_key_in_the_body() -> None:
         limited = await vendor.answer("[[status 429 retry-delay 3.5s]]")
         wrong_key = await vendor.answer("[[status 400 reason API_KEY_INVALID]]")
     assert limited.error.retry_after == 3.5
-    assert wrong_key.fault == (ModelRefused, "model_rejected_key")
+    assert wrong_key.failure == (ModelRefused, "model_rejected_key")
 
 
 def test_no_sdk_is_imported_before_the_first_reply() -> None:

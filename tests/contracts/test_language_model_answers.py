@@ -7,7 +7,7 @@ import pytest
 
 from parley.core.chat.model import TokenUsage
 from tests.contracts.model_answers import COMMON, GEMINI_ONLY, HELLO, OPENAI_ONLY, RATE_LIMITED, Kind
-from tests.contracts.model_formats import GEMINI, OPENAI, Format, events, speaking
+from tests.contracts.model_formats import GEMINI, OPENAI, Format, connected, events
 
 CASES = [
     pytest.param(form, kind, id=f"{form.name}-{name}")
@@ -18,12 +18,12 @@ CASES = [
 
 @pytest.mark.parametrize(("form", "kind"), CASES)
 async def test_an_answer_of_every_kind(form: Format, kind: Kind) -> None:
-    async with speaking(form) as speaker:
-        heard = await speaker.hear(kind.sent(form))
-        assert (heard.text, heard.reasoning) == (kind.text, kind.reasoning)
-        assert (heard.fault or heard.finished.reason) == kind.end
+    async with connected(form) as connection:
+        received = await connection.receive(kind.sent(form))
+        assert (received.text, received.reasoning) == (kind.text, kind.reasoning)
+        assert (received.failure or received.finished.reason) == kind.end
         # Whatever came, the next answer is read.
-        assert (await speaker.hear(events(form.text("Next"), form.end(form.stopped)))).text == "Next"
+        assert (await connection.receive(events(form.text("Next"), form.end(form.stopped)))).text == "Next"
 
 
 FORMS = pytest.mark.parametrize("form", [OPENAI, GEMINI], ids=lambda form: form.name)
@@ -50,10 +50,10 @@ FORMS = pytest.mark.parametrize("form", [OPENAI, GEMINI], ids=lambda form: form.
 async def test_counts_that_can_be_believed_are_told(
     form: Format, counts: tuple[Any, ...], usage: TokenUsage | None
 ) -> None:
-    async with speaking(form) as speaker:
-        heard = await speaker.hear(events(form.text("Hello"), form.counts(*counts), form.end(form.stopped)))
-    assert heard.fault is None
-    assert heard.finished.usage == usage
+    async with connected(form) as connection:
+        received = await connection.receive(events(form.text("Hello"), form.counts(*counts), form.end(form.stopped)))
+    assert received.failure is None
+    assert received.finished.usage == usage
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,22 @@ async def test_counts_that_can_be_believed_are_told(
     ],
 )
 async def test_counts_are_found_where_servers_put_them(chunk: dict[str, Any], usage: tuple[int | None, ...]) -> None:
-    async with speaking(OPENAI) as speaker:
-        heard = await speaker.hear(events(HELLO, json.dumps(chunk), '{"usage": {}}', OPENAI.end("stop")))
-    assert heard.finished.usage == TokenUsage(*usage)
+    async with connected(OPENAI) as connection:
+        received = await connection.receive(events(HELLO, json.dumps(chunk), '{"usage": {}}', OPENAI.end("stop")))
+    assert received.finished.usage == TokenUsage(*usage)
 
 
 @FORMS
 @pytest.mark.parametrize("failing", ['{"error": {"code": 429}}', '{"error": {"code": 401}}', '{"error": "x"}', "{"])
 async def test_a_failed_answer_says_what_it_cost(form: Format, failing: str) -> None:
-    async with speaking(form) as speaker:
-        heard = await speaker.hear(events(form.text("Hello"), form.counts(3, 4), failing))
-    assert heard.error.usage == TokenUsage(3, 4)
+    async with connected(form) as connection:
+        received = await connection.receive(events(form.text("Hello"), form.counts(3, 4), failing))
+    assert received.error.usage == TokenUsage(3, 4)
 
 
 @FORMS
 async def test_the_wait_in_an_answer_is_passed_on(form: Format) -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}]
-    async with speaking(form) as speaker:
-        heard = await speaker.hear(events(json.dumps({"error": {"code": 429, "details": details}})))
-    assert (heard.fault, heard.error.retry_after) == (RATE_LIMITED, 7.5)
+    async with connected(form) as connection:
+        received = await connection.receive(events(json.dumps({"error": {"code": 429, "details": details}})))
+    assert (received.failure, received.error.retry_after) == (RATE_LIMITED, 7.5)

@@ -10,8 +10,8 @@ from parley.adapters.models.offline import THINK, OfflineModel
 from parley.core.chat.errors import ContextTooLong, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Finished, Reasoning, Text
 from parley.core.chat.model import Role, Turn
-from tests.contracts.model_fixtures import KEY, Heard, Subject, listen
-from tests.contracts.model_formats import GEMINI, OPENAI, Format, Speaker, events, speaking
+from tests.contracts.model_fixtures import KEY, Received, Subject, read_reply
+from tests.contracts.model_formats import GEMINI, OPENAI, Connection, Format, connected, events
 from tests.servers.raw_server import Answer
 
 FORMS = pytest.mark.parametrize("form", [OPENAI, GEMINI], ids=lambda form: form.name)
@@ -26,10 +26,10 @@ def hello(form: Format) -> Answer:
     return Answer([events(form.text("Hello"), form.end(form.stopped))])
 
 
-async def ask(speaker: Speaker, *answers: Answer, model: str = "any") -> Heard:
+async def ask(connection: Connection, *answers: Answer, model: str = "any") -> Received:
     """Ask with instructions; the server has these answers."""
-    speaker.server.answers = list(answers)
-    return await listen(Subject(speaker.subject.adapter, model, "").ask("Speak!", instructions="Be brief."))
+    connection.server.answers = list(answers)
+    return await read_reply(Subject(connection.subject.adapter, model, "").ask("Speak!", instructions="Be brief."))
 
 
 TOO_LONG = {
@@ -58,9 +58,9 @@ TOO_LONG = {
 @pytest.mark.parametrize("server", TOO_LONG)
 async def test_a_conversation_that_is_too_long_is_recognised(form: Format, server: str) -> None:
     status, error = TOO_LONG[server]
-    async with speaking(form) as speaker:
-        heard = await ask(speaker, Answer([json.dumps({"error": error}).encode()], status=status))
-    assert heard.fault == (ContextTooLong, "context_too_long")
+    async with connected(form) as connection:
+        received = await ask(connection, Answer([json.dumps({"error": error}).encode()], status=status))
+    assert received.failure == (ContextTooLong, "context_too_long")
 
 
 REFUSED_SYSTEM = [
@@ -73,22 +73,22 @@ REFUSED_SYSTEM = [
 @FORMS
 @pytest.mark.parametrize("message", REFUSED_SYSTEM)
 async def test_a_refused_system_role_is_remembered_for_that_model(form: Format, message: str) -> None:
-    async with speaking(form) as speaker:
+    async with connected(form) as connection:
         answers = [refusal(message), hello(form)]
-        first = await ask(speaker, *answers)
-        second = await ask(speaker, hello(form))
-        other = await ask(speaker, hello(form), model="another")
-        bodies = [request.body for request in speaker.server.requests]
-    assert [heard.text for heard in (first, second, other)] == ["Hello"] * 3
+        first = await ask(connection, *answers)
+        second = await ask(connection, hello(form))
+        other = await ask(connection, hello(form), model="another")
+        bodies = [request.body for request in connection.server.requests]
+    assert [received.text for received in (first, second, other)] == ["Hello"] * 3
     assert [form.instructions(body) for body in bodies] == ["Be brief.", None, None, "Be brief."]
     assert [form.first_turn(body) for body in bodies[1:3]] == ["Be brief.\n\nSpeak!"] * 2
 
 
 async def test_instructions_become_a_turn_before_one_of_the_model() -> None:
-    async with speaking(OPENAI) as speaker:
-        speaker.server.answers = [refusal(REFUSED_SYSTEM[0]), hello(OPENAI)]
-        await listen(speaker.subject.ask("Speak!", Turn(Role.ASSISTANT, "Hi!"), instructions="Be brief."))
-        messages = speaker.server.requests[-1].body["messages"]
+    async with connected(OPENAI) as connection:
+        connection.server.answers = [refusal(REFUSED_SYSTEM[0]), hello(OPENAI)]
+        await read_reply(connection.subject.ask("Speak!", Turn(Role.ASSISTANT, "Hi!"), instructions="Be brief."))
+        messages = connection.server.requests[-1].body["messages"]
     assert [(message["role"], message["content"]) for message in messages] == [
         ("user", "Be brief."),
         ("assistant", "Hi!"),
@@ -98,46 +98,46 @@ async def test_instructions_become_a_turn_before_one_of_the_model() -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_refused_stream_options_are_remembered(status: int) -> None:
-    async with speaking(OPENAI) as speaker:
-        await ask(speaker, refusal("Unrecognized request argument supplied: stream_options", status), hello(OPENAI))
-        await ask(speaker, hello(OPENAI))
-        asked = ["stream_options" in request.body for request in speaker.server.requests]
+    async with connected(OPENAI) as connection:
+        await ask(connection, refusal("Unrecognized request argument supplied: stream_options", status), hello(OPENAI))
+        await ask(connection, hello(OPENAI))
+        asked = ["stream_options" in request.body for request in connection.server.requests]
     assert asked == [True, False, False]
 
 
 async def test_refused_thinking_is_remembered() -> None:
-    async with speaking(GEMINI) as speaker:
-        await ask(speaker, refusal("Thinking is not enabled for models/gemini-x"), hello(GEMINI))
-        await ask(speaker, hello(GEMINI))
-        configs = [request.body["generationConfig"] for request in speaker.server.requests]
+    async with connected(GEMINI) as connection:
+        await ask(connection, refusal("Thinking is not enabled for models/gemini-x"), hello(GEMINI))
+        await ask(connection, hello(GEMINI))
+        configs = [request.body["generationConfig"] for request in connection.server.requests]
     assert configs == [{"thinkingConfig": {"include_thoughts": True}}, {}, {}]
 
 
 @FORMS
 async def test_a_refusal_that_lasts_is_reported_and_not_remembered(form: Format) -> None:
-    async with speaking(form) as speaker:
-        heard = await ask(speaker, refusal("System role not supported"))
-        await ask(speaker, hello(form))
-        bodies = [request.body for request in speaker.server.requests]
-    assert heard.fault == (ModelRefused, "model_rejected_request")
+    async with connected(form) as connection:
+        received = await ask(connection, refusal("System role not supported"))
+        await ask(connection, hello(form))
+        bodies = [request.body for request in connection.server.requests]
+    assert received.failure == (ModelRefused, "model_rejected_request")
     assert [form.instructions(body) for body in bodies] == ["Be brief.", None, "Be brief."]
 
 
 @FORMS
 @pytest.mark.parametrize("status", [200, 201, 206])
 async def test_any_status_of_success_begins_an_answer(form: Format, status: int) -> None:
-    async with speaking(form) as speaker:
-        assert (await ask(speaker, Answer(hello(form).parts, status))).text == "Hello"
+    async with connected(form) as connection:
+        assert (await ask(connection, Answer(hello(form).parts, status))).text == "Hello"
 
 
 @FORMS
 async def test_a_redirect_is_not_followed(form: Format) -> None:
-    async with speaking(form) as speaker:
-        address = f"{speaker.server.address}/elsewhere"
+    async with connected(form) as connection:
+        address = f"{connection.server.address}/elsewhere"
         with capture_logs() as logs:
-            heard = await ask(speaker, Answer(status=307, headers={"Location": address}), hello(form))
-        assert len(speaker.server.requests) == 1
-    assert heard.fault == (ModelRefused, "model_rejected_request")
+            received = await ask(connection, Answer(status=307, headers={"Location": address}), hello(form))
+        assert len(connection.server.requests) == 1
+    assert received.failure == (ModelRefused, "model_rejected_request")
     assert address in logs[0]["cause"]
 
 
@@ -164,14 +164,14 @@ ENVIRONMENT = {
 async def test_nothing_of_the_environment_is_sent(form: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    async with speaking(form) as speaker:
-        heard = await ask(speaker, hello(form))
-        [received] = speaker.server.requests
-    assert heard.text == "Hello"
-    assert "secret" not in f"{received.path} {received.headers} {received.body}"
+    async with connected(form) as connection:
+        received = await ask(connection, hello(form))
+        [request] = connection.server.requests
+    assert received.text == "Hello"
+    assert "secret" not in f"{request.path} {request.headers} {request.body}"
     keys = {"authorization": f"Bearer {KEY}"} if form is OPENAI else {"x-goog-api-key": KEY}
-    assert {name: value for name, value in received.headers.items() if KEY in value} == keys
-    assert set(received.headers) <= {
+    assert {name: value for name, value in request.headers.items() if KEY in value} == keys
+    assert set(request.headers) <= {
         "host", "accept", "accept-encoding", "content-type", "content-length", "user-agent", *keys,
     }  # fmt: skip
 
@@ -185,11 +185,11 @@ async def test_the_log_has_the_cause_and_no_word_of_the_conversation(form: Forma
         Answer([events(form.text(SECRET))]),
     ]
     with capture_logs() as logs:
-        async with speaking(form) as speaker:
+        async with connected(form) as connection:
             for answer in failing:
                 headers = {"x-request-id": "req-17"}
-                speaker.server.answers = [Answer(answer.parts, answer.status, headers)]
-                await speaker.subject.answer(SECRET)
+                connection.server.answers = [Answer(answer.parts, answer.status, headers)]
+                await connection.subject.answer(SECRET)
     assert SECRET not in str(logs)
     assert [log["event"] for log in logs] == ["model_failed"] * 4
     assert [log["cause"] for log in logs] == [
@@ -202,16 +202,16 @@ async def test_the_log_has_the_cause_and_no_word_of_the_conversation(form: Forma
 
 @FORMS
 async def test_a_refused_connection_is_logged_with_its_address(form: Format) -> None:
-    async with speaking(form) as speaker:
-        await speaker.server.stop()
+    async with connected(form) as connection:
+        await connection.server.stop()
         with capture_logs() as logs:
-            heard = await speaker.subject.answer("Hello")
-    assert heard.fault == (ModelUnavailable, "model_unavailable")
+            received = await connection.subject.answer("Hello")
+    assert received.failure == (ModelUnavailable, "model_unavailable")
     assert "onnect" in logs[0]["cause"]
 
 
 async def test_the_offline_model_thinks_on_demand() -> None:
-    heard = await Subject(OfflineModel(delay=0.0), THINK, "").answer("Hello")
-    assert [type(event) for event in heard.events] == [Reasoning] * 11 + [Text] * 3 + [Finished]
-    assert heard.text == "You said: Hello"
-    assert heard.finished.usage.reasoning_tokens == 11
+    received = await Subject(OfflineModel(delay=0.0), THINK, "").answer("Hello")
+    assert [type(event) for event in received.events] == [Reasoning] * 11 + [Text] * 3 + [Finished]
+    assert received.text == "You said: Hello"
+    assert received.finished.usage.reasoning_tokens == 11

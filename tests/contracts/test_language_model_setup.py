@@ -12,7 +12,7 @@ from parley.bootstrap.chat import configured_providers
 from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 from parley.settings import SettingsError, read_settings
 from tests.contracts.model_fixtures import KEY
-from tests.contracts.model_formats import GEMINI, OPENAI, Format, speaking
+from tests.contracts.model_formats import GEMINI, OPENAI, Format, connected
 from tests.servers.raw_server import Answer
 
 FORMS = pytest.mark.parametrize("form", [OPENAI, GEMINI], ids=lambda form: form.name)
@@ -30,10 +30,10 @@ LISTS = {
 
 @FORMS
 async def test_a_check_counts_the_models_that_the_provider_lists(form: Format) -> None:
-    async with speaking(form) as speaker:
-        speaker.server.answers = [Answer([json.dumps(LISTS[form.name]).encode()])]
-        said = await speaker.subject.adapter.check(["one", "two"])
-        assert speaker.server.requests[0].path.partition("?")[0] == (
+    async with connected(form) as connection:
+        connection.server.answers = [Answer([json.dumps(LISTS[form.name]).encode()])]
+        said = await connection.subject.adapter.check(["one", "two"])
+        assert connection.server.requests[0].path.partition("?")[0] == (
             "/v1/models" if form is OPENAI else "/v1beta/models"
         )
     assert said == f"{form.name} answers and lists 2 models."
@@ -56,27 +56,27 @@ CHECKS = {
 @pytest.mark.parametrize("fault", CHECKS)
 async def test_a_check_says_what_is_wrong(form: Format, fault: str) -> None:
     answer, code, cause = CHECKS[fault]
-    async with speaking(form) as speaker:
-        speaker.server.answers = [answer or Answer([json.dumps(LISTS[form.name]).encode()])]
+    async with connected(form) as connection:
+        connection.server.answers = [answer or Answer([json.dumps(LISTS[form.name]).encode()])]
         with pytest.raises(ModelFailed) as failed:
-            await speaker.subject.adapter.check(["one", "three"])
+            await connection.subject.adapter.check(["one", "three"])
     assert failed.value.code == code
     assert cause in failed.value.cause
 
 
 @FORMS
 async def test_a_check_of_a_server_without_a_list_is_content(form: Format) -> None:
-    async with speaking(form) as speaker:
-        speaker.server.answers = [error(404)]
-        assert await speaker.subject.adapter.check(["one"]) == f"{form.name} answers, but lists no models."
+    async with connected(form) as connection:
+        connection.server.answers = [error(404)]
+        assert await connection.subject.adapter.check(["one"]) == f"{form.name} answers, but lists no models."
 
 
 @FORMS
 async def test_a_check_of_an_unreachable_server_says_so(form: Format) -> None:
-    async with speaking(form) as speaker:
-        await speaker.server.stop()
+    async with connected(form) as connection:
+        await connection.server.stop()
         with pytest.raises(ModelUnavailable) as failed:
-            await speaker.subject.adapter.check(["one"])
+            await connection.subject.adapter.check(["one"])
     assert "onnect" in failed.value.cause
 
 
@@ -121,10 +121,10 @@ async def test_certificates_that_cannot_be_read_are_one_clear_failure(
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
     monkeypatch.setenv("SSL_CERT_FILE", str(broken))
-    async with speaking(form) as speaker:
-        heard = await speaker.subject.answer("Hello")
-    assert heard.fault == (ModelRefused, "model_setup_failed")
-    assert heard.error.cause
+    async with connected(form) as connection:
+        received = await connection.subject.answer("Hello")
+    assert received.failure == (ModelRefused, "model_setup_failed")
+    assert received.error.cause
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,20 @@ from parley.adapters.models.vendor_model import AFTER_FINISH_SECONDS
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.language_model import Finished, SignOfLife, Text
 from parley.core.chat.model import TokenUsage
-from tests.contracts.model_formats import GEMINI, OPENAI, Format, Speaker, events, speaking
+from tests.contracts.model_formats import GEMINI, OPENAI, Connection, Format, connected, events
 
 INTERRUPTED = (ModelUnavailable, "model_interrupted")
-HEARD = "naïve 日本 👩‍👧 \u2028\u0085"
+TEXT = "naïve 日本 👩‍👧 \u2028\u0085"
 
 
 @pytest.fixture(params=[OPENAI, GEMINI], ids=lambda form: form.name)
-async def speaker(request: pytest.FixtureRequest) -> AsyncIterator[Speaker]:
-    async with speaking(request.param) as opened:
+async def connection(request: pytest.FixtureRequest) -> AsyncIterator[Connection]:
+    async with connected(request.param) as opened:
         yield opened
 
 
 def stream(form: Format) -> bytes:
-    unescaped = json.dumps(json.loads(form.text(HEARD)), ensure_ascii=False)
+    unescaped = json.dumps(json.loads(form.text(TEXT)), ensure_ascii=False)
     return events(form.text("Hello"), unescaped, form.end(form.stopped), form.counts(3, 4), "[DONE]")
 
 
@@ -51,89 +51,89 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-async def test_a_stream_is_read_however_it_is_spelled(speaker: Speaker, spelling: str) -> None:
-    spelled = SPELLINGS[spelling](stream(speaker.format))
+async def test_a_stream_is_read_however_it_is_spelled(connection: Connection, spelling: str) -> None:
+    spelled = SPELLINGS[spelling](stream(connection.format))
     for size in (1, 7, 9_999):
-        heard = await speaker.hear(*(spelled[start : start + size] for start in range(0, len(spelled), size)))
-        assert (heard.fault, heard.pieces) == (None, ["Hello", HEARD])
-        assert heard.finished.usage == TokenUsage(3, 4)
+        received = await connection.receive(*(spelled[start : start + size] for start in range(0, len(spelled), size)))
+        assert (received.failure, received.texts) == (None, ["Hello", TEXT])
+        assert received.finished.usage == TokenUsage(3, 4)
 
 
-async def test_a_stream_may_be_cut_at_any_byte(speaker: Speaker) -> None:
-    spelled = SPELLINGS["CRLF"](SPELLINGS["lines of data"](stream(speaker.format)))
+async def test_a_stream_may_be_cut_at_any_byte(connection: Connection) -> None:
+    spelled = SPELLINGS["CRLF"](SPELLINGS["lines of data"](stream(connection.format)))
     for cut in range(len(spelled)):
-        heard = await speaker.hear(spelled[:cut], spelled[cut:])
-        assert (heard.fault, heard.pieces) == (None, ["Hello", HEARD]), cut
+        received = await connection.receive(spelled[:cut], spelled[cut:])
+        assert (received.failure, received.texts) == (None, ["Hello", TEXT]), cut
 
 
 @pytest.mark.parametrize("left", [0, 20])
-async def test_a_stream_that_ends_before_its_end_is_interrupted(speaker: Speaker, left: int) -> None:
-    form = speaker.format
-    heard = await speaker.hear(events(form.text("Hello")), events(form.end(form.stopped))[:left])
-    assert (heard.pieces, heard.fault) == (["Hello"], INTERRUPTED)
+async def test_a_stream_that_ends_before_its_end_is_interrupted(connection: Connection, left: int) -> None:
+    form = connection.format
+    received = await connection.receive(events(form.text("Hello")), events(form.end(form.stopped))[:left])
+    assert (received.texts, received.failure) == (["Hello"], INTERRUPTED)
 
 
 @pytest.mark.parametrize("sent", [b": keep-alive\n\n", b"data:\n\n", b"data: {}\n\n", b'data: {"id":"x","cho'])
-async def test_whatever_arrives_is_a_sign_of_life(speaker: Speaker, sent: bytes) -> None:
-    form = speaker.format
-    heard = await speaker.hear(sent, end=None)
-    assert heard.life == 1
-    whole = await speaker.hear(events(form.text("Hello"), form.end(form.stopped)))
+async def test_whatever_arrives_is_a_sign_of_life(connection: Connection, sent: bytes) -> None:
+    form = connection.format
+    received = await connection.receive(sent, end=None)
+    assert received.signs_of_life == 1
+    whole = await connection.receive(events(form.text("Hello"), form.end(form.stopped)))
     assert [type(event) for event in whole.events] == [Text, Finished]
 
 
 async def test_nothing_counts_after_done_and_the_connection_serves_the_next_reply() -> None:
-    async with speaking(OPENAI) as speaker:
+    async with connected(OPENAI) as connection:
         answer = events(OPENAI.text("Hello"), OPENAI.end("stop"), "[DONE]", OPENAI.text("Hello"))
         for _ in range(3):
-            heard = await speaker.hear(answer, b"data: {\n\n" * 9)
-            assert (heard.text, heard.fault) == ("Hello", None)
-        assert speaker.server.connections == 1
+            received = await connection.receive(answer, b"data: {\n\n" * 9)
+            assert (received.text, received.failure) == ("Hello", None)
+        assert connection.server.connections == 1
 
 
-async def test_an_answer_is_whole_when_the_server_does_not_end_after_done(speaker: Speaker) -> None:
-    form = speaker.format
-    heard = await speaker.hear(events(form.text("Hello"), form.end(form.stopped)), events("[DONE]"), end=b"")
-    assert (heard.text, heard.fault) == ("Hello", None)
+async def test_an_answer_is_whole_when_the_server_does_not_end_after_done(connection: Connection) -> None:
+    form = connection.format
+    received = await connection.receive(events(form.text("Hello"), form.end(form.stopped)), events("[DONE]"), end=b"")
+    assert (received.text, received.failure) == ("Hello", None)
 
 
 async def test_an_answer_is_whole_when_nothing_follows_its_finish_reason() -> None:
-    async with speaking(OPENAI) as speaker, asyncio.timeout(AFTER_FINISH_SECONDS * 2):
-        heard = await speaker.hear(events(OPENAI.text("Hello"), OPENAI.end("stop")), end=b"")
-    assert (heard.text, heard.fault) == ("Hello", None)
+    async with connected(OPENAI) as connection, asyncio.timeout(AFTER_FINISH_SECONDS * 2):
+        received = await connection.receive(events(OPENAI.text("Hello"), OPENAI.end("stop")), end=b"")
+    assert (received.text, received.failure) == ("Hello", None)
 
 
 async def test_heartbeats_after_a_finish_reason_do_not_prolong_the_answer() -> None:
-    async with speaking(OPENAI) as speaker, asyncio.timeout(AFTER_FINISH_SECONDS * 2):
-        heard = await speaker.hear(events(OPENAI.text("Hello"), OPENAI.end("stop")), heartbeat=b": ping\n\n")
-    assert (heard.text, heard.fault) == ("Hello", None)
+    async with connected(OPENAI) as connection, asyncio.timeout(AFTER_FINISH_SECONDS * 2):
+        received = await connection.receive(events(OPENAI.text("Hello"), OPENAI.end("stop")), heartbeat=b": ping\n\n")
+    assert (received.text, received.failure) == ("Hello", None)
 
 
-async def test_an_answer_is_whole_when_the_connection_breaks_after_its_finish_reason(speaker: Speaker) -> None:
-    form = speaker.format
-    heard = await speaker.hear(events(form.text("Hello"), form.end(form.stopped)), end=None)
-    assert (heard.text, heard.fault) == ("Hello", None)
+async def test_an_answer_is_whole_when_the_connection_breaks_after_its_finish_reason(connection: Connection) -> None:
+    form = connection.format
+    received = await connection.receive(events(form.text("Hello"), form.end(form.stopped)), end=None)
+    assert (received.text, received.failure) == ("Hello", None)
 
 
-async def test_a_connection_that_breaks_before_is_unavailable(speaker: Speaker) -> None:
-    form = speaker.format
-    heard = await speaker.hear(events(form.text("Hello"), form.counts(3, 4)), end=None)
-    assert (heard.text, heard.fault) == ("Hello", (ModelUnavailable, "model_unavailable"))
-    assert heard.error.usage == TokenUsage(3, 4)
+async def test_a_connection_that_breaks_before_is_unavailable(connection: Connection) -> None:
+    form = connection.format
+    received = await connection.receive(events(form.text("Hello"), form.counts(3, 4)), end=None)
+    assert (received.text, received.failure) == ("Hello", (ModelUnavailable, "model_unavailable"))
+    assert received.error.usage == TokenUsage(3, 4)
 
 
-async def test_an_event_that_never_ends_is_given_up(speaker: Speaker) -> None:
-    heard = await speaker.hear(b"data: {", *[b'"a":"' + b"x" * 2**20] * 17)
-    assert heard.fault == INTERRUPTED
-    assert isinstance(heard.error.__cause__, EventTooLarge)
+async def test_an_event_that_never_ends_is_given_up(connection: Connection) -> None:
+    received = await connection.receive(b"data: {", *[b'"a":"' + b"x" * 2**20] * 17)
+    assert received.failure == INTERRUPTED
+    assert isinstance(received.error.__cause__, EventTooLarge)
 
 
-async def test_counts_on_the_way_are_signs_of_life_that_carry_them(speaker: Speaker) -> None:
-    form = speaker.format
+async def test_counts_on_the_way_are_signs_of_life_that_carry_them(connection: Connection) -> None:
+    form = connection.format
     parts = (form.counts(3, 0), form.text("Hello"), form.counts(3, 2), form.text(" again"), form.end(form.stopped))
-    heard = await speaker.hear(*map(events, parts))
-    counted = [event.usage for event in heard.events if isinstance(event, SignOfLife) and event.usage is not None]
+    received = await connection.receive(*map(events, parts))
+    counted = [event.usage for event in received.events if isinstance(event, SignOfLife) and event.usage is not None]
     # The bytes of several events may arrive together: then the last count stands for all.
     assert counted[-1] == TokenUsage(3, 2)
-    assert heard.text == "Hello again"
-    assert heard.finished.usage == TokenUsage(3, 2)
+    assert received.text == "Hello again"
+    assert received.finished.usage == TokenUsage(3, 2)

@@ -152,9 +152,9 @@ async def test_messages_from_before_the_search_index_are_found_after_it(new_url)
         )
 
     async with opened(new_url()) as database:
-        await moved(database, command.upgrade, "0010")
+        await moved(database, command.upgrade, "0012")
         await applied(database, fill_messages)
-        await moved(database, command.upgrade, "0013")
+        await migrate(database)
         await applied(database, end)
         chat = store_over(database).chat_ports()
         indexed = [await index_waiting(chat) for _ in range(4)]

@@ -135,7 +135,7 @@ async def test_what_the_migrations_make_is_what_a_new_database_gets(new_url):
 def version(connection: Connection) -> tuple[Any, ...]:
     found = inspect(connection)
     columns = [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(VERSION)]
-    rows = connection.execute(text(f"SELECT version_num FROM {VERSION}")).all()
+    rows = connection.execute(text(f"SELECT version_num, oldest_revision FROM {VERSION}, schema_compatibility")).all()
     return columns, found.get_pk_constraint(VERSION)["constrained_columns"], rows
 
 

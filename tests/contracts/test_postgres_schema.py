@@ -4,12 +4,14 @@ import pytest
 from sqlalchemy import bindparam
 
 from parley.adapters.sql.engine.database import Database, version_table
-from parley.adapters.sql.engine.migrate import current_revision, migrate, require_fts5, require_this_revision
+from parley.adapters.sql.engine.migrate import current_revision, has_current, migrate, require_fts5, require_revision
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import REVISION
+from parley.adapters.sql.engine.tables import REVISION, schema_compatibility
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from tests.contracts.migrations_fixtures import new_database
 
+SET_OLDEST = Statement(schema_compatibility.update().values(oldest_revision=f"{int(REVISION) + 1:04}"))
+FORGET_OLDEST = Statement(schema_compatibility.delete())
 SET_REVISION = Statement(version_table.update().values(version_num=bindparam("revision")))
 
 
@@ -23,7 +25,7 @@ async def put_at(database: Database, revision: str) -> None:
 
 
 async def require_current(database):
-    require_this_revision(await current_revision(database))
+    require_revision(await current_revision(database))
 
 
 async def test_schema_of_this_version_is_let_in(database):
@@ -43,14 +45,29 @@ async def test_older_schema_names_the_command_that_helps(database):
         await require_current(database)
 
 
-@pytest.mark.parametrize("step", [require_current, migrate])
-async def test_newer_schema_is_left_alone(database, step):
-    newer = f"{int(REVISION) + 1:04}"
+NEWER = f"{int(REVISION) + 1:04}"
+
+
+async def test_newer_schema_that_says_so_serves_this_version_and_stays_as_it_is(database):
     await migrate(database)
-    await put_at(database, newer)
-    with pytest.raises(DatabaseUnusable, match="newer version"):
+    await put_at(database, NEWER)
+    for step in (require_current, migrate):
         await step(database)
-    assert await current_revision(database) == newer
+    assert await has_current(database)
+    assert await current_revision(database) == NEWER
+
+
+@pytest.mark.parametrize("statement", [SET_OLDEST, FORGET_OLDEST])
+async def test_newer_schema_that_does_not_say_so_is_refused(database, statement):
+    await migrate(database)
+    await put_at(database, NEWER)
+    async with database.transaction() as transaction:
+        await transaction.execute(statement)
+        await transaction.commit()
+    for step in (require_current, migrate):
+        with pytest.raises(DatabaseUnusable, match="newer version"):
+            await step(database)
+    assert not await has_current(database)
 
 
 def test_sqlite_without_full_text_search_is_refused_with_what_helps():

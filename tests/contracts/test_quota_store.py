@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import MOST_RETURNED_REFUSALS, DayUsage, Plan
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, TokenUsage
+from parley.core.chat.model import Allowance, Ending, Status, TokenUsage
 from tests.contracts.chat_fixtures import LIMIT, TODAY, Store, every_store, noon
 
 store = every_store
@@ -243,3 +243,29 @@ async def test_override_applies_from_the_next_message(store):
     await store.put_on(None, account_id)
     assert await refusal(store, account_id) == left(0)
     assert await look(store, account_id, limit=7) == left(1, 7)
+
+
+async def end(store: Store, account_id: UUID, status: Status, *, is_refusal: bool, day: date = TODAY) -> None:
+    reply = await store.new_reply(await store.new_room(account_id), charged_on=day)
+    await store.end(await store.claim(reply), Ending(status, "", noon(day), is_refusal=is_refusal))
+
+
+async def test_refusals_are_returned_up_to_their_number_a_day(store):
+    account_id, other = await store.new_account(), await store.new_account()
+    for _ in range(MOST_RETURNED_REFUSALS + 2):
+        await end(store, account_id, Status.FAILED, is_refusal=True)
+    for _ in range(5):
+        await end(store, account_id, Status.FAILED, is_refusal=False)
+    await end(store, account_id, Status.FAILED, is_refusal=True, day=TOMORROW)
+    await end(store, other, Status.FAILED, is_refusal=True)
+
+    assert await store.usage(account_id) == [DayUsage(TODAY, 2, 0, 0), DayUsage(TOMORROW, 0, 0, 0)]
+    assert await store.usage(other) == [DayUsage(TODAY, 0, 0, 0)]
+
+
+async def test_of_concurrent_refusals_as_many_are_returned_as_one_after_the_other(store):
+    account_id = await store.new_account()
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(end(store, account_id, Status.FAILED, is_refusal=True) for _ in range(10)))
+
+    assert await store.usage(account_id) == [DayUsage(TODAY, 10 - MOST_RETURNED_REFUSALS, 0, 0)]

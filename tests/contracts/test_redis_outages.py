@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from parley.adapters.redis.client.probe import find_fault
 from parley.core.chat.model import Chunk
 from parley.core.chat.ports import StreamEnd
@@ -150,3 +152,25 @@ async def test_signals_that_may_have_been_lost_are_set_after_the_outage():
             server.start()
             async with asyncio.timeout(PATIENCE):
                 await signalled.wait()
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        pytest.param("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", id="full"),
+        pytest.param("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", id="replica"),
+        pytest.param("ACL SETUSER default -eval", "ACL SETUSER default +eval", id="no scripts"),
+        pytest.param("ACL SETUSER default resetchannels", "ACL SETUSER default allchannels", id="no channels"),
+    ],
+)
+async def test_what_redis_took_not_is_sent_when_it_takes_it_again(begin, end):
+    with own_redis() as server:
+        async with process(server.url) as api, process(server.url) as worker, followed_reply(api.stream) as followed:
+            await worker.stream.append(followed.reply.id, Chunk(1, 0, "One, "))
+            await followed.shows("One, ")
+            assert server.ask(begin) == b"+OK"
+            await worker.stream.append(followed.reply.id, Chunk(1, 5, "two, "))
+            await becomes_true(lambda: worker.client.outage.lasts)
+            assert server.ask(end) == b"+OK"
+            await worker.stream.append(followed.reply.id, Chunk(1, 10, "three."))
+            await followed.shows("One, two, three.")

@@ -2,15 +2,23 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from parley.adapters.redis.client.probe import find_fault
 from parley.adapters.redis.rate_limit import RedisRateLimiter
-from parley.core.errors import Unavailable
+from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.codes import send_code
+from parley.core.accounts.model import Identity, IdentityKind, Purpose
+from parley.core.accounts.sources import Client
+from parley.core.errors import TooManyRequests, Unavailable
 from tests.contracts.redis_fixtures import PATIENCE, own_redis, redis_client
+from tests.fakes.accounts import FakeAccountsUnitOfWork
+from tests.fakes.database import FakeDatabase
 from tests.servers.tcp_proxy import TcpProxy
+from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 
 
 async def test_count_is_exact_over_several_processes():
@@ -77,3 +85,24 @@ async def test_callers_wait_for_a_free_connection():
         rate_limiter = RedisRateLimiter(client, prefix=f"{uuid4()}:")
         waits = await asyncio.gather(*(rate_limiter.take(f"{number}", limit=1, per=60) for number in range(300)))
         assert waits == [0.0] * 300
+
+
+async def test_processes_share_the_budget_of_codes() -> None:
+    async with redis_client() as client, redis_client() as other:
+        prefix = f"{uuid4()}:"
+        processes = [AccountsEnvironment(FakeAccountsUnitOfWork(FakeDatabase())) for _ in range(2)]
+        for process, connection in zip(processes, (client, other), strict=True):
+            limiter = RedisRateLimiter(connection, prefix=prefix)
+            process.rate_limits = replace(process.rate_limits, rate_limiter=limiter)
+            process.code_policy = CodePolicy(emails_per_hour=50)
+
+        async def ask(number: int) -> None:
+            identity = Identity(IdentityKind.EMAIL, f"person{number}@example.com")
+            client = Client(f"192.0.2.{number}", f"network {number}")
+            await send_code(processes[number % 2].ports, identity=identity, purpose=Purpose.SIGN_IN, client=client)
+
+        async with asyncio.timeout(20):
+            sent, refused = await outcomes(ask(number) for number in range(100))
+    # The share of strangers.
+    assert len(sent) == 40
+    assert {type(refusal) for refusal in refused} == {TooManyRequests}

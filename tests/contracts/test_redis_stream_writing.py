@@ -126,18 +126,6 @@ async def test_refused_chunk_does_not_stop_others(writer, capsys):
     assert "code=WRONGTYPE" in capsys.readouterr().out
 
 
-async def test_batch_that_is_refused_as_a_whole_is_dropped():
-    reply_id = new_id()
-    with own_redis() as server:
-        async with process(server.url) as writer:
-            await writer.client.commands.execute_command("ACL", "SETUSER", "default", "-eval")
-            await writer.stream.append(reply_id, Chunk(1, 0, "Hello"))
-            await becomes_true(lambda: writer.stream.waiting == 0)
-            await writer.client.commands.execute_command("ACL", "SETUSER", "default", "+eval")
-            await writer.stream.append(reply_id, Chunk(2, 0, "Bye"))
-            assert await text_so_far(writer.stream, reply_id) == "Bye"
-
-
 async def test_only_invalid_unicode_is_replaced(writer):
     reply_id = new_id()
     await writer.stream.append(reply_id, Chunk(1, 0, "half: \ud83d, "))

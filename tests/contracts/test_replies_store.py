@@ -278,3 +278,18 @@ async def test_stop_of_an_ended_or_unknown_reply_is_refused(store):
     await store.end(await store.claim(reply))
     for message_id in (question.id, reply.id, new_id()):
         assert not await store.do(lambda unit, found=message_id: unit.replies.request_stop(found))
+
+
+async def test_attempt_that_was_overtaken_is_counted_as_released_when_it_is_excused(store):
+    reply = await store.new_reply()
+    first = await store.claim(reply, lease=0)
+    # Nobody has overtaken it yet.
+    await store.do(lambda unit: unit.replies.excuse(first))
+    second = await store.claim(reply, lease=0)
+    await store.do(lambda unit: unit.replies.excuse(first))
+    third = await store.claim(reply)
+    assert [claim.releases for claim in (first, second, third)] == [0, 0, 1]
+
+    assert await store.end(third)
+    await store.do(lambda unit: unit.replies.excuse(second))
+    assert (await stored(store, reply, third)).status is Status.COMPLETED

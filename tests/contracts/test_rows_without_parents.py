@@ -21,7 +21,7 @@ from tests.contracts.tree_fixtures import TreeRoom
 
 new_url = every_new_url
 ACCOUNT, ROOM = UUID(int=1), UUID(int=2)
-BEFORE_THE_TREE = "0007"
+BEFORE_THE_TREE = "0009"
 
 
 def add_room(connection: Connection) -> None:

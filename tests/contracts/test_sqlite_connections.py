@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.failures import DatabaseFailed, TableMissing, sqlite_failure
+from parley.adapters.sql.engine.failures import DatabaseFailed, DatabaseUnavailable, TableMissing, sqlite_failure
 from parley.adapters.sql.engine.statements import Statement
 from parley.core.errors import Unavailable
 
@@ -116,8 +116,9 @@ async def test_values_that_are_not_those_of_the_statement_are_refused(database, 
 async def test_folder_in_place_of_the_file_is_refused_again_and_again(tmp_path):
     database = Database(f"sqlite:///{tmp_path}")
     for _ in range(10):
-        with pytest.raises(DatabaseFailed):
+        with pytest.raises(DatabaseUnavailable, match="Try again") as refused:
             await count(database)
+        assert "cannot be opened" in refused.value.cause
     assert not await database.answers()
     await database.close()
 

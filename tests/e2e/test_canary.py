@@ -175,7 +175,7 @@ async def call_without_a_database(api: ApiRecorder, deployment: ScaledOut) -> No
     await asyncio.to_thread(postgres.kill)
     try:
         assert 503 in await api.repeat(api.calls)
-        await becomes(lambda: "sweep_failed" in deployment.logs())
+        await becomes(lambda: "outage_began" in deployment.logs())
     finally:
         await asyncio.to_thread(postgres.start)
     for each in deployment.apis:
@@ -199,7 +199,7 @@ async def check_redis(deployment: ScaledOut, monitor: RedisMonitor, canaries: Ca
 
 def check_log_events(logs: str) -> None:
     """Every part that might log a secret has logged something."""
-    for event in ("request", "code_requested", "code_delivered", "signed_in", "password_reset", "sweep_failed"):
+    for event in ("request", "code_requested", "code_delivered", "signed_in", "password_reset", "outage_began"):
         assert f'"event": "{event}"' in logs, event
 
 

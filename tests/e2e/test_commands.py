@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.process import run_parley, served, sign_in
+from tests.servers.siteverify_server import SECRET as SITEVERIFY_SECRET
+from tests.servers.siteverify_server import SiteVerifyServer
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["migrate"], ["check"], ["openapi"], ["plan"]])
@@ -107,6 +109,20 @@ async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> N
     code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
     assert code == 1
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")
+
+
+async def test_check_asks_the_service_of_the_human_check(tmp_path: Path) -> None:
+    async with SiteVerifyServer().running() as server:
+        settings = {"HUMAN_CHECK": "signup,send-otp", "HUMAN_CHECK_URL": server.url}
+        code, out, _ = await run_parley(tmp_path, "check", **settings, HUMAN_CHECK_SECRET=SITEVERIFY_SECRET)
+        assert code == 0
+        assert "ok     HUMAN_CHECK: its server answers; asked for by signup, send-otp" in out.splitlines()
+        code, out, _ = await run_parley(tmp_path, "check", **settings, HUMAN_CHECK_SECRET="another")
+        assert code == 1
+        assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  HUMAN_CHECK: ")
+    code, out, _ = await run_parley(tmp_path, "check", SMS_COUNTRIES="IN,UK")
+    assert code == 1
+    assert "WRONG  SMS_COUNTRIES: each must be the code of a country" in out
 
 
 async def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ async def test_processes_report_metrics_and_log_json(tmp_path: Path) -> None:
 async def assert_worker_counts(address: str) -> None:
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{address}/metrics")).status_code == 401
+        for path in ("live", "ready"):
+            assert (await client.get(f"{address}/health/{path}")).json() == {"status": "ok", "down": []}
     assert await metric(address, "parley_reply_seconds_count", model="openai/scripted", end="completed") == 1
     assert await metric(address, "parley_reply_first_text_seconds_count") == 1
     assert await metric(address, "parley_sweeps_total", sweep="overdue_replies", outcome="done") > 0

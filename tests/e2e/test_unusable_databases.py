@@ -109,8 +109,24 @@ async def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     await run_parley(tmp_path, "migrate")
-    database(tmp_path / "parley.db", f"UPDATE alembic_version SET version_num = '{int(REVISION) + 1:04}'")
+    newer = f"{int(REVISION) + 1:04}"
+    database(
+        tmp_path / "parley.db",
+        f"UPDATE alembic_version SET version_num = '{newer}'",
+        f"UPDATE schema_compatibility SET oldest_revision = '{newer}'",
+    )
     await assert_refused(tmp_path, "newer version")
+
+
+async def test_a_newer_schema_that_this_version_works_with_is_served(tmp_path: Path) -> None:
+    await run_parley(tmp_path, "migrate")
+    database(tmp_path / "parley.db", f"UPDATE alembic_version SET version_num = '{int(REVISION) + 1:04}'")
+    for command in ("migrate", "check"):
+        code, out, _ = await run_parley(tmp_path, command)
+        assert (code, "newer version" in out) == (0, True)
+    async with served(tmp_path) as server:
+        pass
+    assert "schema_is_newer" in server.log()
 
 
 async def test_a_read_only_file_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from parley.core.accounts.model import AuditEvent, Identity, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed
+from parley.core.errors import Unavailable
 
 
 class FakeOtpSender:
@@ -91,3 +92,25 @@ class FakePasswords:
 
     def needs_rehash(self, password_hash: str) -> bool:
         return password_hash.partition(":")[0] != str(self.cost)
+
+
+class FakeHumanCheck:
+    """Each of `tokens` passes once. While it is `away`, it cannot say."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = set(tokens)
+        self.addresses: list[str] = []
+        self.away = False
+
+    async def passes(self, token: str, *, address: str) -> bool:
+        await self.check()
+        self.addresses.append(address)
+        passes = token in self.tokens
+        self.tokens.discard(token)
+        return passes
+
+    async def check(self) -> None:
+        if self.away:
+            raise Unavailable
+
+    async def close(self) -> None: ...

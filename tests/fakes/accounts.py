@@ -3,11 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from parley.core.accounts.model import Account, Identity
 from parley.core.accounts.stores import AccountsUnit
+from parley.core.billing.model import DayUsage
 from parley.core.ports import Clock
 from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
@@ -40,6 +41,7 @@ class FakeAccountsUnit:
         self.sessions = FakeSessions(tables)
         self.revocations = FakeRevocations(tables.revocations, clock)
         self.account_erasure = FakeAccountErasure(tables, clock)
+        self.erased_usage = FakeErasedUsage(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -106,6 +108,37 @@ class FakeAccountErasure:
 
     async def erase(self, account_id: UUID) -> None:
         erase_from_other_modules(self._tables, account_id, self._clock())
+
+
+class FakeErasedUsage:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def store(self, account_id: UUID, owner: bytes, *, since: date) -> None:
+        for (each, day), usage in self._tables.usage_days.items():
+            if each == account_id and day >= since:
+                refusals = self._tables.returned_refusals.get((each, day), 0)
+                before, refusals_before = self._tables.erased_usage.get((owner, day), (usage, refusals))
+                self._tables.erased_usage[owner, day] = (_larger(before, usage), max(refusals_before, refusals))
+
+    async def restore(self, account_id: UUID, owner: bytes, *, since: date) -> None:
+        for (each, day), (usage, refusals) in self._tables.erased_usage.items():
+            if each == owner and day >= since:
+                before = self._tables.usage_days.get((account_id, day), usage)
+                self._tables.usage_days[account_id, day] = _larger(before, usage)
+                self._tables.returned_refusals[account_id, day] = refusals
+
+    async def forget_before(self, day: date) -> int:
+        return delete_where(self._tables.erased_usage, lambda row: row[0].day < day)
+
+
+def _larger(one: DayUsage, other: DayUsage) -> DayUsage:
+    return DayUsage(
+        one.day,
+        max(one.used, other.used),
+        max(one.input_tokens, other.input_tokens),
+        max(one.output_tokens, other.output_tokens),
+    )
 
 
 def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) -> None:

@@ -33,6 +33,11 @@ class FakeChallenges:
         self._challenges[id_hash] = replace(challenge, tries=challenge.tries + 1)
         return challenge.code_mac
 
+    async def undo_try(self, id_hash: bytes) -> None:
+        challenge = self._challenges.get(id_hash)
+        if challenge is not None:
+            self._challenges[id_hash] = replace(challenge, tries=challenge.tries - 1)
+
     async def spend(self, id_hash: bytes, *, at: datetime) -> bool:
         challenge = self._challenges.get(id_hash)
         if challenge is None or challenge.spent_at is not None:

@@ -55,7 +55,7 @@ class Tables:
 
     The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
     end and when it was written; a room and its last position; the position of a head that was chosen, and the last
-    position then; a customer and when it was reconciled; a subscription,
+    position then; a day's usage and its returned refusals; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
     and end; an indexed text and its number.
     """
@@ -77,6 +77,8 @@ class Tables:
     plans: dict[UUID, Plan] = field(default_factory=dict)
     paid_until: dict[UUID, datetime] = field(default_factory=dict)
     usage_days: dict[tuple[UUID, date], DayUsage] = field(default_factory=dict)
+    returned_refusals: dict[tuple[UUID, date], int] = field(default_factory=dict)
+    erased_usage: dict[tuple[bytes, date], tuple[DayUsage, int]] = field(default_factory=dict)
     customers: dict[str, tuple[Customer, datetime]] = field(default_factory=dict)
     subscriptions: dict[str, tuple[Subscription, int, datetime]] = field(default_factory=dict)
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)

@@ -74,6 +74,12 @@ class FakeDevices:
         owner, until = self._devices.get(token_hash, (None, now))
         return owner == identity and until > now
 
+    async def renew(self, identity: Identity, token_hash: bytes, *, now: datetime, until: datetime) -> bool:
+        valid = await self.has(identity, token_hash, now=now)
+        if valid:
+            self._devices[token_hash] = (identity, until)
+        return valid
+
     async def forget(self, identity: Identity) -> None:
         delete_where(self._devices, lambda row: row[0] == identity)
 

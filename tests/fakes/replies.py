@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
 from parley.core.chat.parts import Part, text_of
 from parley.core.ports import Clock
@@ -50,8 +51,16 @@ class FakeReplies:
         self._end(claim.reply_id, ending)
         self._ask_of(claim.reply_id, claim.model)
         await self._count(claim, ending.usage)
-        if ending.status is Status.FAILED:
+        if ending.status is Status.FAILED and self._may_return(claim, ending):
             await self._quota.give_back(claim.account_id, day=claim.charged_on)
+        return True
+
+    def _may_return(self, claim: Claim, ending: Ending) -> bool:
+        day, refusals = (claim.account_id, claim.charged_on), self._tables.returned_refusals
+        returned = refusals.get(day, 0)
+        if ending.is_refusal and returned >= MOST_RETURNED_REFUSALS:
+            return False
+        refusals[day] = returned + ending.is_refusal
         return True
 
     async def postpone(
@@ -75,6 +84,12 @@ class FakeReplies:
         self._tables.replies[claim.reply_id] = replace(state, releases=state.releases + 1)
         self._change(claim.reply_id, claimable_in=0)
         return True
+
+    async def excuse(self, claim: Claim) -> None:
+        message = self._tables.messages.get(claim.reply_id)
+        if message is not None and not message.status.ended and message.attempt > claim.attempt:
+            state = self._tables.replies[claim.reply_id]
+            self._tables.replies[claim.reply_id] = replace(state, releases=state.releases + 1)
 
     async def request_stop(self, reply_id: UUID) -> bool:
         message = self._tables.messages.get(reply_id)

@@ -84,7 +84,9 @@ async def replies_during(parley: Cluster, sickness: Sickness, *, seconds: float)
     exit_code, out, _ = await run_parley(parley.workers[0].folder, "check", **parley.settings)
     assert exit_code == 1
     assert sickness.said in out
-    assert (await parley.request("GET", "/health/ready")).json()["down"] == ["redis"]
+    ready = (await parley.request("GET", "/health/ready")).json()
+    assert ready["down"] == ["redis"]
+    assert sickness.said in ready["causes"]["redis"]
     await asyncio.sleep(until - asyncio.get_running_loop().time())
     # Those that a worker writes in the end are stopped while Redis is sick.
     await stop(parley, long[0])

@@ -89,6 +89,12 @@ async def mira(site: Site) -> Person:
 
 
 @pytest.fixture
+async def room(mira: Person) -> str:
+    """A room of Mira's."""
+    return await mira.new_room()
+
+
+@pytest.fixture
 async def ravi(site: Site) -> Person:
     """A second account."""
     return await site.person(RAVI)

@@ -38,14 +38,16 @@ SETTINGS = {
 
 @dataclass
 class Clock:
-    """The application's clock. If `fault` is set, reading the time raises it."""
+    """The application's clock. If `fault` is set, reading the time raises it; `fault_once` only the first time."""
 
     now: datetime = datetime(2026, 3, 14, 12, tzinfo=UTC)
     fault: Exception | None = None
+    fault_once: Exception | None = None
 
     def __call__(self) -> datetime:
-        if self.fault is not None:
-            raise self.fault
+        fault, self.fault_once = self.fault_once or self.fault, None
+        if fault is not None:
+            raise fault
         return self.now
 
     def forward(self, **duration: float) -> None:

@@ -11,11 +11,6 @@ from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Person, address
 
 
-@pytest.fixture
-async def room(mira: Person) -> str:
-    return await mira.new_room()
-
-
 async def talk(mira: Person, room: str, exchanges: int) -> list[dict[str, Any]]:
     """Post `count` messages; returns them and their replies in order."""
     said = []

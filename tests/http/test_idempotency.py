@@ -11,11 +11,6 @@ from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import MIRA, Clock, Person, Site
 
 
-@pytest.fixture
-async def room(mira: Person) -> str:
-    return await mira.new_room()
-
-
 async def said_in(mira: Person, room: str) -> list[str]:
     """The users' messages of a room."""
     items = (await mira.get(f"/chatroom/{room}/messages", params={"limit": 100})).json()["items"]

@@ -3,6 +3,7 @@
 import traceback
 
 from parley.core.chat.errors import ModelRefused
+from parley.core.errors import Unavailable
 from tests.http.conftest import Logs
 from tests.http.scripted_model import ScriptedModel
 from tests.http.site import MIRA, Clock, Site, until
@@ -115,3 +116,14 @@ async def test_the_log_line_of_a_request_has_the_account(site: Site, logs: Logs)
     await site.visitor().get("/health/live")
     requests = [entry for entry in logs if entry["event"] == "request"]
     assert [entry.get("account_id") for entry in requests[-2:]] == [account, None]
+
+
+async def test_the_log_line_of_a_503_has_its_cause_and_the_answer_has_not(site: Site, clock: Clock, logs: Logs) -> None:
+    mira = await site.person()
+    clock.fault_once = Unavailable("the database is shutting down")
+    answer = await mira.get("/chatroom")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "shutting down" not in answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    [line] = [entry for entry in logs if entry.get("status") == 503]
+    assert line["cause"] == "the database is shutting down"

@@ -24,11 +24,6 @@ async def site(open_site: OpenSite) -> Site:
     return await open_site(BASIC_DAILY_LIMIT="5")
 
 
-@pytest.fixture
-async def room(mira: Person) -> str:
-    return await mira.new_room()
-
-
 def quota(answer: httpx.Response) -> tuple[str, str]:
     return answer.headers["ratelimit-policy"], answer.headers["ratelimit"]
 

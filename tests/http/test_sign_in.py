@@ -158,3 +158,14 @@ async def test_codes_of_one_identity_are_limited_per_hour(open_site: OpenSite) -
     answer = await visitor.post("/auth/send-otp", json={"mobile_number": MIRA})
     refused(answer, 429, "rate_limited")
     assert 3_590 < int(answer.headers["retry-after"]) <= 3_600
+
+
+async def test_a_code_with_the_device_token_answers_the_same_token(site: Site) -> None:
+    visitor, who = site.visitor(), {"mobile_number": MIRA}
+    answer = await visitor.post("/auth/verify-otp", json=who | {"otp": await code_for(visitor, who)})
+    device = {"device_token": answer.json()["device_token"]}
+    for given in (device, {}):
+        sent = (await visitor.post("/auth/send-otp", json=who | given)).json()
+        body = who | device | {"otp": sent["otp"], "challenge": sent["challenge"]}
+        assert (await visitor.post("/auth/verify-otp", json=body)).json()["device_token"] == device["device_token"]
+    assert len((await site.rows())["known_devices"]) == 1

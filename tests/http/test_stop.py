@@ -3,18 +3,11 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from parley.core.chat.errors import ModelUnavailable
 from tests.http.answers import events, refused
 from tests.http.open_stream import open_stream
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Person, Site, address, until
-
-
-@pytest.fixture
-async def room(mira: Person) -> str:
-    return await mira.new_room()
 
 
 async def stop(mira: Person, reply: dict[str, Any]) -> dict[str, Any]:

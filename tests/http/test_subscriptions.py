@@ -35,11 +35,6 @@ async def site(open_site: OpenSite) -> Site:
     return await open_site(BASIC_DAILY_LIMIT="5")
 
 
-@pytest.fixture
-async def room(mira: Person) -> str:
-    return await mira.new_room()
-
-
 async def test_account_without_subscription_has_basic_and_nothing_to_manage(site: Site, mira: Person) -> None:
     before = await site.rows()
     assert await read_subscription(mira) == NEVER

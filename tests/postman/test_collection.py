@@ -80,8 +80,8 @@ def test_an_operation_is_shown_where_it_works_and_not_only_among_the_errors(oper
 
 def test_it_has_every_parameter_of_the_document_if_only_switched_off(operations: Operations) -> None:
     for operation, sent in requests_of(operations).items():
-        told = {each["name"] for each in operations[operation].get("parameters", []) if each["in"] != "path"}
-        assert told <= {name for each in sent for name in each.parameters}, operation
+        documented = {each["name"] for each in operations[operation].get("parameters", []) if each["in"] != "path"}
+        assert documented <= {name for each in sent for name in each.parameters}, operation
 
 
 def test_it_has_a_body_wherever_the_document_requires_one(operations: Operations) -> None:

@@ -32,6 +32,8 @@ class Certificates:
         self._authority = trustme.CA()
         self.file = folder / "certificate.pem"
         self._authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(str(self.file))
+        self.authority_file = folder / "authority.pem"
+        self._authority.cert_pem.write_to_path(str(self.authority_file))
 
     def trusting(self) -> ssl.SSLContext:
         """What a client has that knows the authority."""

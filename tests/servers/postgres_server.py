@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class PostgresServer:
     A start after `kill` recovers the data, at the same port. Everything here blocks: up to a second or two.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, rules: Sequence[str] = (), **settings: str) -> None:
+        """`rules` are lines of pg_hba.conf that come before the one that trusts everybody on this machine."""
         self._folder = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
         self._data = self._folder / "data"
         self._cleaner = subprocess.Popen(
@@ -56,7 +58,7 @@ class PostgresServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Not told to leave when the tests are.
+            # A signal that ends the tests does not reach it.
             start_new_session=True,
         )
         self._account = _account()
@@ -65,9 +67,11 @@ class PostgresServer:
         self.port = _free_port()
         self._run("initdb", "--pgdata", self._data, "--username=parley", "--auth=trust", "--encoding=UTF8",
                   "--locale=C", "--no-sync", "--no-data-checksums")  # fmt: skip
-        settings = _ALWAYS | {"port": str(self.port)} | ({} if durable else _QUICK)
+        settings = _ALWAYS | {"port": str(self.port)} | ({} if durable else _QUICK) | settings
         with (self._data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        access = self._data / "pg_hba.conf"
+        access.write_text("\n".join([*rules, access.read_text()]))
 
     def start(self) -> None:
         self._control("start", "--log", self._folder / "log")

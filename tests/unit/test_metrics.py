@@ -109,3 +109,31 @@ def test_audit_events_are_counted_and_still_written():
 
 def test_the_number_of_a_worker_process():
     assert [process_number(name) for name in ("worker-0", "worker-3", "MainProcess", "SpawnProcess-2")] == [0, 3, 0, 0]
+
+
+def test_codes_that_were_sent_and_verified_are_counted_by_kind_of_identity():
+    metrics = Metrics()
+    audit = CountedAudit(FakeAuditTrail(), metrics)
+    mira, ravi = (
+        Identity(IdentityKind.EMAIL, "mira@example.com"),
+        Identity(IdentityKind.MOBILE_NUMBER, "+919876543210"),
+    )
+    for event_kind, identity, how in (
+        (AuditEvent.CODE_DELIVERED, mira, "sign_in"),
+        (AuditEvent.CODE_DELIVERED, ravi, "reset"),
+        (AuditEvent.CODE_DELIVERED, ravi, "sign_in"),
+        (AuditEvent.SIGNED_IN, mira, "code"),
+        (AuditEvent.SIGNED_IN, mira, "password"),
+        (AuditEvent.PASSWORD_RESET, ravi, None),
+        (AuditEvent.OWNER_NOTIFIED, ravi, "guessing"),
+    ):
+        audit.note(event_kind, identity=identity, how=how)
+    values = samples(generate_latest(metrics.registry))
+
+    found = {key: value for key, value in values.items() if key.startswith("parley_codes_total")}
+    assert found == {
+        "parley_codes_total{'identity': 'email', 'step': 'sent'}": 1,
+        "parley_codes_total{'identity': 'mobile_number', 'step': 'sent'}": 2,
+        "parley_codes_total{'identity': 'email', 'step': 'verified'}": 1,
+        "parley_codes_total{'identity': 'mobile_number', 'step': 'verified'}": 1,
+    }

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.failures import DatabaseFailed, NoConnectionYet
 from parley.adapters.sql.engine.pool import Pool
 from parley.core.errors import Unavailable
 
@@ -93,6 +93,97 @@ async def test_failed_connect_takes_no_slot():
     with pytest.raises(Unavailable):
         await connections.acquire()
     assert (await connections.acquire()).is_open
+
+
+class FullServer:
+    """A server that has connections for `free` more clients."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self.asked = 0
+
+    async def connect(self) -> FakeConnection:
+        self.asked += 1
+        if self.free == 0:
+            raise NoConnectionYet("has no connection left")
+        self.free -= 1
+        return FakeConnection()
+
+
+async def test_callers_share_the_connections_of_a_full_server_in_their_order():
+    server = FullServer(free=1)
+    connections = Pool(server.connect, size=5, wait_seconds=10)
+    served: list[int] = []
+
+    async def use(number: int) -> None:
+        connection = await connections.acquire()
+        served.append(number)
+        await asyncio.sleep(0.001)
+        await connections.release(connection)
+
+    await asyncio.gather(*(use(number) for number in range(20)))
+    assert served == list(range(20))
+    assert connections.open == 1
+    assert connections.in_use == 0
+
+
+async def test_full_server_is_asked_again_by_one_caller_for_all():
+    server = FullServer(free=0)
+    connections = Pool(server.connect, size=5, wait_seconds=10)
+    waiting = [asyncio.create_task(connections.acquire()) for _ in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asked = server.asked
+    server.free = 5
+    assert all([(await each).is_open for each in waiting])
+    assert asked <= 5
+    assert server.asked <= asked + 5
+
+
+async def test_server_that_stays_full_refuses_at_the_deadline():
+    connections = Pool(FullServer(free=0).connect, size=2, wait_seconds=0.01)
+    with pytest.raises(NoConnectionYet, match="Try again"):
+        await connections.acquire()
+    assert connections.in_use == 0
+
+
+async def test_connection_given_to_a_caller_that_is_cancelled_goes_to_the_next():
+    connections = Pool(FullServer(free=1).connect, size=3, wait_seconds=10)
+    first = await connections.acquire()
+    cancelled, next_one = (asyncio.create_task(connections.acquire()) for _ in range(2))
+    await asyncio.sleep(0.01)
+    await connections.release(first)
+    cancelled.cancel()
+    assert await next_one is first
+    await asyncio.wait([cancelled])
+    await connections.release(first)
+    assert await connections.acquire() is first
+
+
+async def test_idle_connections_are_closed_the_longest_idle_first():
+    connections = pool(size=2, idle_seconds=0.02)
+    first, second = await connections.acquire(), await connections.acquire()
+    await connections.release(first)
+    await asyncio.sleep(0.01)
+    await connections.release(second)
+    async with asyncio.timeout(5):
+        while first.is_open:
+            await asyncio.sleep(0.001)
+        while connections.open:
+            await asyncio.sleep(0.001)
+    assert not second.is_open
+    assert await connections.acquire() not in (first, second)
+    await connections.close()
+
+
+async def test_connection_in_use_is_not_idle():
+    connections = pool(idle_seconds=0.005)
+    first = await connections.acquire()
+    await connections.release(first)
+    assert await connections.acquire() is first
+    await asyncio.sleep(0.02)
+    assert first.is_open
+    await connections.close()
 
 
 async def test_idle_connection_that_the_server_closed_is_replaced():

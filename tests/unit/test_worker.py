@@ -13,6 +13,7 @@ from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.worker.in_process import MOST_AT_ONCE, InProcessWorker
 from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep, Sweeper
+from parley.core.errors import Unavailable
 
 PATIENCE = 5.0
 
@@ -212,11 +213,35 @@ async def test_failing_sweep_is_logged_and_repeated():
     assert [(log["event"], log["sweep"]) for log in logs] == [
         ("sweep_failed", "replies"),
         ("sweep_failed", "replies"),
+        ("sweep_works_again", "replies"),
         ("swept", "replies"),
     ]
     assert logs[-1]["found"] == 2
     assert counts.calls["replies"][:3] == ["failed", "failed", 2]
     assert set(counts.calls["others"]) == {0}
+
+
+async def test_failures_in_a_row_are_logged_once_and_counted():
+    rounds = CountedSweep(*(ZeroDivisionError() for _ in range(10)))
+    with capture_logs() as logs:
+        async with Sweeper(Sweep("replies", 0.0, rounds.sweep), meter=RecordingMeter()).running():
+            await rounds.until(12)
+
+    assert [log["event"] for log in logs] == ["sweep_failed", "sweep_works_again"]
+    assert logs[-1]["failures"] == 10
+
+
+async def test_outage_is_not_logged_by_what_it_interrupts(bench):
+    rounds, counts = CountedSweep(Unavailable(), Unavailable()), RecordingMeter()
+    bench.crashes[1] = Unavailable()
+    with capture_logs() as logs:
+        async with bench.working(), Sweeper(Sweep("replies", 0.0, rounds.sweep), meter=counts).running():
+            await bench.put(1, blocked=False)
+            await bench.until(lambda: bench.ended == [1])
+            await rounds.until(4)
+
+    assert logs == []
+    assert counts.calls["replies"][:3] == ["failed", "failed", 0]
 
 
 async def test_shutdown_of_the_sweeper_waits_for_a_sweep_to_clean_up():

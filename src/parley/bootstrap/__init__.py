@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from parley.adapters.metrics.meters import LagMeter, RedisMeter
 from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.engine.outages import DatabaseOutages
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import build_accounts
@@ -23,6 +24,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import Provider
 from parley.core.ports import Clock
 from parley.runtime.loop_lag import LoopLag
+from parley.runtime.outage_log import OutageLog
 from parley.runtime.shutdown import Shutdown
 from parley.settings import Settings
 
@@ -79,7 +81,9 @@ def bootstrap(
     `providers` replace the models that the settings would choose, `tracing` replaces what OpenTelemetry's variables
     would choose. Raises SettingsError for settings that contradict each other.
     """
-    database = open_database(settings)
+    database = open_database(
+        settings, DatabaseOutages(connections=OutageLog("database"), statements=OutageLog("database statements"))
+    )
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
     transport = telemetry.tracing.transport(

@@ -24,6 +24,7 @@ from parley.bootstrap.transport import DELIVER_CODE, Transport
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
+from parley.core.accounts.human_checks import HumanChecks, HumanStep
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.password_rules import PasswordRules
@@ -45,12 +46,13 @@ def build_accounts(
     secrets_ = signing_secrets(settings)
     uow, passwords = SqlAccountsUnitOfWork(database), Argon2Passwords()
     audit = telemetry.counted(LoggedAudit(derived_keys(secrets_, "audit")[0]))
+    checks, numbers = human_checks(settings), mobile_numbers(settings)
     code_delivery = _code_delivery(settings, transport, derived_keys(secrets_, "codes on their way"))
     ports = AccountsPorts(
         uow=uow,
         passwords=passwords,
         password_rules=PasswordRules(common_passwords()),
-        mobile_numbers=PhoneNumbers(),
+        mobile_numbers=numbers,
         access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
         revocations=RevocationList(uow=uow, monotonic=time.monotonic),
         rate_limits=IdentityRateLimits(
@@ -61,11 +63,11 @@ def build_accounts(
         ),
         audit=audit,
         code_delivery=code_delivery,
-        code_policy=CodePolicy(
-            settings.otp_expire_seconds, settings.otp_resend_seconds, settings.otp_max_sends_per_hour
-        ),
+        code_policy=_code_policy(settings, numbers),
+        human_checks=checks,
         code_keys=derived_keys(secrets_, "one-time codes"),
         refresh_keys=derived_keys(secrets_, "refresh tokens"),
+        usage_keys=derived_keys(secrets_, "usage of erased accounts"),
         session_life=timedelta(days=settings.refresh_token_expire_days),
         session_max_age=timedelta(days=settings.session_max_days),
         now=now,
@@ -84,6 +86,7 @@ def build_accounts(
         close=(
             partial(asyncio.to_thread, passwords.close),
             *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
+            *((checks.check.close,) if checks else ()),
         ),
     )
 
@@ -95,6 +98,41 @@ def signing_secrets(settings: Settings) -> Sequence[str]:
 def derived_keys(secrets_: Sequence[str], use: str) -> list[bytes]:
     """One key for each secret, derived for this use only, so that a signature for one use is void for another."""
     return [hmac.digest(secret.encode(), f"parley {use}".encode(), "sha256") for secret in secrets_]
+
+
+def _code_policy(settings: Settings, numbers: PhoneNumbers) -> CodePolicy:
+    only_country = {"country_share": 1.0} if len(numbers.calling_codes) == 1 else {}
+    return CodePolicy(
+        settings.otp_expire_seconds,
+        settings.otp_resend_seconds,
+        settings.otp_max_sends_per_hour,
+        sms_per_hour=settings.sms_budget_per_hour,
+        emails_per_hour=settings.email_budget_per_hour,
+        **only_country,
+    )
+
+
+def mobile_numbers(settings: Settings) -> PhoneNumbers:
+    """Raises SettingsError for a country that does not exist."""
+    try:
+        return PhoneNumbers(settings.sms_countries)
+    except ValueError as error:
+        raise SettingsError(f"SMS_COUNTRIES: {error}") from error
+
+
+def human_checks(settings: Settings) -> HumanChecks | None:
+    """None unless HUMAN_CHECK names an endpoint. Raises SettingsError for an address that cannot be used."""
+    if not settings.human_check:
+        return None
+    from parley.adapters.human.siteverify import SiteVerify  # noqa: PLC0415  imported only if chosen
+
+    try:
+        check = SiteVerify(
+            url=settings.human_check_url, secret=settings.human_check_secret, hostnames=settings.human_check_hostnames
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return HumanChecks(check, frozenset(map(HumanStep, settings.human_check)))
 
 
 def otp_senders(settings: Settings) -> dict[IdentityKind, OtpSender]:

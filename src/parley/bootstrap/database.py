@@ -1,24 +1,39 @@
 """Choosing the database, and refusing in one line a database that parley cannot use."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy.engine import make_url
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
-from parley.adapters.sql.engine.migrate import current_revision, migrate, require_this_revision
+from parley.adapters.sql.engine.migrate import current_revision, migrate, require_revision
+from parley.adapters.sql.engine.outages import DatabaseOutages
 from parley.adapters.sql.engine.sqlite_file import inspect_file
+from parley.adapters.sql.engine.tables import REVISION
+from parley.adapters.sql.engine.trial import try_statements
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
 from parley.settings import Settings, SettingsError
 
+if TYPE_CHECKING:
+    from parley.adapters.sql.engine.copy_database import Progress
 
-def open_database(settings: Settings) -> Database:
+log = structlog.get_logger("parley.start")
+
+
+def open_database(settings: Settings, outages: DatabaseOutages | None = None) -> Database:
     """Connects at the first use. Raises SettingsError for an address that cannot be a database's."""
     try:
-        return Database(settings.database_url)
+        return Database(
+            settings.database_url,
+            connections=settings.database_connections,
+            idle_seconds=settings.database_idle_seconds,
+            outages=outages,
+        )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
 
@@ -29,14 +44,14 @@ def database_name(settings: Settings) -> str:
 
 
 @contextmanager
-def exclusive_use(settings: Settings) -> Generator[None, None, None]:
+def exclusive_use(settings: Settings, name: str = "DATABASE_URL") -> Generator[None, None, None]:
     """Hold a SQLite file for this process; PostgreSQL may be shared.
 
     Raises SettingsError when another process serves the file, or when parley cannot use it; then nothing was written.
     """
     with ExitStack() as stack:
         if file := _sqlite_file(settings):
-            with _operator_errors(settings):
+            with _operator_errors(settings, name):
                 inspect_file(file)
                 stack.enter_context(lock_sqlite_file(file))
         yield
@@ -53,6 +68,7 @@ async def check_database(settings: Settings) -> None:
     database = open_database(settings)
     try:
         await require_schema(settings, database)
+        await try_database(settings, database)
     finally:
         await database.close()
 
@@ -61,20 +77,32 @@ async def prepare_schema(settings: Settings, database: Database) -> None:
     """Give SQLite the schema of this version. Raises SettingsError where PostgreSQL does not have it."""
     if _sqlite_file(settings):
         await migrate_schema(settings, database)
-    else:
-        await require_schema(settings, database)
+    await require_schema(settings, database)
 
 
 async def migrate_schema(settings: Settings, database: Database) -> None:
-    """Raises SettingsError when parley cannot use the database."""
+    """A newer schema that this version works with stays as it is.
+
+    Raises SettingsError when parley cannot use the database.
+    """
     with _operator_errors(settings):
         await migrate(database)
 
 
 async def require_schema(settings: Settings, database: Database) -> None:
-    """Raises SettingsError unless the database has the schema of this version."""
+    """Raises SettingsError unless this version works with the schema of the database."""
     with _operator_errors(settings):
-        require_this_revision(await _revision(settings, database))
+        revision = await _revision(settings, database)
+        require_revision(revision)
+    if revision != REVISION:
+        log.warning("schema_is_newer", schema=revision, this_version=REVISION)
+
+
+async def try_database(settings: Settings, database: Database) -> None:
+    """Do with PostgreSQL what parley does. Raises SettingsError for what would not work."""
+    if not _sqlite_file(settings):
+        with _operator_errors(settings):
+            await try_statements(database)
 
 
 async def schema_revision(settings: Settings, database: Database) -> str | None:
@@ -93,17 +121,40 @@ def _sqlite_file(settings: Settings) -> Path | None:
     return Path(make_url(settings.database_url).database or "") if settings.database_url.startswith("sqlite") else None
 
 
+async def copy_installation(source: Settings, target: Settings, report: "Callable[[Progress], None]") -> None:
+    """Copy the SQLite file that `source` names to the PostgreSQL database that `target` names, all or nothing.
+
+    Raises SettingsError for a file that a process serves, for one without this version's schema, and for a database
+    that has rows or cannot be used.
+    """
+    file = _sqlite_file(source)
+    if file is None or _sqlite_file(target) is not None:
+        raise SettingsError("FROM must begin with sqlite:/// and TO with postgresql://.")
+    with exclusive_use(source, "FROM"):
+        with _operator_errors(source, "FROM"):
+            revision = inspect_file(file)
+            require_revision(revision)
+            if revision != REVISION:
+                raise DatabaseUnusable("has the schema of a newer version of parley: copy it with that version")
+        with _operator_errors(target, "TO"):
+            # Alembic and SQLAlchemy's engine, which nothing else needs.
+            from parley.adapters.sql.engine.copy_database import copy_database  # noqa: PLC0415
+
+            await copy_database(file, target.database_url, report)
+
+
 @contextmanager
-def _operator_errors(settings: Settings) -> Generator[None, None, None]:
+def _operator_errors(settings: Settings, name: str = "DATABASE_URL") -> Generator[None, None, None]:
+    """Raise SettingsError for what makes a database unusable, with `name` for where its address was given."""
     try:
         with driver_errors_explained():
             yield
     except DatabaseUnusable as error:
-        raise SettingsError(f"DATABASE_URL: {database_name(settings)} {error}.") from error
+        raise SettingsError(f"{name}: {database_name(settings)} {error}.") from error
     except DatabaseUrlInvalid as error:
-        raise SettingsError(f"DATABASE_URL: {error}") from error
+        raise SettingsError(f"{name}: {error}") from error
     except AlreadyRunning as error:
         raise SettingsError(
-            f"DATABASE_URL: another «parley run» serves {database_name(settings)}: stop it first, or use "
+            f"{name}: another «parley run» serves {database_name(settings)}: stop it first, or use "
             "PostgreSQL and Redis for several processes."
         ) from error

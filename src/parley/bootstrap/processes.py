@@ -1,13 +1,15 @@
 """The processes of parley: the HTTP application, and what runs beside it or in a worker."""
 
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Receive, Send
 
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
@@ -20,8 +22,11 @@ from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
 from parley.bootstrap.transport import OWN_TASKS, PROCESS_EVENT, WRITE_REPLY
+from parley.core.health import Check
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
+from parley.runtime.waiting import wait_until_usable
+from parley.settings import SettingsError
 
 
 def api_application(parley: Parley) -> ASGIApp:
@@ -38,7 +43,22 @@ def api_application(parley: Parley) -> ASGIApp:
         ),
         background=partial(api_process, parley),
     )
-    return parley.telemetry.tracing.app(app)
+    return _with_plain_refusal(parley.telemetry.tracing.app(app))
+
+
+def _with_plain_refusal(app: ASGIApp) -> ASGIApp:
+    """The application, which refuses to start in one line where Litestar would give the server a traceback to log."""
+
+    async def serve(scope: Any, receive: Receive, send: Send) -> None:
+        async def send_plainly(message: Any) -> None:
+            reason = sys.exception()
+            if message["type"] == "lifespan.startup.failed" and isinstance(reason, SettingsError):
+                message = {**message, "message": f"parley: {reason}"}
+            await send(message)
+
+        await app(scope, receive, send_plainly if scope["type"] == "lifespan" else send)
+
+    return serve
 
 
 def litestar_application(parley: Parley) -> Litestar:
@@ -56,12 +76,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         chat=parley.chat,
         sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
         rate_limiter=parley.transport.rate_limiter,
-        health_checks={
-            "database": parley.database.answers,
-            "schema": partial(has_current, parley.database),
-            **parley.transport.health_checks,
-            "leaving": parley.shutdown.not_requested,
-        },
+        health_checks=_health_checks(parley) | {"leaving": parley.shutdown.not_requested},
         public_url=settings.public_url.rstrip("/"),
         frontend_url=settings.frontend_url,
         meter=parley.telemetry.requests,
@@ -73,6 +88,14 @@ def http_ports(parley: Parley) -> HttpPorts:
         webhook_open=bool(settings.stripe_webhook_secret),
         overloaded=parley.loop_lag.overloaded,
     )
+
+
+def _health_checks(parley: Parley) -> dict[str, Check]:
+    return {
+        "database": parley.database.answers,
+        "schema": partial(has_current, parley.database),
+        **parley.transport.health_checks,
+    }
 
 
 class _ImmediateQueue:
@@ -112,10 +135,10 @@ async def api_process(parley: Parley) -> AsyncGenerator[None, None]:
 async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
     """What runs in a worker besides its tasks; on a shutdown signal it releases its replies.
 
-    Raises SettingsError for a database that parley cannot use.
+    It begins once parley can use the database; a shutdown signal before then ends the process.
     """
-    async with _opened(parley) as stack:
-        stack.enter_context(parley.telemetry.worker_listener(parley.settings))
+    async with _opened(parley, wait=wait_until_usable) as stack:
+        stack.enter_context(parley.telemetry.worker_listener(parley.settings, _health_checks(parley)))
         await stack.enter_async_context(parley.transport.in_worker())
         for task, ids in parley.transport.own_queues.items():
             worker = InProcessWorker(ids=ids, work=parley.tasks[task], ready=parley.loop_lag.recovered, most=OWN_TASKS)
@@ -126,9 +149,15 @@ async def worker_process(parley: Parley) -> AsyncGenerator[None, None]:
         yield
 
 
+async def _at_once(prepare: Callable[[], Awaitable[None]]) -> None:
+    await prepare()
+
+
 @asynccontextmanager
-async def _opened(parley: Parley) -> AsyncGenerator[AsyncExitStack, None]:
+async def _opened(
+    parley: Parley, *, wait: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] = _at_once
+) -> AsyncGenerator[AsyncExitStack, None]:
     async with parley.closing(), AsyncExitStack() as stack:
-        await prepare_schema(parley.settings, parley.database)
+        await wait(partial(prepare_schema, parley.settings, parley.database))
         await stack.enter_async_context(parley.loop_lag.running())
         yield stack

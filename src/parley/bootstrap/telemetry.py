@@ -22,6 +22,7 @@ from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.ports import ReplyMeter
 from parley.core.chat.stores import ChatUnitOfWork
+from parley.core.health import Checks
 from parley.settings import Settings
 
 log = structlog.get_logger("parley.traces")
@@ -71,8 +72,8 @@ class Telemetry:
         return self.tracing.work(name, task.id_name, with_log_context(task.id_name, task.work))
 
     @contextmanager
-    def worker_listener(self, settings: Settings) -> Generator[None, None, None]:
-        """Serve a worker's metrics on a port of its own, where the settings name one.
+    def worker_listener(self, settings: Settings, checks: Checks) -> Generator[None, None, None]:
+        """Serve a worker's metrics and health on a port of its own, where the settings name one.
 
         The second process of a `taskiq worker` takes the next port.
         """
@@ -83,7 +84,7 @@ class Telemetry:
         from parley.adapters.metrics.listener import listening  # noqa: PLC0415
 
         port = settings.worker_metrics_port + process_number(current_process().name)
-        with listening(self.metrics, port=port, token=settings.metrics_token):
+        with listening(self.metrics, port=port, token=settings.metrics_token, checks=checks):
             yield
 
 

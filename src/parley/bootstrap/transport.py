@@ -15,6 +15,7 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.sweep import queue_reaches_workers
+from parley.core.health import Checks
 from parley.core.ports import RateLimiter
 from parley.settings import Settings, SettingsError
 
@@ -63,7 +64,7 @@ class Transport:
     rate_limiter: RateLimiter
     in_api: Context
     in_worker: Context
-    health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
+    health_checks: Checks
     in_process_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
     broker: "AsyncBroker | None" = None
     own_queues: Mapping[str, MemoryQueue] = field(default_factory=dict)
@@ -145,7 +146,7 @@ def redis_transport(
         in_api=partial(_running, client, watch.running, pubsub.running, stream.running, cache.running, broker=broker),
         # In a worker taskiq starts the broker and shuts it down.
         in_worker=partial(_running, client, watch.running, pubsub.running, stream.running, signals.running),
-        health_checks={"redis": watch.works},
+        health_checks={"redis": watch.check},
         broker=broker,
         own_queues=own,
         own_limit=own_limit,

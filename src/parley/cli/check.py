@@ -8,17 +8,17 @@ from uuid import UUID
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
-from parley.bootstrap.accounts import otp_senders
+from parley.bootstrap.accounts import human_checks, mobile_numbers, otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.chat import configured_providers, model_catalogue
-from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision
+from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
 from parley.bootstrap.transport import redis_fault
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
-from parley.core.errors import DomainError
+from parley.core.errors import DomainError, Unavailable
 from parley.settings import Settings, SettingsError
 
 # A webhook event that has waited longer is stuck.
@@ -43,6 +43,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         await _redis(settings),
         *await _models(settings),
         *await _senders(settings),
+        *await _human_check(settings),
         await _payments(settings),
         *await _stored_payments(settings),
     ]
@@ -60,18 +61,22 @@ async def _database(settings: Settings) -> Finding:
     database = open_database(settings)
     try:
         revision = await schema_revision(settings, database)
-        if revision != REVISION and not settings.database_url.startswith("sqlite"):
+        if not settings.database_url.startswith("sqlite"):
             await require_schema(settings, database)
+        await try_database(settings, database)
     except SettingsError as error:
         return Finding("DATABASE_URL", False, str(error).removeprefix("DATABASE_URL: "))
     finally:
         await database.close()
-    when = (
-        "has the schema of this version"
-        if revision == REVISION
-        else "gets the schema of this version at the next start"
-    )
-    return Finding("DATABASE_URL", True, f"{database_name(settings)} {when}")
+    return Finding("DATABASE_URL", True, f"{database_name(settings)} {_schema(revision)}")
+
+
+def _schema(revision: str | None) -> str:
+    if revision is None or revision < REVISION:
+        return "gets the schema of this version at the next start"
+    if revision > REVISION:
+        return "has the schema of a newer version, which this version works with"
+    return "has the schema of this version"
 
 
 async def _redis(settings: Settings) -> Finding:
@@ -97,6 +102,24 @@ async def _sender(kind: IdentityKind, sender: OtpSender) -> Finding:
     finally:
         await sender.close()
     return Finding(name, True, "the server answers; nothing was sent")
+
+
+async def _human_check(settings: Settings) -> list[Finding]:
+    try:
+        checks = human_checks(settings)
+        mobile_numbers(settings)
+    except SettingsError as error:
+        setting, _, fault = str(error).partition(": ")
+        return [Finding(setting, False, fault)]
+    if checks is None:
+        return []
+    try:
+        await checks.check.check()
+    except Unavailable:
+        return [Finding("HUMAN_CHECK", False, "its server does not answer, or refuses HUMAN_CHECK_SECRET: see the log")]
+    finally:
+        await checks.check.close()
+    return [Finding("HUMAN_CHECK", True, f"its server answers; asked for by {', '.join(settings.human_check)}")]
 
 
 async def _payments(settings: Settings) -> Finding:

@@ -32,8 +32,25 @@ def migrate() -> None:
     """Bring the database to the schema of this version."""
     from parley.cli.admin import migrate_database  # noqa: PLC0415
 
-    asyncio.run(migrate_database(read_settings()))
-    click.echo("The database has the schema of this version.")
+    click.echo(asyncio.run(migrate_database(read_settings())))
+
+
+@commands.command("copy-database")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy_database(source: str, target: str) -> None:
+    """Copy a whole SQLite file, FROM, to an empty PostgreSQL database, TO: all of it or nothing.
+
+    FROM is an address such as sqlite:///parley.db, and no process may serve it. TO is one such as
+    postgresql://user:password@host/name; it gets its tables first.
+    """
+    from parley.cli.admin import copy_installation_to  # noqa: PLC0415
+
+    asyncio.run(copy_installation_to(source, target))
+    click.echo(
+        "Everything is copied. Set DATABASE_URL to the new address. Set JWT_SECRET to the same value as before, which "
+        "is in .parley-secret if it was not set: then everybody stays signed in."
+    )
 
 
 @commands.command()

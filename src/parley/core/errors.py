@@ -32,6 +32,11 @@ class DomainError(Exception):
         self.detail = self.detail if detail is None else detail
         super().__init__(self.detail)
 
+    @property
+    def cause(self) -> str:
+        """Why, in the log; clients do not see it."""
+        return self.code
+
 
 class InvalidInput(DomainError):
     """A value breaks a rule of the core; `field` is its name in the request."""
@@ -68,11 +73,19 @@ class Overloaded(DomainError):
 
 
 class Unavailable(DomainError):
-    """A dependency, such as the database, does not answer."""
+    """A dependency, such as the database, does not answer. `cause` names it and says why, without any value."""
 
     code = "unavailable"
     kind = Kind.UNAVAILABLE
     detail = "A part of the service does not answer. Try again in a moment."
+
+    def __init__(self, cause: str = "") -> None:
+        super().__init__()
+        self._cause = cause
+
+    @property
+    def cause(self) -> str:
+        return self._cause or self.code
 
 
 class AccountGone(DomainError):

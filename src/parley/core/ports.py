@@ -1,4 +1,4 @@
-"""Ports of all core modules: time, new ids, random numbers, and a rate limiter."""
+"""Ports of all core modules: time, new ids, random numbers, outages of a dependency, and a rate limiter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,26 @@ class NewId(Protocol):
 class Jitter(Protocol):
     def __call__(self) -> float:
         """A random number from 0 up to 1."""
+
+
+class Outage(Protocol):
+    """What operators learn of a dependency that is unavailable now and then. Raises nothing."""
+
+    def failed(self, cause: str) -> None:
+        """A call failed since the dependency is unavailable. `cause` is one of a few sentences, and holds no values."""
+
+    def succeeded(self) -> None:
+        """A call succeeded. Cheap: adapters say so after every call."""
+
+
+class UnreportedOutage:
+    """An Outage that reports nothing, for commands that print what is wrong."""
+
+    def failed(self, cause: str) -> None:
+        pass
+
+    def succeeded(self) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)

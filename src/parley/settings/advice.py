@@ -20,7 +20,7 @@ def advise(
 
 
 def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
-    shows_codes, mails = "response" in settings.otp_sender, "email" in settings.otp_sender
+    shows_codes, mails, texts = (way in settings.otp_sender for way in ("response", "email", "sms"))
     unwise = {
         ("ALLOW_SHOWN_CODES", "whoever reaches this server can sign in as anyone; keep it from other machines"): (
             settings.allow_shown_codes and shows_codes
@@ -28,6 +28,15 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
         ("METRICS_TOKEN", "not set: everyone may read /metrics"): not settings.metrics_token,
         ("AUTH_REQUESTS_PER_MINUTE", "0: guesses and sign-ins by one address are not limited"): (
             not settings.auth_requests_per_minute
+        ),
+        ("SMS_COUNTRIES", "not set: SMS go to every country, some of which cost many times more"): (
+            texts and not settings.sms_countries
+        ),
+        ("SMS_BUDGET_PER_HOUR", "0: strangers decide how many SMS you pay for"): (
+            texts and not settings.sms_budget_per_hour
+        ),
+        ("EMAIL_BUDGET_PER_HOUR", "0: strangers decide how many mails are sent in your name"): (
+            mails and not settings.email_budget_per_hour
         ),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "a stolen token works for that long; an hour or less is usual"): (
             settings.access_token_expire_minutes > LONG_TOKEN_MINUTES

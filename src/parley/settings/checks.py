@@ -21,6 +21,7 @@ def check(settings: Settings) -> None:
     _check_database(settings)
     _check_secrets(settings)
     _check_senders(settings)
+    _check_human(settings)
     _check_payments(settings)
     if settings.environment == "production":
         check_production(settings)
@@ -87,6 +88,13 @@ def _check_senders(settings: Settings) -> None:
             raise SettingsError("SMTP_USERNAME and SMTP_PASSWORD go together: set both, or neither.")
     if "sms" in settings.otp_sender and not settings.sms_webhook_url.startswith(("https://", "http://")):
         raise SettingsError("SMS_WEBHOOK_URL: begin with https://, since OTP_SENDER includes sms.")
+
+
+def _check_human(settings: Settings) -> None:
+    if settings.human_check and not settings.human_check_secret:
+        raise SettingsError("HUMAN_CHECK_SECRET: must be set with HUMAN_CHECK.")
+    if not settings.human_check_url.startswith(("https://", "http://")):
+        raise SettingsError("HUMAN_CHECK_URL: begin with https:// or http://.")
 
 
 def _check_payments(settings: Settings) -> None:

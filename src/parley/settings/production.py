@@ -8,11 +8,13 @@ from parley.settings.model import Settings, SettingsError
 SHORTEST_METRICS_TOKEN = 16
 # A secret with fewer different characters was typed, not generated.
 FEWEST_CHARACTERS = 5
+_ADDRESSES = ("public_url", "frontend_url", "sms_webhook_url", "human_check_url")
 _TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 
 def check_production(settings: Settings) -> None:
     """Raises SettingsError for the first thing that is unsafe."""
+    _check_limits(settings)
     if not settings.jwt_secret:
         raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
     if any("*" in origin for origin in settings.cors_origins):
@@ -32,10 +34,14 @@ def check_production(settings: Settings) -> None:
         )
     if not settings.frontend_url and not settings.public_url:
         raise SettingsError("FRONTEND_URL: set it, or PUBLIC_URL, so that payments can lead back.")
-    _check_limits(settings)
     _check_secrets(settings)
     _check_proxies(settings)
     _check_encryption(settings)
+    if "sms" in settings.otp_sender and not settings.sms_countries:
+        raise SettingsError(
+            "SMS_COUNTRIES: name the countries of your users when ENVIRONMENT=production, such as IN,US; SMS to some "
+            "others cost many times more."
+        )
 
 
 def is_weak(secret: str) -> bool:
@@ -53,7 +59,8 @@ def is_local(host: str | None) -> bool:
 
 
 def _check_limits(settings: Settings) -> None:
-    for name in ("auth_requests_per_minute", "password_attempts_per_hour"):
+    budgets = [f"{way}_budget_per_hour" for way in ("sms", "email") if way in settings.otp_sender]
+    for name in ("auth_requests_per_minute", "password_attempts_per_hour", *budgets):
         if getattr(settings, name) == 0:
             raise SettingsError(f"{name.upper()}: 0 is no limit; it is refused when ENVIRONMENT=production.")
 
@@ -79,7 +86,7 @@ def _check_proxies(settings: Settings) -> None:
 
 def _check_encryption(settings: Settings) -> None:
     """What users and stores exchange with this server is encrypted; model and mail servers may be beside it."""
-    urls = {name.upper(): [getattr(settings, name)] for name in ("public_url", "frontend_url", "sms_webhook_url")}
+    urls = {name.upper(): [getattr(settings, name)] for name in _ADDRESSES}
     for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins}.items():
         if any(address.startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses):
             raise SettingsError(f"{name}: begin with https:// when ENVIRONMENT=production.")

@@ -35,8 +35,8 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             ge=0,
             le=65_000,
-            description="First port for the metrics of worker processes, each on a port of its own; only this machine "
-            "reaches them unless METRICS_TOKEN is set; 0 is off",
+            description="First port for metrics and health of worker processes, each on a port of its own; only this "
+            "machine reaches them unless METRICS_TOKEN is set; 0 is off",
         ),
     ] = 0
 
@@ -46,6 +46,10 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             description="sqlite:/// and the path of a file, which the first start makes; or postgresql://user:password@host/name"
         ),
     ] = "sqlite:///parley.db"
+    database_connections: Annotated[
+        int, Meta(ge=2, le=1_000, description="Most connections of a process to PostgreSQL")
+    ] = 15
+    database_idle_seconds: Annotated[Seconds, Meta(description="Time until an unused one of them is closed")] = 10.0
     redis_url: Annotated[
         str, Meta(description="redis://host:6379/0, for several processes and separate workers; needs PostgreSQL")
     ] = ""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from parley.settings.server import Number, NumberOrZero, ServerSettings
+from parley.settings.server import Number, NumberOrZero, ServerSettings, Words
 
 
 class SignInSettings(ServerSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,3 +59,35 @@ class SignInSettings(ServerSettings, frozen=True, forbid_unknown_fields=True, kw
         str, Meta(description='URL of the gateway for OTP_SENDER=sms, which receives {"to": …, "text": …} by POST')
     ] = ""
     sms_webhook_token: Annotated[str, Meta(description="Token sent to the gateway as «Authorization: Bearer …»")] = ""
+    sms_countries: Annotated[
+        Words,
+        Meta(
+            description="Countries (ISO 3166-1, such as IN,US,GB) to whose numbers codes are sent; unset: all, refused "
+            "in production with OTP_SENDER=sms"
+        ),
+    ] = ()
+    sms_budget_per_hour: Annotated[
+        NumberOrZero,
+        Meta(
+            description="Largest number of codes by SMS per hour of the whole installation; 0 is no limit, refused in "
+            "production with OTP_SENDER=sms",
+        ),
+    ] = 1_000
+    email_budget_per_hour: Annotated[
+        NumberOrZero,
+        Meta(
+            description="Largest number of codes by e-mail per hour of the whole installation; 0 is no limit, refused "
+            "in production with OTP_SENDER=email",
+        ),
+    ] = 10_000
+    human_check: Annotated[
+        tuple[Literal["signup", "send-otp", "forgot-password"], ...],
+        Meta(description="Endpoints under /auth that ask for the token of a widget such as Turnstile; unset: none"),
+    ] = ()
+    human_check_secret: Annotated[str, Meta(description="Secret of the widget, required with HUMAN_CHECK")] = ""
+    human_check_hostnames: Annotated[
+        Words, Meta(description="Hosts whose pages show the widget; tokens of others do not pass; unset: all hosts")
+    ] = ()
+    human_check_url: Annotated[
+        str, Meta(description="URL that verifies tokens: Turnstile's, or that of hCaptcha, reCAPTCHA or your own")
+    ] = "https://challenges.cloudflare.com/turnstile/v0/siteverify"

@@ -13,6 +13,7 @@ from parley.core.accounts import AccountsPorts
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
 from parley.core.accounts.deliveries import deliver_code
+from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.model import Account, Caller, Identity, IdentityKind, Purpose, SignedIn, TokenPair
 from parley.core.accounts.password_change import change_password, reset_password
@@ -56,6 +57,9 @@ class AccountsEnvironment:
         self.revocations = RevocationList(uow=uow, monotonic=self.monotonic)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
+        self.mobile_numbers = PhoneNumbers()
+        self.human_checks: HumanChecks | None = None
+        self.human_token: str | None = None
         self.keys = [b"the key of this test"]
         self.client = Client("192.0.2.1", "192.0.2.0/24")
         self.session_max_age = SESSION_MAX_AGE
@@ -68,15 +72,17 @@ class AccountsEnvironment:
             uow=self.uow,
             passwords=self.passwords,
             password_rules=self.password_rules,
-            mobile_numbers=PhoneNumbers(),
+            mobile_numbers=self.mobile_numbers,
             access_tokens=self.access_tokens,
             revocations=self.revocations,
             rate_limits=self.rate_limits,
             audit=self.audit,
             code_delivery=self.code_delivery,
             code_policy=self.code_policy,
+            human_checks=self.human_checks,
             code_keys=self.keys,
             refresh_keys=self.keys,
+            usage_keys=self.keys,
             session_life=SESSION_LIFE,
             session_max_age=self.session_max_age,
             now=lambda: self.now,
@@ -102,7 +108,9 @@ class AccountsEnvironment:
 
     async def request_code(self, identity: Identity = MIRA, purpose: Purpose = Purpose.SIGN_IN) -> CodeSent:
         """Request a code, whose delivery is then queued."""
-        return await send_code(self.ports, identity=identity, purpose=purpose, client=self.client)
+        return await send_code(
+            self.ports, identity=identity, purpose=purpose, client=self.client, human_token=self.human_token
+        )
 
     async def deliver_codes(self) -> None:
         """Do the queued deliveries, as a worker does."""
@@ -142,9 +150,15 @@ class AccountsEnvironment:
         self, identity: Identity = MIRA, *, name: str | None = "Mira", password: str | None = PASSWORD
     ) -> str:
         """Sign up; returns the signup token."""
-        return (
-            await sign_up(self.ports, identity=identity, name=name, password=password, client=self.client)
-        ).signup_token
+        started = await sign_up(
+            self.ports,
+            identity=identity,
+            name=name,
+            password=password,
+            client=self.client,
+            human_token=self.human_token,
+        )
+        return started.signup_token
 
     async def log_in(self, password: str = PASSWORD, identity: Identity = MIRA) -> SignedIn:
         return await log_in(

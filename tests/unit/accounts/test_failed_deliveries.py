@@ -1,11 +1,13 @@
 """Deliveries that fail for now or for good."""
 
 from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from parley.core.accounts.code_policy import CodePolicy
-from parley.core.accounts.model import AuditEvent, IdentityKind
+from parley.core.accounts.model import Account, AuditEvent, Delivery, Identity, IdentityKind, Notice
 from parley.core.accounts.ports import SenderRefused, SenderUnavailable
 from tests.fakes.account_ports import FakeCipher
 from tests.unit.accounts.delivery_steps import DELIVERED, NOT_DELIVERED, deliver, requested, requeue, waiting
@@ -98,4 +100,18 @@ async def test_code_for_a_kind_of_identity_without_sender_is_noted(env):
 
     assert env.audit.events == NOT_DELIVERED
     assert env.audit.notes[-1].how == "no configured sender reaches this kind of identity"
+    assert await waiting(env) == 0
+
+
+async def test_notice_to_a_number_that_no_sms_reaches_is_given_up(env):
+    landline = Identity(IdentityKind.MOBILE_NUMBER, "+493012345678")
+    notice = Delivery(UUID(int=7), landline, Notice.GUESSING, b"", env.now + timedelta(days=1))
+    async with env.uow() as unit:
+        await unit.accounts.find_or_add(Account(UUID(int=8), landline, None, None, env.now))
+        await unit.deliveries.put(notice)
+        await unit.commit()
+    await deliver(env, notice.id)
+
+    assert env.sender.notices == []
+    assert env.audit.notes[-1].how == "is not a mobile number: codes are sent by SMS"
     assert await waiting(env) == 0

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid, TokenInvalid
-from parley.core.accounts.model import AuditEvent, Purpose, SignedIn, TokenPair
-from parley.core.errors import InvalidInput, TooManyRequests
+from parley.core.accounts.model import CODE_TRIES, AuditEvent, Purpose, SignedIn, TokenPair
+from parley.core.errors import InvalidInput, Overloaded, TooManyRequests
 from tests.fakes.account_ports import FakePasswords
 from tests.unit.accounts.environment import (
     MIRA,
@@ -120,6 +120,25 @@ async def test_refused_password_leaves_the_code_valid(env, owned, password):
         assert refusal.value.field == "new_password"
 
     await env.reset(code, NEW)
+
+
+async def test_reset_whose_hash_finds_no_time_uses_up_no_try(env, owned):
+    class Busy(FakePasswords):
+        async def hash(self, *_: str) -> str:
+            raise Overloaded(3)
+
+    code = await reset_code(env)
+    idle, env.passwords = env.passwords, Busy()
+    for _ in range(CODE_TRIES + 1):
+        with pytest.raises(Overloaded):
+            await env.reset(code, NEW)
+    env.passwords = idle
+    for _ in range(CODE_TRIES - 1):
+        with pytest.raises(OtpInvalid):
+            await env.reset(wrong_code(code), NEW)
+
+    await env.reset(code, NEW)
+    assert await env.log_in(NEW)
 
 
 async def test_reset_for_an_identity_without_account_is_refused_like_a_wrong_code(env):

@@ -3,11 +3,12 @@ from dataclasses import replace
 
 import pytest
 
+from parley.adapters.security.phone_numbers import PhoneNumbers
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.codes import CodeSent
 from parley.core.accounts.errors import OtpInvalid
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
-from parley.core.accounts.model import AuditEvent, IdentityKind, Purpose, token_hash
+from parley.core.accounts.model import AuditEvent, Identity, IdentityKind, Purpose, token_hash
 from parley.core.accounts.ports import CodeDelivery
 from parley.core.accounts.sources import block_of
 from parley.core.errors import InvalidInput, TooManyRequests
@@ -215,3 +216,16 @@ async def test_refused_request_voids_and_sends_nothing(env):
     assert env.audit.events == [AuditEvent.CODE_REQUESTED, AuditEvent.THROTTLED]
     await env.deliver_codes()
     assert len(env.sender.sent) == 1
+
+
+@pytest.mark.parametrize("ask", ["code", "sign-up"])
+async def test_number_that_no_sms_reaches_is_refused_and_not_counted(env, ask):
+    for number in ("+449098790000", "+447400123456"):
+        env.mobile_numbers = PhoneNumbers(["IN"])
+        identity = Identity(IdentityKind.MOBILE_NUMBER, number)
+        with pytest.raises(InvalidInput) as refusal:
+            await (env.request_code(identity) if ask == "code" else env.sign_up(identity))
+        assert refusal.value.field == "mobile_number"
+
+    assert env.rate_limiter.keys_remembered == 0
+    assert env.queue.ids == []

@@ -9,10 +9,10 @@ import pytest
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid
 from parley.core.accounts.guesses import MOST_FAILURES, NOTIFIED_FAILURES
 from parley.core.accounts.model import AuditEvent, Notice, Purpose, SignedIn
-from parley.core.accounts.sources import DEVICE_LIFE, Client
+from parley.core.accounts.sources import Client
 from parley.core.errors import Overloaded, TooManyRequests
 from tests.fakes.account_ports import FakePasswords
-from tests.unit.accounts.environment import MIRA, PASSWORD, RAVI, AccountsEnvironment, wrong_code
+from tests.unit.accounts.environment import MIRA, PASSWORD, AccountsEnvironment, wrong_code
 
 OWNERS = Client("198.51.100.7", "198.51.100.0/24")
 ONE_ADDRESS = [Client("192.0.2.1", "192.0.2.0/24")]
@@ -186,16 +186,6 @@ async def test_new_password_voids_device_tokens_and_failures(env, owner, end):
     assert await compared(env) == 0
     env.client = replace(OWNERS, device_token=owner.device_token)
     assert (await env.log_in(NEW)).device_token != owner.device_token
-
-
-async def test_device_token_is_of_one_identity_and_expires(env, owner):
-    ravis = await env.sign_in(RAVI)
-    for token in (ravis.device_token, "forged", ""):
-        env.client = replace(OWNERS, device_token=token)
-        assert (await env.log_in(PASSWORD)).device_token != token
-    env.client = replace(OWNERS, device_token=owner.device_token)
-    env.advance(seconds=DEVICE_LIFE.total_seconds())
-    assert (await env.log_in(PASSWORD)).device_token != owner.device_token
 
 
 async def test_owner_is_notified_once_without_a_code(env, owner):

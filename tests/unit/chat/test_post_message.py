@@ -47,6 +47,7 @@ async def test_message_is_stored_with_its_pending_reply(env):
         2,
         model="vendor/fast",
         reply_to=question.id,
+        parent_id=question.id,
     )
     assert not accepted.replayed
     assert await messages(env, room) == [question, reply]

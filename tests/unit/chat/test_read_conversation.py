@@ -183,20 +183,20 @@ histories = st.lists(
 @given(histories, st.integers(-5, 80), st.integers(0, 4))
 def test_every_history_with_every_cut_becomes_a_conversation(history, characters, halvings):
     within = newest_within(history, characters)
-    told = History(None, "the question", within)
+    sent = History(None, "the question", within)
     for _ in range(halvings):
-        told = told.newer_half()
-    turns = build_conversation(told).turns
+        sent = sent.newer_half()
+    turns = build_conversation(sent).turns
 
     assert [turn.role for turn in turns] == [(Role.USER, Role.ASSISTANT)[at % 2] for at in range(len(turns))]
     assert turns[-1].role is Role.USER
     assert turns[-1].content.endswith("the question")
     assert all(is_readable(turn.content) for turn in turns)
     assert sum(len(each.question) + len(each.answer or "") for each in within) <= max(characters, 0)
-    tellable = [each for each in history if each.status is not Status.FAILED and is_readable(each.question)]
-    assert list(within) == tellable[: len(within)]
-    assert list(told.exchanges) == tellable[: len(within) >> halvings]
-    answers = [each.answer for each in told.exchanges[::-1] if each.answer and is_readable(each.answer)]
+    usable = [each for each in history if each.status is not Status.FAILED and is_readable(each.question)]
+    assert list(within) == usable[: len(within)]
+    assert list(sent.exchanges) == usable[: len(within) >> halvings]
+    answers = [each.answer for each in sent.exchanges[::-1] if each.answer and is_readable(each.answer)]
     assert [turn.content for turn in turns[1::2]] == answers
-    questions = [each.question for each in told.exchanges[::-1]] + ["the question"]
+    questions = [each.question for each in sent.exchanges[::-1]] + ["the question"]
     assert "\n\n".join(turn.content for turn in turns[::2]) == "\n\n".join(questions)

@@ -1,9 +1,11 @@
 """Failures of a model: which are retried, when, and which are final."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
+from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.model import ReplyError, Status, TokenUsage
 from parley.core.chat.write_reply import MAX_LOST_WORKERS
@@ -99,6 +101,43 @@ async def test_refusal_is_final(env):
     assert (failed.status, failed.attempt, failed.content) == (Status.FAILED, 1, "Half an")
     assert failed.error == ReplyError("content_blocked", "The vendor blocked this.")
     assert (await env.usage()).used == 0
+
+
+OTHERS = [
+    ModelRefused("content_blocked", "Blocked."),
+    ModelRefused("prompt_blocked", "Blocked."),
+    ModelRefused("model_timeout", "The model wrote for over 300 s."),
+    ModelUnavailable("empty_answer", "Nothing."),
+]
+OURS = [
+    ModelUnavailable("model_timeout", "The model was silent for 30 s."),
+    ModelRefused("model_rejected_key", "No."),
+    ModelRefused("model_rejected_request", "No."),
+    ZeroDivisionError(),
+    OVERLOADED,
+]
+
+
+@pytest.mark.parametrize("failure", OTHERS, ids=str)
+async def test_what_a_user_can_bring_about_is_returned_a_few_times_a_day(env, failure):
+    used = []
+    for _ in range(MOST_RETURNED_REFUSALS + 2):
+        reply = await env.reply()
+        env.model.will("Half an", failure)
+        await env.attempt(reply, attempts=1)
+        used.append((await env.usage()).used)
+
+    assert used == [0] * MOST_RETURNED_REFUSALS + [1, 2]
+
+
+@pytest.mark.parametrize("failure", OURS, ids=repr)
+async def test_a_failure_of_ours_is_always_returned(env, failure):
+    for _ in range(MOST_RETURNED_REFUSALS + 2):
+        reply = await env.reply()
+        env.model.will("Half an", failure)
+        with suppress(ZeroDivisionError):
+            await env.attempt(reply, attempts=1)
+        assert (await env.usage()).used == 0
 
 
 async def test_model_that_is_no_longer_offered_is_final(env):

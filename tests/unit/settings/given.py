@@ -18,4 +18,6 @@ MAIL = {
     "SMTP_SERVER": "mail.acme.example",
     "SMTP_FROM": "Acme Chat <no-reply@acme.example>",
 }
+# As production wants it.
+SAFE_SMS = {"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://gateway.example/messages", "SMS_COUNTRIES": "IN,US"}
 SMS = {"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://gateway.example/messages"}

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SECRET, SMS
+from parley.bootstrap.accounts import mobile_numbers
+from parley.settings import SettingsError
+from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECRET, SMS
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,8 @@ def test_an_incomplete_sender_is_refused_without_its_values(refused, wrong, vari
     [
         MAIL | {"SMTP_FROM": "no-reply@acme.example"},
         MAIL | {"SMTP_USERNAME": "mira", "SMTP_PASSWORD": "hunter2", "SMTP_PORT": "465", "SMTP_SECURITY": "tls"},
-        SMS | {"SMS_WEBHOOK_URL": "http://localhost:8080", "SMS_WEBHOOK_TOKEN": "hunter2"},
-        MAIL | SMS | {"OTP_SENDER": "email,sms"},
+        SAFE_SMS | {"SMS_WEBHOOK_URL": "http://localhost:8080", "SMS_WEBHOOK_TOKEN": "hunter2"},
+        MAIL | SAFE_SMS | {"OTP_SENDER": "email,sms"},
     ],
 )
 @pytest.mark.parametrize("environment", [{}, PRODUCTION], ids=["development", "production"])
@@ -149,3 +151,20 @@ def test_production_accepts_every_model_that_was_chosen_explicitly(read, model):
 
 def test_payments_may_return_to_this_server(read):
     assert read(**PRODUCTION | MAIL | {"FRONTEND_URL": "", "PUBLIC_URL": "https://api.example"}).public_url
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable"),
+    [
+        ({"HUMAN_CHECK": "signup"}, "HUMAN_CHECK_SECRET"),
+        ({"HUMAN_CHECK": "login", "HUMAN_CHECK_SECRET": "hunter2"}, "HUMAN_CHECK"),
+        ({"HUMAN_CHECK_URL": "ftp://hunter2"}, "HUMAN_CHECK_URL"),
+    ],
+)
+def test_an_incomplete_human_check_is_refused(refused, wrong, variable):
+    assert refused(**wrong).startswith(f"{variable}: ")
+
+
+def test_a_country_that_does_not_exist_is_refused(read):
+    with pytest.raises(SettingsError, match="SMS_COUNTRIES: each must be"):
+        mobile_numbers(read(SMS_COUNTRIES="IN,UK"))

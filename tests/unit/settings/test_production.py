@@ -3,7 +3,7 @@
 import pytest
 
 from parley.settings.advice import advise
-from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SECRET, SMS
+from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECRET, SMS
 
 SAFE = PRODUCTION | MAIL
 REMOTE = {"DATABASE_URL": "postgresql://u:p@db/parley?sslmode=require", "REDIS_URL": "rediss://redis"}
@@ -27,6 +27,13 @@ REMOTE = {"DATABASE_URL": "postgresql://u:p@db/parley?sslmode=require", "REDIS_U
         ({"FRONTEND_URL": "http://app.example"}, "FRONTEND_URL"),
         ({"PUBLIC_URL": "http://api.example"}, "PUBLIC_URL"),
         (SMS | {"SMS_WEBHOOK_URL": "http://gateway.example"}, "SMS_WEBHOOK_URL"),
+        ({"AUTH_REQUESTS_PER_MINUTE": "0"}, "AUTH_REQUESTS_PER_MINUTE"),
+        ({"PASSWORD_ATTEMPTS_PER_HOUR": "0"}, "PASSWORD_ATTEMPTS_PER_HOUR"),
+        (SMS, "SMS_COUNTRIES"),
+        (MAIL | SMS | {"OTP_SENDER": "email,sms"}, "SMS_COUNTRIES"),
+        (SAFE_SMS | {"SMS_BUDGET_PER_HOUR": "0"}, "SMS_BUDGET_PER_HOUR"),
+        ({"EMAIL_BUDGET_PER_HOUR": "0"}, "EMAIL_BUDGET_PER_HOUR"),
+        ({"HUMAN_CHECK_URL": "http://verify.example"}, "HUMAN_CHECK_URL"),
         ({"ACCESS_TOKEN_EXPIRE_MINUTES": "1441"}, "ACCESS_TOKEN_EXPIRE_MINUTES"),
         (REMOTE | {"DATABASE_URL": "postgresql://u:p@db/parley"}, "DATABASE_URL"),
         (REMOTE | {"DATABASE_URL": "postgresql://u:p@db/parley?sslmode=prefer"}, "DATABASE_URL"),
@@ -55,6 +62,8 @@ def test_production_refuses_what_is_unsafe(refused, changes, variable):
         },
         {"TRUSTED_PROXIES": "10.0.0.0/8"},
         {"CORS_ORIGINS": "http://localhost:3000"},
+        SAFE_SMS,
+        {"HUMAN_CHECK": "signup, send-otp", "HUMAN_CHECK_SECRET": "a secret"},
     ],
 )
 def test_production_accepts_what_is_encrypted_local_or_named(read, changes):
@@ -100,6 +109,9 @@ def test_safe_settings_give_no_warning(read, advice):
         {"JWT_SECRET": "x" * 32},
         {"ALLOW_PLAIN_CONNECTIONS": "redis"},
         {"SMTP_SECURITY": "none"} | MAIL,
+        {"EMAIL_BUDGET_PER_HOUR": "0"} | MAIL,
+        {"SMS_BUDGET_PER_HOUR": "0"} | SAFE_SMS,
+        {"SMS_COUNTRIES": ""} | SMS,
     ],
     ids=lambda changes: next(iter(changes)),
 )

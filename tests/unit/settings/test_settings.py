@@ -24,7 +24,7 @@ def test_every_setting_has_a_default(read):
 def test_every_kind_of_field_is_tested():
     words = [name for name, kind in TYPES.items() if kind is str]
     assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, "allow_shown_codes"}
-    assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender"]
+    assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender", "human_check"]
     assert min(map(len, (NUMBERS, CHOICES, LISTS))) > 2
 
 

@@ -14,6 +14,7 @@ from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.fields import described
@@ -96,6 +97,9 @@ def exception_handlers(now: Clock, refused: Callable[[str], None]) -> dict[type[
     """Handlers that turn every exception into a problem and pass its code to `refused`; `now` is for quota headers."""
 
     def from_domain_error(_: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
+        if error.kind is Kind.UNAVAILABLE:
+            # In the log line of the request.
+            bind_contextvars(cause=error.cause)
         return _response(_domain_problem(error), _headers(error, now()))
 
     def counted(handler: Callable[..., Response[Problem]]) -> Callable[..., Response[Problem]]:

@@ -1,21 +1,18 @@
 """Liveness and readiness of this process."""
 
-from asyncio import gather, timeout
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from msgspec import Struct
+from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import UNAVAILABLE_RETRY_SECONDS
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.ports import Ports
-
-# Shorter than the usual timeout of a probe, so that the probe learns what is down.
-CHECK_SECONDS = 2.0
+from parley.core.health import known_causes, what_is_down
 
 
 class LiveBody(Struct):
@@ -24,11 +21,14 @@ class LiveBody(Struct):
     status: Annotated[Literal["ok"], described("Always `ok`", "ok")] = "ok"
 
 
-class ReadyBody(Struct):
+class ReadyBody(Struct, omit_defaults=True):
     """Whether the process can serve requests."""
 
     status: Annotated[Literal["ok", "unavailable"], described("Whether requests can be served now", "ok")]
     down: Annotated[list[str], described("The dependencies that do not respond", [])]
+    causes: Annotated[
+        dict[str, str], described("What is wrong with a dependency, where it is known: `parley check` says as much", {})
+    ] = {}
 
 
 @get("/health/live", operation_id="isLive", summary="Check liveness", tags=("Operations",), opt=PUBLIC)
@@ -54,18 +54,11 @@ async def is_live() -> LiveBody:
 )
 async def is_ready(ports: Ports) -> Response[ReadyBody]:
     """Checks the database, and Redis if it is used."""
-    answers = await gather(*(_in_time(check) for check in ports.health_checks.values()))
-    down = [name for name, answer in zip(ports.health_checks, answers, strict=True) if not answer]
-    if down:
+    if down := await what_is_down(ports.health_checks):
+        bind_contextvars(cause=f"down: {', '.join(down)}")
         return Response(
-            ReadyBody("unavailable", down), status_code=503, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
+            ReadyBody("unavailable", list(down), known_causes(down)),
+            status_code=503,
+            headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)},
         )
     return Response(ReadyBody("ok", []))
-
-
-async def _in_time(check: Callable[[], Awaitable[bool]]) -> bool:
-    try:
-        async with timeout(CHECK_SECONDS):
-            return await check()
-    except TimeoutError:
-        return False

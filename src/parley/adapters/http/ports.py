@@ -1,6 +1,6 @@
 """Dependencies of the HTTP adapter: the ports of the core's modules, and settings."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from parley.core.accounts import AccountsPorts
 from parley.core.billing import BillingPorts
 from parley.core.chat import ChatPorts
+from parley.core.health import Checks
 from parley.core.ports import RateLimiter
 
 
@@ -46,7 +47,7 @@ class HttpPorts:
     chat: ChatPorts
     sandbox_billing: BillingPorts
     rate_limiter: RateLimiter
-    health_checks: Mapping[str, Callable[[], Awaitable[bool]]]
+    health_checks: Checks
     public_url: str
     frontend_url: str
     meter: RequestMeter

@@ -73,5 +73,8 @@ class Metrics:
             "parley_model_circuit_changes", "Changes of a model's circuit breaker to a state", ["model", "state"]
         )
         self.account_events = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
+        self.codes = counter(
+            "parley_codes", "One-time codes that were sent, and that were verified", ["step", "identity"]
+        )
         self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
         self.swept = counter("parley_swept", "What a sweep found", ["sweep"])

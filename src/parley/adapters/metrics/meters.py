@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from parley.adapters.metrics import Metrics
-from parley.core.accounts.model import AuditEvent, Identity
+from parley.core.accounts.model import AuditEvent, Identity, OpenedBy
 from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Claim, Ending, Rating
@@ -72,7 +72,7 @@ class LoggedReplies:
 
 
 class CountedAudit:
-    """An audit trail that counts the events by kind of event and of identity."""
+    """An audit trail that counts the events by kind of event and of identity, and codes that were sent and verified."""
 
     def __init__(self, audit: AuditTrail, metrics: Metrics) -> None:
         self._audit = audit
@@ -87,7 +87,14 @@ class CountedAudit:
         session_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
-        self._metrics.account_events.labels(event_kind.value, identity.kind.value if identity else "").inc()
+        kind = identity.kind.value if identity else ""
+        self._metrics.account_events.labels(event_kind.value, kind).inc()
+        if event_kind is AuditEvent.CODE_DELIVERED:
+            self._metrics.codes.labels("sent", kind).inc()
+        elif event_kind is AuditEvent.PASSWORD_RESET or (
+            event_kind is AuditEvent.SIGNED_IN and how == OpenedBy.CODE.value
+        ):
+            self._metrics.codes.labels("verified", kind).inc()
         self._audit.note(event_kind, identity=identity, account_id=account_id, session_id=session_id, how=how)
 
 

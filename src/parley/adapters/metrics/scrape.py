@@ -66,10 +66,12 @@ class _BacklogGauges(Collector):
         replies.add_metric(["generating"], backlog.generating)
         yield replies
         yield from _waiting("parley_replies_due", "Replies that a worker may take now", backlog.due)
-        yield from _waiting("parley_codes_waiting", "Codes that have not been handed over", backlog.codes)
-        yield from _waiting("parley_webhooks_waiting", "Webhook events that have not been followed", backlog.events)
+        yield from _waiting("parley_codes_waiting", "Codes that have not been sent", backlog.codes)
+        yield from _waiting("parley_webhooks_waiting", "Webhook events that have not been processed", backlog.events)
         yield _gauge(
-            "parley_closures_waiting", "Customers of erased accounts still to be closed", backlog.customer_erasures
+            "parley_closures_waiting",
+            "Customers that erased accounts have left at the payment provider",
+            backlog.customer_erasures,
         )
 
 

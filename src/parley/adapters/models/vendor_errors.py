@@ -36,6 +36,12 @@ _WORDS = tuple(
         (400, r"invalid_request|invalid_argument|bad_?request|model_not_found"),
     )
 )
+# Azure and OpenAI; OpenAI; OpenAI's images; DashScope. Before an answer, or half way in it.
+_FILTERED = re.compile(
+    r"content_?filter|content_?policy_?violation|invalid_prompt|moderation_blocked|responsible_?ai_?policy_?violation"
+    r"|data_?inspection_?failed",
+    re.IGNORECASE,
+)
 # A code is one word; anything longer may quote the conversation.
 _CODE = re.compile(r"[\w.:\-\[\]]{1,80}")
 
@@ -95,6 +101,9 @@ def model_failure(label: str, error: VendorError, *, usage: TokenUsage | None = 
     said = f"{label} answered with status {status}." if error.status == status else f"{label} answered with an error."
     if error.status in _TOO_LONG_STATUSES and _TOO_LONG.search(error.words):
         return ContextTooLong(f"The conversation is longer than this model of {label} can read.", cause=cause)
+    if any(_FILTERED.fullmatch(word) for word in (*error.codes, error.message)):
+        code, what = ("content_blocked", "answer") if error.status == HTTPStatus.OK else ("prompt_blocked", "prompt")
+        return ModelRefused(code, f"{label} blocked this {what}.", usage=usage, cause=cause)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ModelUnavailable("model_rate_limited", said, retry_after=error.retry_after, usage=usage, cause=cause)
     if error.status == HTTPStatus.OK and (status in _TRANSIENT or not 400 <= status < 500):  # noqa: PLR2004

@@ -9,9 +9,9 @@ from parley.core.accounts.model import AuditEvent, Identity, keyed_hash
 PSEUDONYM_DIGITS = 12
 
 # Logged as warnings, because an operator may have to investigate them.
-_WARNINGS = frozenset({AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED}) | frozenset(
-    event_kind for event_kind in AuditEvent if event_kind.value.endswith("_failed")
-)
+_WARNINGS = frozenset(
+    {AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.BUDGET_SPENT, AuditEvent.CODE_NOT_DELIVERED}
+) | frozenset(event_kind for event_kind in AuditEvent if event_kind.value.endswith("_failed"))
 
 log = structlog.get_logger("parley.audit")
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import structlog
 
+from parley.core.errors import Unavailable
+
 log = structlog.get_logger("parley.worker")
 
 # Bounds memory only: the work mostly waits for models, not for this machine.
@@ -20,7 +22,7 @@ class Ids(Protocol):
 
 
 class InProcessWorker:
-    """Takes ids and does their work, up to `most` concurrently. An exception of the work is logged."""
+    """Takes ids and does their work, up to `most` concurrently. Its exceptions but Unavailable are logged."""
 
     def __init__(
         self,
@@ -57,6 +59,9 @@ class InProcessWorker:
     async def _work_on(self, id_: UUID) -> None:
         try:
             await self._work(id_)
+        except Unavailable:
+            # Whatever noticed the outage logs it.
+            pass
         except Exception:
             # The work itself is in the database, where the sweeper finds it again.
             log.exception("task_crashed", id=str(id_))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from parley.core.errors import Unavailable
 from parley.core.tasks import cancel_and_wait
 
 log = structlog.get_logger("parley.sweeper")
@@ -34,7 +35,10 @@ class SweepMeter(Protocol):
 
 
 class Sweeper:
-    """Runs each sweep on its own schedule. A sweep that raises is logged and runs again at its next time."""
+    """Runs each sweep on its own schedule. A sweep that raises runs again at its next time.
+
+    Of failures in a row with the same type of exception only the first is logged.
+    """
 
     def __init__(self, *sweeps: Sweep, meter: SweepMeter) -> None:
         self._sweeps = sweeps
@@ -57,15 +61,24 @@ class Sweeper:
                 await cancel_and_wait(*loops)
 
     async def _repeat(self, sweep: Sweep, stopping: asyncio.Event) -> None:
+        failures = 0
+        last_failure: type[Exception] | None = None
         while not stopping.is_set():
             try:
                 found = await sweep.run()
-            except Exception:
-                # The database may be back at the next run.
-                log.exception("sweep_failed", sweep=sweep.name)
+            except Unavailable:
+                # Whatever noticed the outage logs it.
+                self._meter.failed(sweep.name)
+            except Exception as error:
+                if type(error) is not last_failure:
+                    log.exception("sweep_failed", sweep=sweep.name)
+                failures, last_failure = failures + 1, type(error)
                 self._meter.failed(sweep.name)
             else:
                 self._meter.swept(sweep.name, found or 0)
+                if failures:
+                    log.info("sweep_works_again", sweep=sweep.name, failures=failures)
+                    failures, last_failure = 0, None
                 if found:
                     # A line a second in an outage of the queue; the metrics have the number.
                     log.debug("swept", sweep=sweep.name, found=found)

@@ -1,5 +1,6 @@
 """A worker's work as taskiq tasks."""
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from uuid import UUID
@@ -8,6 +9,7 @@ import structlog
 from taskiq import AsyncBroker, TaskiqEvents, TaskiqState
 
 from parley.adapters.worker.log_context import Work
+from parley.core.errors import Unavailable
 
 log = structlog.get_logger("parley.worker")
 
@@ -20,12 +22,17 @@ def serve(
 ) -> None:
     """Register the tasks, each of which takes an id, by name.
 
-    `background` is open while a worker process runs. An exception of a task is logged.
+    `background` is open while a worker process runs. An exception of a task is logged, except Unavailable.
     """
     stack = AsyncExitStack()
 
     async def start(_: TaskiqState) -> None:
-        await stack.enter_async_context(background())
+        try:
+            await stack.enter_async_context(background())
+        except Exception:
+            # Python would write the traceback as plain text.
+            log.exception("worker_crashed")
+            sys.exit(1)
 
     async def stop(_: TaskiqState) -> None:
         await stack.aclose()
@@ -40,6 +47,9 @@ def _task(name: str, work: Work) -> Callable[[str], Awaitable[None]]:
     async def do(id_: str) -> None:
         try:
             await work(UUID(id_))
+        except Unavailable:
+            # Whatever noticed the outage logs it.
+            pass
         except Exception:
             # The work itself is in the database, where the sweeper finds it again.
             log.exception("task_crashed", task=name, id=id_)

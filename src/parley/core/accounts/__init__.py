@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import (
@@ -25,9 +26,10 @@ from parley.core.ports import Clock, NewId
 class AccountsPorts:
     """Everything that the accounts module needs from outside; the first argument of each of its use cases.
 
-    The first of `code_keys` and of `refresh_keys` signs, all of them verify. Without `code_delivery` no code is sent
-    and the caller of `send_code` gets the code itself, which is for development only. A session ends after
-    `session_life` without a refresh, and `session_max_age` after its sign-in in any case.
+    The first of `code_keys`, of `refresh_keys` and of `usage_keys` makes hashes, all of them are looked for. Without
+    `code_delivery` no code is sent and the caller of `send_code` gets the code itself, which is for development only.
+    Without `human_checks` nothing asks for a human. A session ends after `session_life` without a refresh, and
+    `session_max_age` after its sign-in in any case.
     """
 
     uow: AccountsUnitOfWork
@@ -40,8 +42,10 @@ class AccountsPorts:
     audit: AuditTrail
     code_delivery: CodeDelivery | None
     code_policy: CodePolicy
+    human_checks: HumanChecks | None
     code_keys: Sequence[bytes] = field(repr=False)
     refresh_keys: Sequence[bytes] = field(repr=False)
+    usage_keys: Sequence[bytes] = field(repr=False)
     session_life: timedelta
     session_max_age: timedelta
     now: Clock

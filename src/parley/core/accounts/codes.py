@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from parley.core.accounts import AccountsPorts
+from parley.core.accounts.erased_usage import restore_usage
 from parley.core.accounts.errors import OtpInvalid
 from parley.core.accounts.guesses import (
     Guess,
@@ -16,9 +17,8 @@ from parley.core.accounts.guesses import (
     count_failure,
     free_failures,
     queue_notice,
-    wait,
 )
-from parley.core.accounts.identity_rate_limits import BLOCKS_PER_IDENTITY, HOUR_SECONDS
+from parley.core.accounts.human_checks import HumanStep, require_human
 from parley.core.accounts.model import (
     CODE_TRIES,
     Account,
@@ -33,12 +33,14 @@ from parley.core.accounts.model import (
     token_hash,
 )
 from parley.core.accounts.ports import AuditTrail
+from parley.core.accounts.send_limits import check_reached, count_send
 from parley.core.accounts.sessions import open_session, signed_in
 from parley.core.accounts.sources import Client, Source, block_of, remember_device, source_of, stored_source
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.errors import InvalidInput
 from parley.core.text import typed_code
 
+_STEPS = {Purpose.SIGN_IN: HumanStep.SIGN_IN, Purpose.RESET: HumanStep.RESET}
 _FAILED = {Purpose.SIGN_IN: AuditEvent.SIGN_IN_FAILED, Purpose.RESET: AuditEvent.RESET_FAILED}
 
 
@@ -67,19 +69,29 @@ class RightCode:
         await self.guess.forget(unit)
         return await unit.challenges.spend(self.challenge, at=at)
 
+    async def undo(self, accounts: AccountsPorts) -> None:
+        """As if it had not been tried: what it was for could not be done now."""
+        async with accounts.uow() as unit:
+            await self.guess.forget(unit)
+            await unit.challenges.undo_try(self.challenge)
+            await unit.commit()
 
-async def send_code(accounts: AccountsPorts, *, identity: Identity, purpose: Purpose, client: Client) -> CodeSent:
+
+async def send_code(
+    accounts: AccountsPorts, *, identity: Identity, purpose: Purpose, client: Client, human_token: str | None = None
+) -> CodeSent:
     """Create a challenge beside those before it, and queue the delivery of its code.
 
-    The result and the work are the same whether or not the identity has an account. Raises TooManyRequests, and
-    InvalidInput for a kind of identity that no sender reaches.
+    The result and the work are the same whether or not the identity has an account. A known device needs no
+    `human_token`. Raises TooManyRequests, InvalidInput for an identity that no sender reaches, and what
+    `require_human` raises.
     """
     delivery, policy = accounts.code_delivery, accounts.code_policy
-    if delivery is not None and identity.kind not in delivery.senders:
-        reached = " or ".join(kind.value for kind in delivery.senders)
-        raise InvalidInput(identity.kind.value, f"codes are not sent there: give {reached}")
+    check_reached(accounts, identity)
     source = await source_of(accounts, identity=identity, client=client)
-    await _limit_sends(accounts, identity, purpose, source)
+    if not source.known:
+        await require_human(accounts.human_checks, _STEPS[purpose], token=human_token, address=client.address)
+    await count_send(accounts, identity=identity, purpose=purpose, source=source, client=client)
     code, challenge_id = accounts.new_code(), accounts.new_token()
     expires_at = accounts.now() + timedelta(seconds=policy.expire_seconds)
     code_mac = _code_mac(accounts.code_keys[0], identity, purpose, code)
@@ -167,24 +179,6 @@ async def sign_in_by_code(
     return signed_in(accounts, account, session, refresh_token, device_token, created=created)
 
 
-async def _limit_sends(accounts: AccountsPorts, identity: Identity, purpose: Purpose, source: Source) -> None:
-    """Count a send by its source first, and far above that by the identity. Raises TooManyRequests."""
-    limits, policy, who = accounts.rate_limits, accounts.code_policy, str(identity)
-    how, name = f"code:{purpose.value}", code_guesses(source)
-    async with accounts.uow(read_only=True) as unit:
-        seconds = wait(await unit.failures.read(identity, name, now=accounts.now()), accounts.now())
-    if seconds > 0:
-        raise limits.refusal(how, identity, seconds)
-    uses = [
-        limits.use(how, who, source.name, limit=1, per=policy.resend_seconds),
-        limits.use("code:hour", who, source.name, limit=policy.max_sends_per_hour, per=HOUR_SECONDS),
-    ]
-    if not source.known:
-        most = policy.max_sends_per_hour * BLOCKS_PER_IDENTITY
-        uses.append(limits.use("code:identity", who, limit=most, per=HOUR_SECONDS))
-    await limits.take(how, identity, *uses)
-
-
 async def _find_challenge(
     accounts: AccountsPorts, identity: Identity, purpose: Purpose, challenge: str | None, client: Client
 ) -> Challenge | None:
@@ -227,7 +221,11 @@ async def _find_or_create(
             raise InvalidInput("signup_token", "is not valid here, or not any more: sign up again, or leave it out")
         name, password_hash = signup.name, signup.password_hash
         await unit.signups.remove(hashed)
-    return await unit.accounts.find_or_add(Account(accounts.new_id(), identity, name, password_hash, created_at=now))
+    new = Account(accounts.new_id(), identity, name, password_hash, created_at=now)
+    account, created = await unit.accounts.find_or_add(new)
+    if created:
+        await restore_usage(accounts, unit, account_id=account.id, identity=identity, now=now)
+    return account, created
 
 
 def _code_mac(key: bytes, identity: Identity, purpose: Purpose, code: str) -> bytes:

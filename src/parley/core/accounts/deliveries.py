@@ -12,6 +12,8 @@ from uuid import UUID
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.model import AuditEvent, Delivery, Notice, Purpose
 from parley.core.accounts.ports import CodeDelivery, SenderRefused, SenderUnavailable
+from parley.core.accounts.send_limits import check_reached
+from parley.core.errors import InvalidInput
 
 # Longer than any sender takes to give up.
 LEASE_SECONDS = 30.0
@@ -38,7 +40,7 @@ async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
         for_owner = delivery.purpose is not Purpose.SIGN_IN
         unwanted = for_owner and await unit.accounts.find(delivery.identity) is None
         await unit.commit()
-    failure = None if unwanted else await _send(accounts.code_delivery, delivery, now)
+    failure = None if unwanted else await _send(accounts, accounts.code_delivery, delivery, now)
     if isinstance(failure, SenderUnavailable) and await _postpone(accounts, delivery, now):
         accounts.audit.note(AuditEvent.CODE_POSTPONED, identity=delivery.identity, how=str(failure))
         return
@@ -64,11 +66,16 @@ async def requeue_deliveries(accounts: AccountsPorts) -> int:
 
 
 async def _send(
-    code_delivery: CodeDelivery, delivery: Delivery, now: datetime
+    accounts: AccountsPorts, code_delivery: CodeDelivery, delivery: Delivery, now: datetime
 ) -> SenderUnavailable | SenderRefused | None:
     sender = code_delivery.senders.get(delivery.identity.kind)
     if sender is None:
         return SenderRefused("no configured sender reaches this kind of identity")
+    try:
+        # Requests for codes were checked already. Notices were not: an account may be older than the check.
+        check_reached(accounts, delivery.identity)
+    except InvalidInput as error:
+        return SenderRefused(error.message)
     if isinstance(delivery.purpose, Notice):
         return await _failure_of(sender.send_notice(delivery.identity, delivery.purpose))
     try:

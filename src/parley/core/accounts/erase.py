@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
+from parley.core.accounts.erased_usage import store_usage
 from parley.core.accounts.errors import CredentialsInvalid, ProofRequired, TokenInvalid
 from parley.core.accounts.model import AuditEvent, Caller, Session
 from parley.core.accounts.proof import is_proven, read_caller, require_live
@@ -29,6 +30,8 @@ async def erase_own_account(accounts: AccountsPorts, *, caller: Caller, current_
 async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: Session | None = None) -> None:
     """Remove the account with everything it owns, here and in the other modules, which frees its identity.
 
+    What it has used of the day's quota counts for the identity's next account.
+
     With `session` it must still be live, since a change or reset of the password ends it. Raises TokenInvalid when it
     is not, or when the account is gone already.
     """
@@ -39,8 +42,8 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: S
             raise TokenInvalid
         # Failures, then codes, then the account and its sessions: the lock order of signing in and of the sweep.
         await unit.failures.forget(account.identity)
-        await unit.devices.forget(account.identity)
         await unit.challenges.forget(account.identity)
+        await unit.devices.forget(account.identity)
         await unit.deliveries.forget(account.identity)
         await unit.signups.forget(account.identity)
         await unit.account_erasure.lock(account_id)
@@ -48,6 +51,7 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: S
             raise TokenInvalid
         if session is not None:
             await require_live(unit, session, now)
+        await store_usage(accounts, unit, account_id=account_id, identity=account.identity, now=now)
         await unit.account_erasure.erase(account_id)
         ended = await unit.sessions.end_all(account_id, at=now)
         await accounts.revocations.write(unit, ended, now)

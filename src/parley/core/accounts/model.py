@@ -77,6 +77,7 @@ class AuditEvent(str, Enum):
     CODE_DELIVERED = "code_delivered"
     CODE_POSTPONED = "code_put_off"
     CODE_NOT_DELIVERED = "code_not_delivered"
+    BUDGET_SPENT = "budget_spent"
     SIGNED_UP = "signed_up"
     SIGNED_IN = "signed_in"
     SIGN_IN_FAILED = "sign_in_failed"

@@ -1,13 +1,13 @@
 """Resetting a forgotten password and changing a known one. Both end the account's other sessions and known devices."""
 
 from parley.core.accounts import AccountsPorts
-from parley.core.accounts.codes import refused_code, try_code
+from parley.core.accounts.codes import RightCode, refused_code, try_code
 from parley.core.accounts.errors import CredentialsInvalid, TokenInvalid
 from parley.core.accounts.model import AuditEvent, Caller, Identity, Purpose, Session
 from parley.core.accounts.ports import AuditTrail
 from parley.core.accounts.proof import is_proven, read_caller, require_live
 from parley.core.accounts.sources import Client
-from parley.core.errors import DomainError, InvalidInput
+from parley.core.errors import DomainError, InvalidInput, Overloaded
 
 
 async def reset_password(
@@ -21,15 +21,15 @@ async def reset_password(
 ) -> None:
     """Set a new password with a code for that purpose, end all sessions of the account, and forget its devices.
 
-    Raises InvalidInput for a password that breaks the rules, which leaves the code valid, and OtpInvalid, also when
-    the identity has no account.
+    Raises InvalidInput for a password that breaks the rules, and Overloaded, both of which leave the code valid and use
+    up no try; OtpInvalid, also when the identity has no account; TooManyRequests.
     """
     now = accounts.now()
     accounts.password_rules.check("new_password", new_password, identity)
     right = await try_code(
         accounts, identity=identity, purpose=Purpose.RESET, code=code, challenge=challenge, client=client
     )
-    password_hash = await accounts.passwords.hash(new_password)
+    password_hash = await _hash_or_undo(accounts, new_password, right)
     async with accounts.uow() as unit:
         await unit.failures.lock(identity, right.guess.source, now=now)
         if not await unit.challenges.spend(right.challenge, at=now):
@@ -84,6 +84,15 @@ async def change_password(
         await unit.commit()
     accounts.revocations.remember(ended, now)
     accounts.audit.note(AuditEvent.PASSWORD_CHANGED, account_id=account.id, session_id=session.id)
+
+
+async def _hash_or_undo(accounts: AccountsPorts, password: str, right: RightCode) -> str:
+    """The password's hash. Raises Overloaded, after which the code counts as not tried."""
+    try:
+        return await accounts.passwords.hash(password)
+    except Overloaded:
+        await right.undo(accounts)
+        raise
 
 
 def _refused_change(audit: AuditTrail, session: Session, error: DomainError) -> DomainError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import CredentialsInvalid
 from parley.core.accounts.guesses import PasswordGuess, begin_password_guess, compare_password
+from parley.core.accounts.human_checks import HumanStep, require_human
 from parley.core.accounts.model import (
     SIGNUP_LIFE,
     Account,
@@ -19,6 +20,7 @@ from parley.core.accounts.model import (
     token_hash,
 )
 from parley.core.accounts.profile import check_name, find_account
+from parley.core.accounts.send_limits import check_reached
 from parley.core.accounts.sessions import open_session, signed_in
 from parley.core.accounts.sources import Client, block_of, remember_device, source_of
 from parley.core.errors import Overloaded
@@ -33,17 +35,25 @@ class SignupStarted:
 
 
 async def sign_up(
-    accounts: AccountsPorts, *, identity: Identity, name: str | None, password: str | None, client: Client
+    accounts: AccountsPorts,
+    *,
+    identity: Identity,
+    name: str | None,
+    password: str | None,
+    client: Client,
+    human_token: str | None = None,
 ) -> SignupStarted:
     """Store the name and password for a new account until a code proves the identity.
 
     It never looks up whether the identity has an account, so neither the result nor its time can reveal that. Raises
-    InvalidInput, TooManyRequests.
+    InvalidInput, also for an identity that no sender reaches, TooManyRequests, and what `require_human` raises.
     """
     if name is not None:
         check_name(name)
     if password is not None:
         accounts.password_rules.check("password", password, identity)
+    check_reached(accounts, identity)
+    await require_human(accounts.human_checks, HumanStep.SIGN_UP, token=human_token, address=client.address)
     limits, block = accounts.rate_limits, block_of(accounts, client)
     await limits.take("signup", identity, *limits.attempts("signup", identity, block.name))
     password_hash = None if password is None else await accounts.passwords.hash(password)

@@ -26,6 +26,31 @@ class MobileNumbers(Protocol):
         Raises InvalidInput for the field mobile_number, also for a number without its country code.
         """
 
+    def check_reached(self, number: str) -> None:
+        """Raises InvalidInput for the field mobile_number unless SMS are sent there.
+
+        They are sent to mobile numbers in the countries that an operator chose, never to premium, satellite,
+        shared-cost, personal and landline numbers. `number` is in E.164.
+        """
+
+    def calling_code(self, number: str) -> str:
+        """The country calling code of a number in E.164 (ITU-T E.164, 6.2.1), for example 91."""
+
+
+class HumanCheck(Protocol):
+    """A service that tells people from programs, by a token that its widget gave to the page."""
+
+    async def passes(self, token: str, *, address: str) -> bool:
+        """Whether the token is one of a person and was not used before. `address` is the client's.
+
+        Has its own deadline of seconds. Raises Unavailable when the service cannot say: nobody passes unchecked.
+        """
+
+    async def check(self) -> None:
+        """Ask the service as `passes` would, with a token that cannot pass. Raises Unavailable."""
+
+    async def close(self) -> None: ...
+
 
 class SenderFailed(Exception):
     """A code was not delivered. The message says why and contains neither the code nor an identity."""

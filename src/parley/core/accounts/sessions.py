@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
+from parley.core.accounts.erased_usage import usage_day
 from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound
 from parley.core.accounts.model import (
     FAILURE_MEMORY,
@@ -134,9 +135,10 @@ async def log_out(accounts: AccountsPorts, *, caller: Caller) -> None:
 async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
-    Codes, known devices, signups and revocations go when they expire; failed guesses FAILURE_MEMORY after the last of
-    their source, and their total after the last of all; sessions SESSION_MEMORY after they ended; used refresh tokens
-    after `session_life`, when a stolen token could no longer work and its use need not end the session.
+    Codes, known devices, signups and revocations go when they expire; usage of erased accounts after its day; failed
+    guesses FAILURE_MEMORY after the last of their source, and their total after the last of all; sessions after
+    SESSION_MEMORY; used refresh tokens after `session_life`, when a stolen token could no longer work and its use need
+    not end the session.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
@@ -145,6 +147,7 @@ async def forget_expired(accounts: AccountsPorts) -> int:
         forgotten += await unit.devices.forget_expired(now)
         forgotten += await unit.deliveries.forget_expired(now)
         forgotten += await unit.signups.forget_expired(now)
+        forgotten += await unit.erased_usage.forget_before(usage_day(now))
         forgotten += await unit.revocations.forget_expired(now)
         forgotten += await unit.sessions.forget_before(now - SESSION_MEMORY)
         forgotten += await unit.sessions.forget_tokens(now - accounts.session_life)

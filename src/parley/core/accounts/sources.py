@@ -10,7 +10,7 @@ from parley.core.accounts import AccountsPorts
 from parley.core.accounts.model import Identity, keyed_hash, token_hash
 from parley.core.accounts.stores import AccountsUnit
 
-# How long a device is known after the sign-in that issued its token.
+# How long a device is known after its last sign-in.
 DEVICE_LIFE = timedelta(days=365)
 
 
@@ -53,11 +53,12 @@ def block_of(accounts: AccountsPorts, client: Client) -> Source:
 
 
 async def remember_device(
-    accounts: AccountsPorts, unit: AccountsUnit, *, identity: Identity, now: datetime, known: str | None = None
+    accounts: AccountsPorts, unit: AccountsUnit, *, identity: Identity, now: datetime, known: str | None
 ) -> str:
-    """The token of the device that signs in: `known`, the valid one that it has, or a new one."""
-    if known is not None and await unit.devices.has(identity, token_hash(known), now=now):
+    """The token of the device that signs in: `known`, renewed, if the device has a valid one, or a new one."""
+    until = now + DEVICE_LIFE
+    if known is not None and await unit.devices.renew(identity, token_hash(known), now=now, until=until):
         return known
     token = accounts.new_token()
-    await unit.devices.add(identity, token_hash(token), until=now + DEVICE_LIFE)
+    await unit.devices.add(identity, token_hash(token), until=until)
     return token

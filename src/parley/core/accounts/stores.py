@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -69,6 +69,9 @@ class Challenges(Protocol):
         None, with nothing changed, if there is no challenge or it is spent, expired or was tried `limit` times.
         """
 
+    async def undo_try(self, id_hash: bytes) -> None:
+        """Remove a try that `count_try` counted. A no-op when there is no challenge."""
+
     async def spend(self, id_hash: bytes, *, at: datetime) -> bool:
         """Spend the challenge if it is unspent. Of parallel callers exactly one gets True."""
 
@@ -120,6 +123,9 @@ class Devices(Protocol):
 
     async def has(self, identity: Identity, token_hash: bytes, *, now: datetime) -> bool:
         """Whether the token is one of the identity's and has not expired."""
+
+    async def renew(self, identity: Identity, token_hash: bytes, *, now: datetime, until: datetime) -> bool:
+        """Let the token expire at `until`, in one statement. False, with nothing changed, unless `has` is true."""
 
     async def forget(self, identity: Identity) -> None:
         """Remove all rows of the identity."""
@@ -237,6 +243,22 @@ class AccountErasure(Protocol):
         """
 
 
+class ErasedUsage(Protocol):
+    """What erased accounts had used, by day and by owner, a hash of whom a later account can have the same."""
+
+    async def store(self, account_id: UUID, owner: bytes, *, since: date) -> None:
+        """Store the account's usage of `since` and later days for the owner, before the account is removed.
+
+        Where the owner has some already, the larger numbers remain. Called while the account and its rooms are locked.
+        """
+
+    async def restore(self, account_id: UUID, owner: bytes, *, since: date) -> None:
+        """Give a new account the owner's usage of `since` and later days."""
+
+    async def forget_before(self, day: date) -> int:
+        """Remove the rows of earlier days; returns how many."""
+
+
 class AccountsUnit(Protocol):
     """One transaction. Without `commit` it is rolled back at its end."""
 
@@ -258,6 +280,8 @@ class AccountsUnit(Protocol):
     def revocations(self) -> Revocations: ...
     @property
     def account_erasure(self) -> AccountErasure: ...
+    @property
+    def erased_usage(self) -> ErasedUsage: ...
 
     async def commit(self) -> None: ...
 

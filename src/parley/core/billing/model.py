@@ -15,6 +15,10 @@ class Plan(str, Enum):
     PRO = "pro"
 
 
+# How many messages a day are returned whose replies failed because of what was written: their attempts are paid for.
+MOST_RETURNED_REFUSALS = 3
+
+
 def daily_limit(plan: Plan, *, basic: int) -> int | None:
     """Messages that the plan allows in a UTC day; None means no limit."""
     return basic if plan is Plan.BASIC else None

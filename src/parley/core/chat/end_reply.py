@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.leases import repeat_while_unavailable
+from parley.core.chat.leases import DatabaseRetries
 from parley.core.chat.model import Claim, Ending, Status
 
 
@@ -48,6 +48,6 @@ async def _announce(chat: ChatPorts, claim: Claim, ending: Ending) -> None:
         async with chat.uow(read_only=True) as unit:
             return await unit.replies.next_in_room(claim.room_id)
 
-    next_reply = await repeat_while_unavailable(next_in_room, seconds=chat.limits.lease)
+    next_reply = await DatabaseRetries().repeat(next_in_room, within_seconds=chat.limits.lease)
     if next_reply is not None:
         await chat.queue.put(next_reply)

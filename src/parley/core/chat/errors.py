@@ -127,6 +127,10 @@ class ModelRefused(ModelFailed):
 PROVIDER_REFUSALS = frozenset({"model_rejected_key", "model_not_found", "model_not_offered", "model_setup_failed"})
 
 
+# Codes of failures that a user can bring about by what they write, although the provider is paid for the attempt.
+CONVERSATION_FAILURES = frozenset({"prompt_blocked", "content_blocked", "empty_answer"})
+
+
 class ContextTooLong(ModelFailed):
     """The conversation is longer than the model can read. A shorter one may be accepted."""
 

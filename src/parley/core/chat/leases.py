@@ -1,9 +1,11 @@
 """A worker's hold on a reply while it writes: renewing the lease, and waiting out a database that does not answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.model import Claim, Lease
@@ -12,13 +14,44 @@ from parley.core.tasks import finish
 
 Result = TypeVar("Result")
 
-DATABASE_RETRY_SECONDS = 0.2
+FIRST_RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 2.0
 
 
-async def keep_lease(chat: ChatPorts, claim: Claim, stop_signal: asyncio.Event) -> Lease:
-    """Renew the lease after each third of its length and at every stop signal, until it is lost or a stop is requested.
+@dataclass(slots=True)
+class DatabaseRetries:
+    """Repeats what the database does not answer. `interrupted` says whether that was necessary.
 
-    Raises Unavailable when the database has not answered for the length of a lease.
+    For writes that carry their attempt: one that is repeated after a lost answer, or comes too late, changes nothing.
+    """
+
+    interrupted: bool = False
+
+    async def repeat(
+        self, step: Callable[[], Coroutine[Any, Any, Result]], *, within_seconds: float = math.inf
+    ) -> Result:
+        """Call `step` until it does not raise Unavailable, or raise that after `within_seconds`.
+
+        A call is finished even if the caller is cancelled; the pauses in between are not.
+        """
+        clock = asyncio.get_running_loop().time
+        end = clock() + within_seconds
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                return await finish(step())
+            except Unavailable:
+                self.interrupted = True
+                if clock() >= end:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+
+async def keep_lease(chat: ChatPorts, claim: Claim, stop_signal: asyncio.Event, retries: DatabaseRetries) -> Lease:
+    """Renew the lease after each third of it, and at every stop signal, until it is lost or a stop was requested.
+
+    While the database does not answer nobody else can claim the reply, so writing goes on.
     """
 
     async def renew() -> Lease:
@@ -30,21 +63,5 @@ async def keep_lease(chat: ChatPorts, claim: Claim, stop_signal: asyncio.Event) 
             async with asyncio.timeout_at(chat.renewals.next_time()):
                 await stop_signal.wait()
         stop_signal.clear()
-        lease = await finish(repeat_while_unavailable(renew, seconds=chat.limits.lease))
+        lease = await retries.repeat(renew)
     return lease
-
-
-async def repeat_while_unavailable(write: Callable[[], Awaitable[Result]], *, seconds: float) -> Result:
-    """Call `write` until it does not raise Unavailable, for up to `seconds`; then raises that.
-
-    For writes that carry their attempt: one that is repeated after a lost answer, or comes too late, changes nothing.
-    """
-    clock = asyncio.get_running_loop().time
-    end = clock() + seconds
-    while True:
-        try:
-            return await write()
-        except Unavailable:
-            if clock() >= end:
-                raise
-            await asyncio.sleep(DATABASE_RETRY_SECONDS)

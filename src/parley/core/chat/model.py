@@ -209,7 +209,10 @@ class Lease(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The final state of a reply. `content` and `parts` are related as in Message."""
+    """The final state of a reply. `content` and `parts` are related as in Message.
+
+    `is_refusal` marks a failure that what the user wrote can bring about: its message is returned a few times a day.
+    """
 
     status: Status
     content: str
@@ -218,6 +221,7 @@ class Ending:
     error: ReplyError | None = None
     parts: tuple[Part, ...] = ()
     finish_reason: FinishReason | None = None
+    is_refusal: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))

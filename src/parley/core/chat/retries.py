@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.circuit_breaker import CircuitState
-from parley.core.chat.errors import PROVIDER_REFUSALS, ModelFailed, ModelUnavailable
+from parley.core.chat.errors import (
+    CONVERSATION_FAILURES,
+    PROVIDER_REFUSALS,
+    ModelFailed,
+    ModelRefused,
+    ModelUnavailable,
+)
 from parley.core.chat.model import Claim, Ending, ReplyError, Status, TokenUsage
 from parley.core.chat.parts import Part, text_of
 
@@ -34,6 +40,12 @@ def is_of_provider(failure: ModelFailed) -> bool:
     return isinstance(failure, ModelUnavailable) or failure.code in PROVIDER_REFUSALS
 
 
+def is_of_conversation(failure: ModelFailed) -> bool:
+    """Whether the user can bring it about at will and at a cost: also by a question whose answer takes for ever."""
+    wrote_for_too_long = isinstance(failure, ModelRefused) and failure.code == "model_timeout"
+    return wrote_for_too_long or failure.code in CONVERSATION_FAILURES
+
+
 def after_failure(
     chat: ChatPorts, claim: Claim, parts: tuple[Part, ...], failure: ModelFailed, usage: TokenUsage | None
 ) -> Ending | Retry:
@@ -53,7 +65,8 @@ def after_failure(
         if delay <= chat.limits.total:
             return Retry(delay, usage)
     error = ReplyError(failure.code, failure.detail)
-    return Ending(Status.FAILED, text_of(parts), chat.now(), usage, error=error, parts=parts)
+    is_refusal = is_of_conversation(failure)
+    return Ending(Status.FAILED, text_of(parts), chat.now(), usage, error=error, parts=parts, is_refusal=is_refusal)
 
 
 def _quick_retry(chat: ChatPorts, claim: Claim, failure: ModelFailed, usage: TokenUsage | None) -> Retry | None:

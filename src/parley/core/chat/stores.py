@@ -178,6 +178,7 @@ class Replies(Protocol):
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Write parts, status, usage and the claim's model, count the tokens, and uncount a failed reply's message.
 
+        The message of an `is_refusal` is uncounted only MOST_RETURNED_REFUSALS times a day of an account.
         False, with nothing changed, if the claim was overtaken or the reply was deleted.
         """
 
@@ -194,6 +195,12 @@ class Replies(Protocol):
         """Make the reply pending again, due at once, and count the release and the tokens. False as for `end`.
 
         For a worker that shuts down.
+        """
+
+    async def excuse(self, claim: Claim) -> None:
+        """Count the attempt as released although another has begun; no effect if none has or the reply has ended.
+
+        For a worker whose lease ran out while the database was away: the reply did not kill it.
         """
 
     async def request_stop(self, reply_id: UUID) -> bool:

@@ -7,7 +7,7 @@ changes nothing.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -18,11 +18,12 @@ from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ContextTooLong, ModelFailed, ModelUnavailable
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
-from parley.core.chat.leases import keep_lease, repeat_while_unavailable
+from parley.core.chat.leases import DatabaseRetries, keep_lease
 from parley.core.chat.model import Claim, Ending, FinishReason, Lease, ReplyError, Status, TokenUsage
 from parley.core.chat.parts import Part, PartKind, text_of
 from parley.core.chat.retries import Retry, after_failure
 from parley.core.chat.stored_draft import parts_for_readers, store_while_interrupted
+from parley.core.errors import Unavailable
 from parley.core.tasks import cancel_and_wait, finish
 from parley.core.text import is_readable
 
@@ -38,8 +39,8 @@ Outcome = Ending | Retry | None
 async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
     """Claim the reply and write one attempt of it; do nothing if it cannot be claimed now.
 
-    If cancelled, it releases the reply, so that another worker can claim it at once. Raises Unavailable when the
-    database does not answer for the length of a lease; the sweeper then finds the reply.
+    If cancelled, it releases the reply, so that another worker can claim it at once. A claimed reply is written
+    through an outage of the database, however long. Raises Unavailable when the claim is not answered.
     """
     outcome = await _claim_and_write(chat, reply_id)
     if isinstance(outcome, Retry) and outcome.quick:
@@ -81,29 +82,34 @@ async def _undo(chat: ChatPorts, claiming: asyncio.Future[Claim | None]) -> None
         await _release(chat, claim)
 
 
-async def _history(chat: ChatPorts, claim: Claim) -> History | None:
+async def _history(attempt: "_Attempt") -> History | None:
     """Read after the claim, from when on nothing before it in its room changes."""
+    chat = attempt.chat
 
     async def read() -> History | None:
         async with chat.uow(read_only=True) as unit:
-            return await read_history(unit, claim, characters=chat.limits.context_characters)
+            return await read_history(unit, attempt.claim, characters=chat.limits.context_characters)
 
-    return await repeat_while_unavailable(read, seconds=chat.limits.lease)
+    return await attempt.retries.repeat(read)
 
 
 async def _write_claimed(attempt: "_Attempt", stop_signal: asyncio.Event) -> Outcome:
     try:
-        history = await _history(attempt.chat, attempt.claim)
+        history = await _history(attempt)
         outcome = None if history is None else await attempt.run(history, stop_signal)
     except asyncio.CancelledError:
+        await finish(_release(attempt.chat, attempt.claim, attempt.usage))
+        raise
+    except Unavailable:
+        # A store that is away is no failure of the model.
         await finish(_release(attempt.chat, attempt.claim, attempt.usage))
         raise
     except Exception:
         # A fault of ours counts as a failure of the attempt; the caller logs it.
         fault = ModelUnavailable("internal_error", "The reply could not be written.")
-        await finish(_conclude(attempt.chat, attempt.claim, attempt.failed(fault)))
+        await _conclude(attempt, attempt.failed(fault))
         raise
-    await finish(_conclude(attempt.chat, attempt.claim, outcome))
+    await _conclude(attempt, outcome)
     return outcome
 
 
@@ -118,6 +124,7 @@ class _Attempt:
     claim: Claim
     draft: Draft
     usage: TokenUsage | None = None
+    retries: DatabaseRetries = field(default_factory=DatabaseRetries)
 
     async def run(self, history: History, stop_signal: asyncio.Event) -> Outcome:
         """How the attempt ended; None if its lease was lost, and the reply is no longer this worker's to end."""
@@ -131,7 +138,7 @@ class _Attempt:
             return self._stopped(await self._parts_of_earlier_attempt())
         await self.draft.begin()
         asking = asyncio.create_task(self._ask(history))
-        leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal))
+        leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal, self.retries))
         sending = asyncio.create_task(self.draft.send_delayed())
         storing = asyncio.create_task(store_while_interrupted(chat, claim, self.draft))
         try:
@@ -212,8 +219,9 @@ class _Attempt:
         return after_failure(self.chat, self.claim, self.draft.parts, failure, failure.usage or self.usage)
 
 
-async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | None) -> None:
-    """Write the outcome. Raises Unavailable when the database has not answered for the length of a lease."""
+async def _conclude(attempt: _Attempt, outcome: Ending | Retry | None) -> None:
+    """Write the outcome, once the database answers."""
+    chat, claim = attempt.chat, attempt.claim
 
     async def write() -> None:
         written = False
@@ -224,8 +232,15 @@ async def _conclude(chat: ChatPorts, claim: Claim, outcome: Ending | Retry | Non
                 written = await _postpone(chat, claim, outcome)
         if not written:
             await _close_stream_of_ended(chat, claim)
+            if attempt.retries.interrupted:
+                await _excuse(chat, claim)
 
-    await repeat_while_unavailable(write, seconds=chat.limits.lease)
+    await attempt.retries.repeat(write)
+
+
+async def _excuse(chat: ChatPorts, claim: Claim) -> None:
+    async with chat.uow(single=True) as unit:
+        await unit.replies.excuse(claim)
 
 
 async def _postpone(chat: ChatPorts, claim: Claim, retry: Retry) -> bool:

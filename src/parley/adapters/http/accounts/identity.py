@@ -41,6 +41,15 @@ DeviceToken = Annotated[
         "Zk3RaXw9QmJ5uHc7tYbV1g",
     ),
 ]
+HumanToken = Annotated[
+    str,
+    Meta(max_length=8_192),
+    described(
+        "The token of a human check such as Turnstile. Required where the operator turned it on, except with a valid "
+        "`device_token`",
+        "0.zT1hXoVbN4qW8zXc5tYhRk",
+    ),
+]
 NewPassword = Annotated[
     str,
     Meta(min_length=PASSWORD_SHORTEST, max_length=PASSWORD_LONGEST),
@@ -93,6 +102,7 @@ class CodeBody(IdentityBody, kw_only=True):
     """Exactly one of `mobile_number` and `email`, and the device token if the device has one."""
 
     device_token: DeviceToken | None = None
+    human_token: HumanToken | None = None
 
 
 def identity_in(body: IdentityBody, ports: HttpPorts) -> Identity:

@@ -20,6 +20,7 @@ from parley.adapters.http.accounts.identity import (
     CodeBody,
     DeviceToken,
     GivenPassword,
+    HumanToken,
     IdentityBody,
     NewPassword,
     Otp,
@@ -57,14 +58,16 @@ class SignupBody(IdentityBody, kw_only=True):
 
     name: Name | None = None
     password: NewPassword | None = None
+    human_token: HumanToken | None = None
 
 
 class VerifyBody(IdentityBody, kw_only=True):
-    """The one-time code, and the token of the signup if there was one."""
+    """The one-time code, the token of the signup if there was one, and the device token if the device has one."""
 
     otp: Otp
     challenge: ChallengeId | None = None
     signup_token: SignupToken | None = None
+    device_token: DeviceToken | None = None
 
 
 class LoginBody(IdentityBody, kw_only=True):
@@ -120,7 +123,9 @@ class SignedInBody(TokensBody, kw_only=True):
     device_token: Annotated[
         str,
         described(
-            "Keep it on the device and send it with later sign-ins. Void after a new password", "Zk3RaXw9QmJ5uHc7tYbV1g"
+            "Keep it on the device and send it with later sign-ins, which answer the same one again. Void a year after "
+            "the last of them, and after a new password",
+            "Zk3RaXw9QmJ5uHc7tYbV1g",
         ),
     ]
     created: Annotated[bool, described("Whether this sign-in created the account", True)]
@@ -155,6 +160,7 @@ class AuthController(Controller):
             name=data.name,
             password=data.password,
             client=requesting_client(request),
+            human_token=data.human_token,
         )
         return SignupAnswer(started.signup_token, started.expires_in)
 
@@ -212,7 +218,7 @@ class AuthController(Controller):
             challenge=data.challenge,
             signup_token=data.signup_token,
             user_agent=request.headers.get("user-agent"),
-            client=requesting_client(request),
+            client=requesting_client(request, data.device_token),
         )
         return await _signed_in(signed_in, ports)
 
@@ -254,6 +260,7 @@ async def send(body: CodeBody, purpose: Purpose, request: Request[Any, Any, Any]
         identity=identity_in(body, ports),
         purpose=purpose,
         client=requesting_client(request, body.device_token),
+        human_token=body.human_token,
     )
     return CodeAnswer(
         message=CODE_SENT,

@@ -51,9 +51,10 @@ class RedisWatch:
                 await self._probe()
             return self._fault
 
-    async def works(self) -> bool:
-        """Whether there is no `fault`."""
-        return await self.fault() is None
+    async def check(self) -> bool | str:
+        """True without a `fault`, otherwise a sentence about it."""
+        fault = await self.fault()
+        return True if fault is None else f"Redis {fault}"
 
     async def _probe(self) -> None:
         self._fault = await find_fault(self._client, within=PROBE_SECONDS)

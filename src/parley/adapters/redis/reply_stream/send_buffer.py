@@ -8,6 +8,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.client.faults import Cause, fault_of
 from parley.adapters.redis.reply_stream.encoding import SendItem, send_command
 
 # Some minutes of a busy worker's chunks. Beyond it the oldest are dropped: their readers use the database by then.
@@ -53,7 +54,7 @@ class SendBuffer:
             pass
 
     async def send_batch(self) -> None:
-        """Wait for items and send one batch. On RedisError the items stay."""
+        """Wait for items and send one batch. On RedisError, and if Redis takes no items now, the items stay."""
         await self._filled.wait()
         batch = list(islice(self._items, MAX_BATCH))
         commands: Any = self._client.commands
@@ -62,6 +63,9 @@ class SendBuffer:
         except ResponseError as error:
             refusals = [error]
         for refusal in refusals:
+            if fault_of(refusal).cause is not Cause.OTHER:
+                # Redis is full or read-only, for example, and takes the items later.
+                raise refusal
             # Redis would refuse it again: the item is lost.
             self._client.record_failure(refusal)
         self._remove(batch)

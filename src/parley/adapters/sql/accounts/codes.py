@@ -32,6 +32,7 @@ _COUNT_TRY = Statement(
     .values(tries=challenges.c.tries + 1)
     .returning(challenges.c.code_mac)
 )
+_UNDO_TRY = Statement(update(challenges).where(_this).values(tries=challenges.c.tries - 1))
 _SPEND = Statement(update(challenges).where(_this, _unspent).values(spent_at=bindparam("at")))
 # Also what older releases have left: it names identities.
 _FORGET_EXPIRED, _FORGET_OLD_EXPIRED = (
@@ -60,6 +61,9 @@ class SqlChallenges(SqlStore):
     async def count_try(self, id_hash: bytes, *, limit: int, now: datetime) -> bytes | None:
         code_mac: bytes | None = await self._transaction.scalar(_COUNT_TRY, challenge=id_hash, limit=limit, now=now)
         return code_mac
+
+    async def undo_try(self, id_hash: bytes) -> None:
+        await self._transaction.execute(_UNDO_TRY, challenge=id_hash)
 
     async def spend(self, id_hash: bytes, *, at: datetime) -> bool:
         return await self._transaction.execute(_SPEND, challenge=id_hash, at=at) == 1

@@ -47,13 +47,13 @@ _FORGET_BEFORE = Statement(delete(guess_failures).where(guess_failures.c.last_fa
 
 _of_owner = known_devices.c.identity == bindparam("who")
 _ADD_DEVICE = Statement(insert(known_devices).values(given("identity", "token_hash", "expires_at")))
-_HAS_DEVICE = Statement(
-    select(
-        exists().where(
-            _of_owner, known_devices.c.token_hash == bindparam("token"), known_devices.c.expires_at > bindparam("now")
-        )
-    )
+_valid_device = (
+    _of_owner,
+    known_devices.c.token_hash == bindparam("token"),
+    known_devices.c.expires_at > bindparam("now"),
 )
+_HAS_DEVICE = Statement(select(exists().where(*_valid_device)))
+_RENEW_DEVICE = Statement(update(known_devices).where(*_valid_device).values(expires_at=bindparam("until")))
 _FORGET_DEVICES = Statement(delete(known_devices).where(_of_owner))
 _FORGET_EXPIRED_DEVICES = Statement(delete(known_devices).where(known_devices.c.expires_at <= bindparam("now")))
 
@@ -108,6 +108,10 @@ class SqlDevices(SqlStore):
     async def has(self, identity: Identity, token_hash: bytes, *, now: datetime) -> bool:
         found = await self._transaction.scalar(_HAS_DEVICE, who=str(identity), token=token_hash, now=now)
         return bool(found)
+
+    async def renew(self, identity: Identity, token_hash: bytes, *, now: datetime, until: datetime) -> bool:
+        values = {"who": str(identity), "token": token_hash, "now": now, "until": until}
+        return await self._transaction.execute(_RENEW_DEVICE, **values) == 1
 
     async def forget(self, identity: Identity) -> None:
         await self._transaction.execute(_FORGET_DEVICES, who=str(identity))

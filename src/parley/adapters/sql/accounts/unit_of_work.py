@@ -3,6 +3,7 @@
 from parley.adapters.sql.accounts.accounts import SqlAccounts
 from parley.adapters.sql.accounts.codes import SqlChallenges
 from parley.adapters.sql.accounts.deliveries import SqlDeliveries
+from parley.adapters.sql.accounts.erased_usage import SqlErasedUsage
 from parley.adapters.sql.accounts.erasure import SqlAccountErasure
 from parley.adapters.sql.accounts.guesses import SqlDevices, SqlGuessFailures
 from parley.adapters.sql.accounts.revocations import SqlRevocations
@@ -24,6 +25,7 @@ class SqlAccountsUnit(SqlUnit):
         self.sessions = SqlSessions(transaction)
         self.revocations = SqlRevocations(transaction)
         self.account_erasure = SqlAccountErasure(transaction)
+        self.erased_usage = SqlErasedUsage(transaction)
 
 
 class SqlAccountsUnitOfWork(SqlUnitOfWork[SqlAccountsUnit]):

@@ -3,24 +3,19 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, literal_column, or_, select, update
 
 from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_REPLY, added_values
 from parley.adapters.sql.chat.exchanges import read_exchanges
-from parley.adapters.sql.chat.parts import decode_parts
+from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
 from parley.adapters.sql.chat.tree import (
     above,
     fork,
     head_position,
     is_fork,
     parent_of,
-    read_siblings,
-    sibling_columns,
-    sibling_columns_of_any_room,
-    sibling_columns_of_exchange,
 )
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
@@ -28,50 +23,17 @@ from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import (
     Exchange,
     Feedback,
-    FinishReason,
     Message,
-    Rating,
-    ReplyError,
-    Role,
-    Status,
-    TokenUsage,
 )
 from parley.core.chat.tree import Head
 
-# As `_message` takes them, together with the columns of siblings.
-_plain_columns = (
-    messages.c.id,
-    messages.c.room_id,
-    messages.c.role,
-    messages.c.content,
-    messages.c.status,
-    messages.c.created_at,
-    messages.c.position,
-    messages.c.model,
-    messages.c.reply_to,
-    messages.c.input_tokens,
-    messages.c.output_tokens,
-    messages.c.cached_input_tokens,
-    messages.c.reasoning_tokens,
-    messages.c.error_code,
-    messages.c.error_detail,
-    messages.c.completed_at,
-    messages.c.attempt,
-    messages.c.parts,
-    messages.c.finish_reason,
-    messages.c.rating,
-    messages.c.rating_comment,
-    parent_of[messages],
-)
 _in_room = messages.c.room_id == bindparam("room", type_=Id)
 _of_account = messages.c.account_id == bindparam("account", type_=Id)
 _most: BindParameter[int] = bindparam("most")
-_columns = (*_plain_columns, *sibling_columns)
-_GET = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
-_columns_of_any_room = (*_plain_columns, *sibling_columns_of_any_room)
-_GET_ANYWHERE = Statement(select(*_columns_of_any_room).where(messages.c.id == bindparam("message"), _of_account))
+_GET = Statement(select(*columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
+_GET_ANYWHERE = Statement(select(*columns_of_any_room).where(messages.c.id == bindparam("message"), _of_account))
 _MANY = Statement(
-    select(*_columns_of_any_room).where(messages.c.id == any_(bindparam("messages", type_=ARRAY(Id))), _of_account)
+    select(*columns_of_any_room).where(messages.c.id == any_(bindparam("messages", type_=ARRAY(Id))), _of_account)
 )
 _RATE = Statement(
     update(messages)
@@ -81,16 +43,16 @@ _RATE = Statement(
 _EXISTS = Statement(select(messages.c.id).where(messages.c.id == bindparam("message"), _of_account))
 _question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
 _EXCHANGE = Statement(
-    select(*_plain_columns, *sibling_columns_of_exchange)
+    select(*columns_of_exchange)
     .where(or_(messages.c.id == bindparam("reply"), messages.c.id == _question))
     .order_by(messages.c.position)
 )
-_newest_first = select(*_columns).order_by(messages.c.position.desc())
+_newest_first = select(*columns).order_by(messages.c.position.desc())
 _last_page = _newest_first.where(_in_room, _of_account).limit(_most)
 _LAST_PAGE = Statement(_last_page)
 _PAGE_BEFORE = Statement(_last_page.where(messages.c.position < bindparam("position")))
 _PAGE_AFTER = Statement(
-    select(*_columns)
+    select(*columns)
     .where(_in_room, messages.c.position > bindparam("position"))
     .order_by(messages.c.position)
     .limit(_most)
@@ -193,7 +155,7 @@ class SqlMessages(SqlStore):
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
-        return None if row is None else _message(row)
+        return None if row is None else read_message(row)
 
     async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
         rating, comment = (None, None) if feedback is None else (feedback.rating.value, feedback.comment)
@@ -216,13 +178,13 @@ class SqlMessages(SqlStore):
                 for message_id in message_ids
                 for row in await self._transaction.all(_GET_ANYWHERE, message=message_id, account=account_id)
             ]
-        return {row[0]: _message(row) for row in rows}
+        return {row[0]: read_message(row) for row in rows}
 
     async def exists(self, message_id: UUID, account_id: UUID) -> bool:
         return await self._transaction.scalar(_EXISTS, message=message_id, account=account_id) is not None
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
-        both = [_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]
+        both = [read_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]
         return (both[0], both[1]) if len(both) == 2 else None  # noqa: PLR2004  a pair
 
     async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
@@ -232,7 +194,7 @@ class SqlMessages(SqlStore):
             if before is None
             else await self._transaction.all(_PAGE_BEFORE, position=before, **wanted)
         )
-        return [_message(row) for row in reversed(rows)]
+        return [read_message(row) for row in reversed(rows)]
 
     async def branch_to(self, room_id: UUID, account_id: UUID, *, last: int | None, limit: int) -> list[Message]:
         wanted = {"room": room_id, "account": account_id, "most": limit}
@@ -241,10 +203,10 @@ class SqlMessages(SqlStore):
             if last is None
             else await self._transaction.all(_END_AT_POSITION, last=last, **wanted)
         )
-        found = [_message(row) for row in rows]
+        found = [read_message(row) for row in rows]
         if found and len(found) < limit and found[-1].parent_id is not None:
             rest = {"room": room_id, "newest": found[-1].parent_id, "most": limit - len(found)}
-            found += [_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
+            found += [read_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
         return found[::-1]
 
     async def newest_below(self, room_id: UUID, position: int) -> int:
@@ -256,53 +218,4 @@ class SqlMessages(SqlStore):
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         rows = await self._transaction.all(_PAGE_AFTER, room=room_id, position=position, most=limit)
-        return [_message(row) for row in rows]
-
-
-def _message(row: Any) -> Message:
-    (
-        id_,
-        room_id,
-        role,
-        content,
-        status,
-        created_at,
-        position,
-        model,
-        reply_to,
-        input_tokens,
-        output_tokens,
-        cached_input_tokens,
-        reasoning_tokens,
-        error_code,
-        error_detail,
-        completed_at,
-        attempt,
-        parts,
-        finish_reason,
-        rating,
-        comment,
-        parent_id,
-        *siblings,
-    ) = row
-    tokens = input_tokens, output_tokens, cached_input_tokens, reasoning_tokens
-    return Message(
-        id_,
-        room_id,
-        Role(role),
-        content,
-        Status(status),
-        created_at,
-        position,
-        model,
-        reply_to,
-        None if all(count is None for count in tokens) else TokenUsage(*tokens),
-        None if error_code is None else ReplyError(error_code, error_detail),
-        completed_at,
-        attempt,
-        decode_parts(content, parts),
-        None if finish_reason is None else FinishReason(finish_reason),
-        None if rating is None else Feedback(Rating(rating), comment),
-        parent_id,
-        read_siblings(id_, *siblings),
-    )
+        return [read_message(row) for row in rows]

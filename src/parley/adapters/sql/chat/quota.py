@@ -3,16 +3,16 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, case, literal_column, or_, select, update
 
 from parley.adapters.sql.billing.plans import is_unlimited, plan_of_account
 from parley.adapters.sql.engine.database import Transaction
 from parley.adapters.sql.engine.statements import Statement, Upsert
 from parley.adapters.sql.engine.tables import Id, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.billing.model import Plan, daily_limit
+from parley.core.billing.model import MOST_RETURNED_REFUSALS, Plan, daily_limit
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
+from parley.core.chat.model import Allowance, Ending, Status, TokenUsage, next_midnight, utc_day
 
 _account = bindparam("account", type_=Id)
 _day = bindparam("day", type_=usage_days.c.day.type)
@@ -36,9 +36,16 @@ _TAKE = Upsert(
 )
 _LOOK = Statement(select(select(usage_days.c.used).where(*_this_day).scalar_subquery(), plan_of_account))
 # What the end of a reply changes in the day that paid for it; the caller adds which day that is.
-_returned = bindparam("returned", type_=usage_days.c.used.type)
+_returned, _refusal = (bindparam(name, type_=usage_days.c.used.type) for name in ("returned", "refusal"))
+_is_returned = and_(
+    usage_days.c.used > 0,
+    or_(_refusal == 0, usage_days.c.returned_refusals < literal_column(str(MOST_RETURNED_REFUSALS))),
+)
 count_end = update(usage_days).values(
-    used=case((usage_days.c.used > 0, usage_days.c.used - _returned), else_=usage_days.c.used),
+    used=case((_is_returned, usage_days.c.used - _returned), else_=usage_days.c.used),
+    returned_refusals=case(
+        (_is_returned, usage_days.c.returned_refusals + _refusal), else_=usage_days.c.returned_refusals
+    ),
     input_tokens=usage_days.c.input_tokens + bindparam("read", type_=usage_days.c.input_tokens.type),
     output_tokens=usage_days.c.output_tokens + bindparam("written", type_=usage_days.c.output_tokens.type),
 )
@@ -66,21 +73,25 @@ class SqlQuota(SqlStore):
         return allowance(daily_limit(Plan(plan), basic=self._basic_limit), used or 0, day)
 
     async def give_back(self, account_id: UUID, *, day: date) -> None:
-        await self._transaction.execute(COUNT_END, account=account_id, day=day, returned=1, read=0, written=0)
+        await self._transaction.execute(COUNT_END, account=account_id, day=day, **_NOTHING | {"returned": 1})
 
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
-        await self._transaction.execute(
-            COUNT_END, account=account_id, day=day, **counts_of_end(usage, is_returned=False)
-        )
+        await self._transaction.execute(COUNT_END, account=account_id, day=day, **counts_of_attempt(usage))
 
 
-def counts_of_end(usage: TokenUsage | None, *, is_returned: bool) -> dict[str, int]:
-    """Values for `count_end`."""
-    return {
-        "returned": int(is_returned),
-        "read": (usage and usage.input_tokens) or 0,
-        "written": (usage and usage.output_tokens) or 0,
-    }
+def counts_of_attempt(usage: TokenUsage | None) -> dict[str, int]:
+    """Values for `count_end`: what an attempt cost."""
+    read, written = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
+    return _NOTHING | {"read": read or 0, "written": written or 0}
+
+
+def counts_of_end(ending: Ending) -> dict[str, int]:
+    """Values for `count_end`: also whether the message is returned."""
+    returned = int(ending.status is Status.FAILED)
+    return counts_of_attempt(ending.usage) | {"returned": returned, "refusal": int(ending.is_refusal)}
+
+
+_NOTHING = {"returned": 0, "refusal": 0, "read": 0, "written": 0}
 
 
 def allowance(limit: int | None, used: int, day: date) -> Allowance:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, or_, select, update
 
 from parley.adapters.sql.chat.parts import encode_parts
-from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_end
+from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
@@ -134,6 +134,11 @@ _END, _POSTPONE, _RELEASE = (
         for step in (_end, _postponement, _release)
     )
 )
+_EXCUSE = Statement(
+    update(messages)
+    .where(_this_reply, _not_ended, messages.c.attempt > bindparam("lost_attempt"))
+    .values(releases=messages.c.releases + 1)
+)
 _REQUEST_STOP = Statement(update(messages).where(_this_reply, _not_ended).values(stop_requested=True))
 _END_UNHELD = Statement(
     update(messages)
@@ -202,18 +207,20 @@ class SqlReplies(SqlStore):
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         values = _ending_values(ending) | {"asked_model": claim.model}
-        counts = counts_of_end(ending.usage, is_returned=ending.status is Status.FAILED)
-        return await self._write(_END, claim, values, counts)
+        return await self._write(_END, claim, values, counts_of_end(ending))
 
     async def postpone(
         self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
     ) -> bool:
         model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
         values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
-        return await self._write(_POSTPONE, claim, values, counts_of_end(usage, is_returned=False))
+        return await self._write(_POSTPONE, claim, values, counts_of_attempt(usage))
 
     async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
-        return await self._write(_RELEASE, claim, {}, counts_of_end(usage, is_returned=False))
+        return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage))
+
+    async def excuse(self, claim: Claim) -> None:
+        await self._transaction.execute(_EXCUSE, reply=claim.reply_id, lost_attempt=claim.attempt)
 
     async def _write(
         self, steps: tuple[Statement, Statement], claim: Claim, values: dict[str, Any], counts: dict[str, int]

@@ -6,15 +6,15 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.parents import fill_parents
 from parley.adapters.sql.engine.sqlalchemy_connection import run_step
-from parley.adapters.sql.engine.statements import PerDatabase
-from parley.adapters.sql.engine.tables import REVISION, metadata
+from parley.adapters.sql.engine.statements import PerDatabase, Statement
+from parley.adapters.sql.engine.tables import OLDEST_REVISION, REVISION, metadata, schema_compatibility
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
 from parley.core.errors import Unavailable
 
@@ -32,12 +32,15 @@ LIST_TABLES = {
         )
     """,
 }
+LIST_COMPATIBILITY = f"SELECT oldest_revision FROM {schema_compatibility.name}"  # noqa: S608  a constant
 _TABLES = PerDatabase(postgresql=text(LIST_TABLES["postgresql"]), sqlite=text(LIST_TABLES["sqlite"]))
+
+_COMPATIBILITY = Statement(select(schema_compatibility.c.oldest_revision))
 
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
 # At this revision most messages get their parent, in batches; the next one gives it to the others.
-_BEFORE_PARENTS = "0009"
+_BEFORE_PARENTS = "0011"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -45,26 +48,28 @@ _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "u
 async def current_revision(database: Database) -> str | None:
     """The revision of the database's schema; None when it has no tables.
 
-    Raises DatabaseUnusable when the tables are another application's.
+    It is this version's, an older one, or a newer one that this version works with. Raises DatabaseUnusable for any
+    other, and for tables of another application.
     """
     async with database.transaction(read_only=True) as transaction:
         tables = set(await transaction.scalars(_TABLES))
         versions = await transaction.scalars(REVISION_OF_DATABASE) if VERSION_TABLE in tables else []
-    return revision_of(tables, versions)
+        compatible = await transaction.scalars(_COMPATIBILITY) if schema_compatibility.name in tables else []
+    return revision_of(tables, versions, compatible)
 
 
-def require_this_revision(revision: str | None) -> None:
-    """Raises DatabaseUnusable for every revision but this version's."""
-    refuse_newer(revision)
-    if revision != REVISION:
-        raise DatabaseUnusable("has an older schema than this version of parley, or none: run «parley migrate»")
+def require_revision(revision: str | None) -> None:
+    """Raises DatabaseUnusable for no schema and for an older one than this version's."""
+    if revision is None:
+        raise DatabaseUnusable("has no tables yet: run «parley migrate»")
+    if revision < REVISION:
+        raise DatabaseUnusable("has the older schema of a version before this one: run «parley migrate»")
 
 
 async def has_current(database: Database) -> bool:
-    """False when the schema is older than this version's, or another application's.
+    """False when this version does not work with the schema, or it is another application's.
 
-    True for a newer schema: during a rolling upgrade old processes still run on it. Other health checks report a
-    database that does not answer or is empty.
+    Other health checks report a database that does not answer or is empty.
     """
     try:
         revision = await current_revision(database)
@@ -79,12 +84,11 @@ async def migrate(database: Database) -> None:
     """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
     Each is a transaction of its own: one that locked several tables could deadlock with other processes' requests. Of
-    several processes that do this at once, one does it and the others wait. Raises DatabaseUnusable for the schema
-    of a newer version or of another application, which stays as it is.
+    several processes that do this at once, one does it and the others wait. A newer schema stays as it is. Raises
+    DatabaseUnusable as `current_revision` does.
     """
     revision = await current_revision(database)
-    refuse_newer(revision)
-    if revision == REVISION:
+    if revision is not None and revision >= REVISION:
         return
     if revision is not None:
         # alembic takes a quarter of a second to import.
@@ -93,7 +97,7 @@ async def migrate(database: Database) -> None:
         while revision is None or revision < REVISION:
             if revision == _BEFORE_PARENTS:
                 await fill_parents(database)
-            await run_step(database.url, partial(_move_on, beyond=revision))
+            await run_step(database.url, partial(bring_up_to_date, beyond=revision))
             revision = await current_revision(database)
     except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
@@ -106,25 +110,25 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def revision_of(tables: AbstractSet[str], versions: Sequence[str]) -> str | None:
-    """The revision that a database with these tables and rows of alembic_version is at; None for an empty database.
+def revision_of(tables: AbstractSet[str], versions: Sequence[str], compatible: Sequence[str] = ()) -> str | None:
+    """The revision of a database with these tables and these rows of those about itself; None when it is empty.
 
-    Raises DatabaseUnusable when the tables are not parley's: other applications use alembic too.
+    Raises DatabaseUnusable when the tables are not parley's, as other applications use alembic too, or when this
+    version does not work with them.
     """
     if not versions and tables <= {VERSION_TABLE}:
         return None
     # Revisions of parley are numbers of four digits.
-    if len(versions) == 1 and len(versions[0]) == len(REVISION) and versions[0].isdecimal() and tables >= _OWN_TABLES:
-        return versions[0]
-    raise DatabaseUnusable("has tables of another application: name an empty database, or a new file")
-
-
-def refuse_newer(revision: str | None) -> None:
-    """Raises DatabaseUnusable for a revision that this version does not know yet."""
-    if revision is not None and revision > REVISION:
+    known = len(versions) == 1 and len(versions[0]) == len(REVISION) and versions[0].isdecimal()
+    if not known or not tables >= _OWN_TABLES:
+        raise DatabaseUnusable("has tables of another application: name an empty database, or a new file")
+    [revision] = versions
+    if revision > REVISION and not any(oldest <= REVISION for oldest in compatible):
         raise DatabaseUnusable(
-            "has the schema of a newer version of parley: run that version, or restore a backup from before it"
+            "has the schema of a newer version of parley, which this one does not work with: run that version, or "
+            "restore a backup from before it"
         )
+    return revision
 
 
 def require_fts5(compile_options: Sequence[str]) -> None:
@@ -136,8 +140,12 @@ def require_fts5(compile_options: Sequence[str]) -> None:
         )
 
 
-def _move_on(connection: Connection, *, beyond: str | None) -> None:
-    """One revision, or all of them in an empty database. Nothing if the database is at another one than `beyond`."""
+def bring_up_to_date(connection: Connection, *, beyond: str | None = None) -> None:
+    """Migrate from the revision `beyond` to the next one, or make all tables in a database that has none.
+
+    In the transaction of this connection. Nothing happens at any other revision. Raises DatabaseUnusable as `migrate`
+    does.
+    """
     if connection.dialect.name == "sqlite":
         require_fts5(connection.execute(text("PRAGMA compile_options")).scalars().all())
     if connection.dialect.name == "postgresql":
@@ -145,7 +153,8 @@ def _move_on(connection: Connection, *, beyond: str | None) -> None:
     # Read again under the lock: another process may have migrated meanwhile.
     tables = set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
     versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
-    revision = revision_of(tables, versions)
+    compatible = schema_compatibility.name in tables and connection.execute(text(LIST_COMPATIBILITY)).scalars().all()
+    revision = revision_of(tables, versions, compatible or ())
     if revision != beyond:
         return
     if revision is not None:
@@ -158,6 +167,7 @@ def _move_on(connection: Connection, *, beyond: str | None) -> None:
     if VERSION_TABLE not in tables:
         version_table.create(connection, checkfirst=False)
     connection.execute(version_table.insert().values(version_num=REVISION))
+    connection.execute(schema_compatibility.insert().values(oldest_revision=OLDEST_REVISION))
 
 
 def _upgrade(connection: Connection) -> None:

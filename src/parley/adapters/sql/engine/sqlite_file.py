@@ -6,7 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from parley.adapters.sql.engine.migrate import LIST_TABLES, LIST_VERSIONS, VERSION_TABLE, refuse_newer, revision_of
+from parley.adapters.sql.engine.migrate import (
+    LIST_COMPATIBILITY,
+    LIST_TABLES,
+    LIST_VERSIONS,
+    VERSION_TABLE,
+    revision_of,
+)
+from parley.adapters.sql.engine.tables import schema_compatibility
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
 
 
@@ -14,7 +21,8 @@ def inspect_file(file: Path) -> str | None:
     """The file's schema revision; None when the file is missing or empty, so that parley may make its tables there.
 
     Raises DatabaseUnusable for everything that parley must not or cannot write: another application's database, a newer
-    schema, a file that is no database, a folder, a file or folder without the right to write.
+    schema that this version does not work with, a file that is no database, a folder, a file or folder without the
+    right to write.
     """
     if file.is_dir():
         raise DatabaseUnusable("is a folder: name a file in it")
@@ -26,16 +34,23 @@ def inspect_file(file: Path) -> str | None:
     if not file.exists() or file.stat().st_size == 0:
         return None
     with driver_errors_explained():
-        revision = _read_revision(file)
-    refuse_newer(revision)
-    return revision
+        return _read_revision(file)
+
+
+def read_only_connection(file: Path) -> sqlite3.Connection:
+    """For one thread at a time. It begins no transaction by itself and leaves no files behind."""
+    address = f"file:{quote(str(file))}?{_read_only(file)}"
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _read_revision(file: Path) -> str | None:
-    with closing(sqlite3.connect(f"file:{quote(str(file))}?{_read_only(file)}", uri=True)) as connection:
+    with closing(read_only_connection(file)) as connection:
         tables = {name for (name,) in connection.execute(LIST_TABLES["sqlite"])}
-        versions = [row[0] for row in connection.execute(LIST_VERSIONS)] if VERSION_TABLE in tables else []
-    return revision_of(tables, versions)
+        versions, compatible = (
+            [row[0] for row in connection.execute(listed)] if table in tables else []
+            for table, listed in ((VERSION_TABLE, LIST_VERSIONS), (schema_compatibility.name, LIST_COMPATIBILITY))
+        )
+    return revision_of(tables, versions, compatible)
 
 
 def _read_only(file: Path) -> str:

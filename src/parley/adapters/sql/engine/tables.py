@@ -1,10 +1,8 @@
 """The schema, for SQLite and PostgreSQL alike. migrations/ builds it; a test holds the two together."""
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    Date,
     ForeignKey,
     Index,
     Integer,
@@ -31,6 +29,7 @@ from parley.adapters.sql.engine.sign_in_tables import (
     known_devices,
     messages_to_owners,
 )
+from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
 
 # What other modules import from here though it is defined elsewhere.
 __all__ = [
@@ -40,6 +39,7 @@ __all__ = [
     "code_challenges",
     "customer_erasures",
     "customers",
+    "erased_usage",
     "events",
     "guess_failures",
     "idempotency_keys",
@@ -50,10 +50,17 @@ __all__ = [
     "rooms",
     "sandbox_objects",
     "subscriptions",
+    "usage_days",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0014"
+REVISION = "0016"
+# Processes of this revision and later ones work with the tables below. A migration that takes away what an older
+# version uses raises it, here and in the database.
+OLDEST_REVISION = "0006"
+
+# One row, which an older version reads before it starts on a newer schema.
+schema_compatibility = Table("schema_compatibility", metadata, Column("oldest_revision", String(4), primary_key=True))
 
 accounts = Table(
     "accounts",
@@ -166,15 +173,4 @@ leases = Table(
     Column("name", String(64), primary_key=True),
     Column("holder", Id, nullable=False),
     Column("until", Moment, nullable=False),
-)
-
-usage_days = Table(
-    "usage_days",
-    metadata,
-    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("day", Date, nullable=False),
-    Column("used", Integer, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
-    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("account_id", "day"),
 )

@@ -36,8 +36,6 @@ class SqlUnitOfWork(Generic[Unit]):
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[Unit, None]:
-        """A `single` unit is committed at its end: on PostgreSQL its statement has been already, by itself."""
+        """A `single` unit is committed at its end."""
         async with self._database.transaction(read_only=read_only, single=single) as transaction:
             yield self._open_unit(transaction)
-            if single:
-                await transaction.commit()

@@ -1,29 +1,14 @@
 """Why parley cannot use a database, in a sentence for the operator."""
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.causes import UNREACHABLE, cause_of_connecting, cause_of_sqlite, cause_of_state
+from parley.adapters.sql.engine.failures import DatabaseFailed, DatabaseUnavailable
 from parley.core.errors import Unavailable
-
-_SQLITE = {
-    "SQLITE_NOTADB": "is not a SQLite database: name another file, or a new one",
-    "SQLITE_CORRUPT": "is damaged: restore a backup",
-    "SQLITE_CANTOPEN": "cannot be opened: its folder must exist, and this user must be able to write there",
-    "SQLITE_READONLY": "is read-only: let this user write the file and its folder",
-    "SQLITE_BUSY": "is locked by another program: end that program",
-    "SQLITE_FULL": "cannot be written: the disk is full",
-}
-# Beginnings of SQLSTATE codes.
-_POSTGRESQL = {
-    "28": "does not accept the user or the password",
-    "3D000": "does not exist: create the database first",
-    "3F000": "has no schema to make tables in: create the first schema of search_path",
-    "42501": "does not let this user read or make tables: grant the rights on its schema",
-}
 
 
 class DatabaseUnusable(Exception):
@@ -51,22 +36,23 @@ def _reason(error: BaseException) -> str | None:
         error, "sqlstate"
     ):
         return None
+    found = (_sentence(cause) for cause in _causes(error))
+    unknown = UNREACHABLE if isinstance(error, Unavailable) else f"cannot be used: {type(error).__name__}"
+    return next((sentence for sentence in found if sentence), unknown)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, sqlite3.Error):
-            return _sqlite_reason(cause)
-        state = getattr(cause, "sqlstate", None) or ""
-        for beginning, reason in _POSTGRESQL.items():
-            if state.startswith(beginning):
-                return reason
+        yield cause
         cause = cause.__cause__
-    if isinstance(error, Unavailable):
-        return "does not answer: start the server, and let this machine connect to it"
-    return f"cannot be used: {type(error).__name__}"
 
 
-def _sqlite_reason(error: sqlite3.Error) -> str:
-    # Extended names begin with these, such as SQLITE_READONLY_DBMOVED.
-    name = getattr(error, "sqlite_errorname", "")
-    found = (reason for beginning, reason in _SQLITE.items() if name.startswith(beginning))
-    return next(found, f"cannot be used: {error}")
+def _sentence(error: BaseException) -> str | None:
+    if isinstance(error, DatabaseUnavailable):
+        return error.sentence
+    if isinstance(error, sqlite3.Error):
+        return cause_of_sqlite(error) or f"cannot be used: {error}"
+    if isinstance(error, OSError):
+        return cause_of_connecting(error)
+    return cause_of_state(getattr(error, "sqlstate", None) or "", str(error))
