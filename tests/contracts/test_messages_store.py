@@ -11,16 +11,15 @@ from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
     Ending,
     Exchange,
-    Feedback,
     FinishReason,
     IdempotencyKey,
-    Rating,
     ReplyError,
     Room,
     Status,
     TokenUsage,
 )
 from parley.core.chat.parts import Part, PartKind
+from parley.core.chat.rating import Feedback, Rating
 from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
 
 store = every_store

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from parley.core.chat.model import Exchange, Feedback, Message
+from parley.core.chat.model import Exchange, Message
+from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import SIBLINGS_SHOWN, Head, Siblings
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables

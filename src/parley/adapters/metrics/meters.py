@@ -10,7 +10,8 @@ from parley.adapters.metrics import Metrics
 from parley.core.accounts.model import AuditEvent, Identity, OpenedBy
 from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.circuit_breaker import CircuitState
-from parley.core.chat.model import Claim, Ending, Rating
+from parley.core.chat.model import Claim, Ending
+from parley.core.chat.rating import Rating
 
 log = structlog.get_logger("parley.replies")
 

@@ -10,8 +10,9 @@ from opentelemetry.trace import Span, SpanKind, Tracer, get_current_span
 from parley.adapters.tracing import ending
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.language_model import LanguageModel, ModelEvent, Text
-from parley.core.chat.model import Claim, Conversation, Ending, Rating
+from parley.core.chat.model import Claim, Conversation, Ending
 from parley.core.chat.ports import ReplyMeter
+from parley.core.chat.rating import Rating
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 
 

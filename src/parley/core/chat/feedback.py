@@ -5,7 +5,8 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import MessageNotFound, NotAReply
-from parley.core.chat.model import Feedback, Message, Role
+from parley.core.chat.model import Message, Role
+from parley.core.chat.rating import Feedback
 from parley.core.text import check_text
 
 COMMENT_CHARACTERS = 2_000

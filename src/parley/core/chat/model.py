@@ -7,6 +7,7 @@ from enum import Enum
 from uuid import UUID
 
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
+from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import Siblings
 
 MESSAGE_CHARACTERS = 32_000
@@ -79,19 +80,6 @@ class TokenUsage:
             count = getattr(self, name)
             if type(count) is not int or not 0 <= count <= MOST_TOKENS:
                 object.__setattr__(self, name, None)
-
-
-class Rating(str, Enum):
-    UP = "up"
-    DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """What the account thinks of a reply."""
-
-    rating: Rating
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

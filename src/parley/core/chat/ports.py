@@ -10,8 +10,9 @@ from typing import Protocol
 from uuid import UUID
 
 from parley.core.chat.circuit_breaker import CircuitState
-from parley.core.chat.model import Chunk, Claim, Ending, Rating
+from parley.core.chat.model import Chunk, Claim, Ending
 from parley.core.chat.parts import Part
+from parley.core.chat.rating import Rating
 
 
 class ReplyMeter(Protocol):

@@ -11,7 +11,6 @@ from parley.core.chat.model import (
     Claim,
     Ending,
     Exchange,
-    Feedback,
     IdempotencyKey,
     Lease,
     Message,
@@ -20,6 +19,7 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part
+from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.tree import Head
 from parley.core.ports import Leases

@@ -14,7 +14,7 @@ from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import Ports
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.feedback import COMMENT_CHARACTERS, give_feedback, take_feedback_back
-from parley.core.chat.model import Feedback, Rating
+from parley.core.chat.rating import Feedback, Rating
 from parley.core.errors import InvalidInput
 
 

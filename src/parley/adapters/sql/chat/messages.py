@@ -20,11 +20,8 @@ from parley.adapters.sql.chat.tree import (
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import (
-    Exchange,
-    Feedback,
-    Message,
-)
+from parley.core.chat.model import Exchange, Message
+from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import Head
 
 _in_room = messages.c.room_id == bindparam("room", type_=Id)
