@@ -8,6 +8,7 @@ from uuid import UUID
 from alembic import command
 from sqlalchemy import Connection, Table, insert, select
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.tables import (
@@ -27,6 +28,7 @@ from parley.core.chat.search import BATCH, BATCHES_OF_A_SWEEP, index_waiting, se
 from tests.contracts.chat_fixtures import store_over
 from tests.contracts.databases import opened
 from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions
+from tests.fakes.plans import plans_of
 
 new_url = every_new_url
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
@@ -118,7 +120,7 @@ async def test_messages_from_before_the_fourth_revision_have_one_part_or_none(ne
         await moved(database, command.upgrade, "0003")
         await applied(database, fill_messages)
         await moved(database, command.upgrade, "head")
-        async with SqlChatUnitOfWork(database, basic_limit=1)(read_only=True) as unit:
+        async with SqlChatUnitOfWork(database, PlanLimits(plans_of(1)))(read_only=True) as unit:
             found = await unit.messages.page(ID, ID, before=None, limit=10)
 
     assert [message.content for message in found] == ["Where?", "Crete.", ""]
@@ -152,7 +154,7 @@ async def test_messages_from_before_the_search_index_are_found_after_it(new_url)
         )
 
     async with opened(new_url()) as database:
-        await moved(database, command.upgrade, "0012")
+        await moved(database, command.upgrade, "0013")
         await applied(database, fill_messages)
         await migrate(database)
         await applied(database, end)

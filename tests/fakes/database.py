@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
-from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
+from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
 from parley.core.chat.search_store import IndexedText
 from parley.core.ports import Clock
@@ -74,8 +74,8 @@ class Tables:
     messages: dict[UUID, Message] = field(default_factory=dict)
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
-    plans: dict[UUID, Plan] = field(default_factory=dict)
-    paid_until: dict[UUID, datetime] = field(default_factory=dict)
+    plans: dict[UUID, str] = field(default_factory=dict)
+    paid: dict[UUID, dict[str, datetime]] = field(default_factory=dict)
     usage_days: dict[tuple[UUID, date], DayUsage] = field(default_factory=dict)
     returned_refusals: dict[tuple[UUID, date], int] = field(default_factory=dict)
     erased_usage: dict[tuple[bytes, date], tuple[DayUsage, int]] = field(default_factory=dict)

@@ -84,12 +84,12 @@ class FakeMessages:
         return {
             message_id: self._with_siblings(self._tables.messages[message_id])
             for message_id in message_ids
-            if await self.exists(message_id, account_id)
+            if await self.owner(message_id) == account_id
         }
 
-    async def exists(self, message_id: UUID, account_id: UUID) -> bool:
+    async def owner(self, message_id: UUID) -> UUID | None:
         message = self._tables.messages.get(message_id)
-        return message is not None and self._owns(account_id, message.room_id)
+        return None if message is None else self._tables.rooms[message.room_id][0].account_id
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         reply = self._tables.messages.get(reply_id)

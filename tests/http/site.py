@@ -27,6 +27,7 @@ RAVI = "+919876543211"
 SETTINGS = {
     "JWT_SECRET": "a secret that only these tests know and that is long enough for any hash",
     "AUTH_REQUESTS_PER_MINUTE": "0",
+    "ACCOUNT_REQUESTS_PER_MINUTE": "0",
     "PASSWORD_ATTEMPTS_PER_HOUR": "0",
     "OTP_RESEND_SECONDS": "0",
     "OTP_MAX_SENDS_PER_HOUR": "1000",

@@ -54,6 +54,28 @@ class UnknownModel(InvalidInput):
         super().__init__("model", f"{name[:100]!r} is not offered here; GET /models lists what is.")
 
 
+class TooManyRooms(DomainError):
+    """The account has as many rooms as one account may have."""
+
+    code = "too_many_chatrooms"
+    kind = Kind.CONFLICT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This account has {limit} chatrooms, which is the limit. Delete one to create another.")
+
+
+class TooManyInstructions(DomainError):
+    """The instructions of the account's rooms would be longer together than one account may store."""
+
+    code = "too_many_instructions"
+    kind = Kind.CONFLICT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The instructions of this account's chatrooms would have more than {limit} bytes together. Shorten some."
+        )
+
+
 class QuotaExceeded(DomainError):
     """The plan's messages for this UTC day are used up."""
 

@@ -37,7 +37,7 @@ _RATE = Statement(
     .where(messages.c.id == bindparam("message"), _in_room, _of_account)
     .values(rating=bindparam("given_rating"), rating_comment=bindparam("given_comment"))
 )
-_EXISTS = Statement(select(messages.c.id).where(messages.c.id == bindparam("message"), _of_account))
+_OWNER = Statement(select(messages.c.account_id).where(messages.c.id == bindparam("message")))
 _question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
 _EXCHANGE = Statement(
     select(*columns_of_exchange)
@@ -177,8 +177,8 @@ class SqlMessages(SqlStore):
             ]
         return {row[0]: read_message(row) for row in rows}
 
-    async def exists(self, message_id: UUID, account_id: UUID) -> bool:
-        return await self._transaction.scalar(_EXISTS, message=message_id, account=account_id) is not None
+    async def owner(self, message_id: UUID) -> UUID | None:
+        return next(iter(await self._transaction.scalars(_OWNER, message=message_id)), None)
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         both = [read_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]

@@ -40,7 +40,7 @@ _COMPATIBILITY = Statement(select(schema_compatibility.c.oldest_revision))
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
 # At this revision most messages get their parent, in batches; the next one gives it to the others.
-_BEFORE_PARENTS = "0011"
+_BEFORE_PARENTS = "0012"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 

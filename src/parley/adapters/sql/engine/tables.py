@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0016"
+REVISION = "0017"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"
@@ -162,9 +162,19 @@ plans = Table(
     "plans",
     metadata,
     Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-    Column("override", String(16)),
-    # Worked out of the subscriptions whenever one changes, so that posting a message looks at one row.
+    Column("override", String(64)),
+    # The latest of `paid_plans`, for processes of the version before that table.
     Column("paid_until", Moment),
+)
+
+# Derived from the subscriptions whenever one changes, so that posting a message does not look at those.
+paid_plans = Table(
+    "paid_plans",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("plan", String(64), nullable=False),
+    Column("paid_until", Moment, nullable=False),
+    PrimaryKeyConstraint("account_id", "plan"),
 )
 
 leases = Table(
