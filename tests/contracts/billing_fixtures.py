@@ -14,17 +14,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.billing.model import Customer, Plan, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
+from parley.core.billing.model import Customer, ProviderEvent, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit, BillingUnitOfWork
 from tests.contracts.databases import EVERY, SQL, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.database import FakeDatabase
+from tests.fakes.plans import PLANS
 from tests.unit.accounts.environment import AccountsEnvironment
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
@@ -80,7 +82,7 @@ class Store:
     async def subscriptions(self, account_id: UUID) -> list[Subscription]:
         return await self.see(lambda unit: unit.subscriptions.of(account_id))
 
-    async def plan(self, account_id: UUID, now: datetime = NOW) -> Plan:
+    async def plan(self, account_id: UUID, now: datetime = NOW) -> str:
         return await self.see(lambda unit: unit.plans.of(account_id, now=now))
 
     async def new_event(self, *, handled: bool = False, now: datetime = NOW) -> StoredEvent:
@@ -117,7 +119,7 @@ def an_event(customer_id: str | None = "cus_1", subscription_id: str | None = "s
 def store_over(database: FakeDatabase | Database) -> Store:
     if isinstance(database, FakeDatabase):
         return Store(FakeAccountsUnitOfWork(database), FakeBillingUnitOfWork(database))
-    return Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database), database)
+    return Store(SqlAccountsUnitOfWork(database), SqlBillingUnitOfWork(database, PlanLimits(PLANS)), database)
 
 
 @pytest.fixture(params=EVERY)

@@ -21,13 +21,14 @@ from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.models.offline import OfflineModel
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
@@ -44,6 +45,7 @@ from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.fakes.database import FakeDatabase
+from tests.fakes.plans import PLANS, plans_of
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
@@ -132,7 +134,7 @@ class Store:
     async def new_room(self, account_id: UUID | None = None, **changes: object) -> Room:
         owner = account_id or await self.new_account()
         room = replace(Room(new_id(), owner, "A room", None, None, NOW, NOW), **changes)
-        await self.do(lambda unit: unit.rooms.add(room))
+        await self.do(lambda unit: unit.rooms.add(room, most=MANY))
         return room
 
     async def new_reply(self, room: Room | None = None, **changes: object) -> Message:
@@ -179,7 +181,7 @@ class Store:
     async def overdue(self, *, patience: float = LONG, limit: int = 100) -> list[UUID]:
         return await self.do(lambda unit: unit.replies.take_overdue(patience=patience, limit=limit))
 
-    async def put_on(self, plan: Plan | None, account_id: UUID) -> None:
+    async def put_on(self, plan: str | None, account_id: UUID) -> None:
         async with self.billing() as unit:
             await unit.plans.override(account_id, plan)
             await unit.commit()
@@ -211,14 +213,14 @@ def store_over(database: FakeDatabase | Database) -> Store:
         return Store(
             FakeAccountsUnitOfWork(database),
             FakeBillingUnitOfWork(database),
-            lambda limit: FakeChatUnitOfWork(database, basic_limit=limit),
-            lambda limit: FakeAcceptance(database, basic_limit=limit),
+            lambda limit: FakeChatUnitOfWork(database, plans_of(limit)),
+            lambda limit: FakeAcceptance(database, plans_of(limit)),
         )
     return Store(
         SqlAccountsUnitOfWork(database),
-        SqlBillingUnitOfWork(database),
-        lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-        lambda limit: sql_acceptance(database, basic_limit=limit),
+        SqlBillingUnitOfWork(database, PlanLimits(PLANS)),
+        lambda limit: SqlChatUnitOfWork(database, PlanLimits(plans_of(limit))),
+        lambda limit: sql_acceptance(database, PlanLimits(plans_of(limit))),
     )
 
 

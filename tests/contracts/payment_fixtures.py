@@ -9,8 +9,8 @@ from uuid import UUID
 
 from parley.adapters.payments.stripe import StripePayments
 from parley.core.billing.model import Checkout, ReturnAddresses, SubscriptionStatus
-from parley.core.billing.ports import PaymentProvider
-from tests.servers.stripe_account import KEY, PRICE, SECRET, StripeAccount
+from parley.core.billing.ports import Offer, PaymentProvider
+from tests.servers.stripe_account import KEY, PRICE, PRICES, SECRET, StripeAccount
 from tests.servers.stripe_server import StripeServer
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ class Harness:
 
     async def open_checkout(self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT) -> Checkout:
         return await self.provider.open_checkout(
-            customer_id, account_id=account_id, return_to=RETURN_TO, idempotency_key=key, now=self.now
+            customer_id, Offer(PRICE, 0, RETURN_TO), account_id=account_id, idempotency_key=key, now=self.now
         )
 
     async def new_subscription(self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT) -> str:
@@ -72,10 +72,10 @@ class StripeHarness(Harness):
 
 
 @asynccontextmanager
-async def stripe(*, key: str = KEY, price: str = PRICE, seconds: float = 12.0) -> AsyncIterator[StripeHarness]:
+async def stripe(*, key: str = KEY, seconds: float = 12.0) -> AsyncIterator[StripeHarness]:
     account = StripeAccount(clock=lambda: NOW)
     async with StripeServer(account).running() as server:
-        provider = StripePayments(key, SECRET, price.split(","), f"{server.url}/", seconds)
+        provider = StripePayments(key, SECRET, [*PRICES], api_base=f"{server.url}/", seconds=seconds)
         try:
             yield StripeHarness(provider, NOW, frozenset(SubscriptionStatus), server, account)
         finally:

@@ -13,6 +13,7 @@ from redis import Redis
 from parley.adapters.redis.broker import AtMostOnceBroker
 from parley.adapters.redis.client.background import running_in_background
 from parley.adapters.redis.client.connection import ANSWER_SECONDS, RedisClient
+from parley.adapters.redis.client.outage import RedisOutage
 from parley.adapters.redis.pubsub import PING_SECONDS, PubSub
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream.stream import RedisReplyStream
@@ -21,6 +22,7 @@ from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.model import Ending, Message, Room, Status
 from parley.core.chat.ports import ReplyStream
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot
+from parley.runtime.outage_log import OutageLog
 from tests.contracts.chat_fixtures import NOW, Store, store_over
 from tests.fakes.database import FakeDatabase
 from tests.fakes.streams import always
@@ -54,6 +56,10 @@ def own_redis(*, append_only: bool = False) -> Iterator[RedisServer]:
         server.stop()
 
 
+def logged_outage() -> RedisOutage:
+    return RedisOutage(OutageLog("redis"))
+
+
 @dataclass
 class Process:
     """The Redis adapters of one process of parley."""
@@ -75,7 +81,9 @@ async def process(
     url: str, *, prefix: str = "", ping_seconds: float = PING_SECONDS, answer_seconds: float = ANSWER_SECONDS
 ) -> AsyncGenerator[Process, None]:
     async with AsyncExitStack() as stack:
-        made = Process(RedisClient(url, prefix=prefix, answer_seconds=answer_seconds), ping_seconds)
+        made = Process(
+            RedisClient(url, prefix=prefix, outage=logged_outage(), answer_seconds=answer_seconds), ping_seconds
+        )
         stack.push_async_callback(made.client.close)
         for part in (made.pubsub, made.stream, made.signals):
             await stack.enter_async_context(part.running())
@@ -91,7 +99,7 @@ async def redis_stream() -> AsyncGenerator[RedisReplyStream, None]:
 @asynccontextmanager
 async def redis_client(url: str | None = None) -> AsyncGenerator[RedisClient, None]:
     # Long enough for a busy machine. The outages of these tests fail at once.
-    client = RedisClient(url or shared_redis(), answer_seconds=PATIENCE)
+    client = RedisClient(url or shared_redis(), outage=logged_outage(), answer_seconds=PATIENCE)
     try:
         yield client
     finally:

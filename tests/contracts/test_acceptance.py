@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import QuotaExceeded, RoomNotFound, TooManyPending, UnknownModel
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import Message, Room
 from parley.core.chat.rooms import delete_room
+from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import LIMIT, MANY, NOW, TODAY, Store, every_store, new_id
 
 store = every_store
@@ -100,7 +101,7 @@ async def test_parallel_messages_are_accepted_up_to_the_quota(store):
         assert positions == list(range(1, len(positions) + 1))
 
 
-@pytest.mark.parametrize("plan", [Plan.BASIC, Plan.PRO])
+@pytest.mark.parametrize("plan", [BASIC, PRO])
 async def test_parallel_messages_are_accepted_up_to_the_limit_of_unfinished_replies(store, plan):
     rooms = [await store.new_room()]
     account_id = rooms[0].account_id

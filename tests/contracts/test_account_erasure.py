@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from parley.core.accounts.model import Account, Identity, IdentityKind
-from parley.core.billing.model import Customer, DayUsage, Plan, Subscription, SubscriptionStatus
+from parley.core.billing.model import Customer, DayUsage, Subscription, SubscriptionStatus
 from parley.core.chat.model import IdempotencyKey, Message, Role, Room, Status
+from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import Store, every_store
 
 store = every_store
@@ -39,7 +40,7 @@ async def fill(store: Store, owner: UUID) -> None:
         reply_to=question.id,
     )
     async with store.chat() as unit:
-        await unit.rooms.add(room)
+        await unit.rooms.add(room, most=1)
         await unit.commit()
     async with store.chat() as unit:
         await unit.rooms.reserve(room.id, owner, at=NOW)
@@ -50,7 +51,7 @@ async def fill(store: Store, owner: UUID) -> None:
     customer = Customer(f"cus_{owner.hex}", owner)
     subscription = Subscription(f"sub_{owner.hex}", customer.id, owner, SubscriptionStatus.ACTIVE, NOW, False)
     async with store.billing() as unit:
-        await unit.plans.override(owner, Plan.PRO)
+        await unit.plans.override(owner, PRO)
         await unit.customers.add(customer, now=NOW)
         await unit.subscriptions.put(subscription, account_id=owner, read_number=1, now=NOW)
         await unit.commit()
@@ -93,7 +94,7 @@ def filled(owner: UUID) -> dict[str, object]:
         "messages": [UUID(int=owner.int + 20), UUID(int=owner.int + 30)],
         "next reply": UUID(int=owner.int + 30),
         "usage": [DAY],
-        "plan": Plan.PRO,
+        "plan": PRO,
         "customers": [f"cus_{owner.hex}"],
         "subscriptions": [f"sub_{owner.hex}"],
     }
@@ -104,7 +105,7 @@ EMPTY = {
     "messages": [],
     "next reply": None,
     "usage": [],
-    "plan": Plan.BASIC,
+    "plan": BASIC,
     "customers": [],
     "subscriptions": [],
 }

@@ -12,9 +12,10 @@ from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import metadata
 from parley.core.billing.checkout import subscribe
 from parley.core.billing.events import process_event, receive_event
-from parley.core.billing.model import Customer, Plan, SubscriptionStatus
+from parley.core.billing.model import Customer, SubscriptionStatus
 from parley.core.billing.reconcile import erase_customers
 from parley.core.errors import AccountGone
+from parley.core.plans import BASIC, PRO
 from tests.contracts.billing_fixtures import NOW, Store, a_subscription, an_event, new_id, sql_store, store_over
 from tests.contracts.databases import postgresql
 from tests.unit.billing.scenario import RETURN_TO, RecordingQueue, billing_ports
@@ -64,7 +65,7 @@ async def test_erased_account_leaves_only_its_customers_to_erase(store, billing)
     for customer in (first, second):
         billing.provider.set(a_subscription(customer), a_subscription(customer, status=SubscriptionStatus.PAST_DUE))
         await billing.receive_and_process(customer.id, None)
-    await store.do(lambda unit: unit.plans.override(account_id, Plan.PRO))
+    await store.do(lambda unit: unit.plans.override(account_id, PRO))
     await store.do(lambda unit: unit.leases.take("reconcile", new_id(), seconds=0))
     assert len(await store.subscriptions(account_id)) == 4
 
@@ -89,8 +90,8 @@ async def test_erasing_an_account_does_not_affect_others(store, billing):
     await billing.receive_and_process(first.id, None)
     await billing.receive_and_process(second.id, None)
     await store.erase(first.account_id)
-    assert await store.plan(first.account_id) is Plan.BASIC
-    assert await store.plan(second.account_id) is Plan.PRO
+    assert await store.plan(first.account_id) == BASIC
+    assert await store.plan(second.account_id) == PRO
     assert [row.id for row in (await rows(store))["customers"]] == [second.id]
 
 
@@ -127,7 +128,7 @@ async def test_unknown_customer_is_added_for_the_account_in_the_metadata(store, 
     for _ in range(5):
         await billing.receive("cus_9", subscription.id)
     await billing.process_all()
-    assert await store.plan(account_id) is Plan.PRO
+    assert await store.plan(account_id) == PRO
     assert await store.subscriptions(account_id) == [subscription]
 
 
@@ -140,6 +141,8 @@ async def test_customer_created_during_the_erasure_is_erased_too(store, billing)
             account_id=account_id,
             email="mira@example.com",
             mobile_number=None,
+            plan=PRO,
+            price=None,
             return_to=RETURN_TO,
         )
     )

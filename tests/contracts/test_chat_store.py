@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.chat.model import IdempotencyKey, Room, TokenUsage
 from parley.core.chat.stores import ChatUnit
+from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import (
     COMPLETED,
     LONG,
@@ -29,7 +30,7 @@ KEY = IdempotencyKey("a key", b"f" * 32)
 
 async def change_everything(unit: ChatUnit, room: Room) -> None:
     """One write of every kind that the chat module's unit of work has."""
-    await unit.rooms.add(replace(room, id=new_id()))
+    await unit.rooms.add(replace(room, id=new_id()), most=MANY)
     await unit.rooms.save(replace(room, name="Another name"), fields=frozenset({"name"}))
     _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW + timedelta(days=1))
     question, reply = exchange_at(position, room)
@@ -168,18 +169,18 @@ async def test_writers_to_one_room_wait_for_each_other(store):
 async def test_uncommitted_changes_of_billing_are_rolled_back(store):
     account_id = await store.new_account()
     async with store.billing() as unit:
-        await unit.plans.override(account_id, Plan.PRO)
+        await unit.plans.override(account_id, PRO)
 
     async with store.billing(read_only=True) as unit:
-        assert await unit.plans.of(account_id, now=noon(TODAY)) is Plan.BASIC
+        assert await unit.plans.of(account_id, now=noon(TODAY)) == BASIC
 
 
 async def test_reader_of_plans_does_not_wait_for_writers(store):
     account_id = await store.new_account()
     async with asyncio.timeout(5), store.billing() as writing:
-        await writing.plans.override(account_id, Plan.PRO)
+        await writing.plans.override(account_id, PRO)
         async with store.billing(read_only=True) as reading:
-            assert await reading.plans.of(account_id, now=noon(TODAY)) is Plan.BASIC
+            assert await reading.plans.of(account_id, now=noon(TODAY)) == BASIC
 
 
 async def test_concurrent_writes_of_chat_and_billing_lose_nothing(store):
@@ -189,10 +190,10 @@ async def test_concurrent_writes_of_chat_and_billing_lose_nothing(store):
     async with asyncio.timeout(20):
         await asyncio.gather(
             *(store.new_reply(room) for _ in accounts),
-            *(store.put_on(Plan.PRO, account_id) for account_id in accounts),
+            *(store.put_on(PRO, account_id) for account_id in accounts),
         )
 
     assert await store.pending(room.account_id) == len(accounts)
     for account_id in accounts:
         async with store.billing(read_only=True) as unit:
-            assert await unit.plans.of(account_id, now=noon(TODAY)) is Plan.PRO
+            assert await unit.plans.of(account_id, now=noon(TODAY)) == PRO

@@ -18,9 +18,10 @@ from parley.adapters.payments.sandbox import events as sandbox_events
 from parley.adapters.payments.sandbox.provider import SandboxPayments
 from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.events import PLAN_EVENT_KINDS, process_event, receive_event
-from parley.core.billing.model import FOREVER, Customer, Plan, ProviderEvent, Subscription, SubscriptionStatus
+from parley.core.billing.model import FOREVER, Customer, ProviderEvent, Subscription, SubscriptionStatus
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.plans import BASIC, PRO
 from tests.contracts.billing_fixtures import new_id, store_over
 from tests.contracts.databases import postgresql, sqlite
 from tests.contracts.payment_fixtures import NOW, RETURN_TO, Signed, StripeHarness, stripe
@@ -163,7 +164,15 @@ class Installation:
 
     async def run(self, account_id: UUID, kinds: Sequence[str], story: Story, *, size: int, between: bool) -> None:
         """Deliver the events, `size` at once, while the story happens, then check the resulting plan."""
-        page = await subscribe(self._ports, account_id=account_id, email=None, mobile_number=None, return_to=RETURN_TO)
+        page = await subscribe(
+            self._ports,
+            account_id=account_id,
+            email=None,
+            mobile_number=None,
+            plan=PRO,
+            price=None,
+            return_to=RETURN_TO,
+        )
         async with self._ports.uow(read_only=True) as unit:
             [customer] = await unit.customers.of(account_id)
         subscription_id = await self._driver.start(page.session_id, customer)
@@ -186,10 +195,10 @@ class Installation:
         overview = await read_subscription(self._ports, account_id=account_id)
         is_past_due = current.status is SubscriptionStatus.PAST_DUE
         assert overview.subscription == replace(current, past_due_since=NOW if is_past_due else None)
-        assert overview.plan is (Plan.PRO if until else Plan.BASIC)
+        assert overview.plan.name == (PRO if until else BASIC)
         async with self._ports.uow(read_only=True) as unit:
-            assert await unit.plans.of(account_id, now=(until or NOW) - INSTANT) is overview.plan
-            assert await unit.plans.of(account_id, now=until or NOW) is Plan.BASIC
+            assert await unit.plans.of(account_id, now=(until or NOW) - INSTANT) == overview.plan.name
+            assert await unit.plans.of(account_id, now=until or NOW) == BASIC
 
 
 def cases() -> Iterator[tuple[Sequence[str], Story, int, bool]]:

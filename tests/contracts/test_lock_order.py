@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.chat.acceptance import sql_acceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
@@ -22,7 +23,7 @@ from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import SignedIn
 from parley.core.billing import BillingPorts
 from parley.core.billing.events import process_event, receive_event
-from parley.core.billing.model import Customer, Plan, Subscription, SubscriptionStatus
+from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.messages import regenerate_reply
@@ -30,8 +31,10 @@ from parley.core.chat.model import Message, Room
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
+from parley.core.plans import PRO
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
 from tests.contracts.databases import postgresql
+from tests.fakes.plans import PLANS, plans_of
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
@@ -59,7 +62,7 @@ class Round:
         self.queue = RecordingQueue()
         self.provider = ScriptedProvider()
         self.billing: BillingPorts = billing_ports(
-            SqlBillingUnitOfWork(database), self.provider, self.queue, now=lambda: NOW
+            SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
         )
 
     async def prepare(self) -> None:
@@ -102,6 +105,9 @@ class Round:
     async def post_in_new_room(self) -> None:
         await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
 
+    async def instruct_room(self) -> None:
+        await self.chat.change(self.room, self.account_id, instructions="Be brief.")
+
     async def erase_account(self) -> None:
         await erase_account(self.accounts.ports, account_id=self.account_id)
 
@@ -110,7 +116,7 @@ class Round:
         await process_event(self.billing, self.queue.ids.pop())
 
     async def override_plan(self) -> None:
-        await override_plan(self.billing, account_id=self.account_id, plan=Plan.PRO)
+        await override_plan(self.billing, account_id=self.account_id, plan=PRO)
 
     async def sign_in(self) -> None:
         await self.accounts.verify(self.code)
@@ -139,6 +145,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.end_reply,
     Round.delete_room,
     Round.post_in_new_room,
+    Round.instruct_room,
     Round.erase_account,
     Round.synchronize_customer,
     Round.override_plan,
@@ -153,11 +160,11 @@ async def test_no_pair_of_operations_on_one_account_deadlocks(first, tmp_path) -
     """`first` with itself and with each operation after it in OPERATIONS."""
     async with postgresql(tmp_path) as database:
         accounts, chat = AccountsEnvironment(SqlAccountsUnitOfWork(database)), ChatEnvironment()
-        chat.uow = SqlChatUnitOfWork(database, basic_limit=MANY)
+        chat.uow = SqlChatUnitOfWork(database, PlanLimits(plans_of(MANY)))
         chat.chat = replace(
             chat.chat,
             uow=chat.uow,
-            acceptance=sql_acceptance(database, basic_limit=MANY),
+            acceptance=sql_acceptance(database, PlanLimits(plans_of(MANY))),
             renewals=LeaseRenewals(chat.uow, lease=LIMITS.lease),
         )
         chat.model.will("An answer")

@@ -19,6 +19,7 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part, PartKind
+from parley.core.chat.rating import Feedback, Rating
 from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
 
 store = every_store
@@ -243,3 +244,20 @@ async def test_messages_after_a_position_come_oldest_first(store):
         assert await unit.messages.after(room.id, 2, limit=3) == messages[2:5]
         assert await unit.messages.after(room.id, 6, limit=3) == []
         assert await unit.messages.after(new_id(), 0, limit=3) == []
+
+
+async def test_feedback_is_stored_replaced_and_removed(store):
+    room = await store.new_room()
+    _, reply = await store.new_exchange(room)
+    other = await store.new_account()
+    for feedback in (Feedback(Rating.UP, "Right. \U0001f44d"), Feedback(Rating.DOWN), None):
+        assert await store.do(
+            lambda unit, given=feedback: unit.messages.rate(reply.id, room.id, room.account_id, given)
+        )
+        for account_id, room_id, message_id in (
+            (other, room.id, reply.id), (room.account_id, new_id(), reply.id), (room.account_id, room.id, new_id())
+        ):  # fmt: skip
+            assert not await store.do(
+                lambda unit, key=(message_id, room_id, account_id): unit.messages.rate(*key, Feedback(Rating.DOWN, "x"))
+            )
+        assert await store.message(reply, room.account_id) == replace(reply, feedback=feedback)

@@ -11,6 +11,7 @@ from parley.core.billing.errors import EventInvalid
 from parley.core.billing.model import SubscriptionStatus
 from tests.contracts.payment_fixtures import ACCOUNT, ANOTHER, EMAIL, MOBILE, RETURN_TO, Harness, stripe
 from tests.contracts.sandbox_fixtures import sandbox_on_postgresql, sandbox_on_sqlite
+from tests.servers.stripe_account import PRICE
 
 UNKNOWN_IDS = ["sub_none", "cus_none", "a/b", "../customers", "a?b=c#d", "%2e%2e", "é 日本", "x" * 500]
 
@@ -132,8 +133,10 @@ async def test_erased_customer_has_no_running_subscription(harness: Harness) -> 
     assert untouched.status is SubscriptionStatus.ACTIVE
 
 
-async def test_check_passes_for_a_provider_that_answers(harness: Harness) -> None:
-    await harness.provider.check()
+async def test_price_is_found(harness: Harness) -> None:
+    price = await harness.provider.price(PRICE)
+    assert price is not None
+    assert (price.id, price.currency, price.interval, price.interval_count) == (PRICE, "usd", "month", 1)
 
 
 async def test_portal_is_a_page(harness: Harness) -> None:

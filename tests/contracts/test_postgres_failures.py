@@ -14,9 +14,9 @@ from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import accounts, signups
 from parley.core.accounts.model import OpenedBy, Session
-from parley.core.billing.model import Plan
 from parley.core.chat.model import Room
 from parley.core.errors import AccountGone, Kind, Unavailable
+from parley.core.plans import PRO
 from tests.contracts.chat_fixtures import NOW, TODAY, Store, new_id, noon, store_over
 from tests.contracts.databases import SQL, opened, postgresql
 from tests.servers.postgres_server import PostgresServer
@@ -150,7 +150,7 @@ async def add_session(store: Store, account_id: UUID) -> None:
 
 
 async def add_room(store: Store, account_id: UUID) -> None:
-    await store.do(lambda unit: unit.rooms.add(Room(new_id(), account_id, "A room", None, None, NOW, NOW)))
+    await store.do(lambda unit: unit.rooms.add(Room(new_id(), account_id, "A room", None, None, NOW, NOW), most=1))
 
 
 async def count_usage(store: Store, account_id: UUID) -> None:
@@ -158,7 +158,7 @@ async def count_usage(store: Store, account_id: UUID) -> None:
 
 
 async def set_plan(store: Store, account_id: UUID) -> None:
-    await store.put_on(Plan.PRO, account_id)
+    await store.put_on(PRO, account_id)
 
 
 @pytest.mark.parametrize("write", [add_room, count_usage, set_plan, add_session])

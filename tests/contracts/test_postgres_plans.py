@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
@@ -19,6 +20,7 @@ from parley.adapters.sql.engine.pool import Connection
 from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
+from tests.fakes.plans import plans_of
 
 ACCOUNT = UUID(int=1)
 ROOM = UUID(int=2)
@@ -111,7 +113,7 @@ async def run(database: Database, statements: str) -> None:
 async def indexes(database: NotingDatabase, step: Callable[[SqlChatUnit], Awaitable[Any]]) -> set[str]:
     """What the statements of one step scan: names of indexes, or of tables where they are read from end to end."""
     async with database.transaction() as transaction:
-        await step(SqlChatUnit(transaction, basic_limit=5))
+        await step(SqlChatUnit(transaction, PlanLimits(plans_of(5))))
     return {name for plan in await kept_plans(database) for name in scans(plan)}
 
 
@@ -172,7 +174,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "lock room": (lambda unit: unit.rooms.lock(ROOM, ACCOUNT), {"pk_rooms"}),
     "show branch": (lambda unit: unit.rooms.show(ROOM, position=1), {"pk_rooms"}),
     "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages", *TREE}),
-    "any message": (lambda unit: unit.messages.exists(REPLY, ACCOUNT), {"pk_messages"}),
+    "any message": (lambda unit: unit.messages.owner(REPLY), {"pk_messages"}),
     "conversation": (
         lambda unit: unit.messages.exchanges(ROOM, last=1_000, limit=50),
         {"ix_messages_run", "uq_messages_room_id_position", "pk_messages"},
@@ -212,9 +214,9 @@ async def test_statements_are_served_by_their_indexes():
 async def test_accepting_a_message_is_served_by_indexes():
     question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
     async with filled_database() as database:
-        await SqlAcceptance(database, basic_limit=5).accept(
+        await SqlAcceptance(database, PlanLimits(plans_of(5))).accept(
             question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
         )
         scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
-        # The table of plans is empty.
-        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", *HEAD}
+        # The tables of plans are empty.
+        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", "paid_plans", *HEAD}

@@ -11,11 +11,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.statements import Statement
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Ending, IdempotencyKey, Room, Status, TokenUsage
+from parley.core.plans import PRO
 from tests.contracts.chat_fixtures import (
     COMPLETED,
     LIMIT,
@@ -31,6 +33,7 @@ from tests.contracts.chat_fixtures import (
 )
 from tests.contracts.databases import opened
 from tests.contracts.postgres_fixtures import migrated_database
+from tests.fakes.plans import plans_of
 
 PROCESSES = 4
 FAILED = Ending(Status.FAILED, "", NOW)
@@ -71,7 +74,7 @@ async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
 async def test_reading_takes_no_transaction_and_writing_takes_one(url):
     """No BEGIN and no ROLLBACK: one round trip for a read where there were three."""
     async with opened(url) as database, opened(url) as observer:
-        chat = SqlChatUnitOfWork(database, basic_limit=LIMIT)
+        chat = SqlChatUnitOfWork(database, PlanLimits(plans_of(LIMIT)))
         async with database.transaction(read_only=True) as transaction:
             pid = await transaction.scalar(Statement(text("SELECT pg_backend_pid()")))
 
@@ -125,7 +128,7 @@ async def test_of_50_parallel_uses_of_a_key_by_several_processes_one_counts(stor
 
 async def test_parallel_messages_to_one_room_take_its_positions_without_a_gap(stores):
     room = await stores[0].new_room()
-    await stores[0].put_on(Plan.PRO, room.account_id)
+    await stores[0].put_on(PRO, room.account_id)
     await asyncio.gather(*(post(stores[number % PROCESSES], room) for number in range(40)))
 
     page = await stores[0].see(lambda unit: unit.messages.page(room.id, room.account_id, before=None, limit=100))
@@ -151,7 +154,7 @@ async def test_messages_and_ends_at_once_neither_deadlock_nor_lose_a_count(store
     rooms = [await stores[0].new_room()]
     account_id = rooms[0].account_id
     rooms += [await stores[0].new_room(account_id) for _ in range(3)]
-    await stores[0].put_on(Plan.PRO, account_id)
+    await stores[0].put_on(PRO, account_id)
     chance = random.Random(0)
     ended: Counter[Status] = Counter()
 

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.billing.model import MOST_RETURNED_REFUSALS, DayUsage, Plan
+from parley.core.billing.model import MOST_RETURNED_REFUSALS, DayUsage
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Allowance, Ending, Status, TokenUsage
+from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import LIMIT, TODAY, Store, every_store, noon
 
 store = every_store
@@ -129,7 +130,7 @@ async def test_limit_below_the_usage_leaves_0(store):
 
 async def test_plan_without_a_limit_counts_and_never_refuses(store):
     account_id = await store.new_account()
-    await store.put_on(Plan.PRO, account_id)
+    await store.put_on(PRO, account_id)
 
     assert [await take(store, account_id, limit=0) for _ in range(7)] == [left(None, None)] * 7
     assert await look(store, account_id) == left(None, None)
@@ -219,25 +220,25 @@ async def test_usage_begins_at_the_given_day(store):
 async def test_plan_is_basic_without_an_override(store):
     account_id, other = await store.new_account(), await store.new_account()
 
-    async def plan(of: UUID = account_id) -> Plan:
+    async def plan(of: UUID = account_id) -> str:
         async with store.billing(read_only=True) as unit:
             return await unit.plans.of(of, now=noon(TODAY))
 
-    assert await plan() is Plan.BASIC
-    for word in (Plan.PRO, Plan.BASIC, Plan.PRO, Plan.PRO):
+    assert await plan() == BASIC
+    for word in (PRO, BASIC, PRO, PRO):
         await store.put_on(word, account_id)
-        assert await plan() is word
-    assert await plan(other) is Plan.BASIC
+        assert await plan() == word
+    assert await plan(other) == BASIC
     for _ in range(2):
         await store.put_on(None, account_id)
-        assert await plan() is Plan.BASIC
+        assert await plan() == BASIC
 
 
 async def test_override_applies_from_the_next_message(store):
     account_id = await store.new_account()
     for _ in range(LIMIT):
         await take(store, account_id)
-    await store.put_on(Plan.PRO, account_id)
+    await store.put_on(PRO, account_id)
     assert await take(store, account_id) == left(None, None)
 
     await store.put_on(None, account_id)

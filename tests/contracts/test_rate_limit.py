@@ -123,3 +123,32 @@ async def test_use_given_back_is_not_counted(limiter):
 
     assert await limiter.take("one", limit=1, per=60) == 0.0
     assert await limiter.take("other", limit=1, per=60) > 0
+
+
+async def test_all_uses_of_a_key_are_given_back_with_those_that_were_counted_with_them(limiter):
+    narrow, other, wide = LimitedUse("narrow", 9, 60), LimitedUse("other", 9, 60), LimitedUse("wide", 4, 60)
+    for use in (narrow, other, narrow, other):
+        assert await limiter.rate_limiter.take_all(use, wide) == 0.0
+        await limiter.let_pass(0.001)
+    assert await limiter.rate_limiter.take_all(wide) > 0
+    await limiter.rate_limiter.give_back_all("narrow", also=["wide", "never used"])
+    await limiter.rate_limiter.give_back_all("narrow", also=["wide"])
+    await limiter.rate_limiter.give_back_all("never used", also=["wide"])
+
+    assert [await limiter.take("wide", limit=4, per=60) for _ in range(2)] == [0.0] * 2
+    assert await limiter.take("wide", limit=4, per=60) > 0
+    assert [await limiter.take("narrow", limit=9, per=60) for _ in range(9)] == [0.0] * 9
+    assert [await limiter.take("other", limit=9, per=60) > 0 for _ in range(8)] == [False] * 7 + [True]
+
+
+async def test_uses_that_expire_later_remain_when_others_are_given_back(limiter):
+    early, late = LimitedUse("early", 9, 60), LimitedUse("late", 9, 60)
+    wide = LimitedUse("wide", 2, PER)
+    assert await limiter.rate_limiter.take_all(early, wide) == 0.0
+    await limiter.let_pass(PER / 2)
+    assert await limiter.rate_limiter.take_all(late, wide) == 0.0
+    await limiter.rate_limiter.give_back_all("early", also=["wide"])
+    assert await limiter.take("wide", limit=2, per=PER) == 0.0
+    await limiter.let_pass(PER / 2)
+
+    assert await limiter.take("wide", limit=2, per=PER) > 0

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.redis.broker import QUEUE, AtMostOnceBroker
 from parley.adapters.redis.client.connection import RedisClient
+from parley.adapters.redis.client.faults import Cause, Fault
 from parley.adapters.redis.queue import TaskiqQueue
 from parley.adapters.redis.reply_stream.encoding import key_of
 from parley.core.chat.model import Chunk
@@ -46,7 +47,7 @@ async def test_what_a_full_redis_refuses_is_done_by_the_worker_itself():
                 await queue.put(second)
             assert await queued(client) == 1
     assert [await own.take(), await own.take()] == [first, second]
-    assert [(line["event"], line["code"]) for line in lines] == [("redis_outage", "OOM")]
+    assert [line["cause"] for line in lines] == [f"Redis {Fault(Cause.FULL, 'OOM')}"]
 
 
 async def test_without_work_of_its_own_a_process_goes_on_trying():
@@ -77,7 +78,7 @@ async def test_a_redis_that_was_emptied_is_no_outage_for_its_listeners():
             await broker.shutdown()
 
 
-async def test_a_key_of_another_kind_is_named_by_its_code():
+async def test_an_error_of_another_kind_is_told_by_its_code_and_without_its_text():
     reply_id = new_id()
     with own_redis() as server:
         async with process(server.url) as made:
@@ -85,5 +86,5 @@ async def test_a_key_of_another_kind_is_named_by_its_code():
             with capture_logs() as lines:
                 await made.stream.append(reply_id, Chunk(1, 0, "Hello"))
                 await becomes_true(lambda: made.client.outage.lasts)
-    assert lines[0]["code"] == "WRONGTYPE"
+    assert [line["cause"] for line in lines] == ["Redis refuses what parley does (WRONGTYPE)"]
     assert "no stream" not in str(lines)

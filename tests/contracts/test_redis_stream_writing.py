@@ -123,7 +123,7 @@ async def test_refused_chunk_does_not_stop_others(writer, capsys):
     assert [await text_so_far(writer.stream, reply_id) for reply_id in others] == ["Hello!"] * 19
     assert writer.stream.waiting == 0
     assert await writer.client.commands.get(key_of(spoiled)) == b"no stream"
-    assert "code=WRONGTYPE" in capsys.readouterr().out
+    assert "(WRONGTYPE)" in capsys.readouterr().out
 
 
 async def test_only_invalid_unicode_is_replaced(writer):

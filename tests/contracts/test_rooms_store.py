@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from parley.core.chat.errors import TooManyInstructions
 from parley.core.chat.model import IdempotencyKey, Room, RoomCursor
+from parley.core.chat.room_limits import RoomLimits
+from parley.core.chat.rooms import change_room, create_room
 from tests.contracts.chat_fixtures import LONG, MANY, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
 
 store = every_store
@@ -200,3 +203,56 @@ async def test_ids_are_those_of_the_account_oldest_first(store):
     async with store.chat(read_only=True) as unit:
         assert await unit.rooms.ids(account_id) == sorted(room.id for room in rooms)
         assert await unit.rooms.ids(new_id()) == []
+
+
+async def test_room_beyond_the_limit_is_not_added(store):
+    room = await store.new_room()
+    extra = replace(room, id=new_id())
+
+    assert not await store.do(lambda unit: unit.rooms.add(extra, most=1))
+    assert await room_now(store, extra) is None
+    assert await store.do(lambda unit: unit.rooms.add(extra, most=2))
+    assert await room_now(store, extra) == extra
+
+
+async def test_parallel_rooms_do_not_exceed_the_limit(store):
+    room = await store.new_room()
+    added = await asyncio.gather(
+        *(store.do(lambda unit: unit.rooms.add(replace(room, id=new_id()), most=4)) for _ in range(10))
+    )
+
+    assert sorted(added) == [False] * 7 + [True] * 3
+    assert len(await store.see(lambda unit: unit.rooms.ids(room.account_id))) == 4
+
+
+async def test_instructions_are_counted_in_bytes_over_all_rooms(store):
+    account_id = await store.new_account()
+    assert await store.see(lambda unit: unit.rooms.instruction_bytes(account_id)) == 0
+    for instructions in ("a" * 32_000, "日本語 ü", None):
+        await store.new_room(account_id, instructions=instructions)
+    await store.new_room(instructions="of another account")
+
+    assert await store.see(lambda unit: unit.rooms.instruction_bytes(account_id)) == 32_012
+
+
+async def test_parallel_instructions_do_not_exceed_the_limit(store):
+    ports = store.chat_ports(room_limits=RoomLimits(instruction_bytes=30))
+    account_id = await store.new_account()
+    rooms = [await store.new_room(account_id) for _ in range(4)]
+
+    async def instruct(room: Room) -> bool:
+        try:
+            await change_room(ports, account_id=account_id, room_id=room.id, changes={"instructions": "x" * 10})
+        except TooManyInstructions:
+            return False
+        return True
+
+    async def create() -> bool:
+        try:
+            await create_room(ports, account_id=account_id, name="A room", model=None, instructions="x" * 10)
+        except TooManyInstructions:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*map(instruct, rooms), *(create() for _ in range(4)))) == 3
+    assert await store.see(lambda unit: unit.rooms.instruction_bytes(account_id)) == 30

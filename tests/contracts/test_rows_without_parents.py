@@ -8,21 +8,19 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, insert, text, update
 
-from parley.adapters.sql.chat.acceptance import sql_acceptance
-from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.migrate import migrate
 from parley.adapters.sql.engine.parents import fill_parents
 from parley.adapters.sql.engine.tables import accounts, messages, rooms
 from parley.core.chat.model import Room
 from parley.core.chat.tree import Siblings
-from tests.contracts.chat_fixtures import NOW, Store
+from tests.contracts.chat_fixtures import NOW, store_over
 from tests.contracts.migrations_fixtures import applied, every_new_url, moved, opened
 from tests.contracts.tree_fixtures import TreeRoom
 
 new_url = every_new_url
 ACCOUNT, ROOM = UUID(int=1), UUID(int=2)
-BEFORE_THE_TREE = "0009"
+BEFORE_THE_TREE = "0010"
 
 
 def add_room(connection: Connection) -> None:
@@ -48,13 +46,7 @@ def add_old_exchange(connection: Connection) -> tuple[UUID, UUID]:
 
 
 def tree_in(database: Database) -> TreeRoom:
-    store: Any = Store(
-        None,  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
-        lambda limit: SqlChatUnitOfWork(database, basic_limit=limit),
-        lambda limit: sql_acceptance(database, basic_limit=limit),
-    )
-    return TreeRoom(store, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
+    return TreeRoom(store_over(database), Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
 
 
 def stored_parents(connection: Connection) -> list[Any]:

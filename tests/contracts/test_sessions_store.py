@@ -176,15 +176,16 @@ async def test_end_all_can_except_one_session(uow):
     assert await see(uow, lambda unit: unit.sessions.get(spared.id)) == spared
 
 
-async def test_only_tokens_that_were_used_long_ago_are_forgotten(uow):
-    session = await stored_session(uow)
+async def test_only_tokens_of_the_session_that_were_used_long_ago_are_forgotten(uow):
+    session, another = await stored_session(uow), await stored_session(uow)
     unused = await stored_token(uow, session, issued_at=NOW - SECOND)
     long_ago = await stored_token(uow, session, used_at=NOW - SECOND / 1000)
     since = await stored_token(uow, session, used_at=NOW)
+    elsewhere = await stored_token(uow, another, used_at=NOW - SECOND)
 
-    assert await do(uow, lambda unit: unit.sessions.forget_tokens(NOW)) == 1
+    await do(uow, lambda unit: unit.sessions.forget_used_tokens(session.id, before=NOW))
 
     async with uow(read_only=True) as unit:
-        found = [await unit.sessions.token(token.token_hash) for token in (unused, long_ago, since)]
-    assert found == [unused, None, since]
+        found = [await unit.sessions.token(token.token_hash) for token in (unused, long_ago, since, elsewhere)]
+    assert found == [unused, None, since, elsewhere]
     assert await see(uow, lambda unit: unit.sessions.get(session.id)) == session

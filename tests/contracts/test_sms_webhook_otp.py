@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parley.adapters.otp.sms_webhook import SmsWebhookOtp
-from parley.core.accounts.model import Identity, IdentityKind, Purpose
+from parley.core.accounts.model import Identity, IdentityKind, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 from tests.servers.mail_server import Certificates
 from tests.servers.sms_gateway import SmsGateway
@@ -41,6 +41,31 @@ async def test_the_request(purpose: Purpose, text: str) -> None:
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == "Bearer the-token"
     assert json.loads(request.body) == {"to": "+919876543210", "text": text}
+
+
+async def test_a_notice_is_a_text_without_a_code() -> None:
+    async with SmsGateway().running() as gateway:
+        sender = SmsWebhookOtp(gateway.url, "the-token")
+        await sender.send_notice(RAVI, Notice.GUESSING)
+        await sender.close()
+        request = gateway.requests.get_nowait()
+        assert gateway.requests.empty()
+    assert (request.method, request.headers["authorization"]) == ("POST", "Bearer the-token")
+    body = json.loads(request.body)
+    assert body["to"] == "+919876543210"
+    assert body["text"].startswith(
+        "Someone has tried several wrong codes or passwords for your account. They were refused."
+    )
+
+
+@pytest.mark.parametrize(("status", "expected"), [(503, SenderUnavailable), (400, SenderRefused)])
+async def test_errors_of_a_notice_are_those_of_a_code(status: int, expected: type[SenderFailed]) -> None:
+    async with SmsGateway().running() as gateway:
+        gateway.status = status
+        sender = SmsWebhookOtp(gateway.url, "")
+        with pytest.raises(expected, match=f"status {status}"):
+            await sender.send_notice(RAVI, Notice.GUESSING)
+        await sender.close()
 
 
 async def test_without_a_token_there_is_no_authorization() -> None:

@@ -1,12 +1,13 @@
 """SmtpOtp beyond the contract: the texts, the addresses, and the meaning of the server's replies."""
 
+import re
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from parley.adapters.otp.smtp import SmtpOtp
-from parley.core.accounts.model import Purpose
+from parley.core.accounts.model import Identity, IdentityKind, Notice, Purpose
 from parley.core.accounts.ports import SenderFailed, SenderRefused, SenderUnavailable
 from tests.contracts.smtp_fixtures import ADDRESS, CODE, failure, send, smtp
 from tests.servers.mail_server import mail_server
@@ -149,3 +150,26 @@ async def test_a_message_counts_as_sent_if_the_server_does_not_answer_quit() -> 
     async with mail_server("--hang", "QUIT") as server:
         await send(smtp(server, seconds=5.0, quit_seconds=0.1))
         assert CODE in str(await server.mail())
+
+
+@pytest.mark.parametrize(
+    ("product", "subject", "of"),
+    [("Acme Chat ", "Failed sign-ins for Acme Chat", " of Acme Chat"), ("", "Failed sign-ins", "")],
+)
+async def test_a_notice_is_a_mail_without_a_code(product: str, subject: str, of: str) -> None:
+    async with mail_server() as server:
+        sender = smtp(server, sender=f"{product}<codes@acme.example>")
+        await sender.send_notice(Identity(IdentityKind.EMAIL, ADDRESS), Notice.GUESSING)
+        mail = await server.mail()
+    assert (mail["Subject"], mail["To"], mail["Auto-Submitted"]) == (subject, ADDRESS, "auto-generated")
+    text = " ".join(mail.get_body(("plain",)).get_content().split())
+    assert text.startswith(
+        f"Someone has tried several wrong codes or passwords for your account{of}. They were refused."
+    )
+    assert not re.search(r"\d{6}", text)
+
+
+async def test_a_refused_recipient_of_a_notice_is_final() -> None:
+    async with mail_server() as server:
+        with pytest.raises(SenderRefused):
+            await smtp(server).send_notice(Identity(IdentityKind.EMAIL, "müller@example.com"), Notice.GUESSING)

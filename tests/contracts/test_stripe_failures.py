@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 from parley.core.billing.errors import CustomerUnknown, EventInvalid, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import ProviderEvent
+from parley.core.billing.ports import Offer
 from tests.contracts.payment_fixtures import ACCOUNT, ANOTHER, EMAIL, MOBILE, NOW, RETURN_TO, StripeHarness, stripe
-from tests.servers.stripe_account import KEY, SECRET, STRIPE_MESSAGE, sign
+from tests.servers.stripe_account import KEY, PRICE, SECRET, STRIPE_MESSAGE, sign
 
 CALLS: dict[str, Callable[[StripeHarness], Awaitable[object]]] = {
     "create_customer": lambda harness: harness.provider.create_customer(ACCOUNT, email=EMAIL, mobile_number=MOBILE),
@@ -21,7 +22,7 @@ CALLS: dict[str, Callable[[StripeHarness], Awaitable[object]]] = {
     "subscription": lambda harness: harness.provider.subscription("sub_1"),
     "subscriptions": lambda harness: harness.provider.subscriptions("cus_1"),
     "erase_customer": lambda harness: harness.provider.erase_customer("cus_1"),
-    "check": lambda harness: harness.provider.check(),
+    "price": lambda harness: harness.provider.price("price_1"),
 }
 STATUSES = {
     PaymentsRefused: (302, 400, 401, 402, 403, 404, 405, 422),
@@ -45,14 +46,23 @@ async def test_error_for_each_status(name: str) -> None:
         assert len(harness.server.requests) == sum(map(len, STATUSES.values()))
 
 
-@pytest.mark.parametrize("settings", [{"key": "sk_test_another"}, {"price": "price_none"}])
-async def test_wrong_settings_are_refused(settings: dict[str, str]) -> None:
-    async with stripe(**settings) as harness:
+async def test_wrong_key_is_refused() -> None:
+    async with stripe(key="sk_test_another") as harness:
         with pytest.raises(PaymentsRefused) as refused:
-            await harness.open_checkout(await harness.new_customer())
+            await harness.new_customer()
         assert not isinstance(refused.value, CustomerUnknown)
         with pytest.raises(PaymentsRefused):
-            await harness.provider.check()
+            await harness.provider.price(PRICE)
+
+
+async def test_unknown_price_opens_no_page_and_is_not_found() -> None:
+    async with stripe() as harness:
+        customer, offer = await harness.new_customer(), Offer("price_none", 0, RETURN_TO)
+        with pytest.raises(PaymentsRefused):
+            await harness.provider.open_checkout(
+                customer, offer, account_id=ACCOUNT, idempotency_key="key", now=harness.now
+            )
+        assert await harness.provider.price("price_none") is None
 
 
 async def test_no_page_opens_for_an_unknown_customer() -> None:

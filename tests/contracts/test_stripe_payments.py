@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 from parley.adapters.payments.stripe import StripePayments
 from parley.core.billing.errors import PaymentsUnavailable
 from parley.core.billing.model import ReturnAddresses, SubscriptionStatus
+from parley.core.billing.ports import Offer
 from tests.contracts.payment_fixtures import ACCOUNT, EMAIL, MOBILE, NOW, RETURN_TO, StripeHarness, stripe
 from tests.servers import stripe_objects as objects
-from tests.servers.stripe_account import KEY, PRICE
+from tests.servers.stripe_account import KEY, PRICE, SECRET
 from tests.servers.stripe_server import Request
 
 METADATA = {"account_id": str(ACCOUNT)}
@@ -106,7 +107,7 @@ async def test_other_requests(harness: StripeHarness) -> None:
 async def test_return_address_has_the_session_id(harness: StripeHarness, paid: str, expected: str) -> None:
     return_to, customer = ReturnAddresses(paid, "https://c", "https://p"), await harness.new_customer()
     await harness.provider.open_checkout(
-        customer, account_id=ACCOUNT, return_to=return_to, idempotency_key="key", now=NOW
+        customer, Offer(PRICE, 0, return_to), account_id=ACCOUNT, idempotency_key="key", now=NOW
     )
     assert last_request(harness).given["success_url"] == expected
 
@@ -117,7 +118,7 @@ async def test_changed_addresses_open_another_page(harness: StripeHarness) -> No
     moved = ReturnAddresses("https://moved/paid", "https://moved/cancelled", "https://moved/me")
     pages = [
         await harness.provider.open_checkout(
-            customer, account_id=ACCOUNT, return_to=moved, idempotency_key="key", now=NOW
+            customer, Offer(PRICE, 0, moved), account_id=ACCOUNT, idempotency_key="key", now=NOW
         )
         for _ in range(2)
     ]
@@ -258,12 +259,31 @@ async def test_price_of_something_else_is_not_ours_and_logged_once(harness: Stri
     assert both.has_our_price
 
 
-async def test_earlier_price_still_counts() -> None:
-    async with stripe(price=f"price_new,{PRICE}") as harness:
-        [subscription_id] = harness.account.subscribe(await harness.new_customer(), 1)
-        found = await harness.provider.subscription(subscription_id)
-        assert found is not None
-        assert found.has_our_price
+async def test_subscription_has_its_prices(harness: StripeHarness) -> None:
+    customer = await harness.new_customer()
+    offer = Offer("price_plus_yearly", 7, RETURN_TO)
+    page = await harness.provider.open_checkout(customer, offer, account_id=ACCOUNT, idempotency_key="key", now=NOW)
+    assert last_request(harness).given["subscription_data"]["trial_period_days"] == "7"
+    await harness.pay(page)
+    [found] = await harness.provider.subscriptions(customer)
+    assert (found.prices, found.has_our_price) == (("price_plus_yearly",), True)
+    assert found.status is SubscriptionStatus.TRIALING
+
+
+async def test_taxes_and_promotion_codes_are_for_the_checkout_page(harness: StripeHarness) -> None:
+    customer = await harness.new_customer()
+    provider = StripePayments(
+        KEY, SECRET, [PRICE], api_base=f"{harness.server.url}/", automatic_tax=True, promotion_codes=True
+    )
+    try:
+        await provider.open_checkout(
+            customer, Offer(PRICE, 0, RETURN_TO), account_id=ACCOUNT, idempotency_key="key", now=NOW
+        )
+    finally:
+        await provider.close()
+    given = last_request(harness).given
+    assert (given["allow_promotion_codes"], given["automatic_tax"]) == ("true", {"enabled": "true"})
+    assert given["customer_update"] == {"address": "auto"}
 
 
 async def test_unknown_status_counts_as_unpaid_and_is_logged_once(harness: StripeHarness) -> None:

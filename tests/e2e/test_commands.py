@@ -105,7 +105,11 @@ async def test_check_covers_everything_and_fails_on_a_fault(tmp_path: Path) -> N
     assert code == 0
     assert all(line.startswith(("ok ", "unwise ")) for line in out.splitlines())
     unwise = [line.partition(":")[0] for line in out.splitlines() if line.startswith("unwise")]
-    assert unwise == ["unwise METRICS_TOKEN", "unwise AUTH_REQUESTS_PER_MINUTE"]
+    assert unwise == [
+        "unwise METRICS_TOKEN",
+        "unwise AUTH_REQUESTS_PER_MINUTE",
+        "unwise ACCOUNT_REQUESTS_PER_MINUTE",
+    ]
     code, out, _ = await run_parley(tmp_path, "check", DATABASE_URL="sqlite:///no/such/folder/parley.db")
     assert code == 1
     assert next(line for line in out.splitlines() if line.startswith("WRONG")).startswith("WRONG  DATABASE_URL")
@@ -152,8 +156,12 @@ async def test_the_plan_command_lifts_the_limit_until_it_is_undone(tmp_path: Pat
             return (await client.post(f"/chatroom/{room}/message", json={"content": "x"})).status_code
 
         assert await post() == 429
-        code, _, _ = await run_parley(tmp_path, "plan", "Mira@example.com", "pro")
+        code, _, err = await run_parley(tmp_path, "plan", "Mira@example.com", "pro", LOG_FORMAT="json")
         assert (code, await post()) == (0, 202)
+        [line] = map(json.loads, err.splitlines())
+        account = (await client.get("/user/me")).json()["id"]
+        assert (line["event"], line["how"], line["account_id"]) == ("plan_overridden", "pro", account)
+        assert line["identity"].startswith("email:")
         assert (await client.get("/user/me")).json()["plan"] == "pro"
         code, _, _ = await run_parley(tmp_path, "plan", "mira@example.com", "auto")
         assert (code, await post()) == (0, 429)

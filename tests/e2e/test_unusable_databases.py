@@ -62,22 +62,28 @@ def damaged(file: Path) -> None:
 
 
 async def assert_refused(folder: Path, reason: str, **settings: str) -> None:
-    server = (sys.executable, "-m", "uvicorn", "parley.asgi:app", "--port", str(free_port()))
     check, *others = await asyncio.gather(
-        *(
-            run_to_end(folder, *command, **settings)
-            for command in (parley("check"), parley("run"), parley("migrate"), server)
-        )
+        *(run_parley(folder, command, **settings) for command in ("check", "run", "migrate"))
     )
-    for code, out, err in others:
-        assert (code, out) == (2, "")
-        [line] = err.splitlines()
-        assert line.startswith("parley: DATABASE_URL: ")
-        assert reason in line
+    for ended in others:
+        assert_one_line(ended, reason)
     code, out, err = check
     assert (code, err) == (1, "")
     [line] = [line for line in out.splitlines() if "DATABASE_URL: " in line and line.startswith("WRONG")]
     assert reason in line
+
+
+def assert_one_line(ended: tuple[int, str, str], reason: str) -> None:
+    code, out, err = ended
+    assert (code, out) == (2, "")
+    [line] = err.splitlines()
+    assert line.startswith("parley: DATABASE_URL: ")
+    assert reason in line
+
+
+async def run_another_server(folder: Path, **settings: str) -> tuple[int, str, str]:
+    command = (sys.executable, "-m", "uvicorn", "parley.asgi:app", "--port", str(free_port()))
+    return await run_to_end(folder, *command, **settings)
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -116,6 +122,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         f"UPDATE schema_compatibility SET oldest_revision = '{newer}'",
     )
     await assert_refused(tmp_path, "newer version")
+    assert_one_line(await run_another_server(tmp_path), "newer version")
 
 
 async def test_a_newer_schema_that_this_version_works_with_is_served(tmp_path: Path) -> None:
@@ -162,6 +169,14 @@ async def test_another_applications_schema_in_postgresql_is_refused(tmp_path: Pa
     with empty_database() as url:
         run_sql(url, "CREATE TABLE users (id INTEGER)")
         await assert_refused(tmp_path, "another application", DATABASE_URL=url)
+        assert_one_line(await run_another_server(tmp_path, DATABASE_URL=url), "another application")
+
+
+async def test_another_server_refuses_a_damaged_file(tmp_path: Path) -> None:
+    damaged(tmp_path / "other.db")
+    before = contents(tmp_path)
+    assert_one_line(await run_another_server(tmp_path, DATABASE_URL="sqlite:///other.db"), "is damaged")
+    assert contents(tmp_path) == before
 
 
 async def test_a_worker_refuses_another_applications_database_in_one_line(tmp_path: Path) -> None:

@@ -9,29 +9,32 @@ from uuid import UUID
 
 from parley.core.billing.model import Customer, StoredEvent, Subscription, SubscriptionStatus
 from parley.core.billing.stores import BillingUnit
+from parley.core.plans import Plans
 from parley.core.ports import Clock
 from tests.fakes.database import FakeDatabase, FakeTransaction, InboxState, Tables, delete_where
 from tests.fakes.leases import FakeLeases
+from tests.fakes.plans import PLANS
 from tests.fakes.quota import FakePlans, FakeUsageDays
 
 
 class FakeBillingUnitOfWork:
-    def __init__(self, database: FakeDatabase) -> None:
+    def __init__(self, database: FakeDatabase, plans: Plans = PLANS) -> None:
         self._database = database
+        self._plans = plans
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False) -> AsyncGenerator[BillingUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
-            yield FakeBillingUnit(transaction)
+            yield FakeBillingUnit(transaction, self._plans)
 
 
 class FakeBillingUnit:
     """The repositories of one transaction."""
 
-    def __init__(self, transaction: FakeTransaction) -> None:
+    def __init__(self, transaction: FakeTransaction, plans: Plans) -> None:
         self._transaction = transaction
         tables, clock = transaction.tables, transaction.clock
-        self.plans = FakePlans(tables)
+        self.plans = FakePlans(tables, plans)
         self.usage_days = FakeUsageDays(tables)
         self.customers = FakeCustomers(tables)
         self.subscriptions = FakeSubscriptions(tables)

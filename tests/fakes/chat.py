@@ -16,22 +16,24 @@ from parley.core.chat.model import (
     utc_day,
 )
 from parley.core.chat.stores import ChatUnit
+from parley.core.plans import Plans
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, Tables, delete_where
 from tests.fakes.leases import FakeLeases
 from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
+from tests.fakes.search import FakeSearchIndex
 
 
 class FakeChatUnitOfWork:
-    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
+    def __init__(self, database: FakeDatabase, plans: Plans) -> None:
         self._database = database
-        self._basic_limit = basic_limit
+        self._plans = plans
 
     @asynccontextmanager
     async def __call__(self, *, read_only: bool = False, single: bool = False) -> AsyncGenerator[ChatUnit, None]:
         async with self._database.transaction(read_only=read_only) as transaction:
-            yield FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            yield FakeChatUnit(transaction, self._plans)
             if single:
                 transaction.commit()
 
@@ -39,15 +41,16 @@ class FakeChatUnitOfWork:
 class FakeChatUnit:
     """The repositories of one transaction."""
 
-    def __init__(self, transaction: FakeTransaction, *, basic_limit: int) -> None:
+    def __init__(self, transaction: FakeTransaction, plans: Plans) -> None:
         self._transaction = transaction
         tables, clock = transaction.tables, transaction.clock
         self.rooms = FakeRooms(tables)
         self.messages = FakeMessages(tables, clock)
-        self.quota = FakeQuota(tables, basic_limit=basic_limit)
+        self.quota = FakeQuota(tables, plans)
         self.replies = FakeReplies(tables, clock, self.quota)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
+        self.search = FakeSearchIndex(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -56,9 +59,9 @@ class FakeChatUnit:
 class FakeAcceptance:
     """All steps in one transaction."""
 
-    def __init__(self, database: FakeDatabase, *, basic_limit: int) -> None:
+    def __init__(self, database: FakeDatabase, plans: Plans) -> None:
         self._database = database
-        self._basic_limit = basic_limit
+        self._plans = plans
 
     async def accept(
         self,
@@ -72,7 +75,7 @@ class FakeAcceptance:
     ) -> tuple[Message, Message, Allowance] | None:
         now = question.created_at
         async with self._database.transaction() as transaction:
-            unit = FakeChatUnit(transaction, basic_limit=self._basic_limit)
+            unit = FakeChatUnit(transaction, self._plans)
             reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
             left = await unit.quota.look(account_id, now=now)
             if reserved is None or left.remaining == 0:
@@ -97,8 +100,18 @@ class FakeRooms:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def add(self, room: Room) -> None:
+    async def lock_account(self, account_id: UUID) -> None:
+        """The database has one writer."""
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        if len(await self.ids(room.account_id)) >= most:
+            return False
         self._tables.rooms[room.id] = (room, 0)
+        return True
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
+        return sum(len((room.instructions or "").encode()) for room in own)
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         found = self._tables.rooms.get(room_id)
@@ -106,6 +119,14 @@ class FakeRooms:
             return None
         head = head_of(self._tables, room_id)
         return replace(found[0], head=head and head.id)
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        found = [await self.get(room_id, account_id) for room_id in room_ids]
+        return {room.id: room for room in found if room is not None}
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        found = self._tables.rooms.get(room_id)
+        return None if found is None else found[0].account_id
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         found = [await self.get(room_id, account_id) for room_id in self._tables.rooms]
@@ -137,6 +158,7 @@ class FakeRooms:
         self._tables.shown.pop(room_id, None)
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)
+        delete_where(self._tables.search_texts, lambda row: row[1].waiting.room_id == room_id)
         return True
 
     async def reserve(

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
-from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
+from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
+from parley.core.chat.search_store import IndexedText
 from parley.core.ports import Clock
 
 _Key = TypeVar("_Key")
@@ -56,7 +57,7 @@ class Tables:
     end and when it was written; a room and its last position; the position of a head that was chosen, and the last
     position then; a day's usage and its returned refusals; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
-    and end.
+    and end; an indexed text and its number.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
@@ -73,8 +74,8 @@ class Tables:
     messages: dict[UUID, Message] = field(default_factory=dict)
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
-    plans: dict[UUID, Plan] = field(default_factory=dict)
-    paid_until: dict[UUID, datetime] = field(default_factory=dict)
+    plans: dict[UUID, str] = field(default_factory=dict)
+    paid: dict[UUID, dict[str, datetime]] = field(default_factory=dict)
     usage_days: dict[tuple[UUID, date], DayUsage] = field(default_factory=dict)
     returned_refusals: dict[tuple[UUID, date], int] = field(default_factory=dict)
     erased_usage: dict[tuple[bytes, date], tuple[DayUsage, int]] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
         return Tables(**{table.name: getattr(self, table.name).copy() for table in fields(self)})

@@ -1,10 +1,12 @@
 """Messages in memory: the tree is what their parents say."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
 from parley.core.chat.model import Exchange, Message
+from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import SIBLINGS_SHOWN, Head, Siblings
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
@@ -72,9 +74,22 @@ class FakeMessages:
             return None
         return self._with_siblings(message)
 
-    async def exists(self, message_id: UUID, account_id: UUID) -> bool:
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        if await self.get(message_id, room_id, account_id) is None:
+            return False
+        self._tables.messages[message_id] = replace(self._tables.messages[message_id], feedback=feedback)
+        return True
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        return {
+            message_id: self._with_siblings(self._tables.messages[message_id])
+            for message_id in message_ids
+            if await self.owner(message_id) == account_id
+        }
+
+    async def owner(self, message_id: UUID) -> UUID | None:
         message = self._tables.messages.get(message_id)
-        return message is not None and self._owns(account_id, message.room_id)
+        return None if message is None else self._tables.rooms[message.room_id][0].account_id
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         reply = self._tables.messages.get(reply_id)

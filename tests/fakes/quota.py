@@ -1,31 +1,35 @@
 """Quota, usage and plans in memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-from parley.core.billing.model import DayUsage, Plan, daily_limit
+from parley.core.billing.model import DayUsage
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
+from parley.core.plans import Plans
 from tests.fakes.database import Tables
 
 
 class FakePlans:
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, plans: Plans) -> None:
         self._tables = tables
+        self._plans = plans
 
-    async def of(self, account_id: UUID, *, now: datetime) -> Plan:
-        paid_until = self._tables.paid_until.get(account_id)
-        paid = Plan.PRO if paid_until is not None and now < paid_until else Plan.BASIC
-        return self._tables.plans.get(account_id, paid)
+    async def of(self, account_id: UUID, *, now: datetime) -> str:
+        paid = self._tables.paid.get(account_id, {})
+        counting = [self._tables.plans.get(account_id), *(plan for plan, until in paid.items() if now < until)]
+        override, *rest = (plan if plan is not None and self._plans.get(plan) else None for plan in counting)
+        ranked = [plan.name for plan in self._plans if plan.name in rest]
+        return override or (ranked[-1] if ranked else self._plans.free.name)
 
-    async def set_paid_until(self, account_id: UUID, moment: datetime | None) -> None:
-        if moment is None:
-            self._tables.paid_until.pop(account_id, None)
-        else:
-            self._tables.paid_until[account_id] = moment
+    async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
+        self._tables.paid.pop(account_id, None)
+        if paid:
+            self._tables.paid[account_id] = dict(paid)
 
-    async def override(self, account_id: UUID, plan: Plan | None) -> None:
+    async def override(self, account_id: UUID, plan: str | None) -> None:
         if plan is None:
             self._tables.plans.pop(account_id, None)
         else:
@@ -44,9 +48,9 @@ class FakeUsageDays:
 class FakeQuota:
     """The daily quota, in the chat module's transaction."""
 
-    def __init__(self, tables: Tables, *, basic_limit: int) -> None:
+    def __init__(self, tables: Tables, plans: Plans) -> None:
         self._tables = tables
-        self._basic_limit = basic_limit
+        self._plans = plans
 
     async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
         allowance, day = await self.look(account_id, now=now), utc_day(now)
@@ -57,8 +61,8 @@ class FakeQuota:
         return await self.look(account_id, now=now)
 
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
-        day, plan = utc_day(now), await FakePlans(self._tables).of(account_id, now=now)
-        limit = daily_limit(plan, basic=self._basic_limit)
+        day, plan = utc_day(now), await FakePlans(self._tables, self._plans).of(account_id, now=now)
+        limit = self._plans.named(plan).messages_per_day
         remaining = None if limit is None else max(0, limit - self._usage(account_id, day).used)
         return Allowance(limit, remaining, next_midnight(day))
 

@@ -50,8 +50,11 @@ class FakeSessions:
         mine = [session.id for session in self._sessions.values() if session.account_id == account_id]
         return [session_id for session_id in mine if session_id != but and await self.end(session_id, at=at)]
 
-    async def forget_tokens(self, moment: datetime) -> int:
-        return delete_where(self._tokens, lambda token: token.used_at is not None and token.used_at < moment)
+    async def forget_used_tokens(self, session_id: UUID, *, before: datetime) -> None:
+        delete_where(
+            self._tokens,
+            lambda token: token.session_id == session_id and token.used_at is not None and token.used_at < before,
+        )
 
     async def forget_before(self, moment: datetime) -> int:
         forgotten = delete_where(

@@ -109,19 +109,17 @@ async def cluster(
     apis: int = 2,
     workers: int = 2,
     through_proxy: bool = False,
-    redis: RedisServer | None = None,
     redis_rights: Sequence[str] = (),
     **settings: str,
 ) -> AsyncIterator[Cluster]:
     """Everything running and an account signed in, whose token the clients send. The database is a new one.
 
-    parley uses Redis as a user that has `redis_rights`, if they are given. `redis` has not started yet.
+    parley uses Redis as a user that has `redis_rights`, if they are given.
     """
     async with AsyncExitStack() as stack:
-        redis = redis or await asyncio.to_thread(RedisServer)
+        redis, redis_url = _redis(redis_rights)
         stack.callback(redis.stop)
         await asyncio.to_thread(redis.start)
-        redis_url = redis.url_of("parley", *redis_rights) if redis_rights else redis.url
         proxy = await stack.enter_async_context(TcpProxy(redis.port).running())
         model = await stack.enter_async_context(model_server("--delay", "0.01"))
         chosen = {
@@ -169,6 +167,15 @@ async def becomes(condition: Callable[[], bool], *, within: float = PATIENCE) ->
 async def _end(api: Served) -> None:
     if api.process is not None and api.process.returncode is None:
         await api.kill()
+
+
+def _redis(rights: Sequence[str]) -> tuple[RedisServer, str]:
+    """A server that has not started yet, and its URL for parley, whose user has the rights after every start."""
+    if not rights:
+        redis = RedisServer()
+        return redis, redis.url
+    redis = RedisServer("--user", "parley", "on", ">parley", *rights)
+    return redis, redis.url.replace("//", "//parley:parley@")
 
 
 def _made(folder: Path) -> Path:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 import httpx
 
-from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
 from tests.http.answers import refused
 from tests.http.site import Person, Site, until
@@ -63,7 +62,7 @@ async def manage(site: Site, person: Person, button: str) -> None:
     await press(site, await portal(person), button)
 
 
-async def override(site: Site, person: Person, plan: Plan | None) -> None:
+async def override(site: Site, person: Person, plan: str | None) -> None:
     account = (await person.get("/user/me")).json()["id"]
     await override_plan(site.parley.billing, account_id=UUID(account), plan=plan)
 

@@ -37,6 +37,7 @@ WARNINGS = {
     "token_reused",
     "refresh_failed",
     "throttled",
+    "token_refused",
 }
 
 
@@ -142,7 +143,8 @@ async def test_every_event_of_an_account_is_a_line_without_secrets(
     await caller.call("DELETE", address, None, line("session_ended", "ended", **of(third)))
     refused(await caller.call("DELETE", address, None), 404, "session_not_found")
     await caller.call("POST", "/auth/logout", None, line("session_ended", "logout", **of(first)))
-    refused(await caller.call("POST", "/auth/logout", None), 401, "token_invalid")
+    revoked = line("token_refused", "revoked", account_id=of(first)["account_id"])
+    refused(await caller.call("POST", "/auth/logout", None, revoked), 401, "token_invalid")
     del caller.person.headers["Authorization"]
     last = await caller.opened("/auth/login", who | {"password": OLD}, "password")
     caller.person.identify(last["access_token"])

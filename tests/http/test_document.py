@@ -15,8 +15,8 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 ALIASES = {
     "/auth/me": "/user/me",
     "/chatroom/usage": "/user/usage",
-    "/subscription/pro": "/subscribe/pro",
-    "/payments/subscribe/pro": "/subscribe/pro",
+    "/subscription/{plan}": "/subscribe/{plan}",
+    "/payments/subscribe/{plan}": "/subscribe/{plan}",
     "/subscribe/status": "/subscription/status",
     "/payments/subscription/status": "/subscription/status",
     "/payments/webhook/stripe": "/webhook/stripe",

@@ -13,10 +13,10 @@ async def local(open_site: OpenSite) -> Site:
     return await open_site(ALLOW_SHOWN_CODES="0")
 
 
-async def sent_code(site: Site, url: str, host: str | None = None) -> httpx.Response:
+async def sent_code(site: Site, url: str, host: str | None = None, **forwarded: str) -> httpx.Response:
     transport = httpx.ASGITransport(app=site.app, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url=url) as client:
-        headers = {} if host is None else {"Host": host}
+        headers = forwarded | ({} if host is None else {"Host": host})
         return await client.post("/auth/send-otp", json={"email": "mira@example.com"}, headers=headers)
 
 
@@ -48,6 +48,42 @@ async def test_requests_of_this_machine_are_answered(local: Site, url: str, host
 )
 async def test_other_requests_are_refused(local: Site, url: str, host: str | None) -> None:
     refused(await sent_code(local, url, host), 421, "misdirected_request")
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("X-Forwarded-For", "192.0.2.7"),
+        ("X-Forwarded-For", "127.0.0.1, 2001:db8::7"),
+        ("X-Forwarded-For", "unknown"),
+        ("X-Forwarded-For", ""),
+        ("X-Real-IP", "192.0.2.7:4711"),
+        ("X-Forwarded-Host", "chat.example:443"),
+        ("Forwarded", "proto=http;For=192.0.2.7"),
+        ("Forwarded", 'for=127.0.0.1, for="[2001:db8::7]:4711"'),
+        ("Forwarded", "for=127.0.0.1;host=chat.example"),
+        ("Forwarded", "for=_hidden"),
+    ],
+)
+async def test_what_a_proxy_of_this_machine_forwards_for_others_is_refused(
+    local: Site, header: str, value: str
+) -> None:
+    refused(await sent_code(local, "http://127.0.0.1:8000", **{header: value}), 421, "misdirected_request")
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Forwarded-For", "::1, ::ffff:127.0.0.1"),
+        ("X-Forwarded-For", "[::1]:4711"),
+        ("X-Real-IP", "127.0.0.1"),
+        ("X-Forwarded-Host", "localhost:3000"),
+        ("Forwarded", 'for="[::1]:4711";host="localhost:3000", for=127.0.0.1'),
+    ],
+)
+async def test_what_a_proxy_of_this_machine_forwards_for_it_is_answered(local: Site, header: str, value: str) -> None:
+    assert "otp" in (await sent_code(local, "http://127.0.0.1:8000", **{header: value})).json()
 
 
 async def test_a_setting_opens_it(site: Site) -> None:

@@ -134,17 +134,18 @@ def test_bodies_are_json_with_a_schema(operations: list[Any]) -> None:
     for method, path, operation in operations:
         if "requestBody" in operation:
             assert operation["requestBody"]["content"].keys() == {"application/json"}
-            # An erasure may be proven by the session alone, and another reply may come from the same model.
-            optional = method == "delete" or path.endswith("/regenerate")
-            assert operation["requestBody"]["required"] is not optional
+            # An erasure may be proven by the session alone, another reply may come from the same model, a plan has a
+            # first price.
+            is_optional = method == "delete" or path.endswith(("/regenerate", "/{plan}"))
+            assert operation["requestBody"]["required"] is not is_optional
 
 
 def test_only_the_aliases_are_deprecated(operations: list[Any]) -> None:
     deprecated = {(method, path) for method, path, operation in operations if operation.get("deprecated")}
     assert deprecated == {
         ("get", "/auth/me"),
-        ("post", "/subscription/pro"),
-        ("post", "/payments/subscribe/pro"),
+        ("post", "/subscription/{plan}"),
+        ("post", "/payments/subscribe/{plan}"),
         ("get", "/subscribe/status"),
         ("get", "/payments/subscription/status"),
         ("post", "/payments/webhook/stripe"),

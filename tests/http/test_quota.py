@@ -8,9 +8,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
 from parley.core.chat.errors import ModelRefused
+from parley.core.plans import PRO
 from tests.http.answers import refused
 from tests.http.conftest import OpenSite
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -28,7 +28,7 @@ def quota(answer: httpx.Response) -> tuple[str, str]:
     return answer.headers["ratelimit-policy"], answer.headers["ratelimit"]
 
 
-async def put_on(plan: Plan | None, site: Site, person: Person) -> None:
+async def put_on(plan: str | None, site: Site, person: Person) -> None:
     account = (await person.get("/user/me")).json()["id"]
     await override_plan(site.parley.billing, account_id=UUID(account), plan=plan)
 
@@ -178,7 +178,7 @@ async def test_both_usage_routes_count_the_messages(mira: Person, room: str) -> 
 
 
 async def test_a_pro_account_has_no_limit_and_no_headers(site: Site, mira: Person, room: str) -> None:
-    await put_on(Plan.PRO, site, mira)
+    await put_on(PRO, site, mira)
     answers = [await mira.say(room) for _ in range(7)]
     for answer in answers:
         assert answer.status_code == 202
@@ -189,7 +189,7 @@ async def test_a_pro_account_has_no_limit_and_no_headers(site: Site, mira: Perso
 
 
 async def test_messages_on_pro_count_after_the_return_to_basic(site: Site, mira: Person, room: str) -> None:
-    await put_on(Plan.PRO, site, mira)
+    await put_on(PRO, site, mira)
     for _ in range(7):
         await mira.ask(room)
     await put_on(None, site, mira)

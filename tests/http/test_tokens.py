@@ -31,6 +31,7 @@ PUBLIC = {
     ("POST", "/sandbox/checkout/{session:str}/cancel"),
     ("GET", "/sandbox/portal/{token:str}"),
     ("POST", "/sandbox/portal/{token:str}/{action:str}"),
+    ("POST", "/sandbox/portal/{token:str}/price/{price:str}"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
@@ -38,6 +39,7 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),
     ("GET", "/docs/files/{file_path:path}"),
+    ("GET", "/plans"),
     ("HEAD", "/docs/files/{file_path:path}"),
 }
 

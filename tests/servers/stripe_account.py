@@ -14,8 +14,13 @@ from tests.servers import stripe_objects as objects
 from tests.servers.stripe_objects import StripeObject
 
 KEY, SECRET, PRICE = "sk_test_key_of_the_tests", "whsec_secret_of_the_tests", "price_pro"
+PRICES = {PRICE: "month", "price_plus_monthly": "month", "price_plus_yearly": "year"}
 STRIPE_MESSAGE = "a message of Stripe that no client should see"
-CHECKOUT = {"mode", "customer", "line_items", "client_reference_id", "metadata", "subscription_data"}
+CHECKOUT = {"mode", "customer", "line_items", "client_reference_id", "metadata", "subscription_data"} | {
+    "allow_promotion_codes",
+    "automatic_tax",
+    "customer_update",
+}
 
 Signed = tuple[bytes, str]
 
@@ -43,7 +48,7 @@ class StripeAccount:
         self.old_format = False
         self.url = "https://checkout.stripe.com"
         self._clock = clock
-        self._subscription_data: dict[str, StripeObject] = {}
+        self._wanted: dict[str, tuple[StripeObject, str]] = {}
 
     def api(self, method: str, path: str, given: StripeObject) -> StripeObject:
         """The answer to one request. Raises Refusal."""
@@ -55,8 +60,11 @@ class StripeAccount:
     def complete(self, session_id: str) -> list[Signed]:
         """The customer pays in that checkout session. Returns the events for it."""
         session = self.objects[session_id]
-        metadata = self._subscription_data[session_id].get("metadata", {})
-        subscription = self._store(objects.subscription(session["customer"], PRICE, metadata, self._clock()))
+        wanted, price = self._wanted[session_id]
+        metadata = wanted.get("metadata", {})
+        subscription = self._store(objects.subscription(session["customer"], price, metadata, self._clock()))
+        if "trial_period_days" in wanted:
+            subscription["status"] = "trialing"
         session |= {"status": "complete", "payment_status": "paid", "url": None, "subscription": subscription["id"]}
         return [
             self.signed("customer.subscription.created", subscription),
@@ -103,12 +111,13 @@ class StripeAccount:
     def create_checkout(self, given: StripeObject) -> StripeObject:
         _check(given, CHECKOUT | {"success_url", "cancel_url"}, required={"mode", "line_items", "success_url"})
         self._find("customer", given["customer"], "customer")
-        if given["line_items"] != {"0": {"price": PRICE, "quantity": "1"}}:
+        price = given["line_items"].get("0", {}).get("price")
+        if price not in PRICES or given["line_items"] != {"0": {"price": price, "quantity": "1"}}:
             raise Refusal(400, "resource_missing", "line_items[0][price]")
         if not all(given[name].startswith("http") for name in ("success_url", "cancel_url")):
             raise Refusal(400, "url_invalid", "success_url")
         session = self._store(objects.checkout_session(given, self._clock(), self.url))
-        self._subscription_data[session["id"]] = given.get("subscription_data", {})
+        self._wanted[session["id"]] = (given.get("subscription_data", {}), price)
         return session
 
     def read_checkout(self, given: StripeObject, session_id: str) -> StripeObject:
@@ -138,9 +147,9 @@ class StripeAccount:
 
     def read_price(self, given: StripeObject, price_id: str) -> StripeObject:
         _check(given, set())
-        if price_id != PRICE:
+        if price_id not in PRICES:
             raise Refusal(404, "resource_missing", "price")
-        return objects.price(PRICE, self._clock())
+        return objects.price(price_id, self._clock())
 
     def _store(self, resource: StripeObject) -> StripeObject:
         self.objects[resource["id"]] = resource

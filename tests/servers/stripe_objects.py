@@ -94,7 +94,12 @@ def portal_session(given: StripeObject, at: datetime, base: str) -> StripeObject
 
 
 def price(price_id: str, at: datetime) -> StripeObject:
-    recurring = {"interval": "month", "interval_count": 1, "meter": None, "trial_period_days": None}
+    recurring = {
+        "interval": "year" if "year" in price_id else "month",
+        "interval_count": 1,
+        "meter": None,
+        "trial_period_days": None,
+    }
     money = {"currency": "usd", "unit_amount": 1200, "unit_amount_decimal": "1200", "recurring": recurring}
     how = {"active": True, "billing_scheme": "per_unit", "tax_behavior": "unspecified", "type": "recurring"}
     return _new("price", "price", at, product="prod_1", metadata={}, **money, **how) | {"id": price_id}

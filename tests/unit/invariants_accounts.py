@@ -10,13 +10,14 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.billing.usage import override_plan
 from parley.core.chat.errors import IdempotencyMismatch, QuotaExceeded, TooManyPending
 from parley.core.chat.messages import Accepted, post_message
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, EventId, Message, Role, Room, Status
 from parley.core.chat.rooms import create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply
+from parley.core.plans import BASIC, PRO
 from tests.unit.chat.virtual_time import VirtualLoop
 from tests.unit.invariants_readers import Reader
 from tests.unit.invariants_world import BASIC_LIMIT, MAX_PENDING, StreamFault, WorkerDied, World
@@ -82,7 +83,7 @@ class AccountsMachine(RuleBasedStateMachine):
         return self.world.database.committed.usage_days.get((account_id, today), DayUsage(today, 0, 0, 0)).used
 
     def on_basic(self, account_id: UUID) -> bool:
-        return self.world.database.committed.plans.get(account_id, Plan.BASIC) is Plan.BASIC
+        return self.world.database.committed.plans.get(account_id, BASIC) == BASIC
 
     def pending(self, account_id: UUID) -> int:
         rooms = {room.id for room in self.rooms if room.account_id == account_id}
@@ -156,8 +157,8 @@ class AccountsMachine(RuleBasedStateMachine):
         await delete_room(self.world.chat, account_id=room.account_id, room_id=room.id)
         await self._open_room(room.account_id)
 
-    @rule(account_id=st.sampled_from(ACCOUNTS), plan=st.sampled_from([Plan.PRO, Plan.BASIC, None]))
-    def change_the_plan(self, account_id: UUID, plan: Plan | None) -> None:
+    @rule(account_id=st.sampled_from(ACCOUNTS), plan=st.sampled_from([PRO, BASIC, None]))
+    def change_the_plan(self, account_id: UUID, plan: str | None) -> None:
         self.do(override_plan(self.world.billing, account_id=account_id, plan=plan))
 
     @precondition(lambda self: len(self.waiting()) > FEW)

@@ -5,8 +5,9 @@ from datetime import date
 from itertools import groupby
 from uuid import UUID
 
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.chat.model import Conversation, Message, Role, Status, Turn
+from parley.core.plans import BASIC
 from parley.core.ports import Clock
 from tests.fakes.database import FakeDatabase, Tables
 
@@ -73,7 +74,7 @@ class Audit:
         self.expect(question is not None and question.position > last, "positions grow", question, last)
         fresh = (reply.status, reply.attempt, reply.content) == (Status.PENDING, 0, "")
         self.expect(fresh, "a reply begins pending", reply)
-        if after.plans.get(room.account_id, Plan.BASIC) is Plan.BASIC:
+        if after.plans.get(room.account_id, BASIC) == BASIC:
             self.expect(self._used[account_day] <= self._basic_limit, "no more than the limit", self._used[account_day])
 
     def _check_change(self, was: Message, now: Message, before: Tables) -> None:

@@ -31,6 +31,7 @@ from parley.core.chat.write_reply import write_reply
 from parley.core.text import make_storable
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
+from tests.fakes.plans import plans_of
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import ScriptedProvider
 from tests.unit.invariants_audit import Audit, WatchedDatabase
@@ -146,10 +147,10 @@ class World:
         self.positions: dict[UUID, list[tuple[EventId, str]]] = defaultdict(list)
         self._numbers = itertools.count(1)
         meter = LoggedReplies(Metrics())
-        self.uow = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
+        self.uow = FakeChatUnitOfWork(self.database, plans_of(BASIC_LIMIT))
         self.chat = ChatPorts(
             uow=self.uow,
-            acceptance=FakeAcceptance(self.database, basic_limit=BASIC_LIMIT),
+            acceptance=FakeAcceptance(self.database, plans_of(BASIC_LIMIT)),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
             queue=self.queue,
             stream=self.stream,

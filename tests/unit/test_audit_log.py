@@ -51,9 +51,15 @@ def test_pseudonym_depends_on_the_key():
 WARNINGS = {
     AuditEvent.SIGN_IN_FAILED, AuditEvent.RESET_FAILED, AuditEvent.CHANGE_FAILED, AuditEvent.REFRESH_FAILED,
     AuditEvent.ERASURE_FAILED, AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED,
+    AuditEvent.TOKEN_REFUSED, AuditEvent.FOREIGN_ID, AuditEvent.BUDGET_SPENT,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("event_kind", AuditEvent)
 def test_failures_and_reuse_are_warnings(event_kind):
     assert noted(event_kind)["log_level"] == ("warning" if event_kind in WARNINGS else "info")
+
+
+def test_an_expired_token_is_no_warning():
+    assert noted(AuditEvent.TOKEN_REFUSED, how="expired")["log_level"] == "info"
+    assert noted(AuditEvent.TOKEN_REFUSED, how="signature")["log_level"] == "warning"

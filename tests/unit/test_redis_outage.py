@@ -1,4 +1,4 @@
-"""An outage of Redis in the log: one line when it begins, one when it ends."""
+"""An outage of Redis as a state, its lines in the log and its metrics."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -7,6 +7,7 @@ from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import RedisMeter
 from parley.adapters.redis.client.faults import Cause, Fault
 from parley.adapters.redis.client.outage import QUIET_SECONDS, RedisOutage
+from parley.runtime.outage_log import OutageLog
 
 AWAY = Fault(Cause.UNREACHABLE, "ConnectionError")
 REPLICA = Fault(Cause.READ_ONLY, "READONLY")
@@ -32,28 +33,24 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def outage(seconds, metrics) -> RedisOutage:
-    return RedisOutage(RedisMeter(metrics), monotonic=seconds)
+    return RedisOutage(OutageLog("redis", monotonic=seconds), RedisMeter(metrics), monotonic=seconds)
 
 
-def test_however_much_fails_there_are_two_lines(outage, seconds):
+def test_however_much_fails_there_is_a_line_for_each_cause_and_one_for_the_end(outage, seconds):
     with capture_logs() as lines:
         for fault in (AWAY, AWAY, REPLICA) * 100:
             outage.failed(fault)
-            outage.hint_lost()
             seconds.now += 0.1
-        seconds.now += QUIET_SECONDS
-        outage.passed()
-    begun, ended = lines
-    assert (begun["event"], begun["cause"], begun["code"]) == ("redis_outage", "unreachable", "ConnectionError")
-    assert begun["detail"] == f"Redis {AWAY}"
-    assert ended == {
-        "event": "redis_outage_ended",
-        "log_level": "info",
-        "seconds": 33.0,
-        "failures": 300,
-        "causes": ["read_only", "unreachable"],
-        "not_queued": 300,
-    }
+        for _ in range(2):
+            seconds.now += QUIET_SECONDS
+            outage.passed()
+    assert [(line["event"], line["part"]) for line in lines] == [
+        ("outage_began", "redis"),
+        ("outage_goes_on", "redis"),
+        ("outage_ended", "redis"),
+    ]
+    assert [line["cause"] for line in lines[:2]] == [f"Redis {AWAY}", f"Redis {REPLICA}"]
+    assert lines[2]["failures"] == 300
 
 
 def test_an_outage_lasts_until_nothing_has_failed_for_a_while(outage, seconds):
@@ -67,16 +64,6 @@ def test_an_outage_lasts_until_nothing_has_failed_for_a_while(outage, seconds):
     assert outage.lasts
     outage.passed()
     assert not outage.lasts
-
-
-def test_the_next_outage_is_counted_anew(outage, seconds):
-    for _ in range(2):
-        with capture_logs() as lines:
-            outage.failed(AWAY)
-            seconds.now += QUIET_SECONDS
-            outage.passed()
-        assert [line["event"] for line in lines] == ["redis_outage", "redis_outage_ended"]
-        assert lines[1]["failures"] == 1
 
 
 def test_metrics_show_the_outage_and_its_failures(outage, seconds, metrics):

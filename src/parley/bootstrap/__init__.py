@@ -16,6 +16,8 @@ from parley.bootstrap.accounts import build_accounts
 from parley.bootstrap.billing import build_billing
 from parley.bootstrap.chat import build_chat
 from parley.bootstrap.database import open_database
+from parley.bootstrap.models import configured_providers
+from parley.bootstrap.plans import build_plans
 from parley.bootstrap.telemetry import Telemetry, Tracing, build_telemetry
 from parley.bootstrap.transport import Transport, choose_transport
 from parley.core.accounts import AccountsPorts
@@ -26,7 +28,7 @@ from parley.core.ports import Clock
 from parley.runtime.loop_lag import LoopLag
 from parley.runtime.outage_log import OutageLog
 from parley.runtime.shutdown import Shutdown
-from parley.settings import Settings
+from parley.settings import Settings, read_config_file
 
 __all__ = ["Parley", "bootstrap"]
 
@@ -81,17 +83,21 @@ def bootstrap(
     `providers` replace the models that the settings would choose, `tracing` replaces what OpenTelemetry's variables
     would choose. Raises SettingsError for settings that contradict each other.
     """
+    file = read_config_file(settings)
+    plans = build_plans(settings, file)
     database = open_database(
         settings, DatabaseOutages(connections=OutageLog("database"), statements=OutageLog("database statements"))
     )
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
-    transport = telemetry.tracing.transport(
-        choose_transport(settings, ready=loop_lag.recovered, meter=RedisMeter(telemetry.metrics), is_worker=is_worker)
-    )
+    transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
-    billing = build_billing(settings, database, transport, now=now)
-    chat = build_chat(settings, database, transport, telemetry, providers=providers, now=now, jitter=random.random)
+    billing = build_billing(settings, plans, database, transport, now=now)
+    if providers is None:
+        providers = configured_providers(settings, file)
+    chat = build_chat(
+        settings, plans, database, transport, telemetry, providers=providers, now=now, jitter=random.random
+    )
     modules = (accounts, billing, chat)
     return Parley(
         settings=settings,
@@ -110,3 +116,14 @@ def bootstrap(
         on_worker_shutdown=tuple(step for module in modules for step in module.on_worker_shutdown),
         close=(telemetry.tracing.close, database.close, *(close for module in modules for close in module.close)),
     )
+
+
+def _transport(settings: Settings, telemetry: Telemetry, loop_lag: LoopLag, *, is_worker: bool) -> Transport:
+    transport = choose_transport(
+        settings,
+        ready=loop_lag.recovered,
+        outage=OutageLog("redis"),
+        meter=RedisMeter(telemetry.metrics),
+        is_worker=is_worker,
+    )
+    return telemetry.tracing.transport(transport)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from uuid_utils.compat import uuid7
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.sandbox_state import SqlSandboxState
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.database import Database
@@ -16,8 +17,10 @@ from parley.bootstrap.built_module import Module, Task
 from parley.bootstrap.transport import PROCESS_EVENT, Transport
 from parley.core.billing import BillingPorts
 from parley.core.billing.events import forget_events, process_event, requeue_events
+from parley.core.billing.offered_plans import OfferedPlans
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.reconcile import erase_customers, reconcile
+from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.settings import Settings
 
@@ -30,15 +33,19 @@ RECONCILE_SWEEP_SECONDS = 60.0
 OLD_EVENTS_SWEEP_SECONDS = 3_600.0
 
 
-def build_billing(settings: Settings, database: Database, transport: Transport, *, now: Clock) -> Module[BillingPorts]:
+def build_billing(
+    settings: Settings, plans: Plans, database: Database, transport: Transport, *, now: Clock
+) -> Module[BillingPorts]:
     sandbox = None if settings.stripe_secret_key else _sandbox(settings, database, now=now)
+    provider = sandbox or stripe_payments(settings, plans)
     ports = BillingPorts(
-        uow=SqlBillingUnitOfWork(database),
-        provider=sandbox or stripe_payments(settings),
+        uow=SqlBillingUnitOfWork(database, PlanLimits(plans)),
+        provider=provider,
         sandbox=sandbox,
         event_queue=transport.queues[PROCESS_EVENT],
         grace=timedelta(days=settings.subscription_grace_days),
-        basic_daily_limit=settings.basic_daily_limit,
+        plans=plans,
+        offered_plans=OfferedPlans(plans, provider, now=now),
         worker_id=uuid7(),
         now=now,
         new_id=uuid7,
@@ -69,7 +76,7 @@ def _sandbox(settings: Settings, database: Database, *, now: Clock) -> "SandboxP
     )
 
 
-def stripe_payments(settings: Settings) -> PaymentProvider:
+def stripe_payments(settings: Settings, plans: Plans) -> PaymentProvider:
     # Importing stripe takes 0.2 seconds.
     from parley.adapters.payments.stripe import StripePayments  # noqa: PLC0415
 
@@ -77,6 +84,8 @@ def stripe_payments(settings: Settings) -> PaymentProvider:
         secret_key=settings.stripe_secret_key,
         # Without a webhook secret the endpoint is off, and no signature may be valid.
         webhook_secret=settings.stripe_webhook_secret or secrets.token_hex(),
-        price_ids=settings.stripe_price_id,
+        price_ids=[price for plan in plans for price in plan.prices],
         api_base=settings.stripe_api_base,
+        automatic_tax=settings.stripe_automatic_tax,
+        promotion_codes=settings.stripe_promotion_codes,
     )

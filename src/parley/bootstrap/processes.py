@@ -1,6 +1,7 @@
 """The processes of parley: the HTTP application, and what runs beside it or in a worker."""
 
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from litestar.types import ASGIApp, Receive, Send
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
+from parley.adapters.memory.rate_limit import MemoryRateLimiter
 from parley.adapters.sql.engine.earlier_process import release_all
 from parley.adapters.sql.engine.migrate import has_current
 from parley.adapters.worker.in_process import InProcessWorker
@@ -22,7 +24,9 @@ from parley.adapters.worker.sweeper import Sweeper
 from parley.bootstrap import Parley
 from parley.bootstrap.database import exclusive_use, prepare_schema
 from parley.bootstrap.transport import OWN_TASKS, PROCESS_EVENT, WRITE_REPLY
+from parley.core.accounts.request_limit import RequestLimit
 from parley.core.health import Check
+from parley.core.in_use import InUse
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 from parley.runtime.waiting import wait_until_usable
@@ -76,6 +80,13 @@ def http_ports(parley: Parley) -> HttpPorts:
         chat=parley.chat,
         sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
         rate_limiter=parley.transport.rate_limiter,
+        account_requests=RequestLimit(
+            limit=settings.account_requests_per_minute,
+            local=MemoryRateLimiter(time.monotonic),
+            shared=parley.transport.rate_limiter,
+            audit=parley.accounts.audit,
+        ),
+        exports=InUse(1),
         health_checks=_health_checks(parley) | {"leaving": parley.shutdown.not_requested},
         public_url=settings.public_url.rstrip("/"),
         frontend_url=settings.frontend_url,

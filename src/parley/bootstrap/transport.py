@@ -16,7 +16,7 @@ from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.sweep import queue_reaches_workers
 from parley.core.health import Checks
-from parley.core.ports import RateLimiter
+from parley.core.ports import Outage, RateLimiter
 from parley.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -75,17 +75,18 @@ def choose_transport(
     settings: Settings,
     *,
     ready: Callable[[], Awaitable[None]] | None = None,
+    outage: Outage | None = None,
     meter: "RedisMeter | None" = None,
     is_worker: bool = False,
 ) -> Transport:
     """In memory unless REDIS_URL is set. Raises SettingsError for an address that is not one of Redis.
 
-    The broker's workers await `ready` before they take from the queue.
+    The broker's workers await `ready` before they take from the queue. `outage` and `meter` learn of outages of Redis.
     """
     if not settings.redis_url:
         return memory_transport(settings)
     try:
-        return redis_transport(settings, ready, meter, is_worker=is_worker)
+        return redis_transport(settings, ready, outage, meter, is_worker=is_worker)
     except ValueError as error:
         raise SettingsError("REDIS_URL: cannot be read: write redis://:password@host:port/0.") from error
 
@@ -108,6 +109,7 @@ def memory_transport(settings: Settings) -> Transport:
 def redis_transport(
     settings: Settings,
     ready: Callable[[], Awaitable[None]] | None,
+    report: Outage | None,
     meter: "RedisMeter | None",
     *,
     is_worker: bool,
@@ -124,7 +126,7 @@ def redis_transport(
     from parley.adapters.redis.room_list_cache import RedisRoomListCache  # noqa: PLC0415
     from parley.adapters.redis.stop_signals import RedisStopSignals  # noqa: PLC0415
 
-    outage = RedisOutage(meter)
+    outage = RedisOutage(report, meter)
     client = RedisClient(settings.redis_url, prefix=settings.redis_prefix, outage=outage)
     watch = RedisWatch(client)
     pubsub = PubSub(client)

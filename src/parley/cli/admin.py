@@ -18,8 +18,8 @@ from parley.bootstrap.database import (
     schema_revision,
 )
 from parley.bootstrap.processes import litestar_application
+from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.profile import find_account, read_identity
-from parley.core.billing.model import Plan
 from parley.core.billing.usage import override_plan
 from parley.core.errors import DomainError
 from parley.settings import Settings, SettingsError, read_settings
@@ -58,17 +58,18 @@ def api_document() -> dict[str, Any]:
 
 
 async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:
-    """`plan` is basic, pro, or auto for what payments say. Raises SettingsError when there is no such account."""
+    """`plan` is the name of one, or auto for what payments say. Raises SettingsError when there is no such plan or
+    account."""
     parley = bootstrap(settings)
     try:
         async with parley.closing():
             await require_schema(settings, parley.database)
-            await _set_plan(parley, number_or_email, None if plan == "auto" else Plan(plan))
+            await _set_plan(parley, number_or_email, None if plan == "auto" else plan)
     except DomainError as error:
         raise SettingsError(str(error)) from error
 
 
-async def _set_plan(parley: Parley, number_or_email: str, plan: Plan | None) -> None:
+async def _set_plan(parley: Parley, number_or_email: str, plan: str | None) -> None:
     by_email = "@" in number_or_email
     identity = read_identity(
         None if by_email else number_or_email, number_or_email if by_email else None, parley.accounts.mobile_numbers
@@ -77,3 +78,9 @@ async def _set_plan(parley: Parley, number_or_email: str, plan: Plan | None) -> 
     if account is None:
         raise SettingsError(f"There is no account of {number_or_email}.")
     await override_plan(parley.billing, account_id=account.id, plan=plan)
+    parley.accounts.audit.note(
+        AuditEvent.PLAN_OVERRIDDEN,
+        identity=identity,
+        account_id=account.id,
+        how=plan or "auto",
+    )

@@ -1,25 +1,30 @@
 """`parley check`: checking the settings and every connection that they name."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.billing.unit_of_work import SqlBillingUnitOfWork
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import human_checks, mobile_numbers, otp_senders
 from parley.bootstrap.billing import stripe_payments
-from parley.bootstrap.chat import configured_providers, model_catalogue
 from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
+from parley.bootstrap.models import configured_providers, model_catalogue
+from parley.bootstrap.plans import build_plans
 from parley.bootstrap.transport import redis_fault
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.ports import PaymentProvider
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
 from parley.core.errors import DomainError, Unavailable
-from parley.settings import Settings, SettingsError
+from parley.core.plans import Plan, Plans
+from parley.settings import ConfigFile, Settings, SettingsError, read_config_file
 
 # A webhook event that has waited longer is stuck.
 LONGEST_WAIT = timedelta(minutes=5)
@@ -36,17 +41,42 @@ class Finding:
 
 async def check_everything(settings: Settings) -> list[Finding]:
     """One finding for each connection; the settings themselves were valid when they were read."""
+    try:
+        file = read_config_file(settings)
+        plans = build_plans(settings, file)
+    except SettingsError as error:
+        setting, _, fault = str(error).partition(": ")
+        return [Finding(setting, False, fault)]
     return [
         Finding("settings", True, f"ENVIRONMENT={settings.environment}"),
         _secret(settings),
         await _database(settings),
         await _redis(settings),
-        *await _models(settings),
+        *await _models(settings, file),
         *await _senders(settings),
         *await _human_check(settings),
-        await _payments(settings),
-        *await _stored_payments(settings),
+        *(Finding(f"plan {plan.name}", True, _allowed(plan)) for plan in plans),
+        await _payments(settings, file, plans),
+        *await _stored_payments(settings, plans),
     ]
+
+
+def _allowed(plan: Plan) -> str:
+    """What the plan was understood to say."""
+    limits = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name not in {"name", "title"}}
+    said = [
+        f"{name}={', '.join(limit) if isinstance(limit, tuple) else limit}" for name, limit in limits.items() if limit
+    ]
+    said += [f"{name}=0" for name, limit in limits.items() if limit == 0 and name != "trial_days"]
+    return "; ".join(said) or "no limits"
+
+
+async def _missing(plan: Plan, provider: PaymentProvider) -> AsyncGenerator[str, None]:
+    """The plan's prices that are not there. Only the first one must still be sold."""
+    for price_id in plan.prices:
+        price = await provider.price(price_id)
+        if price is None or not (price.is_active or price_id != plan.prices[0]):
+            yield price_id
 
 
 def _secret(settings: Settings) -> Finding:
@@ -122,33 +152,32 @@ async def _human_check(settings: Settings) -> list[Finding]:
     return [Finding("HUMAN_CHECK", True, f"its server answers; asked for by {', '.join(settings.human_check)}")]
 
 
-async def _payments(settings: Settings) -> Finding:
+async def _payments(settings: Settings, file: ConfigFile, plans: Plans) -> Finding:
     if not settings.stripe_secret_key:
         return Finding("payments", True, "a sandbox where no money moves; for development only")
-    provider = stripe_payments(settings)
+    provider = stripe_payments(settings, plans)
     try:
-        await provider.check()
+        missing = [f"{price} of {plan.name}" for plan in plans async for price in _missing(plan, provider)]
     except PaymentsUnavailable:
         return Finding("STRIPE_SECRET_KEY", False, "Stripe does not answer: may this machine reach it?")
     except PaymentsRefused:
-        return Finding(
-            "STRIPE_PRICE_ID",
-            False,
-            "Stripe refuses the key, or has not all of these recurring prices, the first of them active",
-        )
+        return Finding("STRIPE_SECRET_KEY", False, "Stripe refuses the key")
     finally:
         await provider.close()
+    if missing:
+        where = "parley.toml" if file.plans else "STRIPE_PRICE_ID"
+        return Finding(where, False, f"Stripe has no active recurring price {', '.join(missing)}")
     webhooks = "" if settings.stripe_webhook_secret else "; without STRIPE_WEBHOOK_SECRET plans change once a day only"
     return Finding("payments", True, f"Stripe answers and has the price{webhooks}")
 
 
-async def _stored_payments(settings: Settings) -> list[Finding]:
+async def _stored_payments(settings: Settings, plans: Plans) -> list[Finding]:
     """Webhook events that wait, and accounts that pay twice."""
     database = open_database(settings)
     try:
         if await schema_revision(settings, database) != REVISION:
             return [Finding("webhooks", True, "none yet: their table comes with the schema")]
-        async with SqlBillingUnitOfWork(database)(read_only=True) as unit:
+        async with SqlBillingUnitOfWork(database, PlanLimits(plans))(read_only=True) as unit:
             count, oldest = await unit.events.waiting()
             doubled = await unit.subscriptions.doubled(datetime.now(UTC))
     except (SettingsError, DomainError, DatabaseFailed):
@@ -175,10 +204,10 @@ def _events(count: int, oldest: datetime | None) -> Finding:
     )
 
 
-async def _models(settings: Settings) -> list[Finding]:
+async def _models(settings: Settings, file: ConfigFile) -> list[Finding]:
     """A finding for each provider, which is asked for its models, and one for the choice among the models."""
     try:
-        providers = configured_providers(settings)
+        providers = configured_providers(settings, file)
         catalogue = model_catalogue(settings, providers)
     except SettingsError as error:
         setting, _, fault = str(error).partition(": ")

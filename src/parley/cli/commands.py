@@ -81,12 +81,15 @@ def openapi() -> None:
 
 @commands.command()
 @click.argument("number_or_email")
-@click.argument("plan_name", metavar="basic|pro|auto", type=click.Choice(["basic", "pro", "auto"]))
+@click.argument("plan_name", metavar="PLAN|auto")
 def plan(number_or_email: str, plan_name: str) -> None:
     """Put an account on a plan, whether it pays or not; auto returns it to the plan that it pays for."""
     from parley.cli.admin import set_plan  # noqa: PLC0415
+    from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
-    asyncio.run(set_plan(read_settings(), number_or_email, plan_name))
+    settings = read_settings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    asyncio.run(set_plan(settings, number_or_email, plan_name))
     click.echo(f"{number_or_email}: {plan_name}")
 
 

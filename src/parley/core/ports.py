@@ -71,5 +71,8 @@ class RateLimiter(Protocol):
     async def take_all(self, *uses: LimitedUse) -> float:
         """As `take` for several keys that differ: all uses are counted, or none if one is beyond its limit."""
 
+    async def give_back_all(self, key: str, *, also: Sequence[str]) -> None:
+        """Remove all uses of `key`, and from each key of `also` the uses that were counted in the same calls."""
+
     async def give_back(self, keys: Sequence[str]) -> None:
         """Remove the latest use of each key; a no-op for a key without uses."""

@@ -1,6 +1,16 @@
 """The settings of a process."""
 
+from parley.settings.config_file import ConfigFile, PlanTable, ProviderTable, read_config_file
 from parley.settings.model import SECRETS, Settings, SettingsError
 from parley.settings.read import read_settings
 
-__all__ = ["SECRETS", "Settings", "SettingsError", "read_settings"]
+__all__ = [
+    "SECRETS",
+    "ConfigFile",
+    "PlanTable",
+    "ProviderTable",
+    "Settings",
+    "SettingsError",
+    "read_config_file",
+    "read_settings",
+]

@@ -4,9 +4,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from parley.settings.model import SECRETS, Settings
-from parley.settings.production import is_weak
+from parley.settings.production import is_local, is_weak
 
 LONG_TOKEN_MINUTES = 60
 
@@ -16,6 +17,7 @@ def advise(
 ) -> Iterator[tuple[str, str]]:
     """The variable or file of each unwise setting, and what to do about it."""
     yield from _openness(settings)
+    yield from _plain_connections(settings)
     yield from _files(os.environ if environment is None else environment, folder)
 
 
@@ -28,6 +30,9 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
         ("METRICS_TOKEN", "not set: everyone may read /metrics"): not settings.metrics_token,
         ("AUTH_REQUESTS_PER_MINUTE", "0: guesses and sign-ins by one address are not limited"): (
             not settings.auth_requests_per_minute
+        ),
+        ("ACCOUNT_REQUESTS_PER_MINUTE", "0: one account may keep this server busy"): (
+            not settings.account_requests_per_minute
         ),
         ("SMS_COUNTRIES", "not set: SMS go to every country, some of which cost many times more"): (
             texts and not settings.sms_countries
@@ -57,6 +62,15 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
         ),
     }
     yield from (each for each, is_so in unwise.items() if is_so)
+
+
+def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Servers on other machines that are reached without TLS."""
+    urls = [name for name in Settings.__struct_fields__ if name.endswith("_base_url")]
+    for name in (*urls, "sms_webhook_url", "human_check_url", "stripe_api_base"):
+        address = getattr(settings, name)
+        if address.startswith("http://") and not is_local(urlsplit(address).hostname):
+            yield name.upper(), "http://: keys and texts cross the network readable"
 
 
 def _files(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:

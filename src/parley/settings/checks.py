@@ -101,5 +101,3 @@ def _check_payments(settings: Settings) -> None:
     for name in ("public_url", "frontend_url", "stripe_api_base"):
         if getattr(settings, name) and not getattr(settings, name).startswith(("https://", "http://")):
             raise SettingsError(f"{name.upper()}: begin with https:// or http://.")
-    if settings.stripe_secret_key and not settings.stripe_price_id:
-        raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")

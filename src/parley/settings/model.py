@@ -102,9 +102,22 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = 15.0
     max_pending_replies: Annotated[Number, Meta(description="Largest number of unfinished replies of one account")] = 20
+    max_chatrooms: Annotated[Number, Meta(description="Largest number of chatrooms of one account")] = 10_000
+    max_open_streams: Annotated[
+        Number,
+        Meta(
+            description="Largest number of reply streams, and of requests that wait for a reply, that one account has "
+            "open in one API process",
+        ),
+    ] = 200
 
     basic_daily_limit: Annotated[
-        int, Meta(ge=0, le=1_000_000_000, description="Number of messages per UTC day on the Basic plan")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="Number of messages per UTC day on the Basic plan, unless parley.toml has plans",
+        ),
     ] = 5
     stripe_secret_key: Annotated[
         str, Meta(description="API key that turns Stripe on; unset: a sandbox where no money moves")
@@ -117,8 +130,17 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = ""
     stripe_price_id: Annotated[
         Words,
-        Meta(description="Id of the recurring price of the Pro plan; earlier prices that still count follow it"),
+        Meta(
+            description="Id of the recurring price of the Pro plan, unless parley.toml has plans; earlier prices that "
+            "still count follow it"
+        ),
     ] = ()
+    stripe_automatic_tax: Annotated[bool, Meta(description="1 lets Stripe Tax compute taxes on the checkout page")] = (
+        False
+    )
+    stripe_promotion_codes: Annotated[
+        bool, Meta(description="1 lets customers enter promotion codes on the checkout page")
+    ] = False
     stripe_api_base: Annotated[str, Meta(description="URL of the Stripe API, for tests")] = ""
     subscription_grace_days: Annotated[
         int, Meta(ge=0, le=365, description="Days for which a subscription still counts after a failed payment")

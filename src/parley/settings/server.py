@@ -40,6 +40,9 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 0
 
+    config_file: Annotated[
+        str, Meta(description="TOML file of plans and model providers; unset: parley.toml if there is one")
+    ] = ""
     database_url: Annotated[
         str,
         Meta(
@@ -100,6 +103,9 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "0 is no limit",
         ),
     ] = 500
+    account_requests_per_minute: Annotated[
+        NumberOrZero, Meta(description="Largest number of requests per minute of one account; 0 is no limit")
+    ] = 600
     cors_origins: Annotated[
         Words,
         Meta(

@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 from parley.adapters.http.server.protocol import ParleyHttpProtocol
+from parley.adapters.http.server.security_headers import security_headers
 
 PATIENCE_SECONDS = 10.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -38,6 +39,7 @@ class Answer:
         assert self.headers["content-type"] == "application/problem+json"
         assert self.headers["x-request-id"]
         assert "base-uri 'none'" in self.headers["content-security-policy"]
+        assert "includeSubDomains" in self.headers["strict-transport-security"]
         assert self.headers["connection"] == "close"
         problem = json.loads(self.body)
         assert problem["status"] == self.status
@@ -141,7 +143,8 @@ async def listening(
 ) -> AsyncGenerator[Listening, None]:
     listening = Listening(connections=Connections(**({"total": 0, "per_address": 0} | limits)))
     app = with_server_ports(
-        listening.application, ServerPorts(listening.connections, lambda: "id", listening.refused.append)
+        listening.application,
+        ServerPorts(listening.connections, lambda: "id", listening.refused.append, security_headers(https=True)),
     )
     state: dict[str, Any] = {}
     # The state is filled before the application is called, which knows no lifespan.

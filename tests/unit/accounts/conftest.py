@@ -6,7 +6,13 @@ from tests.unit.accounts.environment import AccountsEnvironment
 
 
 @pytest.fixture
-def env() -> AccountsEnvironment:
+def database() -> FakeDatabase:
+    return FakeDatabase()
+
+
+@pytest.fixture
+def env(database: FakeDatabase) -> AccountsEnvironment:
     """Its database uses the test's clock too."""
-    env = AccountsEnvironment(FakeAccountsUnitOfWork(FakeDatabase(lambda: env.now)))
+    env = AccountsEnvironment(FakeAccountsUnitOfWork(database))
+    database.clock = lambda: env.now
     return env

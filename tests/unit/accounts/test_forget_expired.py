@@ -83,22 +83,3 @@ async def test_revocation_is_forgotten_once_every_token_of_its_session_has_expir
     env.advance(seconds=1)
 
     assert await forgotten(env) == 1
-
-
-async def test_used_token_is_forgotten_after_a_sessions_life(env, first):
-    second = (await env.refresh(first)).refresh_token
-    env.advance(days=29)
-    third = (await env.refresh(second)).refresh_token
-    env.advance(days=1)
-    assert await forgotten(env) == 1  # the code
-    env.advance(seconds=1)
-    assert await forgotten(env) == 1
-
-    with pytest.raises(RefreshTokenInvalid):
-        await env.refresh(first)
-    fourth = (await env.refresh(third)).refresh_token
-    assert fourth
-    with pytest.raises(RefreshTokenInvalid):
-        await env.refresh(second)
-    with pytest.raises(RefreshTokenInvalid):
-        await env.refresh(fourth)

@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 
 from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound, TokenInvalid
-from parley.core.accounts.model import Session
+from parley.core.accounts.model import AuditEvent, RefreshToken, Session, token_hash
 from parley.core.accounts.sessions import forget_expired, log_out, read_sessions
 from tests.unit.accounts.environment import RAVI, SESSION_LIFE, AccountsEnvironment
 
@@ -27,8 +27,60 @@ async def test_refresh_returns_the_next_pair_of_the_same_session(env, first):
 
 
 async def test_derived_refresh_token_has_256_bits(env, first):
-    # 43 characters of the URL-safe alphabet. The first token comes from the `new_token` port.
-    assert len((await env.refresh(first)).refresh_token) == 43
+    # 43 characters of the URL-safe alphabet, between the session's id and the signature. The secret of the first token
+    # comes from the `new_token` port.
+    second = (await env.refresh(first)).refresh_token
+    assert len(second) == 22 + 43 + 22
+    assert second[:22] == first[:22]
+    assert second[22:65] != first[22:65]
+
+
+async def test_rows_of_used_tokens_do_not_accumulate(env, database, first):
+    token = first
+    for _ in range(20):
+        token = (await env.refresh(token)).refresh_token
+        env.advance(seconds=11)
+
+    # The last one, and the one before it.
+    assert len(database.committed.refresh_tokens) == 2
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+async def test_reuse_of_a_token_whose_row_is_gone_ends_the_session(env, database, first, rotated):
+    second = (await env.refresh(first)).refresh_token
+    env.advance(seconds=11)
+    third = (await env.refresh(second)).refresh_token
+    assert token_hash(first) not in database.committed.refresh_tokens
+    if rotated:
+        env.keys = [b"a newer key", *env.keys]
+
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(first)
+    assert env.audit.events[-1] is AuditEvent.TOKEN_REUSED
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(third)
+    with pytest.raises(RefreshTokenInvalid):
+        await env.refresh(first)
+    assert env.audit.events[-1] is AuditEvent.REFRESH_FAILED
+
+
+async def test_forged_token_of_a_session_ends_nothing(env, first):
+    second = (await env.refresh(first)).refresh_token
+    for forged in (first[:22] + "x" * 65, "x" * 22 + first[22:], first[:-1] + ("A" if first[-1] != "A" else "Q")):
+        with pytest.raises(RefreshTokenInvalid):
+            await env.refresh(forged)
+
+    assert await env.refresh(second)
+
+
+async def test_token_of_an_earlier_release_is_exchanged(env, first):
+    session_id = env.caller(await env.refresh(first)).session_id
+    async with env.uow() as unit:
+        await unit.sessions.add_token(RefreshToken(token_hash("an opaque token"), session_id, issued_at=env.now))
+        await unit.commit()
+    child = (await env.refresh("an opaque token")).refresh_token
+
+    assert await env.refresh(child)
 
 
 async def test_repeat_within_the_grace_returns_the_same_token(env, first):

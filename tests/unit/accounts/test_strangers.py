@@ -171,6 +171,28 @@ async def test_failures_of_one_address_over_all_identities_are_limited_per_day(e
     assert await env.log_in(PASSWORD)
 
 
+async def test_success_forgives_what_its_address_failed_at_that_identity(env, owner):
+    for number in range(45):
+        with pytest.raises(CredentialsInvalid):
+            await env.log_in("a guess", replace(MIRA, value=f"{number}@example.com"))
+    for _ in range(20):
+        for _ in range(3):
+            with pytest.raises(CredentialsInvalid):
+                await env.log_in("a slip of the finger")
+        assert await env.log_in(PASSWORD)
+        code = await env.send()
+        with pytest.raises(OtpInvalid):
+            await env.verify(wrong_code(code))
+        assert await env.verify(code)
+        env.advance(minutes=30)
+
+    for number in range(5):
+        with pytest.raises(CredentialsInvalid):
+            await env.log_in("a guess", replace(MIRA, value=f"other{number}@example.com"))
+    with pytest.raises(TooManyRequests):
+        await env.log_in(PASSWORD)
+
+
 @pytest.mark.parametrize("end", ["reset", "change"])
 async def test_new_password_voids_device_tokens_and_failures(env, owner, end):
     for number in range(MOST_FAILURES):

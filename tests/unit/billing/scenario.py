@@ -9,19 +9,21 @@ from parley.core.billing import BillingPorts, checkout, events, reconcile, usage
 from parley.core.billing.model import (
     Checkout,
     Customer,
-    Plan,
     ProviderEvent,
     ReturnAddresses,
     Subscription,
     SubscriptionOverview,
     SubscriptionStatus,
 )
+from parley.core.billing.offered_plans import OfferedPlans
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.plans import PRO, Plans
 from parley.core.ports import Clock
 from tests.fakes.accounts import erase_from_other_modules
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.database import FakeDatabase
+from tests.fakes.plans import PLANS
 from tests.unit.billing.scripted_provider import SIGNATURE, UPDATED, ScriptedProvider, body_of
 
 MIRA, RAVI, ZARA = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -56,7 +58,7 @@ def billing_ports(
     *,
     now: Clock,
     grace: timedelta = GRACE,
-    basic_daily_limit: int = 5,
+    plans: Plans = PLANS,
 ) -> BillingPorts:
     return BillingPorts(
         uow=uow,
@@ -64,7 +66,8 @@ def billing_ports(
         sandbox=None,
         event_queue=queue,
         grace=grace,
-        basic_daily_limit=basic_daily_limit,
+        plans=plans,
+        offered_plans=OfferedPlans(plans, provider, now=now),
         worker_id=UUID(int=1),
         now=now,
         new_id=lambda: UUID(int=next(_event_ids)),
@@ -92,7 +95,13 @@ class Scenario:
 
     async def subscribe(self, account_id: UUID = MIRA) -> Checkout:
         return await checkout.subscribe(
-            self.ports, account_id=account_id, email="mira@example.com", mobile_number=None, return_to=RETURN_TO
+            self.ports,
+            account_id=account_id,
+            email="mira@example.com",
+            mobile_number=None,
+            plan=PRO,
+            price=None,
+            return_to=RETURN_TO,
         )
 
     async def manage(self, account_id: UUID = MIRA) -> str:
@@ -101,10 +110,10 @@ class Scenario:
     async def overview(self, account_id: UUID = MIRA) -> SubscriptionOverview:
         return await checkout.read_subscription(self.ports, account_id=account_id)
 
-    async def plan(self, account_id: UUID = MIRA) -> Plan:
-        return await usage.read_plan(self.ports, account_id=account_id)
+    async def plan(self, account_id: UUID = MIRA) -> str:
+        return (await usage.read_plan(self.ports, account_id=account_id)).name
 
-    async def override(self, plan: Plan | None) -> None:
+    async def override(self, plan: str | None) -> None:
         await usage.override_plan(self.ports, account_id=MIRA, plan=plan)
 
     async def add_customers(self, *accounts: UUID) -> None:

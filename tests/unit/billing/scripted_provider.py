@@ -8,7 +8,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from parley.core.billing.errors import CustomerUnknown, EventInvalid, PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription
+from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription
+from parley.core.billing.ports import Offer
 
 SIGNATURE = "a valid signature"
 UPDATED = "customer.subscription.updated"
@@ -41,6 +42,8 @@ class ScriptedProvider:
         self.calls: list[tuple[str, str]] = []
         self.idempotency_keys: list[str] = []
         self._gates: deque[Gate] = deque()
+        self.prices: dict[str, Price] = {}
+        self.offers: list[Offer] = []
 
     def set(self, *subscriptions: Subscription) -> None:
         """Add these subscriptions, or replace those with their ids."""
@@ -66,15 +69,18 @@ class ScriptedProvider:
     def recognizes(self, customer_id: str) -> bool:
         return "another" not in customer_id
 
-    async def check(self) -> None: ...
+    async def price(self, price_id: str) -> Price | None:
+        await self._call("price", price_id)
+        return self.prices.get(price_id)
 
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
+        self, customer_id: str, offer: Offer, *, account_id: UUID, idempotency_key: str, now: datetime
     ) -> Checkout:
         del now
         await self._call("open_checkout", customer_id)
         self.idempotency_keys.append(idempotency_key)
-        url = f"https://pay.test/{account_id.int}/{idempotency_key}?back={return_to.paid}"
+        url = f"https://pay.test/{account_id.int}/{idempotency_key}?back={offer.return_to.paid}"
+        self.offers.append(offer)
         return Checkout(url, idempotency_key)
 
     async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:

@@ -12,7 +12,9 @@ from parley.core.billing.errors import (
     PaymentsRefused,
     PaymentsUnavailable,
 )
-from parley.core.billing.model import Customer, Plan, SubscriptionOverview, SubscriptionStatus
+from parley.core.billing.model import Customer, SubscriptionOverview, SubscriptionStatus
+from parley.core.plans import BASIC, PRO
+from tests.fakes.plans import BASIC_PLAN, PRO_PLAN
 from tests.unit.billing.scenario import (
     ACTIVE,
     CANCELED,
@@ -39,10 +41,11 @@ async def test_subscribing_creates_one_customer_and_opens_its_checkout(billing):
     assert billing.provider.calls == [
         ("create_customer", "mira@example.com"),
         ("open_checkout", MIRAS),
+        ("subscriptions", MIRAS),
         ("open_checkout", MIRAS),
     ]
     assert list(billing.tables.customers) == [MIRAS]
-    assert await billing.plan() is Plan.BASIC
+    assert await billing.plan() == BASIC
 
 
 async def test_20_parallel_calls_get_one_customer_and_one_page(billing):
@@ -79,8 +82,16 @@ async def test_customer_that_the_provider_forgot_is_replaced_once(billing):
     }
     calls = len(billing.provider.calls)
     await billing.subscribe()
-    assert billing.provider.calls[calls:] == [("open_checkout", new)]
+    assert billing.provider.calls[calls:] == [("subscriptions", new), ("open_checkout", new)]
     assert await billing.manage() == f"https://pay.test/{new}?back={RETURN_TO.portal}"
+
+
+async def test_payment_that_is_ahead_of_its_event_is_not_paid_again(billing):
+    await billing.subscribe()
+    billing.provider.set(ACTIVE)
+    with pytest.raises(AlreadySubscribed):
+        await billing.subscribe()
+    assert await billing.plan() == PRO
 
 
 async def test_customer_is_not_replaced_twice_in_one_call(billing):
@@ -99,7 +110,7 @@ async def test_managing_for_a_forgotten_customer_ends_its_subscriptions(billing)
         await billing.subscribe()
     with pytest.raises(NotSubscribed):
         await billing.manage()
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, CANCELED)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, CANCELED)
     await billing.subscribe()
 
 
@@ -146,7 +157,7 @@ async def test_customer_is_reused_after_its_page_could_not_be_opened(billing):
     billing.provider.refused.clear()
     await billing.subscribe()
     assert billing.provider.count("create_customer") == 1
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, None)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, None)
 
 
 async def test_managing_opens_the_providers_page(billing):
@@ -167,9 +178,9 @@ async def test_managing_fails_with_the_provider(billing, error):
 
 
 async def test_account_that_never_paid_has_the_basic_plan(billing):
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, None)
-    await billing.override(Plan.PRO)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, None)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, None)
+    await billing.override(PRO)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, None)
 
 
 async def test_plan_is_pro_while_one_of_two_subscriptions_pays(billing):
@@ -178,14 +189,14 @@ async def test_plan_is_pro_while_one_of_two_subscriptions_pays(billing):
     await billing.change_to(ACTIVE)
     billing.advance(seconds=1)
     await billing.change_to(other)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, ACTIVE)
-    assert await billing.overview(RAVI) == SubscriptionOverview(Plan.BASIC, None)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, ACTIVE)
+    assert await billing.overview(RAVI) == SubscriptionOverview(BASIC_PLAN, None)
     billing.advance(seconds=1)
     await billing.change_to(replace(other, status=SubscriptionStatus.ACTIVE), CANCELED)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, replace(other, status=SubscriptionStatus.ACTIVE))
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, replace(other, status=SubscriptionStatus.ACTIVE))
     billing.advance(seconds=1)
     await billing.change_to(other)
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, other)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, other)
 
 
 async def test_overview_shows_the_latest_subscription_if_none_pays(billing):
@@ -193,7 +204,7 @@ async def test_overview_shows_the_latest_subscription_if_none_pays(billing):
     for latest in (UNPAID, replace(CANCELED, id="sub_0"), replace(UNPAID, id="sub_2"), CANCELED):
         billing.advance(seconds=1)
         await billing.change_to(latest)
-        assert await billing.overview() == SubscriptionOverview(Plan.BASIC, latest)
+        assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, latest)
 
 
 async def test_overview_prefers_a_paying_subscription_to_an_expired_one(billing):
@@ -204,17 +215,17 @@ async def test_overview_prefers_a_paying_subscription_to_an_expired_one(billing)
     past_due, ending = PAST_DUE, replace(ACTIVE, id="sub_3", cancel_at_period_end=True)
     await billing.change_to(past_due, ending)
     billing.now = PERIOD_END
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, good)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, good)
 
 
 async def test_overview_shows_the_operators_plan_and_the_subscription(billing):
     await billing.add_customers(MIRA)
     await billing.change_to(ACTIVE)
-    await billing.override(Plan.BASIC)
-    assert await billing.overview() == SubscriptionOverview(Plan.BASIC, ACTIVE)
-    await billing.override(Plan.PRO)
+    await billing.override(BASIC)
+    assert await billing.overview() == SubscriptionOverview(BASIC_PLAN, ACTIVE)
+    await billing.override(PRO)
     await billing.change_to(CANCELED)
-    assert await billing.overview() == SubscriptionOverview(Plan.PRO, CANCELED)
+    assert await billing.overview() == SubscriptionOverview(PRO_PLAN, CANCELED)
 
 
 async def test_subscription_at_another_provider_does_not_prevent_one_here(billing):

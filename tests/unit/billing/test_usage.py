@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.billing.model import HISTORY_DAYS, DayUsage, Plan, Usage, daily_limit
+from parley.core.billing.model import HISTORY_DAYS, DayUsage, Usage
 from parley.core.billing.usage import read_usage
 from parley.core.chat.model import TokenUsage
+from parley.core.plans import BASIC, PRO
+from tests.fakes.plans import plans_of
 from tests.fakes.quota import FakeQuota
 from tests.unit.billing.scenario import MIRA, RAVI, Scenario
 
@@ -18,7 +20,7 @@ TODAY = date(2026, 3, 14)
 async def spend(billing: Scenario, *days: date, account_id: UUID = MIRA) -> None:
     """Count one message and some tokens on each of the days."""
     async with billing.database.transaction() as transaction:
-        quota = FakeQuota(transaction.tables, basic_limit=1_000)
+        quota = FakeQuota(transaction.tables, plans_of(1_000))
         for day in days:
             await quota.take(account_id, now=datetime.combine(day, time(12), UTC))
             await quota.add_tokens(account_id, day=day, usage=TokenUsage(3, 5))
@@ -26,20 +28,18 @@ async def spend(billing: Scenario, *days: date, account_id: UUID = MIRA) -> None
 
 
 async def usage_of(billing: Scenario, *, basic_limit: int = 5) -> Usage:
-    return await read_usage(replace(billing.ports, basic_daily_limit=basic_limit), account_id=MIRA)
+    return await read_usage(replace(billing.ports, plans=plans_of(basic_limit)), account_id=MIRA)
 
 
-@pytest.mark.parametrize(
-    ("plan", "basic", "limit"), [(Plan.BASIC, 5, 5), (Plan.BASIC, 0, 0), (Plan.PRO, 5, None), (Plan.PRO, 0, None)]
-)
+@pytest.mark.parametrize(("plan", "basic", "limit"), [(BASIC, 5, 5), (BASIC, 0, 0), (PRO, 5, None), (PRO, 0, None)])
 def test_only_the_basic_plan_has_a_limit(plan, basic, limit):
-    assert daily_limit(plan, basic=basic) == limit
+    assert plans_of(basic).named(plan).messages_per_day == limit
 
 
 async def test_unused_account_has_its_whole_quota_left(billing):
     usage = await usage_of(billing)
 
-    assert (usage.plan, usage.limit, usage.remaining) == (Plan.BASIC, 5, 5)
+    assert (usage.plan.name, usage.limit, usage.remaining) == (BASIC, 5, 5)
     assert usage.resets_at == datetime(2026, 3, 15, tzinfo=UTC)
     assert usage.today == DayUsage(TODAY, 0, 0, 0)
     assert len(usage.history) == HISTORY_DAYS == 30
@@ -91,15 +91,15 @@ async def test_remaining_is_never_negative(billing):
 
 async def test_plan_without_limit_still_counts_usage(billing):
     await spend(billing, TODAY)
-    await billing.override(Plan.PRO)
+    await billing.override(PRO)
 
     usage = await usage_of(billing)
-    assert (usage.plan, usage.limit, usage.remaining, usage.today.used) == (Plan.PRO, None, None, 1)
+    assert (usage.plan.name, usage.limit, usage.remaining, usage.today.used) == (PRO, None, None, 1)
 
 
 async def test_operators_plan_counts_until_it_is_removed(billing):
-    assert await billing.plan() is Plan.BASIC
-    for override, plan in ((Plan.PRO, Plan.PRO), (Plan.BASIC, Plan.BASIC), (Plan.PRO, Plan.PRO), (None, Plan.BASIC)):
+    assert await billing.plan() == BASIC
+    for override, plan in ((PRO, PRO), (BASIC, BASIC), (PRO, PRO), (None, BASIC)):
         await billing.override(override)
         assert await billing.plan() is plan
-    assert await billing.plan(RAVI) is Plan.BASIC
+    assert await billing.plan(RAVI) == BASIC

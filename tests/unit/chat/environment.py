@@ -15,7 +15,7 @@ from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
-from parley.core.billing.model import DayUsage, Plan
+from parley.core.billing.model import DayUsage
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
@@ -35,6 +35,7 @@ from parley.core.errors import Unavailable
 from tests.fakes.billing import FakeBillingUnitOfWork
 from tests.fakes.chat import FakeAcceptance, FakeChatUnitOfWork
 from tests.fakes.database import FakeDatabase
+from tests.fakes.plans import plans_of
 from tests.unit.chat.scripted_model import ScriptedModel
 
 BEGINNING = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -52,7 +53,7 @@ class ChatEnvironment:
 
     def __init__(self) -> None:
         self.database = FakeDatabase(self.now)
-        self.uow = FakeChatUnitOfWork(self.database, basic_limit=BASIC_LIMIT)
+        self.uow = FakeChatUnitOfWork(self.database, plans_of(BASIC_LIMIT))
         self.billing = FakeBillingUnitOfWork(self.database)
         self.queue = MemoryQueue()
         self.stream = MemoryReplyStream()
@@ -66,7 +67,7 @@ class ChatEnvironment:
         meter = LoggedReplies(self.metrics)
         self.chat = ChatPorts(
             uow=self.uow,
-            acceptance=FakeAcceptance(self.database, basic_limit=BASIC_LIMIT),
+            acceptance=FakeAcceptance(self.database, plans_of(BASIC_LIMIT)),
             catalogue=ModelCatalogue(self.providers, default="vendor/fast"),
             queue=self.queue,
             stream=self.stream,
@@ -223,7 +224,7 @@ class ChatEnvironment:
             days = await unit.usage_days.since(account_id or self.account_id, TODAY)
         return days[0] if days else DayUsage(TODAY, 0, 0, 0)
 
-    async def set_plan(self, plan: Plan) -> None:
+    async def set_plan(self, plan: str) -> None:
         async with self.billing() as unit:
             await unit.plans.override(self.account_id, plan)
             await unit.commit()

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from parley.core.billing.model import Plan
 from parley.core.chat.errors import (
     MessageNotFound,
     ModelRefused,
@@ -16,6 +15,7 @@ from parley.core.chat.errors import (
 from parley.core.chat.messages import Accepted, edit_message, regenerate_reply
 from parley.core.chat.model import Message, Status
 from parley.core.chat.rooms import show_branch
+from parley.core.plans import PRO
 from tests.unit.chat.environment import BASIC_LIMIT, ChatEnvironment
 from tests.unit.chat.scripted_model import Gate
 
@@ -134,7 +134,7 @@ async def test_branch_of_another_account_or_room_is_not_shown(env):
 
 
 async def test_parallel_edits_get_siblings_without_gaps(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     first = await env.post(await env.room())
     edits = await asyncio.gather(*(edit(env, first.question, max_pending=100) for _ in range(30)))
     indexes = [(await env.message(each.question)).siblings.index for each in edits]

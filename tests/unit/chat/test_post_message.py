@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.billing.model import Plan
 from parley.core.chat.errors import (
     MessageNotFound,
     QuotaExceeded,
@@ -17,6 +16,7 @@ from parley.core.chat.errors import (
 from parley.core.chat.history import read_branch, read_message
 from parley.core.chat.model import Allowance, Message, Role, Room, Status
 from parley.core.errors import InvalidInput
+from parley.core.plans import PRO
 from tests.unit.chat.environment import BASIC_LIMIT, BEGINNING, ChatEnvironment
 
 MIDNIGHT = datetime(2026, 3, 15, tzinfo=UTC)
@@ -75,7 +75,7 @@ async def test_quota_is_renewed_at_midnight(env):
 
 
 async def test_plan_without_limit_never_refuses(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     room = await env.room()
     accepted = [await env.post(room) for _ in range(BASIC_LIMIT + 3)]
 
@@ -155,7 +155,7 @@ async def test_room_whose_model_is_no_longer_offered_accepts_messages_for_anothe
 
 
 async def test_pending_limit_holds_for_concurrent_messages(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     rooms = [await env.room() for _ in range(30)]
     done = await asyncio.gather(*(env.post(room, max_pending=7) for room in rooms), return_exceptions=True)
 
@@ -188,7 +188,7 @@ async def test_of_200_concurrent_messages_the_quota_is_accepted(env):
 
 
 async def test_pages_of_messages_join_without_gap_or_repetition(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     room = await env.room()
     for _ in range(7):
         await env.post(room)

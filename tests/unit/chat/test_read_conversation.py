@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.core.billing.model import Plan
 from parley.core.chat.conversation import History, build_conversation, newest_within, read_history
 from parley.core.chat.model import Conversation, Ending, Exchange, Message, ReplyError, Role, Room, Status, Turn
+from parley.core.plans import PRO
 from parley.core.text import is_readable
 from tests.unit.chat.environment import ChatEnvironment
 
@@ -35,7 +35,7 @@ def texts(conversation: Conversation) -> list[str]:
 
 @pytest.fixture
 async def room(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     return await env.room()
 
 

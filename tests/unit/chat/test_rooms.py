@@ -6,12 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.billing.model import Plan
-from parley.core.chat.errors import RoomNotFound, UnknownModel
+from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms, UnknownModel
 from parley.core.chat.model import Room
+from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.room_list import list_rooms
 from parley.core.chat.rooms import read_room
 from parley.core.errors import InvalidInput
+from parley.core.plans import PRO
 from tests.unit.chat.environment import ChatEnvironment, SlowAnswersUnitOfWork
 
 RAVI = UUID(int=77)
@@ -119,7 +120,7 @@ async def test_room_is_deleted_with_its_messages(env):
 
 
 async def test_room_comes_with_its_latest_50_messages(env):
-    await env.set_plan(Plan.PRO)
+    await env.set_plan(PRO)
     room = await env.room()
     _, page = await read_room(env.chat, account_id=env.account_id, room_id=room.id)
     assert (page.items, page.next_cursor) == ([], None)
@@ -156,3 +157,33 @@ async def test_room_whose_model_is_no_longer_offered_can_be_renamed(env):
     with pytest.raises(UnknownModel):
         await env.change(room, model="other/only")
     assert (await env.change(room, model=None)).model is None
+
+
+async def test_account_has_so_many_rooms(env):
+    env.chat = replace(env.chat, room_limits=RoomLimits(rooms=2))
+    first = await env.room()
+    await env.room()
+    with pytest.raises(TooManyRooms):
+        await env.room()
+    await env.room(account_id=RAVI)
+
+    await env.delete(first)
+    await env.room()
+    assert len(env.database.committed.rooms) == 3
+
+
+async def test_instructions_of_all_rooms_have_so_many_bytes(env):
+    env.chat = replace(env.chat, room_limits=RoomLimits(instruction_bytes=10))
+    room = await env.room(instructions="äöü")
+    other = await env.room(instructions="1234")
+    await env.room(account_id=RAVI, instructions="1234567890")
+    with pytest.raises(TooManyInstructions):
+        await env.room(instructions="x")
+    with pytest.raises(TooManyInstructions):
+        await env.change(other, instructions="12345")
+    assert await stored(env, other) == other
+    assert len(env.database.committed.rooms) == 3
+
+    await env.change(other, name="Another name", instructions="äö")
+    await env.change(room, instructions=None)
+    await env.room(instructions="123456")

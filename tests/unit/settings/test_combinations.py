@@ -22,7 +22,6 @@ from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECR
         ),
         pytest.param({"REDIS_URL": "redis://:hunter2@redis"}, "REDIS_URL", id="Redis with SQLite"),
         pytest.param({"REDIS_URL": "redis://:hunter2@redis"} | POSTGRES, "JWT_SECRET", id="Redis with no secret"),
-        pytest.param({"STRIPE_SECRET_KEY": "hunter2"}, "STRIPE_PRICE_ID", id="Stripe with no price"),
         pytest.param({"STRIPE_API_BASE": "hunter2"}, "STRIPE_API_BASE", id="no address of Stripe"),
         pytest.param({"PUBLIC_URL": "hunter2.example"}, "PUBLIC_URL", id="no public address"),
         pytest.param({"CORS_ORIGINS": "https://app.example,app.example"}, "CORS_ORIGINS", id="no scheme of an origin"),

@@ -103,12 +103,19 @@ def test_safe_settings_give_no_warning(read, advice):
         {"ALLOW_SHOWN_CODES": "1"},
         {"METRICS_TOKEN": ""},
         {"AUTH_REQUESTS_PER_MINUTE": "0"},
+        {"ACCOUNT_REQUESTS_PER_MINUTE": "0"},
         {"ACCESS_TOKEN_EXPIRE_MINUTES": "61"},
         {"CORS_ORIGINS": "*"},
         {"TRUSTED_PROXIES": "0.0.0.0/0"},
         {"JWT_SECRET": "x" * 32},
         {"ALLOW_PLAIN_CONNECTIONS": "redis"},
         {"SMTP_SECURITY": "none"} | MAIL,
+        {"GEMINI_BASE_URL": "http://models.example"},
+        {"OPENAI_BASE_URL": "http://10.0.0.7:8000/v1"},
+        {"GROQ_BASE_URL": "http://models.example"},
+        {"SMS_WEBHOOK_URL": "http://sms.example/send"},
+        {"STRIPE_API_BASE": "http://stripe.example"},
+        {"HUMAN_CHECK_URL": "http://human.example"},
         {"EMAIL_BUDGET_PER_HOUR": "0"} | MAIL,
         {"SMS_BUDGET_PER_HOUR": "0"} | SAFE_SMS,
         {"SMS_COUNTRIES": ""} | SMS,
@@ -119,6 +126,11 @@ def test_what_is_allowed_and_unwise_is_a_warning(read, advice, changes):
     settings = read(**{"METRICS_TOKEN": "a token of more than 16 characters"} | changes)
 
     assert advice(settings) == [next(iter(changes))]
+
+
+@pytest.mark.parametrize("url", ["https://models.example/v1", "http://localhost:11434/v1", "http://127.0.0.1:8000/v1"])
+def test_tls_and_model_servers_of_this_machine_are_no_warning(read, advice, url):
+    assert advice(read(METRICS_TOKEN="a token of more than 16 characters", OPENAI_BASE_URL=url)) == []
 
 
 def test_docs_in_production_are_a_warning(read, advice):

@@ -14,6 +14,7 @@ TYPES = get_type_hints(Settings)
 NUMBERS = [name for name, kind in TYPES.items() if kind in {int, float}]
 CHOICES = [name for name, kind in TYPES.items() if get_origin(kind) is Literal]
 LISTS = [name for name, kind in TYPES.items() if kind == tuple[str, ...]]
+SWITCHES = [name for name, kind in TYPES.items() if kind is bool]
 CHOICE_LISTS = [name for name, kind in TYPES.items() if get_origin(kind) is tuple and name not in LISTS]
 
 
@@ -23,7 +24,7 @@ def test_every_setting_has_a_default(read):
 
 def test_every_kind_of_field_is_tested():
     words = [name for name, kind in TYPES.items() if kind is str]
-    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, "allow_shown_codes"}
+    assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, *SWITCHES}
     assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender", "human_check"]
     assert min(map(len, (NUMBERS, CHOICES, LISTS))) > 2
 
@@ -211,6 +212,7 @@ def test_a_file_is_read_for_secrets_only(read, folder):
     assert read(BASIC_DAILY_LIMIT_FILE=str(folder / "limit")) == Settings()
 
 
-@pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("true", True), ("", False)])
-def test_a_switch_is_1_or_0(read, value, shown):
-    assert read(ALLOW_SHOWN_CODES=value).allow_shown_codes is shown
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize(("value", "on"), [("1", True), ("0", False), ("true", True), ("", False)])
+def test_a_switch_is_1_or_0(read, name, value, on):
+    assert getattr(read(**{name.upper(): value}), name) is on

@@ -23,15 +23,18 @@ from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
 from parley.adapters.http.accounts.sign_in import AuthController
 from parley.adapters.http.auth import RequireCaller
+from parley.adapters.http.billing.plans import list_plans
 from parley.adapters.http.billing.sandbox_pages import CheckoutPages, SandboxPages
 from parley.adapters.http.billing.subscriptions import SubscriptionController
 from parley.adapters.http.billing.usage import UsageController
 from parley.adapters.http.billing.webhook import WebhookController
 from parley.adapters.http.chat.branches import BranchController
+from parley.adapters.http.chat.feedback import FeedbackController
 from parley.adapters.http.chat.messages import MessageController
 from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
+from parley.adapters.http.chat.search import search_all
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -42,6 +45,7 @@ from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
 from parley.adapters.http.server.ports import ServerPorts, with_server_ports
+from parley.adapters.http.server.security_headers import security_headers
 from parley.adapters.http.untrusted_proxy import NoteUntrustedProxy
 
 LARGEST_BODY = 1_000_000
@@ -86,13 +90,15 @@ def create_app(
     for text that is neither an address nor a network.
     """
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
-    https = ports.public_url.startswith("https://")
+    headers = security_headers(https=ports.public_url.startswith("https://"))
 
     def new_request_id() -> str:
         return str(ports.accounts.new_id())
 
-    app: ASGIApp = Envelope(HeadAsGet(litestar), new_request_id=new_request_id, meter=ports.meter, https=https)
-    app = with_server_ports(app, ServerPorts(connections, new_request_id, ports.meter.refused))
+    app: ASGIApp = Envelope(
+        HeadAsGet(litestar), new_request_id=new_request_id, meter=ports.meter, security_headers=headers
+    )
+    app = with_server_ports(app, ServerPorts(connections, new_request_id, ports.meter.refused, headers))
     # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
     return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
@@ -114,13 +120,14 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
                 RequireCaller,
                 tokens=ports.accounts.access_tokens,
                 revocations=ports.accounts.revocations,
+                requests=ports.account_requests,
                 now=ports.accounts.now,
             ),
         ],
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports.accounts.now, ports.meter.refused),
+        exception_handlers=exception_handlers(ports),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),
@@ -142,8 +149,11 @@ def _routes(ports: HttpPorts) -> list[Any]:
         list_models,
         RoomController,
         MessageController,
+        FeedbackController,
         BranchController,
         ReplyController,
+        search_all,
+        list_plans,
         SubscriptionController,
         WebhookController,
         CheckoutPages,

@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 from parley.core.accounts.errors import TokenInvalid
 from parley.core.accounts.model import Caller
 from parley.core.accounts.ports import AccessTokens
+from parley.core.accounts.request_limit import RequestLimit
 from parley.core.accounts.revocations import RevocationList
 from parley.core.ports import Clock
 
@@ -23,27 +24,33 @@ BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
 BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
 _SCHEME = "bearer"
 LONGEST_HEADER = 4_096
+# The reason of a TokenInvalid where nothing was refused, since nothing was sent.
+NO_TOKEN = "none"  # noqa: S105
 
 
 class RequireCaller:
     """Middleware that authenticates the caller, around every route.
 
-    It sets the connection's `user` to the Caller and adds the account to the request's log lines. It is not a guard,
-    because Litestar copies the handler at every request for each guard.
+    It sets the connection's `user` to the Caller, adds the account to the request's log lines, and counts the request
+    for the account. It is not a guard, because Litestar copies the handler at every request for each guard.
     """
 
-    def __init__(self, app: ASGIApp, *, tokens: AccessTokens, revocations: RevocationList, now: Clock) -> None:
+    def __init__(
+        self, app: ASGIApp, *, tokens: AccessTokens, revocations: RevocationList, requests: RequestLimit, now: Clock
+    ) -> None:
         self._app = app
         self._tokens = tokens
         self._revocations = revocations
+        self._requests = requests
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises TokenInvalid."""
+        """Raises TokenInvalid, and TooManyRequests for an account that is beyond its limit."""
         if not scope["route_handler"].opt.get("public"):
             caller = bearer_caller(Headers.from_scope(scope), self._tokens, self._now())
-            await self._revocations.check(caller.session_id)
             bind_contextvars(account_id=str(caller.account_id))
+            await self._revocations.check(caller.session_id)
+            await self._requests.take(caller.account_id)
             scope["user"] = caller
         await self._app(scope, receive, send)
 
@@ -56,7 +63,7 @@ def bearer_caller(headers: Headers, tokens: AccessTokens, now: datetime) -> Call
     header = headers.get("authorization", "")
     token = bearer_token(header)
     if token is None or len(header) > LONGEST_HEADER:
-        raise TokenInvalid
+        raise TokenInvalid("malformed" if header else NO_TOKEN)
     return tokens.read(token, now)
 
 

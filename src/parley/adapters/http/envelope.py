@@ -4,7 +4,7 @@ This wraps the whole application, since Litestar's middleware is not run for add
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.ports import RequestMeter
-from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
+from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, Header
 
 log = structlog.get_logger("parley.access")
 
@@ -33,11 +33,18 @@ _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 class Envelope:
     """Adds request ids and security headers (OWASP ASVS 5, 3.4), counts and logs. Logged paths have no query."""
 
-    def __init__(self, app: ASGIApp, *, new_request_id: Callable[[], str], meter: RequestMeter, https: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        new_request_id: Callable[[], str],
+        meter: RequestMeter,
+        security_headers: Sequence[Header],
+    ) -> None:
         self._app = app
         self._new_request_id = new_request_id
         self._meter = meter
-        self._headers = SECURITY_HEADERS + ((STRICT_TRANSPORT_SECURITY,) if https else ())
+        self._headers = security_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: the only place that maps errors to HTTP statuses."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -9,21 +10,26 @@ from typing import Annotated, Any
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.background_tasks import BackgroundTask
 from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from structlog.contextvars import bind_contextvars
 
+from parley.adapters.http.auth import NO_TOKEN
+from parley.adapters.http.foreign_ids import NOT_FOUND, note_foreign_ids
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import header
+from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
 from parley.adapters.http.server.head import with_head
 from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts.model import AuditEvent
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
+from parley.core.chat.tickets import TicketInvalid
 from parley.core.errors import DomainError, InvalidInput, Kind, Overloaded, TooManyRequests, Unavailable
-from parley.core.ports import Clock
 
 log = structlog.get_logger("parley.http")
 
@@ -68,6 +74,10 @@ PROBLEM_HEADERS = {
 }
 
 
+# Litestar names a parameter that is not there only in the message.
+_MISSING = re.compile(r"Missing required \w+ parameter '(\w+)'")
+
+
 class FieldError(msgspec.Struct):
     """One invalid input."""
 
@@ -88,19 +98,24 @@ class Problem(msgspec.Struct, kw_only=True):
     errors: Annotated[list[FieldError], described("The invalid inputs")] | msgspec.UnsetType = msgspec.UNSET
 
 
-def exception_handlers(now: Clock, refused: Callable[[str], None]) -> dict[type[Exception] | int, Any]:
-    """Handlers that turn every exception into a problem and pass its code to `refused`; `now` is for quota headers."""
+def exception_handlers(ports: HttpPorts) -> dict[type[Exception] | int, Any]:
+    """Handlers that turn every exception into a problem, count its code, and note what the audit trail has of it."""
 
-    def from_domain_error(_: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
+    def from_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
         if error.kind is Kind.UNAVAILABLE:
             # In the log line of the request.
             bind_contextvars(cause=error.cause)
-        return _response(_domain_problem(error), _headers(error, now()))
+        response = _response(_domain_problem(error), _headers(error, ports.accounts.now()))
+        if isinstance(error, TokenInvalid | TicketInvalid) and error.reason != NO_TOKEN:
+            ports.accounts.audit.note(AuditEvent.TOKEN_REFUSED, how=error.reason)
+        if isinstance(error, NOT_FOUND):
+            response.background = BackgroundTask(note_foreign_ids, request, ports)
+        return response
 
     def counted(handler: Callable[..., Response[Problem]]) -> Callable[..., Response[Problem]]:
         def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
             response = handler(request, error)
-            refused(response.content.code)
+            ports.meter.refused(response.content.code)
             return response
 
         return handle
@@ -112,10 +127,14 @@ def exception_handlers(now: Clock, refused: Callable[[str], None]) -> dict[type[
     }
 
 
-def problems(*refusals: int | DomainError) -> dict[int, ResponseSpec]:
-    """The problems of an operation, for its `responses`: statuses or example errors. 500 and 503 are added to all."""
+def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int, ResponseSpec]:
+    """The problems of an operation, for its `responses`: statuses or example errors.
+
+    500 and 503 are added to all, and 429 to those that require a token `of_account` and so have 401 without an error.
+    """
     examples: dict[int, list[Example]] = {}
-    for refusal in (*refusals, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
+    limited = (429,) if of_account and 401 in refusals and 429 not in refusals else ()  # noqa: PLR2004
+    for refusal in (*refusals, *limited, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
         error = _USUAL_ERRORS.get(refusal, refusal) if isinstance(refusal, int) else refusal
         problem = _status_problem(error) if isinstance(error, int) else _domain_problem(error)
         examples.setdefault(problem.status, []).append(
@@ -146,7 +165,8 @@ def _response_spec(status: int, examples: list[Example]) -> ResponseSpec:
 def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Litestar's own errors: routing, body size, malformed JSON, wrong types."""
     if isinstance(error, ValidationException):
-        errors = _field_errors(error.extra)
+        missing = _MISSING.match(error.detail)
+        errors = [FieldError(missing[1], "is required")] if missing else _field_errors(error.extra)
         detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
         return _response(_problem(HTTPStatus.BAD_REQUEST, "invalid_input", detail, errors))
     if error.status_code == HTTPStatus.BAD_REQUEST:

@@ -30,7 +30,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4"
             description="Prometheus text format 0.0.4",
             examples=[Example(summary="one of them", value='parley_http_refusals_total{code="quota_exceeded"} 3.0\n')],
         ),
-        **problems(401, 404),
+        **problems(401, 404, of_account=False),
     },
 )
 async def read_metrics(request: Request[Any, Any, Any], ports: Ports) -> Response[bytes]:

@@ -1,5 +1,6 @@
 """Refusing requests of other machines, for a server that shows one-time codes in its responses."""
 
+import re
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -8,12 +9,18 @@ from litestar.datastructures import Headers
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+_FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip")
+# RFC 7239: for=192.0.2.1;host=example.com, in quotation marks where there is a colon.
+_FORWARDED_FIELD = re.compile(r"""(?:for|host)=\"?([^";,\s]+)""", re.IGNORECASE)
+
 
 class OnlyLocal:
     """Middleware that answers only at loopback addresses, by their own names.
 
     The name in the Host header matters, because a page of another site can resolve its own name to 127.0.0.1 and so
-    read this server from a browser on this machine (DNS rebinding).
+    read this server from a browser on this machine (DNS rebinding). A proxy on this machine may write its own name
+    there, so whom and what it forwards must be this machine too. A proxy that rewrites Host and adds no header of its
+    own cannot be recognised.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -22,14 +29,28 @@ class OnlyLocal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises HTTPException with 421."""
         server: Any = scope.get("server")
-        named = _without_port(Headers.from_scope(scope).get("host", ""))
-        if server is None or not _is_loopback(server[0]) or not _is_loopback(named):
+        headers = Headers.from_scope(scope)
+        named = [headers.get("host", ""), *_forwarded(headers)]
+        if (
+            server is None
+            or not _is_loopback(server[0])
+            or not all(_is_loopback(_without_port(name)) for name in named)
+        ):
             raise HTTPException(status_code=HTTPStatus.MISDIRECTED_REQUEST)
         await self._app(scope, receive, send)
 
 
+def _forwarded(headers: Headers) -> list[str]:
+    """The addresses and names that proxies say they forward."""
+    plain = [name for header in _FORWARDED for value in headers.getall(header, []) for name in value.split(",")]
+    standard = [value for field in headers.getall("forwarded", []) for value in _FORWARDED_FIELD.findall(field)]
+    return [name.strip() for name in plain] + standard
+
+
 def _without_port(host: str) -> str:
     name = host.lower()
+    if name.count(":") > 1 and not name.startswith("["):
+        return name
     return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
 
 
@@ -38,6 +59,7 @@ def _is_loopback(host: str) -> bool:
         # RFC 6761, 6.3: resolvers answer these names with loopback addresses only.
         return True
     try:
-        return ip_address(host).is_loopback
+        ip = ip_address(host)
+        return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
     except ValueError:
         return False

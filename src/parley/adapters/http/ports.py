@@ -7,9 +7,11 @@ from typing import Protocol
 from litestar.di import NamedDependency
 
 from parley.core.accounts import AccountsPorts
+from parley.core.accounts.request_limit import RequestLimit
 from parley.core.billing import BillingPorts
 from parley.core.chat import ChatPorts
 from parley.core.health import Checks
+from parley.core.in_use import InUse
 from parley.core.ports import RateLimiter
 
 
@@ -40,6 +42,7 @@ class HttpPorts:
     format; if `metrics_token` is empty, everyone may read them. `auth_requests_per_minute` is per client address; 0 is
     no limit. If `webhook_open` is false, the webhook responds with 404; without `docs_served`, the documentation does.
     With `only_local`, only requests of this machine to itself are answered. While `overloaded()`, no new stream begins.
+    `account_requests` are those of one account a minute, `exports` those that are under way.
     """
 
     accounts: AccountsPorts
@@ -47,6 +50,8 @@ class HttpPorts:
     chat: ChatPorts
     sandbox_billing: BillingPorts
     rate_limiter: RateLimiter
+    account_requests: RequestLimit
+    exports: InUse
     health_checks: Checks
     public_url: str
     frontend_url: str

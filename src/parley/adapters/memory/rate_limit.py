@@ -46,6 +46,14 @@ class MemoryRateLimiter:
             log.expires_at = now + use.per
         return 0.0
 
+    async def give_back_all(self, key: str, *, also: Sequence[str]) -> None:
+        removed = self._logs.pop(key, _Log()).uses
+        for other in also:
+            log = self._logs.get(other, _Log())
+            for use in removed:
+                if use in log.uses:
+                    log.uses.remove(use)
+
     async def give_back(self, keys: Sequence[str]) -> None:
         for key in keys:
             log = self._logs.get(key)

@@ -27,7 +27,8 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
     """The `LanguageModel` of one such server. `label` names it in the errors that an account may read.
 
     `api_key` must not be empty; for a server without authentication, pass any text. `base_url` usually ends with
-    `/v1`. Raises ValueError for a key, an address or an environment with which no request could be sent.
+    `/v1`. With `stream_options` false no request asks for token counts. Raises ValueError for a key, an address or an
+    environment with which no request could be sent.
     """
 
     options: ClassVar = {
@@ -35,9 +36,12 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
         "system": SYSTEM_REFUSED,
     }
 
-    def __init__(self, *, api_key: str, base_url: str = OPENAI_URL, label: str = "openai") -> None:
+    def __init__(
+        self, *, api_key: str, base_url: str = OPENAI_URL, label: str = "openai", stream_options: bool = True
+    ) -> None:
         check_connection_settings(api_key=api_key, base_url=base_url)
         super().__init__(label, read_chunk)
+        self._without = frozenset[str]() if stream_options else frozenset({"stream_options"})
         self._api_key = api_key
         self._base_url = base_url
 
@@ -60,7 +64,7 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
         from httpx2 import Response  # noqa: PLC0415 - loaded with the SDK
 
         # Not by `chat.completions`, which checks the type of every message and costs almost 1 ms.
-        content = _request(model, conversation, without)
+        content = _request(model, conversation, without | self._without)
         return await client.post("/chat/completions", cast_to=Response, content=content, stream=True)
 
     async def _list_models(self, client: "AsyncOpenAI") -> Sequence[str]:

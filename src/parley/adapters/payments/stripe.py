@@ -14,13 +14,14 @@ import stripe
 import structlog
 from stripe.checkout import Session
 from stripe.params import CustomerCreateParams
-from stripe.params.checkout import SessionCreateParams
+from stripe.params.checkout import SessionCreateParams, SessionCreateParamsSubscriptionData
 
 from parley.adapters.payments import stripe_events
 from parley.adapters.payments.return_address import with_session_id
 from parley.adapters.payments.stripe_subscriptions import SubscriptionReader
 from parley.core.billing.errors import CustomerUnknown, PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription
+from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription
+from parley.core.billing.ports import Offer
 
 # Of one attempt; the SDK makes up to three within the call's deadline.
 ATTEMPT_TIMEOUT = httpx.Timeout(10.0, connect=4.0)
@@ -34,10 +35,11 @@ log = structlog.get_logger("parley.payments")
 
 
 class StripePayments:
-    """The `PaymentProvider` that takes real money. Of `price_ids`, the prices of pro, new subscriptions get the first.
+    """The `PaymentProvider` that takes real money. `price_ids` are the prices of all plans.
 
-    `api_base` is the base URL of the API, Stripe's own if empty. Calls that connect end within `seconds`. Raises
-    ValueError without a `webhook_secret`, since anyone could sign with an empty one.
+    With `automatic_tax`, Stripe Tax computes taxes; with `promotion_codes`, its checkout page takes them. `api_base` is
+    the base URL of the API, Stripe's own if empty. Calls that connect end within `seconds`. Raises ValueError without a
+    `webhook_secret`, since anyone could sign with an empty one.
     """
 
     def __init__(
@@ -45,13 +47,17 @@ class StripePayments:
         secret_key: str,
         webhook_secret: str,
         price_ids: Sequence[str],
+        *,
         api_base: str = "",
+        automatic_tax: bool = False,
+        promotion_codes: bool = False,
         seconds: float = 12.0,
     ) -> None:
         if not webhook_secret:
             raise ValueError("STRIPE_WEBHOOK_SECRET is empty: anyone could sign events.")
         self._webhook_secret = webhook_secret.encode()
-        self._price_ids = price_ids
+        self._automatic_tax = automatic_tax
+        self._promotion_codes = promotion_codes
         self._seconds = seconds
         self._read = SubscriptionReader(price_ids)
         # Telemetry writes a file into the home folder and reports on this machine.
@@ -86,21 +92,45 @@ class StripePayments:
         # The sandbox's ids have a second underscore.
         return customer_id.startswith("cus_") and "_" not in customer_id.removeprefix("cus_")
 
+    async def price(self, price_id: str) -> Price | None:
+        async with self._translated_errors():
+            with _IgnoreMissing():
+                price = await self._prices.retrieve_async(price_id)
+                if (terms := price.recurring) is not None:
+                    return Price(
+                        price.id,
+                        price.unit_amount,
+                        price.currency,
+                        terms.interval,
+                        terms.interval_count,
+                        is_active=price.active,
+                    )
+            return None
+
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
+        self, customer_id: str, offer: Offer, *, account_id: UUID, idempotency_key: str, now: datetime
     ) -> Checkout:
         del now  # Stripe uses its own clock.
         metadata = {"account_id": str(account_id)}
+        subscription: SessionCreateParamsSubscriptionData = {"metadata": metadata}
+        if offer.trial_days:
+            subscription["trial_period_days"] = offer.trial_days
         parameters: SessionCreateParams = {
             "mode": "subscription",
             "customer": customer_id,
-            "line_items": [{"price": self._price_ids[0], "quantity": 1}],
+            "line_items": [{"price": offer.price, "quantity": 1}],
             "client_reference_id": str(account_id),
             "metadata": metadata,
-            "subscription_data": {"metadata": metadata},
-            "success_url": with_session_id(return_to.paid, "{CHECKOUT_SESSION_ID}"),
-            "cancel_url": return_to.cancelled,
+            "subscription_data": subscription,
+            "success_url": with_session_id(offer.return_to.paid, "{CHECKOUT_SESSION_ID}"),
+            "cancel_url": offer.return_to.cancelled,
         }
+        if self._promotion_codes:
+            parameters["allow_promotion_codes"] = True
+        if self._automatic_tax:
+            parameters["automatic_tax"] = {"enabled": True}
+            # Taxes depend on the address, which the checkout page stores on the customer.
+            parameters["customer_update"] = {"address": "auto"}
         async with self._translated_errors():
             session = await self._checkout_session(parameters, idempotency_key)
             while session.status != "open" or session.url is None:
@@ -133,14 +163,6 @@ class StripePayments:
 
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
         return stripe_events.read_event(body, signature, secret=self._webhook_secret, now=now)
-
-    async def check(self) -> None:
-        """Verify the key, that all prices are recurring, and that the first one is active."""
-        async with self._translated_errors():
-            for price_id in self._price_ids:
-                price = await self._prices.retrieve_async(price_id)
-                if price.recurring is None or not (price.active or price_id != self._price_ids[0]):
-                    raise PaymentsRefused
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK's

@@ -13,7 +13,7 @@ log = structlog.get_logger("parley.payments")
 
 
 class SubscriptionReader:
-    """Turns an object of Stripe's into a subscription; `price_ids` are the prices of pro.
+    """Turns an object of Stripe's into a subscription; `price_ids` are the prices of all plans.
 
     What it does not know, a status or a price, it logs once.
     """
@@ -40,6 +40,7 @@ class SubscriptionReader:
             cancel_at=_moment(cancel_at),
             is_paused=(found.get("pause_collection") or {}).get("behavior") == "void",
             has_our_price=self._has_our_price(found["id"], items),
+            prices=tuple(price["id"] for item in items if (price := item.get("price"))),
         )
 
     def _status(self, name: str) -> SubscriptionStatus:

@@ -29,6 +29,14 @@ end
 return 0
 """
 
+# All keys of one call of TAKE get the same time.
+GIVE_BACK_ALL = """
+for _, use in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  for place = 2, #KEYS do redis.call('LREM', KEYS[place], 1, use) end
+end
+redis.call('DEL', KEYS[1])
+"""
+
 MICROSECONDS = 1_000_000
 
 
@@ -42,6 +50,7 @@ class RedisRateLimiter:
         self._client = client
         self._prefix = client.name(prefix)
         self._take = client.commands.register_script(TAKE)
+        self._give_back_all = client.commands.register_script(GIVE_BACK_ALL)
 
     async def take(self, key: str, *, limit: int, per: float) -> float:
         return await self.take_all(LimitedUse(key, limit, per))
@@ -51,6 +60,10 @@ class RedisRateLimiter:
         with self._client.required():
             wait: int = await self._take(keys=[self._prefix + use.key for use in uses], args=arguments)
         return wait / MICROSECONDS
+
+    async def give_back_all(self, key: str, *, also: Sequence[str]) -> None:
+        with self._client.required():
+            await self._give_back_all(keys=[self._prefix + each for each in (key, *also)])
 
     async def give_back(self, keys: Sequence[str]) -> None:
         with self._client.required():

@@ -10,8 +10,17 @@ PSEUDONYM_DIGITS = 12
 
 # Logged as warnings, because an operator may have to investigate them.
 _WARNINGS = frozenset(
-    {AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.BUDGET_SPENT, AuditEvent.CODE_NOT_DELIVERED}
+    {
+        AuditEvent.TOKEN_REUSED,
+        AuditEvent.TOKEN_REFUSED,
+        AuditEvent.FOREIGN_ID,
+        AuditEvent.THROTTLED,
+        AuditEvent.BUDGET_SPENT,
+        AuditEvent.CODE_NOT_DELIVERED,
+    }
 ) | frozenset(event_kind for event_kind in AuditEvent if event_kind.value.endswith("_failed"))
+# What happens to every client from time to time: the end of a token's life.
+_USUAL = "expired"
 
 log = structlog.get_logger("parley.audit")
 
@@ -37,7 +46,7 @@ class LoggedAudit:
             "session_id": str(session_id) if session_id else None,
             "how": how,
         }
-        write = log.warning if event_kind in _WARNINGS else log.info
+        write = log.warning if event_kind in _WARNINGS and how != _USUAL else log.info
         write(event_kind.value, **{name: fact for name, fact in facts.items() if fact is not None})
 
     def _pseudonym(self, identity: Identity) -> str:

@@ -47,7 +47,7 @@ class JwtAccessTokens:
         caller = known or self._verify(token, now)
         if caller.expires_at <= now:
             self._verified.pop(token, None)
-            raise TokenInvalid
+            raise TokenInvalid("expired")
         if known is None:
             if len(self._verified) >= self._remember:
                 del self._verified[next(iter(self._verified))]
@@ -58,7 +58,7 @@ class JwtAccessTokens:
         try:
             (account_id, session_id), expires_at = self._signed.read(token, now)
         except jwt.InvalidTokenError as error:
-            raise TokenInvalid from error
+            raise TokenInvalid(_reason(error)) from error
         return Caller(account_id, session_id, expires_at)
 
 
@@ -78,10 +78,14 @@ class JwtStreamTickets:
         try:
             (account_id, session_id, room_id, reply_id), expires_at = self._signed.read(token, now)
         except jwt.InvalidTokenError as error:
-            raise TicketInvalid from error
+            raise TicketInvalid(_reason(error)) from error
         if expires_at <= now:
-            raise TicketInvalid
+            raise TicketInvalid("expired")
         return Ticket(account_id, session_id, room_id, reply_id)
+
+
+class _UnknownKey(jwt.InvalidTokenError):
+    """The token names no secret of this deployment."""
 
 
 class _SignedClaims:
@@ -125,7 +129,7 @@ class _SignedClaims:
             raise jwt.DecodeError
         key = self._keys.get(str(jwt.get_unverified_header(token).get("kid")))
         if key is None:
-            raise jwt.InvalidTokenError
+            raise _UnknownKey
         claims = jwt.decode(
             token, key, algorithms=[ALGORITHM], audience=self._audience, issuer=ISSUER, options=self._options
         )
@@ -137,3 +141,17 @@ class _SignedClaims:
             return [UUID(claims[name]) for name in self._names], min(expires_at, longest)
         except (TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
             raise jwt.InvalidTokenError from error
+
+
+def _reason(error: jwt.InvalidTokenError) -> str:
+    """Why a token was refused, as a fixed word."""
+    return next((word for kind, word in _REASONS.items() if isinstance(error, kind)), "claims")
+
+
+# In this order: a wrong signature is a kind of DecodeError too.
+_REASONS: dict[type[Exception], str] = {
+    jwt.InvalidSignatureError: "signature",
+    _UnknownKey: "unknown_key",
+    jwt.DecodeError: "malformed",
+    jwt.ImmatureSignatureError: "from_the_future",
+}

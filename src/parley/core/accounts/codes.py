@@ -127,7 +127,7 @@ async def try_code(
     """
     found = await _find_challenge(accounts, identity, purpose, challenge, client)
     source = block_of(accounts, client) if found is None else stored_source(found.source)
-    address_uses = address_failure(accounts, source, client)
+    address_uses = address_failure(accounts, identity, source, client)
     await accounts.rate_limits.take("code", identity, *address_uses)
     expected = None if found is None else await _count_try(accounts, found, source)
     # Every key is compared: the time taken must not reveal which one matched, or whether any did.
@@ -135,7 +135,7 @@ async def try_code(
     matches = [hmac.compare_digest(mac, expected or b"") for mac in macs]
     if found is None or expected is None or not any(matches):
         raise refused_code(accounts.audit, identity, purpose)
-    await accounts.rate_limits.give_back(*address_uses)
+    await accounts.rate_limits.forgive(*address_uses)
     return RightCode(found.id_hash, Guess(identity, code_guesses(source), not source.known, address_uses=()))
 
 

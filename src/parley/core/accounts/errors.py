@@ -28,11 +28,18 @@ class RefreshTokenInvalid(DomainError):
 
 
 class TokenInvalid(DomainError):
-    """The access token is malformed, expired, not signed here, or its account is gone."""
+    """The access token is malformed, expired, not signed here, or its account is gone.
+
+    `reason` is a fixed word for the audit trail; the client does not learn it.
+    """
 
     code = "token_invalid"
     kind = Kind.UNAUTHENTICATED
     detail = "This access token is not valid, or not any more. Refresh it or sign in again."
+
+    def __init__(self, reason: str = "ended") -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class ProofRequired(DomainError):

@@ -27,7 +27,8 @@ SUSPICIOUS_FAILURES = 50
 MOST_FAILURES = 100
 FIRST_DELAY_SECONDS = 60.0
 DELAY_GROWTH = 10.0
-# Failures at all identities together, from one address. A known device is exempt.
+# Failures at all identities together, from one address. A known device is exempt. A success removes what the address
+# failed at its identity, so that many people behind one address do not use it up by mistyping.
 ADDRESS_FAILURES_PER_DAY = 50
 DAY_SECONDS = 24 * HOUR_SECONDS
 # Failures of all address blocks after which the owner is notified, once.
@@ -42,7 +43,7 @@ class Guess:
     identity: Identity
     source: str
     in_total: bool
-    # To be given back after that unit's commit.
+    # To be forgiven after that unit's commit.
     address_uses: tuple[LimitedUse, ...]
 
     async def forget(self, unit: AccountsUnit) -> None:
@@ -103,7 +104,7 @@ async def begin_password_guess(
         spent = failures.own if source.known else failures.total
         return HOUR_SECONDS if spent >= MOST_FAILURES else wait(failures, now)
 
-    address_uses = address_failure(accounts, source, client)
+    address_uses = address_failure(accounts, identity, source, client)
     uses = (*limits.attempts("password", identity, source.name), *address_uses)
     await limits.take("password", identity, *uses)
     async with accounts.uow() as unit:
@@ -131,12 +132,19 @@ async def compare_password(
         raise
 
 
-def address_failure(accounts: AccountsPorts, source: Source, client: Client | None) -> tuple[LimitedUse, ...]:
-    """One failure of the address at any identity; empty for a known device or a session."""
+def address_failure(
+    accounts: AccountsPorts, identity: Identity, source: Source, client: Client | None
+) -> tuple[LimitedUse, ...]:
+    """One failure of the address, at this identity and at all; empty for a known device or a session."""
     if source.known or client is None:
         return ()
-    limit = accounts.rate_limits.use("failures", client.address, limit=ADDRESS_FAILURES_PER_DAY, per=DAY_SECONDS)
-    return (limit,)
+    return tuple(
+        accounts.rate_limits.use(use, *who, limit=ADDRESS_FAILURES_PER_DAY, per=DAY_SECONDS)
+        for use, who in (
+            ("failures:identity", (client.address, str(identity))),
+            ("failures", (client.address,)),
+        )
+    )
 
 
 async def count_failure(

@@ -44,6 +44,12 @@ class IdentityRateLimits:
     async def give_back(self, *uses: LimitedUse) -> None:
         await self.rate_limiter.give_back([use.key for use in uses])
 
+    async def forgive(self, *uses: LimitedUse) -> None:
+        """Give back everything that was counted under the first key, and what was counted with it under the others."""
+        if uses:
+            key, *also = (use.key for use in uses)
+            await self.rate_limiter.give_back_all(key, also=also)
+
     def refusal(self, how: str, identity: Identity, wait: float) -> TooManyRequests:
         """Note the refusal in the audit trail and return the error to raise."""
         self.audit.note(AuditEvent.THROTTLED, identity=identity, how=how)

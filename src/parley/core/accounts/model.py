@@ -92,6 +92,9 @@ class AuditEvent(str, Enum):
     ERASURE_FAILED = "erasure_failed"
     ACCOUNT_ERASED = "account_erased"
     THROTTLED = "throttled"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105
+    FOREIGN_ID = "foreign_id"
+    PLAN_OVERRIDDEN = "plan_overridden"
 
 
 @dataclass(frozen=True, slots=True)

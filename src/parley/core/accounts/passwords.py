@@ -89,7 +89,7 @@ async def log_in(
                 accounts, unit, account_id=account.id, opened_by=OpenedBy.PASSWORD, user_agent=user_agent, now=now
             )
             await unit.commit()
-        await accounts.rate_limits.give_back(*guess.address_uses)
+        await accounts.rate_limits.forgive(*guess.address_uses)
         return signed_in(accounts, account, session, refresh_token, device_token, created=False)
 
 

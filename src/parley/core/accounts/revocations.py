@@ -50,11 +50,11 @@ class RevocationList:
         Queries the database only while the list is older than that, and raises Unavailable when that query fails.
         """
         if session_id in self._known:
-            raise TokenInvalid
+            raise TokenInvalid("revoked")
         if self._read_at is None or self._monotonic() - self._read_at > FRESH_SECONDS:
             async with self._uow(read_only=True) as unit:
                 if await unit.revocations.has(session_id):
-                    raise TokenInvalid
+                    raise TokenInvalid("revoked")
 
     async def refresh(self, now: datetime) -> None:
         """Read what other processes revoked, and drop what has expired. The list stays as it is during an outage."""

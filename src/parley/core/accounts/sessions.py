@@ -2,10 +2,9 @@
 
 A refresh token works once. The next token is derived from it with a key, so a repeat within REFRESH_GRACE gets the same
 next token although only hashes are stored. Any later use of a used token means that two parties have it: the session
-ends for both.
+ends for both. A refresh removes the rows of tokens that were used before that time, since their signature is enough.
 """
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -26,10 +25,10 @@ from parley.core.accounts.model import (
     Session,
     SignedIn,
     TokenPair,
-    keyed_hash,
     token_hash,
 )
 from parley.core.accounts.ports import AccessTokens
+from parley.core.accounts.refresh_tokens import first_token, next_token, session_of
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.text import make_storable
 
@@ -47,7 +46,7 @@ async def open_session(
     device = None if user_agent is None else make_storable(user_agent)[:USER_AGENT_CHARACTERS]
     expires_at = now + min(accounts.session_life, accounts.session_max_age)
     session = Session(accounts.new_id(), account_id, opened_by, now, now, expires_at, device)
-    refresh_token = accounts.new_token()
+    refresh_token = first_token(session.id, accounts.new_token(), accounts.refresh_keys[0])
     await unit.sessions.add(session)
     await unit.sessions.add_token(RefreshToken(token_hash(refresh_token), session.id, issued_at=now))
     return session, refresh_token
@@ -78,16 +77,20 @@ async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> Tok
     now, keys, hashed = accounts.now(), accounts.refresh_keys, token_hash(refresh_token)
     async with accounts.uow() as unit:
         token = await unit.sessions.token(hashed)
-        session = None if token is None else await _extend(accounts, unit, token.session_id, now)
+        if token is None:
+            session = await _session_of_forgotten(accounts, unit, refresh_token)
+        else:
+            session = await _extend(accounts, unit, token.session_id, now)
         if session is None:
             accounts.audit.note(AuditEvent.REFRESH_FAILED)
             raise RefreshTokenInvalid
         if await unit.sessions.use_token(hashed, at=now):
-            child = _child_of(refresh_token, keys[0])
+            child = next_token(session.id, refresh_token, keys[0])
             await unit.sessions.add_token(RefreshToken(token_hash(child), session.id, issued_at=now))
+            await unit.sessions.forget_used_tokens(session.id, before=now - REFRESH_GRACE)
             await unit.commit()
             return _pair(accounts.access_tokens, session, child, now)
-        repeated = await _unused_child(unit, refresh_token, keys, now)
+        repeated = await _unused_child(unit, session.id, refresh_token, keys, now)
         if repeated is not None:
             return _pair(accounts.access_tokens, session, repeated, now)
     await _end_reused_session(accounts, session, now)
@@ -101,6 +104,13 @@ async def read_sessions(
     async with accounts.uow(read_only=True) as unit:
         found = await unit.sessions.page(account_id, now=accounts.now(), before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+async def owner_of_session(accounts: AccountsPorts, session_id: UUID) -> UUID | None:
+    """Its account, for the audit trail: never for an answer to a client. None if there is no such session."""
+    async with accounts.uow(read_only=True) as unit:
+        session = await unit.sessions.get(session_id)
+    return None if session is None else session.account_id
 
 
 async def end_session(accounts: AccountsPorts, *, account_id: UUID, session_id: UUID) -> None:
@@ -136,9 +146,8 @@ async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
     Codes, known devices, signups and revocations go when they expire; usage of erased accounts after its day; failed
-    guesses FAILURE_MEMORY after the last of their source, and their total after the last of all; sessions after
-    SESSION_MEMORY; used refresh tokens after `session_life`, when a stolen token could no longer work and its use need
-    not end the session.
+    guesses FAILURE_MEMORY after the last of their source, and their total after the last of all; sessions, with their
+    refresh tokens, SESSION_MEMORY after they ended.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
@@ -150,7 +159,6 @@ async def forget_expired(accounts: AccountsPorts) -> int:
         forgotten += await unit.erased_usage.forget_before(usage_day(now))
         forgotten += await unit.revocations.forget_expired(now)
         forgotten += await unit.sessions.forget_before(now - SESSION_MEMORY)
-        forgotten += await unit.sessions.forget_tokens(now - accounts.session_life)
         await unit.commit()
     return forgotten
 
@@ -172,6 +180,12 @@ async def _extend(accounts: AccountsPorts, unit: AccountsUnit, session_id: UUID,
     return None
 
 
+async def _session_of_forgotten(accounts: AccountsPorts, unit: AccountsUnit, refresh_token: str) -> Session | None:
+    """The session of a token without a row, if it was issued: then it has been used."""
+    session_id = session_of(refresh_token, accounts.refresh_keys)
+    return None if session_id is None else await unit.sessions.get(session_id)
+
+
 async def _end_reused_session(accounts: AccountsPorts, session: Session, now: datetime) -> None:
     # In a unit of work of its own: PostgreSQL checks the account behind a row that one transaction writes twice, and an
     # erasure that holds the account's lock waits for this session.
@@ -185,21 +199,19 @@ async def _end_reused_session(accounts: AccountsPorts, session: Session, now: da
     accounts.audit.note(AuditEvent.TOKEN_REUSED, account_id=session.account_id, session_id=session.id)
 
 
-async def _unused_child(unit: AccountsUnit, refresh_token: str, keys: Sequence[bytes], now: datetime) -> str | None:
+async def _unused_child(
+    unit: AccountsUnit, session_id: UUID, refresh_token: str, keys: Sequence[bytes], now: datetime
+) -> str | None:
     """The unused successor of a token that was used within REFRESH_GRACE."""
     used = await unit.sessions.token(token_hash(refresh_token))
     if used is None or used.used_at is None or now - used.used_at > REFRESH_GRACE:
         return None
     for key in keys:
-        child = _child_of(refresh_token, key)
+        child = next_token(session_id, refresh_token, key)
         known = await unit.sessions.token(token_hash(child))
         if known is not None:
             return child if known.used_at is None else None
     return None
-
-
-def _child_of(refresh_token: str, key: bytes) -> str:
-    return base64.urlsafe_b64encode(keyed_hash(key, "refresh", refresh_token)).rstrip(b"=").decode()
 
 
 def _pair(access_tokens: AccessTokens, session: Session, refresh_token: str, now: datetime) -> TokenPair:

@@ -202,8 +202,8 @@ class Sessions(Protocol):
     async def forget_before(self, moment: datetime) -> int:
         """Remove sessions that ended or expired before `moment`, with their tokens; returns how many sessions."""
 
-    async def forget_tokens(self, moment: datetime) -> int:
-        """Remove refresh tokens that were used before `moment`; returns how many."""
+    async def forget_used_tokens(self, session_id: UUID, *, before: datetime) -> None:
+        """Remove those of the session's refresh tokens that were used before that moment."""
 
     async def add_token(self, token: RefreshToken) -> None: ...
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from parley.core.billing.offered_plans import OfferedPlans
 from parley.core.billing.ports import EventQueue, PaymentProvider
 from parley.core.billing.sandbox import SandboxActions
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.plans import Plans
 from parley.core.ports import Clock, NewId
 
 
@@ -14,9 +16,8 @@ from parley.core.ports import Clock, NewId
 class BillingPorts:
     """Everything that the billing module needs from outside; the first argument of each of its use cases.
 
-    `grace` is how long a subscription whose payment failed still counts, `basic_daily_limit` the messages of a UTC day
-    on the basic plan. `sandbox` is the provider itself where no money moves. `worker_id` names this process as the
-    holder of leases.
+    `grace` is how long a subscription whose payment failed still counts, `plans` what accounts can be on. `sandbox` is
+    the provider itself where no money moves. `worker_id` names this process as the holder of leases.
     """
 
     uow: BillingUnitOfWork
@@ -24,7 +25,8 @@ class BillingPorts:
     sandbox: SandboxActions | None
     event_queue: EventQueue
     grace: timedelta
-    basic_daily_limit: int
+    plans: Plans
+    offered_plans: OfferedPlans
     worker_id: UUID
     now: Clock
     new_id: NewId

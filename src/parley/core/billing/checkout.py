@@ -5,10 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
-from parley.core.billing.errors import AlreadySubscribed, CustomerUnknown, NotSubscribed
+from parley.core.billing.errors import AlreadySubscribed, CustomerUnknown, NotSubscribed, PlanUnknown
 from parley.core.billing.model import Checkout, Customer, ReturnAddresses, Subscription, SubscriptionOverview
+from parley.core.billing.ports import Offer
 from parley.core.billing.synchronize import synchronize_customer
-from parley.core.errors import AccountGone
+from parley.core.errors import AccountGone, InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +28,34 @@ async def subscribe(
     account_id: UUID,
     email: str | None,
     mobile_number: str | None,
+    plan: str,
+    price: str | None,
     return_to: ReturnAddresses,
 ) -> Checkout:
-    """Open a page on which the account can pay for pro.
+    """Open a page on which the account can pay for the plan, by its first price unless another one is given.
 
-    Calls lead to the same page while it is open, until the account has another subscription, so nobody pays on two
-    pages. A customer that the provider does not know any more is replaced once. Raises AlreadySubscribed,
-    PaymentsUnavailable, PaymentsRefused, AccountGone.
+    Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
+    pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
+    customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not
+    pay for the plan, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
+    offer = _offer(billing, plan, price, return_to)
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
-        bought = await unit.subscriptions.of(account_id)
-    if any(_is_running(billing, each, now) for each in bought):
-        raise AlreadySubscribed
+    bought = await _bought_without_running(billing, account_id, now)
+    if customer is not None:
+        await synchronize_customer(billing, customer=customer)
+        bought = await _bought_without_running(billing, account_id, now)
     buyer = _Buyer(account_id, email, mobile_number, bought)
     if customer is None:
         customer = await _new_customer(billing, buyer, now)
     try:
-        return await _open_checkout(billing, buyer, customer, return_to, now)
+        return await _open_checkout(billing, buyer, customer, offer, now)
     except CustomerUnknown:
         await _mark_gone(billing, customer)
         customer = await _new_customer(billing, buyer, now, replaces=customer.id)
-        return await _open_checkout(billing, buyer, customer, return_to, now)
+        return await _open_checkout(billing, buyer, customer, offer, now)
 
 
 async def manage_subscription(billing: BillingPorts, *, account_id: UUID, return_to: ReturnAddresses) -> str:
@@ -75,10 +81,19 @@ async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> Subsc
     """The account's plan now, and the subscription behind it."""
     now = billing.now()
     async with billing.uow(read_only=True) as unit:
-        plan = await unit.plans.of(account_id, now=now)
+        plan = billing.plans.named(await unit.plans.of(account_id, now=now))
         subscriptions = await unit.subscriptions.of(account_id)
     paying = [each for each in subscriptions if each.pays_at(now, billing.grace)]
     return SubscriptionOverview(plan, next(iter(paying or subscriptions), None))
+
+
+def _offer(billing: BillingPorts, plan: str, price: str | None, return_to: ReturnAddresses) -> Offer:
+    wanted = billing.plans.get(plan)
+    if wanted is None or not wanted.prices:
+        raise PlanUnknown(plan, [each.name for each in billing.plans if each.prices])
+    if price is not None and price not in wanted.prices:
+        raise InvalidInput("price", f"must be one of those of the plan: {', '.join(wanted.prices)}")
+    return Offer(price or wanted.prices[0], wanted.trial_days, return_to)
 
 
 def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Customer | None:
@@ -87,21 +102,30 @@ def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Custo
     return next(known, None)
 
 
+async def _bought_without_running(billing: BillingPorts, account_id: UUID, now: datetime) -> list[Subscription]:
+    """The account's subscriptions. Raises AlreadySubscribed if one of them runs."""
+    async with billing.uow(read_only=True) as unit:
+        bought = await unit.subscriptions.of(account_id)
+    if any(_is_running(billing, each, now) for each in bought):
+        raise AlreadySubscribed
+    return bought
+
+
 def _is_running(billing: BillingPorts, subscription: Subscription, now: datetime) -> bool:
     """A subscription at another provider, such as the sandbox, does not prevent one here."""
     return subscription.is_running(now) and billing.provider.recognizes(subscription.customer_id)
 
 
 async def _open_checkout(
-    billing: BillingPorts, buyer: _Buyer, customer: Customer, return_to: ReturnAddresses, now: datetime
+    billing: BillingPorts, buyer: _Buyer, customer: Customer, offer: Offer, now: datetime
 ) -> Checkout:
     """The key has no time in it: pages opened on both sides of any moment could both be paid."""
     bought_here = sum(each.customer_id == customer.id for each in buyer.bought)
     return await billing.provider.open_checkout(
         customer.id,
+        offer,
         account_id=buyer.account_id,
-        return_to=return_to,
-        idempotency_key=f"parley-checkout-{customer.id}-after-{bought_here}",
+        idempotency_key=f"parley-checkout-{customer.id}-{offer.price}-after-{bought_here}",
         now=now,
     )
 

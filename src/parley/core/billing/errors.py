@@ -1,5 +1,7 @@
 """Errors of the billing module."""
 
+from collections.abc import Iterable
+
 from parley.core.errors import DomainError, Kind
 
 
@@ -11,12 +13,22 @@ class AlreadySubscribed(DomainError):
     detail = "This account already has a subscription. POST /subscription/portal to manage it."
 
 
+class PlanUnknown(DomainError):
+    """No plan has this name, or, where it is to be paid, the plan costs nothing."""
+
+    code = "plan_unknown"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, name: str, offered: Iterable[str]) -> None:
+        super().__init__(f"There is no plan {name!r}; choose one of: {', '.join(offered)}.")
+
+
 class NotSubscribed(DomainError):
     """The account never started a subscription, so there is nothing to manage."""
 
     code = "not_subscribed"
     kind = Kind.CONFLICT
-    detail = "This account never had a subscription. POST /subscribe/pro to start one."
+    detail = "This account never had a subscription. POST /subscribe/{plan} to start one."
 
 
 class PaymentsUnavailable(DomainError):

@@ -1,27 +1,19 @@
-"""Plans and their limits, the subscriptions that pay for them, webhook events, and usage."""
+"""Subscriptions, which pay for plans, webhook events, and usage."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
+from parley.core.plans import Plan
+
 HISTORY_DAYS = 30
 # Paid until further notice: the provider reports when that changes.
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-class Plan(str, Enum):
-    BASIC = "basic"
-    PRO = "pro"
-
-
 # How many messages a day are returned whose replies failed because of what was written: their attempts are paid for.
 MOST_RETURNED_REFUSALS = 3
-
-
-def daily_limit(plan: Plan, *, basic: int) -> int | None:
-    """Messages that the plan allows in a UTC day; None means no limit."""
-    return basic if plan is Plan.BASIC else None
 
 
 class SubscriptionStatus(str, Enum):
@@ -46,9 +38,10 @@ class Subscription:
     """A subscription as its provider reports it.
 
     `account_id` is from the metadata that we set at checkout. `past_due_since` is when we learned that it is past due.
-    `cancel_at` is a fixed time of its end, which may be in a later period than the current one. `is_paused` says that
-    the operator provides nothing meanwhile, `has_our_price` that its price is one of pro. `price_ended_at` is when what
-    was paid at such a price ended, None while it has one.
+    `prices` are the provider's ids of what it pays for; a row that an older version stored has none. `cancel_at` is a
+    fixed time of its end, which may be in a later period than the current one. `is_paused` says that the operator
+    provides nothing meanwhile, `has_our_price` that a plan has one of its prices. `price_ended_at` is when what was
+    paid at such a price ended, None while it has one; `prices` are the earlier ones then.
     """
 
     id: str
@@ -62,6 +55,7 @@ class Subscription:
     is_paused: bool = False
     has_our_price: bool = True
     price_ended_at: datetime | None = None
+    prices: tuple[str, ...] = ()
 
     @property
     def ends_at(self) -> datetime:
@@ -78,7 +72,7 @@ class Subscription:
         return self.status in RUNNING and now < self.ends_at
 
     def pays_until(self, grace: timedelta) -> datetime | None:
-        """Until when it makes the plan pro; None if it does not."""
+        """Until when it pays for its plan; None if it does not."""
         if self.is_paused:
             return None
         match self.status:
@@ -128,6 +122,22 @@ class StoredEvent:
     id: UUID
     event: ProviderEvent
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a subscription costs. `amount` is in the smallest unit of `currency`, None where it depends on use.
+
+    A price that is not `is_active` is no longer sold, but subscriptions may still pay it. `currency` is an ISO 4217
+    code in small letters; a price is due every `interval_count` intervals of day, week, month or year.
+    """
+
+    id: str
+    amount: int | None
+    currency: str
+    interval: str
+    interval_count: int = 1
+    is_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,20 @@
 """What the billing module needs from outside besides its storage. Times are aware and in UTC."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription
+from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a checkout page offers: a recurring price, the days that it is free at first, and where it leads back."""
+
+    price: str
+    trial_days: int
+    return_to: ReturnAddresses
 
 
 class PaymentProvider(Protocol):
@@ -25,10 +35,13 @@ class PaymentProvider(Protocol):
     def recognizes(self, customer_id: str) -> bool:
         """Whether the id has the form that this provider issues; the database may hold those of another provider."""
 
+    async def price(self, price_id: str) -> Price | None:
+        """The price with that id; None if there is none, or it is not recurring."""
+
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
+        self, customer_id: str, offer: Offer, *, account_id: UUID, idempotency_key: str, now: datetime
     ) -> Checkout:
-        """Open a page on which the customer subscribes to pro.
+        """Open a page on which the customer subscribes.
 
         Calls with the same key within a day return the same page while it is open. `account_id` is stored in the
         metadata of the resulting subscription. Raises CustomerUnknown.
@@ -55,9 +68,6 @@ class PaymentProvider(Protocol):
         Raises EventInvalid for any body that the provider did not sign within 300 seconds of `now`, or that is no
         event. An event without an object, such as one that names its object by an address, has neither id.
         """
-
-    async def check(self) -> None:
-        """Verify connection and settings without changing anything. Raises as the other calls do."""
 
     async def close(self) -> None:
         """Close open connections; the provider cannot be used afterwards."""

@@ -16,10 +16,14 @@ class PageState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckoutPage:
+    """`price` is the provider's id; empty for a page of a version that knew one price."""
+
     session_id: str
     state: PageState
     expires_at: datetime
     return_to: ReturnAddresses
+    price: str
+    trial_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ class SandboxActions(Protocol):
 
     async def resume(self, token: str) -> list[SignedEvent]:
         """Revoke a cancellation at the period's end."""
+
+    async def change_price(self, token: str, price: str) -> list[SignedEvent]:
+        """Pay another price from now on, at once, as the portal of a real provider offers it."""
+
+    async def end_trial(self, token: str) -> list[SignedEvent]:
+        """End the days that are free, as if they had passed."""
 
     async def fail_payment(self, token: str) -> list[SignedEvent]:
         """Make the subscription past due, as if the card had been declined."""

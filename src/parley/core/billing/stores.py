@@ -1,23 +1,25 @@
 """The storage of the billing module: a unit of work and its repositories. Times are aware and in UTC."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.billing.model import Customer, DayUsage, Plan, StoredEvent, Subscription
+from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.ports import Leases
 
 
 class Plans(Protocol):
-    async def of(self, account_id: UUID, *, now: datetime) -> Plan:
-        """The plan that counts: the operator's override, else what is paid for, else basic."""
+    async def of(self, account_id: UUID, *, now: datetime) -> str:
+        """The name of the plan that counts: the operator's override, else the last one in order that is paid for at
+        `now`, else the free one. Plans that the operator no longer has do not count."""
 
-    async def override(self, account_id: UUID, plan: Plan | None) -> None:
+    async def override(self, account_id: UUID, plan: str | None) -> None:
         """Set the operator's plan, which wins over any payment; None removes it."""
 
-    async def set_paid_until(self, account_id: UUID, moment: datetime | None) -> None:
-        """Set until when payments make the plan pro; None means not at all."""
+    async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
+        """Replace the plans that are paid for, each until its moment."""
 
 
 class UsageDays(Protocol):

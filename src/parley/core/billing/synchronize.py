@@ -7,6 +7,7 @@ number. A change after the latest read sends an event of its own, which reads ag
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
@@ -63,8 +64,7 @@ async def _store(
             stored = await unit.subscriptions.of(account_id)
             for each in (*found, *_cancelled(stored, customer, missing)):
                 await unit.subscriptions.put(each, account_id=account_id, read_number=read_number, now=now)
-            paid = [each.pays_until(billing.grace) for each in await unit.subscriptions.of(account_id)]
-            await unit.plans.set_paid_until(account_id, max((until for until in paid if until), default=None))
+            await unit.plans.set_paid(account_id, _paid(billing, await unit.subscriptions.of(account_id)))
         if event_id is not None:
             await unit.events.handled(event_id, at=now)
         await unit.commit()
@@ -73,3 +73,13 @@ async def _store(
 def _cancelled(stored: list[Subscription], customer: Customer, missing: set[str]) -> Iterable[Subscription]:
     gone = (each for each in stored if each.id in missing and each.customer_id == customer.id)
     return (replace(each, status=SubscriptionStatus.CANCELED, is_paused=False) for each in gone)
+
+
+def _paid(billing: BillingPorts, subscriptions: Iterable[Subscription]) -> dict[str, datetime]:
+    """Each plan that is paid for, and until when."""
+    paid: dict[str, datetime] = {}
+    for subscription in subscriptions:
+        plan, until = billing.plans.paid_by(subscription.prices), subscription.pays_until(billing.grace)
+        if plan is not None and until is not None:
+            paid[plan.name] = max(until, paid.get(plan.name, until))
+    return paid

@@ -4,7 +4,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
-from parley.core.billing.model import HISTORY_DAYS, DayUsage, Plan, Usage, daily_limit
+from parley.core.billing.errors import PlanUnknown
+from parley.core.billing.model import HISTORY_DAYS, DayUsage, Usage
+from parley.core.plans import Plan
 
 
 async def read_usage(billing: BillingPorts, *, account_id: UUID) -> Usage:
@@ -13,11 +15,11 @@ async def read_usage(billing: BillingPorts, *, account_id: UUID) -> Usage:
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=age) for age in range(HISTORY_DAYS)]
     async with billing.uow(read_only=True) as unit:
-        plan = await unit.plans.of(account_id, now=now)
+        plan = billing.plans.named(await unit.plans.of(account_id, now=now))
         used = {usage.day: usage for usage in await unit.usage_days.since(account_id, days[-1])}
     return Usage(
         plan=plan,
-        limit=daily_limit(plan, basic=billing.basic_daily_limit),
+        limit=plan.messages_per_day,
         resets_at=datetime.combine(today + timedelta(days=1), time.min, UTC),
         history=tuple(used.get(day, DayUsage(day, 0, 0, 0)) for day in days),
     )
@@ -33,11 +35,16 @@ async def read_days(billing: BillingPorts, *, account_id: UUID, first: date) -> 
 async def read_plan(billing: BillingPorts, *, account_id: UUID) -> Plan:
     """The plan that counts now."""
     async with billing.uow(read_only=True) as unit:
-        return await unit.plans.of(account_id, now=billing.now())
+        return billing.plans.named(await unit.plans.of(account_id, now=billing.now()))
 
 
-async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: Plan | None) -> None:
-    """Set the operator's plan for the account, which wins over payments; None removes it."""
+async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: str | None) -> None:
+    """Set the operator's plan for the account, which wins over payments; None removes it.
+
+    Raises PlanUnknown.
+    """
+    if plan is not None and billing.plans.get(plan) is None:
+        raise PlanUnknown(plan, [each.name for each in billing.plans])
     async with billing.uow() as unit:
         await unit.plans.override(account_id, plan)
         await unit.commit()

@@ -9,6 +9,7 @@ from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
+from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
@@ -38,6 +39,7 @@ class ChatPorts:
     renewals: LeaseRenewals
     worker_id: UUID
     readers: ReplyReaders = field(default_factory=ReplyReaders)
+    room_limits: RoomLimits = field(default_factory=RoomLimits)
     now: Clock
     new_id: NewId
     jitter: Jitter

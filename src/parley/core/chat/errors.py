@@ -21,11 +21,11 @@ class MessageNotFound(DomainError):
 
 
 class NotAReply(DomainError):
-    """The message is a user's, which has no stream and cannot be stopped or generated again."""
+    """The message is a user's, which has no stream and cannot be stopped, generated again or rated."""
 
     code = "not_a_reply"
     kind = Kind.NOT_FOUND
-    detail = "This message is not a reply of a model: only a reply can be streamed, stopped or regenerated."
+    detail = "This message is not a reply of a model: only a reply can be streamed, stopped, regenerated or rated."
 
 
 class NotAUserMessage(DomainError):
@@ -52,6 +52,28 @@ class UnknownModel(InvalidInput):
 
     def __init__(self, name: str) -> None:
         super().__init__("model", f"{name[:100]!r} is not offered here; GET /models lists what is.")
+
+
+class TooManyRooms(DomainError):
+    """The account has as many rooms as one account may have."""
+
+    code = "too_many_chatrooms"
+    kind = Kind.CONFLICT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This account has {limit} chatrooms, which is the limit. Delete one to create another.")
+
+
+class TooManyInstructions(DomainError):
+    """The instructions of the account's rooms would be longer together than one account may store."""
+
+    code = "too_many_instructions"
+    kind = Kind.CONFLICT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The instructions of this account's chatrooms would have more than {limit} bytes together. Shorten some."
+        )
 
 
 class QuotaExceeded(DomainError):

@@ -44,7 +44,7 @@ async def follow_reply(
     every POLL_SECONDS and its draft is sent. No unit of work is open between events. Raises MessageNotFound, NotAReply
     or TooManyRequests before the first event.
     """
-    async with chat.readers.reading(reply_id), chat.stream.follow(reply_id) as chunks:
+    async with chat.readers.reading(reply_id, account_id=account_id), chat.stream.follow(reply_id) as chunks:
         # Read after subscribing, so that no end can be missed in between.
         found = await _read_reply(chat, account_id, room_id, reply_id)
         yield Snapshot(found)
@@ -85,7 +85,7 @@ async def wait_for_end(
     """
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
-    async with chat.readers.reading(reply_id), chat.stream.follow(reply_id) as chunks:
+    async with chat.readers.reading(reply_id, account_id=account_id), chat.stream.follow(reply_id) as chunks:
         message = await _read(chat, account_id, room_id, reply_id)
         while message is not None and not message.status.ended and clock() < end:
             received = await chunks.receive(within=min(POLL_SECONDS, end - clock()))

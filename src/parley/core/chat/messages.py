@@ -208,7 +208,7 @@ async def _parent(unit: ChatUnit, request: _Request) -> Message | Head | None:
     if request.parent is None or isinstance(request.parent, Head):
         return request.parent
     parent = await unit.messages.get(request.parent, request.reply.room_id, request.account_id)
-    if parent is None and not await unit.messages.exists(request.parent, request.account_id):
+    if parent is None and await unit.messages.owner(request.parent) != request.account_id:
         raise MessageNotFound
     if parent is None or parent.role is not Role.ASSISTANT:
         raise ParentInvalid
@@ -263,6 +263,7 @@ async def _replay(
         finish_reason=None,
         usage=None,
         error=None,
+        feedback=None,
         completed_at=None,
         attempt=0,
     )

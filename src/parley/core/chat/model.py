@@ -7,6 +7,7 @@ from enum import Enum
 from uuid import UUID
 
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
+from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import Siblings
 
 MESSAGE_CHARACTERS = 32_000
@@ -112,6 +113,7 @@ class Message:
     attempt: int = 0
     parts: tuple[Part, ...] = ()
     finish_reason: FinishReason | None = None
+    feedback: Feedback | None = None
     parent_id: UUID | None = None
     siblings: Siblings = Siblings(0, 1, ())  # noqa: RUF009  immutable. Without ids: itself alone.
 

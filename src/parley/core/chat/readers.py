@@ -1,32 +1,24 @@
-"""How many readers one reply may have in this process."""
+"""How many readers of replies there may be in this process."""
 
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from parley.core.errors import TooManyRequests
+from parley.core.in_use import InUse
 
 READERS_OF_A_REPLY = 100
-RETRY_SECONDS = 5.0
+READERS_OF_AN_ACCOUNT = 200
 
 
 class ReplyReaders:
-    """Counts the readers of each reply: every one has its own copy of each event, so their number is limited."""
+    """Counts the readers of each reply and of each account: every one has its own copy of each event."""
 
-    def __init__(self, limit: int = READERS_OF_A_REPLY) -> None:
-        self._limit = limit
-        self._readers: Counter[UUID] = Counter()
+    def __init__(self, *, of_an_account: int = READERS_OF_AN_ACCOUNT) -> None:
+        self._of_reply = InUse(READERS_OF_A_REPLY)
+        self._of_account = InUse(of_an_account)
 
     @asynccontextmanager
-    async def reading(self, reply_id: UUID) -> AsyncGenerator[None, None]:
+    async def reading(self, reply_id: UUID, *, account_id: UUID) -> AsyncGenerator[None, None]:
         """Raises TooManyRequests."""
-        if self._readers[reply_id] >= self._limit:
-            raise TooManyRequests(RETRY_SECONDS)
-        self._readers[reply_id] += 1
-        try:
+        with self._of_account.one_more(account_id), self._of_reply.one_more(reply_id):
             yield
-        finally:
-            self._readers[reply_id] -= 1
-            if self._readers[reply_id] == 0:
-                del self._readers[reply_id]

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue
-from parley.core.chat.errors import RoomNotFound
+from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms
 from parley.core.chat.history import MessagePage, message_page, newest_below
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
+from parley.core.chat.stores import ChatUnit
 from parley.core.text import check_text
 
 INSTRUCTIONS_CHARACTERS = 32_000
@@ -18,12 +19,14 @@ LATEST_MESSAGES = 50
 async def create_room(
     chat: ChatPorts, *, account_id: UUID, name: str, model: str | None, instructions: str | None
 ) -> Room:
-    """Raises InvalidInput for a bad name or instructions, UnknownModel."""
+    """Raises InvalidInput for a bad name or instructions, UnknownModel, TooManyRooms, TooManyInstructions."""
     now = chat.now()
     room = Room(chat.new_id(), account_id, name, model, instructions, created_at=now, active_at=now)
     _check(room, chat.catalogue)
     async with chat.uow() as unit:
-        await unit.rooms.add(room)
+        if not await unit.rooms.add(room, most=chat.room_limits.rooms):
+            raise TooManyRooms(chat.room_limits.rooms)
+        await _check_instructions(chat, unit, room)
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
     return room
@@ -42,9 +45,11 @@ async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tupl
 async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, str | None]) -> Room:
     """Change those of name, model and instructions that `changes` contains; None clears the latter two.
 
-    Raises RoomNotFound, InvalidInput, UnknownModel.
+    Raises RoomNotFound, InvalidInput, UnknownModel, TooManyInstructions.
     """
     async with chat.uow() as unit:
+        if changes.get("instructions") is not None:
+            await unit.rooms.lock_account(account_id)
         found = await unit.rooms.get(room_id, account_id)
         if found is None:
             raise RoomNotFound
@@ -58,6 +63,8 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
         _check(room, chat.catalogue if changes.get("model") is not None else None)
         if not await unit.rooms.save(room, fields=frozenset(changes)):
             raise RoomNotFound
+        if changes.get("instructions") is not None:
+            await _check_instructions(chat, unit, room)
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
     return room
@@ -85,6 +92,13 @@ async def delete_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> No
             raise RoomNotFound
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
+
+
+async def _check_instructions(chat: ChatPorts, unit: ChatUnit, room: Room) -> None:
+    """Raises TooManyInstructions if the account has too many with those that this unit of work has written."""
+    most = chat.room_limits.instruction_bytes
+    if room.instructions is not None and await unit.rooms.instruction_bytes(room.account_id) > most:
+        raise TooManyInstructions(most)
 
 
 def _check(room: Room, catalogue: ModelCatalogue | None) -> None:

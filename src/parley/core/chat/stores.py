@@ -19,6 +19,8 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part
+from parley.core.chat.rating import Feedback
+from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.tree import Head
 from parley.core.ports import Leases
 
@@ -26,9 +28,25 @@ from parley.core.ports import Leases
 class Rooms(Protocol):
     """The rooms of all accounts. A room is found only together with the account that owns it."""
 
-    async def add(self, room: Room) -> None: ...
+    async def lock_account(self, account_id: UUID) -> None:
+        """Make other calls of `lock_account` and `add` for the account wait until this unit of work ends.
+
+        Comes before every other call that locks. What is posted in existing rooms does not wait.
+        """
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        """Add the room; locks as `lock` does. False, with nothing written, if the account has `most` rooms."""
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        """The bytes of the instructions of all rooms of the account, in UTF-8. Exact after `lock` or `add`."""
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        """Those of the rooms that the account has, by id."""
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        """The account of the room, or None if there is no such room."""
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         """The `limit` rooms that follow `after`, latest activity first."""
@@ -114,8 +132,14 @@ class Messages(Protocol):
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
 
-    async def exists(self, message_id: UUID, account_id: UUID) -> bool:
-        """Whether any room of the account has that message."""
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        """Write the feedback on the message; None removes it. False if the account has no such message."""
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        """Those of the messages that the account has, by id."""
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        """The account of the message, or None if there is no such message."""
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
         """The user's message and its reply, in that order, with the siblings that they had when the reply was added.
@@ -259,6 +283,8 @@ class ChatUnit(Protocol):
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def search(self) -> SearchIndex: ...
 
     async def commit(self) -> None: ...
 

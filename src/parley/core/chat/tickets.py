@@ -21,11 +21,18 @@ class Ticket:
 
 
 class TicketInvalid(DomainError):
-    """The ticket is malformed, expired, or not signed by this deployment."""
+    """The ticket is malformed, expired, not signed by this deployment, or for another reply.
+
+    `reason` is a fixed word for the audit trail; the client does not learn it.
+    """
 
     code = "ticket_invalid"
     kind = Kind.UNAUTHENTICATED
     detail = "This stream's ticket is invalid or has expired. Read the message with a bearer token."
+
+    def __init__(self, reason: str = "other_reply") -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class StreamTickets(Protocol):

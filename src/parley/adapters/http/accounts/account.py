@@ -1,7 +1,7 @@
 """HTTP endpoints of the account itself."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, delete, get, patch
@@ -18,16 +18,16 @@ from parley.core.accounts.erase import erase_own_account
 from parley.core.accounts.errors import CredentialsInvalid, ProofRequired, TokenInvalid
 from parley.core.accounts.model import NAME_CHARACTERS, Account, IdentityKind
 from parley.core.accounts.profile import change_name, read_account
-from parley.core.billing.model import Plan
 from parley.core.billing.usage import read_plan
 from parley.core.errors import InvalidInput
+from parley.core.plans import Plan
 
 Name = Annotated[
     str,
     Meta(min_length=1, max_length=NAME_CHARACTERS),
     described("The person's name", "Mira", pattern=STORABLE),
 ]
-PlanName = Annotated[Literal["basic", "pro"], described("The current plan", "basic")]
+PlanName = Annotated[str, described("The name of the current plan, one of GET /plans", "basic")]
 
 
 class AccountBody(Struct):
@@ -109,7 +109,7 @@ def account_body(account: Account, plan: Plan) -> AccountBody:
         mobile_number=identity.value if identity.kind is IdentityKind.MOBILE_NUMBER else None,
         email=identity.value if identity.kind is IdentityKind.EMAIL else None,
         name=account.name,
-        plan=plan.value,
+        plan=plan.name,
         password_set=account.password_hash is not None,
         created_at=account.created_at,
     )

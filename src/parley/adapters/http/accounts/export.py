@@ -21,6 +21,7 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, described
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
 from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
 from parley.core.accounts.sessions import read_sessions
@@ -71,11 +72,15 @@ class ExportBody(Struct):
     },
 )
 async def export_account(request: AuthenticatedRequest, ports: Ports) -> Response[Any]:
-    """One JSON document of any size. If the connection breaks, the document is incomplete and so not valid JSON."""
+    """One JSON document of any size. If the connection breaks, the document is incomplete and so not valid JSON.
+
+    One at a time, and ten in an hour.
+    """
+    await limit_account(ports, request.user.account_id, "export", per_hour=EXPORTS_PER_HOUR)
+    document = _document(request.user, ports)
     # Read before the response begins, so that an error here still gets its own status.
-    account = await read_account(ports.accounts, account_id=request.user.account_id)
-    head = await _head(account, request.user, ports)
-    return Stream(_document(head, account, ports), media_type=MediaType.JSON, headers=_HEADERS)
+    head = await anext(document)
+    return Stream(_after(head, document), media_type=MediaType.JSON, headers=_HEADERS)
 
 
 async def _head(account: Account, caller: Caller, ports: HttpPorts) -> bytes:
@@ -94,8 +99,24 @@ async def _head(account: Account, caller: Caller, ports: HttpPorts) -> bytes:
     ).removesuffix(b"}")
 
 
-async def _document(head: bytes, account: Account, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
-    yield head + b',"chatrooms":['
+async def _after(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(rest):
+        yield head
+        async for each in rest:
+            yield each
+
+
+async def _document(caller: Caller, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
+    """The head first, then the rooms. Raises TooManyRequests before it while another export is under way."""
+    with ports.exports.one_more(caller.account_id):
+        account = await read_account(ports.accounts, account_id=caller.account_id)
+        yield await _head(account, caller, ports) + b',"chatrooms":['
+        async with aclosing(_rooms(account, ports)) as rooms:
+            async for each in rooms:
+                yield each
+
+
+async def _rooms(account: Account, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
     before_room, before_message = b"", b""
     async with aclosing(read_everything(ports.chat, account_id=account.id)) as found:
         async for each in found:

@@ -23,12 +23,12 @@ from parley.adapters.http.accounts.identity import (
     identity_in,
 )
 from parley.adapters.http.accounts.sign_in import CodeAnswer, send
-from parley.adapters.http.address_rate_limit import limit_by_address, requesting_client
 from parley.adapters.http.auth import BEARER, PUBLIC, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import Ports
+from parley.adapters.http.rate_limits.address import limit_by_address, requesting_client
 from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, TokenInvalid
 from parley.core.accounts.model import Purpose

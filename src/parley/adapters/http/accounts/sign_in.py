@@ -26,12 +26,12 @@ from parley.adapters.http.accounts.identity import (
     Otp,
     identity_in,
 )
-from parley.adapters.http.address_rate_limit import limit_by_address, requesting_client
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import link, operation
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.rate_limits.address import limit_by_address, requesting_client
 from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.core.accounts.codes import send_code, sign_in_by_code
 from parley.core.accounts.errors import CredentialsInvalid, OtpInvalid, RefreshTokenInvalid

@@ -30,6 +30,7 @@ _ACTIONS = {
     "cancel": "Cancel at period end",
     "cancel-now": "Cancel now",
     "resume": "Resume",
+    "end-trial": "Let the trial end",
     "fail": "Let a payment fail",
     "settle": "Pay the open invoice",
 }
@@ -70,8 +71,14 @@ class SandboxPages(Controller):
         page = await _sandbox(ports).read_portal(token)
         path = _path(ports, f"portal/{token}")
         buttons = "".join(_button(f"{path}/{action}", label) for action, label in _ACTIONS.items())
+        changes = "".join(
+            _button(f"{path}/price/{price}", f"Change to {plan.title}, {price}")
+            for plan in ports.billing.plans
+            for price in plan.prices
+            if page.subscription is not None and price not in page.subscription.prices
+        )
         body = (
-            f"{_NOTE}{_facts(page.subscription)}{buttons if page.subscription else ''}"
+            f"{_NOTE}{_facts(page.subscription, ports)}{changes + buttons if page.subscription else ''}"
             f'<p><a href="{escape(page.return_address)}">Back</a></p>'
         )
         return _page("Your subscription", body)
@@ -86,6 +93,8 @@ class SandboxPages(Controller):
                 events = await sandbox.cancel(token, at_once=True)
             case "resume":
                 events = await sandbox.resume(token)
+            case "end-trial":
+                events = await sandbox.end_trial(token)
             case "fail":
                 events = await sandbox.fail_payment(token)
             case "settle":
@@ -93,6 +102,13 @@ class SandboxPages(Controller):
             case _:
                 raise CheckoutNotFound
         await _receive(events, ports)
+        return _see_other(_path(ports, f"portal/{token}"))
+
+    @post("/portal/{token:str}/price/{price:str}")
+    async def change_price(self, token: FromPath[str], price: FromPath[str], ports: Ports) -> Response[str]:
+        if ports.billing.plans.of_price(price) is None:
+            raise CheckoutNotFound
+        await _receive(await _sandbox(ports).change_price(token, price), ports)
         return _see_other(_path(ports, f"portal/{token}"))
 
 
@@ -133,9 +149,13 @@ def _checkout(page: CheckoutPage, ports: HttpPorts) -> Response[str]:
     targets = (page.return_to.paid, page.return_to.cancelled)
     match page.state:
         case PageState.OPEN:
-            facts = "<p>Plan: <strong>Pro</strong><br>Price: a sandbox price, nothing is charged</p>"
+            plan = ports.billing.plans.paid_by([page.price])
+            title = plan.title if plan else "a plan"
+            trial = f"<br>Free for {page.trial_days} days" if page.trial_days else ""
+            price = escape(page.price) or "a sandbox price"
+            facts = f"<p>Plan: <strong>{escape(title)}</strong><br>Price: {price}, nothing is charged{trial}</p>"
             buttons = _button(f"{path}/pay", "Pay") + _button(f"{path}/cancel", "Cancel")
-            return _page("Subscribe to Pro", _NOTE + facts + buttons, targets=targets)
+            return _page(f"Subscribe to {title}", _NOTE + facts + buttons, targets=targets)
         case PageState.PAID:
             body = f"{_NOTE}<p>It cannot be paid again.</p>{_button(f'{path}/pay', 'Continue')}"
             return _page("This is paid", body, status=410, targets=targets)
@@ -144,10 +164,15 @@ def _checkout(page: CheckoutPage, ports: HttpPorts) -> Response[str]:
             return _page("This page has expired", f"{_NOTE}<p>Nothing was paid.</p>{link}", status=410)
 
 
-def _facts(subscription: Subscription | None) -> str:
+def _facts(subscription: Subscription | None, ports: HttpPorts) -> str:
     if subscription is None:
         return "<p>There is no subscription.</p>"
-    facts = [f"Plan: <strong>Pro</strong><br>Status: <strong>{escape(subscription.status.value)}</strong>"]
+    plan = ports.billing.plans.paid_by(subscription.prices)
+    facts = [
+        f"Plan: <strong>{escape(plan.title if plan else 'none that is offered')}</strong>",
+        *(f"Price: {escape(price)}" for price in subscription.prices),
+        f"Status: <strong>{escape(subscription.status.value)}</strong>",
+    ]
     if subscription.current_period_end is not None:
         facts.append(f"Period end: {subscription.current_period_end:%Y-%m-%d %H:%M} UTC")
     if subscription.cancel_at_period_end:

@@ -1,22 +1,32 @@
-"""HTTP endpoints for subscribing to Pro and for reading and managing the subscription."""
+"""HTTP endpoints for subscribing to a plan and for reading and managing the subscription."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from litestar import Controller, get, post
+from litestar.params import JSONBody, PathParameter
 from msgspec import Struct
 
+from parley.adapters.http.accounts.account import PlanName
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import described
+from parley.adapters.http.openapi.fields import described, example
 from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.profile import read_account
 from parley.core.billing.checkout import manage_subscription, read_subscription, subscribe
-from parley.core.billing.errors import AlreadySubscribed, NotSubscribed, PaymentsRefused, PaymentsUnavailable
-from parley.core.billing.model import ReturnAddresses, daily_limit
+from parley.core.billing.errors import (
+    AlreadySubscribed,
+    NotSubscribed,
+    PaymentsRefused,
+    PaymentsUnavailable,
+    PlanUnknown,
+)
+from parley.core.billing.model import ReturnAddresses
+from parley.core.errors import InvalidInput
 
 _PROVIDER_ERRORS = (PaymentsUnavailable(), PaymentsRefused())
 
@@ -28,6 +38,14 @@ class CheckoutBody(Struct):
     session_id: Annotated[str, described("The payment provider's id of the checkout", "cs_sandbox_5f0c8a")]
 
 
+class SubscribeBody(Struct):
+    """Which of the plan's prices to pay."""
+
+    price: Annotated[
+        str | None, described("The id of a price in GET /plans; the plan's first one if left out", None)
+    ] = None
+
+
 class PortalBody(Struct):
     """A link to the customer portal. Redirect the customer to `portal_url`, which soon expires."""
 
@@ -37,7 +55,7 @@ class PortalBody(Struct):
 class SubscriptionBody(Struct):
     """The current plan and its subscription."""
 
-    plan: Annotated[Literal["basic", "pro"], described("The current plan", "pro")]
+    plan: PlanName
     status: Annotated[
         Literal[
             "none", "trialing", "active", "past_due", "canceled", "unpaid", "incomplete", "incomplete_expired", "paused"
@@ -56,18 +74,36 @@ class SubscriptionController(Controller):
     @post(
         **aliased(
             {
-                "/subscribe/pro": "subscribe",
-                "/subscription/pro": "subscribeAlias",
-                "/payments/subscribe/pro": "subscribePaymentsAlias",
+                "/subscribe/{plan:str}": "subscribe",
+                "/subscription/{plan:str}": "subscribeAlias",
+                "/payments/subscribe/{plan:str}": "subscribePaymentsAlias",
             }
         ),
         status_code=200,
-        summary="Subscribe to Pro",
-        responses=problems(401, AlreadySubscribed(), *_PROVIDER_ERRORS),
+        summary="Subscribe to a plan",
+        responses=problems(
+            InvalidInput("price", "must be one of those of the plan: price_monthly, price_yearly"),
+            401,
+            PlanUnknown("gold", ["plus", "pro"]),
+            AlreadySubscribed(),
+            *_PROVIDER_ERRORS,
+            413,
+            415,
+        ),
     )
-    async def subscribe(self, request: AuthenticatedRequest, ports: Ports) -> CheckoutBody:
-        """Opens a page to pay on. Repeated calls return the same page while it is open."""
-        return await _subscribe(request, ports)
+    async def subscribe(
+        self,
+        request: AuthenticatedRequest,
+        ports: Ports,
+        plan: Annotated[
+            str, PathParameter(description="A plan of GET /plans that has prices", examples=example("pro"))
+        ],
+        data: JSONBody[SubscribeBody | None] = None,
+    ) -> CheckoutBody:
+        """Opens a page to pay on, by the plan's first price or the one given. Repeated calls return the same page while
+        it is open.
+        """
+        return await _subscribe(request, ports, plan, None if data is None else data.price)
 
     @get(
         **aliased(
@@ -93,13 +129,15 @@ class SubscriptionController(Controller):
     )
     async def portal(self, request: AuthenticatedRequest, ports: Ports) -> PortalBody:
         """Opens the payment provider's page to change the card, cancel, or see invoices."""
+        await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
         url = await manage_subscription(
             ports.billing, account_id=request.user.account_id, return_to=_return_addresses(request, ports)
         )
         return PortalBody(_absolute(url, request, ports))
 
 
-async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts) -> CheckoutBody:
+async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts, plan: str, price: str | None) -> CheckoutBody:
+    await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
     account = await read_account(ports.accounts, account_id=request.user.account_id)
     kind, value = account.identity.kind, account.identity.value
     checkout = await subscribe(
@@ -107,6 +145,8 @@ async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts) -> Checkou
         account_id=account.id,
         email=value if kind is IdentityKind.EMAIL else None,
         mobile_number=value if kind is IdentityKind.MOBILE_NUMBER else None,
+        plan=plan,
+        price=price,
         return_to=_return_addresses(request, ports),
     )
     return CheckoutBody(_absolute(checkout.url, request, ports), checkout.session_id)
@@ -116,11 +156,11 @@ async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> Subscrip
     overview = await read_subscription(ports.billing, account_id=request.user.account_id)
     subscription = overview.subscription
     return SubscriptionBody(
-        plan=overview.plan.value,
+        plan=overview.plan.name,
         status="none" if subscription is None else subscription.shown_status.value,
         current_period_end=None if subscription is None else subscription.current_period_end,
         cancel_at_period_end=subscription is not None and subscription.cancel_at_period_end,
-        daily_limit=daily_limit(overview.plan, basic=ports.billing.basic_daily_limit),
+        daily_limit=overview.plan.messages_per_day,
     )
 
 

@@ -69,7 +69,7 @@ class UsageController(Controller):
 async def _usage(account_id: UUID, ports: HttpPorts) -> UsageBody:
     usage = await read_usage(ports.billing, account_id=account_id)
     return UsageBody(
-        plan=usage.plan.value,
+        plan=usage.plan.name,
         day=usage.today.day,
         used=usage.today.used,
         limit=usage.limit,

@@ -91,6 +91,13 @@ class PartBody(Struct):
     text: Annotated[str, described("The passage", REPLY["content"])]
 
 
+class FeedbackBody(Struct):
+    """What the account thinks of a reply."""
+
+    rating: Annotated[Literal["up", "down"], described("Good or bad", "up")]
+    comment: Annotated[str | None, described("Why; null if it was not said", "Short and right.")]
+
+
 class SiblingsBody(Struct):
     """The messages with the same parent, in order of their creation: versions of a message, or replies to it."""
 
@@ -136,6 +143,7 @@ class MessageBody(Struct):
         ReplyUsage | None, described("Tokens of the reply; null until the model has counted them", REPLY["usage"])
     ]
     error: Annotated[ReplyError | None, described("Why the reply failed; null if it did not", None)]
+    feedback: Annotated[FeedbackBody | None, described("Your rating of the reply; null without one", None)]
     created_at: Annotated[datetime, described("When the message was accepted", "2026-11-21T09:30:00Z")]
     completed_at: Annotated[
         datetime | None, described("When the message or reply ended; null until then", "2026-11-21T09:30:01Z")
@@ -164,7 +172,7 @@ MessageId = Annotated[UUID, PathParameter(description="The message's id", exampl
 
 
 def message_body(message: Message) -> MessageBody:
-    usage, error = message.usage, message.error
+    usage, error, feedback = message.usage, message.error, message.feedback
     return MessageBody(
         id=message.id,
         chatroom_id=message.room_id,
@@ -179,6 +187,7 @@ def message_body(message: Message) -> MessageBody:
         finish_reason=None if message.finish_reason is None else message.finish_reason.value,
         usage=None if usage is None else _usage_body(usage),
         error=None if error is None else ReplyError(error.code, error.detail),
+        feedback=None if feedback is None else FeedbackBody(feedback.rating.value, feedback.comment),
         created_at=message.created_at,
         completed_at=message.completed_at,
     )

@@ -168,6 +168,7 @@ class ReplyController(Controller):
         account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id)
+        await ports.account_requests.take(account_id)
         if ports.overloaded():
             raise Overloaded(OVERLOADED_SECONDS)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")

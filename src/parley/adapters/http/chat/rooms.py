@@ -25,9 +25,10 @@ from parley.adapters.http.pagination import (
     room_cursor,
 )
 from parley.adapters.http.ports import Ports
-from parley.core.chat.errors import RoomNotFound, UnknownModel
+from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms, UnknownModel
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.ports import CachedPage
+from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.room_list import RoomPage, first_rooms, list_rooms
 from parley.core.chat.rooms import INSTRUCTIONS_CHARACTERS, change_room, create_room, delete_room, read_room
 from parley.core.errors import InvalidInput
@@ -44,6 +45,7 @@ Instructions = Annotated[
 ]
 
 _NAME_INVALID = InvalidInput("name", "must have 1 to 200 characters")
+_INSTRUCTIONS_REFUSED = TooManyInstructions(RoomLimits().instruction_bytes)
 
 
 class NewRoom(Struct, forbid_unknown_fields=True):
@@ -142,7 +144,9 @@ class RoomController(Controller):
             },
             links={201: _LINKS},
         ),
-        responses=problems(_NAME_INVALID, UnknownModel("none/such"), 401, 413, 415),
+        responses=problems(
+            _NAME_INVALID, UnknownModel("none/such"), 401, TooManyRooms(10_000), _INSTRUCTIONS_REFUSED, 413, 415
+        ),
     )
     async def create(self, data: JSONBody[NewRoom], request: AuthenticatedRequest, ports: Ports) -> RoomBody:
         """A chatroom holds one conversation: the model gets its earlier messages with each new one."""
@@ -214,7 +218,9 @@ class RoomController(Controller):
         "/{chatroom_id:uuid}",
         operation_id="changeChatroom",
         summary="Change a chatroom",
-        responses=problems(_NAME_INVALID, UnknownModel("none/such"), 401, RoomNotFound(), 405, 413, 415),
+        responses=problems(
+            _NAME_INVALID, UnknownModel("none/such"), 401, RoomNotFound(), 405, _INSTRUCTIONS_REFUSED, 413, 415
+        ),
     )
     async def change(
         self, chatroom_id: RoomId, data: JSONBody[RoomChange], request: AuthenticatedRequest, ports: Ports
@@ -243,10 +249,12 @@ def room_body(room: Room) -> RoomBody:
     return RoomBody(room.id, room.name, room.model, room.instructions, room.head, room.created_at, room.active_at)
 
 
+def room_list_item(room: Room) -> RoomListItem:
+    return RoomListItem(room.id, room.name, room.model, room.head, room.created_at, room.active_at)
+
+
 def _render(page: RoomPage) -> CachedPage:
-    items = [
-        RoomListItem(room.id, room.name, room.model, room.head, room.created_at, room.active_at) for room in page.items
-    ]
+    items = [room_list_item(room) for room in page.items]
     body = msgspec.json.encode(RoomPageBody(items, room_cursor(page.next_cursor)))
     return CachedPage(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 

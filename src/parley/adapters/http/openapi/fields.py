@@ -28,6 +28,7 @@ MESSAGE = {
     "finish_reason": None,
     "usage": None,
     "error": None,
+    "feedback": None,
     "created_at": "2026-11-21T09:30:00Z",
     "completed_at": "2026-11-21T09:30:00Z",
 }

@@ -1,5 +1,6 @@
 """What a handler states for the OpenAPI document beyond its types: examples, headers, links and aliases."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,13 +49,16 @@ def aliased(
     def operation_id(
         _handler: HTTPRouteHandler, _method: HttpMethod, components: list[str | PathParameterDefinition]
     ) -> str:
-        return operation_ids["/" + "/".join(map(str, components))]
+        parts = (each if isinstance(each, str) else f"{{{each.full}}}" for each in components)
+        return operation_ids["/" + "/".join(parts)]
 
     def edit_alias(schema: dict[str, Any]) -> None:
         if edit is not None:
             edit(schema)
         if schema["operationId"] != operation_ids[preferred]:
-            schema |= {"summary": f"As {preferred}", "description": description, "deprecated": deprecated}
+            # Litestar writes a parameter with its type, OpenAPI without.
+            shown = re.sub(r":\w+}", "}", preferred)
+            schema |= {"summary": f"As {shown}", "description": description, "deprecated": deprecated}
 
     return {"path": [*operation_ids], "operation_id": operation_id, "operation_class": _edited(edit_alias)}
 

@@ -1,23 +1,25 @@
 """What the server's protocol needs from the application, and how it gets it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from parley.adapters.http.server.connections import Connections
+from parley.adapters.http.server.security_headers import Header
 
 STATE_KEY = "parley.server"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPorts:
-    """Dependencies of the protocol. `refused` counts the code of a refusal."""
+    """Dependencies of the protocol. `refused` counts the code of a refusal; `headers` are those of every response."""
 
     connections: Connections
     new_request_id: Callable[[], str]
     refused: Callable[[str], None]
+    headers: Sequence[Header]
 
 
 def with_server_ports(app: ASGIApp, ports: ServerPorts) -> ASGIApp:

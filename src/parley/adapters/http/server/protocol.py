@@ -94,7 +94,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         if not self._admitted:
             self._closing = True
             self._ports.refused(TOO_MANY_CONNECTIONS.code)
-            transport.write(response(TOO_MANY_CONNECTIONS, self._ports.new_request_id()))
+            transport.write(response(TOO_MANY_CONNECTIONS, self._ports.new_request_id(), self._ports.headers))
             transport.close()
             return
         super().connection_made(transport)
@@ -270,7 +270,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         request_id = self._ports.new_request_id()
         self._ports.refused(refusal.code)
         log.info("request_refused", request_id=request_id, status=refusal.status.value, code=refusal.code)
-        self.transport.write(response(refusal, request_id, self.server_state.default_headers))
+        self.transport.write(response(refusal, request_id, self._ports.headers, self.server_state.default_headers))
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)

@@ -8,9 +8,7 @@ from http import HTTPStatus
 import httptools
 
 from parley.adapters.http.errors import MEDIA_TYPE
-from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, SECURITY_HEADERS
-
-Header = tuple[bytes, bytes]
+from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,9 @@ def refusal_of(error: httptools.HttpParserError) -> Refusal:
     return UNKNOWN_METHOD if isinstance(error, httptools.HttpParserInvalidMethodError) else MALFORMED
 
 
-def response(refusal: Refusal, request_id: str, default_headers: Sequence[Header] = ()) -> bytes:
+def response(
+    refusal: Refusal, request_id: str, security_headers: Sequence[Header], default_headers: Sequence[Header] = ()
+) -> bytes:
     """The whole response, with the same headers as one of the application. It ends the connection."""
     status = refusal.status
     body = json.dumps(
@@ -81,7 +81,7 @@ def response(refusal: Refusal, request_id: str, default_headers: Sequence[Header
         (b"connection", b"close"),
         (b"x-request-id", request_id.encode()),
         *refusal.headers,
-        *SECURITY_HEADERS,
+        *security_headers,
         *DEFAULT_HEADERS,
     ]
     head = b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode())

@@ -10,7 +10,7 @@ import msgspec
 from parley.core.billing.model import ReturnAddresses, Subscription, SubscriptionStatus
 from parley.core.billing.sandbox import PageState
 
-PERIOD = timedelta(days=30)
+MONTH, YEAR = timedelta(days=30), timedelta(days=365)
 
 
 class SandboxState(Protocol):
@@ -45,6 +45,8 @@ class CheckoutObject(msgspec.Struct, frozen=True):
     subscription: Subscription | None = None
     changes: int = 0
     event_kinds: tuple[str, ...] = msgspec.field(default=(), name="told")
+    price: str = ""
+    trial_days: int = 0
 
     def state(self, now: datetime) -> PageState:
         if self.subscription is not None:
@@ -69,4 +71,14 @@ def at_time(subscription: Subscription, now: datetime) -> Subscription:
         return subscription
     if subscription.cancel_at_period_end:
         return replace(subscription, status=SubscriptionStatus.CANCELED)
-    return replace(subscription, current_period_end=end + PERIOD * ((now - end) // PERIOD + 1))
+    period = period_of(*subscription.prices)
+    return replace(
+        subscription,
+        # A trial ends with its period, which is not paid for.
+        status=SubscriptionStatus.ACTIVE if subscription.status is SubscriptionStatus.TRIALING else subscription.status,
+        current_period_end=end + period * ((now - end) // period + 1),
+    )
+
+
+def period_of(price: str = "", *_: str) -> timedelta:
+    return YEAR if "year" in price else MONTH

@@ -18,16 +18,17 @@ from parley.adapters.payments import stripe_events
 from parley.adapters.payments.return_address import with_session_id
 from parley.adapters.payments.sandbox import events
 from parley.adapters.payments.sandbox.objects import (
-    PERIOD,
     CheckoutObject,
     PortalObject,
     SandboxState,
     at_time,
+    period_of,
     to_text,
 )
 from parley.core.accounts.ports import NewToken
 from parley.core.billing.errors import CheckoutNotFound, PaymentsRefused
-from parley.core.billing.model import Checkout, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
+from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
+from parley.core.billing.ports import Offer
 from parley.core.billing.sandbox import CheckoutPage, PageState, PortalPage, SignedEvent
 from parley.core.ports import Clock
 
@@ -72,10 +73,23 @@ class SandboxPayments:
     def recognizes(self, customer_id: str) -> bool:
         return customer_id.startswith(_CUSTOMER)
 
+    async def price(self, price_id: str) -> Price | None:
+        """Every id is a price here, and costs nothing: by the year if the id says so, else by the month."""
+        return Price(price_id, 0, "usd", "year" if "year" in price_id else "month")
+
     async def open_checkout(
-        self, customer_id: str, *, account_id: UUID, return_to: ReturnAddresses, idempotency_key: str, now: datetime
+        self, customer_id: str, offer: Offer, *, account_id: UUID, idempotency_key: str, now: datetime
     ) -> Checkout:
-        fresh = to_text(CheckoutObject(customer_id, account_id, return_to, now + CHECKOUT_LIFETIME))
+        fresh = to_text(
+            CheckoutObject(
+                customer_id,
+                account_id,
+                offer.return_to,
+                now + CHECKOUT_LIFETIME,
+                price=offer.price,
+                trial_days=offer.trial_days,
+            )
+        )
         session_id = _CHECKOUT + self._digest("checkout", customer_id, idempotency_key)
         while not await self._state.add(session_id, customer_id, fresh):
             found = await self._find(session_id)
@@ -111,9 +125,6 @@ class SandboxPayments:
     def read_event(self, body: bytes, signature: str, now: datetime) -> ProviderEvent:
         return stripe_events.read_event(body, signature, secret=self._secret, now=now)
 
-    async def check(self) -> None:
-        """Nothing to verify: the sandbox has no connection and no settings of its own."""
-
     async def close(self) -> None:
         """Nothing to close."""
 
@@ -122,7 +133,9 @@ class SandboxPayments:
         if found is None:
             raise CheckoutNotFound
         return_to = replace(found.return_to, paid=with_session_id(found.return_to.paid, session_id))
-        return CheckoutPage(session_id, found.state(self._now()), found.expires_at, return_to)
+        return CheckoutPage(
+            session_id, found.state(self._now()), found.expires_at, return_to, found.price, found.trial_days
+        )
 
     async def pay(self, session_id: str) -> list[SignedEvent]:
         return await self._swap(session_id, partial(_paid, session_id=session_id, now=self._now()))
@@ -150,6 +163,12 @@ class SandboxPayments:
 
     async def resume(self, token: str) -> list[SignedEvent]:
         return await self._manage(token, _ends_with_period(False), events.SUBSCRIPTION_UPDATED)
+
+    async def change_price(self, token: str, price: str) -> list[SignedEvent]:
+        return await self._manage(token, _pays(price), events.SUBSCRIPTION_UPDATED)
+
+    async def end_trial(self, token: str) -> list[SignedEvent]:
+        return await self._manage(token, _without_trial(self._now()), events.SUBSCRIPTION_UPDATED, events.INVOICE_PAID)
 
     async def fail_payment(self, token: str) -> list[SignedEvent]:
         change = _status(SubscriptionStatus.PAST_DUE)
@@ -222,9 +241,10 @@ def _paid(checkout: CheckoutObject, *, session_id: str, now: datetime) -> Checko
         id=_SUBSCRIPTION + session_id.removeprefix(_CHECKOUT),
         customer_id=checkout.customer_id,
         account_id=checkout.account_id,
-        status=SubscriptionStatus.ACTIVE,
-        current_period_end=now + PERIOD,
+        status=SubscriptionStatus.TRIALING if checkout.trial_days else SubscriptionStatus.ACTIVE,
+        current_period_end=now + (timedelta(days=checkout.trial_days) or period_of(checkout.price)),
         cancel_at_period_end=False,
+        prices=(checkout.price,) if checkout.price else (),
     )
     event_kinds = (events.CHECKOUT_COMPLETED, events.SUBSCRIPTION_CREATED, events.INVOICE_PAID)
     return msgspec.structs.replace(checkout, paid_at=now, subscription=subscription, event_kinds=event_kinds)
@@ -242,6 +262,20 @@ def _managed(checkout: CheckoutObject, change: _Change, kinds: tuple[str, ...], 
 
 def _status(status: SubscriptionStatus) -> _Change:
     return lambda subscription: replace(subscription, status=status)
+
+
+def _pays(price: str) -> _Change:
+    return lambda subscription: replace(subscription, prices=(price,))
+
+
+def _without_trial(now: datetime) -> _Change:
+    def change(subscription: Subscription) -> Subscription:
+        if subscription.status is not SubscriptionStatus.TRIALING:
+            return subscription
+        period = period_of(*subscription.prices)
+        return replace(subscription, status=SubscriptionStatus.ACTIVE, current_period_end=now + period)
+
+    return change
 
 
 def _ends_with_period(ends: bool) -> _Change:

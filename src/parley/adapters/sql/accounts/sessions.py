@@ -41,7 +41,11 @@ _END_ALL = Statement(
     .values(ended_at=bindparam("at"))
     .returning(sessions.c.id)
 )
-_FORGET_TOKENS = Statement(delete(refresh_tokens).where(refresh_tokens.c.used_at < bindparam("moment")))
+_FORGET_USED_TOKENS = Statement(
+    delete(refresh_tokens).where(
+        refresh_tokens.c.session_id == bindparam("session"), refresh_tokens.c.used_at < bindparam("before")
+    )
+)
 _FORGET_SESSIONS = Statement(
     delete(sessions).where(or_(sessions.c.ended_at < bindparam("moment"), sessions.c.expires_at < bindparam("moment")))
 )
@@ -85,8 +89,8 @@ class SqlSessions(SqlStore):
     async def end_all(self, account_id: UUID, *, at: datetime, but: UUID | None = None) -> list[UUID]:
         return await self._transaction.scalars(_END_ALL, account=account_id, at=at, but=but)
 
-    async def forget_tokens(self, moment: datetime) -> int:
-        return await self._transaction.execute(_FORGET_TOKENS, moment=moment)
+    async def forget_used_tokens(self, session_id: UUID, *, before: datetime) -> None:
+        await self._transaction.execute(_FORGET_USED_TOKENS, session=session_id, before=before)
 
     async def forget_before(self, moment: datetime) -> int:
         return await self._transaction.execute(_FORGET_SESSIONS, moment=moment)

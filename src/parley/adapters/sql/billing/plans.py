@@ -1,30 +1,58 @@
-"""The plan of an account in SQL: billing writes it, and chat's quota reads it in its own statement."""
+"""The plan of an account in SQL: billing writes it, and chat's quota reads it in its own statement.
 
+What plans allow is the operator's and no part of the database. Statements receive it as one JSON document, so that
+they can look up the limit of the plan that they find.
+"""
+
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import ColumnElement, String, bindparam, delete, exists, func, select
 
+from parley.adapters.sql.engine.database import Transaction
+from parley.adapters.sql.engine.json_number import JsonNumber
 from parley.adapters.sql.engine.statements import Statement, Upsert, given, literals
-from parley.adapters.sql.engine.tables import Id, Moment, plans
+from parley.adapters.sql.engine.tables import Id, Moment, paid_plans, plans
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.billing.model import Plan, daily_limit
+from parley.core.plans import PRO, Plan, Plans
 
-_basic, _pro = literals(Plan.BASIC.value, Plan.PRO.value)
-# What the operator says, else what was paid for.
-plan_of_account = func.coalesce(
-    select(
-        case(
-            (plans.c.override.is_not(None), plans.c.override),
-            (plans.c.paid_until > bindparam("now", type_=Moment), _pro),
-            else_=_basic,
-        )
+_pro, _rank, _messages = literals(PRO, "rank", "messages_per_day")
+_account = bindparam("account", type_=Id)
+_now = bindparam("now", type_=Moment)
+_limits = bindparam("plan_limits", type_=String())
+
+
+def _rank_of(plan: ColumnElement[str]) -> JsonNumber:
+    """NULL for a plan that the operator no longer has."""
+    return JsonNumber(_limits, plan, _rank)
+
+
+_override = select(plans.c.override).where(plans.c.account_id == _account, _rank_of(plans.c.override).is_not(None))
+_best_paid = (
+    select(paid_plans.c.plan)
+    .where(
+        paid_plans.c.account_id == _account, paid_plans.c.paid_until > _now, _rank_of(paid_plans.c.plan).is_not(None)
     )
-    .where(plans.c.account_id == bindparam("account", type_=Id))
-    .scalar_subquery(),
-    _basic,
+    .order_by(_rank_of(paid_plans.c.plan).desc())
+    .limit(1)
 )
-is_unlimited = plan_of_account.in_(literals(*(plan.value for plan in Plan if daily_limit(plan, basic=0) is None)))
+# A process of the version that knew one paid plan writes this column alone.
+_paid_by_older_version = select(_pro).where(
+    plans.c.account_id == _account,
+    plans.c.paid_until > _now,
+    _rank_of(_pro).is_not(None),
+    ~exists().where(paid_plans.c.account_id == _account),
+)
+plan_of_account = func.coalesce(
+    _override.scalar_subquery(),
+    _best_paid.scalar_subquery(),
+    _paid_by_older_version.scalar_subquery(),
+    bindparam("free_plan", type_=String()),
+    type_=String(),
+)
+messages_per_day = JsonNumber(_limits, plan_of_account, _messages)
 _OF = Statement(select(plan_of_account))
 _OVERRIDE, _SET_PAID_UNTIL = (
     Upsert(
@@ -35,14 +63,41 @@ _OVERRIDE, _SET_PAID_UNTIL = (
     )
     for column in ("override", "paid_until")
 )
+_FORGET_PAID = Statement(delete(paid_plans).where(paid_plans.c.account_id == _account))
+_ADD_PAID = Statement(paid_plans.insert().values(given("account_id", "plan", "paid_until")))
+
+
+class PlanLimits:
+    """The plans as statements receive them, by the names of their parameters."""
+
+    def __init__(self, plans: Plans) -> None:
+        self.parameters = {
+            "free_plan": plans.free.name,
+            "plan_limits": json.dumps({plan.name: _limits_of(plan, rank) for rank, plan in enumerate(plans)}),
+        }
+
+
+def _limits_of(plan: Plan, rank: int) -> Mapping[str, int | None]:
+    return {"rank": rank, "messages_per_day": plan.messages_per_day}
 
 
 class SqlPlans(SqlStore):
-    async def of(self, account_id: UUID, *, now: datetime) -> Plan:
-        return Plan(await self._transaction.scalar(_OF, account=account_id, now=now))
+    def __init__(self, transaction: Transaction, limits: PlanLimits) -> None:
+        super().__init__(transaction)
+        self._limits = limits
 
-    async def override(self, account_id: UUID, plan: Plan | None) -> None:
-        await self._transaction.execute(_OVERRIDE, account_id=account_id, override=None if plan is None else plan.value)
+    async def of(self, account_id: UUID, *, now: datetime) -> str:
+        plan: str = await self._transaction.scalar(_OF, account=account_id, now=now, **self._limits.parameters)
+        return plan
 
-    async def set_paid_until(self, account_id: UUID, moment: datetime | None) -> None:
-        await self._transaction.execute(_SET_PAID_UNTIL, account_id=account_id, paid_until=moment)
+    async def override(self, account_id: UUID, plan: str | None) -> None:
+        await self._transaction.execute(_OVERRIDE, account_id=account_id, override=plan)
+
+    async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
+        await self._transaction.execute(_FORGET_PAID, account=account_id)
+        for plan, until in paid.items():
+            await self._transaction.execute(_ADD_PAID, account_id=account_id, plan=plan, paid_until=until)
+        # For processes of the version that knew one paid plan.
+        await self._transaction.execute(
+            _SET_PAID_UNTIL, account_id=account_id, paid_until=max(paid.values(), default=None)
+        )

@@ -1,6 +1,6 @@
 """Subscriptions in SQL."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ _OF = Statement(
         subscriptions.c.is_paused,
         subscriptions.c.price_ended_at.is_(None),
         subscriptions.c.price_ended_at,
+        subscriptions.c.prices,
     )
     .where(subscriptions.c.account_id == bindparam("account"))
     .order_by(
@@ -59,7 +60,9 @@ _written = (
 )
 _PUT = Upsert(
     subscriptions,
-    lambda insert: insert.values(given("id", "past_due_since", "price_ended_at", *_written)).on_conflict_do_update(
+    lambda insert: insert.values(
+        given("id", "past_due_since", "price_ended_at", "prices", *_written)
+    ).on_conflict_do_update(
         index_elements=["id"],
         set_={name: insert.excluded[name] for name in _written}
         | {
@@ -69,7 +72,10 @@ _PUT = Upsert(
                 (subscriptions.c.status == SubscriptionStatus.PAST_DUE.value, subscriptions.c.past_due_since),
                 else_=insert.excluded.past_due_since,
             ),
-            # Until the end of the period that was paid at a price of ours.
+            # At a price that no plan has, what was paid before counts until the end of its period.
+            "prices": case(
+                (insert.excluded.price_ended_at.is_(None), insert.excluded.prices), else_=subscriptions.c.prices
+            ),
             "price_ended_at": case(
                 (insert.excluded.price_ended_at.is_(None), None),
                 else_=func.coalesce(
@@ -91,6 +97,7 @@ class SqlSubscriptions(SqlStore):
             "account_id": account_id,
             "status": subscription.status.value,
             "past_due_since": now if subscription.status is SubscriptionStatus.PAST_DUE else None,
+            "prices": " ".join(subscription.prices) or None,
             "price_ended_at": None if subscription.has_our_price else now,
             "ticket": read_number,
             "stored_at": now,
@@ -103,5 +110,7 @@ class SqlSubscriptions(SqlStore):
 
 
 def _subscription(row: Any) -> Subscription:
-    id_, customer_id, account_id, status, *rest = row
-    return Subscription(id_, customer_id, account_id, SubscriptionStatus(status), *rest)
+    *columns, prices = row
+    id_, customer_id, account_id, status, *rest = columns
+    subscription = Subscription(id_, customer_id, account_id, SubscriptionStatus(status), *rest)
+    return replace(subscription, prices=tuple((prices or "").split()))

@@ -1,8 +1,10 @@
 """The unit of work of everything about billing, in SQL."""
 
+from functools import partial
+
 from parley.adapters.sql.billing.customers import SqlCustomerErasures, SqlCustomers
 from parley.adapters.sql.billing.events import SqlEvents
-from parley.adapters.sql.billing.plans import SqlPlans
+from parley.adapters.sql.billing.plans import PlanLimits, SqlPlans
 from parley.adapters.sql.billing.subscriptions import SqlSubscriptions
 from parley.adapters.sql.billing.usage import SqlUsageDays
 from parley.adapters.sql.engine.database import Database, Transaction
@@ -11,9 +13,9 @@ from parley.adapters.sql.leases import SqlLeases
 
 
 class SqlBillingUnit(SqlUnit):
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, limits: PlanLimits) -> None:
         super().__init__(transaction)
-        self.plans = SqlPlans(transaction)
+        self.plans = SqlPlans(transaction, limits)
         self.usage_days = SqlUsageDays(transaction)
         self.customers = SqlCustomers(transaction)
         self.subscriptions = SqlSubscriptions(transaction)
@@ -23,5 +25,5 @@ class SqlBillingUnit(SqlUnit):
 
 
 class SqlBillingUnitOfWork(SqlUnitOfWork[SqlBillingUnit]):
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, SqlBillingUnit)
+    def __init__(self, database: Database, limits: PlanLimits) -> None:
+        super().__init__(database, partial(SqlBillingUnit, limits=limits))

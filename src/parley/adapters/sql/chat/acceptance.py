@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from parley.adapters.sql.billing.plans import is_unlimited, plan_of_account
+from parley.adapters.sql.billing.plans import PlanLimits, messages_per_day
 from parley.adapters.sql.chat.added_messages import added_columns, added_values, written_columns
 from parley.adapters.sql.chat.quota import allowance
 from parley.adapters.sql.chat.replies import unfinished
@@ -41,13 +41,11 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, Moment, messages, rooms, usage_days
-from parley.core.billing.model import Plan, daily_limit
 from parley.core.chat.model import Allowance, Message, utc_day
 
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
 _day = bindparam("day", type_=usage_days.c.day.type)
-_basic_limit = bindparam("basic_limit", type_=usage_days.c.used.type)
 _most_pending = bindparam("most_pending", type_=usage_days.c.used.type)
 _pending_before = select(func.count()).where(messages.c.account_id == _account, unfinished).scalar_subquery()
 _used_before = func.coalesce(
@@ -58,6 +56,7 @@ _before = (
     select(
         _pending_before.label("pending"),
         _used_before.label("used"),
+        messages_per_day.label("limit"),
         head_position[room_then].label("head_position"),
         _head.c.id.label("head_id"),
         _head.c.run.label("run"),
@@ -70,7 +69,7 @@ _before = (
     .where(room_then.c.id == bindparam("room", type_=Id), room_then.c.account_id == _account)
     .cte("before")
 )
-_pending, _used, _head_position, _head_id, _run = (select(column).scalar_subquery() for column in _before.c)
+_pending, _used, _limit, _head_position, _head_id, _run = (select(column).scalar_subquery() for column in _before.c)
 _parent = bindparam("question_parent_id", type_=Id)
 _model = func.coalesce(
     bindparam("model", type_=String()), rooms.c.model, bindparam("default_model", type_=String()), type_=String()
@@ -85,7 +84,7 @@ _room = (
         head_position[rooms] == _head_position,
         or_(_parent.is_(None), _parent == _head_id),
         _pending < _most_pending,
-        or_(_used < _basic_limit, is_unlimited),
+        func.coalesce(_used < _limit, true()),
     )
     .values(
         last_position=rooms.c.last_position + 2,
@@ -101,11 +100,11 @@ _quota = (
         index_elements=["account_id", "day"],
         set_={"used": usage_days.c.used + 1},
         where=and_(
-            or_(usage_days.c.used < _basic_limit, is_unlimited),
+            func.coalesce(usage_days.c.used < _limit, true()),
             _pending + usage_days.c.used - _used < _most_pending,
         ),
     )
-    .returning(usage_days.c.used, plan_of_account.label("plan"))
+    .returning(usage_days.c.used)
     .cte("quota")
 )
 _no_fork = cast(null(), messages.c.first_sibling.type)
@@ -141,24 +140,22 @@ _written = (
     .cte("written")
 )
 _ACCEPT = Statement(
-    select(_room.c.last_position, _room.c.model, _head_id.label("head_id"), _quota.c.used, _quota.c.plan)
+    select(_room.c.last_position, _room.c.model, _head_id.label("head_id"), _quota.c.used, _limit)
     .select_from(_room.join(_quota, true()))
     .add_cte(_written)
 )  # fmt: skip
 _NOT_GIVEN = {"question_position", "reply_position", "reply_model"}
 
 
-def sql_acceptance(database: Database, *, basic_limit: int) -> "SqlAcceptance | None":
+def sql_acceptance(database: Database, limits: PlanLimits) -> "SqlAcceptance | None":
     """None for SQLite."""
-    return SqlAcceptance(database, basic_limit=basic_limit) if database.one_statement_suffices else None
+    return SqlAcceptance(database, limits) if database.one_statement_suffices else None
 
 
 class SqlAcceptance:
-    """`basic_limit` is the Basic plan's messages a day."""
-
-    def __init__(self, database: Database, *, basic_limit: int) -> None:
+    def __init__(self, database: Database, limits: PlanLimits) -> None:
         self._database = database
-        self._basic_limit = basic_limit
+        self._limits = limits
 
     async def accept(
         self,
@@ -188,15 +185,14 @@ class SqlAcceptance:
                     default_model=default_model,
                     now=question.created_at,
                     day=day,
-                    basic_limit=self._basic_limit,
                     most_pending=most_pending,
+                    **self._limits.parameters,
                 )
         except NullRefused:
             return None
         if row is None:
             return None
-        last_position, model, head_id, used, plan = row
-        limit = daily_limit(Plan(plan), basic=self._basic_limit)
+        last_position, model, head_id, used, limit = row
         return (
             replace(question, position=last_position - 1, parent_id=head_id),
             replace(reply, position=last_position, model=model, parent_id=question.id),

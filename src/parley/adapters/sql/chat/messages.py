@@ -1,72 +1,55 @@
 """Messages in SQL."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, bindparam, func, literal_column, or_, select
+from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, literal_column, or_, select, update
 
 from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_REPLY, added_values
 from parley.adapters.sql.chat.exchanges import read_exchanges
-from parley.adapters.sql.chat.parts import decode_parts
+from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
 from parley.adapters.sql.chat.tree import (
     above,
     fork,
     head_position,
     is_fork,
     parent_of,
-    read_siblings,
-    sibling_columns,
-    sibling_columns_of_exchange,
 )
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Exchange, FinishReason, Message, ReplyError, Role, Status, TokenUsage
+from parley.core.chat.model import Exchange, Message
+from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import Head
 
-# As `_message` takes them, together with the columns of siblings.
-_plain_columns = (
-    messages.c.id,
-    messages.c.room_id,
-    messages.c.role,
-    messages.c.content,
-    messages.c.status,
-    messages.c.created_at,
-    messages.c.position,
-    messages.c.model,
-    messages.c.reply_to,
-    messages.c.input_tokens,
-    messages.c.output_tokens,
-    messages.c.cached_input_tokens,
-    messages.c.reasoning_tokens,
-    messages.c.error_code,
-    messages.c.error_detail,
-    messages.c.completed_at,
-    messages.c.attempt,
-    messages.c.parts,
-    messages.c.finish_reason,
-    parent_of[messages],
-)
 _in_room = messages.c.room_id == bindparam("room", type_=Id)
 _of_account = messages.c.account_id == bindparam("account", type_=Id)
 _most: BindParameter[int] = bindparam("most")
-_columns = (*_plain_columns, *sibling_columns)
-_GET = Statement(select(*_columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
-_EXISTS = Statement(select(messages.c.id).where(messages.c.id == bindparam("message"), _of_account))
+_GET = Statement(select(*columns).where(messages.c.id == bindparam("message"), _in_room, _of_account))
+_GET_ANYWHERE = Statement(select(*columns_of_any_room).where(messages.c.id == bindparam("message"), _of_account))
+_MANY = Statement(
+    select(*columns_of_any_room).where(messages.c.id == any_(bindparam("messages", type_=ARRAY(Id))), _of_account)
+)
+_RATE = Statement(
+    update(messages)
+    .where(messages.c.id == bindparam("message"), _in_room, _of_account)
+    .values(rating=bindparam("given_rating"), rating_comment=bindparam("given_comment"))
+)
+_OWNER = Statement(select(messages.c.account_id).where(messages.c.id == bindparam("message")))
 _question = select(messages.c.reply_to).where(messages.c.id == bindparam("reply")).scalar_subquery()
 _EXCHANGE = Statement(
-    select(*_plain_columns, *sibling_columns_of_exchange)
+    select(*columns_of_exchange)
     .where(or_(messages.c.id == bindparam("reply"), messages.c.id == _question))
     .order_by(messages.c.position)
 )
-_newest_first = select(*_columns).order_by(messages.c.position.desc())
+_newest_first = select(*columns).order_by(messages.c.position.desc())
 _last_page = _newest_first.where(_in_room, _of_account).limit(_most)
 _LAST_PAGE = Statement(_last_page)
 _PAGE_BEFORE = Statement(_last_page.where(messages.c.position < bindparam("position")))
 _PAGE_AFTER = Statement(
-    select(*_columns)
+    select(*columns)
     .where(_in_room, messages.c.position > bindparam("position"))
     .order_by(messages.c.position)
     .limit(_most)
@@ -116,12 +99,6 @@ _NEWEST_BELOW = Statement(
         )
     ).select_from(_below)
 )
-
-
-# Looking a value up costs a fifth of making the enumeration find it, and a page has a hundred.
-_ROLES = {role.value: role for role in Role}
-_STATUSES = {status.value: status for status in Status}
-_NO_TOKENS = (None, None, None, None)
 
 
 class SqlMessages(SqlStore):
@@ -175,13 +152,36 @@ class SqlMessages(SqlStore):
 
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
-        return None if row is None else _message(row)
+        return None if row is None else read_message(row)
 
-    async def exists(self, message_id: UUID, account_id: UUID) -> bool:
-        return await self._transaction.scalar(_EXISTS, message=message_id, account=account_id) is not None
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        rating, comment = (None, None) if feedback is None else (feedback.rating.value, feedback.comment)
+        rated = await self._transaction.execute(
+            _RATE,
+            message=message_id,
+            room=room_id,
+            account=account_id,
+            given_rating=rating,
+            given_comment=comment,
+        )
+        return rated == 1
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        if self._transaction.one_statement_suffices:
+            rows = await self._transaction.all(_MANY, messages=list(message_ids), account=account_id)
+        else:
+            rows = [
+                row
+                for message_id in message_ids
+                for row in await self._transaction.all(_GET_ANYWHERE, message=message_id, account=account_id)
+            ]
+        return {row[0]: read_message(row) for row in rows}
+
+    async def owner(self, message_id: UUID) -> UUID | None:
+        return next(iter(await self._transaction.scalars(_OWNER, message=message_id)), None)
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
-        both = [_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]
+        both = [read_message(row) for row in await self._transaction.all(_EXCHANGE, reply=reply_id)]
         return (both[0], both[1]) if len(both) == 2 else None  # noqa: PLR2004  a pair
 
     async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
@@ -191,7 +191,7 @@ class SqlMessages(SqlStore):
             if before is None
             else await self._transaction.all(_PAGE_BEFORE, position=before, **wanted)
         )
-        return [_message(row) for row in reversed(rows)]
+        return [read_message(row) for row in reversed(rows)]
 
     async def branch_to(self, room_id: UUID, account_id: UUID, *, last: int | None, limit: int) -> list[Message]:
         wanted = {"room": room_id, "account": account_id, "most": limit}
@@ -200,10 +200,10 @@ class SqlMessages(SqlStore):
             if last is None
             else await self._transaction.all(_END_AT_POSITION, last=last, **wanted)
         )
-        found = [_message(row) for row in rows]
+        found = [read_message(row) for row in rows]
         if found and len(found) < limit and found[-1].parent_id is not None:
             rest = {"room": room_id, "newest": found[-1].parent_id, "most": limit - len(found)}
-            found += [_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
+            found += [read_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
         return found[::-1]
 
     async def newest_below(self, room_id: UUID, position: int) -> int:
@@ -215,50 +215,4 @@ class SqlMessages(SqlStore):
 
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         rows = await self._transaction.all(_PAGE_AFTER, room=room_id, position=position, most=limit)
-        return [_message(row) for row in rows]
-
-
-def _message(row: Any) -> Message:
-    (
-        id_,
-        room_id,
-        role,
-        content,
-        status,
-        created_at,
-        position,
-        model,
-        reply_to,
-        input_tokens,
-        output_tokens,
-        cached_input_tokens,
-        reasoning_tokens,
-        error_code,
-        error_detail,
-        completed_at,
-        attempt,
-        parts,
-        finish_reason,
-        parent_id,
-        *siblings,
-    ) = row
-    tokens = input_tokens, output_tokens, cached_input_tokens, reasoning_tokens
-    return Message(
-        id_,
-        room_id,
-        _ROLES[role],
-        content,
-        _STATUSES[status],
-        created_at,
-        position,
-        model,
-        reply_to,
-        None if tokens == _NO_TOKENS else TokenUsage(*tokens),
-        None if error_code is None else ReplyError(error_code, error_detail),
-        completed_at,
-        attempt,
-        decode_parts(content, parts),
-        None if finish_reason is None else FinishReason(finish_reason),
-        parent_id,
-        read_siblings(id_, *siblings),
-    )
+        return [read_message(row) for row in rows]

@@ -3,38 +3,37 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, literal_column, or_, select, true, update
 
-from parley.adapters.sql.billing.plans import is_unlimited, plan_of_account
+from parley.adapters.sql.billing.plans import PlanLimits, messages_per_day
 from parley.adapters.sql.engine.database import Transaction
 from parley.adapters.sql.engine.statements import Statement, Upsert
 from parley.adapters.sql.engine.tables import Id, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.billing.model import MOST_RETURNED_REFUSALS, Plan, daily_limit
+from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.errors import QuotaExceeded
 from parley.core.chat.model import Allowance, Ending, Status, TokenUsage, next_midnight, utc_day
 
 _account = bindparam("account", type_=Id)
 _day = bindparam("day", type_=usage_days.c.day.type)
-_basic_limit = bindparam("basic_limit", type_=usage_days.c.used.type)
 _this_day = (usage_days.c.account_id == _account, usage_days.c.day == _day)
-# Increments the day's count and returns it with the plan; returns no row if the plan's limit is reached.
+# Increments the day's count and returns it with the limit; returns no row if the limit is reached.
 _TAKE = Upsert(
     usage_days,
     lambda insert: (
         insert.from_select(
             ["account_id", "day", "used"],
-            select(_account, _day, literal_column("1")).where(or_(_basic_limit > 0, is_unlimited)),
+            select(_account, _day, literal_column("1")).where(func.coalesce(messages_per_day > 0, true())),
         )
         .on_conflict_do_update(
             index_elements=["account_id", "day"],
             set_={"used": usage_days.c.used + 1},
-            where=or_(usage_days.c.used < _basic_limit, is_unlimited),
+            where=func.coalesce(usage_days.c.used < messages_per_day, true()),
         )
-        .returning(usage_days.c.used, plan_of_account)
+        .returning(usage_days.c.used, messages_per_day)
     ),
 )
-_LOOK = Statement(select(select(usage_days.c.used).where(*_this_day).scalar_subquery(), plan_of_account))
+_LOOK = Statement(select(select(usage_days.c.used).where(*_this_day).scalar_subquery(), messages_per_day))
 # What the end of a reply changes in the day that paid for it; the caller adds which day that is.
 _returned, _refusal = (bindparam(name, type_=usage_days.c.used.type) for name in ("returned", "refusal"))
 _is_returned = and_(
@@ -53,24 +52,26 @@ COUNT_END = Statement(count_end.where(*_this_day))
 
 
 class SqlQuota(SqlStore):
-    """`basic_limit` is the Basic plan's messages a day."""
-
-    def __init__(self, transaction: Transaction, *, basic_limit: int) -> None:
+    def __init__(self, transaction: Transaction, limits: PlanLimits) -> None:
         super().__init__(transaction)
-        self._basic_limit = basic_limit
+        self._limits = limits
 
     async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
-        day, basic = utc_day(now), self._basic_limit
-        row = await self._transaction.one_or_none(_TAKE, account=account_id, day=day, now=now, basic_limit=basic)
+        day = utc_day(now)
+        row = await self._transaction.one_or_none(
+            _TAKE, account=account_id, day=day, now=now, **self._limits.parameters
+        )
         if row is None:
-            raise QuotaExceeded(allowance(basic, basic, day))
-        used, plan = row
-        return allowance(daily_limit(Plan(plan), basic=basic), used, day)
+            raise QuotaExceeded(await self.look(account_id, now=now))
+        used, limit = row
+        return allowance(limit, used, day)
 
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
         day = utc_day(now)
-        used, plan = await self._transaction.one_or_none(_LOOK, account=account_id, day=day, now=now)
-        return allowance(daily_limit(Plan(plan), basic=self._basic_limit), used or 0, day)
+        used, limit = await self._transaction.one_or_none(
+            _LOOK, account=account_id, day=day, now=now, **self._limits.parameters
+        )
+        return allowance(limit, used or 0, day)
 
     async def give_back(self, account_id: UUID, *, day: date) -> None:
         await self._transaction.execute(COUNT_END, account=account_id, day=day, **_NOTHING | {"returned": 1})

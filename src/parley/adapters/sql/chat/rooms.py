@@ -1,12 +1,27 @@
 """Rooms in SQL."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, bindparam, case, delete, insert, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    LargeBinary,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from parley.adapters.sql.chat.tree import head_position
-from parley.adapters.sql.engine.statements import Statement, given
+from parley.adapters.sql.engine.statements import PerDatabase, Statement
 from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Room, RoomCursor
@@ -24,10 +39,33 @@ _columns = (
 )
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
-# FOR SHARE waits for an erasure, which has locked the rooms that it knows and must not miss this one.
-_LOCK_ACCOUNT = Statement(select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(read=True))
-_ADD = Statement(insert(rooms).values(given(*_names)))
+_of_account = rooms.c.account_id == bindparam("account", type_=Id)
+# FOR NO KEY UPDATE: another room waits, and so does this one for an erasure, which has locked the rooms that it knows
+# and must not miss this one. Posts, which insert usage, do not wait.
+_LOCK_ACCOUNT = Statement(
+    select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(key_share=True)
+)
+_number = select(func.count()).select_from(rooms).where(_of_account).scalar_subquery()
+_ADD = Statement(
+    insert(rooms).from_select(
+        list(_names),
+        select(*(bindparam(column.name, type_=column.type) for column in _own_columns)).where(
+            _number < bindparam("most")
+        ),
+    )
+)
+# PostgreSQL knows the size of a long text without reading it.
+_INSTRUCTION_BYTES = PerDatabase(
+    postgresql=select(func.coalesce(func.sum(func.octet_length(rooms.c.instructions)), 0)).where(_of_account),
+    sqlite=select(func.coalesce(func.sum(func.length(cast(rooms.c.instructions, LargeBinary))), 0)).where(_of_account),
+)
 _GET = Statement(select(*_columns).where(*_this_room))
+_MANY = Statement(
+    select(*_columns).where(
+        rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account")
+    )
+)
+_OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room")))
 _page = (
     select(*_columns)
     .where(rooms.c.account_id == bindparam("account"))
@@ -72,13 +110,31 @@ _SHOW = Statement(
 
 
 class SqlRooms(SqlStore):
-    async def add(self, room: Room) -> None:
-        await self._transaction.all(_LOCK_ACCOUNT, account=room.account_id)
-        await self._transaction.execute(_ADD, **{name: getattr(room, name) for name in _names})
+    async def lock_account(self, account_id: UUID) -> None:
+        await self._transaction.all(_LOCK_ACCOUNT, account=account_id)
+
+    async def add(self, room: Room, *, most: int) -> bool:
+        await self.lock_account(room.account_id)
+        values = {name: getattr(room, name) for name in _names}
+        return await self._transaction.execute(_ADD, account=room.account_id, most=most, **values) == 1
+
+    async def instruction_bytes(self, account_id: UUID) -> int:
+        [total] = await self._transaction.scalars(_INSTRUCTION_BYTES, account=account_id)
+        return int(total)
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         row = await self._transaction.one_or_none(_GET, room=room_id, account=account_id)
         return None if row is None else Room(*row)
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        if self._transaction.one_statement_suffices:
+            rows = await self._transaction.all(_MANY, rooms=list(room_ids), account=account_id)
+            return {row[0]: Room(*row) for row in rows}
+        found = [await self.get(room_id, account_id) for room_id in room_ids]
+        return {room.id: room for room in found if room is not None}
+
+    async def owner(self, room_id: UUID) -> UUID | None:
+        return next(iter(await self._transaction.scalars(_OWNER, room=room_id)), None)
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
         wanted = {"account": account_id, "most": limit}

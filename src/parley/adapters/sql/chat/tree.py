@@ -77,7 +77,7 @@ _forks_around = (fork.c.sibling >= messages.c.sibling - _shown_each_side) & (
 )
 # The index, the first sibling's id if that is another one, the highest index, and the forks around this message: as
 # `read_siblings` takes them.
-sibling_columns, sibling_columns_of_exchange = (
+sibling_columns, sibling_columns_of_exchange, sibling_columns_of_any_room = (
     (
         messages.c.sibling,
         case((messages.c.sibling > 0, _first_id)),
@@ -90,7 +90,11 @@ sibling_columns, sibling_columns_of_exchange = (
             .scalar_subquery(),
         )),
     )
-    for asked_for, forks in ((_room_has_forks, [_is_sibling]), (true(), [_is_sibling, _until_reply]))
+    for asked_for, forks in (
+        (_room_has_forks, [_is_sibling]),
+        (true(), [_is_sibling, _until_reply]),
+        (true(), [_is_sibling]),
+    )
 )  # fmt: skip
 
 

@@ -2,29 +2,30 @@
 
 from functools import partial
 
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.idempotency import SqlIdempotencyKeys
 from parley.adapters.sql.chat.messages import SqlMessages
 from parley.adapters.sql.chat.quota import SqlQuota
 from parley.adapters.sql.chat.replies import SqlReplies
 from parley.adapters.sql.chat.rooms import SqlRooms
+from parley.adapters.sql.chat.search_index import SqlSearchIndex
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 from parley.adapters.sql.leases import SqlLeases
 
 
 class SqlChatUnit(SqlUnit):
-    def __init__(self, transaction: Transaction, *, basic_limit: int) -> None:
+    def __init__(self, transaction: Transaction, limits: PlanLimits) -> None:
         super().__init__(transaction)
         self.rooms = SqlRooms(transaction)
         self.messages = SqlMessages(transaction)
         self.replies = SqlReplies(transaction)
-        self.quota = SqlQuota(transaction, basic_limit=basic_limit)
+        self.quota = SqlQuota(transaction, limits)
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
+        self.search = SqlSearchIndex(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):
-    """`basic_limit` is the Basic plan's messages a day."""
-
-    def __init__(self, database: Database, *, basic_limit: int) -> None:
-        super().__init__(database, partial(SqlChatUnit, basic_limit=basic_limit))
+    def __init__(self, database: Database, limits: PlanLimits) -> None:
+        super().__init__(database, partial(SqlChatUnit, limits=limits))

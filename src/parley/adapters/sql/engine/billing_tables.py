@@ -30,6 +30,8 @@ subscriptions = Table(
     Column("is_paused", Boolean, nullable=False, server_default=false()),
     # None while its price is one of ours.
     Column("price_ended_at", Moment),
+    # Ids of prices with spaces between them; NULL in rows of versions that knew one plan.
+    Column("prices", Text),
     # Under which ticket of the customer the provider was asked: an earlier look does not overwrite a later one.
     Column("ticket", Integer, nullable=False),
     Column("stored_at", Moment, nullable=False),

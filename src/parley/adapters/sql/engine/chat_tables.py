@@ -72,6 +72,8 @@ messages = Table(
     Column("finish_reason", String(16)),
     Column("cached_input_tokens", Integer),
     Column("reasoning_tokens", Integer),
+    Column("rating", String(8)),
+    Column("rating_comment", Text),
     # Where it is in the tree: see adapters/sql/chat/tree.py. What an older release adds has the default values.
     Column("parent_id", Id),
     Column("run", Integer, nullable=False, server_default="1"),

@@ -40,7 +40,7 @@ _COMPATIBILITY = Statement(select(schema_compatibility.c.oldest_revision))
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
 # At this revision most messages get their parent, in batches; the next one gives it to the others.
-_BEFORE_PARENTS = "0011"
+_BEFORE_PARENTS = "0012"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -131,11 +131,22 @@ def revision_of(tables: AbstractSet[str], versions: Sequence[str], compatible: S
     return revision
 
 
+def require_fts5(compile_options: Sequence[str]) -> None:
+    """Raises DatabaseUnusable for a SQLite that was compiled without the FTS5 extension."""
+    if "ENABLE_FTS5" not in compile_options:
+        raise DatabaseUnusable(
+            "needs SQLite with FTS5, which the sqlite3 module of this Python lacks: use another build of Python, or "
+            "PostgreSQL (DATABASE_URL)"
+        )
+
+
 def bring_up_to_date(connection: Connection, *, aim: str = "head") -> None:
     """Make or migrate the tables in the transaction of this connection. Raises DatabaseUnusable as `migrate` does.
 
     `aim` is a revision as alembic names it, such as «+1» for the next one. New tables are always those of today.
     """
+    if connection.dialect.name == "sqlite":
+        require_fts5(connection.execute(text("PRAGMA compile_options")).scalars().all())
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have migrated meanwhile.

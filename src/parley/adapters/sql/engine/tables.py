@@ -22,6 +22,7 @@ from parley.adapters.sql.engine.billing_tables import (
 )
 from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
+from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
     code_challenges,
     guess_failures,
@@ -32,6 +33,7 @@ from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
 
 # What other modules import from here though it is defined elsewhere.
 __all__ = [
+    "SEARCH_TABLES",
     "Id",
     "Moment",
     "code_challenges",
@@ -52,7 +54,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0012"
+REVISION = "0017"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"
@@ -160,9 +162,19 @@ plans = Table(
     "plans",
     metadata,
     Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-    Column("override", String(16)),
-    # Worked out of the subscriptions whenever one changes, so that posting a message looks at one row.
+    Column("override", String(64)),
+    # The latest of `paid_plans`, for processes of the version before that table.
     Column("paid_until", Moment),
+)
+
+# Derived from the subscriptions whenever one changes, so that posting a message does not look at those.
+paid_plans = Table(
+    "paid_plans",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("plan", String(64), nullable=False),
+    Column("paid_until", Moment, nullable=False),
+    PrimaryKeyConstraint("account_id", "plan"),
 )
 
 leases = Table(

@@ -8,6 +8,7 @@ from litestar.handlers import BaseRouteHandler
 
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.client_address import client_of
+from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.sources import Client
 from parley.core.errors import TooManyRequests
 
@@ -25,6 +26,7 @@ async def limit_by_address(connection: ASGIConnection[Any, Any, Any, Any], _: Ba
     key = f"address:{client_of(address)}"
     wait = await ports.rate_limiter.take(key, limit=ports.auth_requests_per_minute, per=MINUTE_SECONDS)
     if wait > 0:
+        ports.accounts.audit.note(AuditEvent.THROTTLED, how="address")
         raise TooManyRequests(wait)
 
 

@@ -1,0 +1,19 @@
+"""Rate limits of one account for what is dear: exports, and pages of the payment provider."""
+
+from uuid import UUID
+
+from parley.adapters.http.ports import HttpPorts
+from parley.core.accounts.model import AuditEvent
+from parley.core.errors import TooManyRequests
+
+HOUR_SECONDS = 3_600.0
+EXPORTS_PER_HOUR = 10
+PAYMENT_PAGES_PER_HOUR = 20
+
+
+async def limit_account(ports: HttpPorts, account_id: UUID, use: str, *, per_hour: int) -> None:
+    """Count one use of an account, over all processes. `use` names it in the log. Raises TooManyRequests."""
+    wait = await ports.rate_limiter.take(f"{use}:{account_id}", limit=per_hour, per=HOUR_SECONDS)
+    if wait > 0:
+        ports.accounts.audit.note(AuditEvent.THROTTLED, account_id=account_id, how=use)
+        raise TooManyRequests(wait)

@@ -1,0 +1,85 @@
+"""Builds the model providers, of the settings and of parley.toml, and the catalogue of their models."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
+from parley.adapters.models.offline import ECHO, THINK, OfflineModel
+from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.language_model import LanguageModel
+from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError
+
+NO_KEY = "none"
+OFFLINE = "offline"
+
+
+def configured_providers(settings: Settings, file: ConfigFile) -> dict[str, Provider]:
+    """The providers that are turned on, then those of parley.toml.
+
+    The offline model when there is none, or on demand. Raises SettingsError for a key or an address with which no
+    request could be sent, and for a provider that both the settings and the file name.
+    """
+    found = {name: _provider(name, settings) for name in settings.providers}
+    for name, table in file.providers.items():
+        if name in {*found, OFFLINE}:
+            raise SettingsError(f"[providers.{name}]: a provider of that name is there already; choose another name.")
+        found[name] = Provider(_of_table(name, table), table.models)
+    if not found or settings.default_model.startswith(f"{OFFLINE}/"):
+        found[OFFLINE] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
+    return found
+
+
+def _of_table(name: str, table: ProviderTable) -> GeminiModel | OpenAICompatibleModel:
+    key = _secret(name, table.api_key) if table.api_key else NO_KEY
+    try:
+        if table.api == "gemini":
+            return GeminiModel(api_key=key, base_url=table.base_url)
+        return OpenAICompatibleModel(
+            api_key=key, base_url=table.base_url, label=name, stream_options=table.stream_options
+        )
+    except ValueError as error:
+        raise SettingsError(f"[providers.{name}]: {error}") from error
+
+
+def _secret(name: str, source: str) -> str:
+    """What env:VARIABLE or file:PATH holds. Raises SettingsError if it is empty or unreadable."""
+    kind, _, where = source.partition(":")
+    try:
+        value = (os.environ.get(where, "") if kind == "env" else Path(where).read_text(encoding="utf-8")).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"[providers.{name}] api_key: the file {where} cannot be read as text.") from error
+    if not value:
+        raise SettingsError(f"[providers.{name}] api_key: {source} is not set.")
+    return value
+
+
+def _provider(name: str, settings: Settings) -> Provider:
+    """The provider by its settings `{name}_api_key`, `{name}_base_url` and `{name}_models`."""
+    key, url = getattr(settings, f"{name}_api_key") or NO_KEY, getattr(settings, f"{name}_base_url")
+    try:
+        if name == "gemini":
+            model: LanguageModel = GeminiModel(
+                api_key=key, base_url=url or GEMINI_URL, api_version=settings.gemini_api_version
+            )
+        else:
+            model = OpenAICompatibleModel(api_key=key, base_url=url or OPENAI_URL, label=name)
+    except ValueError as error:
+        raise SettingsError(f"{name.upper()}_API_KEY, {name.upper()}_BASE_URL: {error}") from error
+    return Provider(model, getattr(settings, f"{name}_models"))
+
+
+def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:
+    """Raises SettingsError for a default model or a fallback that is not on offer."""
+    names = [f"{name}/{model}" for name, provider in providers.items() for model in provider.models]
+    default = settings.default_model or names[0]
+    if default not in names:
+        raise SettingsError(f"DEFAULT_MODEL: {default} is not one of the models on offer: {', '.join(names)}.")
+    fallbacks = settings.model_fallbacks
+    for fallback in fallbacks:
+        if fallback not in names:
+            raise SettingsError(f"MODEL_FALLBACKS: {fallback} is not one of the models on offer: {', '.join(names)}.")
+    if len(set(fallbacks)) != len(fallbacks):
+        raise SettingsError("MODEL_FALLBACKS: name each model once.")
+    return ModelCatalogue(providers, default, fallbacks)

@@ -1,0 +1,82 @@
+"""parley.toml: plans and model providers, of which there may be any number."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from parley.settings.model import Settings, SettingsError
+
+DEFAULT_FILE = "parley.toml"
+
+Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Limit = Annotated[int, Meta(ge=0, le=10**15)]
+AtLeastOne = Annotated[int, Meta(ge=1, le=10**9)]
+
+
+class PlanTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[plans.NAME]`: what accounts on the plan may do. A limit that is left out is no limit.
+
+    `title` is its name for people, by default NAME. `prices` are ids of recurring prices at the payment provider;
+    exactly one plan has none. `trial_days` cost nothing. Tokens count input and output. `models` are patterns of
+    provider/model, such as gemini/*. `context_characters` and `max_pending_replies` are the settings' unless given.
+    """
+
+    title: Text = ""
+    prices: tuple[Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,255}$")], ...] = ()
+    trial_days: Annotated[int, Meta(ge=0, le=730)] = 0
+    messages_per_day: Limit | None = None
+    tokens_per_day: Limit | None = None
+    tokens_per_month: Limit | None = None
+    models: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    max_pending_replies: AtLeastOne | None = None
+    max_rooms: Limit | None = None
+    max_open_streams: AtLeastOne | None = None
+    context_characters: AtLeastOne | None = None
+
+
+class ProviderTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[providers.NAME]`: a server with the API of OpenAI or of Gemini, whose models are NAME/model.
+
+    `api_key` is env:VARIABLE or file:PATH, so that the file itself holds no secret; a server without authentication
+    needs none. With `stream_options = false` the request asks for no token counts, for servers that refuse to.
+    """
+
+    api: Literal["openai", "gemini"] = "openai"
+    base_url: Annotated[str, Meta(pattern="^https?://")]
+    api_key: Annotated[str, Meta(pattern="^(env|file):.")] | None = None
+    models: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    stream_options: bool = True
+
+
+class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file. Without plans, the settings make basic and pro; without providers, they choose the models."""
+
+    plans: dict[Name, PlanTable] = {}
+    providers: dict[Name, ProviderTable] = {}
+
+
+def read_config_file(settings: Settings) -> ConfigFile:
+    """The file that CONFIG_FILE names, else parley.toml if there is one. Raises SettingsError with table and key."""
+    path = Path(settings.config_file or DEFAULT_FILE)
+    if not settings.config_file and not path.exists():
+        return ConfigFile()
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"CONFIG_FILE: {path} cannot be read as text.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}.") from error
+    try:
+        return msgspec.convert(found, ConfigFile)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {_with_table(str(error))}.") from error
+
+
+def _with_table(message: str) -> str:
+    """msgspec's message with the place in front, as a path of tables and keys."""
+    wrong, _, place = message.partition(" - at `")
+    return f"{place.rstrip('`').removeprefix('$').lstrip('.')}: {wrong}" if place else wrong

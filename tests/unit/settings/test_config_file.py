@@ -1,0 +1,130 @@
+"""parley.toml: plans and providers, and what is wrong with them in one line that names table and key."""
+
+from pathlib import Path
+
+import pytest
+
+from parley.bootstrap.models import configured_providers
+from parley.bootstrap.plans import SANDBOX_PRICE, build_plans
+from parley.core.plans import Plans
+from parley.settings import ConfigFile, Settings, SettingsError, read_config_file
+
+GOOD = """
+[plans.free]
+messages_per_day = 3
+
+[plans.plus]
+title = "Plus"
+prices = ["price_month", "price_year"]
+trial_days = 14
+tokens_per_month = 1_000_000
+models = ["mine/*"]
+
+[providers.mine]
+base_url = "http://127.0.0.1:9/v1"
+api_key = "env:KEY_OF_MINE"
+models = ["small", "large"]
+stream_options = false
+"""
+
+
+def written(tmp_path: Path, text: str) -> Settings:
+    (tmp_path / "my.toml").write_text(text)
+    return Settings(config_file=str(tmp_path / "my.toml"))
+
+
+def plans_of(settings: Settings) -> Plans:
+    return build_plans(settings, read_config_file(settings))
+
+
+def test_plans_are_those_of_the_file(tmp_path):
+    plans = list(plans_of(written(tmp_path, GOOD)))
+    assert [(plan.name, plan.title, plan.messages_per_day) for plan in plans] == [
+        ("free", "free", 3),
+        ("plus", "Plus", None),
+    ]
+    plus = plans[1]
+    assert (plus.prices, plus.trial_days) == (("price_month", "price_year"), 14)
+    assert (plus.tokens_per_day, plus.tokens_per_month, plus.models) == (None, 1_000_000, ("mine/*",))
+
+
+def test_a_file_is_optional_until_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_config_file(Settings()) == ConfigFile()
+    with pytest.raises(SettingsError, match=r"CONFIG_FILE: other\.toml cannot be read"):
+        read_config_file(Settings(config_file="other.toml"))
+    (tmp_path / "parley.toml").write_text(GOOD)
+    assert list(read_config_file(Settings()).plans) == ["free", "plus"]
+
+
+def test_without_plans_the_settings_make_two():
+    basic, pro = build_plans(Settings(basic_daily_limit=7), ConfigFile())
+    assert (basic.name, basic.messages_per_day, pro.name, pro.prices) == ("basic", 7, "pro", (SANDBOX_PRICE,))
+    _, pro = build_plans(Settings(stripe_secret_key="sk", stripe_price_id=("price_1",)), ConfigFile())
+    assert pro.prices == ("price_1",)
+    with pytest.raises(SettingsError, match="STRIPE_PRICE_ID"):
+        build_plans(Settings(stripe_secret_key="sk"), ConfigFile())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[plans.free", "my.toml: "),
+        ("[plans.free]\nmessages = 3", "plans.*messages"),
+        ("[plans.free]\nmessages_per_day = -1", "messages_per_day"),
+        ('[plans.free]\nmessages_per_day = "many"', "messages_per_day"),
+        ('[plans.Free]\ntitle = "Free"', "plans"),
+        ('[plans.plus]\nprices = ["a b"]', "prices"),
+        ('[plans.free]\n[plans.plus]\nmodels = []\nprices=["p"]', "models"),
+        ('[plans.plus]\nprices = ["p"]', "exactly one plan has no prices"),
+        ("[plans.free]\n[plans.other]", "exactly one plan has no prices"),
+        ('[plans.free]\n[plans.a]\nprices = ["p"]\n[plans.b]\nprices = ["p"]', "one plan only"),
+        ('[providers.mine]\nbase_url = "ftp://x"\nmodels = ["a"]', "base_url"),
+        ('[providers.mine]\nbase_url = "http://x"\nmodels = []', "models"),
+        ('[providers.mine]\nbase_url = "http://x"\napi_key = "sk-plain"\nmodels = ["a"]', "api_key"),
+        ('[provider.mine]\nbase_url = "http://x"', "provider"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_place(tmp_path, text, told):
+    with pytest.raises(SettingsError, match=told) as refused:
+        plans_of(written(tmp_path, text))
+    assert "\n" not in str(refused.value)
+    assert "sk-plain" not in str(refused.value)
+
+
+@pytest.mark.parametrize("setting", [{"stripe_price_id": ("price_1",)}, {"basic_daily_limit": 6}])
+def test_plans_in_both_places_are_refused(tmp_path, setting):
+    written(tmp_path, GOOD)
+    with pytest.raises(SettingsError, match=f"{next(iter(setting)).upper()}: .*parley.toml"):
+        plans_of(Settings(config_file=str(tmp_path / "my.toml"), **setting))
+
+
+def test_providers_of_the_file_stand_beside_those_of_the_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEY_OF_MINE", "key")
+    settings = written(tmp_path, GOOD)
+    assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
+    settings = Settings(config_file=settings.config_file, openai_api_key="sk", default_model="offline/echo")
+    providers = configured_providers(settings, read_config_file(settings))
+    assert list(providers) == ["openai", "mine", "offline"]
+    assert providers["mine"].models == ("small", "large")
+
+
+def test_a_key_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
+    monkeypatch.delenv("KEY_OF_MINE", raising=False)
+    settings = written(tmp_path, GOOD)
+    with pytest.raises(SettingsError, match=r"\[providers.mine\] api_key: env:KEY_OF_MINE is not set"):
+        configured_providers(settings, read_config_file(settings))
+    (tmp_path / "key").write_text("key\n")
+    settings = written(tmp_path, GOOD.replace("env:KEY_OF_MINE", f"file:{tmp_path}/key"))
+    assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
+    settings = written(tmp_path, GOOD.replace("env:KEY_OF_MINE", f"file:{tmp_path}/none"))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        configured_providers(settings, read_config_file(settings))
+
+
+def test_a_provider_that_is_there_twice_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEY_OF_MINE", "key")
+    settings = written(tmp_path, GOOD.replace("providers.mine", "providers.openai"))
+    settings = Settings(config_file=settings.config_file, openai_api_key="sk")
+    with pytest.raises(SettingsError, match=r"\[providers.openai\]"):
+        configured_providers(settings, read_config_file(settings))
