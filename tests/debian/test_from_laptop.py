@@ -21,13 +21,14 @@ from tests.container.image import REPOSITORY
 from tests.debian.nginx import NAME, documented, nginx
 from tests.debian.postgresql import debian_postgres
 from tests.debian.through_nginx import ByName, streamed_reply
-from tests.e2e.process import free_port
+from tests.e2e.process import free_port, new_room, served, sign_in
 from tests.faults.cluster import becomes
 from tests.servers.postgres_server import UNPRIVILEGED
 
 PAGE = (REPOSITORY / "docs" / "from-laptop.md").read_text()
 SECRETS = {"PASSWORD": "a-password-of-the-tests", "SECRET": "a-secret-that-only-these-tests-know-0123456789"}
 PATIENCE = 60.0
+ROOM = "Plans of the laptop"
 
 
 def step(name: str) -> str:
@@ -61,6 +62,7 @@ async def test_a_reply_streams_through_everything(tmp_path: Path) -> None:
     ca, tls = trustme.CA(), ssl.create_default_context()
     ca.configure_trust(tls)
     async with AsyncExitStack() as stack:
+        laptop = await on_a_laptop(tmp_path)
         postgres = stack.enter_context(debian_postgres())
         ports["5432"] = postgres.port
         postgres.run(step("database"))
@@ -68,8 +70,10 @@ async def test_a_reply_streams_through_everything(tmp_path: Path) -> None:
         stack.enter_context(pooler(ports, postgres.folder))
         settings = on(ports, step("settings")).replace(f"https://{NAME}", f"https://{NAME}:{ports['443']}")
         (tmp_path / ".env").write_text(settings)
-        here = step("tables").replace(".venv/bin", str(Path(sys.executable).parent))
-        await asyncio.to_thread(subprocess.run, ["sh", "-eu", "-c", here], cwd=tmp_path, env=_environment(), check=True)
+        for name in ("data", "tables"):
+            here = on(ports, step(name)).replace(".venv/bin", str(Path(sys.executable).parent))
+            command = ["sh", "-eu", "-c", here]
+            await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, env=_environment(), check=True)
         for name, instances in (("api", ("8000", "8001")), ("worker", ("1", "2"))):
             for instance in instances:
                 await stack.enter_async_context(service(name, on(ports, instance), tmp_path))
@@ -80,10 +84,20 @@ async def test_a_reply_streams_through_everything(tmp_path: Path) -> None:
         public = f"https://{NAME}:{ports['443']}"
         client = httpx.AsyncClient(transport=ByName(verify=tls), base_url=public, timeout=PATIENCE)
         await stack.enter_async_context(client)
+        assert (await client.get("chatroom", headers={"Authorization": laptop})).json()["items"][0]["name"] == ROOM
         for number in range(4):
             # Each over another API process, since nginx takes turns.
             reply = await streamed_reply(client, f"person{number}@example.com")
             assert reply["status"] == "completed"
+
+
+async def on_a_laptop(folder: Path) -> str:
+    """One process with a SQLite file and a room; returns what its owner is signed in with."""
+    async with served(folder, JWT_SECRET=SECRETS["SECRET"]) as api:
+        client = await sign_in(api.address, "mira@example.com")
+        await new_room(client, name=ROOM)
+        await client.aclose()
+        return str(client.headers["Authorization"])
 
 
 def _ready(port: int) -> bool:

@@ -16,7 +16,7 @@ from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
 from parley.bootstrap.built_module import Module, Task
-from parley.bootstrap.models import configured_providers, model_catalogue
+from parley.bootstrap.models import model_catalogue
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
@@ -31,7 +31,7 @@ from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
 from parley.core.plans import Plans
 from parley.core.ports import Clock, Jitter
-from parley.settings import ConfigFile, Settings
+from parley.settings import Settings
 
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 3_600.0
@@ -39,18 +39,17 @@ TIDY_SECONDS = 3_600.0
 
 def build_chat(
     settings: Settings,
-    file: ConfigFile,
     plans: Plans,
     database: Database,
     transport: Transport,
     telemetry: Telemetry,
     *,
-    providers: Mapping[str, Provider] | None,
+    providers: Mapping[str, Provider],
     now: Clock,
     jitter: Jitter,
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
-    chosen = tracing.models(configured_providers(settings, file) if providers is None else providers)
+    chosen = tracing.models(providers)
     meter = tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)

@@ -16,6 +16,7 @@ from parley.adapters.sql.engine.sqlite_file import inspect_file
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.trial import try_statements
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
+from parley.runtime.outage_log import OutageLog
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
 from parley.settings import Settings, SettingsError
 
@@ -36,6 +37,12 @@ def open_database(settings: Settings, outages: DatabaseOutages | None = None) ->
         )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
+
+
+def open_logged_database(settings: Settings) -> Database:
+    """As `open_database`, for a process whose log tells of outages."""
+    outages = DatabaseOutages(connections=OutageLog("database"), statements=OutageLog("database statements"))
+    return open_database(settings, outages)
 
 
 def database_name(settings: Settings) -> str:

@@ -82,5 +82,5 @@ async def _set_plan(parley: Parley, number_or_email: str, plan: str | None) -> N
         AuditEvent.PLAN_OVERRIDDEN,
         identity=identity,
         account_id=account.id,
-        how="auto" if plan is None else plan.value,
+        how=plan or "auto",
     )

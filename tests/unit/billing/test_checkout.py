@@ -41,6 +41,7 @@ async def test_subscribing_creates_one_customer_and_opens_its_checkout(billing):
     assert billing.provider.calls == [
         ("create_customer", "mira@example.com"),
         ("open_checkout", MIRAS),
+        ("subscriptions", MIRAS),
         ("open_checkout", MIRAS),
     ]
     assert list(billing.tables.customers) == [MIRAS]
@@ -81,8 +82,16 @@ async def test_customer_that_the_provider_forgot_is_replaced_once(billing):
     }
     calls = len(billing.provider.calls)
     await billing.subscribe()
-    assert billing.provider.calls[calls:] == [("open_checkout", new)]
+    assert billing.provider.calls[calls:] == [("subscriptions", new), ("open_checkout", new)]
     assert await billing.manage() == f"https://pay.test/{new}?back={RETURN_TO.portal}"
+
+
+async def test_payment_that_is_ahead_of_its_event_is_not_paid_again(billing):
+    await billing.subscribe()
+    billing.provider.set(ACTIVE)
+    with pytest.raises(AlreadySubscribed):
+        await billing.subscribe()
+    assert await billing.plan() == PRO
 
 
 async def test_customer_is_not_replaced_twice_in_one_call(billing):

@@ -35,17 +35,18 @@ async def subscribe(
     """Open a page on which the account can pay for the plan, by its first price unless another one is given.
 
     Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
-    pays on two of them. A customer that the provider does not know any more is replaced once. Raises PlanUnknown,
-    InvalidInput for a price that does not pay for the plan, AlreadySubscribed,
-    PaymentsUnavailable, PaymentsRefused, AccountGone.
+    pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
+    customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not
+    pay for the plan, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
     offer = _offer(billing, plan, price, return_to)
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
-        bought = await unit.subscriptions.of(account_id)
-    if any(_is_running(billing, each, now) for each in bought):
-        raise AlreadySubscribed
+    bought = await _bought_without_running(billing, account_id, now)
+    if customer is not None:
+        await synchronize_customer(billing, customer=customer)
+        bought = await _bought_without_running(billing, account_id, now)
     buyer = _Buyer(account_id, email, mobile_number, bought)
     if customer is None:
         customer = await _new_customer(billing, buyer, now)
@@ -99,6 +100,15 @@ def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Custo
     """The customer at the provider in use; there may be others from an earlier provider."""
     known = (each for each in customers if not each.is_gone and billing.provider.recognizes(each.id))
     return next(known, None)
+
+
+async def _bought_without_running(billing: BillingPorts, account_id: UUID, now: datetime) -> list[Subscription]:
+    """The account's subscriptions. Raises AlreadySubscribed if one of them runs."""
+    async with billing.uow(read_only=True) as unit:
+        bought = await unit.subscriptions.of(account_id)
+    if any(_is_running(billing, each, now) for each in bought):
+        raise AlreadySubscribed
+    return bought
 
 
 def _is_running(billing: BillingPorts, subscription: Subscription, now: datetime) -> bool:
