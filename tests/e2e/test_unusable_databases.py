@@ -2,11 +2,13 @@
 
 import asyncio
 import ctypes
+import json
 import os
+import signal
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -179,17 +181,39 @@ async def test_another_server_refuses_a_damaged_file(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-async def test_a_worker_refuses_another_applications_database_in_one_line(tmp_path: Path) -> None:
+@asynccontextmanager
+async def waiting_worker(folder: Path, url: str, reason: str) -> AsyncIterator[Worker]:
+    """A worker that waits for that reason and has said so."""
+    worker = Worker(folder, {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1", "LOG_FORMAT": "json"})
+    await worker.start()
+    try:
+        await becomes(lambda: reason in worker.log())
+        yield worker
+    finally:
+        await worker.kill()
+
+
+def lines_of(worker: Worker, event: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, worker.log().splitlines()) if line["event"] == event]
+
+
+async def test_a_worker_says_once_that_a_database_is_another_applications_and_waits(tmp_path: Path) -> None:
     with empty_database() as url:
         run_sql(url, "CREATE TABLE users (id INTEGER)")
-        worker = Worker(tmp_path, {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1"})
-        await worker.start()
-        try:
-            await becomes(lambda: "has tables of another application" in worker.log())
-        finally:
-            await worker.kill()
-    assert "parley: DATABASE_URL: " in worker.log()
+        async with waiting_worker(tmp_path, url, "has tables of another application") as worker:
+            [line] = lines_of(worker, "waiting")
+            assert line["reason"].startswith("DATABASE_URL: ")
+            worker.signal(signal.SIGTERM)
+            assert await worker.ended() == 0
     assert "Traceback" not in worker.log()
+
+
+async def test_a_worker_begins_when_the_database_has_been_migrated(tmp_path: Path) -> None:
+    with empty_database() as url:
+        async with waiting_worker(tmp_path, url, "has no tables yet") as worker:
+            assert (await run_parley(tmp_path, "migrate", DATABASE_URL=url))[0] == 0
+            await becomes(lambda: "waiting_ended" in worker.log())
+            assert len(lines_of(worker, "waiting")) == 1
 
 
 async def test_migrate_is_refused_while_a_server_runs(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An outage is a state in the log: one line when it begins, one when it ends."""
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from parley.runtime.outage_log import SETTLED_SECONDS, OutageLog
@@ -73,3 +74,9 @@ def test_next_outage_is_counted_by_itself(clock: Monotonic, outage: OutageLog) -
             outage.succeeded()
     assert [line["event"] for line in lines] == ["outage_began", "outage_ended"] * 2
     assert lines[-1]["failures"] == 1
+
+
+def test_outage_is_not_that_of_the_request_which_noticed_it(outage: OutageLog) -> None:
+    with bound_contextvars(request_id="a"), capture_logs(processors=[merge_contextvars]) as lines:
+        outage.failed("refuses connections")
+    assert "request_id" not in lines[0]

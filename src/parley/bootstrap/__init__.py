@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 
 from parley.adapters.metrics.meters import LagMeter, RedisMeter
 from parley.adapters.sql.engine.database import Database
-from parley.adapters.sql.engine.outages import DatabaseOutages
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import build_accounts
 from parley.bootstrap.billing import build_billing
 from parley.bootstrap.chat import build_chat
-from parley.bootstrap.database import open_database
+from parley.bootstrap.database import open_logged_database
 from parley.bootstrap.models import configured_providers
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.telemetry import Telemetry, Tracing, build_telemetry
@@ -85,19 +84,14 @@ def bootstrap(
     """
     file = read_config_file(settings)
     plans = build_plans(settings, file)
-    database = open_database(
-        settings, DatabaseOutages(connections=OutageLog("database"), statements=OutageLog("database statements"))
-    )
+    database = open_logged_database(settings)
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, plans, database, transport, now=now)
-    if providers is None:
-        providers = configured_providers(settings, file)
-    chat = build_chat(
-        settings, plans, database, transport, telemetry, providers=providers, now=now, jitter=random.random
-    )
+    models = configured_providers(settings, file) if providers is None else providers
+    chat = build_chat(settings, plans, database, transport, telemetry, providers=models, now=now, jitter=random.random)
     modules = (accounts, billing, chat)
     return Parley(
         settings=settings,

@@ -1,5 +1,6 @@
 """Choosing the database, and refusing in one line a database that parley cannot use."""
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
 from parley.adapters.sql.engine.migrate import current_revision, migrate, require_revision
 from parley.adapters.sql.engine.outages import DatabaseOutages
-from parley.adapters.sql.engine.sqlite_file import inspect_file
+from parley.adapters.sql.engine.sqlite_file import inspect_file, require_undamaged
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.trial import try_statements
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
+from parley.runtime.outage_log import OutageLog
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
 from parley.settings import Settings, SettingsError
 
@@ -36,6 +38,12 @@ def open_database(settings: Settings, outages: DatabaseOutages | None = None) ->
         )
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from error
+
+
+def open_logged_database(settings: Settings) -> Database:
+    """As `open_database`, for a process whose log tells of outages."""
+    outages = DatabaseOutages(connections=OutageLog("database"), statements=OutageLog("database statements"))
+    return open_database(settings, outages)
 
 
 def database_name(settings: Settings) -> str:
@@ -99,9 +107,11 @@ async def require_schema(settings: Settings, database: Database) -> None:
 
 
 async def try_database(settings: Settings, database: Database) -> None:
-    """Do with PostgreSQL what parley does. Raises SettingsError for what would not work."""
-    if not _sqlite_file(settings):
-        with _operator_errors(settings):
+    """Do with PostgreSQL what parley does, and read a whole SQLite file. Raises SettingsError for what fails."""
+    with _operator_errors(settings):
+        if file := _sqlite_file(settings):
+            await asyncio.to_thread(require_undamaged, file)
+        else:
             await try_statements(database)
 
 

@@ -1,16 +1,14 @@
 """The processes of parley: the HTTP application, and what runs beside it or in a worker."""
 
-import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
-from litestar.types import ASGIApp, Receive, Send
+from litestar.types import ASGIApp
 
 from parley.adapters.http.app import create_app, create_litestar
 from parley.adapters.http.ports import HttpPorts
@@ -30,7 +28,6 @@ from parley.core.in_use import InUse
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 from parley.runtime.waiting import wait_until_usable
-from parley.settings import SettingsError
 
 
 def api_application(parley: Parley) -> ASGIApp:
@@ -47,22 +44,7 @@ def api_application(parley: Parley) -> ASGIApp:
         ),
         background=partial(api_process, parley),
     )
-    return _with_plain_refusal(parley.telemetry.tracing.app(app))
-
-
-def _with_plain_refusal(app: ASGIApp) -> ASGIApp:
-    """The application, which refuses to start in one line where Litestar would give the server a traceback to log."""
-
-    async def serve(scope: Any, receive: Receive, send: Send) -> None:
-        async def send_plainly(message: Any) -> None:
-            reason = sys.exception()
-            if message["type"] == "lifespan.startup.failed" and isinstance(reason, SettingsError):
-                message = {**message, "message": f"parley: {reason}"}
-            await send(message)
-
-        await app(scope, receive, send_plainly if scope["type"] == "lifespan" else send)
-
-    return serve
+    return parley.telemetry.tracing.app(app)
 
 
 def litestar_application(parley: Parley) -> Litestar:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextvars import Context
 
 import structlog
 
@@ -42,7 +43,7 @@ class OutageLog:
         if cause not in self._causes:
             event = "outage_goes_on" if self._causes else "outage_began"
             self._causes.append(cause)
-            log.warning(event, part=self._part, cause=cause)
+            self._log(log.warning, event, cause=cause)
 
     def succeeded(self) -> None:
         """A call succeeded. The outage is over once no call has failed for SETTLED_SECONDS."""
@@ -55,4 +56,8 @@ class OutageLog:
             return
         self._causes = []
         seconds = round(self._succeeded_at - self._began_at, 1)
-        log.info("outage_ended", part=self._part, seconds=seconds, failures=self._failures)
+        self._log(log.info, "outage_ended", seconds=seconds, failures=self._failures)
+
+    def _log(self, write: Callable[..., None], event: str, **values: object) -> None:
+        # An outage is not of the request or reply that noticed it.
+        Context().run(write, event, part=self._part, **values)

@@ -14,28 +14,19 @@ DEFAULT_FILE = "parley.toml"
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Limit = Annotated[int, Meta(ge=0, le=10**15)]
-AtLeastOne = Annotated[int, Meta(ge=1, le=10**9)]
 
 
 class PlanTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[plans.NAME]`: what accounts on the plan may do. A limit that is left out is no limit.
 
     `title` is its name for people, by default NAME. `prices` are ids of recurring prices at the payment provider;
-    exactly one plan has none. `trial_days` cost nothing. Tokens count input and output. `models` are patterns of
-    provider/model, such as gemini/*. `context_characters` and `max_pending_replies` are the settings' unless given.
+    exactly one plan has none. `trial_days` cost nothing.
     """
 
     title: Text = ""
     prices: tuple[Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,255}$")], ...] = ()
     trial_days: Annotated[int, Meta(ge=0, le=730)] = 0
     messages_per_day: Limit | None = None
-    tokens_per_day: Limit | None = None
-    tokens_per_month: Limit | None = None
-    models: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
-    max_pending_replies: AtLeastOne | None = None
-    max_rooms: Limit | None = None
-    max_open_streams: AtLeastOne | None = None
-    context_characters: AtLeastOne | None = None
 
 
 class ProviderTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

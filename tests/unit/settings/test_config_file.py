@@ -17,8 +17,7 @@ messages_per_day = 3
 title = "Plus"
 prices = ["price_month", "price_year"]
 trial_days = 14
-tokens_per_month = 1_000_000
-models = ["mine/*"]
+messages_per_day = 200
 
 [providers.mine]
 base_url = "http://127.0.0.1:9/v1"
@@ -41,11 +40,10 @@ def test_plans_are_those_of_the_file(tmp_path):
     plans = list(plans_of(written(tmp_path, GOOD)))
     assert [(plan.name, plan.title, plan.messages_per_day) for plan in plans] == [
         ("free", "free", 3),
-        ("plus", "Plus", None),
+        ("plus", "Plus", 200),
     ]
     plus = plans[1]
     assert (plus.prices, plus.trial_days) == (("price_month", "price_year"), 14)
-    assert (plus.tokens_per_day, plus.tokens_per_month, plus.models) == (None, 1_000_000, ("mine/*",))
 
 
 def test_a_file_is_optional_until_it_is_named(tmp_path, monkeypatch):
@@ -75,7 +73,7 @@ def test_without_plans_the_settings_make_two():
         ('[plans.free]\nmessages_per_day = "many"', "messages_per_day"),
         ('[plans.Free]\ntitle = "Free"', "plans"),
         ('[plans.plus]\nprices = ["a b"]', "prices"),
-        ('[plans.free]\n[plans.plus]\nmodels = []\nprices=["p"]', "models"),
+        ('[plans.free]\n[plans.plus]\ntrial_days = 1000\nprices=["p"]', "trial_days"),
         ('[plans.plus]\nprices = ["p"]', "exactly one plan has no prices"),
         ("[plans.free]\n[plans.other]", "exactly one plan has no prices"),
         ('[plans.free]\n[plans.a]\nprices = ["p"]\n[plans.b]\nprices = ["p"]', "one plan only"),
