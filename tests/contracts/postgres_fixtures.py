@@ -35,6 +35,8 @@ _ROOTS = (
     "closures",
     "leases",
     "sandbox_objects",
+    "search_backlog",
+    "search_queue",
 )
 
 

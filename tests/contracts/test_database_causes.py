@@ -345,3 +345,16 @@ def test_read_only_file_has_its_sentence(tmp_path: Path) -> None:
     connection.close()
     assert isinstance(failure, StatementsRefused)
     assert "is read-only" in failure.sentence
+
+
+async def test_check_finds_damage_that_a_start_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "parley.db"
+    settings = settings_of(f"sqlite:///{file}")
+    await migrate_database(settings)
+    content = bytearray(file.read_bytes())
+    content[-4_096:] = b"\xff" * 4_096
+    file.write_bytes(content)
+    await check_database(settings)
+    [finding] = [each for each in await check_everything(settings) if each.subject == "DATABASE_URL"]
+    assert not finding.ok
+    assert "is damaged: restore a backup" in finding.detail

@@ -19,6 +19,7 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part, PartKind
+from parley.core.chat.rating import Feedback, Rating
 from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
 
 store = every_store
@@ -151,11 +152,12 @@ async def test_exchanges_are_messages_with_their_replies_in_any_status_newest_fi
 
     newest_first = exchanges[::-1]
     async with store.chat(read_only=True) as unit:
-        assert await unit.messages.exchanges(room.id, up_to=100, limit=100) == newest_first
-        assert await unit.messages.exchanges(room.id, up_to=100, limit=3) == newest_first[:3]
-        for position in range(16):
+        assert await unit.messages.exchanges(room.id, last=14, limit=100) == newest_first
+        assert await unit.messages.exchanges(room.id, last=14, limit=3) == newest_first[:3]
+        assert await unit.messages.exchanges(room.id, last=100, limit=3) == []
+        for position in range(15):
             before = [exchange for exchange in newest_first if exchange.position <= position]
-            assert await unit.messages.exchanges(room.id, up_to=position, limit=100) == before
+            assert await unit.messages.exchanges(room.id, last=position, limit=100) == before
 
 
 async def test_key_is_bound_to_its_first_reply(store):
@@ -242,3 +244,20 @@ async def test_messages_after_a_position_come_oldest_first(store):
         assert await unit.messages.after(room.id, 2, limit=3) == messages[2:5]
         assert await unit.messages.after(room.id, 6, limit=3) == []
         assert await unit.messages.after(new_id(), 0, limit=3) == []
+
+
+async def test_feedback_is_stored_replaced_and_removed(store):
+    room = await store.new_room()
+    _, reply = await store.new_exchange(room)
+    other = await store.new_account()
+    for feedback in (Feedback(Rating.UP, "Right. \U0001f44d"), Feedback(Rating.DOWN), None):
+        assert await store.do(
+            lambda unit, given=feedback: unit.messages.rate(reply.id, room.id, room.account_id, given)
+        )
+        for account_id, room_id, message_id in (
+            (other, room.id, reply.id), (room.account_id, new_id(), reply.id), (room.account_id, room.id, new_id())
+        ):  # fmt: skip
+            assert not await store.do(
+                lambda unit, key=(message_id, room_id, account_id): unit.messages.rate(*key, Feedback(Rating.DOWN, "x"))
+            )
+        assert await store.message(reply, room.account_id) == replace(reply, feedback=feedback)

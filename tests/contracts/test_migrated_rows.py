@@ -24,6 +24,8 @@ from parley.adapters.sql.engine.tables import (
 )
 from parley.core.chat.model import TokenUsage
 from parley.core.chat.parts import Part, PartKind
+from parley.core.chat.search import BATCH, BATCHES_OF_A_SWEEP, index_waiting, search
+from tests.contracts.chat_fixtures import store_over
 from tests.contracts.databases import opened
 from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions
 from tests.fakes.plans import plans_of
@@ -117,7 +119,7 @@ async def test_messages_from_before_the_fourth_revision_have_one_part_or_none(ne
     async with opened(new_url()) as database:
         await moved(database, command.upgrade, "0003")
         await applied(database, fill_messages)
-        await moved(database, command.upgrade, "0004")
+        await moved(database, command.upgrade, "head")
         async with SqlChatUnitOfWork(database, PlanLimits(plans_of(1)))(read_only=True) as unit:
             found = await unit.messages.page(ID, ID, before=None, limit=10)
 
@@ -127,3 +129,44 @@ async def test_messages_from_before_the_fourth_revision_have_one_part_or_none(ne
     ]  # fmt: skip
     assert [message.usage for message in found] == [None, TokenUsage(3, None), None]
     assert [message.finish_reason for message in found] == [None] * 3
+
+
+async def test_messages_from_before_the_search_index_are_found_after_it(new_url):
+    """Ended ones, in batches; and one whose reply ends later, as the version before writes it."""
+    text = {"room_id": ID, "account_id": ID, "role": "assistant", "created_at": NOW}
+    count = 2 * BATCH * BATCHES_OF_A_SWEEP + 1
+    rows = [
+        text | {"id": UUID(int=position), "position": position, "content": "An island", "status": "completed"}
+        for position in range(1, count)
+    ]
+    pending = text | {"id": UUID(int=count), "position": count, "content": "", "status": "pending"}
+
+    def fill_messages(connection: Connection) -> None:
+        fill(connection)
+        room = {"id": ID, "account_id": ID, "name": "Holiday", "created_at": NOW, "active_at": NOW}
+        connection.execute(insert(rooms).values(room))
+        connection.execute(insert(messages), rows)
+        connection.execute(insert(messages).values(pending))
+
+    def end(connection: Connection) -> None:
+        connection.execute(
+            messages.update().where(messages.c.id == UUID(int=count)).values(status="stopped", content="An islet")
+        )
+
+    async with opened(new_url()) as database:
+        await moved(database, command.upgrade, "0013")
+        await applied(database, fill_messages)
+        await migrate(database)
+        await applied(database, end)
+        chat = store_over(database).chat_ports()
+        indexed = [await index_waiting(chat) for _ in range(4)]
+        async with chat.uow(read_only=True) as unit:
+            assert not await unit.search.is_behind(None)
+        page = await search(chat, account_id=ID, query="isl", after=None, limit=100)
+        names = await search(chat, account_id=ID, query="holi", after=None, limit=100)
+
+    assert sum(indexed) == count + 1
+    assert max(indexed) <= BATCH * BATCHES_OF_A_SWEEP
+    assert indexed[-1] == 0
+    assert len(page.items) == 100
+    assert [item.room.id for item in names.items] == [ID]

@@ -80,6 +80,9 @@ class NotingConnection:
         self.database.statements.append(text)
         return await self.connection.execute(text, arguments, begin=begin)
 
+    async def commit(self) -> None:
+        await self.connection.commit()
+
 
 @asynccontextmanager
 async def filled_database() -> AsyncGenerator[NotingDatabase, None]:
@@ -141,29 +144,42 @@ def scans(plan: dict[str, Any]) -> set[str]:
     return below | ({plan["Index Name"]} if "Index Name" in plan else set())
 
 
+# What shows a message's siblings, and the parent of one that an older release has written.
+TREE = {"ix_messages_forks", "ix_messages_run", "uq_messages_room_id_position"}
+HEAD = {"uq_messages_room_id_position"}
+
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
-    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest"}),
+    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest", *HEAD}),
     "next page of rooms": (
         lambda unit: unit.rooms.page(ACCOUNT, after=RoomCursor(NOW, ROOM), limit=51),
-        {"ix_rooms_latest"},
+        {"ix_rooms_latest", *HEAD},
     ),
-    "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms"}),
+    "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms", *HEAD}),
     "reserve": (lambda unit: unit.rooms.reserve(ROOM, ACCOUNT, at=NOW), {"pk_rooms"}),
     "delete room": (lambda unit: unit.rooms.delete(ROOM, ACCOUNT), {"pk_rooms"}),
     "first page of messages": (
         lambda unit: unit.messages.page(ROOM, ACCOUNT, before=None, limit=51),
-        {"uq_messages_room_id_position"},
+        TREE,
     ),
     "next page of messages": (
         lambda unit: unit.messages.page(ROOM, ACCOUNT, before=1_000, limit=51),
-        {"uq_messages_room_id_position"},
+        TREE,
     ),
-    "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages"}),
+    "branch that is shown": (
+        lambda unit: unit.messages.branch_to(ROOM, ACCOUNT, last=None, limit=51),
+        {"pk_rooms", *TREE},
+    ),
+    "branch": (lambda unit: unit.messages.branch_to(ROOM, ACCOUNT, last=1_000, limit=51), TREE),
+    "newest below": (lambda unit: unit.messages.newest_below(ROOM, 1), TREE),
+    "lock room": (lambda unit: unit.rooms.lock(ROOM, ACCOUNT), {"pk_rooms"}),
+    "show branch": (lambda unit: unit.rooms.show(ROOM, position=1), {"pk_rooms"}),
+    "message": (lambda unit: unit.messages.get(REPLY, ROOM, ACCOUNT), {"pk_messages", *TREE}),
+    "any message": (lambda unit: unit.messages.owner(REPLY), {"pk_messages"}),
     "conversation": (
-        lambda unit: unit.messages.exchanges(ROOM, up_to=1_000, limit=50),
-        {"uq_messages_room_id_position", "pk_messages"},
+        lambda unit: unit.messages.exchanges(ROOM, last=1_000, limit=50),
+        {"ix_messages_run", "uq_messages_room_id_position", "pk_messages"},
     ),
-    "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages"}),
+    "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages", *TREE}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
     "renew": (lambda unit: unit.replies.renew([CLAIM], lease=15), {"pk_messages"}),
     "renew many": (lambda unit: unit.replies.renew([CLAIM, replace(CLAIM, attempt=2)], lease=15), {"pk_messages"}),
@@ -203,4 +219,4 @@ async def test_accepting_a_message_is_served_by_indexes():
         )
         scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
         # The tables of plans are empty.
-        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", "paid_plans"}
+        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", "paid_plans", *HEAD}

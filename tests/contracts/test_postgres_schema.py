@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import bindparam
 
 from parley.adapters.sql.engine.database import Database, version_table
-from parley.adapters.sql.engine.migrate import current_revision, has_current, migrate, require_revision
+from parley.adapters.sql.engine.migrate import current_revision, has_current, migrate, require_fts5, require_revision
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import REVISION, schema_compatibility
 from parley.adapters.sql.engine.unusable import DatabaseUnusable
@@ -68,3 +68,9 @@ async def test_newer_schema_that_does_not_say_so_is_refused(database, statement)
         with pytest.raises(DatabaseUnusable, match="newer version"):
             await step(database)
     assert not await has_current(database)
+
+
+def test_sqlite_without_full_text_search_is_refused_with_what_helps():
+    require_fts5(["ENABLE_FTS3", "ENABLE_FTS5"])
+    with pytest.raises(DatabaseUnusable, match="another build of Python"):
+        require_fts5(["ENABLE_FTS3"])

@@ -78,6 +78,25 @@ async def test_a_redis_that_was_emptied_is_no_outage_for_its_listeners():
             await broker.shutdown()
 
 
+async def test_a_listener_tells_of_a_restarted_redis_only_that_it_was_away():
+    reply_id = new_id()
+    with own_redis() as server:
+        async with redis_client(server.url) as client:
+            broker = AtMostOnceBroker(server.url, client)
+            await broker.startup()
+            listening = asyncio.ensure_future(anext(broker.listen()))
+            with capture_logs() as lines:
+                server.kill()
+                await becomes_true(lambda: client.outage.lasts)
+                server.start()
+                async with redis_client(server.url) as other, queue_of(other, server.url) as queue:
+                    await queue.put(reply_id)
+                    async with asyncio.timeout(PATIENCE):
+                        assert UUID(broker.formatter.loads(await listening).args[0]) == reply_id
+            assert {line["cause"].partition(":")[0] for line in lines} == {"Redis does not answer"}
+            await broker.shutdown()
+
+
 async def test_an_error_of_another_kind_is_told_by_its_code_and_without_its_text():
     reply_id = new_id()
     with own_redis() as server:

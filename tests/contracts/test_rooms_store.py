@@ -159,7 +159,7 @@ async def test_room_is_deleted_with_its_messages(store):
             assert await unit.messages.get(gone.id, room.id, room.account_id) is None
         assert await unit.messages.exchange(reply.id) is None
         assert await unit.messages.page(room.id, room.account_id, before=None, limit=10) == []
-        assert await unit.messages.exchanges(room.id, up_to=100, limit=10) == []
+        assert await unit.messages.exchanges(room.id, last=100, limit=10) == []
         assert await unit.replies.claim(reply.id, lease=LONG) is None
         assert await unit.replies.next_in_room(room.id) is None
         assert not await unit.replies.request_stop(reply.id)

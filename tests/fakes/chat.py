@@ -3,13 +3,12 @@
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
     Allowance,
-    Exchange,
     IdempotencyKey,
     Message,
     Room,
@@ -18,11 +17,12 @@ from parley.core.chat.model import (
 )
 from parley.core.chat.stores import ChatUnit
 from parley.core.plans import Plans
-from parley.core.ports import Clock
-from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, ReplyState, Tables, delete_where
+from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, Tables, delete_where
 from tests.fakes.leases import FakeLeases
+from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
+from tests.fakes.search import FakeSearchIndex
 
 
 class FakeChatUnitOfWork:
@@ -50,6 +50,7 @@ class FakeChatUnit:
         self.replies = FakeReplies(tables, clock, self.quota)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
+        self.search = FakeSearchIndex(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -71,7 +72,7 @@ class FakeAcceptance:
         offered: Collection[str],
         default_model: str,
         most_pending: int,
-    ) -> tuple[int, str, Allowance] | None:
+    ) -> tuple[Message, Message, Allowance] | None:
         now = question.created_at
         async with self._database.transaction() as transaction:
             unit = FakeChatUnit(transaction, self._plans)
@@ -81,21 +82,25 @@ class FakeAcceptance:
                 return None
             room, position = reserved
             model = reply.model or room.model or default_model
-            question, reply = replace(question, position=position), replace(reply, position=position + 1, model=model)
-            if model not in offered or not await unit.messages.add_exchange(
-                question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=most_pending
-            ):
+            added = await unit.messages.add_exchange(
+                replace(question, position=position),
+                replace(reply, position=position + 1, model=model),
+                account_id=account_id,
+                charged_on=utc_day(now),
+                most_pending=most_pending,
+            )
+            if model not in offered or added is None or question.parent_id not in (None, added[0].parent_id):
                 return None
             allowance = await unit.quota.take(account_id, now=now)
             transaction.commit()
-        return position, model, allowance
+        return *added, allowance
 
 
 class FakeRooms:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def lock(self, account_id: UUID) -> None:
+    async def lock_account(self, account_id: UUID) -> None:
         """The database has one writer."""
 
     async def add(self, room: Room, *, most: int) -> bool:
@@ -110,14 +115,22 @@ class FakeRooms:
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         found = self._tables.rooms.get(room_id)
-        return found[0] if found is not None and found[0].account_id == account_id else None
+        if found is None or found[0].account_id != account_id:
+            return None
+        head = head_of(self._tables, room_id)
+        return replace(found[0], head=head and head.id)
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        found = [await self.get(room_id, account_id) for room_id in room_ids]
+        return {room.id: room for room in found if room is not None}
 
     async def owner(self, room_id: UUID) -> UUID | None:
         found = self._tables.rooms.get(room_id)
         return None if found is None else found[0].account_id
 
     async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
-        own = [room for room, _ in self._tables.rooms.values() if room.account_id == account_id]
+        found = [await self.get(room_id, account_id) for room_id in self._tables.rooms]
+        own = [room for room in found if room is not None]
         if after is not None:
             own = [room for room in own if (room.active_at, room.id) < (after.active_at, after.room_id)]
         return sorted(own, key=lambda room: (room.active_at, room.id), reverse=True)[:limit]
@@ -142,80 +155,28 @@ class FakeRooms:
         if await self.get(room_id, account_id) is None:
             return False
         del self._tables.rooms[room_id]
+        self._tables.shown.pop(room_id, None)
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)
+        delete_where(self._tables.search_texts, lambda row: row[1].waiting.room_id == room_id)
         return True
 
-    async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
+    async def reserve(
+        self, room_id: UUID, account_id: UUID, *, at: datetime, positions: int = 2
+    ) -> tuple[Room, int] | None:
         found = await self.get(room_id, account_id)
         if found is None:
             return None
-        room = replace(found, active_at=max(found.active_at, at))
+        room = replace(found, active_at=max(found.active_at, at), head=None)
         last_position = self._tables.rooms[room_id][1]
-        self._tables.rooms[room_id] = (room, last_position + 2)
+        self._tables.rooms[room_id] = (room, last_position + positions)
         return room, last_position + 1
 
+    async def lock(self, room_id: UUID, account_id: UUID) -> bool:
+        return await self.get(room_id, account_id) is not None
 
-class FakeMessages:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._tables = tables
-        self._clock = clock
-
-    async def add_exchange(
-        self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
-    ) -> bool:
-        now, replies = self._clock(), self._tables.replies
-        if self.pending(account_id) >= most_pending:
-            return False
-        self._tables.messages[question.id] = question
-        self._tables.messages[reply.id] = reply
-        replies[reply.id] = ReplyState(reply.room_id, account_id, charged_on, now, now)
-        return True
-
-    def pending(self, account_id: UUID) -> int:
-        unfinished = (message for message in self._tables.messages.values() if not message.status.ended)
-        return sum(self._tables.replies[message.id].account_id == account_id for message in unfinished)
-
-    async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
-        message = self._tables.messages.get(message_id)
-        if message is None or message.room_id != room_id:
-            return None
-        return message if self._tables.rooms[room_id][0].account_id == account_id else None
-
-    async def owner(self, message_id: UUID) -> UUID | None:
-        message = self._tables.messages.get(message_id)
-        return None if message is None else self._tables.rooms[message.room_id][0].account_id
-
-    async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
-        reply = self._tables.messages.get(reply_id)
-        if reply is None or reply.reply_to is None:
-            return None
-        return self._tables.messages[reply.reply_to], reply
-
-    async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
-        room = self._tables.rooms.get(room_id)
-        return [] if room is None or room[0].account_id != account_id else self._of_room(room_id, before)[-limit:]
-
-    async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
-        return [message for message in self._of_room(room_id, None) if message.position > position][:limit]
-
-    async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
-        exchanges = [
-            Exchange(reply.position, self._tables.messages[reply.reply_to].content, reply.content or None, reply.status)
-            for reply in self._of_room(room_id, up_to + 1)
-            if reply.reply_to is not None
-        ]
-        return exchanges[::-1][:limit]
-
-    def _of_room(self, room_id: UUID, before: int | None) -> list[Message]:
-        return sorted(
-            (
-                message
-                for message in self._tables.messages.values()
-                if message.room_id == room_id and (before is None or message.position < before)
-            ),
-            key=lambda message: message.position,
-        )
+    async def show(self, room_id: UUID, *, position: int) -> None:
+        self._tables.shown[room_id] = (position, self._tables.rooms[room_id][1])
 
 
 class FakeIdempotencyKeys:

@@ -11,6 +11,7 @@ from uuid import UUID
 from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
+from parley.core.chat.search_store import IndexedText
 from parley.core.ports import Clock
 
 _Key = TypeVar("_Key")
@@ -53,10 +54,10 @@ class Tables:
     """Rows by their key.
 
     The tuples are: a device's owner and when its token expires; a delivery and when it may be claimed; a revocation's
-    end and when it was written; a room and its last position; a day's usage and its returned refusals; a
-    customer and when it was reconciled; a subscription,
+    end and when it was written; a room and its last position; the position of a head that was chosen, and the last
+    position then; a day's usage and its returned refusals; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
-    and end.
+    and end; an indexed text and its number.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Tables:
     refresh_tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
     revocations: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
+    shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
         return Tables(**{table.name: getattr(self, table.name).copy() for table in fields(self)})

@@ -12,7 +12,7 @@ import httpx
 from litestar.types import ASGIApp
 
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import metadata
+from parley.adapters.sql.engine.tables import SEARCH_TABLES, metadata
 from parley.bootstrap import Parley, bootstrap
 from parley.bootstrap.processes import api_application, api_process
 from parley.core.chat.catalogue import Provider
@@ -132,13 +132,13 @@ class Site:
     async def rows(self) -> dict[str, list[Any]]:
         """Everything that the database holds: for a refusal that must change nothing.
 
-        But for leases, which workers take and give back at any time.
+        But for leases and the search index, which workers write at any time.
         """
         async with self.parley.database.transaction(read_only=True) as transaction:
             return {
                 table.name: await transaction.all(Statement(table.select().order_by(*table.columns)))
                 for table in metadata.sorted_tables
-                if table.name != "leases"
+                if table.name != "leases" and table not in SEARCH_TABLES
             }
 
 

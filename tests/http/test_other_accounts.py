@@ -39,6 +39,11 @@ CALLS = [
     Call("GET", MESSAGE, "message_not_found"),
     Call("GET", f"{MESSAGE}/stream", "message_not_found"),
     Call("POST", f"{MESSAGE}/stop", "message_not_found"),
+    Call("PUT", f"{ROOM}/head", "chatroom_not_found", {"message_id": "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a04"}),
+    Call("POST", f"{MESSAGE}/edit", "chatroom_not_found", {"content": "Let me in"}),
+    Call("POST", f"{MESSAGE}/regenerate", "chatroom_not_found"),
+    Call("PUT", f"{MESSAGE}/feedback", "message_not_found", {"rating": "up"}),
+    Call("DELETE", f"{MESSAGE}/feedback", "message_not_found"),
     Call("DELETE", "/auth/sessions/{session_id:uuid}", "session_not_found"),
 ]
 CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]

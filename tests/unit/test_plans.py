@@ -5,7 +5,7 @@ import pytest
 from parley.core.plans import BASIC, PRO, Plan, Plans, default_plans
 
 FREE = Plan(name="free", title="Free", messages_per_day=3)
-PLUS = Plan(name="plus", title="Plus", prices=("plus_month", "plus_year"), models=("gemini/*", "openai/gpt-5"))
+PLUS = Plan(name="plus", title="Plus", prices=("plus_month", "plus_year"))
 TEAM = Plan(name="team", title="Team", prices=("team_month",))
 PLANS = Plans([FREE, PLUS, TEAM])
 
@@ -42,13 +42,6 @@ def test_an_unknown_name_is_the_free_plan():
 def test_plans_that_contradict_each_other_are_refused(plans):
     with pytest.raises(ValueError, match="plan"):
         Plans(plans)
-
-
-def test_models_are_allowed_by_pattern():
-    assert PLUS.allows_model("gemini/gemini-pro-latest")
-    assert PLUS.allows_model("openai/gpt-5")
-    assert not PLUS.allows_model("openai/gpt-5-mini")
-    assert FREE.allows_model("any/model")
 
 
 def test_an_installation_that_names_no_plans_has_two():

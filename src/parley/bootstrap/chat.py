@@ -26,6 +26,7 @@ from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.room_limits import RoomLimits
+from parley.core.chat.search import index_waiting
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
@@ -79,6 +80,7 @@ def build_chat(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
         worker_sweeps=(
+            Sweep("search_index", SWEEP_SECONDS, partial(_index, ports)),
             Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports, own_limit=transport.own_limit)),
             Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
@@ -86,6 +88,11 @@ def build_chat(
         on_worker_shutdown=(reply_tasks.shut_down,),
         close=tuple(provider.writer.close for provider in chosen.values()),
     )
+
+
+async def _index(chat: ChatPorts) -> None:
+    """Without a number, since a text that is indexed is no event for the log."""
+    await index_waiting(chat)
 
 
 def reply_limits(settings: Settings) -> ReplyLimits:

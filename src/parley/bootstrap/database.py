@@ -1,5 +1,6 @@
 """Choosing the database, and refusing in one line a database that parley cannot use."""
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseUrlInvalid
 from parley.adapters.sql.engine.migrate import current_revision, migrate, require_revision
 from parley.adapters.sql.engine.outages import DatabaseOutages
-from parley.adapters.sql.engine.sqlite_file import inspect_file
+from parley.adapters.sql.engine.sqlite_file import inspect_file, require_undamaged
 from parley.adapters.sql.engine.tables import REVISION
 from parley.adapters.sql.engine.trial import try_statements
 from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_explained
@@ -107,9 +108,11 @@ async def require_schema(settings: Settings, database: Database) -> None:
 
 
 async def try_database(settings: Settings, database: Database) -> None:
-    """Do with PostgreSQL what parley does. Raises SettingsError for what would not work."""
-    if not _sqlite_file(settings):
-        with _operator_errors(settings):
+    """Do with PostgreSQL what parley does, and read a whole SQLite file. Raises SettingsError for what fails."""
+    with _operator_errors(settings):
+        if file := _sqlite_file(settings):
+            await asyncio.to_thread(require_undamaged, file)
+        else:
             await try_statements(database)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,7 +9,6 @@ class Plan:
     """What an account may do. A limit of None means no limit.
 
     `prices` are the payment provider's ids of recurring prices that pay for it; the one plan without any is free.
-    `models` are patterns of `provider/model` such as `gemini/*`. Tokens are those of input and output together.
     """
 
     name: str
@@ -18,16 +16,6 @@ class Plan:
     prices: tuple[str, ...] = ()
     trial_days: int = 0
     messages_per_day: int | None = None
-    tokens_per_day: int | None = None
-    tokens_per_month: int | None = None
-    models: tuple[str, ...] | None = None
-    max_pending_replies: int | None = None
-    max_rooms: int | None = None
-    max_open_streams: int | None = None
-    context_characters: int | None = None
-
-    def allows_model(self, model: str) -> bool:
-        return self.models is None or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 class Plans:

@@ -65,12 +65,14 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Servers on other machines that are reached without TLS."""
+    """Servers on other machines that are reached without TLS, or with TLS that verifies nothing."""
     urls = [name for name in Settings.__struct_fields__ if name.endswith("_base_url")]
     for name in (*urls, "sms_webhook_url", "human_check_url", "stripe_api_base"):
         address = getattr(settings, name)
         if address.startswith("http://") and not is_local(urlsplit(address).hostname):
             yield name.upper(), "http://: keys and texts cross the network readable"
+    if any(parameter in settings.redis_url for parameter in ("ssl_cert_reqs=none", "ssl_check_hostname=false")):
+        yield "REDIS_URL", "does not verify the server: whoever is on the way can pose as it"
 
 
 def _files(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:

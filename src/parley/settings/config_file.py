@@ -20,8 +20,7 @@ class PlanTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """`[plans.NAME]`: what accounts on the plan may do. A limit that is left out is no limit.
 
     `title` is its name for people, by default NAME. `prices` are ids of recurring prices at the payment provider;
-    exactly one plan has none. `trial_days` cost nothing. Limits that nothing enforces are no keys, so that nobody
-    relies on them.
+    exactly one plan has none. `trial_days` cost nothing.
     """
 
     title: Text = ""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from parley.core.chat.errors import IdempotencyMismatch, TooManyPending
-from parley.core.chat.messages import read_messages
+from parley.core.chat.history import read_branch
 from parley.core.chat.model import Allowance
 from parley.core.chat.write_reply import write_reply
 from tests.unit.chat.environment import BASIC_LIMIT
@@ -24,7 +24,7 @@ async def test_repetition_with_a_key_gets_the_same_answer(env):
     again = await env.post(room, "A question", key="a key")
     assert (again.question, again.reply, again.replayed) == (first.question, first.reply, True)
     assert again.allowance == first.allowance
-    page = await read_messages(env.chat, account_id=room.account_id, room_id=room.id, before=None, limit=9)
+    page = await read_branch(env.chat, account_id=room.account_id, room_id=room.id, before=None, limit=9)
     assert page.items[0] == first.question
     assert len(page.items) == 2
     assert await env.queued() == []

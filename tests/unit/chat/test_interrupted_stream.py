@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from parley.adapters.memory.reply_stream import MemoryReplyStream
+from parley.core.chat.history import add_parts_so_far
 from parley.core.chat.language_model import Reasoning
-from parley.core.chat.messages import add_parts_so_far
 from parley.core.chat.model import Chunk, Status
 from parley.core.chat.parts import Part, PartKind
 from parley.core.chat.ports import StreamSubscription

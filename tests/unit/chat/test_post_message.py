@@ -13,7 +13,7 @@ from parley.core.chat.errors import (
     TooManyPending,
     UnknownModel,
 )
-from parley.core.chat.messages import read_message, read_messages
+from parley.core.chat.history import read_branch, read_message
 from parley.core.chat.model import Allowance, Message, Role, Room, Status
 from parley.core.errors import InvalidInput
 from parley.core.plans import PRO
@@ -24,7 +24,7 @@ RAVI = UUID(int=77)
 
 
 async def messages(env: ChatEnvironment, room: Room) -> list[Message]:
-    page = await read_messages(env.chat, account_id=room.account_id, room_id=room.id, before=None, limit=100)
+    page = await read_branch(env.chat, account_id=room.account_id, room_id=room.id, before=None, limit=100)
     assert page.next_cursor is None
     return page.items
 
@@ -47,6 +47,7 @@ async def test_message_is_stored_with_its_pending_reply(env):
         2,
         model="vendor/fast",
         reply_to=question.id,
+        parent_id=question.id,
     )
     assert not accepted.replayed
     assert await messages(env, room) == [question, reply]
@@ -195,7 +196,7 @@ async def test_pages_of_messages_join_without_gap_or_repetition(env):
     for limit in (1, 3, 7, 14, 15):
         found, before = [], None
         for _ in everything:
-            page = await read_messages(env.chat, account_id=env.account_id, room_id=room.id, before=before, limit=limit)
+            page = await read_branch(env.chat, account_id=env.account_id, room_id=room.id, before=before, limit=limit)
             found = page.items + found
             assert len(page.items) <= limit
             before = page.next_cursor
@@ -215,4 +216,4 @@ async def test_messages_of_others_are_not_found(env):
         with pytest.raises(MessageNotFound):
             await read_message(env.chat, account_id=account_id, room_id=room_id, message_id=message_id)
     with pytest.raises(RoomNotFound):
-        await read_messages(env.chat, account_id=RAVI, room_id=room.id, before=None, limit=10)
+        await read_branch(env.chat, account_id=RAVI, room_id=room.id, before=None, limit=10)

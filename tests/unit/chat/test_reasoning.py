@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from parley.adapters.sql.chat.parts import decode_parts, encode_parts
 from parley.core.chat.draft import LARGEST_REPLY_CHARACTERS
+from parley.core.chat.history import add_parts_so_far
 from parley.core.chat.language_model import Reasoning
-from parley.core.chat.messages import add_parts_so_far
 from parley.core.chat.model import Chunk, EventId, FinishReason, Message, Status, join_chunks, split_into_chunks
 from parley.core.chat.parts import Part, PartKind, join_parts, text_of
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive

@@ -17,6 +17,7 @@ messages_per_day = 3
 title = "Plus"
 prices = ["price_month", "price_year"]
 trial_days = 14
+messages_per_day = 200
 
 [providers.mine]
 base_url = "http://127.0.0.1:9/v1"
@@ -39,7 +40,7 @@ def test_plans_are_those_of_the_file(tmp_path):
     plans = list(plans_of(written(tmp_path, GOOD)))
     assert [(plan.name, plan.title, plan.messages_per_day) for plan in plans] == [
         ("free", "free", 3),
-        ("plus", "Plus", None),
+        ("plus", "Plus", 200),
     ]
     plus = plans[1]
     assert (plus.prices, plus.trial_days) == (("price_month", "price_year"), 14)
@@ -74,6 +75,7 @@ def test_without_plans_the_settings_make_two():
         ('[plans.plus]\nprices = ["a b"]', "prices"),
         ("[plans.free]\ntokens_per_day = 1000", "plans.*tokens_per_day"),
         ('[plans.free]\nmodels = ["gemini/*"]', "plans.*models"),
+        ('[plans.free]\n[plans.plus]\ntrial_days = 1000\nprices=["p"]', "trial_days"),
         ('[plans.plus]\nprices = ["p"]', "exactly one plan has no prices"),
         ("[plans.free]\n[plans.other]", "exactly one plan has no prices"),
         ('[plans.free]\n[plans.a]\nprices = ["p"]\n[plans.b]\nprices = ["p"]', "one plan only"),

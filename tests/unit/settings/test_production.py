@@ -110,6 +110,8 @@ def test_safe_settings_give_no_warning(read, advice):
         {"JWT_SECRET": "x" * 32},
         {"ALLOW_PLAIN_CONNECTIONS": "redis"},
         {"SMTP_SECURITY": "none"} | MAIL,
+        {"REDIS_URL": "rediss://redis.example/0?ssl_cert_reqs=none", "JWT_SECRET": SECRET} | POSTGRES,
+        {"REDIS_URL": "rediss://redis.example/0?ssl_check_hostname=false", "JWT_SECRET": SECRET} | POSTGRES,
         {"GEMINI_BASE_URL": "http://models.example"},
         {"OPENAI_BASE_URL": "http://10.0.0.7:8000/v1"},
         {"GROQ_BASE_URL": "http://models.example"},

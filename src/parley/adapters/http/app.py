@@ -28,10 +28,13 @@ from parley.adapters.http.billing.sandbox_pages import CheckoutPages, SandboxPag
 from parley.adapters.http.billing.subscriptions import SubscriptionController
 from parley.adapters.http.billing.usage import UsageController
 from parley.adapters.http.billing.webhook import WebhookController
+from parley.adapters.http.chat.branches import BranchController
+from parley.adapters.http.chat.feedback import FeedbackController
 from parley.adapters.http.chat.messages import MessageController
 from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
+from parley.adapters.http.chat.search import search_all
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -146,7 +149,10 @@ def _routes(ports: HttpPorts) -> list[Any]:
         list_models,
         RoomController,
         MessageController,
+        FeedbackController,
+        BranchController,
         ReplyController,
+        search_all,
         list_plans,
         SubscriptionController,
         WebhookController,
@@ -178,7 +184,7 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
         return None
     return CORSConfig(
         allow_origins=[_as_browsers_send(origin) for origin in origins],
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=list(_ALLOWED_HEADERS),
         expose_headers=list(_EXPOSED_HEADERS),
         max_age=600,

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: the only place that maps errors to HTTP statuses."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -71,6 +72,10 @@ PROBLEM_HEADERS = {
     "429": {"Retry-After": _RETRY_AFTER},
     "503": {"Retry-After": _RETRY_AFTER},
 }
+
+
+# Litestar names a parameter that is not there only in the message.
+_MISSING = re.compile(r"Missing required \w+ parameter '(\w+)'")
 
 
 class FieldError(msgspec.Struct):
@@ -160,7 +165,8 @@ def _response_spec(status: int, examples: list[Example]) -> ResponseSpec:
 def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Litestar's own errors: routing, body size, malformed JSON, wrong types."""
     if isinstance(error, ValidationException):
-        errors = _field_errors(error.extra)
+        missing = _MISSING.match(error.detail)
+        errors = [FieldError(missing[1], "is required")] if missing else _field_errors(error.extra)
         detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
         return _response(_problem(HTTPStatus.BAD_REQUEST, "invalid_input", detail, errors))
     if error.status_code == HTTPStatus.BAD_REQUEST:

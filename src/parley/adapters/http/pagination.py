@@ -10,12 +10,14 @@ from litestar.params import QueryParameter
 
 from parley.adapters.http.openapi.fields import described, example
 from parley.core.chat.model import RoomCursor
+from parley.core.chat.search import SearchCursor
 from parley.core.errors import InvalidInput
 
 LONGEST_CURSOR = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOM_CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
 _ID = re.compile(r"[0-9a-f]{32}")
+_SEARCH_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,4})")
 _POSITION = re.compile(r"\d{1,9}")
 
 NextCursor = Annotated[str | None, described("The `cursor` of the next page; null on the last page", None)]
@@ -37,6 +39,7 @@ RoomCursorText = Annotated[
     str | None, _cursor("chatrooms", "MTc5NTI1MzQwMDAwMDAwMC4wMWExZmUzMDVjMDA3YTMxOGQ1MjZmMGIxYzllNGEwMw")
 ]
 SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDI")]
+SearchCursorText = Annotated[str | None, _cursor("search", "MTIwNC41MA")]
 MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 
 
@@ -83,6 +86,20 @@ def read_position_cursor(cursor: str | None) -> int | None:
     if not _POSITION.fullmatch(text):
         raise _cursor_invalid()
     return int(text)
+
+
+def search_cursor(cursor: SearchCursor | None) -> str | None:
+    return None if cursor is None else _encode(f"{cursor.up_to}.{cursor.skip}")
+
+
+def read_search_cursor(cursor: str | None) -> SearchCursor | None:
+    """Raises InvalidInput for text that `search_cursor` did not return."""
+    if cursor is None:
+        return None
+    parts = _SEARCH_CURSOR.fullmatch(_decode(cursor))
+    if parts is None:
+        raise _cursor_invalid()
+    return SearchCursor(int(parts[1]), int(parts[2]))
 
 
 def _encode(text: str) -> str:

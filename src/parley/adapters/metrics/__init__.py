@@ -66,6 +66,9 @@ class Metrics:
         self.fallbacks = counter(
             "parley_model_fallbacks", "Replies that were asked of a fallback instead of their model", ["model", "to"]
         )
+        self.feedback = counter(
+            "parley_reply_feedback", "Ratings of replies by accounts, each change of one too", ["model", "rating"]
+        )
         self.circuit_changes = counter(
             "parley_model_circuit_changes", "Changes of a model's circuit breaker to a state", ["model", "state"]
         )

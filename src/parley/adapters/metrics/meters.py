@@ -11,6 +11,7 @@ from parley.core.accounts.model import AuditEvent, Identity, OpenedBy
 from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Claim, Ending
+from parley.core.chat.rating import Rating
 
 log = structlog.get_logger("parley.replies")
 
@@ -57,6 +58,9 @@ class LoggedReplies:
     def fell_back(self, model: str, to: str) -> None:
         self._metrics.fallbacks.labels(model, to).inc()
         log.warning("model_fallback", model=model, to=to)
+
+    def rated(self, model: str, rating: Rating) -> None:
+        self._metrics.feedback.labels(model, rating.value).inc()
 
     def circuit_changed(self, model: str, state: CircuitState) -> None:
         self._metrics.circuit_changes.labels(model, state.value).inc()

@@ -70,27 +70,30 @@ class AtMostOnceBroker(RedisStreamBroker):
 
     async def listen(self) -> AsyncGenerator[bytes, None]:  # type: ignore[override] # messages without an ack
         """Messages as they arrive, through any outage. Never ends by itself and raises no RedisError."""
-        failures = 0
+        failures = refusals = 0
         while True:
             if self._ready is not None:
                 await self._ready()
             try:
                 messages = await self._receive()
             except RedisError as error:
-                await self._after(error, failures)
+                refusals = refusals + 1 if isinstance(error, ResponseError) else 0
+                await self._after(error, failures, refusals)
                 failures += 1
                 continue
-            failures = 0
+            failures = refusals = 0
             for message in messages:
                 yield message
 
-    async def _after(self, error: RedisError, failures: int) -> None:
-        """Wait, and make the consumer group if it may be missing: a Redis that was emptied says so in several ways."""
-        group_may_be_missing = isinstance(error, ResponseError)
-        if failures or not group_may_be_missing:
+    async def _after(self, error: RedisError, failures: int, refusals: int) -> None:
+        """Wait, and make the consumer group if it may be missing: a Redis that was emptied says so in several ways.
+
+        So the first refusal in a row is no failure, unlike the next.
+        """
+        if refusals != 1:
             self._client.record_failure(error)
         await asyncio.sleep(backoff_seconds(failures))
-        if group_may_be_missing:
+        if refusals:
             await self._declare_consumer_group()
 
     async def _receive(self) -> Sequence[bytes]:

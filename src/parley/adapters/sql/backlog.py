@@ -13,16 +13,22 @@ from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import customer_erasures, messages, messages_to_owners
 from parley.core.backlog import Backlog, Waiting
-from parley.core.chat.model import Status
+from parley.core.chat.model import Role, Status
 from parley.core.errors import Unavailable
 
 _NOW = Statement(select(database_time()))
 _BY_STATUS = Statement(select(messages.c.status, func.count()).where(unfinished).group_by(messages.c.status))
 _before = messages.alias("before")
-# Each message takes two positions: its own and its reply's.
+# Of the reply before it in its room.
 _previous_ended_at = (
     select(_before.c.completed_at)
-    .where(_before.c.room_id == messages.c.room_id, _before.c.position == messages.c.position - 2)
+    .where(
+        _before.c.room_id == messages.c.room_id,
+        _before.c.position < messages.c.position,
+        _before.c.role == Role.ASSISTANT.value,
+    )
+    .order_by(_before.c.position.desc())
+    .limit(1)
     .correlate(messages)
     .scalar_subquery()
 )

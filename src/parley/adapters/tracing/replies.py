@@ -12,6 +12,7 @@ from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.language_model import LanguageModel, ModelEvent, Text
 from parley.core.chat.model import Claim, Conversation, Ending
 from parley.core.chat.ports import ReplyMeter
+from parley.core.chat.rating import Rating
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 
 
@@ -35,6 +36,9 @@ class TracedMeter:
     def fell_back(self, model: str, to: str) -> None:
         get_current_span().set_attribute("parley.model", to)
         self._meter.fell_back(model, to)
+
+    def rated(self, model: str, rating: Rating) -> None:
+        self._meter.rated(model, rating)
 
     def circuit_changed(self, model: str, state: CircuitState) -> None:
         self._meter.circuit_changed(model, state)

@@ -1,4 +1,4 @@
-"""The part of a room's history that is sent to a model, the same for every provider."""
+"""The part of a branch that is sent to a model, the same for every provider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,14 +29,14 @@ async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> Hist
 
     None if the reply was deleted.
     """
-    page = await unit.messages.exchanges(claim.room_id, up_to=claim.position, limit=PAGE)
+    page = await unit.messages.exchanges(claim.room_id, last=claim.position, limit=PAGE)
     if not page:
         return None
     question, exchanges = page[0].question, page[1:]
     left = characters - len(question)
     while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_sent, exchanges)):
-        page = await unit.messages.exchanges(claim.room_id, up_to=page[-1].position - 1, limit=PAGE)
-        exchanges += page
+        page = await unit.messages.exchanges(claim.room_id, last=page[-1].position, limit=PAGE)
+        exchanges += page[1:]
     return History(claim.instructions, question, newest_within(exchanges, left))
 
 

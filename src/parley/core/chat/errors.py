@@ -21,11 +21,28 @@ class MessageNotFound(DomainError):
 
 
 class NotAReply(DomainError):
-    """The message is a user's, which has no stream and cannot be stopped."""
+    """The message is a user's, which has no stream and cannot be stopped, generated again or rated."""
 
     code = "not_a_reply"
     kind = Kind.NOT_FOUND
-    detail = "This message is not a reply of a model: only a reply can be streamed or stopped."
+    detail = "This message is not a reply of a model: only a reply can be streamed, stopped, regenerated or rated."
+
+
+class NotAUserMessage(DomainError):
+    """The message is a reply, which cannot be edited."""
+
+    code = "not_a_user_message"
+    kind = Kind.NOT_FOUND
+    detail = "This message is a reply of a model: only a user's message can be edited."
+
+
+class ParentInvalid(InvalidInput):
+    """The message to go on from is a user's, or in another room of the account."""
+
+    code = "parent_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("parent_id", "must be the id of a reply in this chatroom, or null for a first message")
 
 
 class UnknownModel(InvalidInput):
@@ -83,7 +100,7 @@ class TooManyPending(DomainError):
 
 
 class IdempotencyMismatch(DomainError):
-    """The Idempotency-Key was used in this room before, with a different body."""
+    """The Idempotency-Key was used in this room before, for another operation or with a different body."""
 
     code = "idempotency_key_reused"
     kind = Kind.MISMATCH

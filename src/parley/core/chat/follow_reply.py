@@ -12,7 +12,7 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import NotAReply
-from parley.core.chat.messages import read_message
+from parley.core.chat.history import read_message
 from parley.core.chat.model import Chunk, EventId, Message, Role, split_into_chunks
 from parley.core.chat.ports import StreamEnd, StreamSubscription
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of

@@ -1,13 +1,22 @@
-"""Accepting and reading messages."""
+"""Accepting messages: new ones, edited ones, and other replies."""
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.errors import IdempotencyMismatch, MessageNotFound, RoomNotFound, TooManyPending
+from parley.core.chat.errors import (
+    IdempotencyMismatch,
+    MessageNotFound,
+    NotAReply,
+    NotAUserMessage,
+    ParentInvalid,
+    RoomNotFound,
+    TooManyPending,
+)
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_CHARACTERS,
     MESSAGE_CHARACTERS,
@@ -19,9 +28,8 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
-from parley.core.chat.parts import text_of
-from parley.core.chat.stored_draft import parts_for_readers
 from parley.core.chat.stores import Acceptance, ChatUnit
+from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
 
@@ -37,114 +45,187 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class MessagePage:
-    """Messages, oldest first. `next_cursor` is the position before which older ones follow; None if none do."""
+class _Request:
+    """What is to be accepted from an account: a reply and, unless `question` is None, the message that it answers.
 
-    items: list[Message]
-    next_cursor: int | None
+    They are complete except for what depends on the room. `sibling_of` is the message that is edited, or the reply
+    beside which another one is wanted.
+    """
+
+    account_id: UUID
+    question: Message | None
+    reply: Message
+    key: IdempotencyKey | None
+    parent: UUID | Head | None = Head.SHOWN
+    sibling_of: UUID | None = None
 
 
 async def post_message(
-    chat: ChatPorts, *, account_id: UUID, room_id: UUID, content: str, model: str | None, key: str | None
+    chat: ChatPorts,
+    *,
+    account_id: UUID,
+    room_id: UUID,
+    content: str,
+    model: str | None,
+    key: str | None,
+    parent: UUID | Head | None = Head.SHOWN,
 ) -> Accepted:
     """Accept a message for exactly one reply; with an idempotency `key`, exactly once in 24 hours.
 
-    Raises InvalidInput, UnknownModel, RoomNotFound, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
-    them nothing has changed.
+    `parent` is the reply to go on from, None to begin anew, or the room's head.
+
+    Raises InvalidInput, UnknownModel, RoomNotFound, MessageNotFound for an unknown parent and ParentInvalid for one
+    that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of them nothing has
+    changed.
     """
-    check_text("content", content, longest=MESSAGE_CHARACTERS)
-    if not is_readable(content):
-        raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
-    idempotency_key = None if key is None else _idempotency_key(key, content, model)
+    _check(content)
+    body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
     question, reply = _exchange(chat, room_id, content, model)
+    if isinstance(parent, UUID):
+        question = replace(question, parent_id=parent)
+    request = _Request(account_id, question, reply, _idempotency_key(key, body), parent)
     accepted = None
-    if idempotency_key is None and chat.acceptance is not None:
-        accepted = await _accept_at_once(chat, chat.acceptance, account_id, question, reply)
-    if accepted is None:
-        accepted = await _accept_in_steps(chat, account_id, question, reply, idempotency_key)
+    if key is None and chat.acceptance is not None and parent is not None:
+        accepted = await _accept_at_once(chat, chat.acceptance, request)
+    return await _announced(chat, request, accepted or await _accept_in_steps(chat, request))
+
+
+async def edit_message(
+    chat: ChatPorts,
+    *,
+    account_id: UUID,
+    room_id: UUID,
+    message_id: UUID,
+    content: str,
+    model: str | None,
+    key: str | None,
+) -> Accepted:
+    """Accept another version of a user's message, as its sibling. Otherwise as `post_message`.
+
+    Raises MessageNotFound and NotAUserMessage instead of what concerns a parent.
+    """
+    _check(content)
+    question, reply = _exchange(chat, room_id, content, model)
+    idempotency_key = _idempotency_key(key, ["edit", str(message_id), content, model])
+    request = _Request(account_id, question, reply, idempotency_key, sibling_of=message_id)
+    return await _announced(chat, request, await _accept_in_steps(chat, request))
+
+
+async def regenerate_reply(
+    chat: ChatPorts, *, account_id: UUID, room_id: UUID, reply_id: UUID, model: str | None, key: str | None
+) -> Accepted:
+    """Accept another reply to the message that the reply answers, whatever the reply's status. As `edit_message`.
+
+    Raises NotAReply instead of NotAUserMessage.
+    """
+    reply = Message(chat.new_id(), room_id, Role.ASSISTANT, "", Status.PENDING, chat.now(), model=model)
+    idempotency_key = _idempotency_key(key, ["regenerate", str(reply_id), model])
+    request = _Request(account_id, None, reply, idempotency_key, sibling_of=reply_id)
+    return await _announced(chat, request, await _accept_in_steps(chat, request))
+
+
+async def _announced(chat: ChatPorts, request: _Request, accepted: Accepted) -> Accepted:
     if not accepted.replayed:
-        await chat.room_list_cache.drop(account_id, meanwhile=chat.queue.put(reply.id))
+        await chat.room_list_cache.drop(request.account_id, meanwhile=chat.queue.put(accepted.reply.id))
     return accepted
 
 
-async def _accept_at_once(
-    chat: ChatPorts, acceptance: Acceptance, account_id: UUID, question: Message, reply: Message
-) -> Accepted | None:
+async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Request) -> Accepted | None:
     """None, with nothing changed, for a message that may have to be refused."""
+    question, reply = request.question, request.reply
+    if question is None:
+        return None
     found = await acceptance.accept(
         question,
         reply,
-        account_id=account_id,
+        account_id=request.account_id,
         offered=chat.catalogue.names,
         default_model=chat.catalogue.default,
         most_pending=chat.limits.max_pending,
     )
-    if found is None:
-        return None
-    position, model, allowance = found
-    return Accepted(*_placed(question, reply, position, model), allowance, replayed=False)
+    return None if found is None else Accepted(*found, replayed=False)
 
 
-async def _accept_in_steps(
-    chat: ChatPorts, account_id: UUID, question: Message, reply: Message, key: IdempotencyKey | None
-) -> Accepted:
-    now = question.created_at
+async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
+    account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
         # Always locks the room first: this orders positions, and concurrent uses of one key.
-        reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
+        positions = 1 if request.question is None else 2
+        reserved = await unit.rooms.reserve(request.reply.room_id, account_id, at=now, positions=positions)
         if reserved is None:
             raise RoomNotFound
         room, position = reserved
-        if key is not None:
-            first_use = await unit.idempotency_keys.remember(room.id, key, reply.id, at=now)
+        if request.key is not None:
+            first_use = await unit.idempotency_keys.remember(room.id, request.key, request.reply.id, at=now)
             if first_use is not None:
-                return await _replay(unit, room, first_use, key, now)
-        question, reply = _placed(question, reply, position, chat.catalogue.choose(reply.model, room.model))
+                return await _replay(unit, room, first_use, request.key, now)
+        parent = await _parent(unit, request)
+        model = chat.catalogue.choose(request.reply.model, room.model)
         allowance = await unit.quota.take(account_id, now=now)
         max_pending = chat.limits.max_pending
-        if not await unit.messages.add_exchange(
-            question, reply, account_id=account_id, charged_on=utc_day(now), most_pending=max_pending
-        ):
+        added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
+        if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
-    return Accepted(question, reply, allowance, replayed=False)
+    return Accepted(*added, allowance, replayed=False)
 
 
-async def read_messages(
-    chat: ChatPorts, *, account_id: UUID, room_id: UUID, before: int | None, limit: int
-) -> MessagePage:
-    """The newest page before a position. Raises RoomNotFound."""
-    async with chat.uow(read_only=True) as unit:
-        found = await unit.messages.page(room_id, account_id, before=before, limit=limit + 1)
-        if not found and await unit.rooms.get(room_id, account_id) is None:
-            raise RoomNotFound
-    return message_page(found, limit)
+async def _add(
+    unit: ChatUnit, request: _Request, parent: Message | Head | None, *, position: int, model: str, most_pending: int
+) -> tuple[Message, Message] | None:
+    account_id, charged_on = request.account_id, utc_day(request.reply.created_at)
+    reply = replace(request.reply, model=model)
+    if request.question is not None:
+        return await unit.messages.add_exchange(
+            replace(request.question, position=position),
+            replace(reply, position=position + 1),
+            account_id=account_id,
+            charged_on=charged_on,
+            most_pending=most_pending,
+            after=parent.position if isinstance(parent, Message) else parent,
+        )
+    if not isinstance(parent, Message):
+        raise TypeError("a reply has a parent")
+    added = await unit.messages.add_reply(
+        replace(reply, position=position, reply_to=parent.id, parent_id=parent.id),
+        account_id=account_id,
+        charged_on=charged_on,
+        most_pending=most_pending,
+        after=parent.position,
+    )
+    return None if added is None else (parent, added)
 
 
-async def read_message(chat: ChatPorts, *, account_id: UUID, room_id: UUID, message_id: UUID) -> Message:
-    """Raises MessageNotFound, also for a message of another room or account."""
-    async with chat.uow(read_only=True) as unit:
-        message = await unit.messages.get(message_id, room_id, account_id)
+async def _parent(unit: ChatUnit, request: _Request) -> Message | Head | None:
+    """The parent of the first message that is to be added."""
+    if request.sibling_of is not None:
+        sibling = await _found(unit, request, request.sibling_of)
+        if request.question is None and sibling.role is not Role.ASSISTANT:
+            raise NotAReply
+        if request.question is not None and sibling.role is not Role.USER:
+            raise NotAUserMessage
+        return None if sibling.parent_id is None else await _found(unit, request, sibling.parent_id)
+    if request.parent is None or isinstance(request.parent, Head):
+        return request.parent
+    parent = await unit.messages.get(request.parent, request.reply.room_id, request.account_id)
+    if parent is None and await unit.messages.owner(request.parent) != request.account_id:
+        raise MessageNotFound
+    if parent is None or parent.role is not Role.ASSISTANT:
+        raise ParentInvalid
+    return parent
+
+
+async def _found(unit: ChatUnit, request: _Request, message_id: UUID) -> Message:
+    message = await unit.messages.get(message_id, request.reply.room_id, request.account_id)
     if message is None:
         raise MessageNotFound
     return message
 
 
-async def add_parts_so_far(chat: ChatPorts, message: Message, *, account_id: UUID) -> Message:
-    """A reply that is being written, with what its readers have of it; any other message as it is."""
-    if message.status.ended or message.attempt == 0:
-        return message
-    parts = await parts_for_readers(chat, message)
-    if parts:
-        return replace(message, content=text_of(parts), parts=parts)
-    # It may have ended since it was read, and its stream with it.
-    return await read_message(chat, account_id=account_id, room_id=message.room_id, message_id=message.id)
-
-
-def message_page(found: list[Message], limit: int) -> MessagePage:
-    """A page of `limit` out of up to `limit + 1` messages, oldest first; one too many says that older ones exist."""
-    items = found[-limit:]
-    return MessagePage(items, items[0].position if len(found) > limit else None)
+def _check(content: str) -> None:
+    check_text("content", content, longest=MESSAGE_CHARACTERS)
+    if not is_readable(content):
+        raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
 
 
 def _exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -> tuple[Message, Message]:
@@ -156,13 +237,12 @@ def _exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -
     )
 
 
-def _placed(question: Message, reply: Message, position: int, model: str) -> tuple[Message, Message]:
-    return replace(question, position=position), replace(reply, position=position + 1, model=model)
-
-
-def _idempotency_key(value: str, content: str, model: str | None) -> IdempotencyKey:
+def _idempotency_key(value: str | None, body: Sequence[str | None]) -> IdempotencyKey | None:
+    """The key with a fingerprint of the request. A message to the head has the one of its content and model alone."""
+    if value is None:
+        return None
     check_text("Idempotency-Key", value, longest=IDEMPOTENCY_KEY_CHARACTERS)
-    return IdempotencyKey(value, hashlib.sha256(json.dumps([content, model]).encode()).digest())
+    return IdempotencyKey(value, hashlib.sha256(json.dumps(body).encode()).digest())
 
 
 async def _replay(
@@ -183,6 +263,7 @@ async def _replay(
         finish_reason=None,
         usage=None,
         error=None,
+        feedback=None,
         completed_at=None,
         attempt=0,
     )

@@ -7,6 +7,8 @@ from enum import Enum
 from uuid import UUID
 
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
+from parley.core.chat.rating import Feedback
+from parley.core.chat.tree import Siblings
 
 MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
@@ -37,7 +39,10 @@ ENDED = frozenset({Status.COMPLETED, Status.STOPPED, Status.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One conversation of one account. A `model` of None means the default model."""
+    """One conversation of one account. A `model` of None means the default model.
+
+    `head` is the last message of the branch that is shown; None in an empty room.
+    """
 
     id: UUID
     account_id: UUID
@@ -46,6 +51,7 @@ class Room:
     instructions: str | None
     created_at: datetime
     active_at: datetime
+    head: UUID | None = None
 
 
 class FinishReason(str, Enum):
@@ -88,7 +94,8 @@ class ReplyError:
 class Message:
     """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply.
 
-    `content` is the text of `parts`. If no parts are given, it is the only part.
+    `parent_id` is the message before it on its branch: a reply or None before a user's message, the question before a
+    reply. A parent has a lower position. `content` is the text of `parts`. If no parts are given, it is the only part.
     """
 
     id: UUID
@@ -106,9 +113,14 @@ class Message:
     attempt: int = 0
     parts: tuple[Part, ...] = ()
     finish_reason: FinishReason | None = None
+    feedback: Feedback | None = None
+    parent_id: UUID | None = None
+    siblings: Siblings = Siblings(0, 1, ())  # noqa: RUF009  immutable. Without ids: itself alone.
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))
+        if not self.siblings.ids:
+            object.__setattr__(self, "siblings", Siblings(0, 1, (self.id,)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Chunk, Claim, Ending
 from parley.core.chat.parts import Part
+from parley.core.chat.rating import Rating
 
 
 class ReplyMeter(Protocol):
@@ -28,6 +29,9 @@ class ReplyMeter(Protocol):
 
     def fell_back(self, model: str, to: str) -> None:
         """A reply is asked of another model, as its own failed or has an open circuit breaker. Both are offered."""
+
+    def rated(self, model: str, rating: Rating) -> None:
+        """An account rated a reply of the model, for the first time or otherwise than before."""
 
     def circuit_changed(self, model: str, state: CircuitState) -> None:
         """The circuit breaker of a model, which replies ask for, has a new state."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms
-from parley.core.chat.messages import MessagePage, message_page
+from parley.core.chat.history import MessagePage, message_page, newest_below
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.stores import ChatUnit
 from parley.core.text import check_text
@@ -33,12 +33,12 @@ async def create_room(
 
 
 async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tuple[Room, MessagePage]:
-    """The room with its latest LATEST_MESSAGES messages. Raises RoomNotFound."""
+    """The room with the latest LATEST_MESSAGES messages of the branch that is shown. Raises RoomNotFound."""
     async with chat.uow(read_only=True) as unit:
         room = await unit.rooms.get(room_id, account_id)
         if room is None:
             raise RoomNotFound
-        found = await unit.messages.page(room_id, account_id, before=None, limit=LATEST_MESSAGES + 1)
+        found = await unit.messages.branch_to(room_id, account_id, last=None, limit=LATEST_MESSAGES + 1)
     return room, message_page(found, LATEST_MESSAGES)
 
 
@@ -49,7 +49,7 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
     """
     async with chat.uow() as unit:
         if changes.get("instructions") is not None:
-            await unit.rooms.lock(account_id)
+            await unit.rooms.lock_account(account_id)
         found = await unit.rooms.get(room_id, account_id)
         if found is None:
             raise RoomNotFound
@@ -65,6 +65,21 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
             raise RoomNotFound
         if changes.get("instructions") is not None:
             await _check_instructions(chat, unit, room)
+        await unit.commit()
+    await chat.room_list_cache.drop(account_id)
+    return room
+
+
+async def show_branch(chat: ChatPorts, *, account_id: UUID, room_id: UUID, message_id: UUID) -> Room:
+    """Make the newest message among this one and its descendants the head. Raises RoomNotFound, MessageNotFound."""
+    async with chat.uow() as unit:
+        if not await unit.rooms.lock(room_id, account_id):
+            raise RoomNotFound
+        head = await newest_below(unit, account_id=account_id, room_id=room_id, message_id=message_id)
+        await unit.rooms.show(room_id, position=head)
+        room = await unit.rooms.get(room_id, account_id)
+        if room is None:
+            raise RoomNotFound
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
     return room

@@ -6,7 +6,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.end_reply import end_unclaimed_reply
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import wait_for_end
-from parley.core.chat.messages import read_message
+from parley.core.chat.history import read_message
 from parley.core.chat.model import Ending, Message, Role, Status
 from parley.core.chat.parts import text_of
 from parley.core.chat.stored_draft import parts_for_readers

@@ -19,14 +19,17 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part
+from parley.core.chat.rating import Feedback
+from parley.core.chat.search_store import SearchIndex
+from parley.core.chat.tree import Head
 from parley.core.ports import Leases
 
 
 class Rooms(Protocol):
     """The rooms of all accounts. A room is found only together with the account that owns it."""
 
-    async def lock(self, account_id: UUID) -> None:
-        """Make other calls of `lock` and `add` for the account wait until this unit of work ends.
+    async def lock_account(self, account_id: UUID) -> None:
+        """Make other calls of `lock_account` and `add` for the account wait until this unit of work ends.
 
         Comes before every other call that locks. What is posted in existing rooms does not wait.
         """
@@ -38,6 +41,9 @@ class Rooms(Protocol):
         """The bytes of the instructions of all rooms of the account, in UTF-8. Exact after `lock` or `add`."""
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        """Those of the rooms that the account has, by id."""
 
     async def owner(self, room_id: UUID) -> UUID | None:
         """The account of the room, or None if there is no such room."""
@@ -54,11 +60,22 @@ class Rooms(Protocol):
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         """Delete the room with its messages. False if the account has no such room."""
 
-    async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
-        """Reserve the next two positions of the room and record its activity, in one statement.
+    async def reserve(
+        self, room_id: UUID, account_id: UUID, *, at: datetime, positions: int = 2
+    ) -> tuple[Room, int] | None:
+        """Reserve the next positions of the room and record its activity, in one statement.
 
-        The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room
-        and the first of the two positions, or None if the account has no such room.
+        The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room,
+        without its head, and the first of the positions, or None if the account has no such room.
+        """
+
+    async def lock(self, room_id: UUID, account_id: UUID) -> bool:
+        """Lock the room as `reserve` does. False if the account has no such room."""
+
+    async def show(self, room_id: UUID, *, position: int) -> None:
+        """Make the message at `position`, which has no children, the head until the next position is reserved.
+
+        The head of a room is otherwise its newest message. To be called in a unit of work that has locked the room.
         """
 
 
@@ -74,44 +91,79 @@ class Acceptance(Protocol):
         offered: Collection[str],
         default_model: str,
         most_pending: int,
-    ) -> tuple[int, str, Allowance] | None:
+    ) -> tuple[Message, Message, Allowance] | None:
         """Accept the message if nothing stands in the way.
 
         Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
-        The reply's model is the one that `reply` has, else the room's, else `default_model`. Returns the first of the
-        positions, the model and the quota.
+        The reply's model is the one that `reply` has, else the room's, else `default_model`. The parent is the head of
+        the room, which must be the one that `question` has, if it has any. Returns both as stored, and the quota.
 
-        None, with nothing changed, if the room, the quota, the number of unfinished replies or the model forbid it, or
-        may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
+        None, with nothing changed, if the room, its head, the quota, the number of unfinished replies or the model
+        forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
         """
 
 
 class Messages(Protocol):
+    """The messages of all rooms, each of which has a tree of them. Messages come with their siblings of that moment."""
+
     async def add_exchange(
-        self, question: Message, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int
-    ) -> bool:
+        self,
+        question: Message,
+        reply: Message,
+        *,
+        account_id: UUID,
+        charged_on: date,
+        most_pending: int,
+        after: int | Head | None = Head.SHOWN,
+    ) -> tuple[Message, Message] | None:
         """Write a user's message and its pending reply; `charged_on` is the day whose quota paid.
 
-        False, with nothing written, if the account has `most_pending` unfinished replies already. Exact in a unit of
+        The parent is the room's message at position `after`, None for a first message; by default it is the head that
+        the room had before the positions were reserved. Returns both as stored.
+
+        None, with nothing written, if the account has `most_pending` unfinished replies already. Exact in a unit of
         work that has taken quota.
         """
 
+    async def add_reply(
+        self, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int, after: int
+    ) -> Message | None:
+        """Write another pending reply to the message at position `after`. Otherwise as `add_exchange`."""
+
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+
+    async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
+        """Write the feedback on the message; None removes it. False if the account has no such message."""
+
+    async def many(self, message_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Message]:
+        """Those of the messages that the account has, by id."""
 
     async def owner(self, message_id: UUID) -> UUID | None:
         """The account of the message, or None if there is no such message."""
 
     async def exchange(self, reply_id: UUID) -> tuple[Message, Message] | None:
-        """The user's message and its reply, in that order. The room is not checked."""
+        """The user's message and its reply, in that order, with the siblings that they had when the reply was added.
+
+        The room is not checked.
+        """
 
     async def page(self, room_id: UUID, account_id: UUID, *, before: int | None, limit: int) -> list[Message]:
         """The `limit` messages with the highest positions below `before`, oldest first; [] for another account."""
 
+    async def branch_to(self, room_id: UUID, account_id: UUID, *, last: int | None, limit: int) -> list[Message]:
+        """The `limit` newest messages of the branch that ends with position `last`, oldest first.
+
+        None for the head. [] for a position that the room does not have, and for another account.
+        """
+
+    async def newest_below(self, room_id: UUID, position: int) -> int:
+        """The highest position among the message at `position` and all its descendants."""
+
     async def after(self, room_id: UUID, position: int, *, limit: int) -> list[Message]:
         """The `limit` messages with the lowest positions above `position`, oldest first. The account is not checked."""
 
-    async def exchanges(self, room_id: UUID, *, up_to: int, limit: int) -> list[Exchange]:
-        """The `limit` newest exchanges whose replies have positions of at most `up_to`, newest first, in any status.
+    async def exchanges(self, room_id: UUID, *, last: int, limit: int) -> list[Exchange]:
+        """The `limit` newest exchanges of the branch that ends with the reply at `last`, newest first, in any status.
 
         The account is not checked.
         """
@@ -231,6 +283,8 @@ class ChatUnit(Protocol):
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def search(self) -> SearchIndex: ...
 
     async def commit(self) -> None: ...
 

@@ -38,11 +38,6 @@ class PlanBody(Struct):
     name: Annotated[str, described("The plan's name, in `POST /subscribe/{plan}`", "pro")]
     title: Annotated[str, described("The plan's name for people", "Pro")]
     messages_per_day: Annotated[int | None, described("Messages per UTC day", None)]
-    tokens_per_day: Annotated[int | None, described("Tokens per UTC day, of input and output together", None)]
-    tokens_per_month: Annotated[int | None, described("Tokens per calendar month (UTC)", None)]
-    models: Annotated[
-        list[str] | None, described("Patterns of the models it has, such as `gemini/*`; null for all", None)
-    ]
     prices: Annotated[list[PriceBody], described("What it costs; empty for the free plan")]
 
 
@@ -72,9 +67,6 @@ def _plan_body(offered: OfferedPlan) -> PlanBody:
         name=plan.name,
         title=plan.title,
         messages_per_day=plan.messages_per_day,
-        tokens_per_day=plan.tokens_per_day,
-        tokens_per_month=plan.tokens_per_month,
-        models=None if plan.models is None else list(plan.models),
         prices=[_price_body(price, plan.trial_days) for price in offered.prices],
     )
 

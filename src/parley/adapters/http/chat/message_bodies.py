@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar.params import PathParameter
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.openapi.fields import (
     MESSAGE,
@@ -28,15 +28,44 @@ ModelName = Annotated[
 ]
 
 
+Content = Annotated[
+    str,
+    Meta(min_length=1, max_length=MESSAGE_CHARACTERS),
+    described("The text of the message", "Where is it warm in May?", pattern=STORABLE),
+]
+
+
 class NewMessage(Struct, forbid_unknown_fields=True):
     """A message from the user. `model` replaces the chatroom's model for this reply."""
 
-    content: Annotated[
-        str,
-        Meta(min_length=1, max_length=MESSAGE_CHARACTERS),
-        described("The text of the message", "Where is it warm in May?", pattern=STORABLE),
-    ]
+    content: Content
     model: ModelName | None = None
+    parent_id: (
+        Annotated[
+            UUID, described("The reply to go on from; null to begin anew; left out: the chatroom's head", REPLY_ID)
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+
+
+class EditedMessage(Struct, forbid_unknown_fields=True):
+    """Another version of a user's message. `model` replaces the chatroom's model for its reply."""
+
+    content: Content
+    model: ModelName | None = None
+
+
+class Regeneration(Struct, forbid_unknown_fields=True):
+    """The wish for another reply. `model` replaces the chatroom's model for it."""
+
+    model: ModelName | None = None
+
+
+class NewHead(Struct, forbid_unknown_fields=True):
+    """The wish to show another branch."""
+
+    message_id: Annotated[UUID, described("A message of the branch", MESSAGE_ID)]
 
 
 class ReplyUsage(Struct):
@@ -62,6 +91,21 @@ class PartBody(Struct):
     text: Annotated[str, described("The passage", REPLY["content"])]
 
 
+class FeedbackBody(Struct):
+    """What the account thinks of a reply."""
+
+    rating: Annotated[Literal["up", "down"], described("Good or bad", "up")]
+    comment: Annotated[str | None, described("Why; null if it was not said", "Short and right.")]
+
+
+class SiblingsBody(Struct):
+    """The messages with the same parent, in order of their creation: versions of a message, or replies to it."""
+
+    index: Annotated[int, Meta(ge=0), described("The index of this message among them, from 0", 0)]
+    count: Annotated[int, Meta(ge=1), described("How many they are, this message included", 1)]
+    ids: Annotated[list[UUID], described("The ids of those around this message, 50 at most", [REPLY_ID])]
+
+
 class MessageBody(Struct):
     """A message from the user, which is always completed, or a reply from the model."""
 
@@ -83,6 +127,10 @@ class MessageBody(Struct):
     reply_to: Annotated[
         UUID | None, described("The id of the message that the reply answers; null for a user's message", MESSAGE_ID)
     ]
+    parent_id: Annotated[
+        UUID | None, described("The id of the message before it on its branch; null for a first message", MESSAGE_ID)
+    ]
+    siblings: Annotated[SiblingsBody, described("Itself and its alternatives", REPLY["siblings"])]
     finish_reason: Annotated[
         Literal["stop", "length", "content_filter"] | None,
         described(
@@ -95,6 +143,7 @@ class MessageBody(Struct):
         ReplyUsage | None, described("Tokens of the reply; null until the model has counted them", REPLY["usage"])
     ]
     error: Annotated[ReplyError | None, described("Why the reply failed; null if it did not", None)]
+    feedback: Annotated[FeedbackBody | None, described("Your rating of the reply; null without one", None)]
     created_at: Annotated[datetime, described("When the message was accepted", "2026-11-21T09:30:00Z")]
     completed_at: Annotated[
         datetime | None, described("When the message or reply ended; null until then", "2026-11-21T09:30:01Z")
@@ -123,7 +172,7 @@ MessageId = Annotated[UUID, PathParameter(description="The message's id", exampl
 
 
 def message_body(message: Message) -> MessageBody:
-    usage, error = message.usage, message.error
+    usage, error, feedback = message.usage, message.error, message.feedback
     return MessageBody(
         id=message.id,
         chatroom_id=message.room_id,
@@ -133,9 +182,12 @@ def message_body(message: Message) -> MessageBody:
         status=message.status.value,
         model=message.model,
         reply_to=message.reply_to,
+        parent_id=message.parent_id,
+        siblings=SiblingsBody(message.siblings.index, message.siblings.count, list(message.siblings.ids)),
         finish_reason=None if message.finish_reason is None else message.finish_reason.value,
         usage=None if usage is None else _usage_body(usage),
         error=None if error is None else ReplyError(error.code, error.detail),
+        feedback=None if feedback is None else FeedbackBody(feedback.rating.value, feedback.comment),
         created_at=message.created_at,
         completed_at=message.completed_at,
     )

@@ -1,13 +1,14 @@
 """HTTP endpoints for messages."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from litestar import Controller, Response, get, post
-from litestar.params import HeaderParameter, JSONBody
-from structlog.contextvars import bind_contextvars
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from msgspec import UnsetType
 
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.chat.accepted import DOCUMENTED, USED_UP, IdempotencyKeyHeader, accepted_response
 from parley.adapters.http.chat.message_bodies import (
     AcceptedBody,
     MessageBody,
@@ -19,42 +20,29 @@ from parley.adapters.http.chat.message_bodies import (
 )
 from parley.adapters.http.chat.prefer import wait_seconds
 from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import REPLY_ID, ROOM_ID, example
-from parley.adapters.http.openapi.operation import header, link, operation
+from parley.adapters.http.openapi.fields import REPLY_ID, example
+from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.pagination import Limit, MessageCursor, position_cursor, read_position_cursor
-from parley.adapters.http.ports import HttpPorts, Ports
-from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
-from parley.core.accounts.model import Caller
+from parley.adapters.http.ports import Ports
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
     NotAReply,
+    ParentInvalid,
     QuotaExceeded,
     RoomNotFound,
     TooManyPending,
     UnknownModel,
 )
 from parley.core.chat.follow_reply import wait_for_end
-from parley.core.chat.messages import Accepted, add_parts_so_far, post_message, read_message, read_messages
-from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance, Role
+from parley.core.chat.history import add_parts_so_far, read_all_messages, read_branch, read_message
+from parley.core.chat.messages import post_message
+from parley.core.chat.model import Role
 from parley.core.chat.stop_reply import stop_reply
-from parley.core.chat.tickets import TICKET_SECONDS, Ticket
+from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 
-# The used-up quota of example problems.
-_USED_UP = Allowance(limit=5, remaining=0, resets_at=datetime(2026, 11, 22, tzinfo=UTC))
-_ACCEPTED_HEADERS = {
-    "Location": header("The address of the reply", f"/chatroom/{ROOM_ID}/messages/{REPLY_ID}", ".+"),
-    **QUOTA_HEADERS,
-    "Idempotent-Replayed": header("Only on a repeated request", "true", "true", always=False),
-}
 _APPLIED = {"Preference-Applied": header("The applied preference", "wait=10", "wait=[0-9]+", always=False)}
-_REPLY = {"chatroom_id": "$response.body#/reply/chatroom_id", "message_id": "$response.body#/reply/id"}
-_ACCEPTED_LINKS = {
-    "watch": link("streamReply", "The stream of the reply", parameters=_REPLY),
-    "read": link("getMessage", "The text of the reply so far", parameters=_REPLY),
-    "stop": link("stopReply", "Stop generating the reply", parameters=_REPLY),
-}
 
 
 class MessageController(Controller):
@@ -68,20 +56,24 @@ class MessageController(Controller):
         operation_id="postMessage",
         summary="Send a message",
         operation_class=operation(
-            examples={"text": {"content": "Where is it warm in May?"}},
-            headers={202: _ACCEPTED_HEADERS, 429: QUOTA_HEADERS},
-            links={202: _ACCEPTED_LINKS},
+            examples={
+                "text": {"content": "Where is it warm in May?"},
+                "from a reply": {"content": "And in June?", "parent_id": REPLY_ID},
+            },
+            **DOCUMENTED,
         ),
         responses=problems(
             InvalidInput("content", "must have 1 to 32,000 characters"),
             UnknownModel("none/such"),
+            ParentInvalid(),
             401,
             RoomNotFound(),
+            MessageNotFound(),
             413,
             415,
             IdempotencyMismatch(),
-            QuotaExceeded(_USED_UP),
-            TooManyPending(20, _USED_UP),
+            QuotaExceeded(USED_UP),
+            TooManyPending(20, USED_UP),
         ),
     )
     async def say(
@@ -90,16 +82,7 @@ class MessageController(Controller):
         data: JSONBody[NewMessage],
         request: AuthenticatedRequest,
         ports: Ports,
-        idempotency_key: Annotated[
-            str | None,
-            HeaderParameter(
-                name="Idempotency-Key",
-                min_length=1,
-                max_length=IDEMPOTENCY_KEY_CHARACTERS,
-                description="A repeated request with the same key within 24 hours has the same response and no effect",
-                examples=example("6f1b0c9e-say-it-once"),
-            ),
-        ] = None,
+        idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[AcceptedBody]:
         """202 is a promise: the reply ends as completed, as stopped, or as failed with its quota returned."""
         accepted = await post_message(
@@ -109,16 +92,15 @@ class MessageController(Controller):
             content=data.content,
             model=data.model,
             key=idempotency_key,
+            parent=Head.SHOWN if isinstance(data.parent_id, UnsetType) else data.parent_id,
         )
-        # Connects this request's log lines with the worker's.
-        bind_contextvars(reply_id=str(accepted.reply.id))
-        return _accepted(accepted, request.user, ports)
+        return accepted_response(accepted, request.user, ports)
 
     @get(
         "/messages",
         operation_id="listMessages",
         summary="List the messages",
-        responses=problems(400, 401, RoomNotFound()),
+        responses=problems(400, 401, RoomNotFound(), MessageNotFound()),
     )
     async def read_all(
         self,
@@ -127,14 +109,28 @@ class MessageController(Controller):
         ports: Ports,
         limit: Limit = 50,
         cursor: MessageCursor = None,
+        head: Annotated[
+            UUID | None,
+            QueryParameter(description="Any message of the branch to list", examples=example(REPLY_ID)),
+        ] = None,
+        all_branches: Annotated[
+            bool,
+            QueryParameter(
+                name="all", description="List the messages of all branches, by time", examples=example(value=True)
+            ),
+        ] = False,
     ) -> MessagePageBody:
-        """The newest page first, each page oldest first."""
-        page = await read_messages(
-            ports.chat,
-            account_id=request.user.account_id,
-            room_id=chatroom_id,
-            before=read_position_cursor(cursor),
-            limit=limit,
+        """The newest page first, each page oldest first.
+
+        It is the branch that is shown, or the one that runs through `head`, down to its newest message. A cursor keeps
+        to the branch that it began with.
+        """
+        room: dict[str, Any] = {"account_id": request.user.account_id, "room_id": chatroom_id, "limit": limit}
+        before = read_position_cursor(cursor)
+        page = (
+            await read_all_messages(ports.chat, before=before, **room)
+            if all_branches
+            else await read_branch(ports.chat, before=before, through=head, **room)
         )
         return MessagePageBody([message_body(message) for message in page.items], position_cursor(page.next_cursor))
 
@@ -197,21 +193,3 @@ class MessageController(Controller):
             ports.chat, account_id=request.user.account_id, room_id=chatroom_id, reply_id=message_id
         )
         return message_body(stopped)
-
-
-def _accepted(accepted: Accepted, caller: Caller, ports: HttpPorts) -> Response[AcceptedBody]:
-    reply, now = accepted.reply, ports.chat.now()
-    address = f"{ports.public_url}/chatroom/{reply.room_id}/messages/{reply.id}"
-    # A repeated request gets the ticket of the first answer while it is valid, so that both answers are equal.
-    valid = now - reply.created_at < timedelta(seconds=TICKET_SECONDS)
-    ticket = Ticket(caller.account_id, caller.session_id, reply.room_id, reply.id)
-    token = ports.chat.tickets.issue(ticket, reply.created_at if valid else now)
-    return Response(
-        AcceptedBody(message_body(accepted.question), message_body(reply), f"{address}/stream?ticket={token}"),
-        status_code=202,
-        headers={
-            "Location": address,
-            **quota_headers(accepted.allowance, now),
-            **({"Idempotent-Replayed": "true"} if accepted.replayed else {}),
-        },
-    )

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, ModelName, RoomId, message_body
 from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import MESSAGE, REPLY, ROOM_ID, STORABLE, described, example
+from parley.adapters.http.openapi.fields import MESSAGE, REPLY, REPLY_ID, ROOM_ID, STORABLE, described, example
 from parley.adapters.http.openapi.operation import header, link, operation
 from parley.adapters.http.pagination import (
     Limit,
@@ -71,6 +71,7 @@ class RoomBody(Struct):
     name: Annotated[str, described("The chatroom's name", "Holiday plans")]
     model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
     instructions: Annotated[str | None, described("Instructions to the model", "Answer in one short paragraph.")]
+    head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
     created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
@@ -83,6 +84,7 @@ class RoomListItem(Struct):
     id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
     name: Annotated[str, described("The chatroom's name", "Holiday plans")]
     model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
+    head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
     created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
@@ -99,7 +101,10 @@ class RoomPageBody(Struct):
 class RoomWithMessages(RoomBody):
     """A chatroom with its latest messages."""
 
-    messages: Annotated[list[MessageBody], described("The latest 50 messages, oldest first", [MESSAGE, REPLY])]
+    messages: Annotated[
+        list[MessageBody],
+        described("The latest 50 messages of the branch that is shown, oldest first", [MESSAGE, REPLY]),
+    ]
     next_cursor: Annotated[
         str | None, described("The `cursor` of older messages in the list of messages; null if there are none", None)
     ]
@@ -110,6 +115,7 @@ _LINKS = {
     "read": link("getChatroom", "Read the chatroom", parameters=_ROOM),
     "change": link("changeChatroom", "Change the chatroom", parameters=_ROOM),
     "say": link("postMessage", "Send a message", parameters=_ROOM),
+    "show": link("showBranch", "Show another branch", parameters=_ROOM),
     "history": link("listMessages", "List the messages", parameters=_ROOM),
     "delete": link("deleteChatroom", "Delete the chatroom and its messages", parameters=_ROOM),
 }
@@ -200,7 +206,7 @@ class RoomController(Controller):
         responses=problems(400, 401, RoomNotFound()),
     )
     async def read(self, chatroom_id: RoomId, request: AuthenticatedRequest, ports: Ports) -> RoomWithMessages:
-        """With the latest 50 messages, oldest first; listMessages returns older ones."""
+        """With the latest 50 messages of the branch that is shown, oldest first; listMessages returns older ones."""
         room, page = await read_room(ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
         return RoomWithMessages(
             **msgspec.structs.asdict(room_body(room)),
@@ -240,11 +246,15 @@ class RoomController(Controller):
 
 
 def room_body(room: Room) -> RoomBody:
-    return RoomBody(room.id, room.name, room.model, room.instructions, room.created_at, room.active_at)
+    return RoomBody(room.id, room.name, room.model, room.instructions, room.head, room.created_at, room.active_at)
+
+
+def room_list_item(room: Room) -> RoomListItem:
+    return RoomListItem(room.id, room.name, room.model, room.head, room.created_at, room.active_at)
 
 
 def _render(page: RoomPage) -> CachedPage:
-    items = [RoomListItem(room.id, room.name, room.model, room.created_at, room.active_at) for room in page.items]
+    items = [room_list_item(room) for room in page.items]
     body = msgspec.json.encode(RoomPageBody(items, room_cursor(page.next_cursor)))
     return CachedPage(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 

@@ -23,9 +23,12 @@ MESSAGE = {
     "status": "completed",
     "model": None,
     "reply_to": None,
+    "parent_id": None,
+    "siblings": {"index": 0, "count": 1, "ids": [MESSAGE_ID]},
     "finish_reason": None,
     "usage": None,
     "error": None,
+    "feedback": None,
     "created_at": "2026-11-21T09:30:00Z",
     "completed_at": "2026-11-21T09:30:00Z",
 }
@@ -37,6 +40,8 @@ PENDING_REPLY = MESSAGE | {
     "status": "pending",
     "model": MODEL,
     "reply_to": MESSAGE_ID,
+    "parent_id": MESSAGE_ID,
+    "siblings": {"index": 0, "count": 1, "ids": [REPLY_ID]},
     "completed_at": None,
 }
 REPLY = PENDING_REPLY | {

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, insert, select
 
 from parley.adapters.sql.engine.clock import database_time
+from parley.adapters.sql.engine.search_tables import search_queue
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
@@ -16,6 +17,7 @@ _LOCK_ACCOUNT = Statement(
 )
 _LOCK_ROOMS = Statement(select(rooms.c.id).where(_rooms_of_account).order_by(rooms.c.id).with_for_update())
 _ERASE_ROOMS = Statement(delete(rooms).where(_rooms_of_account))
+_FORGET_SEARCH_QUEUE = Statement(delete(search_queue).where(search_queue.c.account_id == bindparam("account")))
 _KEEP_CUSTOMERS = Statement(
     insert(customer_erasures).from_select(
         ["customer_id", "claimable_at"],
@@ -32,4 +34,5 @@ class SqlAccountErasure(SqlStore):
     async def erase(self, account_id: UUID) -> None:
         """Messages and keys go with their rooms; plan, usage, customers and subscriptions go with the account."""
         await self._transaction.execute(_ERASE_ROOMS, account=account_id)
+        await self._transaction.execute(_FORGET_SEARCH_QUEUE, account=account_id)
         await self._transaction.execute(_KEEP_CUSTOMERS, account=account_id)

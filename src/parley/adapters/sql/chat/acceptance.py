@@ -2,20 +2,40 @@
 
 The statement sees the database as it was when it began, but changes rows as they are once it has their locks. What
 counts is therefore decided on the locked row of the day's usage. Unfinished replies have no such row: their number is
-at most that of the beginning, plus the messages that the day's usage has gained since.
+at most that of the beginning, plus the messages that the day's usage has gained since. The head is that of the
+beginning: a room that has another one by then is not changed.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, and_, any_, bindparam, case, func, insert, select, true, union_all, update
+from sqlalchemy import (
+    ARRAY,
+    String,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from parley.adapters.sql.billing.plans import PlanLimits, messages_per_day
-from parley.adapters.sql.chat.messages import added_columns, added_values
+from parley.adapters.sql.chat.added_messages import added_columns, added_values, written_columns
 from parley.adapters.sql.chat.quota import allowance
 from parley.adapters.sql.chat.replies import unfinished
+from parley.adapters.sql.chat.tree import head_position, room_then
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
@@ -31,12 +51,26 @@ _pending_before = select(func.count()).where(messages.c.account_id == _account, 
 _used_before = func.coalesce(
     select(usage_days.c.used).where(usage_days.c.account_id == _account, usage_days.c.day == _day).scalar_subquery(), 0
 )
-_before = select(_pending_before.label("pending"), _used_before.label("used"), messages_per_day.label("limit")).cte(
-    "before"
+_head = messages.alias("head")
+_before = (
+    select(
+        _pending_before.label("pending"),
+        _used_before.label("used"),
+        messages_per_day.label("limit"),
+        head_position[room_then].label("head_position"),
+        _head.c.id.label("head_id"),
+        _head.c.run.label("run"),
+    )
+    .select_from(
+        room_then.outerjoin(
+            _head, and_(_head.c.room_id == room_then.c.id, _head.c.position == head_position[room_then])
+        )
+    )
+    .where(room_then.c.id == bindparam("room", type_=Id), room_then.c.account_id == _account)
+    .cte("before")
 )
-_pending = select(_before.c.pending).scalar_subquery()
-_used = select(_before.c.used).scalar_subquery()
-_limit = select(_before.c.limit).scalar_subquery()
+_pending, _used, _limit, _head_position, _head_id, _run = (select(column).scalar_subquery() for column in _before.c)
+_parent = bindparam("question_parent_id", type_=Id)
 _model = func.coalesce(
     bindparam("model", type_=String()), rooms.c.model, bindparam("default_model", type_=String()), type_=String()
 )
@@ -47,6 +81,8 @@ _room = (
         rooms.c.id == bindparam("room", type_=Id),
         rooms.c.account_id == _account,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
+        head_position[rooms] == _head_position,
+        or_(_parent.is_(None), _parent == _head_id),
         _pending < _most_pending,
         func.coalesce(_used < _limit, true()),
     )
@@ -71,12 +107,13 @@ _quota = (
     .returning(usage_days.c.used)
     .cte("quota")
 )
+_no_fork = cast(null(), messages.c.first_sibling.type)
 # Without quota the position is NULL, which the table refuses, and with it the whole statement.
 _position = case((_quota.c.used.is_not(None), _room.c.last_position))
 _written = (
     insert(messages)
     .from_select(
-        [*added_columns, "claimable_at", "queued_at"],
+        written_columns,
         union_all(
             *(
                 select(
@@ -84,12 +121,18 @@ _written = (
                         given.get(column.name, bindparam(f"{message}_{column.name}", type_=column.type))
                         for column in added_columns
                     ),
+                    parent_id,
+                    # The first run is that of position 1.
+                    func.coalesce(_run, literal_column("1")),
+                    literal_column("0"),
+                    _no_fork,
+                    _no_fork,
                     database_time(),
                     database_time(),
                 ).select_from(_room.outerjoin(_quota, true()))
-                for message, given in (
-                    ("question", {"position": _position - 1}),
-                    ("reply", {"position": _position, "model": _room.c.model}),
+                for message, given, parent_id in (
+                    ("question", {"position": _position - 1}, _head_id),
+                    ("reply", {"position": _position, "model": _room.c.model}, bindparam("question_id", type_=Id)),
                 )
             )
         ),
@@ -97,7 +140,7 @@ _written = (
     .cte("written")
 )
 _ACCEPT = Statement(
-    select(_room.c.last_position, _room.c.model, _quota.c.used, _limit)
+    select(_room.c.last_position, _room.c.model, _head_id.label("head_id"), _quota.c.used, _limit)
     .select_from(_room.join(_quota, true()))
     .add_cte(_written)
 )  # fmt: skip
@@ -123,7 +166,7 @@ class SqlAcceptance:
         offered: Collection[str],
         default_model: str,
         most_pending: int,
-    ) -> tuple[int, str, Allowance] | None:
+    ) -> tuple[Message, Message, Allowance] | None:
         day = utc_day(question.created_at)
         values: dict[str, Any] = {
             **added_values("question", question, account_id, None),
@@ -137,6 +180,7 @@ class SqlAcceptance:
                     room=question.room_id,
                     account=account_id,
                     model=reply.model,
+                    question_parent_id=question.parent_id,
                     offered=list(offered),
                     default_model=default_model,
                     now=question.created_at,
@@ -148,5 +192,9 @@ class SqlAcceptance:
             return None
         if row is None:
             return None
-        last_position, model, used, limit = row
-        return last_position - 1, model, allowance(limit, used, day)
+        last_position, model, head_id, used, limit = row
+        return (
+            replace(question, position=last_position - 1, parent_id=head_id),
+            replace(reply, position=last_position, model=model, parent_id=question.id),
+            allowance(limit, used, day),
+        )

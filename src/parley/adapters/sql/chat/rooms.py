@@ -1,29 +1,57 @@
 """Rooms in SQL."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, LargeBinary, bindparam, case, cast, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    LargeBinary,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
+from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.engine.statements import PerDatabase, Statement
-from parley.adapters.sql.engine.tables import Id, Moment, accounts, rooms
+from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Room, RoomCursor
 
 _names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at")
 _changeable = ("name", "model", "instructions")
-_columns = tuple(rooms.c[name] for name in _names)
+_own_columns = tuple(rooms.c[name] for name in _names)
+# As Room takes them.
+_columns = (
+    *_own_columns,
+    select(messages.c.id)
+    .where(messages.c.room_id == rooms.c.id, messages.c.position == head_position[rooms])
+    .correlate(rooms)
+    .scalar_subquery(),
+)
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
 _of_account = rooms.c.account_id == bindparam("account", type_=Id)
 # FOR NO KEY UPDATE: another room waits, and so does this one for an erasure, which has locked the rooms that it knows
 # and must not miss this one. Posts, which insert usage, do not wait.
-_LOCK = Statement(select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(key_share=True))
+_LOCK_ACCOUNT = Statement(
+    select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(key_share=True)
+)
 _number = select(func.count()).select_from(rooms).where(_of_account).scalar_subquery()
 _ADD = Statement(
     insert(rooms).from_select(
         list(_names),
-        select(*(bindparam(column.name, type_=column.type) for column in _columns)).where(_number < bindparam("most")),
+        select(*(bindparam(column.name, type_=column.type) for column in _own_columns)).where(
+            _number < bindparam("most")
+        ),
     )
 )
 # PostgreSQL knows the size of a long text without reading it.
@@ -32,6 +60,11 @@ _INSTRUCTION_BYTES = PerDatabase(
     sqlite=select(func.coalesce(func.sum(func.length(cast(rooms.c.instructions, LargeBinary))), 0)).where(_of_account),
 )
 _GET = Statement(select(*_columns).where(*_this_room))
+_MANY = Statement(
+    select(*_columns).where(
+        rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account")
+    )
+)
 _OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room")))
 _page = (
     select(*_columns)
@@ -57,23 +90,31 @@ _SAVE = Statement(
     })
 )  # fmt: skip
 _DELETE = Statement(delete(rooms).where(*_this_room))
+_positions = bindparam("positions", type_=rooms.c.last_position.type)
 _RESERVE = Statement(
     update(rooms)
     .where(*_this_room)
     # Clocks of two machines may differ: activity never goes back.
     .values(
-        last_position=rooms.c.last_position + 2, active_at=case((rooms.c.active_at > _at, rooms.c.active_at), else_=_at)
+        last_position=rooms.c.last_position + _positions,
+        active_at=case((rooms.c.active_at > _at, rooms.c.active_at), else_=_at),
     )
-    .returning(*_columns, rooms.c.last_position)
+    .returning(*_own_columns, rooms.c.last_position)
+)
+_LOCK = Statement(select(rooms.c.id).where(*_this_room).with_for_update(key_share=True))
+_SHOW = Statement(
+    update(rooms)
+    .where(rooms.c.id == bindparam("room"))
+    .values(shown_position=bindparam("position"), shown_since=rooms.c.last_position)
 )
 
 
 class SqlRooms(SqlStore):
-    async def lock(self, account_id: UUID) -> None:
-        await self._transaction.all(_LOCK, account=account_id)
+    async def lock_account(self, account_id: UUID) -> None:
+        await self._transaction.all(_LOCK_ACCOUNT, account=account_id)
 
     async def add(self, room: Room, *, most: int) -> bool:
-        await self.lock(room.account_id)
+        await self.lock_account(room.account_id)
         values = {name: getattr(room, name) for name in _names}
         return await self._transaction.execute(_ADD, account=room.account_id, most=most, **values) == 1
 
@@ -84,6 +125,13 @@ class SqlRooms(SqlStore):
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         row = await self._transaction.one_or_none(_GET, room=room_id, account=account_id)
         return None if row is None else Room(*row)
+
+    async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
+        if self._transaction.one_statement_suffices:
+            rows = await self._transaction.all(_MANY, rooms=list(room_ids), account=account_id)
+            return {row[0]: Room(*row) for row in rows}
+        found = [await self.get(room_id, account_id) for room_id in room_ids]
+        return {room.id: room for room in found if room is not None}
 
     async def owner(self, room_id: UUID) -> UUID | None:
         return next(iter(await self._transaction.scalars(_OWNER, room=room_id)), None)
@@ -111,9 +159,19 @@ class SqlRooms(SqlStore):
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         return await self._transaction.execute(_DELETE, room=room_id, account=account_id) == 1
 
-    async def reserve(self, room_id: UUID, account_id: UUID, *, at: datetime) -> tuple[Room, int] | None:
-        row = await self._transaction.one_or_none(_RESERVE, room=room_id, account=account_id, at=at)
+    async def reserve(
+        self, room_id: UUID, account_id: UUID, *, at: datetime, positions: int = 2
+    ) -> tuple[Room, int] | None:
+        row = await self._transaction.one_or_none(
+            _RESERVE, room=room_id, account=account_id, at=at, positions=positions
+        )
         if row is None:
             return None
         *room, last_position = row
-        return Room(*room), last_position - 1
+        return Room(*room), last_position - positions + 1
+
+    async def lock(self, room_id: UUID, account_id: UUID) -> bool:
+        return await self._transaction.scalar(_LOCK, room=room_id, account=account_id) is not None
+
+    async def show(self, room_id: UUID, *, position: int) -> None:
+        await self._transaction.execute(_SHOW, room=room_id, position=position)

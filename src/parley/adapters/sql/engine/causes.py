@@ -17,7 +17,7 @@ NO_PREPARED_STATEMENTS = (
 _STARTING = "is starting up or shutting down: wait for it"
 _WRONG_PASSWORD = "does not accept the password of this user: correct it in DATABASE_URL"  # noqa: S105
 _MISSING = "does not exist: create the database first"
-_DAMAGED = "is damaged: restore a backup"
+DAMAGED = "is damaged: restore a backup"
 _BROKEN = "broke the connection off: the server, or what is in between, ended it"
 
 # Beginnings of SQLSTATE codes (PostgreSQL, appendix A), longer ones first.
@@ -41,8 +41,8 @@ _STATES = {
     "57P03": _STARTING,
     "57P04": "was dropped: create the database again, and restore a backup",
     "57P05": _BROKEN,
-    "XX001": _DAMAGED,
-    "XX002": _DAMAGED,
+    "XX001": DAMAGED,
+    "XX002": DAMAGED,
     "08": _BROKEN,
     "40": "ended a transaction that was in conflict with another",
     "53": "lacks a resource: see the log of its server",
@@ -66,7 +66,7 @@ _POOLER_SAYS = {
 }
 _SQLITE = {
     "SQLITE_NOTADB": "is not a SQLite database: name another file, or a new one",
-    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_CANTOPEN": "cannot be opened: its folder must exist, and this user must be able to write there",
     "SQLITE_READONLY": "is read-only: let this user write the file and its folder",
     "SQLITE_PERM": "is read-only: let this user write the file and its folder",

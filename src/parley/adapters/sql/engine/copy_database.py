@@ -13,6 +13,7 @@ from sqlalchemy import Table, exists, func, select, text
 
 from parley.adapters.sql.engine.failures import postgresql_failure
 from parley.adapters.sql.engine.migrate import bring_up_to_date
+from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sqlalchemy_connection import postgresql_transaction
 from parley.adapters.sql.engine.sqlite_file import read_only_connection
 from parley.adapters.sql.engine.statements import SQLITE, Statement
@@ -23,8 +24,9 @@ Connection = Any  # SQLAlchemy's AsyncConnection, which only `postgresql_transac
 
 # So many rows are in memory at once; one may be a message of 32,000 characters.
 BATCH = 500
-# What running processes hold, and what the schema says about itself: each database has its own.
-_NOT_COPIED = frozenset({leases.name, schema_compatibility.name})
+# What running processes hold, what the schema says about itself, and the search index: each database has its own. The
+# triggers of the target queue all that is copied for its index.
+_NOT_COPIED = frozenset({leases.name, schema_compatibility.name, *(table.name for table in SEARCH_TABLES)})
 
 
 @dataclass(frozen=True, slots=True)

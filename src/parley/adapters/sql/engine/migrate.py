@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, select, text
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from parley.adapters.sql.engine.database import REVISION_OF_DATABASE, Database, version_table
 from parley.adapters.sql.engine.failures import DatabaseFailed
+from parley.adapters.sql.engine.parents import fill_parents
 from parley.adapters.sql.engine.sqlalchemy_connection import run_step
 from parley.adapters.sql.engine.statements import PerDatabase, Statement
 from parley.adapters.sql.engine.tables import OLDEST_REVISION, REVISION, metadata, schema_compatibility
@@ -37,6 +39,8 @@ _COMPATIBILITY = Statement(select(schema_compatibility.c.oldest_revision))
 
 # Any number that no other program locks in parley's database.
 _MIGRATION_LOCK = 7_236_413
+# At this revision most messages get their parent, in batches; the next one gives it to the others.
+_BEFORE_PARENTS = "0012"
 # Every revision of the schema has these, and hardly another application has them all.
 _OWN_TABLES = frozenset({"challenges", "messages", "refresh_tokens", "rooms", "usage_days"})
 
@@ -79,7 +83,8 @@ async def has_current(database: Database) -> bool:
 async def migrate(database: Database) -> None:
     """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
-    Of several processes that do this at once, one does it and the others wait. A newer schema stays as it is. Raises
+    Each is a transaction of its own: one that locked several tables could deadlock with other processes' requests. Of
+    several processes that do this at once, one does it and the others wait. A newer schema stays as it is. Raises
     DatabaseUnusable as `current_revision` does.
     """
     revision = await current_revision(database)
@@ -89,7 +94,11 @@ async def migrate(database: Database) -> None:
         # alembic takes a quarter of a second to import.
         await asyncio.to_thread(__import__, "alembic.command")
     try:
-        await run_step(database.url, bring_up_to_date)
+        while revision is None or revision < REVISION:
+            if revision == _BEFORE_PARENTS:
+                await fill_parents(database)
+            await run_step(database.url, partial(bring_up_to_date, aim="+1"))
+            revision = await current_revision(database)
     except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
 
@@ -122,8 +131,22 @@ def revision_of(tables: AbstractSet[str], versions: Sequence[str], compatible: S
     return revision
 
 
-def bring_up_to_date(connection: Connection) -> None:
-    """Make or migrate the tables in the transaction of this connection. Raises DatabaseUnusable as `migrate` does."""
+def require_fts5(compile_options: Sequence[str]) -> None:
+    """Raises DatabaseUnusable for a SQLite that was compiled without the FTS5 extension."""
+    if "ENABLE_FTS5" not in compile_options:
+        raise DatabaseUnusable(
+            "needs SQLite with FTS5, which the sqlite3 module of this Python lacks: use another build of Python, or "
+            "PostgreSQL (DATABASE_URL)"
+        )
+
+
+def bring_up_to_date(connection: Connection, *, aim: str = "head") -> None:
+    """Make or migrate the tables in the transaction of this connection. Raises DatabaseUnusable as `migrate` does.
+
+    `aim` is a revision as alembic names it, such as «+1» for the next one. New tables are always those of today.
+    """
+    if connection.dialect.name == "sqlite":
+        require_fts5(connection.execute(text("PRAGMA compile_options")).scalars().all())
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     # Read again under the lock: another process may have migrated meanwhile.
@@ -141,13 +164,13 @@ def bring_up_to_date(connection: Connection) -> None:
             connection.execute(version_table.insert().values(version_num=REVISION))
             connection.execute(schema_compatibility.insert().values(oldest_revision=OLDEST_REVISION))
         case revision if revision < REVISION:
-            _upgrade(connection)
+            _upgrade(connection, aim)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, aim: str) -> None:
     from alembic import command  # noqa: PLC0415  see migrate
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(migrations_folder()))
-    command.upgrade(config, "head")
+    command.upgrade(config, aim)

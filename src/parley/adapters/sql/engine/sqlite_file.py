@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from parley.adapters.sql.engine.causes import DAMAGED
 from parley.adapters.sql.engine.migrate import (
     LIST_COMPATIBILITY,
     LIST_TABLES,
@@ -35,6 +36,16 @@ def inspect_file(file: Path) -> str | None:
         return None
     with driver_errors_explained():
         return _read_revision(file)
+
+
+def require_undamaged(file: Path) -> None:
+    """Read every page of an existing file. Raises DatabaseUnusable when SQLite cannot make sense of one."""
+    if not file.exists() or file.stat().st_size == 0:
+        return
+    with driver_errors_explained(), closing(read_only_connection(file)) as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DatabaseUnusable(DAMAGED)
 
 
 def read_only_connection(file: Path) -> sqlite3.Connection:

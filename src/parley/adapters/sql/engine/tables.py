@@ -1,10 +1,8 @@
 """The schema, for SQLite and PostgreSQL alike. migrations/ builds it; a test holds the two together."""
 
 from sqlalchemy import (
-    Boolean,
     CheckConstraint,
     Column,
-    Date,
     ForeignKey,
     Index,
     Integer,
@@ -12,10 +10,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
-    Text,
     UniqueConstraint,
-    false,
-    text,
 )
 
 from parley.adapters.sql.engine.billing_tables import (
@@ -25,7 +20,9 @@ from parley.adapters.sql.engine.billing_tables import (
     sandbox_objects,
     subscriptions,
 )
+from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
+from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
     code_challenges,
     guess_failures,
@@ -36,6 +33,7 @@ from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
 
 # What other modules import from here though it is defined elsewhere.
 __all__ = [
+    "SEARCH_TABLES",
     "Id",
     "Moment",
     "code_challenges",
@@ -44,16 +42,19 @@ __all__ = [
     "erased_usage",
     "events",
     "guess_failures",
+    "idempotency_keys",
     "known_devices",
+    "messages",
     "messages_to_owners",
     "metadata",
+    "rooms",
     "sandbox_objects",
     "subscriptions",
     "usage_days",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0010"
+REVISION = "0017"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"
@@ -182,78 +183,4 @@ leases = Table(
     Column("name", String(64), primary_key=True),
     Column("holder", Id, nullable=False),
     Column("until", Moment, nullable=False),
-)
-
-rooms = Table(
-    "rooms",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("account_id", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("model", String(200)),
-    Column("instructions", Text),
-    Column("created_at", Moment, nullable=False),
-    Column("active_at", Moment, nullable=False),
-    Column("last_position", Integer, nullable=False, server_default="0"),
-    Index("ix_rooms_latest", "account_id", "active_at", "id"),
-)
-
-_unfinished = text("status IN ('pending', 'generating')")
-
-# The columns from `attempt` on are the running state of a reply and empty in a user's message. `account_id` repeats
-# the room's, for counting without a join; the room's cascade is enough to erase.
-messages = Table(
-    "messages",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
-    Column("account_id", Id, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("content", Text, nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("model", String(200)),
-    Column("reply_to", Id),
-    Column("input_tokens", Integer),
-    Column("output_tokens", Integer),
-    Column("error_code", String(64)),
-    Column("error_detail", String(500)),
-    Column("created_at", Moment, nullable=False),
-    Column("completed_at", Moment),
-    Column("attempt", Integer, nullable=False, server_default="0"),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("releases", Integer, nullable=False, server_default="0"),
-    Column("charged_on", Date),
-    Column("stop_requested", Boolean, nullable=False, server_default=false()),
-    # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.
-    Column("claimable_at", Moment),
-    Column("queued_at", Moment),
-    # See adapters/sql/chat/parts.py. Null: the content is the only part.
-    Column("parts", Text),
-    Column("finish_reason", String(16)),
-    Column("cached_input_tokens", Integer),
-    Column("reasoning_tokens", Integer),
-    UniqueConstraint("room_id", "position"),
-    # One for what is asked of an account, of a room and of all. Of several, PostgreSQL takes any while they are empty,
-    # and may keep that plan when they are not.
-    Index(
-        "ix_messages_unfinished",
-        "account_id",
-        "room_id",
-        "position",
-        sqlite_where=_unfinished,
-        postgresql_where=_unfinished,
-    ),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
-    Column("key", String(255), nullable=False),
-    Column("fingerprint", LargeBinary(32), nullable=False),
-    Column("reply_id", Id, nullable=False),
-    Column("used_at", Moment, nullable=False),
-    PrimaryKeyConstraint("room_id", "key"),
-    Index(None, "used_at"),
 )

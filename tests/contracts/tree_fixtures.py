@@ -1,0 +1,94 @@
+"""A room whose messages are a tree, over any store, with short names for what its owner does."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from parley.core.chat.history import read_branch
+from parley.core.chat.messages import Accepted, edit_message, post_message, regenerate_reply
+from parley.core.chat.model import Exchange, Message, Room
+from parley.core.chat.rooms import show_branch
+from parley.core.chat.tree import Head
+from tests.contracts.chat_fixtures import MANY, Store
+
+
+@dataclass(frozen=True)
+class TreeRoom:
+    store: Store
+    room: Room
+
+    async def post(
+        self, content: str = "A question", parent: UUID | Head | None = Head.SHOWN, *, key: str | None = None
+    ) -> Accepted:
+        return await post_message(
+            self.store.chat_ports(limit=MANY), content=content, model=None, key=key, parent=parent, **self._of_room()
+        )
+
+    async def edit(self, message: Message, content: str = "A better question", *, key: str | None = None) -> Accepted:
+        return await edit_message(
+            self.store.chat_ports(limit=MANY),
+            message_id=message.id,
+            content=content,
+            model=None,
+            key=key,
+            **self._of_room(),
+        )
+
+    async def regenerate(self, reply: Message, *, key: str | None = None) -> Accepted:
+        return await regenerate_reply(
+            self.store.chat_ports(limit=MANY), reply_id=reply.id, model=None, key=key, **self._of_room()
+        )
+
+    async def show(self, message: Message) -> Room:
+        return await show_branch(self.store.chat_ports(), message_id=message.id, **self._of_room())
+
+    async def branch(
+        self, through: Message | None = None, *, before: int | None = None, limit: int = 100
+    ) -> list[UUID]:
+        """The ids of a page."""
+        page = await read_branch(
+            self.store.chat_ports(),
+            before=before,
+            through=through and through.id,
+            limit=limit,
+            **self._of_room(),
+        )
+        return [message.id for message in page.items]
+
+    async def walked(self, through: Message | None, *, limit: int) -> list[UUID]:
+        """The ids of the whole branch, by pages of `limit`."""
+        found: list[UUID] = []
+        before = None
+        while True:
+            page = await read_branch(
+                self.store.chat_ports(),
+                before=before,
+                through=through and through.id,
+                limit=limit,
+                **self._of_room(),
+            )
+            found = [message.id for message in page.items] + found
+            before = page.next_cursor
+            if before is None:
+                return found
+
+    async def message(self, message: Message) -> Message:
+        found = await self.store.message(message, self.room.account_id)
+        assert found is not None
+        return found
+
+    async def head(self) -> UUID | None:
+        found = await self.store.see(lambda unit: unit.rooms.get(self.room.id, self.room.account_id))
+        assert found is not None
+        return found.head
+
+    async def context(self, reply: Message, *, limit: int = 100) -> list[Exchange]:
+        return await self.store.see(
+            lambda unit: unit.messages.exchanges(self.room.id, last=reply.position, limit=limit)
+        )
+
+    def _of_room(self) -> dict[str, UUID]:
+        return {"account_id": self.room.account_id, "room_id": self.room.id}
+
+
+async def new_tree(store: Store) -> TreeRoom:
+    return TreeRoom(store, await store.new_room())

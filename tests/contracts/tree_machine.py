@@ -1,0 +1,219 @@
+"""A state machine over one room: whatever its owner, its workers and its sweeper do, its messages are one tree.
+
+It notes what was answered, and compares that with the store after each step.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from parley.core.chat.conversation import build_conversation, read_history
+from parley.core.chat.end_reply import end_unclaimed_reply
+from parley.core.chat.messages import Accepted
+from parley.core.chat.model import Claim, Ending, Message, ReplyError, Role, Status, Turn
+from parley.core.chat.rooms import delete_room
+from parley.core.chat.sweep import requeue_overdue
+from parley.core.chat.tree import Head
+from tests.contracts.chat_fixtures import MANY, NOW, Store
+from tests.contracts.tree_fixtures import TreeRoom, new_tree
+
+_Result = TypeVar("_Result")
+FAILURE = ReplyError("model_refused", "No.")
+
+
+@dataclass
+class Known:
+    """A message as it must be."""
+
+    message: Message
+    parent: UUID | None
+    status: Status
+    content: str
+
+
+class TreeMachine(RuleBasedStateMachine):
+    """`open_store` opens an empty store; subclasses set it."""
+
+    open_store: ClassVar[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.opened = AsyncExitStack()
+        opening: AbstractAsyncContextManager[Store] = type(self).open_store()
+        self.store = self.run(self.opened.enter_async_context(opening))
+        self.tree: TreeRoom
+        self.known: dict[UUID, Known] = {}
+        self.shown: UUID | None = None
+        self.said = 0
+
+    def run(self, step: Coroutine[Any, Any, _Result]) -> _Result:
+        return self.runner.run(step)
+
+    def teardown(self) -> None:
+        self.run(self.opened.aclose())
+        self.runner.close()
+
+    @initialize()
+    def begin(self) -> None:
+        self.tree = self.run(new_tree(self.store))
+        self.known, self.shown = {}, None
+
+    # What the owner does.
+
+    @rule(data=st.data(), kind=st.sampled_from(["head", "head", "anew", "reply"]))
+    def send(self, data: st.DataObject, kind: str) -> None:
+        parent: UUID | Head | None = Head.SHOWN if kind == "head" else None
+        if kind == "reply" and self.known:
+            parent = self._some(data, Role.ASSISTANT)
+        expected = self._head() if isinstance(parent, Head) else parent
+        self._accepted(self.run(self.tree.post(self._text(), parent)), expected)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def edit(self, data: st.DataObject) -> None:
+        known = self.known[self._some(data, Role.USER)]
+        self._accepted(self.run(self.tree.edit(known.message, self._text())), known.parent)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def regenerate(self, data: st.DataObject) -> None:
+        known = self.known[self._some(data, Role.ASSISTANT)]
+        accepted = self.run(self.tree.regenerate(known.message))
+        assert accepted.question.id == known.parent
+        self._add(accepted.reply, accepted.question.id)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def switch(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(list(self.known)))
+        below = [id_ for id_ in self.known if chosen in self._path(id_)]
+        room = self.run(self.tree.show(self.known[chosen].message))
+        self.shown = below[-1]
+        assert room.head == self.shown
+
+    @precondition(lambda self: self._unfinished())
+    @rule(data=st.data())
+    def stop(self, data: st.DataObject) -> None:
+        reply = self.known[data.draw(st.sampled_from(self._unfinished()))]
+        ending = Ending(Status.STOPPED, "", NOW)
+        if self.run(end_unclaimed_reply(self.store.chat_ports(limit=MANY), reply.message.id, ending)):
+            reply.status = Status.STOPPED
+
+    @precondition(lambda self: len(self.known) > 20)
+    @rule()
+    def delete(self) -> None:
+        room = self.tree.room
+        self.run(delete_room(self.store.chat_ports(), account_id=room.account_id, room_id=room.id))
+        assert self.run(self.store.overdue(patience=0)) == []
+        self.begin()
+
+    # What workers do.
+
+    @precondition(lambda self: self._unfinished())
+    @rule(status=st.sampled_from([Status.COMPLETED, Status.COMPLETED, Status.STOPPED, Status.FAILED]))
+    def write(self, status: Status) -> None:
+        for waiting in self._unfinished()[1:]:
+            assert self.run(self.store.claimed(waiting)) is None
+        reply = self.known[self._unfinished()[0]]
+        claim = self.run(self.store.claimed(reply.message.id))
+        assert claim is not None
+        assert self.run(self._context(claim)) == self._expected_context(reply.message.id)
+        text = "" if status is Status.FAILED else f"answer {claim.position}"
+        error = FAILURE if status is Status.FAILED else None
+        assert self.run(self.store.end(claim, Ending(status, text, NOW, error=error)))
+        assert not self.run(self.store.end(claim, Ending(Status.COMPLETED, "again", NOW)))
+        reply.status, reply.content = status, text
+
+    @precondition(lambda self: self._unfinished())
+    @rule()
+    def crash(self) -> None:
+        reply = self.known[self._unfinished()[0]]
+        claim = self.run(self.store.claimed(reply.message.id, lease=0))
+        assert claim is not None
+        reply.status = Status.GENERATING
+
+    @rule()
+    def sweep(self) -> None:
+        self.run(requeue_overdue(self.store.chat_ports()))
+        assert self.run(self.store.overdue(patience=0)) == self._unfinished()[:1]
+
+    # What must hold.
+
+    @invariant()
+    def messages_are_one_tree(self) -> None:
+        room = self.tree.room
+        found = self.run(
+            self.store.see(lambda unit: unit.messages.page(room.id, room.account_id, before=None, limit=MANY))
+        )
+        assert [(each.id, each.parent_id, each.status, each.content) for each in found] == [
+            (id_, known.parent, known.status, known.content) for id_, known in self.known.items()
+        ]
+        reached = [each for each in found if each.parent_id is None]
+        for each in reached:
+            reached += [child for child in found if child.parent_id == each.id]
+        assert sorted(each.position for each in reached) == [each.position for each in found]
+        for each in found:
+            siblings = [other for other in self.known if self.known[other].parent == each.parent_id]
+            index = siblings.index(each.id)
+            assert (each.siblings.index, each.siblings.count) == (index, len(siblings))
+            assert list(each.siblings.ids) == siblings[max(0, index - 25) : index + 25]
+
+    @invariant()
+    def the_branch_that_is_shown_is_the_path_to_the_head(self) -> None:
+        assert self.run(self.tree.head()) == self._head()
+        head = self._head()
+        assert self.run(self.tree.walked(None, limit=7)) == ([] if head is None else self._path(head))
+
+    # The tree as it must be.
+
+    def _accepted(self, accepted: Accepted, parent: UUID | None) -> None:
+        self._add(accepted.question, parent)
+        self._add(accepted.reply, accepted.question.id)
+
+    def _add(self, message: Message, parent: UUID | None) -> None:
+        assert message.parent_id == parent
+        self.known[message.id] = Known(message, parent, message.status, message.content)
+        self.shown = None
+
+    def _text(self) -> str:
+        self.said += 1
+        return f"question {self.said}"
+
+    def _some(self, data: st.DataObject, role: Role) -> UUID:
+        return data.draw(st.sampled_from([id_ for id_, known in self.known.items() if known.message.role is role]))
+
+    def _head(self) -> UUID | None:
+        return self.shown or (list(self.known)[-1] if self.known else None)
+
+    def _path(self, id_: UUID) -> list[UUID]:
+        parent = self.known[id_].parent
+        return [*([] if parent is None else self._path(parent)), id_]
+
+    def _unfinished(self) -> list[UUID]:
+        return [id_ for id_, known in self.known.items() if not known.status.ended]
+
+    async def _context(self, claim: Claim) -> list[Turn]:
+        async with self.store.chat(read_only=True) as unit:
+            history = await read_history(unit, claim, characters=1_000_000)
+        assert history is not None
+        return list(build_conversation(history).turns)
+
+    def _expected_context(self, reply_id: UUID) -> list[Turn]:
+        path = [self.known[id_] for id_ in self._path(reply_id)]
+        turns: list[Turn] = []
+        asked: list[str] = []
+        for question, reply in zip(path[::2], path[1::2], strict=True):
+            if reply.status is Status.FAILED:
+                continue
+            asked.append(question.content)
+            if reply.content:
+                turns += Turn(Role.USER, "\n\n".join(asked)), Turn(Role.ASSISTANT, reply.content)
+                asked = []
+        return [*turns, Turn(Role.USER, "\n\n".join(asked))]
