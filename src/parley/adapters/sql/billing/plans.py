@@ -34,11 +34,11 @@ _override = select(plans.c.override).where(plans.c.account_id == _account, _rank
 # latest of all plans, so where the two tables disagree the other version was the last to write.
 _best_paid = (
     select(paid_plans.c.plan)
-    .join(plans, plans.c.account_id == paid_plans.c.account_id)
     .where(
         paid_plans.c.account_id == _account,
         paid_plans.c.paid_until > _now,
-        plans.c.paid_until > _now,
+        # No join: SQLite's RETURNING has columns without their tables' names.
+        exists().where(plans.c.account_id == _account, plans.c.paid_until > _now),
         _rank_of(paid_plans.c.plan).is_not(None),
     )
     .order_by(_rank_of(paid_plans.c.plan).desc())
