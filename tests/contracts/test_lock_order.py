@@ -27,6 +27,7 @@ from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.model import Message, Room
+from parley.core.chat.search import index_waiting, search
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import PRO
@@ -92,6 +93,11 @@ class Round:
     async def end_reply(self) -> None:
         await write_reply(self.chat.chat, self.reply.id)
 
+    async def search(self) -> None:
+        """Indexes what waits, as workers do too."""
+        await index_waiting(self.chat.chat)
+        await search(self.chat.chat, account_id=self.account_id, query="question", after=None, limit=10)
+
     async def delete_room(self) -> None:
         await self.chat.delete(self.room, self.account_id)
 
@@ -135,6 +141,7 @@ class Round:
 OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.post_message,
     Round.end_reply,
+    Round.search,
     Round.delete_room,
     Round.post_in_new_room,
     Round.instruct_room,
