@@ -26,7 +26,9 @@ from parley.core.billing.events import process_event, receive_event
 from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
 from parley.core.chat.lease_renewals import LeaseRenewals
+from parley.core.chat.messages import regenerate_reply
 from parley.core.chat.model import Message, Room
+from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
@@ -101,6 +103,11 @@ class Round:
     async def delete_room(self) -> None:
         await self.chat.delete(self.room, self.account_id)
 
+    async def change_branch(self) -> None:
+        of_room = {"account_id": self.account_id, "room_id": self.room.id}
+        await show_branch(self.chat.chat, message_id=self.reply.id, **of_room)
+        await regenerate_reply(self.chat.chat, reply_id=self.reply.id, model=None, key="a key", **of_room)
+
     async def post_in_new_room(self) -> None:
         await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
 
@@ -140,6 +147,7 @@ class Round:
 
 OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.post_message,
+    Round.change_branch,
     Round.end_reply,
     Round.search,
     Round.delete_room,

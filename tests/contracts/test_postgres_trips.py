@@ -14,6 +14,7 @@ from parley.core.chat.sweep import requeue_overdue
 from parley.core.chat.write_reply import write_reply
 from tests.contracts.chat_fixtures import LONG, MANY, NOW, Store, store_over
 from tests.contracts.postgres_fixtures import migrated_database
+from tests.contracts.tree_fixtures import TreeRoom
 
 
 class CountingDriver:
@@ -86,6 +87,33 @@ async def test_message_is_accepted_in_one_trip(store, database):
             chat, account_id=room.account_id, room_id=room.id, content="A question", model=None, key=None
         )
         assert database.trips() == ["WITH"]
+
+
+async def test_page_of_a_branch_is_one_trip_and_two_where_it_comes_from_several_runs(store, database):
+    tree = TreeRoom(store, await store.new_room())
+    accepted = [await tree.post() for _ in range(3)]
+    other = await tree.regenerate(accepted[1].reply)
+    onward = await tree.post(parent=other.reply.id)
+    for read, trips in (
+        (tree.branch(accepted[2].reply, limit=3), 3),
+        (tree.branch(before=6), 1),
+        (tree.branch(limit=2), 1),
+        (tree.branch(limit=20), 2),
+        (tree.context(accepted[2].reply), 1),
+        (tree.context(onward.reply), 2),
+    ):
+        database.trips()
+        await read
+        # With `head` the message and its newest descendant are looked up before the page.
+        assert len(database.trips()) == trips
+
+
+async def test_message_that_names_the_head_as_its_parent_is_accepted_in_one_trip(store, database):
+    tree = TreeRoom(store, await store.new_room())
+    first = await tree.post()
+    database.trips()
+    assert (await tree.post(parent=first.reply.id)).question.parent_id == first.reply.id
+    assert database.trips() == ["WITH"]
 
 
 async def test_reply_is_written_in_four_trips(store, database):

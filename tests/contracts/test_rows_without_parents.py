@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.migrate import migrate
+from parley.adapters.sql.engine.parents import fill_parents
 from parley.adapters.sql.engine.tables import accounts, messages, rooms
 from parley.core.chat.model import Room
 from parley.core.chat.tree import Siblings
@@ -109,6 +110,16 @@ async def test_parents_are_filled_while_an_older_release_adds_messages(new_url):
 
         _, more = await asyncio.gather(migrate(database), add_more())
         assert await tree_in(database).branch() == [*line, *more]
+
+
+async def test_parents_are_filled_in_batches_of_any_size(new_url):
+    async with opened(new_url()) as database:
+        await migrate(database)
+        await applied(database, add_room)
+        line = [id_ for _ in range(5) for id_ in await applied(database, add_old_exchange)]
+        await fill_parents(database, batch=4)
+        assert [row["parent_id"] for row in await applied(database, stored_parents)] == [None, *line[:-1]]
+        await fill_parents(database, batch=4)
 
 
 async def message(tree: TreeRoom, id_: UUID) -> Any:

@@ -115,7 +115,7 @@ class Message:
     finish_reason: FinishReason | None = None
     feedback: Feedback | None = None
     parent_id: UUID | None = None
-    siblings: Siblings = Siblings(0, 1, ())  # noqa: RUF009  immutable; without ids: the only one
+    siblings: Siblings = Siblings(0, 1, ())  # noqa: RUF009  immutable. Without ids: itself alone.
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))

@@ -99,7 +99,9 @@ sibling_columns, sibling_columns_of_exchange, sibling_columns_of_any_room = (
 
 
 def read_siblings(id_: UUID, index: int, first_id: UUID | None, last: int | None, forks: str | None) -> Siblings:
+    if last is None:
+        return Siblings(0, 1, (id_,))
     ids = {int(number): UUID(text) for number, text in (fork.split(":") for fork in (forks or "").split())}
     if index <= _shown_each_side:
         ids[0] = first_id or id_
-    return Siblings(index, (last or 0) + 1, tuple(ids[number] for number in sorted(ids)))
+    return Siblings(index, last + 1, tuple(ids[number] for number in sorted(ids)))

@@ -97,7 +97,7 @@ async def migrate(database: Database) -> None:
         while revision is None or revision < REVISION:
             if revision == _BEFORE_PARENTS:
                 await fill_parents(database)
-            await run_step(database.url, partial(bring_up_to_date, beyond=revision))
+            await run_step(database.url, partial(bring_up_to_date, aim="+1"))
             revision = await current_revision(database)
     except (DBAPIError, OSError) as error:
         raise DatabaseFailed from error
@@ -140,11 +140,10 @@ def require_fts5(compile_options: Sequence[str]) -> None:
         )
 
 
-def bring_up_to_date(connection: Connection, *, beyond: str | None = None) -> None:
-    """Migrate from the revision `beyond` to the next one, or make all tables in a database that has none.
+def bring_up_to_date(connection: Connection, *, aim: str = "head") -> None:
+    """Make or migrate the tables in the transaction of this connection. Raises DatabaseUnusable as `migrate` does.
 
-    In the transaction of this connection. Nothing happens at any other revision. Raises DatabaseUnusable as `migrate`
-    does.
+    `aim` is a revision as alembic names it, such as «+1» for the next one. New tables are always those of today.
     """
     if connection.dialect.name == "sqlite":
         require_fts5(connection.execute(text("PRAGMA compile_options")).scalars().all())
@@ -154,26 +153,24 @@ def bring_up_to_date(connection: Connection, *, beyond: str | None = None) -> No
     tables = set(connection.execute(text(LIST_TABLES[connection.dialect.name])).scalars())
     versions = connection.execute(text(LIST_VERSIONS)).scalars().all() if VERSION_TABLE in tables else []
     compatible = schema_compatibility.name in tables and connection.execute(text(LIST_COMPATIBILITY)).scalars().all()
-    revision = revision_of(tables, versions, compatible or ())
-    if revision != beyond:
-        return
-    if revision is not None:
-        _upgrade(connection)
-        return
-    # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these tables with
-    # those that the migrations make. Tables of the same names in another schema of the search path do not count, so
-    # SQLAlchemy must not look for them.
-    metadata.create_all(connection, checkfirst=False)
-    if VERSION_TABLE not in tables:
-        version_table.create(connection, checkfirst=False)
-    connection.execute(version_table.insert().values(version_num=REVISION))
-    connection.execute(schema_compatibility.insert().values(oldest_revision=OLDEST_REVISION))
+    match revision_of(tables, versions, compatible or ()):
+        case None:
+            # Alembic's cookbook, "Building an Up to Date Database from Scratch". The contract tests compare these
+            # tables with those that the migrations make. Tables of the same names in another schema of the search path
+            # do not count, so SQLAlchemy must not look for them.
+            metadata.create_all(connection, checkfirst=False)
+            if VERSION_TABLE not in tables:
+                version_table.create(connection, checkfirst=False)
+            connection.execute(version_table.insert().values(version_num=REVISION))
+            connection.execute(schema_compatibility.insert().values(oldest_revision=OLDEST_REVISION))
+        case revision if revision < REVISION:
+            _upgrade(connection, aim)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, aim: str) -> None:
     from alembic import command  # noqa: PLC0415  see migrate
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(migrations_folder()))
-    command.upgrade(config, "+1")
+    command.upgrade(config, aim)

@@ -46,8 +46,10 @@ _FILL = Statement(
 )
 
 
-async def fill_parents(database: Database) -> None:
+async def fill_parents(database: Database, *, batch: int = BATCH) -> None:
     """Every message that has no parent, and is not the first one of its run, gets the one before it in that run.
+
+    `batch` is how many messages one transaction changes at most.
 
     Repeating it is harmless, and so is doing it in several processes at once. What another transaction has locked is
     left out.
@@ -55,7 +57,7 @@ async def fill_parents(database: Database) -> None:
     last = UUID(int=0)
     while True:
         async with database.transaction() as transaction:
-            filled = await transaction.scalars(_FILL, after=last, most=BATCH)
+            filled = await transaction.scalars(_FILL, after=last, most=batch)
             await transaction.commit()
         if not filled:
             return
