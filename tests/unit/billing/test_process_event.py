@@ -83,6 +83,14 @@ async def test_price_that_the_operator_took_out_counts_until_the_paid_period_end
     assert await billing.plan() == BASIC
 
 
+async def test_subscription_at_a_price_without_a_plan_and_without_an_end_gives_nothing(billing):
+    """As the sandbox has it, where every id is a price."""
+    await billing.add_customers(MIRA)
+    await billing.change_to(replace(ACTIVE, prices=PRO_PLAN.prices))
+    await billing.change_to(replace(ACTIVE, prices=("price_of_no_plan",)))
+    assert await billing.plan() == BASIC
+
+
 async def test_deleted_customer_has_no_plan(billing):
     await billing.add_customers(MIRA)
     await billing.change_to(ACTIVE)

@@ -89,9 +89,10 @@ def _paid(
         plan, until = billing.plans.paid_by(subscription.prices), subscription.pays_until(billing.grace)
         if until is None:
             continue
+        lasting: dict[str, datetime] = {}
         if plan is not None:
             lasting = {plan.name: until}
-        else:
+        elif subscription.price_ended_at is not None:
             lasting = {name: min(until, earlier) for name, earlier in before.items()}
         for name, moment in lasting.items():
             paid[name] = max(moment, paid.get(name, moment))
