@@ -189,7 +189,7 @@ class RoomController(Controller):
             ),
         ] = None,
     ) -> Response[RoomPageBody]:
-        """Pinned chatrooms first, then latest activity. The first page is cached until your next write: `Cache-Status`."""
+        """Pinned chatrooms first, then latest activity. The first page is cached until your next write."""
         account_id = request.user.account_id
         if archived or cursor is not None:
             after = read_room_cursor(cursor)
