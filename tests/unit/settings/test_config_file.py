@@ -73,6 +73,7 @@ def test_without_plans_the_settings_make_two():
         ('[plans.free]\nmessages_per_day = "many"', "messages_per_day"),
         ('[plans.Free]\ntitle = "Free"', "plans"),
         ('[plans.plus]\nprices = ["a b"]', "prices"),
+        ("[plans.auto]", r"\[plans.auto\]: choose another name"),
         ("[plans.free]\ntokens_per_day = 1000", "plans.*tokens_per_day"),
         ('[plans.free]\nmodels = ["gemini/*"]', "plans.*models"),
         ('[plans.free]\n[plans.plus]\ntrial_days = 1000\nprices=["p"]', "trial_days"),

@@ -68,6 +68,7 @@ _OVERRIDE, _SET_PAID_UNTIL = (
     )
     for column in ("override", "paid_until")
 )
+_PAID = Statement(select(paid_plans.c.plan, paid_plans.c.paid_until).where(paid_plans.c.account_id == _account))
 _FORGET_PAID = Statement(delete(paid_plans).where(paid_plans.c.account_id == _account))
 _ADD_PAID = Statement(paid_plans.insert().values(given("account_id", "plan", "paid_until")))
 
@@ -97,6 +98,9 @@ class SqlPlans(SqlStore):
 
     async def override(self, account_id: UUID, plan: str | None) -> None:
         await self._transaction.execute(_OVERRIDE, account_id=account_id, override=plan)
+
+    async def paid(self, account_id: UUID) -> Mapping[str, datetime]:
+        return {plan: until for plan, until in await self._transaction.all(_PAID, account=account_id)}  # noqa: C416  rows
 
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
         await self._transaction.execute(_FORGET_PAID, account=account_id)
