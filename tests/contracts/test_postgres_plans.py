@@ -153,10 +153,10 @@ TREE = {"ix_messages_forks", "ix_messages_run", "uq_messages_room_id_position"}
 HEAD = {"uq_messages_room_id_position"}
 
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
-    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest", *HEAD}),
+    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_listed", *HEAD}),
     "next page of rooms": (
         lambda unit: unit.rooms.page(ACCOUNT, after=RoomCursor(NOW, ROOM), limit=51),
-        {"ix_rooms_latest", *HEAD},
+        {"ix_rooms_listed", *HEAD},
     ),
     "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms", *HEAD}),
     "reserve": (lambda unit: unit.rooms.reserve(ROOM, ACCOUNT, at=NOW), {"pk_rooms"}),
