@@ -1,4 +1,4 @@
-"""Rate limits of one account for what is dear: exports, and pages of the payment provider."""
+"""Rate limits of one account for expensive requests: exports, and pages of the payment provider."""
 
 from uuid import UUID
 
