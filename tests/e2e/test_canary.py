@@ -142,6 +142,7 @@ async def use_a_room(api: ApiRecorder, canaries: Canaries, token: str) -> None:
         accepted = await api.ok("POST", f"{room}/message", token, json=message)
         await api.ok("GET", accepted["stream_url"])
         await wait_for_end(api, token, room, accepted["reply"]["id"])
+    await use_branches(api, canaries, token, room, reply)
     message = {"content": f"[[words 500]] [[drip 0.1]] {canaries.new('text')}"}
     reply = (await api.ok("POST", f"{room}/message", token, json=message))["reply"]["id"]
     await api.ok("POST", f"{room}/messages/{reply}/stop", token)
@@ -149,6 +150,19 @@ async def use_a_room(api: ApiRecorder, canaries: Canaries, token: str) -> None:
         await api.ok("GET", path, token)
     gone = f"/chatroom/{(await api.ok('POST', '/chatroom', token, json=new))['id']}"
     await api.ok("DELETE", gone, token)
+
+
+async def use_branches(api: ApiRecorder, canaries: Canaries, token: str, room: str, reply: str) -> None:
+    asked = (await api.ok("GET", f"{room}/messages/{reply}", token))["reply_to"]
+    edited = await api.ok("POST", f"{room}/messages/{asked}/edit", token, json={"content": canaries.new("text")})
+    await wait_for_end(api, token, room, edited["reply"]["id"])
+    other = await api.ok("POST", f"{room}/messages/{reply}/regenerate", token)
+    await wait_for_end(api, token, room, other["reply"]["id"])
+    await api.ok("PUT", f"{room}/head", token, json={"message_id": reply})
+    feedback = f"{room}/messages/{reply}/feedback"
+    await api.ok("PUT", feedback, token, json={"rating": "down", "comment": canaries.new("comment")})
+    await api.ok("DELETE", feedback, token)
+    await api.ok("GET", "/search", token, params={"q": canaries.new("query")})
 
 
 async def wait_for_end(api: ApiRecorder, token: str, room: str, reply: str) -> None:

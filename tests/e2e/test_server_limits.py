@@ -99,7 +99,8 @@ async def test_uvicorn_itself_can_use_the_protocol(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "uvicorn", "parley.asgi:app", "--port", str(port), "--http", HTTP_PROTOCOL),
         cwd=tmp_path,
-        env=environment({}),
+        # With https, its refusals tell browsers so.
+        env=environment({"PUBLIC_URL": "https://parley.test"}),
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
