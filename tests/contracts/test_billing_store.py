@@ -208,12 +208,13 @@ async def test_ends_and_pauses_are_stored(store):
 
 async def test_price_ended_with_the_period_that_was_stored_before(store):
     customer = await store.new_customer()
-    ours = a_subscription(customer, price_ended_at=NOW)
+    ours = a_subscription(customer, price_ended_at=NOW, prices=("price_ours", "price_too"))
     theirs = replace(ours, has_our_price=False, current_period_end=PERIOD_END + SECOND)
     await store.put(ours, 1)
     assert await store.subscriptions(customer.account_id) == [replace(ours, price_ended_at=None)]
     for number in (2, 3):
-        await store.put(theirs, number)
+        # Which plan that was remains known.
+        await store.put(replace(theirs, prices=("price_theirs",)), number)
         assert await store.subscriptions(customer.account_id) == [replace(theirs, price_ended_at=PERIOD_END)]
     await store.put(ours, 4)
     assert await store.subscriptions(customer.account_id) == [replace(ours, price_ended_at=None)]
@@ -263,10 +264,12 @@ async def test_accounts_with_two_running_subscriptions_are_found(store):
 async def test_plan_is_pro_until_paid_until(store):
     account_id, other = await store.new_account(), await store.new_account()
     for until in (NOW, FOREVER, NOW + SECOND):
-        await store.do(lambda unit, until=until: unit.plans.set_paid(account_id, {PRO: until}))
+        await store.do(lambda unit, until=until: unit.plans.set_paid(account_id, {PRO: until, "former": NOW}))
+        assert await store.see(lambda unit: unit.plans.paid(account_id)) == {PRO: until, "former": NOW}
         assert await store.plan(account_id, until - INSTANT) == PRO
         assert await store.plan(account_id, until) == BASIC
     assert await store.plan(other) == BASIC
+    assert await store.see(lambda unit: unit.plans.paid(other)) == {}
     for _ in range(2):
         await store.do(lambda unit: unit.plans.set_paid(account_id, {}))
         assert await store.plan(account_id) == BASIC

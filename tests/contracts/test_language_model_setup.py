@@ -8,9 +8,9 @@ import pytest
 from parley.adapters.models.gemini import GeminiModel
 from parley.adapters.models.offline import OfflineModel
 from parley.adapters.models.openai_compatible import OpenAICompatibleModel
-from parley.bootstrap.chat import configured_providers
+from parley.bootstrap.models import configured_providers
 from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
-from parley.settings import SettingsError, read_settings
+from parley.settings import ConfigFile, SettingsError, read_settings
 from tests.contracts.model_fixtures import KEY
 from tests.contracts.model_formats import GEMINI, OPENAI, Format, connected
 from tests.servers.raw_server import Answer
@@ -141,7 +141,7 @@ def test_a_setting_that_no_request_could_use_is_named_without_its_value(
 ) -> None:
     settings = read_settings(environment, dotenv=tmp_path / ".env")
     with pytest.raises(SettingsError) as refused:
-        configured_providers(settings)
+        configured_providers(settings, ConfigFile())
     assert str(refused.value).startswith(said)
     assert "hunter2" not in str(refused.value)
 

@@ -29,6 +29,7 @@ from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.messages import regenerate_reply
 from parley.core.chat.model import Message, Room
 from parley.core.chat.rooms import show_branch
+from parley.core.chat.search import index_waiting, search
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import PRO
@@ -94,6 +95,11 @@ class Round:
     async def end_reply(self) -> None:
         await write_reply(self.chat.chat, self.reply.id)
 
+    async def search(self) -> None:
+        """Indexes what waits, as workers do too."""
+        await index_waiting(self.chat.chat)
+        await search(self.chat.chat, account_id=self.account_id, query="question", after=None, limit=10)
+
     async def delete_room(self) -> None:
         await self.chat.delete(self.room, self.account_id)
 
@@ -143,6 +149,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.post_message,
     Round.change_branch,
     Round.end_reply,
+    Round.search,
     Round.delete_room,
     Round.post_in_new_room,
     Round.instruct_room,

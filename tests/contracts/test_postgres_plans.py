@@ -18,6 +18,7 @@ from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
 from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
+from parley.core.chat.search_terms import Term
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
 from tests.fakes.plans import plans_of
@@ -41,6 +42,9 @@ INSERT INTO idempotency_keys (room_id, key, fingerprint, reply_id, used_at)
 INSERT INTO messages (id, room_id, account_id, position, role, content, status, created_at, claimable_at, queued_at)
     SELECT gen_random_uuid(), id, account_id, position, 'assistant', 'An answer', 'completed', now(), now(), now()
     FROM rooms, generate_series(1, 10) position;
+INSERT INTO search_sections (account_id, texts) SELECT id, 9 FROM accounts, generate_series(1, 20);
+INSERT INTO search_texts (room_id, position, terms)
+    SELECT room_id, position, (quote_literal('1:' || md5(id::text)) || ':1')::tsvector FROM messages;
 ANALYZE;
 """
 
@@ -149,10 +153,10 @@ TREE = {"ix_messages_forks", "ix_messages_run", "uq_messages_room_id_position"}
 HEAD = {"uq_messages_room_id_position"}
 
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
-    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_latest", *HEAD}),
+    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_listed", *HEAD}),
     "next page of rooms": (
         lambda unit: unit.rooms.page(ACCOUNT, after=RoomCursor(NOW, ROOM), limit=51),
-        {"ix_rooms_latest", *HEAD},
+        {"ix_rooms_listed", *HEAD},
     ),
     "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms", *HEAD}),
     "reserve": (lambda unit: unit.rooms.reserve(ROOM, ACCOUNT, at=NOW), {"pk_rooms"}),
@@ -197,6 +201,11 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.replies.take_overdue(patience=30, limit=100),
         {"ix_messages_unfinished", "pk_messages"},
     ),
+    "search": (
+        lambda unit: unit.search.find(ACCOUNT, [Term("word", is_prefix=True)], up_to=1_000, skip=0, limit=51),
+        {"ix_search_sections_account_id_number", "ix_search_texts_terms", "pk_rooms", "uq_messages_room_id_position"},
+    ),
+    "is the index behind": (lambda unit: unit.search.is_behind(ACCOUNT), {"pk_search_queue"}),
     "any overdue": (lambda unit: unit.replies.any_overdue(patience=30), {"ix_messages_unfinished"}),
     "give back": (lambda unit: unit.quota.give_back(ACCOUNT, day=TODAY), {"pk_usage_days"}),
     "key": (lambda unit: unit.idempotency_keys.forget_before(NOW), {"ix_idempotency_keys_used_at"}),

@@ -74,6 +74,24 @@ async def test_pages_join_by_latest_activity_without_gap_or_repetition(store):
         assert walked == expected
 
 
+async def test_pinned_rooms_come_first_and_archived_ones_are_a_list_of_their_own(store):
+    account_id = await store.new_account()
+    rooms = [await store.new_room(account_id, active_at=NOW - age * SECOND) for age in range(6)]
+    changed = [replace(room, pinned=number % 2 == 1, archived=number > 2) for number, room in enumerate(rooms)]
+    for room in changed:
+        assert await store.do(lambda unit, room=room: unit.rooms.save(room, fields=frozenset({"pinned", "archived"})))
+        assert await room_now(store, room) == room
+
+    for archived, expected in ((False, [1, 0, 2]), (True, [3, 5, 4])):
+        for size in (1, 2, 3):
+            walked, after = [], None
+            async with store.chat(read_only=True) as unit:
+                while page := await unit.rooms.page(account_id, after=after, limit=size, archived=archived):
+                    walked += page
+                    after = RoomCursor(page[-1].active_at, page[-1].id, page[-1].pinned)
+            assert walked == [changed[number] for number in expected]
+
+
 async def test_page_follows_the_cursor_of_a_deleted_room(store):
     account_id = await store.new_account()
     rooms = [await store.new_room(account_id, active_at=NOW - age * SECOND) for age in range(3)]

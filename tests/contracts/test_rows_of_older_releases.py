@@ -1,15 +1,21 @@
-"""Codes that releases up to revision 0004 have left: they name identities, so they go as the newer ones do."""
+"""What older releases have left, or write while this one is rolled out.
+
+Codes of releases up to revision 0004 name identities, so they go as the newer ones do. Releases up to revision 0009
+know one paid plan.
+"""
 
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from parley.adapters.sql.engine.statements import Statement, given
-from parley.adapters.sql.engine.tables import challenges, deliveries
+from parley.adapters.sql.engine.tables import challenges, deliveries, plans
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.sessions import forget_expired
-from tests.contracts.billing_fixtures import Store, new_id, sql_store
+from parley.core.billing.model import FOREVER
+from parley.core.plans import BASIC, PRO
+from tests.contracts.billing_fixtures import NOW, SECOND, Store, new_id, sql_store
 from tests.unit.accounts.environment import MIRA, AccountsEnvironment
 
 store = sql_store
@@ -56,3 +62,22 @@ async def test_erasing_the_account_removes_them(store):
     await erase_account(env.ports, account_id=signed_in.account.id)
 
     assert await old_rows(store) == 0
+
+
+async def set_paid_as_older_release(store: Store, account_id, until) -> None:
+    change = Statement(update(plans).where(plans.c.account_id == account_id).values(given("paid_until")))
+    async with store.database.transaction() as transaction:
+        await transaction.execute(change, paid_until=until)
+        await transaction.commit()
+
+
+async def test_plan_of_an_older_release_ends_and_begins_after_this_one_has_written(store):
+    account_id = await store.new_account()
+    await store.do(lambda unit: unit.plans.set_paid(account_id, {PRO: FOREVER}))
+    assert await store.plan(account_id) == PRO
+    await set_paid_as_older_release(store, account_id, None)
+    assert await store.plan(account_id) == BASIC
+    await store.do(lambda unit: unit.plans.set_paid(account_id, {PRO: NOW - SECOND}))
+    assert await store.plan(account_id) == BASIC
+    await set_paid_as_older_release(store, account_id, FOREVER)
+    assert await store.plan(account_id) == PRO

@@ -133,6 +133,7 @@ async def test_a_newer_schema_that_this_version_works_with_is_served(tmp_path: P
     for command in ("migrate", "check"):
         code, out, _ = await run_parley(tmp_path, command)
         assert (code, "newer version" in out) == (0, True)
+    assert "0 wait to be processed" in out
     async with served(tmp_path) as server:
         pass
     assert "schema_is_newer" in server.log()

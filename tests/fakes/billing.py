@@ -101,10 +101,13 @@ class FakeSubscriptions:
         if subscription.status is SubscriptionStatus.PAST_DUE:
             was = before is not None and before.status is SubscriptionStatus.PAST_DUE
             since = before.past_due_since if before is not None and was else now
-        ended = None
+        ended, prices = None, subscription.prices
         if not subscription.has_our_price:
+            prices = prices if before is None else before.prices
             ended = (before and (before.price_ended_at or before.current_period_end)) or now
-        written = replace(subscription, account_id=account_id, past_due_since=since, price_ended_at=ended)
+        written = replace(
+            subscription, account_id=account_id, past_due_since=since, price_ended_at=ended, prices=prices
+        )
         self._rows[subscription.id] = (written, read_number, now)
         return True
 

@@ -128,12 +128,15 @@ class FakeRooms:
         found = self._tables.rooms.get(room_id)
         return None if found is None else found[0].account_id
 
-    async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
+    async def page(
+        self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
+    ) -> list[Room]:
         found = [await self.get(room_id, account_id) for room_id in self._tables.rooms]
-        own = [room for room in found if room is not None]
+        own = [room for room in found if room is not None and room.archived is archived]
         if after is not None:
-            own = [room for room in own if (room.active_at, room.id) < (after.active_at, after.room_id)]
-        return sorted(own, key=lambda room: (room.active_at, room.id), reverse=True)[:limit]
+            last = (after.pinned, after.active_at, after.room_id)
+            own = [room for room in own if (room.pinned, room.active_at, room.id) < last]
+        return sorted(own, key=lambda room: (room.pinned, room.active_at, room.id), reverse=True)[:limit]
 
     async def ids(self, account_id: UUID) -> list[UUID]:
         return sorted(room.id for room, _ in self._tables.rooms.values() if room.account_id == account_id)
@@ -142,12 +145,7 @@ class FakeRooms:
         found = await self.get(room.id, room.account_id)
         if found is None:
             return False
-        changed = replace(
-            found,
-            name=room.name if "name" in fields else found.name,
-            model=room.model if "model" in fields else found.model,
-            instructions=room.instructions if "instructions" in fields else found.instructions,
-        )
+        changed = replace(found, **{name: getattr(room, name) for name in fields})
         self._tables.rooms[room.id] = (changed, self._tables.rooms[room.id][1])
         return True
 

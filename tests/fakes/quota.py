@@ -24,6 +24,9 @@ class FakePlans:
         ranked = [plan.name for plan in self._plans if plan.name in rest]
         return override or (ranked[-1] if ranked else self._plans.free.name)
 
+    async def paid(self, account_id: UUID) -> Mapping[str, datetime]:
+        return self._tables.paid.get(account_id, {})
+
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
         self._tables.paid.pop(account_id, None)
         if paid:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parley.adapters.sql.engine.copy_database import Progress
 from parley.adapters.sql.engine.database import Database
@@ -141,3 +142,11 @@ async def test_addresses_that_are_exchanged_are_refused(file: Path, target: str)
 
 async def test_target_that_cannot_be_reached_is_named(file: Path) -> None:
     assert "TO: " in await refusal_of(file, "postgresql://parley@127.0.0.1:1/parley")
+
+
+@pytest.mark.parametrize("address", ["postgresql://u:secret/x@127.0.0.1/db", "postgresql://u:p@secret@127.0.0.1/db"])
+async def test_an_ambiguous_address_is_refused_without_its_password(file: Path, address: str) -> None:
+    settings = read_settings(SETTINGS | {"DATABASE_URL": f"sqlite:///{file}"}, dotenv=Path("none"))
+    with pytest.raises(SettingsError, match="TO: cannot be read") as refused:
+        await copy_installation(settings, replace(settings, database_url=address), [].append)
+    assert "secret" not in str(refused.value)

@@ -41,7 +41,7 @@ async def press(person: Person, address: str, button: str) -> None:
 
 
 async def test_everyone_reads_the_plans(open_site: OpenSite, file: str) -> None:
-    visitor = (await open_site(CONFIG_FILE=file, BASIC_DAILY_LIMIT="")).visitor()
+    visitor = (await open_site(PARLEY_CONFIG=file, BASIC_DAILY_LIMIT="")).visitor()
     answer = await visitor.get("/plans")
     assert answer.headers["cache-control"] == "public, max-age=600"
     free, plus, team = answer.json()["items"]
@@ -62,7 +62,7 @@ async def test_without_a_file_there_are_two_plans(open_site: OpenSite) -> None:
 
 
 async def test_each_plan_is_in_force_with_the_next_message(open_site: OpenSite, file: str) -> None:
-    mira = await (await open_site(CONFIG_FILE=file, BASIC_DAILY_LIMIT="")).person()
+    mira = await (await open_site(PARLEY_CONFIG=file, BASIC_DAILY_LIMIT="")).person()
     assert (await mira.get("/user/me")).json()["plan"] == "free"
     assert await limit_in_force(mira) == '"daily";q=1;w=86400'
     page = (await mira.post("/subscribe/plus", json={"price": "price_year"})).json()["checkout_url"]
@@ -86,7 +86,7 @@ async def test_each_plan_is_in_force_with_the_next_message(open_site: OpenSite, 
 
 
 async def test_the_first_price_is_that_of_the_plan(open_site: OpenSite, file: str) -> None:
-    mira = await (await open_site(CONFIG_FILE=file, BASIC_DAILY_LIMIT="")).person()
+    mira = await (await open_site(PARLEY_CONFIG=file, BASIC_DAILY_LIMIT="")).person()
     for alias in ("/subscribe/plus", "/subscription/plus", "/payments/subscribe/plus"):
         page = (await mira.post(alias)).json()["checkout_url"]
         assert "price_month" in (await mira.get(urlsplit(page).path)).text
@@ -105,13 +105,13 @@ async def test_the_first_price_is_that_of_the_plan(open_site: OpenSite, file: st
 async def test_what_cannot_be_subscribed_is_told(
     open_site: OpenSite, file: str, plan: str, body: object, status: int, code: str
 ) -> None:
-    mira = await (await open_site(CONFIG_FILE=file, BASIC_DAILY_LIMIT="")).person()
+    mira = await (await open_site(PARLEY_CONFIG=file, BASIC_DAILY_LIMIT="")).person()
     answer = await mira.post(f"/subscribe/{plan}", json=body) if body else await mira.post(f"/subscribe/{plan}")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_no_portal_offers_a_price_of_another_product(open_site: OpenSite, file: str) -> None:
-    mira = await (await open_site(CONFIG_FILE=file, BASIC_DAILY_LIMIT="")).person()
+    mira = await (await open_site(PARLEY_CONFIG=file, BASIC_DAILY_LIMIT="")).person()
     page = (await mira.post("/subscribe/plus")).json()["checkout_url"]
     await press(mira, page, "pay")
     portal = (await mira.post("/subscription/portal")).json()["portal_url"]

@@ -162,3 +162,36 @@ async def test_a_cursor_of_another_list_is_refused(mira: Person) -> None:
     of_messages = (await mira.get(history, params={"limit": 1})).json()["next_cursor"]
     refused(await mira.get("/chatroom", params={"cursor": of_messages}), 400, "invalid_input", "cursor")
     refused(await mira.get(history, params={"cursor": of_rooms}), 400, "invalid_input", "cursor")
+
+
+async def test_pinned_rooms_come_first_and_archived_ones_elsewhere(mira: Person, clock: Clock) -> None:
+    newest, middle, oldest = await rooms(mira, clock, 3)
+    etags = {(await mira.get("/chatroom")).headers["etag"]}
+    for room, change, expected in (
+        (oldest, {"pinned": True}, [oldest, newest, middle]),
+        (newest, {"archived": True}, [oldest, middle]),
+        (oldest, {"pinned": False, "archived": False}, [middle, oldest]),
+        (newest, {"archived": False}, [newest, middle, oldest]),
+        (middle, {"pinned": True, "archived": True}, [newest, oldest]),
+    ):
+        changed = await mira.patch(f"/chatroom/{room}", json=change)
+        assert changed.status_code == 200
+        assert changed.json().items() >= change.items()
+        answer = await mira.get("/chatroom")
+        assert answer.headers["cache-status"] == "parley; fwd=miss"
+        assert [each["id"] for each in answer.json()["items"]] == expected
+        etags.add(answer.headers["etag"])
+    assert len(etags) >= 5
+    assert await page(mira, archived="true") == ([middle], None)
+    assert (await mira.get(f"/chatroom/{middle}")).json()["archived"] is True
+    refused(await mira.patch(f"/chatroom/{middle}", json={"pinned": None}), 400, "invalid_input", "pinned")
+    refused(await mira.get("/chatroom", params={"archived": "perhaps"}), 400, "invalid_input", "archived")
+
+
+async def test_pages_with_pinned_rooms_join(mira: Person, clock: Clock) -> None:
+    made = await rooms(mira, clock, 5)
+    for room in (made[1], made[4]):
+        await mira.patch(f"/chatroom/{room}", json={"pinned": True})
+    expected = [made[1], made[4], made[0], made[2], made[3]]
+    for limit in (1, 2, 3):
+        assert [room for items in await pages(mira, limit) for room in items] == expected

@@ -20,6 +20,7 @@ from parley.adapters.sql.engine.unusable import DatabaseUnusable, driver_errors_
 from parley.runtime.outage_log import OutageLog
 from parley.runtime.sqlite_file_lock import AlreadyRunning, lock_sqlite_file
 from parley.settings import Settings, SettingsError
+from parley.settings.addresses import check_address
 
 if TYPE_CHECKING:
     from parley.adapters.sql.engine.copy_database import Progress
@@ -140,6 +141,7 @@ async def copy_installation(source: Settings, target: Settings, report: "Callabl
     file = _sqlite_file(source)
     if file is None or _sqlite_file(target) is not None:
         raise SettingsError("FROM must begin with sqlite:/// and TO with postgresql://.")
+    check_address("TO", target.database_url)
     with exclusive_use(source, "FROM"):
         with _operator_errors(source, "FROM"):
             revision = inspect_file(file)

@@ -1,15 +1,13 @@
 """Builds the model providers, of the settings and of parley.toml, and the catalogue of their models."""
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
 from parley.adapters.models.offline import ECHO, THINK, OfflineModel
 from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.language_model import LanguageModel
-from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError
+from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError, read_secret
 
 NO_KEY = "none"
 OFFLINE = "offline"
@@ -32,7 +30,10 @@ def configured_providers(settings: Settings, file: ConfigFile) -> dict[str, Prov
 
 
 def _of_table(name: str, table: ProviderTable) -> GeminiModel | OpenAICompatibleModel:
-    key = _secret(name, table.api_key) if table.api_key else NO_KEY
+    try:
+        key = read_secret(table.api_key) if table.api_key else NO_KEY
+    except SettingsError as error:
+        raise SettingsError(f"[providers.{name}] api_key: {error}") from error
     try:
         if table.api == "gemini":
             return GeminiModel(api_key=key, base_url=table.base_url)
@@ -41,18 +42,6 @@ def _of_table(name: str, table: ProviderTable) -> GeminiModel | OpenAICompatible
         )
     except ValueError as error:
         raise SettingsError(f"[providers.{name}]: {error}") from error
-
-
-def _secret(name: str, source: str) -> str:
-    """What env:VARIABLE or file:PATH holds. Raises SettingsError if it is empty or unreadable."""
-    kind, _, where = source.partition(":")
-    try:
-        value = (os.environ.get(where, "") if kind == "env" else Path(where).read_text(encoding="utf-8")).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"[providers.{name}] api_key: the file {where} cannot be read as text.") from error
-    if not value:
-        raise SettingsError(f"[providers.{name}] api_key: {source} is not set.")
-    return value
 
 
 def _provider(name: str, settings: Settings) -> Provider:

@@ -4,6 +4,8 @@ from parley.core.plans import Plan, Plans, default_plans
 from parley.settings import ConfigFile, Settings, SettingsError
 
 SANDBOX_PRICE = "price_sandbox_pro"
+# What `parley plan` takes instead of a plan's name, to remove the operator's override.
+OF_PAYMENTS = "auto"
 
 
 def build_plans(settings: Settings, file: ConfigFile) -> Plans:
@@ -17,6 +19,8 @@ def build_plans(settings: Settings, file: ConfigFile) -> Plans:
     for name in ("stripe_price_id", "basic_daily_limit"):
         if getattr(settings, name) != getattr(Settings(), name):
             raise SettingsError(f"{name.upper()}: [plans] in parley.toml says it already; leave one of them out.")
+    if OF_PAYMENTS in file.plans:
+        raise SettingsError(f"[plans.{OF_PAYMENTS}]: choose another name: «parley plan» calls what payments say so.")
     try:
         return Plans(
             Plan(

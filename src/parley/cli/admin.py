@@ -17,6 +17,7 @@ from parley.bootstrap.database import (
     require_schema,
     schema_revision,
 )
+from parley.bootstrap.plans import OF_PAYMENTS
 from parley.bootstrap.processes import litestar_application
 from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.profile import find_account, read_identity
@@ -64,7 +65,7 @@ async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:
     try:
         async with parley.closing():
             await require_schema(settings, parley.database)
-            await _set_plan(parley, number_or_email, None if plan == "auto" else plan)
+            await _set_plan(parley, number_or_email, None if plan == OF_PAYMENTS else plan)
     except DomainError as error:
         raise SettingsError(str(error)) from error
 
@@ -82,5 +83,5 @@ async def _set_plan(parley: Parley, number_or_email: str, plan: str | None) -> N
         AuditEvent.PLAN_OVERRIDDEN,
         identity=identity,
         account_id=account.id,
-        how=plan or "auto",
+        how=plan or OF_PAYMENTS,
     )

@@ -2,7 +2,7 @@
 
 from parley.settings.config_file import ConfigFile, PlanTable, ProviderTable, read_config_file
 from parley.settings.model import SECRETS, Settings, SettingsError
-from parley.settings.read import read_settings
+from parley.settings.read import read_secret, read_settings
 
 __all__ = [
     "SECRETS",
@@ -12,5 +12,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "read_config_file",
+    "read_secret",
     "read_settings",
 ]

@@ -51,14 +51,14 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 def read_config_file(settings: Settings) -> ConfigFile:
-    """The file that CONFIG_FILE names, else parley.toml if there is one. Raises SettingsError with table and key."""
-    path = Path(settings.config_file or DEFAULT_FILE)
-    if not settings.config_file and not path.exists():
+    """The file that PARLEY_CONFIG names, else parley.toml if there is one. Raises SettingsError with table and key."""
+    path = Path(settings.parley_config or DEFAULT_FILE)
+    if not settings.parley_config and not path.exists():
         return ConfigFile()
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"CONFIG_FILE: {path} cannot be read as text.") from error
+        raise SettingsError(f"PARLEY_CONFIG: {path} cannot be read as text.") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}.") from error
     try:

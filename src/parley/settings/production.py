@@ -3,6 +3,7 @@
 from ipaddress import ip_address, ip_network
 from urllib.parse import parse_qs, urlsplit
 
+from parley.settings.config_file import read_config_file
 from parley.settings.model import Settings, SettingsError
 
 SHORTEST_METRICS_TOKEN = 16
@@ -24,10 +25,10 @@ def check_production(settings: Settings) -> None:
             "CORS_ORIGINS: name the origins; * and null, which any page can have, are refused when "
             "ENVIRONMENT=production."
         )
-    if not settings.default_model and not settings.providers:
+    if not (settings.default_model or settings.providers or read_config_file(settings).providers):
         raise SettingsError(
-            "DEFAULT_MODEL: set the key of a model; ENVIRONMENT=production uses the offline model only with "
-            "DEFAULT_MODEL=offline/echo."
+            "DEFAULT_MODEL: set the key of a model, or name a provider in parley.toml; ENVIRONMENT=production uses the "
+            "offline model only with DEFAULT_MODEL=offline/echo."
         )
     if "response" in settings.otp_sender:
         raise SettingsError(

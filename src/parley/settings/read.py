@@ -31,6 +31,21 @@ def read_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
     return settings
 
 
+def read_secret(source: str, *, dotenv: Path = Path(".env")) -> str:
+    """What `env:VARIABLE` or `file:PATH` names in parley.toml; a variable may be in `dotenv` as settings are.
+
+    Raises SettingsError if there is nothing, or the file cannot be read as text.
+    """
+    kind, _, where = source.partition(":")
+    try:
+        value = os.environ.get(where) or _read(dotenv).get(where) if kind == "env" else Path(where).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the file {where} cannot be read as text.") from error
+    if not value or not value.strip():
+        raise SettingsError(f"{source} is not set.")
+    return value.strip()
+
+
 def _read(dotenv: Path) -> dict[str, str | None]:
     try:
         return dotenv_values(dotenv)

@@ -40,7 +40,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 0
 
-    config_file: Annotated[
+    parley_config: Annotated[
         str, Meta(description="TOML file of plans and model providers; unset: parley.toml if there is one")
     ] = ""
     database_url: Annotated[

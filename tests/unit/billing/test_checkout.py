@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from parley.core.billing.checkout import read_subscription, subscribe
 from parley.core.billing.errors import (
     AlreadySubscribed,
     CustomerUnknown,
@@ -13,7 +14,7 @@ from parley.core.billing.errors import (
     PaymentsUnavailable,
 )
 from parley.core.billing.model import Customer, SubscriptionOverview, SubscriptionStatus
-from parley.core.plans import BASIC, PRO
+from parley.core.plans import BASIC, PRO, Plan, Plans
 from tests.fakes.plans import BASIC_PLAN, PRO_PLAN
 from tests.unit.billing.scenario import (
     ACTIVE,
@@ -238,3 +239,30 @@ async def test_subscription_at_another_provider_does_not_prevent_one_here(billin
     await billing.subscribe()
     assert set(billing.tables.customers) == {"cus_another", MIRAS}
     assert ("open_checkout", MIRAS) in billing.provider.calls
+
+
+async def test_only_the_first_subscription_has_a_trial(billing):
+    plans = Plans([BASIC_PLAN, replace(PRO_PLAN, trial_days=14)])
+    ports = replace(billing.ports, plans=plans)
+
+    async def trial_days() -> int:
+        await subscribe(
+            ports, account_id=MIRA, email=None, mobile_number="+1", plan=PRO, price=None, return_to=RETURN_TO
+        )
+        return billing.provider.offers[-1].trial_days
+
+    assert [await trial_days() for _ in range(2)] == [14, 14]
+    await billing.change_to(CANCELED)
+    assert await trial_days() == 0
+
+
+async def test_overview_shows_the_subscription_that_pays_for_the_plan(billing):
+    """Not a later one that pays for a lesser plan."""
+    plus = Plan(name="plus", title="Plus", prices=("price_plus",))
+    ports = replace(billing.ports, plans=Plans([BASIC_PLAN, plus, PRO_PLAN]))
+    await billing.add_customers(MIRA)
+    of_pro = replace(ACTIVE, prices=PRO_PLAN.prices)
+    await billing.change_to(of_pro)
+    billing.advance(seconds=1)
+    await billing.change_to(replace(ACTIVE, id="sub_2", prices=plus.prices))
+    assert await read_subscription(ports, account_id=MIRA) == SubscriptionOverview(PRO_PLAN, of_pro)

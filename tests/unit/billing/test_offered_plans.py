@@ -1,51 +1,42 @@
-"""Reading the plans' prices while the payment provider fails."""
+"""The plans on offer: how often the provider is asked for their prices."""
 
 import asyncio
 
 import pytest
 
-from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.errors import PaymentsUnavailable
 from parley.core.billing.model import Price
-from parley.core.billing.offered_plans import ASK_AGAIN_AFTER, FRESH_FOR
-from tests.fakes.plans import PLANS
-from tests.unit.billing.scenario import Scenario
+from parley.core.billing.offered_plans import FRESH_FOR, RETRY_AFTER, OfferedPlan
+from tests.fakes.plans import BASIC_PLAN, PRO_PLAN, PRO_PRICE
 
-PRICES = [price for plan in PLANS for price in plan.prices]
-
-
-def sold(billing: Scenario) -> None:
-    billing.provider.prices = {price: Price(price, 900, "usd", "month") for price in PRICES}
+PRICE = Price(PRO_PRICE, 900, "usd", "month")
 
 
-@pytest.mark.parametrize("error", [PaymentsUnavailable, PaymentsRefused])
-async def test_many_readers_cost_one_call_to_a_provider_that_fails(billing, error):
-    billing.provider.error = error
-    plans = billing.ports.offered_plans
-    failures = await asyncio.gather(*(plans.read() for _ in range(5)), return_exceptions=True)
-    assert [type(failure) for failure in failures] == [error] * 5
+@pytest.fixture
+def offered(billing):
+    billing.provider.prices = {PRO_PRICE: PRICE}
+    return billing.ports.offered_plans
+
+
+async def test_prices_are_read_once_while_they_are_fresh(billing, offered):
+    plans = (OfferedPlan(BASIC_PLAN, ()), OfferedPlan(PRO_PLAN, (PRICE,)))
+    assert await asyncio.gather(*(offered.read() for _ in range(5))) == [plans] * 5
     assert billing.provider.count("price") == 1
+    billing.now += FRESH_FOR
+    await offered.read()
+    assert billing.provider.count("price") == 2
 
 
-async def test_a_provider_that_failed_is_asked_again_after_a_while(billing):
-    plans = billing.ports.offered_plans
+@pytest.mark.parametrize("known", [False, True])
+async def test_one_caller_waits_for_a_provider_that_fails(billing, offered, known):
+    if known:
+        await offered.read()
+        billing.now += FRESH_FOR
+    asked = billing.provider.count("price")
     billing.provider.error = PaymentsUnavailable
-    with pytest.raises(PaymentsUnavailable):
-        await plans.read()
+    answers = await asyncio.gather(*(offered.read() for _ in range(5)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {tuple if known else PaymentsUnavailable}
+    assert billing.provider.count("price") == asked + 1
     billing.provider.error = None
-    sold(billing)
-    billing.advance(seconds=ASK_AGAIN_AFTER.total_seconds() - 1)
-    with pytest.raises(PaymentsUnavailable):
-        await plans.read()
-    billing.advance(seconds=1)
-    assert [price.id for offered in await plans.read() for price in offered.prices] == PRICES
-
-
-async def test_earlier_prices_are_read_without_waiting_for_a_provider_that_fails(billing):
-    plans = billing.ports.offered_plans
-    sold(billing)
-    earlier = await plans.read()
-    billing.advance(seconds=FRESH_FOR.total_seconds())
-    billing.provider.error = PaymentsUnavailable
-    before = billing.provider.count("price")
-    assert [await plans.read() for _ in range(3)] == [earlier] * 3
-    assert billing.provider.count("price") == before + 1
+    billing.now += RETRY_AFTER
+    assert (await offered.read())[1].prices == (PRICE,)

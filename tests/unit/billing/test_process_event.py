@@ -8,7 +8,8 @@ import pytest
 
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Customer, SubscriptionStatus
-from parley.core.plans import BASIC, PRO
+from parley.core.plans import BASIC, PRO, Plans
+from tests.fakes.plans import BASIC_PLAN, PRO_PLAN
 from tests.unit.billing.scenario import ACTIVE, CANCELED, MIRA, MIRAS, PAST_DUE, PERIOD_END, RAVI, START
 
 DELAYS = [5, 15, 45, 135, 405, 900, 900, 900, 900, 900, 900, 900, 900]
@@ -66,6 +67,20 @@ async def test_subscription_that_changes_its_price_counts_until_the_paid_period_
     assert await billing.plan() == BASIC
     await billing.change_to(replace(ACTIVE, current_period_end=PERIOD_END + timedelta(days=31)))
     assert await billing.plan() == PRO
+
+
+async def test_price_that_the_operator_took_out_counts_until_the_paid_period_ends(billing):
+    await billing.add_customers(MIRA)
+    sold = replace(ACTIVE, prices=PRO_PLAN.prices)
+    await billing.change_to(sold)
+    new_file = Plans([BASIC_PLAN, replace(PRO_PLAN, prices=("price_new",))])
+    billing.ports = replace(billing.ports, plans=new_file)
+    for _ in range(2):
+        billing.advance(days=1)
+        await billing.change_to(replace(sold, has_our_price=False))
+        assert await billing.plan() == PRO
+    billing.now = PERIOD_END
+    assert await billing.plan() == BASIC
 
 
 async def test_deleted_customer_has_no_plan(billing):

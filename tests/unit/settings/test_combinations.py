@@ -148,6 +148,12 @@ def test_production_accepts_every_model_that_was_chosen_explicitly(read, model):
     assert read(**PRODUCTION | MAIL | {"OPENAI_API_KEY": ""} | model).environment == "production"
 
 
+def test_production_accepts_a_provider_of_the_config_file(read, tmp_path):
+    (tmp_path / "my.toml").write_text('[providers.mine]\nbase_url = "https://models.example/v1"\nmodels = ["small"]')
+    without_model = PRODUCTION | MAIL | {"OPENAI_API_KEY": ""}
+    assert read(**without_model, PARLEY_CONFIG=str(tmp_path / "my.toml")).environment == "production"
+
+
 def test_payments_may_return_to_this_server(read):
     assert read(**PRODUCTION | MAIL | {"FRONTEND_URL": "", "PUBLIC_URL": "https://api.example"}).public_url
 

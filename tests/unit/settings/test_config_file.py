@@ -29,7 +29,7 @@ stream_options = false
 
 def written(tmp_path: Path, text: str) -> Settings:
     (tmp_path / "my.toml").write_text(text)
-    return Settings(config_file=str(tmp_path / "my.toml"))
+    return Settings(parley_config=str(tmp_path / "my.toml"))
 
 
 def plans_of(settings: Settings) -> Plans:
@@ -49,8 +49,8 @@ def test_plans_are_those_of_the_file(tmp_path):
 def test_a_file_is_optional_until_it_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert read_config_file(Settings()) == ConfigFile()
-    with pytest.raises(SettingsError, match=r"CONFIG_FILE: other\.toml cannot be read"):
-        read_config_file(Settings(config_file="other.toml"))
+    with pytest.raises(SettingsError, match=r"PARLEY_CONFIG: other\.toml cannot be read"):
+        read_config_file(Settings(parley_config="other.toml"))
     (tmp_path / "parley.toml").write_text(GOOD)
     assert list(read_config_file(Settings()).plans) == ["free", "plus"]
 
@@ -73,6 +73,9 @@ def test_without_plans_the_settings_make_two():
         ('[plans.free]\nmessages_per_day = "many"', "messages_per_day"),
         ('[plans.Free]\ntitle = "Free"', "plans"),
         ('[plans.plus]\nprices = ["a b"]', "prices"),
+        ("[plans.auto]", r"\[plans.auto\]: choose another name"),
+        ("[plans.free]\ntokens_per_day = 1000", "plans.*tokens_per_day"),
+        ('[plans.free]\nmodels = ["gemini/*"]', "plans.*models"),
         ('[plans.free]\n[plans.plus]\ntrial_days = 1000\nprices=["p"]', "trial_days"),
         ('[plans.plus]\nprices = ["p"]', "exactly one plan has no prices"),
         ("[plans.free]\n[plans.other]", "exactly one plan has no prices"),
@@ -94,14 +97,14 @@ def test_a_mistake_is_one_line_that_names_the_place(tmp_path, text, told):
 def test_plans_in_both_places_are_refused(tmp_path, setting):
     written(tmp_path, GOOD)
     with pytest.raises(SettingsError, match=f"{next(iter(setting)).upper()}: .*parley.toml"):
-        plans_of(Settings(config_file=str(tmp_path / "my.toml"), **setting))
+        plans_of(Settings(parley_config=str(tmp_path / "my.toml"), **setting))
 
 
 def test_providers_of_the_file_stand_beside_those_of_the_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("KEY_OF_MINE", "key")
     settings = written(tmp_path, GOOD)
     assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
-    settings = Settings(config_file=settings.config_file, openai_api_key="sk", default_model="offline/echo")
+    settings = Settings(parley_config=settings.parley_config, openai_api_key="sk", default_model="offline/echo")
     providers = configured_providers(settings, read_config_file(settings))
     assert list(providers) == ["openai", "mine", "offline"]
     assert providers["mine"].models == ("small", "large")
@@ -112,6 +115,9 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
     settings = written(tmp_path, GOOD)
     with pytest.raises(SettingsError, match=r"\[providers.mine\] api_key: env:KEY_OF_MINE is not set"):
         configured_providers(settings, read_config_file(settings))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KEY_OF_MINE=key\n")
+    assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
     (tmp_path / "key").write_text("key\n")
     settings = written(tmp_path, GOOD.replace("env:KEY_OF_MINE", f"file:{tmp_path}/key"))
     assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
@@ -123,6 +129,6 @@ def test_a_key_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
 def test_a_provider_that_is_there_twice_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("KEY_OF_MINE", "key")
     settings = written(tmp_path, GOOD.replace("providers.mine", "providers.openai"))
-    settings = Settings(config_file=settings.config_file, openai_api_key="sk")
+    settings = Settings(parley_config=settings.parley_config, openai_api_key="sk")
     with pytest.raises(SettingsError, match=r"\[providers.openai\]"):
         configured_providers(settings, read_config_file(settings))

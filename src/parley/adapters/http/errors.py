@@ -127,6 +127,12 @@ def exception_handlers(ports: HttpPorts) -> dict[type[Exception] | int, Any]:
     }
 
 
+async def refuse_null(request: Request[Any, Any, Any], data: object) -> None:
+    """For a body that may be left out: the body null is refused, as everywhere. Raises InvalidInput."""
+    if data is None and await request.body():
+        raise InvalidInput("body", "a JSON object is required")
+
+
 def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int, ResponseSpec]:
     """The problems of an operation, for its `responses`: statuses or example errors.
 

@@ -15,7 +15,7 @@ from parley.core.errors import InvalidInput
 
 LONGEST_CURSOR = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ROOM_CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f]{32})")
+_ROOM_CURSOR = re.compile(r"(p?)(\d{1,17})\.([0-9a-f]{32})")
 _ID = re.compile(r"[0-9a-f]{32}")
 _SEARCH_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,4})")
 _POSITION = re.compile(r"\d{1,9}")
@@ -47,7 +47,7 @@ def room_cursor(cursor: RoomCursor | None) -> str | None:
     if cursor is None:
         return None
     microseconds = (cursor.active_at - _EPOCH) // timedelta(microseconds=1)
-    return _encode(f"{microseconds}.{cursor.room_id.hex}")
+    return _encode(f"{'p' if cursor.pinned else ''}{microseconds}.{cursor.room_id.hex}")
 
 
 def read_room_cursor(cursor: str | None) -> RoomCursor | None:
@@ -57,7 +57,7 @@ def read_room_cursor(cursor: str | None) -> RoomCursor | None:
     parts = _ROOM_CURSOR.fullmatch(_decode(cursor))
     if parts is None:
         raise _cursor_invalid()
-    return RoomCursor(_EPOCH + timedelta(microseconds=int(parts[1])), UUID(parts[2]))
+    return RoomCursor(_EPOCH + timedelta(microseconds=int(parts[2])), UUID(parts[3]), pinned=bool(parts[1]))
 
 
 def id_cursor(last: UUID | None) -> str | None:

@@ -1,6 +1,6 @@
 """Mailboxes: identities that reach the same person, which limits count as one.
 
-An account has one identity, as its owner spells it. Only limits and quota go by mailbox: whoever reads one mailbox may
+An account has one identity, as its owner spells it. Only limits and quota go by mailbox: the reader of one mailbox may
 have any number of addresses of it.
 """
 

@@ -1,6 +1,6 @@
 """Starting, managing and reading a subscription."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -34,6 +34,7 @@ async def subscribe(
 ) -> Checkout:
     """Open a page on which the account can pay for the plan, by its first price unless another one is given.
 
+    Only an account's first subscription has the plan's trial; another one after each cancellation would never be paid.
     Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
     pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
     customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not
@@ -47,6 +48,8 @@ async def subscribe(
     if customer is not None:
         await synchronize_customer(billing, customer=customer)
         bought = await _bought_without_running(billing, account_id, now)
+    if any(billing.provider.recognizes(each.customer_id) for each in bought):
+        offer = replace(offer, trial_days=0)
     buyer = _Buyer(account_id, email, mobile_number, bought)
     if customer is None:
         customer = await _new_customer(billing, buyer, now)
@@ -84,7 +87,8 @@ async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> Subsc
         plan = billing.plans.named(await unit.plans.of(account_id, now=now))
         subscriptions = await unit.subscriptions.of(account_id)
     paying = [each for each in subscriptions if each.pays_at(now, billing.grace)]
-    return SubscriptionOverview(plan, next(iter(paying or subscriptions), None))
+    of_plan = [each for each in paying if billing.plans.paid_by(each.prices) == plan]
+    return SubscriptionOverview(plan, next(iter(of_plan or paying or subscriptions), None))
 
 
 def _offer(billing: BillingPorts, plan: str, price: str | None, return_to: ReturnAddresses) -> Offer:

@@ -12,11 +12,8 @@ from parley.core.ports import Clock
 
 # Prices change rarely, and never under one id: only whether they are active.
 FRESH_FOR = timedelta(minutes=10)
-# Nobody waits for a provider that has just failed: everyone may read the plans, and reads wait for each other.
-ASK_AGAIN_AFTER = timedelta(seconds=10)
-
-
-_Failure = type[PaymentsUnavailable | PaymentsRefused]
+# How long a failure is the answer for everyone: callers would wait for a silent provider one after the other.
+RETRY_AFTER = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +25,33 @@ class OfferedPlan:
 
 
 class OfferedPlans:
-    """Reads the plans' prices from the provider, at most once in FRESH_FOR in this process.
-
-    After a failure it is not asked again for ASK_AGAIN_AFTER.
-    """
+    """Reads the plans' prices from the provider, at most once in FRESH_FOR in this process; see RETRY_AFTER."""
 
     def __init__(self, plans: Plans, provider: PaymentProvider, *, now: Clock) -> None:
         self._plans = plans
         self._provider = provider
         self._now = now
         self._reading = asyncio.Lock()
-        self._read: tuple[datetime, tuple[OfferedPlan, ...]] | None = None
-        self._failed: tuple[datetime, _Failure] | None = None
+        self._read: tuple[OfferedPlan, ...] | None = None
+        self._failure: type[PaymentsUnavailable | PaymentsRefused] = PaymentsUnavailable
+        self._fresh_until: datetime | None = None
 
     async def read(self) -> tuple[OfferedPlan, ...]:
         """Raises PaymentsUnavailable or PaymentsRefused, unless earlier prices are known, which are used then."""
         async with self._reading:
-            if self._read is not None and self._now() - self._read[0] < FRESH_FOR:
-                return self._read[1]
-            if self._failed is None or self._now() - self._failed[0] >= ASK_AGAIN_AFTER:
-                await self._ask_again()
-            if self._read is not None:
-                return self._read[1]
-            raise self._failed[1] if self._failed else PaymentsUnavailable
+            if self._fresh_until is None or self._now() >= self._fresh_until:
+                await self._read_again()
+            if self._read is None:
+                raise self._failure
+            return self._read
 
-    async def _ask_again(self) -> None:
+    async def _read_again(self) -> None:
         try:
-            asked = await self._ask()
+            self._read, fresh_for = await self._ask(), FRESH_FOR
         except (PaymentsUnavailable, PaymentsRefused) as failure:
-            self._failed = self._now(), type(failure)
-        else:
-            self._read, self._failed = (self._now(), asked), None
+            # The provider's adapter has logged it.
+            self._failure, fresh_for = type(failure), RETRY_AFTER
+        self._fresh_until = self._now() + fresh_for
 
     async def _ask(self) -> tuple[OfferedPlan, ...]:
         offered = []

@@ -18,6 +18,9 @@ class Plans(Protocol):
     async def override(self, account_id: UUID, plan: str | None) -> None:
         """Set the operator's plan, which wins over any payment; None removes it."""
 
+    async def paid(self, account_id: UUID) -> Mapping[str, datetime]:
+        """What the latest `set_paid` wrote."""
+
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
         """Replace the plans that are paid for, each until its moment."""
 

@@ -5,7 +5,7 @@ number before it reads, and a subscription read under an earlier number never ov
 number. A change after the latest read sends an event of its own, which reads again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -64,7 +64,8 @@ async def _store(
             stored = await unit.subscriptions.of(account_id)
             for each in (*found, *_cancelled(stored, customer, missing)):
                 await unit.subscriptions.put(each, account_id=account_id, read_number=read_number, now=now)
-            await unit.plans.set_paid(account_id, _paid(billing, await unit.subscriptions.of(account_id)))
+            subscriptions, before = await unit.subscriptions.of(account_id), await unit.plans.paid(account_id)
+            await unit.plans.set_paid(account_id, _paid(billing, subscriptions, before))
         if event_id is not None:
             await unit.events.handled(event_id, at=now)
         await unit.commit()
@@ -75,11 +76,23 @@ def _cancelled(stored: list[Subscription], customer: Customer, missing: set[str]
     return (replace(each, status=SubscriptionStatus.CANCELED, is_paused=False) for each in gone)
 
 
-def _paid(billing: BillingPorts, subscriptions: Iterable[Subscription]) -> dict[str, datetime]:
-    """Each plan that is paid for, and until when."""
+def _paid(
+    billing: BillingPorts, subscriptions: Iterable[Subscription], before: Mapping[str, datetime]
+) -> dict[str, datetime]:
+    """Each plan that is paid for, and until when.
+
+    A subscription whose price the operator took out of every plan does not say which plan that was: what was paid for
+    `before` lasts until the end of its period.
+    """
     paid: dict[str, datetime] = {}
     for subscription in subscriptions:
         plan, until = billing.plans.paid_by(subscription.prices), subscription.pays_until(billing.grace)
-        if plan is not None and until is not None:
-            paid[plan.name] = max(until, paid.get(plan.name, until))
+        if until is None:
+            continue
+        if plan is not None:
+            lasting = {plan.name: until}
+        else:
+            lasting = {name: min(until, earlier) for name, earlier in before.items()}
+        for name, moment in lasting.items():
+            paid[name] = max(moment, paid.get(name, moment))
     return paid

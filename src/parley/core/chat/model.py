@@ -52,6 +52,8 @@ class Room:
     created_at: datetime
     active_at: datetime
     head: UUID | None = None
+    pinned: bool = False
+    archived: bool = False
 
 
 class FinishReason(str, Enum):
@@ -139,6 +141,7 @@ class RoomCursor:
 
     active_at: datetime
     room_id: UUID
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

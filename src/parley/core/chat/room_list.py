@@ -15,19 +15,21 @@ CACHED_BYTES = 64_000
 
 @dataclass(frozen=True, slots=True)
 class RoomPage:
-    """Rooms, latest activity first. `next_cursor` is None on the last page."""
+    """Rooms, pinned ones first, then latest activity. `next_cursor` is None on the last page."""
 
     items: list[Room]
     next_cursor: RoomCursor | None
 
 
-async def list_rooms(chat: ChatPorts, *, account_id: UUID, after: RoomCursor | None, limit: int) -> RoomPage:
-    """The page of up to `limit` rooms that follows the cursor."""
+async def list_rooms(
+    chat: ChatPorts, *, account_id: UUID, after: RoomCursor | None, limit: int, archived: bool = False
+) -> RoomPage:
+    """The page of up to `limit` rooms that follows the cursor: archived ones, or the others."""
     async with chat.uow(read_only=True) as unit:
-        found = await unit.rooms.page(account_id, after=after, limit=limit + 1)
+        found = await unit.rooms.page(account_id, after=after, limit=limit + 1, archived=archived)
     items = found[:limit]
     more = len(found) > limit
-    return RoomPage(items, RoomCursor(items[-1].active_at, items[-1].id) if more else None)
+    return RoomPage(items, RoomCursor(items[-1].active_at, items[-1].id, items[-1].pinned) if more else None)
 
 
 async def first_rooms(

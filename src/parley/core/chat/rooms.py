@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -42,8 +43,10 @@ async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tupl
     return room, message_page(found, LATEST_MESSAGES)
 
 
-async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, str | None]) -> Room:
-    """Change those of name, model and instructions that `changes` contains; None clears the latter two.
+async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, Any]) -> Room:
+    """Change those of name, model, instructions, pinned and archived that `changes` contains.
+
+    None clears model and instructions.
 
     Raises RoomNotFound, InvalidInput, UnknownModel, TooManyInstructions.
     """
@@ -53,12 +56,7 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
         found = await unit.rooms.get(room_id, account_id)
         if found is None:
             raise RoomNotFound
-        room = replace(
-            found,
-            name=changes.get("name", found.name) or "",
-            model=changes.get("model", found.model),
-            instructions=changes.get("instructions", found.instructions),
-        )
+        room = replace(found, **{**changes, "name": changes.get("name", found.name) or ""})
         # A model that is no longer on offer must not keep its room from being renamed.
         _check(room, chat.catalogue if changes.get("model") is not None else None)
         if not await unit.rooms.save(room, fields=frozenset(changes)):

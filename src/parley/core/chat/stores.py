@@ -48,14 +48,16 @@ class Rooms(Protocol):
     async def owner(self, room_id: UUID) -> UUID | None:
         """The account of the room, or None if there is no such room."""
 
-    async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
-        """The `limit` rooms that follow `after`, latest activity first."""
+    async def page(
+        self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
+    ) -> list[Room]:
+        """The `limit` archived or other rooms that follow `after`, pinned ones first, then latest activity."""
 
     async def ids(self, account_id: UUID) -> list[UUID]:
         """All rooms of the account, oldest first."""
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        """Write those of name, model and instructions that `fields` names. False if the account has no such room."""
+        """Write those attributes of the room that `fields` names. False if the account has no such room."""
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         """Delete the room with its messages. False if the account has no such room."""

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from parley.adapters.http.accounts.identity import PASSWORD_EXAMPLE, GivenPassword
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
-from parley.adapters.http.errors import problems
+from parley.adapters.http.errors import problems, refuse_null
 from parley.adapters.http.openapi.fields import ACCOUNT_ID, STORABLE, described
 from parley.adapters.http.openapi.operation import aliased, operation
 from parley.adapters.http.ports import HttpPorts, Ports
@@ -94,9 +94,7 @@ class AccountController(Controller):
 
         Without `current_password` it must follow a sign-in with a code within 10 minutes: else 400 `proof_required`.
         """
-        if data is None and await request.body():
-            # The body null: everywhere else a body that is sent is an object.
-            raise InvalidInput("body", "a JSON object is required")
+        await refuse_null(request, data)
         current_password = None if data is None else data.current_password
         await erase_own_account(ports.accounts, caller=request.user, current_password=current_password)
         await ports.chat.room_list_cache.drop(request.user.account_id)

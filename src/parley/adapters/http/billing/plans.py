@@ -27,7 +27,9 @@ class PriceBody(Struct):
     currency: Annotated[str, described("The currency (ISO 4217)", "usd")]
     interval: Annotated[str, described("How often it is paid: day, week, month or year", "month")]
     interval_count: Annotated[int, described("The number of such intervals between two payments", 1)]
-    trial_days: Annotated[int, described("Days at the beginning that cost nothing", 0)]
+    trial_days: Annotated[
+        int, described("Days at the beginning of an account's first subscription that cost nothing", 0)
+    ]
 
 
 class PlanBody(Struct):

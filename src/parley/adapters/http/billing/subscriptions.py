@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from parley.adapters.http.accounts.account import PlanName
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
-from parley.adapters.http.errors import problems
+from parley.adapters.http.errors import problems, refuse_null
 from parley.adapters.http.openapi.fields import described, example
 from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import HttpPorts, Ports
@@ -103,6 +103,7 @@ class SubscriptionController(Controller):
         """Opens a page to pay on, by the plan's first price or the one given. Repeated calls return the same page while
         it is open.
         """
+        await refuse_null(request, data)
         return await _subscribe(request, ports, plan, None if data is None else data.price)
 
     @get(

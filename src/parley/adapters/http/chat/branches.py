@@ -14,7 +14,7 @@ from parley.adapters.http.chat.message_bodies import (
     RoomId,
 )
 from parley.adapters.http.chat.rooms import RoomBody, room_body
-from parley.adapters.http.errors import problems
+from parley.adapters.http.errors import problems, refuse_null
 from parley.adapters.http.openapi.fields import MESSAGE_ID
 from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import Ports
@@ -103,6 +103,7 @@ class BranchController(Controller):
 
         It begins a branch, which is shown from now on, and counts like a message.
         """
+        await refuse_null(request, data)
         accepted = await regenerate_reply(
             ports.chat,
             account_id=request.user.account_id,

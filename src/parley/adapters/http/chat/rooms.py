@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, MediaType, Response, delete, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, JSONBody
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
@@ -62,6 +62,8 @@ class RoomChange(Struct, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
     model: ModelName | UnsetType | None = UNSET
     instructions: Instructions | UnsetType | None = UNSET
+    pinned: Annotated[bool, described("Whether it comes first in the list", True)] | UnsetType = UNSET
+    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", True)] | UnsetType = UNSET
 
 
 class RoomBody(Struct):
@@ -72,6 +74,8 @@ class RoomBody(Struct):
     model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
     instructions: Annotated[str | None, described("Instructions to the model", "Answer in one short paragraph.")]
     head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
+    pinned: Annotated[bool, described("Whether it comes first in the list", False)]
+    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
     created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
@@ -85,6 +89,8 @@ class RoomListItem(Struct):
     name: Annotated[str, described("The chatroom's name", "Holiday plans")]
     model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
     head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
+    pinned: Annotated[bool, described("Whether it comes first in the list", False)]
+    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
     created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
@@ -92,7 +98,7 @@ class RoomListItem(Struct):
 
 
 class RoomPageBody(Struct):
-    """Chatrooms, the most recently active first."""
+    """Chatrooms, pinned ones and then the most recently active first."""
 
     items: Annotated[list[RoomListItem], described("The chatrooms of this page")]
     next_cursor: NextCursor
@@ -171,6 +177,9 @@ class RoomController(Controller):
         ports: Ports,
         limit: Limit = 50,
         cursor: RoomCursorText = None,
+        archived: Annotated[
+            bool, QueryParameter(description="The archived chatrooms instead of the others", examples=example(False))
+        ] = False,
         if_none_match: Annotated[
             str | None,
             HeaderParameter(
@@ -180,11 +189,11 @@ class RoomController(Controller):
             ),
         ] = None,
     ) -> Response[RoomPageBody]:
-        """Latest activity first. The first page is cached until your next write; see `Cache-Status`."""
+        """Pinned chatrooms first, then latest activity. The first page is cached until your next write."""
         account_id = request.user.account_id
-        if cursor is not None:
+        if archived or cursor is not None:
             after = read_room_cursor(cursor)
-            page = await list_rooms(ports.chat, account_id=account_id, after=after, limit=limit)
+            page = await list_rooms(ports.chat, account_id=account_id, after=after, limit=limit, archived=archived)
             rendered, hit = _render(page), False
         else:
             rendered, hit = await first_rooms(ports.chat, account_id=account_id, limit=limit, render=_render)
@@ -246,11 +255,11 @@ class RoomController(Controller):
 
 
 def room_body(room: Room) -> RoomBody:
-    return RoomBody(room.id, room.name, room.model, room.instructions, room.head, room.created_at, room.active_at)
+    return RoomBody(**{name: getattr(room, name) for name in RoomBody.__struct_fields__})
 
 
 def room_list_item(room: Room) -> RoomListItem:
-    return RoomListItem(room.id, room.name, room.model, room.head, room.created_at, room.active_at)
+    return RoomListItem(**{name: getattr(room, name) for name in RoomListItem.__struct_fields__})
 
 
 def _render(page: RoomPage) -> CachedPage:

@@ -30,20 +30,25 @@ def _rank_of(plan: ColumnElement[str]) -> JsonNumber:
 
 
 _override = select(plans.c.override).where(plans.c.account_id == _account, _rank_of(plans.c.override).is_not(None))
+# A process of the version that knew one paid plan writes `plans.paid_until` alone. This version writes it too, as the
+# latest of all plans, so where the two tables disagree the other version was the last to write.
 _best_paid = (
     select(paid_plans.c.plan)
     .where(
-        paid_plans.c.account_id == _account, paid_plans.c.paid_until > _now, _rank_of(paid_plans.c.plan).is_not(None)
+        paid_plans.c.account_id == _account,
+        paid_plans.c.paid_until > _now,
+        # No join: SQLite's RETURNING has columns without their tables' names.
+        exists().where(plans.c.account_id == _account, plans.c.paid_until > _now),
+        _rank_of(paid_plans.c.plan).is_not(None),
     )
     .order_by(_rank_of(paid_plans.c.plan).desc())
     .limit(1)
 )
-# A process of the version that knew one paid plan writes this column alone.
 _paid_by_older_version = select(_pro).where(
     plans.c.account_id == _account,
     plans.c.paid_until > _now,
     _rank_of(_pro).is_not(None),
-    ~exists().where(paid_plans.c.account_id == _account),
+    ~exists().where(paid_plans.c.account_id == _account, paid_plans.c.paid_until > _now),
 )
 plan_of_account = func.coalesce(
     _override.scalar_subquery(),
@@ -63,6 +68,7 @@ _OVERRIDE, _SET_PAID_UNTIL = (
     )
     for column in ("override", "paid_until")
 )
+_PAID = Statement(select(paid_plans.c.plan, paid_plans.c.paid_until).where(paid_plans.c.account_id == _account))
 _FORGET_PAID = Statement(delete(paid_plans).where(paid_plans.c.account_id == _account))
 _ADD_PAID = Statement(paid_plans.insert().values(given("account_id", "plan", "paid_until")))
 
@@ -92,6 +98,9 @@ class SqlPlans(SqlStore):
 
     async def override(self, account_id: UUID, plan: str | None) -> None:
         await self._transaction.execute(_OVERRIDE, account_id=account_id, override=plan)
+
+    async def paid(self, account_id: UUID) -> Mapping[str, datetime]:
+        return {plan: until for plan, until in await self._transaction.all(_PAID, account=account_id)}  # noqa: C416  rows
 
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
         await self._transaction.execute(_FORGET_PAID, account=account_id)

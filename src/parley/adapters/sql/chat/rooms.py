@@ -27,7 +27,7 @@ from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Room, RoomCursor
 
 _names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at")
-_changeable = ("name", "model", "instructions")
+_changeable = ("name", "model", "instructions", "pinned", "archived")
 _own_columns = tuple(rooms.c[name] for name in _names)
 # As Room takes them.
 _columns = (
@@ -36,6 +36,8 @@ _columns = (
     .where(messages.c.room_id == rooms.c.id, messages.c.position == head_position[rooms])
     .correlate(rooms)
     .scalar_subquery(),
+    rooms.c.pinned,
+    rooms.c.archived,
 )
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
@@ -68,15 +70,19 @@ _MANY = Statement(
 _OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room")))
 _page = (
     select(*_columns)
-    .where(rooms.c.account_id == bindparam("account"))
-    .order_by(rooms.c.active_at.desc(), rooms.c.id.desc())
+    .where(rooms.c.account_id == bindparam("account"), rooms.c.archived == bindparam("archived", type_=Boolean()))
+    .order_by(rooms.c.pinned.desc(), rooms.c.active_at.desc(), rooms.c.id.desc())
     .limit(bindparam("most"))
 )
 _FIRST_PAGE = Statement(_page)
 _NEXT_PAGE = Statement(
     _page.where(
-        tuple_(rooms.c.active_at, rooms.c.id)
-        < tuple_(bindparam("after_active_at", type_=Moment), bindparam("after_room", type_=Id))
+        tuple_(rooms.c.pinned, rooms.c.active_at, rooms.c.id)
+        < tuple_(
+            bindparam("after_pinned", type_=Boolean()),
+            bindparam("after_active_at", type_=Moment),
+            bindparam("after_room", type_=Id),
+        )
     )
 )
 _IDS = Statement(select(rooms.c.id).where(rooms.c.account_id == bindparam("account")).order_by(rooms.c.id))
@@ -136,13 +142,19 @@ class SqlRooms(SqlStore):
     async def owner(self, room_id: UUID) -> UUID | None:
         return next(iter(await self._transaction.scalars(_OWNER, room=room_id)), None)
 
-    async def page(self, account_id: UUID, *, after: RoomCursor | None, limit: int) -> list[Room]:
-        wanted = {"account": account_id, "most": limit}
+    async def page(
+        self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
+    ) -> list[Room]:
+        wanted = {"account": account_id, "archived": archived, "most": limit}
         rows = (
             await self._transaction.all(_FIRST_PAGE, **wanted)
             if after is None
             else await self._transaction.all(
-                _NEXT_PAGE, after_active_at=after.active_at, after_room=after.room_id, **wanted
+                _NEXT_PAGE,
+                after_pinned=after.pinned,
+                after_active_at=after.active_at,
+                after_room=after.room_id,
+                **wanted,
             )
         )
         return [Room(*row) for row in rows]

@@ -33,7 +33,11 @@ rooms = Table(
     # The head that the account chose when `last_position` was `shown_since`. Otherwise the newest message is the head.
     Column("shown_position", Integer),
     Column("shown_since", Integer),
+    Column("pinned", Boolean, nullable=False, server_default=false()),
+    Column("archived", Boolean, nullable=False, server_default=false()),
+    # An older version lists rooms by this one.
     Index("ix_rooms_latest", "account_id", "active_at", "id"),
+    Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
 )
 
 _unfinished = text("status IN ('pending', 'generating')")

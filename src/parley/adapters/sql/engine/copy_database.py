@@ -53,9 +53,8 @@ async def copy_database(source: Path, target: str, report: Callable[[Progress], 
             await _require_empty(connection, tables)
             for table in tables:
                 await _copy_table(file, connection, table, report)
-    async with postgresql_transaction(target) as connection:
-        # The planner knows nothing of the new rows yet.
-        await connection.execute(text("ANALYZE"))
+            # The planner knows nothing of the new rows yet. In the same transaction, so that a failure copies nothing.
+            await connection.execute(text("ANALYZE"))
 
 
 async def _require_empty(connection: Connection, tables: list[Table]) -> None:

@@ -61,7 +61,11 @@ def pool(
             # Its caller may get one in the end.
             outages.noticed(refusal)
             raise
-        await connection.read_defaults()
+        try:
+            await connection.read_defaults()
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     return Pool(
