@@ -139,6 +139,22 @@ async def test_an_identity_of_the_other_kind_is_refused(opened: Callable[..., Op
             await subject.sender.send(other, CODE, Purpose.SIGN_IN, minutes=10)
 
 
+async def test_a_rehearsal_sends_nothing(opened: Callable[..., Opened]) -> None:
+    async with opened() as subject:
+        await subject.sender.rehearse(subject.identity, "000000", Purpose.RESET, minutes=10)
+        await subject.sender.send(subject.identity, CODE, Purpose.RESET, minutes=10)
+        assert CODE in (await subject.arrived())[1]
+
+
+async def test_a_rehearsal_fails_as_sending_does(opened: Callable[..., Opened]) -> None:
+    async with opened() as subject:
+        with pytest.raises(SenderRefused):
+            await subject.sender.rehearse(MIRA if subject.identity is RAVI else RAVI, CODE, Purpose.RESET, minutes=10)
+        await subject.stop_server()
+        with pytest.raises(SenderUnavailable):
+            await subject.sender.rehearse(subject.identity, CODE, Purpose.RESET, minutes=10)
+
+
 async def test_a_check_sends_nothing(opened: Callable[..., Opened]) -> None:
     async with opened() as subject:
         await subject.check()

@@ -9,10 +9,11 @@ from parley.core.errors import Unavailable
 
 
 class FakeOtpSender:
-    """Records what was sent. While there are `failures`, each call of `send` raises the next of them."""
+    """Records what was sent or rehearsed. While there are `failures`, each call raises the next of them."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Identity, str, Purpose]] = []
+        self.rehearsed: list[tuple[Identity, str, Purpose]] = []
         self.minutes: list[int] = []
         self.notices: list[tuple[Identity, Notice]] = []
         self.failures: list[SenderFailed] = []
@@ -22,6 +23,12 @@ class FakeOtpSender:
             raise self.failures.pop(0)
         self.sent.append((identity, code, purpose))
         self.minutes.append(minutes)
+
+    async def rehearse(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
+        del minutes
+        if self.failures:
+            raise self.failures.pop(0)
+        self.rehearsed.append((identity, code, purpose))
 
     async def send_notice(self, identity: Identity, notice: Notice) -> None:
         if self.failures:

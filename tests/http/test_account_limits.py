@@ -55,6 +55,19 @@ async def test_streams_of_one_account_are_limited(open_site: OpenSite, model: Sc
     await mira.ended(reply)
 
 
+async def test_a_reply_is_stopped_also_while_all_streams_are_open(open_site: OpenSite, model: ScriptedModel) -> None:
+    site = await open_site(MAX_OPEN_STREAMS="1")
+    mira = await site.person()
+    gate = Gate()
+    model.on("Hello", "one ", gate)
+    accepted = await mira.ask(await mira.new_room())
+    await gate.reached()
+    async with open_stream(site.app, accepted["stream_url"]) as stream:
+        await stream.event()
+        assert (await mira.post(f"{address(accepted['reply'])}/stop")).status_code == 200
+        assert (await stream.rest())[-1].name == "stopped"
+
+
 async def test_rooms_of_one_account_are_limited(open_site: OpenSite) -> None:
     site = await open_site(MAX_CHATROOMS="3")
     mira, ravi = await site.person(), await site.person(RAVI)

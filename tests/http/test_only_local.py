@@ -44,10 +44,20 @@ async def test_requests_of_this_machine_are_answered(local: Site, url: str, host
         ("http://127.0.0.1:8000", "127.0.0.1.evil.example"),
         ("http://127.0.0.1:8000", "192.0.2.1"),
         ("http://127.0.0.1:8000", ""),
+        ("http://127.0.0.1:8000", "[::1].evil.example"),
+        ("http://127.0.0.1:8000", "localhost:80@evil.example"),
+        ("http://127.0.0.1:8000", "localhost:80,evil.example"),
     ],
 )
 async def test_other_requests_are_refused(local: Site, url: str, host: str | None) -> None:
     refused(await sent_code(local, url, host), 421, "misdirected_request")
+
+
+async def test_each_of_several_names_must_be_of_this_machine(local: Site) -> None:
+    transport = httpx.ASGITransport(app=local.app, client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        names = [("Host", "localhost"), ("Host", "evil.example")]
+        refused(await client.get("/health/live", headers=names), 421, "misdirected_request")
 
 
 @pytest.mark.parametrize(

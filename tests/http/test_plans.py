@@ -99,6 +99,7 @@ async def test_the_first_price_is_that_of_the_plan(open_site: OpenSite, file: st
         ("free", None, 404, "plan_unknown"),
         ("plus", {"price": "price_team"}, 400, "invalid_input"),
         ("plus", {"price": 7}, 400, "invalid_input"),
+        ("plus", {"prices": "price_year"}, 400, "invalid_input"),
     ],
 )
 async def test_what_cannot_be_subscribed_is_told(

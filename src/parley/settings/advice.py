@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from parley.settings.model import SECRETS, Settings
-from parley.settings.production import is_local, is_weak
+from parley.settings.production import is_any_address, is_local, is_weak
 
 LONG_TOKEN_MINUTES = 60
 
@@ -46,11 +46,11 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "a stolen token works for that long; an hour or less is usual"): (
             settings.access_token_expire_minutes > LONG_TOKEN_MINUTES
         ),
-        ("CORS_ORIGINS", "*: pages of every site may call this server"): (
-            any("*" in origin for origin in settings.cors_origins)
+        ("CORS_ORIGINS", "*, or null: pages of every site may call this server"): (
+            any("*" in origin or origin == "null" for origin in settings.cors_origins)
         ),
-        ("TRUSTED_PROXIES", "a /0: every client can choose the address that limits and logs see"): (
-            any(proxy.endswith("/0") for proxy in settings.trusted_proxies)
+        ("TRUSTED_PROXIES", "a network larger than any private one: clients in it choose their address"): (
+            any(map(is_any_address, settings.proxies))
         ),
         ("JWT_SECRET", "is easy to guess: generate one"): any(map(is_weak, settings.jwt_secret)),
         ("ALLOW_PLAIN_CONNECTIONS", "nothing else may reach the network between them"): (

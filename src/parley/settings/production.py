@@ -9,6 +9,8 @@ from parley.settings.model import Settings, SettingsError
 SHORTEST_METRICS_TOKEN = 16
 # A secret with fewer different characters was typed, not generated.
 FEWEST_CHARACTERS = 5
+# The largest private networks: 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193). No proxies need more.
+LARGEST_PROXY_NETWORKS = {4: 8, 6: 7}
 _ADDRESSES = ("public_url", "frontend_url", "sms_webhook_url", "human_check_url")
 _TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
@@ -18,8 +20,11 @@ def check_production(settings: Settings) -> None:
     _check_limits(settings)
     if not settings.jwt_secret:
         raise SettingsError("JWT_SECRET: must be set when ENVIRONMENT=production.")
-    if any("*" in origin for origin in settings.cors_origins):
-        raise SettingsError("CORS_ORIGINS: name the origins; * is refused when ENVIRONMENT=production.")
+    if any("*" in origin or origin == "null" for origin in settings.cors_origins):
+        raise SettingsError(
+            "CORS_ORIGINS: name the origins; * and null, which any page can have, are refused when "
+            "ENVIRONMENT=production."
+        )
     if not (settings.default_model or settings.providers or read_config_file(settings).providers):
         raise SettingsError(
             "DEFAULT_MODEL: set the key of a model, or name a provider in parley.toml; ENVIRONMENT=production uses the "
@@ -46,7 +51,16 @@ def check_production(settings: Settings) -> None:
 
 
 def is_weak(secret: str) -> bool:
-    return len(set(secret)) < FEWEST_CHARACTERS or "changeme" in secret.lower()
+    repeats_a_part = secret in f"{secret}{secret}"[1:-1]
+    return repeats_a_part or len(set(secret)) < FEWEST_CHARACTERS or "changeme" in secret.lower()
+
+
+def is_any_address(network: str) -> bool:
+    """Whether the network of proxies contains so many addresses that clients are among them."""
+    given = ip_network(network, strict=False)
+    mapped = getattr(given.network_address, "ipv4_mapped", None)
+    length = given.prefixlen - 96 if mapped and given.prefixlen >= 96 else given.prefixlen  # noqa: PLR2004 - RFC 4291
+    return length < LARGEST_PROXY_NETWORKS[4 if mapped else given.version]
 
 
 def is_local(host: str | None) -> bool:
@@ -81,15 +95,19 @@ def _check_proxies(settings: Settings) -> None:
             "TRUSTED_PROXIES: name the proxies in front when ENVIRONMENT=production, or none; without it all clients "
             "behind a proxy share one rate limit."
         )
-    if any(ip_network(proxy, strict=False).prefixlen == 0 for proxy in settings.proxies):
-        raise SettingsError("TRUSTED_PROXIES: a network of all addresses would let every client choose its address.")
+    if any(map(is_any_address, settings.proxies)):
+        raise SettingsError(
+            "TRUSTED_PROXIES: a network larger than 10.0.0.0/8 or fc00::/7 lets clients in it choose their address."
+        )
 
 
 def _check_encryption(settings: Settings) -> None:
     """What users and stores exchange with this server is encrypted; model and mail servers may be beside it."""
     urls = {name.upper(): [getattr(settings, name)] for name in _ADDRESSES}
     for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins}.items():
-        if any(address.startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses):
+        if any(
+            address.lower().startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses
+        ):
             raise SettingsError(f"{name}: begin with https:// when ENVIRONMENT=production.")
     for store, encrypted in (("postgresql", _postgresql_encrypts(settings)), ("redis", _redis_encrypts(settings))):
         if not encrypted and store not in settings.allow_plain_connections:

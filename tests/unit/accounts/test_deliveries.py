@@ -6,6 +6,7 @@ import pytest
 
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import AuditEvent, IdentityKind, Purpose
+from parley.core.accounts.ports import SenderUnavailable
 from tests.fakes.account_ports import FakeCipher, FakeOtpSender
 from tests.unit.accounts.delivery_steps import DELIVERED, claim, deliver, requested, requeue, waiting
 from tests.unit.accounts.environment import MIRA, RAVI, outcomes
@@ -118,15 +119,28 @@ async def test_reset_code_of_an_account_is_delivered(env):
     assert env.sender.sent[-1][2] is Purpose.RESET
 
 
-async def test_reset_code_of_an_identity_without_account_is_dropped(env):
+async def test_reset_code_of_an_identity_without_account_is_only_rehearsed(env):
     await env.sign_in(MIRA)
     await env.deliver_codes()
     sent, notes = len(env.sender.sent), len(env.audit.notes)
     await deliver(env, await requested(env, RAVI, Purpose.RESET))
 
     assert len(env.sender.sent) == sent
+    assert [(identity, purpose) for identity, _, purpose in env.sender.rehearsed] == [(RAVI, Purpose.RESET)]
     assert env.audit.events[notes:] == [AuditEvent.CODE_REQUESTED]
     assert await waiting(env) == 0
+
+
+async def test_a_rehearsal_that_fails_is_put_off_as_a_delivery_is(env):
+    delivery_id = await requested(env, RAVI, Purpose.RESET)
+    env.sender.failures = [SenderUnavailable("busy")]
+    await deliver(env, delivery_id)
+    assert (env.sender.rehearsed, await waiting(env)) == ([], 1)
+    env.advance(seconds=2)
+    await deliver(env, delivery_id)
+
+    assert (len(env.sender.rehearsed), env.sender.sent, await waiting(env)) == (1, [], 0)
+    assert env.audit.events == [AuditEvent.CODE_REQUESTED]
 
 
 async def test_reset_code_of_an_account_erased_meanwhile_is_not_sent(env):

@@ -13,6 +13,8 @@ _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip")
 # RFC 7239: for=192.0.2.1;host=example.com, in quotation marks where there is a colon.
 _FORWARDED_FIELD = re.compile(r"""(?:for|host)=\"?([^";,\s]+)""", re.IGNORECASE)
 
+_HOST_AND_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]*)?")
+
 
 class OnlyLocal:
     """Middleware that answers only at loopback addresses, by their own names.
@@ -30,7 +32,7 @@ class OnlyLocal:
         """Raises HTTPException with 421."""
         server: Any = scope.get("server")
         headers = Headers.from_scope(scope)
-        named = [headers.get("host", ""), *_forwarded(headers)]
+        named = [*(headers.getall("host", None) or [""]), *_forwarded(headers)]
         if (
             server is None
             or not _is_loopback(server[0])
@@ -48,10 +50,12 @@ def _forwarded(headers: Headers) -> list[str]:
 
 
 def _without_port(host: str) -> str:
+    """In lower case. Empty for what is no host with a port."""
     name = host.lower()
     if name.count(":") > 1 and not name.startswith("["):
         return name
-    return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+    parts = _HOST_AND_PORT.fullmatch(name)
+    return "" if parts is None else parts[1] or parts[2]
 
 
 def _is_loopback(host: str) -> bool:

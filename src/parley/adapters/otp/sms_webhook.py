@@ -40,12 +40,17 @@ class SmsWebhookOtp:
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         await self._post(identity, sms_text(code, purpose, minutes))
 
+    async def rehearse(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
+        """Only the connection: a gateway knows no request that sends nothing."""
+        del code, purpose, minutes
+        _require_mobile_number(identity)
+        await self.check()
+
     async def send_notice(self, identity: Identity, notice: Notice) -> None:
         await self._post(identity, sms_notice(notice))
 
     async def _post(self, identity: Identity, text: str) -> None:
-        if identity.kind is not IdentityKind.MOBILE_NUMBER:
-            raise SenderRefused("An SMS can only be sent to mobile numbers.")
+        _require_mobile_number(identity)
         message = {"to": identity.value, "text": text}
         # Only the status is read: a body that breaks off must not cause the message to be sent again.
         async with self._deadline(), self._client.stream("POST", self._url, json=message) as response:
@@ -71,6 +76,11 @@ class SmsWebhookOtp:
 
     def _deadline(self) -> AbstractAsyncContextManager[None]:
         return delivery_deadline(self._seconds, "SMS gateway", httpx2.RequestError)
+
+
+def _require_mobile_number(identity: Identity) -> None:
+    if identity.kind is not IdentityKind.MOBILE_NUMBER:
+        raise SenderRefused("An SMS can only be sent to mobile numbers.")
 
 
 def _address(url: str) -> httpx2.URL:

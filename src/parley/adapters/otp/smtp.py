@@ -67,8 +67,19 @@ class SmtpOtp:
 
     async def send(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
         recipient = mail_recipient(identity)
-        message = finished_mail(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
-        await self._send(message, recipient)
+        await self._send(self._mail(recipient, code, purpose, minutes), recipient)
+
+    async def rehearse(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
+        """As many commands as for a message, which the server forgets before it gets a recipient."""
+        self._mail(mail_recipient(identity), code, purpose, minutes)
+        async with self._connection() as connection:
+            await connection.mail(self._sender.addr_spec)
+            await connection.rset()
+            await connection.noop()
+            await connection.noop()
+
+    def _mail(self, recipient: Address, code: str, purpose: Purpose, minutes: int) -> bytes:
+        return finished_mail(self._sender, recipient, code, mail_text(self._sender.display_name, purpose, minutes))
 
     async def send_notice(self, identity: Identity, notice: Notice) -> None:
         recipient = mail_recipient(identity)

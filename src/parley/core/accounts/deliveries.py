@@ -26,8 +26,8 @@ SWEEP_LIMIT = 1_000
 async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
     """Send the code unless it was sent or voided, or another worker has it. Without `code_delivery` a no-op.
 
-    A temporary failure postpones the delivery while the code is still valid; a final one ends it. Both are noted in the
-    audit trail.
+    One that only an account's owner is to get is rehearsed where there is no account. A temporary failure postpones the
+    delivery while the code is still valid; a final one ends it. Both are noted in the audit trail.
     """
     if accounts.code_delivery is None:
         return
@@ -36,20 +36,24 @@ async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
         delivery = await unit.deliveries.claim(delivery_id, lease=LEASE_SECONDS, now=now)
         if delivery is None:
             return
-        # Decided here and not in the request, which takes the same time for every identity.
+        # Decided here and not in the request, which takes the same time for every identity. So does what follows: in
+        # one process with the API, whoever sends requests meanwhile would notice that no message is sent.
         for_owner = delivery.purpose is not Purpose.SIGN_IN
         unwanted = for_owner and await unit.accounts.find(delivery.identity) is None
         await unit.commit()
-    failure = None if unwanted else await _send(accounts, accounts.code_delivery, delivery, now)
+    failure = await _send(accounts, accounts.code_delivery, delivery, now, unwanted=unwanted)
     if isinstance(failure, SenderUnavailable) and await _postpone(accounts, delivery, now):
-        accounts.audit.note(AuditEvent.CODE_POSTPONED, identity=delivery.identity, how=str(failure))
+        if not unwanted:
+            accounts.audit.note(AuditEvent.CODE_POSTPONED, identity=delivery.identity, how=str(failure))
         return
     async with accounts.uow() as unit:
         await unit.deliveries.remove(delivery_id)
         await unit.commit()
+    if unwanted:
+        return
     if failure is not None:
         accounts.audit.note(AuditEvent.CODE_NOT_DELIVERED, identity=delivery.identity, how=str(failure))
-    elif not unwanted:
+    else:
         event = AuditEvent.OWNER_NOTIFIED if isinstance(delivery.purpose, Notice) else AuditEvent.CODE_DELIVERED
         accounts.audit.note(event, identity=delivery.identity, how=delivery.purpose.value)
 
@@ -66,7 +70,7 @@ async def requeue_deliveries(accounts: AccountsPorts) -> int:
 
 
 async def _send(
-    accounts: AccountsPorts, code_delivery: CodeDelivery, delivery: Delivery, now: datetime
+    accounts: AccountsPorts, code_delivery: CodeDelivery, delivery: Delivery, now: datetime, *, unwanted: bool
 ) -> SenderUnavailable | SenderRefused | None:
     sender = code_delivery.senders.get(delivery.identity.kind)
     if sender is None:
@@ -77,13 +81,15 @@ async def _send(
     except InvalidInput as error:
         return SenderRefused(error.message)
     if isinstance(delivery.purpose, Notice):
-        return await _failure_of(sender.send_notice(delivery.identity, delivery.purpose))
+        notice = sender.check() if unwanted else sender.send_notice(delivery.identity, delivery.purpose)
+        return await _failure_of(notice)
     try:
         code = code_delivery.cipher.decrypt(delivery.encrypted_code)
     except ValueError:
         return SenderRefused("the secret that encrypted the code is not in JWT_SECRET any more")
     minutes = max(1, ceil((delivery.expires_at - now) / timedelta(minutes=1)))
-    return await _failure_of(sender.send(delivery.identity, code, delivery.purpose, minutes=minutes))
+    send = sender.rehearse if unwanted else sender.send
+    return await _failure_of(send(delivery.identity, code, delivery.purpose, minutes=minutes))
 
 
 async def _failure_of(sending: Awaitable[None]) -> SenderUnavailable | SenderRefused | None:

@@ -71,6 +71,9 @@ class OtpSender(Protocol):
         Has its own deadline, shorter than the lease of a delivery. Raises SenderUnavailable, SenderRefused.
         """
 
+    async def rehearse(self, identity: Identity, code: str, purpose: Purpose, *, minutes: int) -> None:
+        """The work of `send` as far as it can be done without sending: nobody gets a message. Errors are the same."""
+
     async def send_notice(self, identity: Identity, notice: Notice) -> None:
         """Send a message without a code to the owner of the identity. Deadline and errors are those of `send`."""
 

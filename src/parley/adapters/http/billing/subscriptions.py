@@ -38,7 +38,7 @@ class CheckoutBody(Struct):
     session_id: Annotated[str, described("The payment provider's id of the checkout", "cs_sandbox_5f0c8a")]
 
 
-class SubscribeBody(Struct):
+class SubscribeBody(Struct, forbid_unknown_fields=True):
     """Which of the plan's prices to pay."""
 
     price: Annotated[
