@@ -129,6 +129,25 @@ async def test_known_devices_get_codes_when_strangers_have_used_up_their_share(b
     await budgeted.request_code(RAVI, Purpose.RESET)
 
 
+async def test_known_devices_of_one_network_leave_the_budget_to_those_of_others(budgeted):
+    owner = (await budgeted.sign_in(RAVI)).device_token
+    devices = []
+    for number in range(2 * BLOCK):
+        budgeted.client = Client("198.51.100.1", f"network {number}")
+        devices.append((indian(number), (await budgeted.sign_in(indian(number))).device_token))
+    budgeted.advance(hours=1)
+    asked = 0
+    for person, device in devices:
+        budgeted.client = Client("198.51.100.1", "198.51.100.0/24", device)
+        with suppress(TooManyRequests):
+            await budgeted.request_code(person)
+            asked += 1
+    assert asked == BLOCK
+
+    budgeted.client = Client("192.0.2.1", "192.0.2.0/24", owner)
+    await budgeted.request_code(RAVI)
+
+
 async def test_all_known_devices_together_stay_within_the_budget_and_the_limit_of_their_mailbox(budgeted):
     budgeted.code_policy = CodePolicy(sms_per_hour=BUDGET, max_sends_per_hour=1)
     devices = []
@@ -136,8 +155,8 @@ async def test_all_known_devices_together_stay_within_the_budget_and_the_limit_o
         devices.append((await budgeted.sign_in(RAVI)).device_token)
         budgeted.advance(hours=1)
     asked = 0
-    for device in devices:
-        budgeted.client = replace(budgeted.client, device_token=device)
+    for number, device in enumerate(devices):
+        budgeted.client = Client("198.51.100.1", f"network {number}", device)
         with suppress(TooManyRequests):
             await budgeted.request_code(RAVI)
             asked += 1

@@ -1,8 +1,9 @@
 """How many codes are sent: to one mailbox, from one source, and by the whole installation.
 
 Codes cost money, and mail servers lose their reputation by unwanted mail. So the installation has a budget an hour. To
-keep it from being used up by one stranger, an address block gets a small share of it, a country calling code a larger
-one, and what is left in the end is for known devices. A refused code counts for nothing.
+keep it from being used up by one stranger, an address block gets a small share of it, and its known devices another
+one, a country calling code a larger one, and what is left in the end is for known devices. A refused code counts for
+nothing.
 """
 
 from parley.core.accounts import AccountsPorts
@@ -40,10 +41,13 @@ async def count_send(
         raise limits.refusal(how, identity, seconds)
     uses = _by_mailbox(accounts, identity, purpose, source)
     budget = _budget(accounts, identity)
-    if budget and not source.known:
+    if budget:
         share = max(accounts.code_policy.max_sends_per_hour, int(budget * BLOCK_SHARE))
         block = block_of(accounts, client).name
-        uses.append(limits.use(f"sent:{identity.kind.value}:block", block, limit=share, per=HOUR_SECONDS))
+        # Apart, so that strangers of its network cost a known device nothing. Known devices have a share too: anybody
+        # makes as many as they like, of accounts of their own.
+        senders = "block:devices" if source.known else "block"
+        uses.append(limits.use(f"sent:{identity.kind.value}:{senders}", block, limit=share, per=HOUR_SECONDS))
     await limits.take(how, identity, *uses)
     if budget:
         seconds = await limits.rate_limiter.take_all(*_of_budget(accounts, identity, source, budget))
