@@ -205,7 +205,6 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.search.find(ACCOUNT, [Term("word", is_prefix=True)], up_to=1_000, skip=0, limit=51),
         {"ix_search_sections_account_id_number", "ix_search_texts_terms", "pk_rooms", "uq_messages_room_id_position"},
     ),
-    "is the index behind": (lambda unit: unit.search.is_behind(ACCOUNT), {"pk_search_queue"}),
     "any overdue": (lambda unit: unit.replies.any_overdue(patience=30), {"ix_messages_unfinished"}),
     "give back": (lambda unit: unit.quota.give_back(ACCOUNT, day=TODAY), {"pk_usage_days"}),
     "key": (lambda unit: unit.idempotency_keys.forget_before(NOW), {"ix_idempotency_keys_used_at"}),

@@ -7,6 +7,9 @@ from tests.http.answers import events, text_of
 from tests.http.site import MIRA, Person, Site
 
 MESSAGE_FIELDS = {
+    "parent_id",
+    "siblings",
+    "feedback",
     "id",
     "chatroom_id",
     "role",
@@ -77,6 +80,9 @@ async def test_a_room_is_created(mira: Person) -> None:
         "name": "Holiday plans",
         "model": None,
         "instructions": None,
+        "head": None,
+        "pinned": False,
+        "archived": False,
         "created_at": "2026-03-14T12:00:00Z",
         "active_at": "2026-03-14T12:00:00Z",
     }
