@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.http.conftest import Logs
 from tests.http.server.listening import GET, listening
 
 FIELD = b"X-Long: " + b"x" * 1_000 + b"\r\n"
@@ -49,6 +50,16 @@ async def test_refusals(name: str) -> None:
         assert server.requests == []
         assert server.refused == [code]
         assert ("allow" in answer.headers) == (status == 405)
+
+
+async def test_the_log_says_who_sent_what_was_refused(logs: Logs) -> None:
+    async with listening() as server:
+        client = await server.client()
+        await client.send(b"hello\r\n\r\n")
+        answer = await client.answer()
+    [line] = [entry for entry in logs if entry["event"] == "request_refused"]
+    assert (line["peer"], line["code"]) == ("127.0.0.1", "method_not_allowed")
+    assert line["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_a_head_and_an_address_just_below_the_limits_are_accepted() -> None:

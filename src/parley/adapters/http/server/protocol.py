@@ -269,7 +269,8 @@ class ParleyHttpProtocol(HttpToolsProtocol):
     def _send_refusal(self, refusal: Refusal) -> None:
         request_id = self._ports.new_request_id()
         self._ports.refused(refusal.code)
-        log.info("request_refused", request_id=request_id, status=refusal.status.value, code=refusal.code)
+        peer = self.client[0] if self.client else None
+        log.info("request_refused", request_id=request_id, status=refusal.status.value, code=refusal.code, peer=peer)
         self.transport.write(response(refusal, request_id, self._ports.headers, self.server_state.default_headers))
         if self.transport.can_write_eof():
             self.transport.write_eof()
