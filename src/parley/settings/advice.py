@@ -3,10 +3,12 @@
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from parley.settings.model import SECRETS, Settings
+from parley.settings.config_file import read_config_file
+from parley.settings.model import SECRETS, Settings, SettingsError
 from parley.settings.production import is_any_address, is_local, is_weak
 
 LONG_TOKEN_MINUTES = 60
@@ -18,6 +20,7 @@ def advise(
     """The variable or file of each unwise setting, and what to do about it."""
     yield from _openness(settings)
     yield from _plain_connections(settings)
+    yield from _plain_providers(settings)
     yield from _files(os.environ if environment is None else environment, folder)
 
 
@@ -73,6 +76,15 @@ def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name.upper(), "http://: keys and texts cross the network readable"
     if any(parameter in settings.redis_url for parameter in ("ssl_cert_reqs=none", "ssl_check_hostname=false")):
         yield "REDIS_URL", "does not verify the server: whoever is on the way can pose as it"
+
+
+def _plain_providers(settings: Settings) -> Iterator[tuple[str, str]]:
+    """As above, for the providers of parley.toml."""
+    # A file that cannot be read is refused elsewhere.
+    with suppress(SettingsError):
+        for name, provider in read_config_file(settings).providers.items():
+            if provider.base_url.startswith("http://") and not is_local(urlsplit(provider.base_url).hostname):
+                yield f"providers.{name}", "http://: keys and texts cross the network readable"
 
 
 def _files(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:

@@ -100,6 +100,18 @@ def advice(folder):
     return subjects
 
 
+def test_providers_of_the_file_are_looked_at_too(read, advice, tmp_path):
+    file = tmp_path / "providers.toml"
+    file.write_text(
+        '[providers.far]\nbase_url = "http://models.example/v1"\nmodels = ["a"]\n'
+        '[providers.here]\nbase_url = "http://127.0.0.1:9000/v1"\nmodels = ["a"]\n'
+        '[providers.safe]\nbase_url = "https://models.example/v1"\nmodels = ["a"]\n'
+    )
+    assert advice(read(**SAFE, PARLEY_CONFIG=str(file))) == ["providers.far"]
+    file.write_text("nothing that can be read")
+    assert advice(read(**SAFE, PARLEY_CONFIG=str(file))) == []
+
+
 def test_safe_settings_give_no_warning(read, advice):
     assert advice(read(**SAFE)) == []
 
