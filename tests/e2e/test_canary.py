@@ -154,7 +154,8 @@ async def use_a_room(api: ApiRecorder, canaries: Canaries, token: str) -> None:
 
 async def use_branches(api: ApiRecorder, canaries: Canaries, token: str, room: str, reply: str) -> None:
     asked = (await api.ok("GET", f"{room}/messages/{reply}", token))["reply_to"]
-    edited = await api.ok("POST", f"{room}/messages/{asked}/edit", token, json={"content": canaries.new("text")})
+    text = {"content": f"[[words 5]] {canaries.new('text')}"}
+    edited = await api.ok("POST", f"{room}/messages/{asked}/edit", token, json=text)
     await wait_for_end(api, token, room, edited["reply"]["id"])
     other = await api.ok("POST", f"{room}/messages/{reply}/regenerate", token)
     await wait_for_end(api, token, room, other["reply"]["id"])

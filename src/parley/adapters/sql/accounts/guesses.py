@@ -1,6 +1,6 @@
 """Failed guesses and known devices, in SQL."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
@@ -10,8 +10,10 @@ from parley.adapters.sql.engine.tables import guess_failures, known_devices
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.accounts.model import Failures, Identity
 
-# The source of the row with the total. Every change of a row locks this row first, so changes wait for each other.
+# The source of the row with the total. Every change of a row locks this row first, so changes wait for each other. It is
+# inserted if it is missing, since a row that another transaction inserts meanwhile would be locked too late.
 ALL = "all"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _state = (guess_failures.c.failures, guess_failures.c.last_failed_at, guess_failures.c.notified_at)
 _of_identity = guess_failures.c.identity == bindparam("who")
@@ -86,7 +88,7 @@ class SqlGuessFailures(SqlStore):
 
     async def clear(self, identity: Identity, source: str, *, in_total: bool) -> None:
         who = str(identity)
-        await self._transaction.execute(_SUBTRACT, who=who, by=ALL, fewer=0)
+        await self._lock_all(who)
         failures = await self._transaction.scalar(_REMOVE, who=who, by=source)
         if failures and in_total:
             await self._transaction.execute(_SUBTRACT, who=who, by=ALL, fewer=failures)
@@ -94,11 +96,15 @@ class SqlGuessFailures(SqlStore):
 
     async def forget(self, identity: Identity) -> None:
         who = str(identity)
-        await self._transaction.execute(_SUBTRACT, who=who, by=ALL, fewer=0)
+        await self._lock_all(who)
         await self._transaction.execute(_FORGET, who=who)
 
     async def forget_before(self, moment: datetime) -> int:
         return await self._transaction.execute(_FORGET_BEFORE, moment=moment)
+
+    async def _lock_all(self, who: str) -> None:
+        """The caller removes the row in the same transaction if it is empty."""
+        await self._transaction.one_or_none(_LOCK, identity=who, source=ALL, last_failed_at=_NEVER)
 
 
 class SqlDevices(SqlStore):
