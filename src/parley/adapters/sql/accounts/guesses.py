@@ -10,8 +10,8 @@ from parley.adapters.sql.engine.tables import guess_failures, known_devices
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.accounts.model import Failures, Identity
 
-# The source of the row with the total. Every change of a row locks this row first, so changes wait for each other. It is
-# inserted if it is missing, since a row that another transaction inserts meanwhile would be locked too late.
+# The source of the row with the total. Every change of a row locks this row first, so changes wait for each other. It
+# is inserted if it is missing, since a row that another transaction inserts meanwhile would be locked too late.
 ALL = "all"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
