@@ -1,5 +1,6 @@
 """parley.toml: plans and providers, and what is wrong with them in one line that names table and key."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,12 @@ def test_a_provider_that_is_there_twice_is_refused(tmp_path, monkeypatch):
     settings = Settings(parley_config=settings.parley_config, openai_api_key="sk")
     with pytest.raises(SettingsError, match=r"\[providers.openai\]"):
         configured_providers(settings, read_config_file(settings))
+
+
+def test_the_documented_files_are_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINE_KEY", "key")
+    page = (Path(__file__).parents[3] / "docs" / "plans.md").read_text(encoding="utf-8")
+    plans, providers = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    settings = written(tmp_path, f"{plans}\n{providers}")
+    assert [plan.name for plan in plans_of(settings)] == ["free", "plus", "pro"]
+    assert list(configured_providers(settings, read_config_file(settings))) == ["mine"]
