@@ -24,13 +24,13 @@ from litestar import Litestar, MediaType, get
 from uuid_utils.compat import uuid7
 
 from benchmarks.wrk import Load
-from parley.adapters.sql.engine.postgresql import CONNECTIONS
 from parley.cli.run import KEEP_ALIVE_SECONDS
+from parley.settings import Settings
 from tests.e2e.process import answers, free_port
 
 PAGE = 50
 CONTENT = "Where is it warm in May?"
-POOL = CONNECTIONS
+POOL = Settings().database_connections
 HISTORY = """
 SELECT id, room_id, account_id, position, role, content, status, model, reply_to, input_tokens, output_tokens,
        error_code, error_detail, created_at, completed_at, attempt, failures, stop_requested
