@@ -13,9 +13,8 @@ def build_plans(settings: Settings, file: ConfigFile) -> Plans:
     if not file.plans:
         if settings.stripe_secret_key and not settings.stripe_price_id:
             raise SettingsError("STRIPE_PRICE_ID: name the price of the Pro plan, since STRIPE_SECRET_KEY is set.")
-        return default_plans(
-            basic_daily_limit=settings.basic_daily_limit, pro_prices=settings.stripe_price_id or (SANDBOX_PRICE,)
-        )
+        prices = tuple(dict.fromkeys(settings.stripe_price_id)) or (SANDBOX_PRICE,)
+        return default_plans(basic_daily_limit=settings.basic_daily_limit, pro_prices=prices)
     for name in ("stripe_price_id", "basic_daily_limit"):
         if getattr(settings, name) != getattr(Settings(), name):
             raise SettingsError(f"{name.upper()}: [plans] in parley.toml says it already; leave one of them out.")

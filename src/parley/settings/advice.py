@@ -27,7 +27,7 @@ def advise(
 def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
     shows_codes, mails, texts = (way in settings.otp_sender for way in ("response", "email", "sms"))
     unwise = {
-        ("ALLOW_SHOWN_CODES", "whoever reaches this server can sign in as anyone; keep it from other machines"): (
+        ("ALLOW_SHOWN_CODES", "everyone who reaches this server can sign in as anyone; keep it from other machines"): (
             settings.allow_shown_codes and shows_codes
         ),
         ("METRICS_TOKEN", "not set: everyone may read /metrics"): not settings.metrics_token,
@@ -75,7 +75,7 @@ def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
         if address.startswith("http://") and not is_local(urlsplit(address).hostname):
             yield name.upper(), "http://: keys and texts cross the network readable"
     if any(parameter in settings.redis_url for parameter in ("ssl_cert_reqs=none", "ssl_check_hostname=false")):
-        yield "REDIS_URL", "does not verify the server: whoever is on the way can pose as it"
+        yield "REDIS_URL", "does not verify the server: another machine on the way can pose as it"
 
 
 def _plain_providers(settings: Settings) -> Iterator[tuple[str, str]]:

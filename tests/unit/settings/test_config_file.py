@@ -61,12 +61,16 @@ def test_without_plans_the_settings_make_two():
     assert (basic.name, basic.messages_per_day, pro.name, pro.prices) == ("basic", 7, "pro", (SANDBOX_PRICE,))
     _, pro = build_plans(Settings(stripe_secret_key="sk", stripe_price_id=("price_1",)), ConfigFile())
     assert pro.prices == ("price_1",)
+    _, pro = build_plans(
+        Settings(stripe_secret_key="sk", stripe_price_id=("price_2", "price_1", "price_2")), ConfigFile()
+    )
+    assert pro.prices == ("price_2", "price_1")
     with pytest.raises(SettingsError, match="STRIPE_PRICE_ID"):
         build_plans(Settings(stripe_secret_key="sk"), ConfigFile())
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[plans.free", "my.toml: "),
         ("[plans.free]\nmessages = 3", "plans.*messages"),
@@ -87,8 +91,8 @@ def test_without_plans_the_settings_make_two():
         ('[provider.mine]\nbase_url = "http://x"', "provider"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_place(tmp_path, text, told):
-    with pytest.raises(SettingsError, match=told) as refused:
+def test_a_mistake_is_one_line_that_names_the_place(tmp_path, text, message):
+    with pytest.raises(SettingsError, match=message) as refused:
         plans_of(written(tmp_path, text))
     assert "\n" not in str(refused.value)
     assert "sk-plain" not in str(refused.value)

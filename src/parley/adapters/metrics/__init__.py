@@ -51,6 +51,17 @@ class Metrics:
         )
         self.redis_failures = counter("parley_redis_failures", "What Redis did not do", ["code"])
         self.hints_lost = counter("parley_queue_hints_lost", "Ids that could not be put on the queue")
+        self._add_replies()
+        self.account_events = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
+        self.codes = counter(
+            "parley_codes", "One-time codes that were sent, and that were verified", ["step", "identity"]
+        )
+        self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
+        self.swept = counter("parley_swept", "What a sweep found", ["sweep"])
+
+    def _add_replies(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
         self.first_texts = histogram(
             "parley_reply_first_text_seconds",
             "From a message to the first text of its reply",
@@ -72,9 +83,3 @@ class Metrics:
         self.circuit_changes = counter(
             "parley_model_circuit_changes", "Changes of a model's circuit breaker to a state", ["model", "state"]
         )
-        self.account_events = counter("parley_account_events", "Lines of the audit trail", ["event", "identity"])
-        self.codes = counter(
-            "parley_codes", "One-time codes that were sent, and that were verified", ["step", "identity"]
-        )
-        self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
-        self.swept = counter("parley_swept", "What a sweep found", ["sweep"])

@@ -37,7 +37,7 @@ async def deliver_code(accounts: AccountsPorts, delivery_id: UUID) -> None:
         if delivery is None:
             return
         # Decided here and not in the request, which takes the same time for every identity. So does what follows: in
-        # one process with the API, whoever sends requests meanwhile would notice that no message is sent.
+        # one process with the API, a client that sends requests meanwhile would notice that no message is sent.
         for_owner = delivery.purpose is not Purpose.SIGN_IN
         unwanted = for_owner and await unit.accounts.find(delivery.identity) is None
         await unit.commit()

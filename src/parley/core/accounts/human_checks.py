@@ -1,4 +1,4 @@
-"""When a person must be told from a program: before steps that send a message or store something for a stranger."""
+"""When a client must prove to be a person: before steps that send a message or store something for a stranger."""
 
 from dataclasses import dataclass
 from enum import Enum

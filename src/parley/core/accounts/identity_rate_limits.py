@@ -9,7 +9,7 @@ from parley.core.ports import LimitedUse, RateLimiter
 
 HOUR_SECONDS = 3600.0
 # What all address blocks together may do with one identity, as a multiple of what one may. Far above the limit of one,
-# because whoever uses it up, with this many networks, shuts out owners without a known device.
+# because an attacker who uses it up, with this many networks, shuts out owners without a known device.
 BLOCKS_PER_IDENTITY = 20
 
 
