@@ -184,3 +184,33 @@ async def test_worker_that_is_not_ready_leaves_messages_in_the_queue():
                 ready.set()
                 assert await listening
             await broker.shutdown()
+
+
+async def test_listening_ends_when_cancelled_at_any_step_of_a_read():
+    loop = asyncio.get_running_loop()
+
+    def cancel_after(steps: int) -> None:
+        if steps:
+            loop.call_soon(cancel_after, steps - 1)
+        else:
+            listening.cancel()
+
+    with own_redis() as server:
+        async with redis_client(server.url) as client:
+            started = asyncio.Event()
+
+            async def until_ready() -> None:
+                started.set()
+
+            broker = AtMostOnceBroker(server.url, client, ready=until_ready)
+            await broker.startup()
+            for steps in range(30):
+                started.clear()
+                messages = broker.listen()
+                listening = asyncio.ensure_future(anext(messages))
+                await started.wait()
+                cancel_after(steps)
+                await asyncio.wait({listening}, timeout=PATIENCE)
+                assert listening.cancelled()
+                await messages.aclose()
+            await broker.shutdown()

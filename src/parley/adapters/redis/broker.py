@@ -84,6 +84,7 @@ class AtMostOnceBroker(RedisStreamBroker):
             failures = refusals = 0
             for message in messages:
                 yield message
+            _raise_swallowed_cancellation()
 
     async def _after(self, error: RedisError, failures: int, refusals: int) -> None:
         """Wait, and make the consumer group if it may be missing: a Redis that was emptied says so in several ways.
@@ -109,3 +110,13 @@ class AtMostOnceBroker(RedisStreamBroker):
             await super()._declare_consumer_group()
         except RedisError as error:
             self._client.record_failure(error)
+
+
+def _raise_swallowed_cancellation() -> None:
+    """Before Python 3.12 asyncio.wait_for swallows a cancellation that arrives as its awaitable completes.
+
+    redis-py sends by it. The worker would wait for its listener for ever, and not end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
