@@ -41,6 +41,15 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
+class TitleJob:
+    room_id: UUID
+    position: int
+    charged_on: date
+    claimable_at: datetime
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class InboxState:
     """The state of a stored event; `claimable_at` is None once it is handled."""
 
@@ -84,6 +93,7 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    title_jobs: dict[UUID, TitleJob] = field(default_factory=dict)
     search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":

@@ -16,9 +16,9 @@ from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
 from parley.bootstrap.built_module import Module, Task
-from parley.bootstrap.models import model_catalogue
+from parley.bootstrap.models import model_catalogue, title_rules
 from parley.bootstrap.telemetry import Telemetry
-from parley.bootstrap.transport import WRITE_REPLY, Transport
+from parley.bootstrap.transport import WRITE_REPLY, WRITE_TITLE, Transport
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
@@ -30,11 +30,13 @@ from parley.core.chat.search import index_waiting
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
+from parley.core.chat.write_title import requeue_titles, write_title
 from parley.core.plans import Plans
 from parley.core.ports import Clock, Jitter
 from parley.settings import Settings
 
 SWEEP_SECONDS = 1.0
+TITLE_SWEEP_SECONDS = 2.0
 TIDY_SECONDS = 3_600.0
 
 
@@ -51,14 +53,16 @@ def build_chat(
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
     chosen = tracing.models(providers)
+    catalogue = model_catalogue(settings, chosen)
     meter = tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
     ports = ChatPorts(
         uow=uow,
         acceptance=sql_acceptance(database, plan_limits),
-        catalogue=model_catalogue(settings, chosen),
+        catalogue=catalogue,
         queue=transport.queues[WRITE_REPLY],
+        title_queue=transport.queues[WRITE_TITLE],
         stream=transport.stream,
         stop_signals=transport.signals,
         room_list_cache=transport.cache,
@@ -71,22 +75,33 @@ def build_chat(
         worker_id=uuid7(),
         readers=ReplyReaders(of_an_account=settings.max_open_streams),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
+        titles=title_rules(settings, catalogue),
         now=now,
         new_id=uuid7,
         jitter=jitter,
     )
-    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
+    return _module(ports, replace(ports, uow=worker_uow), transport)
+
+
+def _module(ports: ChatPorts, writer_ports: ChatPorts, transport: Transport) -> Module[ChatPorts]:
+    """Replies are written with the `writer_ports`."""
+    reply_tasks = ReplyTasks(partial(write_reply, writer_ports))
+    title_tasks = ReplyTasks(partial(write_title, ports))
     return Module(
         ports=ports,
-        tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
+        tasks={
+            WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write),
+            WRITE_TITLE: Task(id_name="room_id", work=title_tasks.write),
+        },
         worker_sweeps=(
             Sweep("search_index", SWEEP_SECONDS, partial(_index, ports)),
             Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports, own_limit=transport.own_limit)),
+            Sweep("overdue_titles", TITLE_SWEEP_SECONDS, partial(requeue_titles, ports)),
             Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),
-        on_worker_shutdown=(reply_tasks.shut_down,),
-        close=tuple(provider.writer.close for provider in chosen.values()),
+        on_worker_shutdown=(reply_tasks.shut_down, title_tasks.shut_down),
+        close=tuple(provider.writer.close for provider in ports.catalogue.providers.values()),
     )
 
 

@@ -6,12 +6,12 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.idempotency_store import IdempotencyKeys
 from parley.core.chat.model import (
     Allowance,
     Claim,
     Ending,
     Exchange,
-    IdempotencyKey,
     Lease,
     Message,
     Room,
@@ -21,6 +21,7 @@ from parley.core.chat.model import (
 from parley.core.chat.parts import Part
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
+from parley.core.chat.title_store import Titles
 from parley.core.chat.tree import Head
 from parley.core.ports import Leases
 
@@ -57,7 +58,10 @@ class Rooms(Protocol):
         """All rooms of the account, oldest first."""
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        """Write those attributes of the room that `fields` names. False if the account has no such room."""
+        """Write those attributes of the room that `fields` names; a new name makes its title's job void.
+
+        False if the account has no such room.
+        """
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         """Delete the room with its messages. False if the account has no such room."""
@@ -68,7 +72,7 @@ class Rooms(Protocol):
         """Reserve the next positions of the room and record its activity, in one statement.
 
         The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room,
-        without its head, and the first of the positions, or None if the account has no such room.
+        without what follows from its messages, and the first of the positions, or None if the account has no such room.
         """
 
     async def lock(self, room_id: UUID, account_id: UUID) -> bool:
@@ -101,7 +105,8 @@ class Acceptance(Protocol):
         the room, which must be the one that `question` has, if it has any. Returns both as stored, and the quota.
 
         None, with nothing changed, if the room, its head, the quota, the number of unfinished replies or the model
-        forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
+        forbid it, or may do so: which of them, only the steps in a unit of work say. Also if the room is still to be
+        named. Raises AccountGone.
         """
 
 
@@ -256,20 +261,6 @@ class Quota(Protocol):
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
 
 
-class IdempotencyKeys(Protocol):
-    async def remember(
-        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
-    ) -> tuple[UUID, bytes] | None:
-        """Bind the key to the reply and return None, or return the reply and fingerprint of its first use.
-
-        Of concurrent callers exactly one binds; the others wait for the end of that unit of work. A use older than
-        IDEMPOTENCY_KEY_LIFE does not count.
-        """
-
-    async def forget_before(self, moment: datetime) -> int:
-        """Delete bindings made before `moment`; returns how many."""
-
-
 class ChatUnit(Protocol):
     """One transaction. It is rolled back unless `commit` is called."""
 
@@ -287,6 +278,8 @@ class ChatUnit(Protocol):
     def leases(self) -> Leases: ...
     @property
     def search(self) -> SearchIndex: ...
+    @property
+    def titles(self) -> Titles: ...
 
     async def commit(self) -> None: ...
 

@@ -16,7 +16,7 @@ from parley.adapters.http.accounts.sessions import SessionBody, session_body
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.billing.usage import DayBody, day_body
 from parley.adapters.http.chat.message_bodies import MessageBody, message_body
-from parley.adapters.http.chat.rooms import RoomBody, room_body
+from parley.adapters.http.chat.room_bodies import RoomBody, room_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, described
 from parley.adapters.http.openapi.operation import header, operation
