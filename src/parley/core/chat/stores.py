@@ -90,6 +90,7 @@ class Acceptance(Protocol):
         reply: Message,
         *,
         account_id: UUID,
+        key: IdempotencyKey | None,
         offered: Collection[str],
         default_model: str,
         most_pending: int,
@@ -100,8 +101,10 @@ class Acceptance(Protocol):
         The reply's model is the one that `reply` has, else the room's, else `default_model`. The parent is the head of
         the room, which must be the one that `question` has, if it has any. Returns both as stored, and the quota.
 
-        None, with nothing changed, if the room, its head, the quota, the number of unfinished replies or the model
-        forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
+        Remembers the use of `key` in the room.
+
+        None, with nothing changed, if the room, its head, the key, the quota, the number of unfinished replies or the
+        model forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
         """
 
 
