@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
+from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
@@ -28,7 +29,7 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
-from parley.core.chat.stores import Acceptance, ChatUnit
+from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
