@@ -74,6 +74,7 @@ class FakeAcceptance:
         reply: Message,
         *,
         account_id: UUID,
+        key: IdempotencyKey | None,
         offered: Collection[str],
         default_model: str,
         most_pending: int,
@@ -87,6 +88,8 @@ class FakeAcceptance:
                 return None
             room, position = reserved
             if room.naming is Naming.NONE:
+                return None
+            if key is not None and await unit.idempotency_keys.remember(room.id, key, reply.id, at=now) is not None:
                 return None
             model = reply.model or room.model or default_model
             added = await unit.messages.add_exchange(

@@ -6,12 +6,12 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.idempotency_store import IdempotencyKeys
 from parley.core.chat.model import (
     Allowance,
     Claim,
     Ending,
     Exchange,
+    IdempotencyKey,
     Lease,
     Message,
     Room,
@@ -58,7 +58,7 @@ class Rooms(Protocol):
         """All rooms of the account, oldest first."""
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        """Write those attributes of the room that `fields` names; a new name makes its title's job void.
+        """Write those attributes of the room that `fields` names. With a new name no title is to be written.
 
         False if the account has no such room.
         """
@@ -82,31 +82,6 @@ class Rooms(Protocol):
         """Make the message at `position`, which has no children, the head until the next position is reserved.
 
         The head of a room is otherwise its newest message. To be called in a unit of work that has locked the room.
-        """
-
-
-class Acceptance(Protocol):
-    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
-
-    async def accept(
-        self,
-        question: Message,
-        reply: Message,
-        *,
-        account_id: UUID,
-        offered: Collection[str],
-        default_model: str,
-        most_pending: int,
-    ) -> tuple[Message, Message, Allowance] | None:
-        """Accept the message if nothing stands in the way.
-
-        Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
-        The reply's model is the one that `reply` has, else the room's, else `default_model`. The parent is the head of
-        the room, which must be the one that `question` has, if it has any. Returns both as stored, and the quota.
-
-        None, with nothing changed, if the room, its head, the quota, the number of unfinished replies or the model
-        forbid it, or may do so: which of them, only the steps in a unit of work say. Also if the room is still to be
-        named. Raises AccountGone.
         """
 
 
@@ -259,6 +234,20 @@ class Quota(Protocol):
         """Uncount one message of that day. To be called once for each message."""
 
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
+
+
+class IdempotencyKeys(Protocol):
+    async def remember(
+        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
+    ) -> tuple[UUID, bytes] | None:
+        """Bind the key to the reply and return None, or return the reply and fingerprint of its first use.
+
+        Of concurrent callers exactly one binds; the others wait for the end of that unit of work. A use older than
+        IDEMPOTENCY_KEY_LIFE does not count.
+        """
+
+    async def forget_before(self, moment: datetime) -> int:
+        """Delete bindings made before `moment`; returns how many."""
 
 
 class ChatUnit(Protocol):

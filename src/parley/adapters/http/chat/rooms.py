@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import RoomId, message_body
 from parley.adapters.http.chat.room_bodies import (
     NewRoom,
@@ -58,7 +58,7 @@ _LIST_HEADERS = {
 class RoomController(Controller):
     path = "/chatroom"
     tags = ("Chatrooms",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @post(
         operation_id="createChatroom",
