@@ -30,6 +30,7 @@ async def everything(site: Site, who: Who) -> tuple[Person, dict[str, Any]]:
     await person.patch("/user/me", json={"name": THOUGHT})
     room = await person.new_room(THOUGHT, instructions=THOUGHT)
     await person.ended((await person.ask(room, THOUGHT, key=THOUGHT))["reply"])
+    assert (await person.post(f"/chatroom/{room}/share")).status_code == 201
     await code_for(person, who)
     await reset_code(person, who)
     assert (await person.post("/auth/signup", json=who | {"name": THOUGHT, "password": OLD})).status_code == 201
@@ -68,6 +69,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
         "rooms",
         "messages",
         "idempotency_keys",
+        "shares",
     }
     await erase(person, current_password=OLD)
     assert await personal_rows(site) == before

@@ -35,6 +35,7 @@ from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
+from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -153,6 +154,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         BranchController,
         ReplyController,
         search_all,
+        ShareController,
+        read_shared_copy,
         list_plans,
         SubscriptionController,
         WebhookController,
