@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import PathParameter
 from msgspec import Struct
 
-from parley.adapters.http.auth import BEARER, PUBLIC, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, PUBLIC, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import RoomId
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import COPIED_AT, MODEL, REPLY, SHARE_URL, SHARED_TOKEN, described, example
@@ -58,7 +58,7 @@ class SharedBody(Struct):
 class ShareController(Controller):
     path = "/chatroom/{chatroom_id:uuid}/share"
     tags = ("Chatrooms",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @post(
         operation_id="shareChatroom",

@@ -132,6 +132,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
                     bearer_format="JWT",
                     description="The `access_token` of a sign-in, without «Bearer»",
                 ),
+                "api_key": SecurityScheme(
+                    type="http", scheme="bearer", description="A `key` of POST /user/keys, instead of a token"
+                ),
                 "ticket": SecurityScheme(
                     type="apiKey", security_scheme_in="query", name="ticket", description="The ticket in `stream_url`"
                 ),
