@@ -14,7 +14,7 @@ from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
-from parley.core.ports import Clock, Jitter, NewId
+from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,4 +43,5 @@ class ChatPorts:
     room_limits: RoomLimits = field(default_factory=RoomLimits)
     now: Clock
     new_id: NewId
+    new_token: NewToken
     jitter: Jitter
