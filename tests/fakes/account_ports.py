@@ -67,6 +67,8 @@ class AuditNote:
     account_id: UUID | None = None
     session_id: UUID | None = None
     how: str | None = None
+    by: str | None = None
+    account_ids: tuple[UUID, ...] = ()
 
 
 class FakeAuditTrail:

@@ -15,7 +15,9 @@ from parley.adapters.security.audit_log import LoggedAudit
 from parley.adapters.security.common_passwords import common_passwords
 from parley.adapters.security.jwt_tokens import JwtAccessTokens
 from parley.adapters.security.phone_numbers import PhoneNumbers
+from parley.adapters.sql.accounts.directory import SqlAccountDirectory
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.built_module import Module, Task
@@ -31,6 +33,7 @@ from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
 from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
 from parley.core.accounts.sessions import forget_expired
+from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.runtime.local_secret import local_secret
 from parley.settings import Settings, SettingsError
@@ -40,7 +43,7 @@ TIDY_SECONDS = 3_600.0
 
 
 def build_accounts(
-    settings: Settings, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
+    settings: Settings, plans: Plans, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
 ) -> Module[AccountsPorts]:
     """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
@@ -55,6 +58,7 @@ def build_accounts(
         mobile_numbers=numbers,
         access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
         revocations=RevocationList(uow=uow, monotonic=time.monotonic),
+        directory=SqlAccountDirectory(database, PlanLimits(plans), now=now),
         rate_limits=IdentityRateLimits(
             rate_limiter=transport.rate_limiter,
             key=derived_keys(secrets_, "throttle")[0],

@@ -21,6 +21,8 @@ AuthenticatedRequest = Request[Caller, Any, Any]
 PUBLIC = {"public": True}
 # The `security` of a route in the OpenAPI document; a reply stream accepts either of the two.
 BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
+# What the operator sends instead of an access token: ADMIN_TOKEN.
+OPERATOR: tuple[dict[str, list[str]], ...] = ({"operator": []},)
 BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
 _SCHEME = "bearer"
 LONGEST_HEADER = 4_096
@@ -49,7 +51,7 @@ class RequireCaller:
         if not scope["route_handler"].opt.get("public"):
             caller = bearer_caller(Headers.from_scope(scope), self._tokens, self._now())
             bind_contextvars(account_id=str(caller.account_id))
-            await self._revocations.check(caller.session_id)
+            await self._revocations.check(caller.session_id, caller.account_id)
             await self._requests.take(caller.account_id)
             scope["user"] = caller
         await self._app(scope, receive, send)

@@ -1,5 +1,6 @@
 """Adapters of the meter ports, which count what happens elsewhere."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -87,6 +88,8 @@ class CountedAudit:
         account_id: UUID | None = None,
         session_id: UUID | None = None,
         how: str | None = None,
+        by: str | None = None,
+        account_ids: Sequence[UUID] = (),
     ) -> None:
         kind = identity.kind.value if identity else ""
         self._metrics.account_events.labels(event_kind.value, kind).inc()
@@ -96,7 +99,15 @@ class CountedAudit:
             event_kind is AuditEvent.SIGNED_IN and how == OpenedBy.CODE.value
         ):
             self._metrics.codes.labels("verified", kind).inc()
-        self._audit.note(event_kind, identity=identity, account_id=account_id, session_id=session_id, how=how)
+        self._audit.note(
+            event_kind,
+            identity=identity,
+            account_id=account_id,
+            session_id=session_id,
+            how=how,
+            by=by,
+            account_ids=account_ids,
+        )
 
 
 class SweepMeter:

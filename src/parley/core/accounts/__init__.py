@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.directory import AccountDirectory
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.password_rules import PasswordRules
@@ -38,6 +39,7 @@ class AccountsPorts:
     mobile_numbers: MobileNumbers
     access_tokens: AccessTokens
     revocations: RevocationList
+    directory: AccountDirectory
     rate_limits: IdentityRateLimits
     audit: AuditTrail
     code_delivery: CodeDelivery | None

@@ -18,6 +18,7 @@ from parley.core.accounts.model import (
     Session,
     Signup,
 )
+from parley.core.accounts.suspension_store import Suspensions
 
 
 class Accounts(Protocol):
@@ -278,6 +279,8 @@ class AccountsUnit(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def suspensions(self) -> Suspensions: ...
     @property
     def account_erasure(self) -> AccountErasure: ...
     @property
