@@ -68,7 +68,7 @@ class AuditNote:
     session_id: UUID | None = None
     how: str | None = None
     by: str | None = None
-    account_ids: tuple[UUID, ...] = ()
+    account_ids: tuple[UUID, ...] | None = None
 
 
 class FakeAuditTrail:

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -87,12 +87,16 @@ def build_accounts(
             Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, ports)),
             Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, ports)),
         ),
-        close=(
-            partial(asyncio.to_thread, passwords.close),
-            *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
-            *((checks.check.close,) if checks else ()),
-        ),
+        close=(partial(asyncio.to_thread, passwords.close), *_clients(code_delivery, checks)),
     )
+
+
+def _clients(code_delivery: CodeDelivery | None, checks: HumanChecks | None) -> Iterator[Callable[[], Awaitable[None]]]:
+    """What closes the clients of other servers."""
+    if code_delivery is not None:
+        yield from (sender.close for sender in code_delivery.senders.values())
+    if checks is not None:
+        yield checks.check.close
 
 
 def signing_secrets(settings: Settings) -> Sequence[str]:

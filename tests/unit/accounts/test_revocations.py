@@ -187,13 +187,13 @@ async def test_session_stays_in_the_list_for_the_longest_life_of_a_token(env, ot
     for process in (other.revocations, env.revocations):
         await process.refresh(env.now)
         with pytest.raises(TokenInvalid):
-            await process.check(session_id)
+            await process.check(session_id, NOBODY)
 
     env.advance(seconds=1)
     await forget_expired(env.ports)
     for process in (other.revocations, env.revocations):
         await process.refresh(env.now)
-        await process.check(session_id)
+        await process.check(session_id, NOBODY)
     assert len(other.revocations) == len(env.revocations) == 0
 
 

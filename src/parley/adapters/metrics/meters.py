@@ -89,7 +89,7 @@ class CountedAudit:
         session_id: UUID | None = None,
         how: str | None = None,
         by: str | None = None,
-        account_ids: Sequence[UUID] = (),
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
         kind = identity.kind.value if identity else ""
         self._metrics.account_events.labels(event_kind.value, kind).inc()

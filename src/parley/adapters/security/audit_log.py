@@ -42,7 +42,7 @@ class LoggedAudit:
         session_id: UUID | None = None,
         how: str | None = None,
         by: str | None = None,
-        account_ids: Sequence[UUID] = (),
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
         facts = {
             "identity": self._pseudonym(identity) if identity else None,
@@ -50,7 +50,7 @@ class LoggedAudit:
             "session_id": str(session_id) if session_id else None,
             "how": how,
             "by": by,
-            "account_ids": [str(each) for each in account_ids] or None,
+            "account_ids": [str(each) for each in account_ids] if account_ids else None,
         }
         write = log.warning if event_kind in _WARNINGS and how != _USUAL else log.info
         write(event_kind.value, **{name: fact for name, fact in facts.items() if fact is not None})

@@ -116,7 +116,7 @@ class AuditTrail(Protocol):
         session_id: UUID | None = None,
         how: str | None = None,
         by: str | None = None,
-        account_ids: Sequence[UUID] = (),
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
         """Record an event, without the identity itself. `how` is a fixed word such as `password`, never input.
 

@@ -21,10 +21,14 @@ from parley.core.ports import Clock
 _LAST_ID = UUID(int=2**128 - 1)
 
 
+# By its text, so that nothing is joined.
+_each_account = literal_column("accounts.id", Id)
+
+
 def _of_each_account(element: Any, **_: Any) -> Any:
-    """The account of the statement around it, instead of a parameter. By its text, so that nothing is joined."""
+    """The account of the statement around it, instead of a parameter."""
     is_account = isinstance(element, BindParameter) and element.key == "account"
-    return literal_column("accounts.id", Id) if is_account else None
+    return _each_account if is_account else None
 
 
 plan_of_each_account: Any = replacement_traverse(plan_of_account, {}, _of_each_account)
