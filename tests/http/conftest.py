@@ -16,7 +16,7 @@ from parley.adapters.sql.engine.migrate import migrate
 from parley.bootstrap.processes import litestar_application
 from tests.http.document import Document
 from tests.http.scripted_model import ScriptedModel
-from tests.http.site import ADMIN_TOKEN, RAVI, Clock, Person, Site, opened, wired
+from tests.http.site import RAVI, Clock, Person, Site, opened, wired
 
 OpenSite = Callable[..., Awaitable[Site]]
 Logs = list[MutableMapping[str, Any]]
@@ -41,8 +41,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def document(empty_database: Path) -> Document:
-    """The OpenAPI document, with the operator's routes."""
-    parley = wired(empty_database, Clock(), ScriptedModel(), ADMIN_TOKEN=ADMIN_TOKEN)
+    """The OpenAPI document."""
+    parley = wired(empty_database, Clock(), ScriptedModel())
     return Document(openapi_document(litestar_application(parley)))
 
 

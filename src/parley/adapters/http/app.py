@@ -18,6 +18,7 @@ from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from parley.adapters.http.accounts.account import AccountController
+from parley.adapters.http.accounts.api_keys import ApiKeyController
 from parley.adapters.http.accounts.export import export_account
 from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
@@ -119,10 +120,8 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             *([DefineMiddleware(OnlyLocal)] if ports.only_local else []),
             DefineMiddleware(
                 RequireCaller,
-                tokens=ports.accounts.access_tokens,
-                revocations=ports.accounts.revocations,
+                accounts=ports.accounts,
                 requests=ports.account_requests,
-                now=ports.accounts.now,
             ),
         ],
         before_request=_before_handler,
@@ -145,6 +144,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         SessionController,
         PasswordController,
         AccountController,
+        ApiKeyController,
         export_account,
         UsageController,
         list_models,

@@ -114,6 +114,7 @@ class AuditTrail(Protocol):
         identity: Identity | None = None,
         account_id: UUID | None = None,
         session_id: UUID | None = None,
+        api_key_id: UUID | None = None,
         how: str | None = None,
         by: str | None = None,
         account_ids: Sequence[UUID] | None = None,

@@ -136,6 +136,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
                 "operator": SecurityScheme(
                     type="http", scheme="bearer", description="The setting ADMIN_TOKEN, without «Bearer»"
                 ),
+                "api_key": SecurityScheme(
+                    type="http", scheme="bearer", description="A `key` of POST /user/keys, instead of a token"
+                ),
                 "ticket": SecurityScheme(
                     type="apiKey", security_scheme_in="query", name="ticket", description="The ticket in `stream_url`"
                 ),

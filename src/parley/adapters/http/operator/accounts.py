@@ -56,7 +56,7 @@ class AdminAccountController(Controller):
     @get(
         operation_id="adminListAccounts",
         summary="List or search the accounts",
-        responses=problems(400, AdminTokenInvalid(), 429, of_account=False),
+        responses=problems(400, AdminTokenInvalid(), 404, 429, of_account=False),
     )
     async def list(
         self,
@@ -78,7 +78,7 @@ class AdminAccountController(Controller):
         "/{account_id:uuid}",
         operation_id="adminGetAccount",
         summary="Read an account",
-        responses=problems(AdminTokenInvalid(), AccountNotFound(), 429, of_account=False),
+        responses=problems(400, AdminTokenInvalid(), AccountNotFound(), 429, of_account=False),
     )
     async def read(self, account_id: AccountId, ports: Ports) -> AdminAccountBody:
         """Its plan, usage, sessions and subscription; none of its rooms and messages."""
@@ -120,7 +120,7 @@ class AdminAccountController(Controller):
         "/{account_id:uuid}",
         operation_id="adminEraseAccount",
         summary="Erase an account",
-        responses=problems(AdminTokenInvalid(), AccountNotFound(), 429, of_account=False),
+        responses=problems(400, AdminTokenInvalid(), AccountNotFound(), 429, of_account=False),
     )
     async def erase(self, account_id: AccountId, ports: Ports) -> None:
         """As `DELETE /user/me` does: permanently, with its rooms, messages and sessions. Its identity is free again."""
@@ -132,7 +132,7 @@ class AdminAccountController(Controller):
         status_code=200,
         operation_id="adminEndSessions",
         summary="End all sessions of an account",
-        responses=problems(AdminTokenInvalid(), AccountNotFound(), 429, of_account=False),
+        responses=problems(400, AdminTokenInvalid(), AccountNotFound(), 429, of_account=False),
     )
     async def end_sessions(self, account_id: AccountId, ports: Ports) -> SessionsEnded:
         """Signs the person out everywhere, and voids device tokens. They may sign in again."""
