@@ -15,6 +15,7 @@ from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.sessions import FakeRevocations, FakeSessions
+from tests.fakes.suspensions import FakeSuspensions
 
 
 class FakeAccountsUnitOfWork:
@@ -41,6 +42,7 @@ class FakeAccountsUnit:
         self.signups = FakeSignups(tables.signups)
         self.sessions = FakeSessions(tables)
         self.revocations = FakeRevocations(tables.revocations, clock)
+        self.suspensions = FakeSuspensions(tables, clock)
         self.api_keys = FakeApiKeys(tables)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)
@@ -146,6 +148,7 @@ def _larger(one: DayUsage, other: DayUsage) -> DayUsage:
 
 def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) -> None:
     delete_where(tables.rooms, lambda row: row[0].account_id == account_id)
+    delete_where(tables.shares, lambda share: share.room_id not in tables.rooms)
     delete_where(tables.messages, lambda message: message.room_id not in tables.rooms)
     delete_where(tables.replies, lambda reply: reply.room_id not in tables.rooms)
     delete_where(tables.idempotency_keys, lambda use: use.room_id not in tables.rooms)

@@ -26,6 +26,7 @@ from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
+from tests.fakes.shares import FakeShares
 from tests.fakes.titles import FakeTitles
 
 
@@ -55,6 +56,7 @@ class FakeChatUnit:
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
+        self.shares = FakeShares(tables)
         self.titles = FakeTitles(tables, clock)
 
     async def commit(self) -> None:
@@ -172,6 +174,7 @@ class FakeRooms:
             return False
         del self._tables.rooms[room_id]
         self._tables.shown.pop(room_id, None)
+        self._tables.shares.pop(room_id, None)
         self._tables.title_jobs.pop(room_id, None)
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)

@@ -13,6 +13,7 @@ from parley.core.accounts.model import Account, Challenge, Delivery, Identity, R
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
 from parley.core.chat.search_store import IndexedText
+from parley.core.chat.share_store import Share
 from parley.core.ports import Clock
 
 _Key = TypeVar("_Key")
@@ -79,6 +80,7 @@ class Tables:
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
     revocations: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
+    suspension_changes: dict[UUID, datetime] = field(default_factory=dict)
     api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    shares: dict[UUID, Share] = field(default_factory=dict)
     title_jobs: dict[UUID, TitleJob] = field(default_factory=dict)
     search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 

@@ -1,5 +1,6 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,9 +53,8 @@ def build_chat(
     jitter: Jitter,
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
-    chosen = tracing.models(providers)
+    chosen, meter = tracing.models(providers), tracing.replies(telemetry.replies)
     catalogue = model_catalogue(settings, chosen)
-    meter = tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
     ports = ChatPorts(
@@ -78,6 +78,7 @@ def build_chat(
         titles=title_rules(settings, catalogue),
         now=now,
         new_id=uuid7,
+        new_token=partial(secrets.token_urlsafe, 32),
         jitter=jitter,
     )
     return _module(ports, replace(ports, uow=worker_uow), transport)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.directory import AccountDirectory
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.known_keys import KnownApiKeys
@@ -15,12 +16,11 @@ from parley.core.accounts.ports import (
     CodeDelivery,
     MobileNumbers,
     NewCode,
-    NewToken,
     Passwords,
 )
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.ports import Clock, NewId
+from parley.core.ports import Clock, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +40,7 @@ class AccountsPorts:
     access_tokens: AccessTokens
     api_keys: KnownApiKeys
     revocations: RevocationList
+    directory: AccountDirectory
     rate_limits: IdentityRateLimits
     audit: AuditTrail
     code_delivery: CodeDelivery | None

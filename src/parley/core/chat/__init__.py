@@ -15,7 +15,7 @@ from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.chat.title_rules import TitleRules
-from parley.core.ports import Clock, Jitter, NewId
+from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,4 +46,5 @@ class ChatPorts:
     titles: TitleRules = field(default_factory=TitleRules)
     now: Clock
     new_id: NewId
+    new_token: NewToken
     jitter: Jitter
