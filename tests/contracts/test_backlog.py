@@ -48,7 +48,7 @@ async def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGener
 
 async def test_empty_database_has_no_backlog(scenario):
     assert await scenario.read() == Backlog(
-        pending=0, generating=0, due=NONE, codes=NONE, events=NONE, customer_erasures=0
+        pending=0, generating=0, due=NONE, codes=NONE, events=NONE, customer_erasures=0, deliveries=NONE
     )
 
 

@@ -14,6 +14,7 @@ from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.sessions import FakeRevocations, FakeSessions
+from tests.fakes.webhooks import FakeOutgoingEvents, forget_personal
 
 
 class FakeAccountsUnitOfWork:
@@ -42,6 +43,7 @@ class FakeAccountsUnit:
         self.revocations = FakeRevocations(tables.revocations, clock)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -155,3 +157,5 @@ def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) ->
     tables.customer_erasures.update(dict.fromkeys(orphaned, (0, now)))
     delete_where(tables.customers, lambda row: row[0].account_id == account_id)
     delete_where(tables.subscriptions, lambda row: row[0].account_id == account_id)
+    tables.reported_plans.pop(account_id, None)
+    forget_personal(tables, account_id)

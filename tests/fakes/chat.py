@@ -23,6 +23,7 @@ from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
+from tests.fakes.webhooks import FakeOutgoingEvents
 
 
 class FakeChatUnitOfWork:
@@ -51,6 +52,7 @@ class FakeChatUnit:
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -31,6 +31,7 @@ from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
 from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
 from parley.core.accounts.sessions import forget_expired
+from parley.core.outgoing_events import Webhooks
 from parley.core.ports import Clock
 from parley.runtime.local_secret import local_secret
 from parley.settings import Settings, SettingsError
@@ -40,7 +41,13 @@ TIDY_SECONDS = 3_600.0
 
 
 def build_accounts(
-    settings: Settings, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
+    settings: Settings,
+    database: Database,
+    transport: Transport,
+    telemetry: Telemetry,
+    *,
+    webhooks: Webhooks,
+    now: Clock,
 ) -> Module[AccountsPorts]:
     """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
@@ -70,24 +77,27 @@ def build_accounts(
         usage_keys=derived_keys(secrets_, "usage of erased accounts"),
         session_life=timedelta(days=settings.refresh_token_expire_days),
         session_max_age=timedelta(days=settings.session_max_days),
+        webhooks=webhooks,
         now=now,
         new_id=uuid7,
         new_code=new_code,
         new_token=partial(secrets.token_urlsafe, 32),
     )
+    senders = code_delivery.senders.values() if code_delivery else ()
+    closed = [*(sender.close for sender in senders), *((checks.check.close,) if checks else ())]
+    return _module(ports, close=(partial(asyncio.to_thread, passwords.close), *closed))
+
+
+def _module(ports: AccountsPorts, *, close: tuple[Callable[[], Awaitable[None]], ...]) -> Module[AccountsPorts]:
     return Module(
         ports=ports,
         tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
-        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
+        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(ports.now())),),
         worker_sweeps=(
             Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, ports)),
             Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, ports)),
         ),
-        close=(
-            partial(asyncio.to_thread, passwords.close),
-            *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
-            *((checks.check.close,) if checks else ()),
-        ),
+        close=close,
     )
 
 

@@ -18,6 +18,7 @@ from parley.core.accounts.model import (
     Session,
     Signup,
 )
+from parley.core.outgoing_events import OutgoingEvents
 
 
 class Accounts(Protocol):
@@ -282,6 +283,8 @@ class AccountsUnit(Protocol):
     def account_erasure(self) -> AccountErasure: ...
     @property
     def erased_usage(self) -> ErasedUsage: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
 
     async def commit(self) -> None: ...
 

@@ -11,6 +11,7 @@ from parley.adapters.sql.accounts.sessions import SqlSessions
 from parley.adapters.sql.accounts.signups import SqlSignups
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlAccountsUnit(SqlUnit):
@@ -26,6 +27,7 @@ class SqlAccountsUnit(SqlUnit):
         self.revocations = SqlRevocations(transaction)
         self.account_erasure = SqlAccountErasure(transaction)
         self.erased_usage = SqlErasedUsage(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
 
 
 class SqlAccountsUnitOfWork(SqlUnitOfWork[SqlAccountsUnit]):

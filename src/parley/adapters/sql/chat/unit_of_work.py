@@ -12,6 +12,7 @@ from parley.adapters.sql.chat.search_index import SqlSearchIndex
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 from parley.adapters.sql.leases import SqlLeases
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlChatUnit(SqlUnit):
@@ -24,6 +25,7 @@ class SqlChatUnit(SqlUnit):
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
         self.search = SqlSearchIndex(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):
