@@ -105,7 +105,7 @@ def _check_payments(settings: Settings) -> None:
 
 
 def _check_webhooks(settings: Settings) -> None:
-    if bool(settings.webhook_url) != bool(settings.webhook_secret):
-        raise SettingsError("WEBHOOK_URL and WEBHOOK_SECRET go together: set both, or neither.")
+    if settings.webhook_url and not settings.webhook_secret:
+        raise SettingsError("WEBHOOK_SECRET: must be set with WEBHOOK_URL.")
     if not all(url.startswith(("https://", "http://")) for url in settings.webhook_url):
         raise SettingsError("WEBHOOK_URL: each must begin with https:// or http://.")

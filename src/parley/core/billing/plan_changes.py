@@ -23,7 +23,7 @@ async def telling_plan_change(
 ) -> AsyncGenerator[None, None]:
     """If the plan is another one after the body than the one told last, or than before the body, store the event.
 
-    Raises AccountGone.
+    For use after `customers.lock`, since an erasure locks the account before the plan. Raises AccountGone.
     """
     if not billing.webhooks.wants(EventKind.PLAN_CHANGED):
         yield
@@ -47,6 +47,7 @@ async def tell_ended_plans(billing: BillingPorts) -> int:
     for account_id in due:
         try:
             async with billing.uow() as unit:
+                await unit.customers.lock(account_id)
                 async with telling_plan_change(billing, unit, account_id, now):
                     pass
                 await unit.commit()

@@ -47,6 +47,7 @@ async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: str | 
     if plan is not None and billing.plans.get(plan) is None:
         raise PlanUnknown(plan, [each.name for each in billing.plans])
     async with billing.uow() as unit:
+        await unit.customers.lock(account_id)
         async with telling_plan_change(billing, unit, account_id, billing.now()):
             await unit.plans.override(account_id, plan)
         await unit.commit()
