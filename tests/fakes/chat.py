@@ -71,6 +71,7 @@ class FakeAcceptance:
         reply: Message,
         *,
         account_id: UUID,
+        key: IdempotencyKey | None,
         offered: Collection[str],
         default_model: str,
         most_pending: int,
@@ -83,6 +84,8 @@ class FakeAcceptance:
             if reserved is None or left.remaining == 0:
                 return None
             room, position = reserved
+            if key is not None and await unit.idempotency_keys.remember(room.id, key, reply.id, at=now) is not None:
+                return None
             model = reply.model or room.model or default_model
             added = await unit.messages.add_exchange(
                 replace(question, position=position),

@@ -26,6 +26,7 @@ from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
 from parley.core.accounts.human_checks import HumanChecks, HumanStep
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
+from parley.core.accounts.known_keys import KnownApiKeys
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
@@ -61,6 +62,7 @@ def build_accounts(
         password_rules=PasswordRules(common_passwords()),
         mobile_numbers=numbers,
         access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
+        api_keys=KnownApiKeys(uow),
         revocations=RevocationList(uow=uow, monotonic=time.monotonic),
         rate_limits=IdentityRateLimits(
             rate_limiter=transport.rate_limiter,

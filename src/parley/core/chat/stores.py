@@ -82,30 +82,6 @@ class Rooms(Protocol):
         """
 
 
-class Acceptance(Protocol):
-    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
-
-    async def accept(
-        self,
-        question: Message,
-        reply: Message,
-        *,
-        account_id: UUID,
-        offered: Collection[str],
-        default_model: str,
-        most_pending: int,
-    ) -> tuple[Message, Message, Allowance] | None:
-        """Accept the message if nothing stands in the way.
-
-        Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
-        The reply's model is the one that `reply` has, else the room's, else `default_model`. The parent is the head of
-        the room, which must be the one that `question` has, if it has any. Returns both as stored, and the quota.
-
-        None, with nothing changed, if the room, its head, the quota, the number of unfinished replies or the model
-        forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
-        """
-
-
 class Messages(Protocol):
     """The messages of all rooms, each of which has a tree of them. Messages come with their siblings of that moment."""
 
