@@ -1,6 +1,7 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
 import random
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -52,8 +53,7 @@ def build_chat(
     now: Clock,
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
-    chosen = tracing.models(providers)
-    meter = tracing.replies(telemetry.replies)
+    chosen, meter = tracing.models(providers), tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
     ports = ChatPorts(
@@ -76,6 +76,7 @@ def build_chat(
         webhooks=webhooks,
         now=now,
         new_id=uuid7,
+        new_token=partial(secrets.token_urlsafe, 32),
         jitter=random.random,
     )
     writing = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))

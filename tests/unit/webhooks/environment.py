@@ -11,7 +11,6 @@ from parley.core.outgoing_events import EventKind, OutgoingEvent, Webhooks
 from parley.core.webhooks import Endpoint, WebhooksPorts
 from parley.core.webhooks.circuit import Circuit
 from parley.core.webhooks.deliver import deliver_due, tidy_deliveries
-from parley.core.webhooks.desk import read_deliveries
 from parley.core.webhooks.model import DeliveryRecord
 from parley.core.webhooks.ports import EndpointFailed
 from tests.fakes.accounts import FakeAccountsUnitOfWork
@@ -122,8 +121,8 @@ class WebhooksEnvironment:
         return await tidy_deliveries(self.ports)
 
     async def records(self) -> Sequence[DeliveryRecord]:
-        records, _ = await read_deliveries(self.ports, status=None, before=None, limit=100)
-        return records
+        async with self.ports.uow(read_only=True) as unit:
+            return await unit.deliveries.page(status=None, before=None, limit=100)
 
     async def record(self) -> DeliveryRecord:
         [record] = await self.records()

@@ -15,13 +15,12 @@ from parley.core.accounts.ports import (
     CodeDelivery,
     MobileNumbers,
     NewCode,
-    NewToken,
     Passwords,
 )
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.outgoing_events import Webhooks
-from parley.core.ports import Clock, NewId
+from parley.core.ports import Clock, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

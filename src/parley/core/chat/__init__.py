@@ -15,7 +15,7 @@ from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.outgoing_events import Webhooks
-from parley.core.ports import Clock, Jitter, NewId
+from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,4 +45,5 @@ class ChatPorts:
     webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId
+    new_token: NewToken
     jitter: Jitter

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.idempotency_store import IdempotencyKeys
+from parley.core.chat.idempotency import IdempotencyKeys
 from parley.core.chat.model import (
     Allowance,
     Claim,
@@ -21,6 +21,7 @@ from parley.core.chat.model import (
 from parley.core.chat.parts import Part
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
+from parley.core.chat.share_store import Shares
 from parley.core.chat.tree import Head
 from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
@@ -252,6 +253,8 @@ class ChatUnit(Protocol):
     def search(self) -> SearchIndex: ...
     @property
     def outgoing_events(self) -> OutgoingEvents: ...
+    @property
+    def shares(self) -> Shares: ...
 
     async def commit(self) -> None: ...
 
