@@ -92,7 +92,7 @@ def bootstrap(
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     webhooks = build_webhooks(settings, database, telemetry, now=now)
     told = wanted_events(settings, webhooks.ports)
-    accounts = build_accounts(settings, database, transport, telemetry, webhooks=told, now=now)
+    accounts = build_accounts(settings, plans, database, transport, telemetry, webhooks=told, now=now)
     billing = build_billing(settings, plans, database, transport, webhooks=told, now=now)
     models = configured_providers(settings, file) if providers is None else providers
     chat = build_chat(settings, plans, database, transport, telemetry, providers=models, webhooks=told, now=now)

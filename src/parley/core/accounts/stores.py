@@ -19,6 +19,7 @@ from parley.core.accounts.model import (
     Session,
     Signup,
 )
+from parley.core.accounts.suspension_store import Suspensions
 from parley.core.outgoing_events import OutgoingEvents
 
 
@@ -280,6 +281,8 @@ class AccountsUnit(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def suspensions(self) -> Suspensions: ...
     @property
     def api_keys(self) -> ApiKeys: ...
     @property
