@@ -28,6 +28,7 @@ from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
 from tests.fakes.shares import FakeShares
 from tests.fakes.titles import FakeTitles
+from tests.fakes.webhooks import FakeOutgoingEvents
 
 
 class FakeChatUnitOfWork:
@@ -56,6 +57,7 @@ class FakeChatUnit:
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
         self.shares = FakeShares(tables)
         self.titles = FakeTitles(tables, clock)
 

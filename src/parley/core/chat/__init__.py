@@ -15,6 +15,7 @@ from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.chat.title_rules import TitleRules
+from parley.core.outgoing_events import Webhooks
 from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
@@ -44,6 +45,7 @@ class ChatPorts:
     readers: ReplyReaders = field(default_factory=ReplyReaders)
     room_limits: RoomLimits = field(default_factory=RoomLimits)
     titles: TitleRules = field(default_factory=TitleRules)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId
     new_token: NewToken

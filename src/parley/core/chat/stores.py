@@ -24,6 +24,7 @@ from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.share_store import Shares
 from parley.core.chat.title_store import Titles
 from parley.core.chat.tree import Head
+from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
 
 
@@ -254,6 +255,8 @@ class ChatUnit(Protocol):
     def leases(self) -> Leases: ...
     @property
     def search(self) -> SearchIndex: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
     @property
     def shares(self) -> Shares: ...
     @property

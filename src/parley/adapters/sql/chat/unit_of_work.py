@@ -14,6 +14,7 @@ from parley.adapters.sql.chat.titles import SqlTitles
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 from parley.adapters.sql.leases import SqlLeases
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlChatUnit(SqlUnit):
@@ -26,6 +27,7 @@ class SqlChatUnit(SqlUnit):
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
         self.search = SqlSearchIndex(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
         self.shares = SqlShares(transaction)
         self.titles = SqlTitles(transaction)
 
