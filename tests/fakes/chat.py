@@ -20,6 +20,7 @@ from parley.core.chat.naming import Naming
 from parley.core.chat.stores import ChatUnit
 from parley.core.plans import Plans
 from parley.core.text import beginning
+from tests.fakes.client_ids import FakeClientIds
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, Tables, delete_where
 from tests.fakes.leases import FakeLeases
 from tests.fakes.messages import FakeMessages, head_of
@@ -60,6 +61,7 @@ class FakeChatUnit:
         self.outgoing_events = FakeOutgoingEvents(tables, clock)
         self.shares = FakeShares(tables)
         self.titles = FakeTitles(tables, clock)
+        self.client_ids = FakeClientIds(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()

@@ -46,6 +46,7 @@ class Room:
 
     `head` is the last message of the branch that is shown; None in an empty room. `last_message` is the beginning of
     the newest one there with a text of its own: not a reply that is still `awaited`, nor one that ended empty.
+    `external_id` is the id that its client gave it, if any; no other room of the account has it.
     """
 
     id: UUID
@@ -61,6 +62,7 @@ class Room:
     archived: bool = False
     last_message: str | None = None
     awaited: bool = False
+    external_id: str | None = None
 
     @property
     def title_source(self) -> Literal["user", "auto"]:
@@ -109,6 +111,7 @@ class Message:
 
     `parent_id` is the message before it on its branch: a reply or None before a user's message, the question before a
     reply. A parent has a lower position. `content` is the text of `parts`. If no parts are given, it is the only part.
+    `external_id` is the id that its client gave a user's message, if any; its edited versions have the same.
     """
 
     id: UUID
@@ -129,6 +132,7 @@ class Message:
     feedback: Feedback | None = None
     parent_id: UUID | None = None
     siblings: Siblings = Siblings(0, 1, ())  # noqa: RUF009  immutable. Without ids: itself alone.
+    external_id: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.client_ids import ClientIds
 from parley.core.chat.idempotency import IdempotencyKeys
 from parley.core.chat.model import (
     Allowance,
@@ -261,6 +262,8 @@ class ChatUnit(Protocol):
     def shares(self) -> Shares: ...
     @property
     def titles(self) -> Titles: ...
+    @property
+    def client_ids(self) -> ClientIds: ...
 
     async def commit(self) -> None: ...
 

@@ -38,6 +38,7 @@ _plain_columns = (
     messages.c.rating,
     messages.c.rating_comment,
     parent_of[messages],
+    messages.c.external_id,
 )
 # In a statement about one room, about any rooms, and about an exchange as it was when its reply was added.
 columns = (*_plain_columns, *sibling_columns)
@@ -74,6 +75,7 @@ def read_message(row: Any) -> Message:
         rating,
         comment,
         parent_id,
+        external_id,
         *siblings,
     ) = row
     tokens = input_tokens, output_tokens, cached_input_tokens, reasoning_tokens
@@ -96,4 +98,5 @@ def read_message(row: Any) -> Message:
         None if rating is None else Feedback(Rating(rating), comment),
         parent_id,
         read_siblings(id_, *siblings),
+        external_id,
     )

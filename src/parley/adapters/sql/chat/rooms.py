@@ -65,6 +65,7 @@ _columns = (
     ),
     rooms.c.pinned,
     rooms.c.archived,
+    rooms.c.external_id,
 )
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
 _at = bindparam("at", type_=Moment)
@@ -220,7 +221,7 @@ class SqlRooms(SqlStore):
 
 
 def _read_room(row: Any) -> Room:
-    *own, naming, head, last_message, pinned, archived = row
+    *own, naming, head, last_message, pinned, archived, external_id = row
     shown = beginning(last_message[1:], LAST_MESSAGE_CHARACTERS) if head else None
     awaited = head is not None and last_message.startswith(_awaited)
-    return Room(*[*own, Naming(naming), head, pinned, archived, shown or None, awaited])
+    return Room(*[*own, Naming(naming), head, pinned, archived, shown or None, awaited, external_id])

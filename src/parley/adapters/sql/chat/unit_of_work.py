@@ -3,6 +3,7 @@
 from functools import partial
 
 from parley.adapters.sql.billing.plans import PlanLimits
+from parley.adapters.sql.chat.client_ids import SqlClientIds
 from parley.adapters.sql.chat.idempotency import SqlIdempotencyKeys
 from parley.adapters.sql.chat.messages import SqlMessages
 from parley.adapters.sql.chat.quota import SqlQuota
@@ -30,6 +31,7 @@ class SqlChatUnit(SqlUnit):
         self.outgoing_events = SqlOutgoingEvents(transaction)
         self.shares = SqlShares(transaction)
         self.titles = SqlTitles(transaction)
+        self.client_ids = SqlClientIds(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):

@@ -19,6 +19,8 @@ from sqlalchemy import (
 
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 
+_has_external_id = text("external_id IS NOT NULL")
+
 rooms = Table(
     "rooms",
     metadata,
@@ -40,6 +42,16 @@ rooms = Table(
     # An older version lists rooms by this one.
     Index("ix_rooms_latest", "account_id", "active_at", "id"),
     Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
+    # The id that its client made, if it made one.
+    Column("external_id", String(255)),
+    Index(
+        "ix_rooms_external",
+        "account_id",
+        "external_id",
+        unique=True,
+        sqlite_where=_has_external_id,
+        postgresql_where=_has_external_id,
+    ),
 )
 
 _unfinished = text("status IN ('pending', 'generating')")
@@ -86,7 +98,16 @@ messages = Table(
     Column("sibling", Integer, nullable=False, server_default="0"),
     Column("forked_from", Integer),
     Column("first_sibling", Integer),
+    Column("external_id", String(255)),
     UniqueConstraint("room_id", "position"),
+    Index(
+        "ix_messages_external",
+        "room_id",
+        "external_id",
+        "position",
+        sqlite_where=_has_external_id,
+        postgresql_where=_has_external_id,
+    ),
     Index("ix_messages_run", "room_id", "run", "position"),
     Index(
         "ix_messages_forks",
