@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.directory import AccountDirectory
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.known_keys import KnownApiKeys
@@ -19,6 +20,7 @@ from parley.core.accounts.ports import (
 )
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.outgoing_events import Webhooks
 from parley.core.ports import Clock, NewId, NewToken
 
 
@@ -39,6 +41,7 @@ class AccountsPorts:
     access_tokens: AccessTokens
     api_keys: KnownApiKeys
     revocations: RevocationList
+    directory: AccountDirectory
     rate_limits: IdentityRateLimits
     audit: AuditTrail
     code_delivery: CodeDelivery | None
@@ -49,6 +52,7 @@ class AccountsPorts:
     usage_keys: Sequence[bytes] = field(repr=False)
     session_life: timedelta
     session_max_age: timedelta
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId
     new_code: NewCode
