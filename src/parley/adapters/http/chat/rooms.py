@@ -30,7 +30,7 @@ from parley.adapters.http.pagination import (
     read_room_cursor,
     room_cursor,
 )
-from parley.adapters.http.ports import Ports
+from parley.adapters.http.ports import Ports, ports_of
 from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms, UnknownModel
 from parley.core.chat.ports import CachedPage
 from parley.core.chat.room_limits import RoomLimits
@@ -107,7 +107,6 @@ class RoomController(Controller):
     async def read_all(
         self,
         request: AuthenticatedRequest,
-        ports: Ports,
         limit: Limit = 50,
         cursor: RoomCursorText = None,
         archived: Annotated[
@@ -123,13 +122,13 @@ class RoomController(Controller):
         ] = None,
     ) -> Response[RoomPageBody]:
         """Pinned chatrooms first, then latest activity. The first page is cached until your next write."""
-        account_id = request.user.account_id
+        account_id, chat = request.user.account_id, ports_of(request).chat
         if archived or cursor is not None:
             after = read_room_cursor(cursor)
-            page = await list_rooms(ports.chat, account_id=account_id, after=after, limit=limit, archived=archived)
+            page = await list_rooms(chat, account_id=account_id, after=after, limit=limit, archived=archived)
             rendered, hit = _render(page), False
         else:
-            rendered, hit = await first_rooms(ports.chat, account_id=account_id, limit=limit, render=_render)
+            rendered, hit = await first_rooms(chat, account_id=account_id, limit=limit, render=_render)
         # Bytes are sent as they are; the declared return type is for the OpenAPI document.
         body: Any = rendered.body
         empty: Any = b""
