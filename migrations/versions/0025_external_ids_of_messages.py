@@ -1,4 +1,4 @@
-"""Ids that clients gave their messages. Apart from those of rooms, as no step may lock two tables that requests write."""
+"""Ids that clients gave their messages. Apart from those of rooms: no step may lock two tables that requests write."""
 
 from collections.abc import Sequence
 

@@ -9,8 +9,9 @@ import pytest
 
 from parley.core.billing.model import DayUsage
 from parley.core.chat import ChatPorts
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.errors import IdempotencyMismatch, QuotaExceeded, RoomNotFound, TooManyPending, UnknownModel
-from parley.core.chat.messages import Accepted, post_message
+from parley.core.chat.messages import post_message
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Message, Room
 from parley.core.chat.rooms import delete_room
 from parley.core.plans import BASIC, PRO

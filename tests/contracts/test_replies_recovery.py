@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.errors import TooManyPending
-from parley.core.chat.messages import Accepted, post_message
+from parley.core.chat.messages import post_message
 from parley.core.chat.model import Ending, Message, ReplyError, Status
 from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
 

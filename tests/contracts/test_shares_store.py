@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.end_reply import end_unclaimed_reply
 from parley.core.chat.errors import NotShared, RoomNotFound, ShareNotFound
-from parley.core.chat.messages import Accepted
 from parley.core.chat.model import Ending, FinishReason, Message, Role, Status
 from parley.core.chat.rating import Feedback, Rating
 from parley.core.chat.rooms import change_room, delete_room

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.history import read_branch
-from parley.core.chat.messages import Accepted, edit_message, post_message, regenerate_reply
+from parley.core.chat.messages import edit_message, post_message, regenerate_reply
 from parley.core.chat.model import Exchange, Message, Room
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.share_store import Share, SharedMessage

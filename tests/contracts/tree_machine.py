@@ -14,9 +14,9 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.conversation import build_conversation, read_history
 from parley.core.chat.end_reply import end_unclaimed_reply
-from parley.core.chat.messages import Accepted
 from parley.core.chat.model import Claim, Ending, Message, ReplyError, Role, Status, Turn
 from parley.core.chat.rooms import delete_room
 from parley.core.chat.sweep import requeue_overdue

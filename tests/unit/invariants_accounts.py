@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from parley.core.billing.model import DayUsage
 from parley.core.billing.usage import override_plan
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.errors import IdempotencyMismatch, QuotaExceeded, TooManyPending
-from parley.core.chat.messages import Accepted, post_message
+from parley.core.chat.messages import post_message
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, EventId, Message, Role, Room, Status
 from parley.core.chat.rooms import create_room, delete_room
 from parley.core.chat.stop_reply import stop_reply

@@ -18,11 +18,12 @@ from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.billing.model import DayUsage
 from parley.core.chat import ChatPorts
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.messages import Accepted, post_message
+from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, EventId, Message, Room
 from parley.core.chat.ports import ReplyStream
 from parley.core.chat.reply_events import ReplyEvent, Snapshot

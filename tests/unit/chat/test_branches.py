@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.errors import (
     MessageNotFound,
     ModelRefused,
@@ -12,7 +13,7 @@ from parley.core.chat.errors import (
     RoomNotFound,
     TooManyPending,
 )
-from parley.core.chat.messages import Accepted, edit_message, regenerate_reply
+from parley.core.chat.messages import edit_message, regenerate_reply
 from parley.core.chat.model import Message, Status
 from parley.core.chat.rooms import show_branch
 from parley.core.plans import PRO

@@ -1,14 +1,12 @@
 """Accepting messages: new ones, edited ones, and other replies."""
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
+from parley.core.chat.accepted import Accepted, accepted_before, idempotency_key
+from parley.core.chat.client_messages import ClientMessage, find_or_add_room, newest_reply, said_before
 from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
     IdempotencyMismatch,
@@ -21,9 +19,7 @@ from parley.core.chat.errors import (
     TooManyPending,
 )
 from parley.core.chat.model import (
-    IDEMPOTENCY_KEY_CHARACTERS,
     MESSAGE_CHARACTERS,
-    Allowance,
     IdempotencyKey,
     Message,
     Role,
@@ -39,21 +35,11 @@ from parley.core.text import check_text, is_readable
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """A user's message and its reply as they were when accepted, and the quota as it is now."""
-
-    question: Message
-    reply: Message
-    allowance: Allowance
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Request:
     """What is to be accepted from an account: a reply and, unless `question` is None, the message that it answers.
 
     They are complete except for what depends on the room. `sibling_of` is the message that is edited, or the reply
-    beside which another one is wanted.
+    beside which another one is wanted. A `client` that makes ids decides of the room, too.
     """
 
     account_id: UUID
@@ -62,6 +48,7 @@ class _Request:
     key: IdempotencyKey | None
     parent: UUID | Head | None = Head.SHOWN
     sibling_of: UUID | None = None
+    client: ClientMessage | None = None
 
 
 async def post_message(
@@ -87,11 +74,33 @@ async def post_message(
     question, reply = _exchange(chat, room_id, content, model)
     if isinstance(parent, UUID):
         question = replace(question, parent_id=parent)
-    request = _Request(account_id, question, reply, _idempotency_key(key, body), parent)
+    request = _Request(account_id, question, reply, idempotency_key(key, body), parent)
     accepted = None
     if chat.acceptance is not None and parent is not None:
         accepted = await _accept_at_once(chat, chat.acceptance, request)
     return await _announced(chat, request, accepted or await _accept_in_steps(chat, request))
+
+
+async def post_client_message(
+    chat: ChatPorts,
+    *,
+    account_id: UUID,
+    client: ClientMessage,
+    content: str,
+    model: str | None,
+    last_reply: UUID | None,
+) -> Accepted:
+    """Accept a message with ids that its client made: once, however often it is sent, and whenever.
+
+    Another content with the same id is another version of the message, as in `edit_message`. The room is made if there
+    is none. The parent is `last_reply` if the room has that reply, else the head. Raises as `post_message`, and
+    TooManyRooms.
+    """
+    client.check()
+    _check(content)
+    question, reply = _exchange(chat, chat.new_id(), content, model)
+    request = _Request(account_id, question, reply, None, last_reply or Head.SHOWN, client=client)
+    return await _announced(chat, request, await _accept_in_steps(chat, request))
 
 
 async def edit_message(
@@ -110,8 +119,8 @@ async def edit_message(
     """
     _check(content)
     question, reply = _exchange(chat, room_id, content, model)
-    idempotency_key = _idempotency_key(key, ["edit", str(message_id), content, model])
-    request = _Request(account_id, question, reply, idempotency_key, sibling_of=message_id)
+    same = idempotency_key(key, ["edit", str(message_id), content, model])
+    request = _Request(account_id, question, reply, same, sibling_of=message_id)
     return await _announced(chat, request, await _accept_in_steps(chat, request))
 
 
@@ -123,8 +132,8 @@ async def regenerate_reply(
     Raises NotAReply instead of NotAUserMessage.
     """
     reply = Message(chat.new_id(), room_id, Role.ASSISTANT, "", Status.PENDING, chat.now(), model=model)
-    idempotency_key = _idempotency_key(key, ["regenerate", str(reply_id), model])
-    request = _Request(account_id, None, reply, idempotency_key, sibling_of=reply_id)
+    same = idempotency_key(key, ["regenerate", str(reply_id), model])
+    request = _Request(account_id, None, reply, same, sibling_of=reply_id)
     return await _announced(chat, request, await _accept_in_steps(chat, request))
 
 
@@ -163,16 +172,20 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
 async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
+        if request.client is not None:
+            request = await _in_room_of_client(chat, unit, request, request.client)
         # Always locks the room first: this orders positions, and concurrent uses of one key.
         positions = 1 if request.question is None else 2
         reserved = await unit.rooms.reserve(request.reply.room_id, account_id, at=now, positions=positions)
         if reserved is None:
             raise RoomNotFound
         room, position = reserved
-        if request.key is not None:
-            first_use = await unit.idempotency_keys.remember(room.id, request.key, request.reply.id, at=now)
-            if first_use is not None:
-                return await _replay(unit, room, first_use, request.key, now)
+        said = await said_before(unit, room, request.client)
+        earlier = await _earlier_reply(unit, request, said)
+        if earlier is not None:
+            return await accepted_before(unit, earlier, account_id=account_id, now=now)
+        if said is not None:
+            request = replace(request, sibling_of=said.id)
         parent = await _parent(unit, request)
         model = chat.catalogue.choose(request.reply.model, room.model)
         allowance = await unit.quota.take(account_id, now=now)
@@ -180,17 +193,48 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
         added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
-        if room.naming is Naming.NONE and request.question is not None:
-            await _name(chat, unit, room, request.question.content)
+        await _name(chat, unit, room, request)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
 
 
-async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, content: str) -> None:
-    """Give the room, which is locked, the first words of its first message."""
-    naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
-    named = replace(room, name=first_words(content), naming=naming)
-    await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
+async def _in_room_of_client(chat: ChatPorts, unit: ChatUnit, request: _Request, client: ClientMessage) -> _Request:
+    room_id = await find_or_add_room(chat, unit, account_id=request.account_id, chat_id=client.chat_id)
+    reply = replace(request.reply, room_id=room_id)
+    question = request.question and replace(request.question, room_id=room_id, external_id=client.id)
+    parent = request.parent
+    if isinstance(parent, UUID):
+        found = await unit.messages.get(parent, room_id, request.account_id)
+        parent = parent if found is not None and found.role is Role.ASSISTANT else Head.SHOWN
+    return replace(request, reply=reply, question=question, parent=parent)
+
+
+async def _earlier_reply(unit: ChatUnit, request: _Request, said: Message | None) -> UUID | None:
+    """The reply to the same request, if it was sent before. Raises IdempotencyMismatch."""
+    if said is not None and request.question is not None and said.content == request.question.content:
+        return await newest_reply(unit, said)
+    if request.key is None:
+        return None
+    reply = request.reply
+    first_use = await unit.idempotency_keys.remember(reply.room_id, request.key, reply.id, at=reply.created_at)
+    if first_use is None:
+        return None
+    reply_id, fingerprint = first_use
+    if fingerprint != request.key.fingerprint:
+        raise IdempotencyMismatch
+    return reply_id
+
+
+async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, request: _Request) -> None:
+    """Give the message its client's id, and the room, which is locked, the first words of its first message."""
+    if request.question is None:
+        return
+    if request.client is not None:
+        await unit.client_ids.give_message(request.question.id, request.client.id)
+    if room.naming is Naming.NONE:
+        naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
+        named = replace(room, name=first_words(request.question.content), naming=naming)
+        await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
 
 
 async def _add(
@@ -258,37 +302,3 @@ def _exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -
     return question, Message(
         reply_id, room_id, Role.ASSISTANT, "", Status.PENDING, now, model=model, reply_to=question_id
     )
-
-
-def _idempotency_key(value: str | None, body: Sequence[str | None]) -> IdempotencyKey | None:
-    """The key with a fingerprint of the request. A message to the head has the one of its content and model alone."""
-    if value is None:
-        return None
-    check_text("Idempotency-Key", value, longest=IDEMPOTENCY_KEY_CHARACTERS)
-    return IdempotencyKey(value, hashlib.sha256(json.dumps(body).encode()).digest())
-
-
-async def _replay(
-    unit: ChatUnit, room: Room, first_use: tuple[UUID, bytes], key: IdempotencyKey, now: datetime
-) -> Accepted:
-    reply_id, fingerprint = first_use
-    if fingerprint != key.fingerprint:
-        raise IdempotencyMismatch
-    exchange = await unit.messages.exchange(reply_id)
-    if exchange is None:
-        raise MessageNotFound
-    question, reply = exchange
-    as_accepted = replace(
-        reply,
-        status=Status.PENDING,
-        content="",
-        parts=(),
-        finish_reason=None,
-        usage=None,
-        error=None,
-        feedback=None,
-        completed_at=None,
-        attempt=0,
-    )
-    allowance = await unit.quota.look(room.account_id, now=now)
-    return Accepted(question, as_accepted, allowance, replayed=True)

@@ -13,7 +13,7 @@ from parley.adapters.http.openapi.operation import header, link
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
 from parley.core.accounts.model import Caller
-from parley.core.chat.messages import Accepted
+from parley.core.chat.accepted import Accepted
 from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance
 from parley.core.chat.tickets import TICKET_SECONDS, Ticket
 
