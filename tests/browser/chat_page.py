@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, async_p
 from tests.browser.test_docs_page import chromium
 
 MIRA = "mira@example.com"
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 45_000
 # Chromium says this of every response that is no success.
 _FAILED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 _LOST = "Failed to load resource: net::"

@@ -1,0 +1,19 @@
+// Texts shown character by character: the end, and whether a complete block was touched.
+async ([address, texts]) => {
+  const { MarkdownView } = await import(address);
+  return texts.map((text) => {
+    const [grown, whole] = [document.createElement("div"), document.createElement("div")];
+    const view = new MarkdownView(grown);
+    const touched = [];
+    let complete = [];
+    for (let end = 1; end <= text.length; end += 1) {
+      const before = complete.map((block) => block.outerHTML);
+      complete.push(...view.show(text.slice(0, end)));
+      before.forEach((html, index) => {
+        if (complete[index] !== grown.children[index] || grown.children[index].outerHTML !== html) touched.push(end);
+      });
+    }
+    new MarkdownView(whole).show(text);
+    return { grown: grown.innerHTML, whole: whole.innerHTML, touched, complete: complete.length };
+  });
+}
