@@ -43,6 +43,7 @@ PUBLIC = {
     ("GET", "/docs/start.js"),
     ("GET", "/docs/files/{file_path:path}"),
     ("GET", "/plans"),
+    ("GET", "/shared/{token:str}"),
     ("HEAD", "/docs/files/{file_path:path}"),
 }
 

@@ -36,6 +36,7 @@ from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
+from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
 from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
@@ -154,6 +155,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         BranchController,
         ReplyController,
         search_all,
+        ShareController,
+        read_shared_copy,
         list_plans,
         SubscriptionController,
         WebhookController,
