@@ -55,8 +55,8 @@ class ChatPage:
             self.said.append(text)
 
     def assert_quiet(self) -> None:
-        assert self.said == []
-        assert self.foreign == []
+        assert self.said == [], self.said
+        assert self.foreign == [], self.foreign
 
     def button(self, name: str, within: Locator | None = None) -> Locator:
         return (within or self.tab).get_by_role("button", name=name, exact=True)
@@ -76,6 +76,11 @@ class ChatPage:
     @property
     def rooms(self) -> Locator:
         return self.tab.locator(".rooms a")
+
+    @property
+    def account(self) -> Locator:
+        """The button that opens the account."""
+        return self.tab.locator("#side .account")
 
     @property
     def dialog(self) -> Locator:

@@ -54,7 +54,7 @@ async def test_axe_finds_nothing_serious(api: Served, open_page: OpenPage, schem
     await page.button("Previous version").wait_for()
     await page.ended()
     assert await violations(page.tab) == []
-    await page.button("Account").click()
+    await page.account.click()
     await expect(page.dialog.get_by_text("This one")).to_be_visible()
     assert await violations(page.tab) == []
     await page.button("Close").click()
@@ -120,7 +120,7 @@ async def test_every_width_shows_everything(page: ChatPage, width: int) -> None:
     await page.button("Cancel").click()
     if width == 320:
         await page.button("Chats").click()
-    await page.button("Account").click()
+    await page.account.click()
     await expect(page.dialog.get_by_text("This one")).to_be_visible()
     assert await fits()
 

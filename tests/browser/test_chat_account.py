@@ -35,7 +35,7 @@ async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Pa
         await expect(page.tab).to_have_url(f"{api.address}/chat")
         await page.say("two")
 
-        await page.button("Account").click()
+        await page.account.click()
         await page.button("Manage subscription").click()
         await page.tab.get_by_role("link", name="Back").click()
         await page.message.wait_for()
@@ -43,7 +43,7 @@ async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Pa
 
 async def test_usage_and_name_are_shown(page: ChatPage) -> None:
     await page.say("one")
-    await page.button("Account").click()
+    await page.account.click()
     await expect(page.dialog.get_by_text("1 of 1,000 messages today.")).to_be_visible()
     await expect(page.dialog.get_by_role("img")).to_have_accessible_name(
         "Messages of the last 30 days: 1, at most 1 a day"
@@ -51,13 +51,13 @@ async def test_usage_and_name_are_shown(page: ChatPage) -> None:
     await page.dialog.get_by_label("Name").fill("Mira")
     await page.button("Save name").click()
     await page.button("Close").click()
-    await expect(page.tab.get_by_role("button", name="Account")).to_contain_text("Mira")
+    await expect(page.account).to_contain_text("Mira")
 
 
 async def test_another_session_is_ended(page: ChatPage) -> None:
     client = await sign_in(page.address, MIRA)
     try:
-        await page.button("Account").click()
+        await page.account.click()
         sessions = page.dialog.locator(".rows").filter(has_text="This one").locator("li")
         await expect(sessions).to_have_count(2)
         await sessions.get_by_role("button").click()
@@ -69,7 +69,7 @@ async def test_another_session_is_ended(page: ChatPage) -> None:
 
 async def test_the_export_is_a_download(page: ChatPage) -> None:
     await page.say("one")
-    await page.button("Account").click()
+    await page.account.click()
     async with page.tab.expect_download() as downloading:
         await page.button("Export").click()
     download = await downloading.value
@@ -79,7 +79,7 @@ async def test_the_export_is_a_download(page: ChatPage) -> None:
 
 
 async def test_erasure_asks_again_and_for_the_password(page: ChatPage) -> None:
-    await page.button("Account").click()
+    await page.account.click()
     await page.tab.get_by_label("New password").fill(PASSWORD)
     await page.button("Set password").click()
     await page.tab.get_by_text("The password is set.").wait_for()
@@ -91,7 +91,7 @@ async def test_erasure_asks_again_and_for_the_password(page: ChatPage) -> None:
     await page.button("Sign in").click()
 
     page.failures = {400, 401}
-    await page.button("Account").click()
+    await page.account.click()
     await page.button("Delete account").click()
     await page.button("Delete account", page.dialog.last).click()
     await page.dialog.last.get_by_label("Password").fill(PASSWORD)

@@ -32,7 +32,7 @@ async def test_from_the_address_to_an_answer_and_out_again(api: Served, open_pag
 
 
 async def test_a_password_set_on_the_page_signs_in(page: ChatPage) -> None:
-    await page.button("Account").click()
+    await page.account.click()
     await page.tab.get_by_label("New password").fill(PASSWORD)
     await page.button("Set password").click()
     await page.tab.get_by_text("The password is set.").wait_for()

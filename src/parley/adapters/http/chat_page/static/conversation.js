@@ -53,12 +53,7 @@ export class Conversation {
     this.#show(id ? (this.#rooms.find(id) ?? { id, name: "" }) : null, []);
     this.#composer.focus();
     if (!id) return;
-    try {
-      await this.#load(id, message);
-    } catch (error) {
-      if (!(error instanceof Problem && (error.status === 404 || error.status === 400))) throw error;
-      this.#gone();
-    }
+    await this.#unlessGone(() => this.#load(id, message));
   }
 
   close() {
@@ -84,8 +79,8 @@ export class Conversation {
     this.#followAll();
   }
 
-  changedElsewhere(id) {
-    return id === this.#room?.id ? this.refresh() : undefined;
+  async changedElsewhere(id) {
+    if (id === this.#room?.id) await this.#unlessGone(() => this.refresh());
   }
 
   async #load(id, message) {
@@ -139,6 +134,15 @@ export class Conversation {
     this.#room = { ...this.#room, ...room };
     this.#header.show(this.#room);
     this.#composer.model = this.#room.model;
+  }
+
+  async #unlessGone(read) {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof Problem && (error.status === 404 || error.status === 400))) throw error;
+      this.#gone();
+    }
   }
 
   #gone() {
@@ -258,8 +262,8 @@ export class Conversation {
 
   async #rate(message, rating) {
     const path = `chatroom/${this.#room.id}/messages/${message.id}/feedback`;
-    const feedback = rating ? await call("PUT", path, { body: { rating } }) : await call("DELETE", path);
-    this.#timeline.update({ ...message, feedback });
+    const rated = rating ? await call("PUT", path, { body: { rating } }) : await call("DELETE", path);
+    this.#timeline.update(rated ?? { ...message, feedback: null });
   }
 
   async #chooseModel(model) {

@@ -46,7 +46,7 @@ export class MessageView {
 
   /** The text in place of which the message is edited; `done(text)` has null when it stays. */
   edit(done) {
-    const text = h("textarea", { value: this.message.content, rows: 3, maxlength: 32_000, "aria-label": "Message", dir: "auto" });
+    const text = h("textarea", { value: this.message.content, rows: 3, "aria-label": "Message", dir: "auto" });
     const finish = (result) => {
       this.element.classList.remove("editing");
       this.#showText(this.message.content);

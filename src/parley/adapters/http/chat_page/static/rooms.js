@@ -63,6 +63,7 @@ export class Rooms {
   async awaitTitle(id, name) {
     for (const pause of TITLE_MILLISECONDS) {
       await new Promise((resolve) => setTimeout(resolve, pause));
+      if (!this.element.isConnected) return;
       await this.load();
       if (this.find(id)?.name !== name) return;
     }
