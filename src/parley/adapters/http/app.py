@@ -44,6 +44,7 @@ from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
+from parley.adapters.http.operator.routes import operator_routes
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
@@ -161,6 +162,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         SubscriptionController,
         WebhookController,
         CheckoutPages,
+        *((operator_routes(),) if ports.admin_token else ()),
         *((SandboxPages,) if ports.billing.sandbox else ()),
         is_live,
         is_ready,
