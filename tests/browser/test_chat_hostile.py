@@ -6,8 +6,8 @@ from tests.browser.chat_page import ChatPage
 
 ATTACKS = [
     "<script>globalThis.owned = 1</script>",
-    "<img src=x onerror=\"globalThis.owned = 1\">",
-    "<svg onload=\"globalThis.owned = 1\">",
+    '<img src=x onerror="globalThis.owned = 1">',
+    '<svg onload="globalThis.owned = 1">',
     "[link](javascript:globalThis.owned=1)",
     "[link](JaVaScRiPt:alert(1)) [link](data:text/html,<script>1</script>) [link](vbscript:x) [link](//other.example)",
     "<javascript:alert(1)> ![picture](https://other.example/track.png) ![x](javascript:alert(1))",

@@ -41,6 +41,11 @@ def chat_page(ports: Ports) -> Response[bytes]:
     return _page("chat.html", ports)
 
 
+@get("/chat/admin", include_in_schema=False, opt=PUBLIC, sync_to_thread=True)
+def operator_page(ports: Ports) -> Response[bytes]:
+    return _page("admin.html", ports)
+
+
 # The version stands in the path, so that an address never has another content.
 @get("/chat/files/{version:str}/{name:str}", include_in_schema=False, opt=PUBLIC, sync_to_thread=True)
 def chat_file(
