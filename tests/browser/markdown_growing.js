@@ -7,10 +7,11 @@ async ([address, texts]) => {
     const touched = [];
     let complete = [];
     for (let end = 1; end <= text.length; end += 1) {
-      const before = complete.map((block) => block.outerHTML);
-      complete.push(...view.show(text.slice(0, end)));
-      before.forEach((html, index) => {
-        if (complete[index] !== grown.children[index] || grown.children[index].outerHTML !== html) touched.push(end);
+      const before = complete.map((block) => [block, block.outerHTML]);
+      view.show(text.slice(0, end));
+      complete = [...grown.children].slice(0, view.complete);
+      before.forEach(([block, html], index) => {
+        if (block !== grown.children[index] || block.outerHTML !== html) touched.push(end);
       });
     }
     new MarkdownView(whole).show(text);

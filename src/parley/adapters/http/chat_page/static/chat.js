@@ -56,6 +56,8 @@ export class Chat {
   #listen() {
     const { signal } = this.#stopping;
     addEventListener("hashchange", () => this.#route(), { signal });
+    // Also a room that is shown already.
+    this.#rooms.element.addEventListener("click", ({ target }) => target.closest("a") && this.#fold(), { signal });
     addEventListener("keydown", (event) => event.key === "Escape" && this.#fold(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh(), { signal });
     heard.addEventListener("rooms", () => trying(() => this.#rooms.load()), { signal });
