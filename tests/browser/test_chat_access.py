@@ -215,7 +215,10 @@ async def test_a_room_of_thousands_of_messages_has_few_elements(
         if await page.tab.get_by_text("Message 0 ").count():
             break
         await timeline.evaluate(
-            "node => new Promise(done => { const look = () => node.scrollTop > 0 ? done() : requestAnimationFrame(look); look(); })"
+            """(node) => new Promise((done) => {
+                 const look = () => (node.scrollTop > 0 ? done() : requestAnimationFrame(look));
+                 look();
+               })"""
         )
     await expect(page.tab.get_by_text("Message 0 ")).to_be_attached()
     assert await page.tab.locator(".group").count() > 400

@@ -43,6 +43,13 @@ async def test_rename_pin_and_archive(page: ChatPage) -> None:
     await expect(page.rooms).to_have_count(2)
 
 
+async def test_a_room_shows_its_title_and_its_last_message(page: ChatPage) -> None:
+    await page.say("Where is it warm in May?")
+    await expect(page.rooms.locator(".name")).to_have_text("Where is it warm in May?")
+    await expect(page.rooms.locator(".last")).to_have_text("You said: Where is it warm in May?")
+    await expect(page.tab.get_by_role("heading", level=1)).to_have_text("Where is it warm in May?")
+
+
 async def test_a_room_is_deleted_after_a_second_question(page: ChatPage) -> None:
     await page.say("first")
     await page.button("Delete").click()
@@ -54,6 +61,20 @@ async def test_a_room_is_deleted_after_a_second_question(page: ChatPage) -> None
     await expect(page.own).to_have_count(0)
     await page.say("second")
     await expect(page.rooms).to_have_count(1)
+
+
+async def test_a_room_is_shared_and_no_longer(api: Served, page: ChatPage, open_page: OpenPage) -> None:
+    await page.say("Where is it warm in May?")
+    await page.button("Share").click()
+    await page.button("Share", page.dialog).click()
+    address = await page.dialog.get_by_label("Address").input_value()
+    reader = await open_page(api, address.removeprefix(api.address))
+    await expect(reader.tab.get_by_text("You said: Where is it warm in May?")).to_be_visible()
+    await page.button("Stop sharing").click()
+    await expect(page.tab.get_by_text("The shared copy is gone.")).to_be_visible()
+    reader.failures = {404}
+    await reader.tab.reload()
+    await expect(reader.tab.get_by_text("You said:")).to_have_count(0)
 
 
 async def test_instructions_stay_with_the_room(elsewhere: httpx.AsyncClient, page: ChatPage) -> None:

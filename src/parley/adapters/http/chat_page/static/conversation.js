@@ -151,7 +151,7 @@ export class Conversation {
   }
 
   async #say(content) {
-    const room = this.#room ?? await this.#newRoom(content);
+    const room = this.#room ?? await this.#newRoom();
     const parent = this.#timeline.last;
     // Goes on from what is shown here, whatever another tab shows.
     const from = parent?.role === "assistant" ? { parent_id: parent.id } : {};
@@ -159,13 +159,12 @@ export class Conversation {
     if (this.#room?.id !== room.id) return true;
     this.#timeline.append(message);
     this.#began(reply);
-    if (!parent && room.title_source !== "user") trying(() => this.#rooms.awaitTitle(room.id, room.name));
     return true;
   }
 
-  async #newRoom(content) {
-    const name = content.trim().slice(0, 60);
-    const room = await call("POST", "chatroom", { body: { name, model: this.#composer.model } });
+  /** Without a name: it gets one from its first message. */
+  async #newRoom() {
+    const room = await call("POST", "chatroom", { body: { model: this.#composer.model } });
     this.#room = room;
     history.pushState(null, "", `#/${room.id}`);
     this.#rooms.select(room.id);
@@ -237,6 +236,7 @@ export class Conversation {
     this.#timeline.update(message);
     announce(message.status === "completed" ? "The reply is complete." : "The reply has ended.");
     if (message.status === "failed") trying(loadUsage);
+    if (this.#room.title_source === "auto") trying(() => this.#rooms.awaitTitle(this.#room.id));
     this.#tellOthers();
   }
 
