@@ -1,6 +1,6 @@
 """Accepting messages: new ones, edited ones, and other replies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -18,9 +18,8 @@ from parley.core.chat.errors import (
     RoomNotFound,
     TooManyPending,
 )
+from parley.core.chat.message_request import MessageRequest, check_content, new_exchange
 from parley.core.chat.model import (
-    MESSAGE_CHARACTERS,
-    IdempotencyKey,
     Message,
     Role,
     Room,
@@ -30,25 +29,6 @@ from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
-from parley.core.errors import InvalidInput
-from parley.core.text import check_text, is_readable
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is to be accepted from an account: a reply and, unless `question` is None, the message that it answers.
-
-    They are complete except for what depends on the room. `sibling_of` is the message that is edited, or the reply
-    beside which another one is wanted. A `client` that makes ids decides of the room, too.
-    """
-
-    account_id: UUID
-    question: Message | None
-    reply: Message
-    key: IdempotencyKey | None
-    parent: UUID | Head | None = Head.SHOWN
-    sibling_of: UUID | None = None
-    client: ClientMessage | None = None
 
 
 async def post_message(
@@ -69,12 +49,12 @@ async def post_message(
     that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of them nothing has
     changed.
     """
-    _check(content)
+    check_content(content)
     body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
-    question, reply = _exchange(chat, room_id, content, model)
+    question, reply = new_exchange(chat, room_id, content, model)
     if isinstance(parent, UUID):
         question = replace(question, parent_id=parent)
-    request = _Request(account_id, question, reply, idempotency_key(key, body), parent)
+    request = MessageRequest(account_id, question, reply, idempotency_key(key, body), parent)
     accepted = None
     if chat.acceptance is not None and parent is not None:
         accepted = await _accept_at_once(chat, chat.acceptance, request)
@@ -97,9 +77,9 @@ async def post_client_message(
     TooManyRooms.
     """
     client.check()
-    _check(content)
-    question, reply = _exchange(chat, chat.new_id(), content, model)
-    request = _Request(account_id, question, reply, None, last_reply or Head.SHOWN, client=client)
+    check_content(content)
+    question, reply = new_exchange(chat, chat.new_id(), content, model)
+    request = MessageRequest(account_id, question, reply, None, last_reply or Head.SHOWN, client=client)
     return await _announced(chat, request, await _accept_in_steps(chat, request))
 
 
@@ -117,10 +97,10 @@ async def edit_message(
 
     Raises MessageNotFound and NotAUserMessage instead of what concerns a parent.
     """
-    _check(content)
-    question, reply = _exchange(chat, room_id, content, model)
+    check_content(content)
+    question, reply = new_exchange(chat, room_id, content, model)
     same = idempotency_key(key, ["edit", str(message_id), content, model])
-    request = _Request(account_id, question, reply, same, sibling_of=message_id)
+    request = MessageRequest(account_id, question, reply, same, sibling_of=message_id)
     return await _announced(chat, request, await _accept_in_steps(chat, request))
 
 
@@ -133,17 +113,17 @@ async def regenerate_reply(
     """
     reply = Message(chat.new_id(), room_id, Role.ASSISTANT, "", Status.PENDING, chat.now(), model=model)
     same = idempotency_key(key, ["regenerate", str(reply_id), model])
-    request = _Request(account_id, None, reply, same, sibling_of=reply_id)
+    request = MessageRequest(account_id, None, reply, same, sibling_of=reply_id)
     return await _announced(chat, request, await _accept_in_steps(chat, request))
 
 
-async def _announced(chat: ChatPorts, request: _Request, accepted: Accepted) -> Accepted:
+async def _announced(chat: ChatPorts, request: MessageRequest, accepted: Accepted) -> Accepted:
     if not accepted.replayed:
         await chat.room_list_cache.drop(request.account_id, meanwhile=chat.queue.put(accepted.reply.id))
     return accepted
 
 
-async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Request) -> Accepted | None:
+async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: MessageRequest) -> Accepted | None:
     """None, with nothing changed, for a message that may have to be refused."""
     question, reply = request.question, request.reply
     if question is None:
@@ -160,7 +140,7 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
     return None if found is None else Accepted(*found, replayed=False)
 
 
-async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
+async def _accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted:
     try:
         return await _accept_or_refuse(chat, request)
     except QuotaExceeded as refusal:
@@ -169,7 +149,7 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
         raise
 
 
-async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
+async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
         if request.client is not None:
@@ -198,7 +178,9 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
     return Accepted(*added, allowance, replayed=False)
 
 
-async def _in_room_of_client(chat: ChatPorts, unit: ChatUnit, request: _Request, client: ClientMessage) -> _Request:
+async def _in_room_of_client(
+    chat: ChatPorts, unit: ChatUnit, request: MessageRequest, client: ClientMessage
+) -> MessageRequest:
     room_id = await find_or_add_room(chat, unit, account_id=request.account_id, chat_id=client.chat_id)
     reply = replace(request.reply, room_id=room_id)
     question = request.question and replace(request.question, room_id=room_id, external_id=client.id)
@@ -209,7 +191,7 @@ async def _in_room_of_client(chat: ChatPorts, unit: ChatUnit, request: _Request,
     return replace(request, reply=reply, question=question, parent=parent)
 
 
-async def _earlier_reply(unit: ChatUnit, request: _Request, said: Message | None) -> UUID | None:
+async def _earlier_reply(unit: ChatUnit, request: MessageRequest, said: Message | None) -> UUID | None:
     """The reply to the same request, if it was sent before. Raises IdempotencyMismatch."""
     if said is not None and request.question is not None and said.content == request.question.content:
         return await newest_reply(unit, said)
@@ -225,7 +207,7 @@ async def _earlier_reply(unit: ChatUnit, request: _Request, said: Message | None
     return reply_id
 
 
-async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, request: _Request) -> None:
+async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, request: MessageRequest) -> None:
     """Give the message its client's id, and the room, which is locked, the first words of its first message."""
     if request.question is None:
         return
@@ -238,7 +220,13 @@ async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, request: _Request) 
 
 
 async def _add(
-    unit: ChatUnit, request: _Request, parent: Message | Head | None, *, position: int, model: str, most_pending: int
+    unit: ChatUnit,
+    request: MessageRequest,
+    parent: Message | Head | None,
+    *,
+    position: int,
+    model: str,
+    most_pending: int,
 ) -> tuple[Message, Message] | None:
     account_id, charged_on = request.account_id, utc_day(request.reply.created_at)
     reply = replace(request.reply, model=model)
@@ -263,7 +251,7 @@ async def _add(
     return None if added is None else (parent, added)
 
 
-async def _parent(unit: ChatUnit, request: _Request) -> Message | Head | None:
+async def _parent(unit: ChatUnit, request: MessageRequest) -> Message | Head | None:
     """The parent of the first message that is to be added."""
     if request.sibling_of is not None:
         sibling = await _found(unit, request, request.sibling_of)
@@ -282,23 +270,8 @@ async def _parent(unit: ChatUnit, request: _Request) -> Message | Head | None:
     return parent
 
 
-async def _found(unit: ChatUnit, request: _Request, message_id: UUID) -> Message:
+async def _found(unit: ChatUnit, request: MessageRequest, message_id: UUID) -> Message:
     message = await unit.messages.get(message_id, request.reply.room_id, request.account_id)
     if message is None:
         raise MessageNotFound
     return message
-
-
-def _check(content: str) -> None:
-    check_text("content", content, longest=MESSAGE_CHARACTERS)
-    if not is_readable(content):
-        raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
-
-
-def _exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -> tuple[Message, Message]:
-    """A user's message and its pending reply, which have no positions yet."""
-    question_id, reply_id, now = chat.new_id(), chat.new_id(), chat.now()
-    question = Message(question_id, room_id, Role.USER, content, Status.COMPLETED, now, completed_at=now)
-    return question, Message(
-        reply_id, room_id, Role.ASSISTANT, "", Status.PENDING, now, model=model, reply_to=question_id
-    )
