@@ -60,11 +60,8 @@ class SandboxPayments:
     async def create_customer(
         self, account_id: UUID, *, email: str | None, mobile_number: str | None, replaces: str = ""
     ) -> str:
-        del (
-            email,
-            mobile_number,
-            replaces,
-        )  # The sandbox sends no receipts, and forgets only customers of erased accounts.
+        # No receipts are sent, and only customers of erased accounts are forgotten.
+        del email, mobile_number, replaces
         customer_id = _CUSTOMER + account_id.hex
         await self._state.add(customer_id, customer_id, "{}")
         return customer_id
