@@ -41,6 +41,9 @@ from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
+from parley.adapters.http.openai.completions import create_chat_completion
+from parley.adapters.http.openai.errors import shaped as openai_error
+from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
@@ -126,7 +129,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports),
+        exception_handlers=exception_handlers(ports, {"/v1": openai_error}),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),
@@ -153,6 +156,9 @@ def _routes(ports: HttpPorts) -> list[Any]:
         BranchController,
         ReplyController,
         search_all,
+        list_openai_models,
+        get_openai_model,
+        create_chat_completion,
         list_plans,
         SubscriptionController,
         WebhookController,

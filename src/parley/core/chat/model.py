@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
+from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import Siblings
@@ -173,7 +174,7 @@ class Claim:
 
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
     shutdown of the worker, and `charged_on` is the day whose quota paid. `created_at` is the reply's; `instructions`
-    are its room's.
+    are its room's. `prompt` is the whole conversation, if the client gave that.
     """
 
     reply_id: UUID
@@ -188,6 +189,7 @@ class Claim:
     stop_requested: bool = False
     releases: int = 0
     instructions: str | None = None
+    prompt: "Conversation | None" = None
 
 
 class Lease(Enum):
@@ -228,10 +230,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a model is asked to continue: the room's instructions and the turns, oldest first, the last one a user's."""
+    """What a model is asked to continue: instructions and the turns, oldest first, the first and last one a user's."""
 
     instructions: str | None
     turns: tuple[Turn, ...]
+    options: ModelOptions = ModelOptions()  # noqa: RUF009  immutable
 
 
 @dataclass(frozen=True, slots=True, order=True)

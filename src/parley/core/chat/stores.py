@@ -6,12 +6,12 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.idempotency_store import IdempotencyKeys
 from parley.core.chat.model import (
     Allowance,
     Claim,
     Ending,
     Exchange,
-    IdempotencyKey,
     Lease,
     Message,
     Room,
@@ -19,6 +19,7 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part
+from parley.core.chat.prompt_store import Prompts
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.tree import Head
@@ -256,20 +257,6 @@ class Quota(Protocol):
     async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
 
 
-class IdempotencyKeys(Protocol):
-    async def remember(
-        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
-    ) -> tuple[UUID, bytes] | None:
-        """Bind the key to the reply and return None, or return the reply and fingerprint of its first use.
-
-        Of concurrent callers exactly one binds; the others wait for the end of that unit of work. A use older than
-        IDEMPOTENCY_KEY_LIFE does not count.
-        """
-
-    async def forget_before(self, moment: datetime) -> int:
-        """Delete bindings made before `moment`; returns how many."""
-
-
 class ChatUnit(Protocol):
     """One transaction. It is rolled back unless `commit` is called."""
 
@@ -281,6 +268,8 @@ class ChatUnit(Protocol):
     def replies(self) -> Replies: ...
     @property
     def quota(self) -> Quota: ...
+    @property
+    def prompts(self) -> Prompts: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property

@@ -18,8 +18,12 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     headers: Mapping[int, Mapping[str, Header]] | None = None,
     links: Mapping[int, Mapping[str, dict[str, Any]]] | None = None,
+    also_as: Mapping[int, str] | None = None,
 ) -> type[Operation]:
-    """The `operation_class` of a handler with examples of its request body, and headers and links by status."""
+    """The `operation_class` of a handler with examples of its request body, and headers and links by status.
+
+    `also_as` is another media type, of plain text, that the response of a status may have.
+    """
 
     def edit(schema: dict[str, Any]) -> None:
         if examples:
@@ -29,6 +33,8 @@ def operation(
             schema["responses"][str(status)]["headers"] = dict(sent)
         for status, leads in (links or {}).items():
             schema["responses"][str(status)]["links"] = dict(leads)
+        for status, media_type in (also_as or {}).items():
+            schema["responses"][str(status)]["content"][media_type] = {"schema": {"type": "string"}, "examples": {}}
 
     return _edited(edit)
 

@@ -66,7 +66,7 @@ _before = (
             _head, and_(_head.c.room_id == room_then.c.id, _head.c.position == head_position[room_then])
         )
     )
-    .where(room_then.c.id == bindparam("room", type_=Id), room_then.c.account_id == _account)
+    .where(room_then.c.id == bindparam("room", type_=Id), room_then.c.account_id == _account, ~room_then.c.hidden)
     .cte("before")
 )
 _pending, _used, _limit, _head_position, _head_id, _run = (select(column).scalar_subquery() for column in _before.c)

@@ -35,6 +35,8 @@ rooms = Table(
     Column("shown_since", Integer),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("archived", Boolean, nullable=False, server_default=false()),
+    # A room of a prompt, which nothing may find by its account.
+    Column("hidden", Boolean, nullable=False, server_default=false()),
     # An older version lists rooms by this one.
     Index("ix_rooms_latest", "account_id", "active_at", "id"),
     Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
@@ -105,6 +107,15 @@ messages = Table(
         sqlite_where=_unfinished,
         postgresql_where=_unfinished,
     ),
+)
+
+# Conversations that clients gave whole. The room has the reply alone.
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    # See adapters/sql/chat/prompt_text.py.
+    Column("content", Text, nullable=False),
 )
 
 idempotency_keys = Table(
