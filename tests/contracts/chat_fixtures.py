@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
+from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.end_reply import end_reply
@@ -39,7 +41,7 @@ from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import Acceptance, ChatUnit, ChatUnitOfWork
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from tests.contracts.databases import EVERY, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
@@ -115,6 +117,7 @@ class Store:
             worker_id=UUID(int=0),
             now=lambda: NOW,
             new_id=new_id,
+            new_token=token_urlsafe,
             jitter=lambda: 1.0,
         )
         return replace(ports, **changes)

@@ -31,6 +31,7 @@ from parley.core.chat.messages import regenerate_reply
 from parley.core.chat.model import Message, Room
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
+from parley.core.chat.sharing import end_sharing, share_room
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import PRO
@@ -101,6 +102,11 @@ class Round:
         await index_waiting(self.chat.chat)
         await search(self.chat.chat, account_id=self.account_id, query="question", after=None, limit=10)
 
+    async def share_room(self) -> None:
+        of_room = {"account_id": self.account_id, "room_id": self.room.id}
+        await share_room(self.chat.chat, **of_room)
+        await end_sharing(self.chat.chat, **of_room)
+
     async def delete_room(self) -> None:
         await self.chat.delete(self.room, self.account_id)
 
@@ -156,6 +162,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.change_branch,
     Round.end_reply,
     Round.search,
+    Round.share_room,
     Round.delete_room,
     Round.post_in_new_room,
     Round.instruct_room,

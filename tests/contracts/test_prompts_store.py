@@ -130,6 +130,7 @@ async def test_a_message_is_not_accepted_in_its_room(store):
         question,
         reply_to_prompt(room_id=reply.room_id, reply_to=question.id),
         account_id=account_id,
+        key=None,
         offered=["a/model"],
         default_model="a/model",
         most_pending=MANY,

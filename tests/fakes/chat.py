@@ -24,6 +24,7 @@ from tests.fakes.prompts import FakePrompts
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
+from tests.fakes.shares import FakeShares
 
 
 class FakeChatUnitOfWork:
@@ -53,6 +54,7 @@ class FakeChatUnit:
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
+        self.shares = FakeShares(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -71,6 +73,7 @@ class FakeAcceptance:
         reply: Message,
         *,
         account_id: UUID,
+        key: IdempotencyKey | None,
         offered: Collection[str],
         default_model: str,
         most_pending: int,
@@ -83,6 +86,8 @@ class FakeAcceptance:
             if reserved is None or left.remaining == 0:
                 return None
             room, position = reserved
+            if key is not None and await unit.idempotency_keys.remember(room.id, key, reply.id, at=now) is not None:
+                return None
             model = reply.model or room.model or default_model
             added = await unit.messages.add_exchange(
                 replace(question, position=position),
@@ -157,6 +162,7 @@ class FakeRooms:
             return False
         del self._tables.rooms[room_id]
         self._tables.shown.pop(room_id, None)
+        self._tables.shares.pop(room_id, None)
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)
         delete_where(self._tables.search_texts, lambda row: row[1].waiting.room_id == room_id)

@@ -13,6 +13,7 @@ from parley.core.accounts.model import Account, Challenge, Delivery, Identity, R
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Conversation, Message, Room
 from parley.core.chat.search_store import IndexedText
+from parley.core.chat.share_store import Share
 from parley.core.ports import Clock
 
 _Key = TypeVar("_Key")
@@ -87,6 +88,7 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    shares: dict[UUID, Share] = field(default_factory=dict)
     search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":

@@ -36,10 +36,14 @@ PUBLIC = {
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
+    ("GET", "/"),
+    ("GET", "/chat"),
+    ("GET", "/chat/files/{version:str}/{name:str}"),
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),
     ("GET", "/docs/files/{file_path:path}"),
     ("GET", "/plans"),
+    ("GET", "/shared/{token:str}"),
     ("HEAD", "/docs/files/{file_path:path}"),
 }
 

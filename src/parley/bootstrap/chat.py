@@ -1,5 +1,6 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,8 +53,7 @@ def build_chat(
     jitter: Jitter,
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
-    chosen = tracing.models(providers)
-    meter = tracing.replies(telemetry.replies)
+    chosen, meter = tracing.models(providers), tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
     ports = ChatPorts(
@@ -75,6 +75,7 @@ def build_chat(
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
         now=now,
         new_id=uuid7,
+        new_token=partial(secrets.token_urlsafe, 32),
         jitter=jitter,
     )
     reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))

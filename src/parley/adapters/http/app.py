@@ -36,6 +36,8 @@ from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
+from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
+from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -156,6 +158,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         BranchController,
         ReplyController,
         search_all,
+        ShareController,
+        read_shared_copy,
         list_openai_models,
         get_openai_model,
         create_chat_completion,
@@ -167,6 +171,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         is_live,
         is_ready,
         read_metrics,
+        front_page,
+        *((chat_page, chat_file) if ports.chat_page_served else ()),
         *((openapi_json, docs_page, docs_script, docs_files()) if ports.docs_served else ()),
     ]
 

@@ -41,6 +41,7 @@ RoomCursorText = Annotated[
 SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDI")]
 ApiKeyCursor = Annotated[str | None, _cursor("api-keys", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDc")]
 SearchCursorText = Annotated[str | None, _cursor("search", "MTIwNC41MA")]
+SharedCursorText = Annotated[str | None, _cursor("shared", "MTAw")]
 MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 
 

@@ -15,12 +15,11 @@ from parley.core.accounts.ports import (
     CodeDelivery,
     MobileNumbers,
     NewCode,
-    NewToken,
     Passwords,
 )
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
-from parley.core.ports import Clock, NewId
+from parley.core.ports import Clock, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,11 +9,6 @@ from uuid import UUID
 from parley.core.accounts.model import AuditEvent, Caller, Identity, IdentityKind, Notice, Purpose
 
 
-class NewToken(Protocol):
-    def __call__(self) -> str:
-        """An opaque, URL-safe token of at least 128 random bits from a cryptographic generator."""
-
-
 class NewCode(Protocol):
     def __call__(self) -> str:
         """Six decimal digits from a cryptographic generator."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
@@ -11,9 +12,9 @@ from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import Acceptance, ChatUnitOfWork
+from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
-from parley.core.ports import Clock, Jitter, NewId
+from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,4 +43,5 @@ class ChatPorts:
     room_limits: RoomLimits = field(default_factory=RoomLimits)
     now: Clock
     new_id: NewId
+    new_token: NewToken
     jitter: Jitter

@@ -20,6 +20,22 @@ class MessageNotFound(DomainError):
     detail = "There is no such message in this chatroom."
 
 
+class NotShared(DomainError):
+    """There is no shared copy of the room."""
+
+    code = "not_shared"
+    kind = Kind.NOT_FOUND
+    detail = "This chatroom is not shared."
+
+
+class ShareNotFound(DomainError):
+    """No shared copy has that token: it never had one, or its room or account is gone, or it is not shared any more."""
+
+    code = "share_not_found"
+    kind = Kind.NOT_FOUND
+    detail = "There is no shared conversation at this address."
+
+
 class NotAReply(DomainError):
     """The message is a user's, which has no stream and cannot be stopped, generated again or rated."""
 

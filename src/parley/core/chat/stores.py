@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.idempotency_store import IdempotencyKeys
+from parley.core.chat.idempotency import IdempotencyKeys
 from parley.core.chat.model import (
     Allowance,
     Claim,
@@ -22,6 +22,7 @@ from parley.core.chat.parts import Part
 from parley.core.chat.prompt_store import Prompts
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
+from parley.core.chat.share_store import Shares
 from parley.core.chat.tree import Head
 from parley.core.ports import Leases
 
@@ -79,30 +80,6 @@ class Rooms(Protocol):
         """Make the message at `position`, which has no children, the head until the next position is reserved.
 
         The head of a room is otherwise its newest message. To be called in a unit of work that has locked the room.
-        """
-
-
-class Acceptance(Protocol):
-    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
-
-    async def accept(
-        self,
-        question: Message,
-        reply: Message,
-        *,
-        account_id: UUID,
-        offered: Collection[str],
-        default_model: str,
-        most_pending: int,
-    ) -> tuple[Message, Message, Allowance] | None:
-        """Accept the message if nothing stands in the way.
-
-        Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
-        The reply's model is the one that `reply` has, else the room's, else `default_model`. The parent is the head of
-        the room, which must be the one that `question` has, if it has any. Returns both as stored, and the quota.
-
-        None, with nothing changed, if the room, its head, the quota, the number of unfinished replies or the model
-        forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
         """
 
 
@@ -276,6 +253,8 @@ class ChatUnit(Protocol):
     def leases(self) -> Leases: ...
     @property
     def search(self) -> SearchIndex: ...
+    @property
+    def shares(self) -> Shares: ...
 
     async def commit(self) -> None: ...
 

@@ -48,7 +48,7 @@ async def list_openai_models(ports: Ports) -> ModelList:
     summary="Read a model",
     tags=("OpenAI",),
     security=BEARER_OR_KEY,
-    responses=openai_errors(UnknownModel("none/such")),
+    responses=openai_errors(400, UnknownModel("none/such")),
 )
 async def get_openai_model(
     model: Annotated[str, PathParameter(description="A model's id, its slash encoded or not", examples=example(MODEL))],

@@ -18,14 +18,14 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     headers: Mapping[int, Mapping[str, Header]] | None = None,
     links: Mapping[int, Mapping[str, dict[str, Any]]] | None = None,
-    also_as: Mapping[int, str] | None = None,
+    edit: Edit | None = None,
 ) -> type[Operation]:
     """The `operation_class` of a handler with examples of its request body, and headers and links by status.
 
-    `also_as` is another media type, of plain text, that the response of a status may have.
+    `edit` changes it last.
     """
 
-    def edit(schema: dict[str, Any]) -> None:
+    def edit_all(schema: dict[str, Any]) -> None:
         if examples:
             for content in schema["requestBody"]["content"].values():
                 content["examples"] = {name: {"value": value} for name, value in examples.items()}
@@ -33,10 +33,10 @@ def operation(
             schema["responses"][str(status)]["headers"] = dict(sent)
         for status, leads in (links or {}).items():
             schema["responses"][str(status)]["links"] = dict(leads)
-        for status, media_type in (also_as or {}).items():
-            schema["responses"][str(status)]["content"][media_type] = {"schema": {"type": "string"}, "examples": {}}
+        if edit is not None:
+            edit(schema)
 
-    return _edited(edit)
+    return _edited(edit_all)
 
 
 def aliased(

@@ -3,7 +3,7 @@
 The statement sees the database as it was when it began, but changes rows as they are once it has their locks. What
 counts is therefore decided on the locked row of the day's usage. Unfinished replies have no such row: their number is
 at most that of the beginning, plus the messages that the day's usage has gained since. The head is that of the
-beginning: a room that has another one by then is not changed.
+beginning: a room that has another one by then is not changed. So is a room in which the idempotency key was used.
 """
 
 from collections.abc import Collection
@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     func,
     insert,
     literal_column,
@@ -40,8 +41,8 @@ from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import Id, Moment, messages, rooms, usage_days
-from parley.core.chat.model import Allowance, Message, utc_day
+from parley.adapters.sql.engine.tables import Id, Moment, idempotency_keys, messages, rooms, usage_days
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Allowance, IdempotencyKey, Message, utc_day
 
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
@@ -51,22 +52,30 @@ _pending_before = select(func.count()).where(messages.c.account_id == _account, 
 _used_before = func.coalesce(
     select(usage_days.c.used).where(usage_days.c.account_id == _account, usage_days.c.day == _day).scalar_subquery(), 0
 )
-_head = messages.alias("head")
+_room_id = bindparam("room", type_=Id)
+_head_position_before = (
+    select(head_position[room_then])
+    .where(room_then.c.id == _room_id, room_then.c.account_id == _account)
+    .scalar_subquery()
+)
+# With a limit the planner expects one row, as the index holds. Otherwise it expects so many that it takes a plan for
+# every use to be cheaper than one for all, and planning costs more than the rest.
+_head = (
+    select(messages.c.id, messages.c.run)
+    .where(messages.c.room_id == _room_id, messages.c.position == _head_position_before)
+    .limit(literal_column("1"))
+    .subquery("head")
+)
 _before = (
     select(
         _pending_before.label("pending"),
         _used_before.label("used"),
         messages_per_day.label("limit"),
-        head_position[room_then].label("head_position"),
+        _head_position_before.label("head_position"),
         _head.c.id.label("head_id"),
         _head.c.run.label("run"),
     )
-    .select_from(
-        room_then.outerjoin(
-            _head, and_(_head.c.room_id == room_then.c.id, _head.c.position == head_position[room_then])
-        )
-    )
-    .where(room_then.c.id == bindparam("room", type_=Id), room_then.c.account_id == _account, ~room_then.c.hidden)
+    .select_from(select(literal_column("1")).subquery("always").outerjoin(_head, true()))
     .cte("before")
 )
 _pending, _used, _limit, _head_position, _head_id, _run = (select(column).scalar_subquery() for column in _before.c)
@@ -74,12 +83,17 @@ _parent = bindparam("question_parent_id", type_=Id)
 _model = func.coalesce(
     bindparam("model", type_=String()), rooms.c.model, bindparam("default_model", type_=String()), type_=String()
 )
+_key = bindparam("key", type_=idempotency_keys.c.key.type)
+_key_forgotten = idempotency_keys.c.used_at < bindparam("key_forgotten", type_=Moment)
+_key_is_used = exists().where(idempotency_keys.c.room_id == _room_id, idempotency_keys.c.key == _key, ~_key_forgotten)
 # First the room's lock, as everywhere. A message that is refused by what was before changes nothing.
 _room = (
     update(rooms)
     .where(
-        rooms.c.id == bindparam("room", type_=Id),
+        rooms.c.id == _room_id,
         rooms.c.account_id == _account,
+        rooms.c.prompt.is_(None),
+        ~_key_is_used,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
         head_position[rooms] == _head_position,
         or_(_parent.is_(None), _parent == _head_id),
@@ -107,9 +121,33 @@ _quota = (
     .returning(usage_days.c.used)
     .cte("quota")
 )
+_key_columns = [idempotency_keys.c[name] for name in ("room_id", "key", "fingerprint", "reply_id", "used_at")]
+_remembered = (
+    upsert(idempotency_keys)
+    .from_select(
+        _key_columns,
+        select(
+            _room.c.id,
+            _key,
+            bindparam("fingerprint", type_=idempotency_keys.c.fingerprint.type),
+            bindparam("reply_id", type_=Id),
+            _now,
+        ).where(_key.is_not(None)),
+    )
+    .on_conflict_do_update(
+        index_elements=["room_id", "key"],
+        set_={name: literal_column(f"excluded.{name}") for name in ("fingerprint", "reply_id", "used_at")},
+        where=_key_forgotten,
+    )
+    .returning(idempotency_keys.c.room_id)
+    .cte("remembered")
+)
 _no_fork = cast(null(), messages.c.first_sibling.type)
-# Without quota the position is NULL, which the table refuses, and with it the whole statement.
-_position = case((_quota.c.used.is_not(None), _room.c.last_position))
+# Without quota or the key the position is NULL, which the table refuses, and with it the whole statement.
+_position = case((
+    and_(_quota.c.used.is_not(None), or_(_key.is_(None), _remembered.c.room_id.is_not(None))),
+    _room.c.last_position,
+))  # fmt: skip
 _written = (
     insert(messages)
     .from_select(
@@ -129,7 +167,7 @@ _written = (
                     _no_fork,
                     database_time(),
                     database_time(),
-                ).select_from(_room.outerjoin(_quota, true()))
+                ).select_from(_room.outerjoin(_quota, true()).outerjoin(_remembered, true()))
                 for message, given, parent_id in (
                     ("question", {"position": _position - 1}, _head_id),
                     ("reply", {"position": _position, "model": _room.c.model}, bindparam("question_id", type_=Id)),
@@ -163,6 +201,7 @@ class SqlAcceptance:
         reply: Message,
         *,
         account_id: UUID,
+        key: IdempotencyKey | None,
         offered: Collection[str],
         default_model: str,
         most_pending: int,
@@ -186,6 +225,9 @@ class SqlAcceptance:
                     now=question.created_at,
                     day=day,
                     most_pending=most_pending,
+                    key=key and key.value,
+                    fingerprint=key and key.fingerprint,
+                    key_forgotten=question.created_at - IDEMPOTENCY_KEY_LIFE,
                     **self._limits.parameters,
                 )
         except NullRefused:

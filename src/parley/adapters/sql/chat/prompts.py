@@ -1,4 +1,4 @@
-"""Prompts in SQL: a hidden room with one message, the reply, beside the text of the prompt."""
+"""Prompts in SQL: a hidden room, which has the text of the prompt, with one message, the reply."""
 
 from datetime import date
 from typing import Any
@@ -10,17 +10,17 @@ from parley.adapters.sql.chat.prompt_text import encode_prompt
 from parley.adapters.sql.chat.replies import not_ended, unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given
-from parley.adapters.sql.engine.tables import Id, messages, prompts, rooms
+from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Conversation, Message, Role, Status
 
+_is_prompt = rooms.c.prompt.is_not(None)
 _room_values: dict[str, Any] = {
-    **given("id", "account_id", "created_at"),
+    **given("id", "account_id", "created_at", "prompt"),
     "active_at": bindparam("created_at"),
     "name": "",
     "last_position": 1,
-    "hidden": true(),
-    # A version that knows no hidden rooms lists it as an archived one at most.
+    # A version that knows no prompts lists it as an archived room at most.
     "archived": true(),
 }
 _ADD_ROOM = Statement(insert(rooms).values(_room_values))
@@ -42,18 +42,17 @@ _ADD_REPLY = Statement(
         list(_message_values), select(*_message_values.values()).where(_pending < bindparam("most_pending"))
     )
 )
-_ADD_PROMPT = Statement(insert(prompts).values(given("room_id", "content")))
 _FORGET = Statement(
     delete(rooms).where(
         rooms.c.id == bindparam("room"),
-        rooms.c.hidden,
+        _is_prompt,
         ~exists().where(messages.c.room_id == bindparam("room"), not_ended),
     )
 )
 _ended = (
-    select(prompts.c.room_id)
-    .join(messages, messages.c.room_id == prompts.c.room_id)
-    .where(~not_ended, messages.c.completed_at <= database_time("ended_since"))
+    select(rooms.c.id)
+    .join(messages, messages.c.room_id == rooms.c.id)
+    .where(_is_prompt, ~not_ended, messages.c.completed_at <= database_time("ended_since"))
     .limit(bindparam("most"))
 )
 _FORGET_ENDED = Statement(delete(rooms).where(rooms.c.id.in_(_ended)))
@@ -63,7 +62,13 @@ class SqlPrompts(SqlStore):
     async def add(
         self, prompt: Conversation, reply: Message, *, account_id: UUID, charged_on: date | None, most_pending: int
     ) -> bool:
-        await self._transaction.execute(_ADD_ROOM, id=reply.room_id, account_id=account_id, created_at=reply.created_at)
+        await self._transaction.execute(
+            _ADD_ROOM,
+            id=reply.room_id,
+            account_id=account_id,
+            created_at=reply.created_at,
+            prompt=encode_prompt(prompt),
+        )
         added = await self._transaction.execute(
             _ADD_REPLY,
             **{name: getattr(reply, name) for name in ("id", "room_id", "model", "created_at")},
@@ -72,7 +77,6 @@ class SqlPrompts(SqlStore):
             charged_on=charged_on,
             most_pending=most_pending,
         )
-        await self._transaction.execute(_ADD_PROMPT, room_id=reply.room_id, content=encode_prompt(prompt))
         return added == 1
 
     async def forget(self, room_id: UUID) -> bool:

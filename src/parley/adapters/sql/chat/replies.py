@@ -12,7 +12,7 @@ from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
-from parley.adapters.sql.engine.tables import Id, messages, prompts, rooms, usage_days
+from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
 from parley.core.chat.parts import Part, text_of
@@ -45,7 +45,7 @@ _claim_columns = (
     messages.c.stop_requested,
     messages.c.releases,
     select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
-    select(prompts.c.content).where(prompts.c.room_id == messages.c.room_id).correlate(messages).scalar_subquery(),
+    select(rooms.c.prompt).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
 )
 _ending = given(
     "status",

@@ -40,7 +40,7 @@ _columns = (
     rooms.c.archived,
 )
 # Rooms of prompts are found by nothing here.
-_shown = ~rooms.c.hidden
+_shown = rooms.c.prompt.is_(None)
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"), _shown)
 _at = bindparam("at", type_=Moment)
 _of_account = rooms.c.account_id == bindparam("account", type_=Id)

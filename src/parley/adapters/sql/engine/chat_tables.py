@@ -19,6 +19,8 @@ from sqlalchemy import (
 
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 
+_is_prompt = text("prompt IS NOT NULL")
+
 rooms = Table(
     "rooms",
     metadata,
@@ -35,11 +37,12 @@ rooms = Table(
     Column("shown_since", Integer),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("archived", Boolean, nullable=False, server_default=false()),
-    # A room of a prompt, which nothing may find by its account.
-    Column("hidden", Boolean, nullable=False, server_default=false()),
+    # Only the hidden room of a prompt has one: see adapters/sql/chat/prompt_text.py.
+    Column("prompt", Text),
     # An older version lists rooms by this one.
     Index("ix_rooms_latest", "account_id", "active_at", "id"),
     Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
+    Index("ix_rooms_prompts", "id", sqlite_where=_is_prompt, postgresql_where=_is_prompt),
 )
 
 _unfinished = text("status IN ('pending', 'generating')")
@@ -109,15 +112,6 @@ messages = Table(
     ),
 )
 
-# Conversations that clients gave whole. The room has the reply alone.
-prompts = Table(
-    "prompts",
-    metadata,
-    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
-    # See adapters/sql/chat/prompt_text.py.
-    Column("content", Text, nullable=False),
-)
-
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -128,4 +122,15 @@ idempotency_keys = Table(
     Column("used_at", Moment, nullable=False),
     PrimaryKeyConstraint("room_id", "key"),
     Index(None, "used_at"),
+)
+
+# A copy for everyone who knows the token: the branch that ends at `last_position`, since ended messages do not change.
+shares = Table(
+    "shares",
+    metadata,
+    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", String(64), nullable=False, unique=True),
+    Column("title", String(200), nullable=False),
+    Column("last_position", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
 )

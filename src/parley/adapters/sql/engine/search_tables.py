@@ -19,8 +19,8 @@ from parley.adapters.sql.engine.metadata import Id, metadata
 _Number = BigInteger().with_variant(Integer, "sqlite")
 
 # Texts that wait to be indexed, written by triggers, so that no writer of messages can forget it. Position 0 is the
-# name of the room. Prompts are not indexed: a reply that answers no message, and a hidden room. No key to the room: the
-# end of a reply would lock its room after its message.
+# name of the room. Prompts are not indexed: a reply that answers no message, and its room. No key to the room: the end
+# of a reply would lock its room after its message.
 search_queue = Table(
     "search_queue",
     metadata,
@@ -99,7 +99,7 @@ SEARCH_DDL = {
         """,
         """
         CREATE TRIGGER search_added_room AFTER INSERT ON rooms
-        FOR EACH ROW WHEN (NOT NEW.hidden) EXECUTE FUNCTION queue_room_for_search()
+        FOR EACH ROW WHEN (NEW.prompt IS NULL) EXECUTE FUNCTION queue_room_for_search()
         """,
         """
         CREATE TRIGGER search_renamed_room AFTER UPDATE OF name ON rooms
@@ -138,7 +138,7 @@ SEARCH_DDL = {
         END
         """,
         """
-        CREATE TRIGGER search_added_room AFTER INSERT ON rooms WHEN NOT NEW.hidden BEGIN
+        CREATE TRIGGER search_added_room AFTER INSERT ON rooms WHEN NEW.prompt IS NULL BEGIN
             INSERT INTO search_queue (account_id, room_id, position)
             VALUES (NEW.account_id, NEW.id, 0) ON CONFLICT DO NOTHING;
         END

@@ -21,7 +21,7 @@ from parley.adapters.sql.engine.billing_tables import (
     sandbox_objects,
     subscriptions,
 )
-from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, prompts, rooms
+from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms, shares
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
@@ -49,15 +49,15 @@ __all__ = [
     "messages",
     "messages_to_owners",
     "metadata",
-    "prompts",
     "rooms",
     "sandbox_objects",
+    "shares",
     "subscriptions",
     "usage_days",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0020"
+REVISION = "0021"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"

@@ -1,4 +1,4 @@
-"""Storage of idempotency keys."""
+"""The port of idempotency keys: which request a client has sent before."""
 
 from datetime import datetime
 from typing import Protocol
