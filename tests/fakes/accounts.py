@@ -15,6 +15,7 @@ from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.sessions import FakeRevocations, FakeSessions
+from tests.fakes.suspensions import FakeSuspensions
 
 
 class FakeAccountsUnitOfWork:
@@ -41,6 +42,7 @@ class FakeAccountsUnit:
         self.signups = FakeSignups(tables.signups)
         self.sessions = FakeSessions(tables)
         self.revocations = FakeRevocations(tables.revocations, clock)
+        self.suspensions = FakeSuspensions(tables, clock)
         self.api_keys = FakeApiKeys(tables)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)

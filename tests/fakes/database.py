@@ -71,6 +71,7 @@ class Tables:
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
     revocations: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
+    suspension_changes: dict[UUID, datetime] = field(default_factory=dict)
     api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)

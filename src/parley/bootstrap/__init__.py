@@ -88,7 +88,7 @@ def bootstrap(
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
-    accounts = build_accounts(settings, database, transport, telemetry, now=now)
+    accounts = build_accounts(settings, plans, database, transport, telemetry, now=now)
     billing = build_billing(settings, plans, database, transport, now=now)
     models = configured_providers(settings, file) if providers is None else providers
     chat = build_chat(settings, plans, database, transport, telemetry, providers=models, now=now, jitter=random.random)

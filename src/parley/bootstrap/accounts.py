@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -15,7 +15,9 @@ from parley.adapters.security.audit_log import LoggedAudit
 from parley.adapters.security.common_passwords import common_passwords
 from parley.adapters.security.jwt_tokens import JwtAccessTokens
 from parley.adapters.security.phone_numbers import PhoneNumbers
+from parley.adapters.sql.accounts.directory import SqlAccountDirectory
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.built_module import Module, Task
@@ -32,6 +34,7 @@ from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
 from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
 from parley.core.accounts.sessions import forget_expired
+from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.runtime.local_secret import local_secret
 from parley.settings import Settings, SettingsError
@@ -41,7 +44,7 @@ TIDY_SECONDS = 3_600.0
 
 
 def build_accounts(
-    settings: Settings, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
+    settings: Settings, plans: Plans, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
 ) -> Module[AccountsPorts]:
     """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
@@ -57,6 +60,7 @@ def build_accounts(
         access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
         api_keys=KnownApiKeys(uow),
         revocations=RevocationList(uow=uow, monotonic=time.monotonic),
+        directory=SqlAccountDirectory(database, PlanLimits(plans), now=now),
         rate_limits=IdentityRateLimits(
             rate_limiter=transport.rate_limiter,
             key=derived_keys(secrets_, "throttle")[0],
@@ -82,12 +86,16 @@ def build_accounts(
         tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
         api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
         worker_sweeps=_worker_sweeps(ports),
-        close=(
-            partial(asyncio.to_thread, passwords.close),
-            *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
-            *((checks.check.close,) if checks else ()),
-        ),
+        close=(partial(asyncio.to_thread, passwords.close), *_clients(code_delivery, checks)),
     )
+
+
+def _clients(code_delivery: CodeDelivery | None, checks: HumanChecks | None) -> Iterator[Callable[[], Awaitable[None]]]:
+    """What closes the clients of other servers."""
+    if code_delivery is not None:
+        yield from (sender.close for sender in code_delivery.senders.values())
+    if checks is not None:
+        yield checks.check.close
 
 
 def _worker_sweeps(accounts: AccountsPorts) -> tuple[Sweep, ...]:

@@ -56,6 +56,7 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
             any(map(is_any_address, settings.proxies))
         ),
         ("JWT_SECRET", "is easy to guess: generate one"): any(map(is_weak, settings.jwt_secret)),
+        ("ADMIN_TOKEN", "is easy to guess: generate one"): bool(settings.admin_token) and is_weak(settings.admin_token),
         ("ALLOW_PLAIN_CONNECTIONS", "nothing else may reach the network between them"): (
             bool(settings.allow_plain_connections)
         ),

@@ -72,6 +72,8 @@ def _check_secrets(settings: Settings) -> None:
             f"JWT_SECRET: each secret needs at least {SHORTEST_SECRET} bytes (RFC 7518, 3.2). This makes one: "
             "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
+    if settings.admin_token and len(settings.admin_token.encode()) < SHORTEST_SECRET:
+        raise SettingsError(f"ADMIN_TOKEN: needs at least {SHORTEST_SECRET} characters; generate it as JWT_SECRET.")
 
 
 def _check_senders(settings: Settings) -> None:

@@ -83,6 +83,8 @@ def _check_limits(settings: Settings) -> None:
 def _check_secrets(settings: Settings) -> None:
     if any(is_weak(secret) for secret in settings.jwt_secret):
         raise SettingsError("JWT_SECRET: is too easy to guess: generate it, as .env.example says.")
+    if settings.admin_token and is_weak(settings.admin_token):
+        raise SettingsError("ADMIN_TOKEN: is too easy to guess: generate it as JWT_SECRET.")
     if len(settings.metrics_token) < SHORTEST_METRICS_TOKEN or is_weak(settings.metrics_token):
         raise SettingsError(
             f"METRICS_TOKEN: ENVIRONMENT=production needs a random one of at least {SHORTEST_METRICS_TOKEN} characters."

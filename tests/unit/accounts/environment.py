@@ -13,6 +13,7 @@ from parley.core.accounts import AccountsPorts
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
 from parley.core.accounts.deliveries import deliver_code
+from parley.core.accounts.directory import AccountDirectory
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.known_keys import KnownApiKeys
@@ -27,6 +28,9 @@ from parley.core.accounts.sessions import end_session, refresh_session
 from parley.core.accounts.sources import Client
 from parley.core.accounts.stores import AccountsUnitOfWork
 from tests.fakes.account_ports import FakeAuditTrail, FakeCipher, FakeDeliveryQueue, FakeOtpSender, FakePasswords
+from tests.fakes.database import FakeDatabase
+from tests.fakes.directory import FakeAccountDirectory
+from tests.fakes.plans import PLANS
 
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
@@ -56,6 +60,7 @@ class AccountsEnvironment:
             rate_limiter=self.rate_limiter, key=b"the rate limits' key", audit=self.audit, attempts_per_hour=10
         )
         self.revocations = RevocationList(uow=uow, monotonic=self.monotonic)
+        self.directory: AccountDirectory = FakeAccountDirectory(FakeDatabase(), PLANS, now=lambda: self.now)
         self.api_keys = KnownApiKeys(uow)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
@@ -78,6 +83,7 @@ class AccountsEnvironment:
             access_tokens=self.access_tokens,
             api_keys=self.api_keys,
             revocations=self.revocations,
+            directory=self.directory,
             rate_limits=self.rate_limits,
             audit=self.audit,
             code_delivery=self.code_delivery,

@@ -47,6 +47,7 @@ from parley.adapters.http.openai.completions import create_chat_completion
 from parley.adapters.http.openai.errors import shaped as openai_error
 from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
+from parley.adapters.http.operator.routes import operator_routes
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
@@ -167,6 +168,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         SubscriptionController,
         WebhookController,
         CheckoutPages,
+        *((operator_routes(),) if ports.admin_token else ()),
         *((SandboxPages,) if ports.billing.sandbox else ()),
         is_live,
         is_ready,

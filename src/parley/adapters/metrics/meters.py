@@ -1,5 +1,6 @@
 """Adapters of the meter ports, which count what happens elsewhere."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -88,6 +89,8 @@ class CountedAudit:
         session_id: UUID | None = None,
         api_key_id: UUID | None = None,
         how: str | None = None,
+        by: str | None = None,
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
         kind = identity.kind.value if identity else ""
         self._metrics.account_events.labels(event_kind.value, kind).inc()
@@ -98,7 +101,14 @@ class CountedAudit:
         ):
             self._metrics.codes.labels("verified", kind).inc()
         self._audit.note(
-            event_kind, identity=identity, account_id=account_id, session_id=session_id, api_key_id=api_key_id, how=how
+            event_kind,
+            identity=identity,
+            account_id=account_id,
+            session_id=session_id,
+            api_key_id=api_key_id,
+            how=how,
+            by=by,
+            account_ids=account_ids,
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from parley.core.accounts.code_policy import CodePolicy
+from parley.core.accounts.directory import AccountDirectory
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.known_keys import KnownApiKeys
@@ -39,6 +40,7 @@ class AccountsPorts:
     access_tokens: AccessTokens
     api_keys: KnownApiKeys
     revocations: RevocationList
+    directory: AccountDirectory
     rate_limits: IdentityRateLimits
     audit: AuditTrail
     code_delivery: CodeDelivery | None

@@ -19,6 +19,7 @@ from parley.core.accounts.model import (
     Session,
     Signup,
 )
+from parley.core.accounts.suspension_store import Suspensions
 
 
 class Accounts(Protocol):
@@ -279,6 +280,8 @@ class AccountsUnit(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def suspensions(self) -> Suspensions: ...
     @property
     def api_keys(self) -> ApiKeys: ...
     @property

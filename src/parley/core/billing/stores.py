@@ -15,6 +15,9 @@ class Plans(Protocol):
         """The name of the plan that counts: the operator's override, else the last one in order that is paid for at
         `now`, else the free one. Plans that the operator no longer has do not count."""
 
+    async def override_of(self, account_id: UUID) -> str | None:
+        """The operator's plan, also one that the operator no longer has; None where payments decide."""
+
     async def override(self, account_id: UUID, plan: str | None) -> None:
         """Set the operator's plan, which wins over any payment; None removes it."""
 

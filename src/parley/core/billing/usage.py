@@ -38,6 +38,12 @@ async def read_plan(billing: BillingPorts, *, account_id: UUID) -> Plan:
         return billing.plans.named(await unit.plans.of(account_id, now=billing.now()))
 
 
+async def read_override(billing: BillingPorts, *, account_id: UUID) -> str | None:
+    """The operator's plan for the account, also one that the operator no longer has; None where payments decide."""
+    async with billing.uow(read_only=True) as unit:
+        return await unit.plans.override_of(account_id)
+
+
 async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: str | None) -> None:
     """Set the operator's plan for the account, which wins over payments; None removes it.
 

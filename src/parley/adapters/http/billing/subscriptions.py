@@ -24,9 +24,10 @@ from parley.core.billing.errors import (
     NotSubscribed,
     PaymentsRefused,
     PaymentsUnavailable,
+    PlanOverridden,
     PlanUnknown,
 )
-from parley.core.billing.model import ReturnAddresses
+from parley.core.billing.model import ReturnAddresses, SubscriptionOverview
 from parley.core.errors import InvalidInput
 
 _PROVIDER_ERRORS = (PaymentsUnavailable(), PaymentsRefused())
@@ -87,6 +88,7 @@ class SubscriptionController(Controller):
             401,
             PlanUnknown("gold", ["plus", "pro"]),
             AlreadySubscribed(),
+            PlanOverridden(),
             *_PROVIDER_ERRORS,
             413,
             415,
@@ -155,7 +157,10 @@ async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts, plan: str,
 
 
 async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> SubscriptionBody:
-    overview = await read_subscription(ports.billing, account_id=request.user.account_id)
+    return subscription_body(await read_subscription(ports.billing, account_id=request.user.account_id))
+
+
+def subscription_body(overview: SubscriptionOverview) -> SubscriptionBody:
     subscription = overview.subscription
     return SubscriptionBody(
         plan=overview.plan.name,

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -21,9 +22,10 @@ from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, describ
 from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.streaming.frames import DOCUMENTED, KEEP_ALIVE, encode_json, event_stream
-from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, refuse_while_overloaded, session_lasts
+from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
+from parley.core.accounts.errors import AccountSuspended, TokenInvalid
 from parley.core.chat.errors import MessageNotFound, NotAReply
-from parley.core.chat.follow_reply import follow_reply
+from parley.core.chat.follow_reply import BEGINNING, follow_reply
 from parley.core.chat.model import EventId
 from parley.core.chat.parts import PartKind
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
@@ -67,13 +69,14 @@ class StreamEvent(Struct):
         str, described("Send it as Last-Event-ID to resume after this event", "1-10", pattern="^[0-9]+-[0-9]+$")
     ]
     event: Annotated[
-        Literal["start", "reasoning", "delta", "done", "failed", "stopped"],
-        described("Clear text and reasoning at a repeated `start`. The last three end the stream", "delta"),
+        Literal["start", "reasoning", "delta", "done", "failed", "stopped", "error"],
+        described("Clear text and reasoning at a repeated `start`. The last four end the stream", "delta"),
     ]
     data: Annotated[
         str,
         described(
-            "`{attempt}` for `start`, `{text}` for `reasoning` and `delta`, `{message}` for the last event",
+            "`{attempt}` for `start`, `{text}` for `reasoning` and `delta`, `{code, detail}` for `error`, `{message}` "
+            "for the other last events",
             '{"text":"You said: "}',
             contentMediaType="application/json",
         ),
@@ -86,7 +89,7 @@ _EVENTS = ResponseSpec(
     media_type="text/event-stream",
     description="`start {attempt}` (clear text and reasoning at a later attempt), `reasoning {text}` while the model "
     "thinks, `delta {text}`, and finally `done {message}`, `failed {message}` or `stopped {message}`, sent after the "
-    "reply is stored",
+    "reply is stored; or `error {code, detail}` when the account is suspended meanwhile",
     examples=[Example(summary="a reply", value=_EXAMPLE)],
 )
 
@@ -158,7 +161,7 @@ class ReplyController(Controller):
         """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
         account_id, session_id = await _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
-        await ports.accounts.revocations.check(session_id)
+        await ports.accounts.revocations.check(session_id, account_id)
         await ports.account_requests.take(account_id)
         refuse_while_overloaded(ports)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
@@ -169,13 +172,14 @@ class ReplyController(Controller):
             reply_id=message_id,
             after=after,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
-            may_read=lambda: session_lasts(ports, session_id),
+            may_read=partial(may_read, ports, session_id, account_id),
         )
         match await anext(events):
             case Snapshot(reply) if reply.status.ended and after == end_of(reply):
                 await events.aclose()
                 return Response(None, status_code=204)
-        return event_stream(_encoded(events))
+        check_access = partial(ports.accounts.revocations.check_known, session_id, account_id)
+        return event_stream(_encoded(events, after or BEGINNING, check_access))
 
 
 async def _reader(
@@ -201,11 +205,27 @@ def _event_id(text: str | None, field: str) -> EventId | None:
     return EventId(int(parts[1]), int(parts[2]))
 
 
-async def _encoded(events: AsyncGenerator[ReplyEvent, None]) -> AsyncGenerator[bytes, None]:
+async def _encoded(
+    events: AsyncGenerator[ReplyEvent, None], position: EventId, check_access: Callable[[], None]
+) -> AsyncGenerator[bytes, None]:
+    """The last event is `error` if the stream ends since the account was suspended, which the client cannot know."""
     yield _OPENING
+    ended = False
     async with aclosing(events):
         async for event in events:
+            match event:
+                case AttemptStarted(position) | Delta(position, _, _):
+                    pass
+                case ReplyEnded():
+                    ended = True
             yield _encode(event)
+    if not ended:
+        try:
+            check_access()
+        except AccountSuspended as refusal:
+            yield _event(position, b"error", {"code": refusal.code, "detail": refusal.detail})
+        except TokenInvalid:
+            return
 
 
 def _encode(event: ReplyEvent) -> bytes:

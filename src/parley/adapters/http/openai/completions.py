@@ -1,5 +1,6 @@
 """The HTTP endpoint for chat completions."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Response, post
@@ -21,7 +22,7 @@ from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
 from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.adapters.http.streaming.frames import DOCUMENTED, MEDIA_TYPE, event_stream
-from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, refuse_while_overloaded, session_lasts
+from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
 from parley.core.chat.errors import PromptTooLong, QuotaExceeded, TooManyPending, UnknownModel
 from parley.core.chat.model import Message, Status
 from parley.core.chat.prompts import AcceptedPrompt, answer_prompt
@@ -85,7 +86,7 @@ async def create_chat_completion(
         prompt=prompt,
         model=data.model,
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
-        may_read=lambda: session_lasts(ports, caller.session_id),
+        may_read=partial(may_read, ports, caller.session_id, caller.account_id),
     )
     try:
         return await _answered(data, events, ports)

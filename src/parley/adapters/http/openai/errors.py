@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from msgspec import Struct
 
-from parley.adapters.http.errors import Problem, problem_of
+from parley.adapters.http.errors import Problem, problems_of
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import header
 from parley.core.chat.errors import PromptTooLong, QuotaExceeded, UnknownModel
@@ -93,8 +93,9 @@ def openai_errors(*refusals: int | DomainError) -> dict[int, ResponseSpec]:
     """As `problems`, for an operation with errors of this shape."""
     examples: dict[int, list[Example]] = {}
     for refusal in (*refusals, 401, 429, 500, 503):
-        status, body = from_problem(problem_of(refusal))
-        examples.setdefault(status, []).append(Example(summary=str(body.error.code), value=msgspec.to_builtins(body)))
+        for status, body in map(from_problem, problems_of(refusal)):
+            example = Example(summary=str(body.error.code), value=msgspec.to_builtins(body))
+            examples.setdefault(status, []).append(example)
     return {
         status: ResponseSpec(
             ErrorBody,

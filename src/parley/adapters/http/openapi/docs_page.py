@@ -75,6 +75,7 @@ _TAGS = {
     "Models": "The language models that can be selected",
     "OpenAI": "OpenAI's chat completions, for its clients and all that speak its protocol",
     "Subscription": "The paid plan, Pro",
+    "Operator": "Accounts and statistics, for whoever runs the service; only with ADMIN_TOKEN",
     "Operations": "Health checks and metrics for operators",
 }
 
@@ -126,6 +127,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
                     scheme="bearer",
                     bearer_format="JWT",
                     description="The `access_token` of a sign-in, without «Bearer»",
+                ),
+                "operator": SecurityScheme(
+                    type="http", scheme="bearer", description="The setting ADMIN_TOKEN, without «Bearer»"
                 ),
                 "api_key": SecurityScheme(
                     type="http", scheme="bearer", description="A `key` of POST /user/keys, instead of a token"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from parley.adapters.http.ports import HttpPorts
 from parley.core.accounts.errors import TokenInvalid
-from parley.core.errors import Overloaded, Unavailable
+from parley.core.errors import Overloaded
 
 # An overload ends within seconds or lasts.
 OVERLOADED_SECONDS = 5.0
@@ -16,12 +16,10 @@ def refuse_while_overloaded(ports: HttpPorts) -> None:
         raise Overloaded(OVERLOADED_SECONDS)
 
 
-async def session_lasts(ports: HttpPorts, session_id: UUID) -> bool:
-    """Whether the session or API key is not known to have ended; also while the database does not answer."""
+async def may_read(ports: HttpPorts, session_id: UUID, account_id: UUID) -> bool:
+    """Whether this process knows neither an end of the session or API key nor a suspension of the account."""
     try:
-        await ports.accounts.revocations.check(session_id)
+        ports.accounts.revocations.check_known(session_id, account_id)
     except TokenInvalid:
         return False
-    except Unavailable:
-        return True
     return True

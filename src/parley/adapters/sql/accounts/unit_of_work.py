@@ -10,6 +10,7 @@ from parley.adapters.sql.accounts.guesses import SqlDevices, SqlGuessFailures
 from parley.adapters.sql.accounts.revocations import SqlRevocations
 from parley.adapters.sql.accounts.sessions import SqlSessions
 from parley.adapters.sql.accounts.signups import SqlSignups
+from parley.adapters.sql.accounts.suspensions import SqlSuspensions
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 
@@ -25,6 +26,7 @@ class SqlAccountsUnit(SqlUnit):
         self.signups = SqlSignups(transaction)
         self.sessions = SqlSessions(transaction)
         self.revocations = SqlRevocations(transaction)
+        self.suspensions = SqlSuspensions(transaction)
         self.api_keys = SqlApiKeys(transaction)
         self.account_erasure = SqlAccountErasure(transaction)
         self.erased_usage = SqlErasedUsage(transaction)
