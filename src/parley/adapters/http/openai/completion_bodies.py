@@ -45,7 +45,7 @@ class StreamOptions(Struct):
 class CompletionRequest(Struct):
     """A conversation to answer. Fields that are not listed are ignored."""
 
-    model: Annotated[str, Meta(max_length=200), described("One of GET /v1/models", MODEL)]
+    model: Annotated[str, Meta(max_length=200), described("One of GET /v1/models", MODEL, format="model")]
     messages: Annotated[
         list[PromptMessage],
         Meta(min_length=1),
