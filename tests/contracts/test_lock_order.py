@@ -29,17 +29,19 @@ from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.messages import regenerate_reply
-from parley.core.chat.model import Conversation, Message, Role, Room, Turn
+from parley.core.chat.model import Conversation, Message, Role, Turn
 from parley.core.chat.prompts import answer_prompt
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
 from parley.core.chat.sharing import end_sharing, share_room
 from parley.core.chat.write_reply import write_reply
+from parley.core.chat.write_title import write_title
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import PRO
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
 from tests.contracts.databases import postgresql
 from tests.fakes.plans import PLANS, plans_of
+from tests.fakes.told import ALL
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
@@ -52,7 +54,7 @@ FORGET_USAGE = Statement(usage_days.delete())
 
 
 class Round:
-    """An account with a session, a sign-in code, a room with a pending reply, and two customers.
+    """An account with a session, a sign-in code, two customers, a room with a pending reply, and one without a title.
 
     With `is_first_of_day` it has no row of today's usage: only inserting one locks the account.
     """
@@ -66,8 +68,14 @@ class Round:
         self.chat = chat
         self.queue = RecordingQueue()
         self.provider = ScriptedProvider()
-        self.billing: BillingPorts = billing_ports(
-            SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
+        # Every operation writes its event, too.
+        self.accounts.webhooks = ALL
+        self.chat.chat = replace(self.chat.chat, webhooks=ALL)
+        self.billing: BillingPorts = replace(
+            billing_ports(
+                SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
+            ),
+            webhooks=ALL,
         )
 
     async def prepare(self) -> None:
@@ -76,8 +84,13 @@ class Round:
         self.signed_in: SignedIn = await self.accounts.sign_in()
         self.accounts.advance(minutes=2)
         self.code = await self.accounts.send()
-        self.room: Room = await self.chat.room(account_id=self.account_id)
-        self.reply: Message = (await self.chat.post(self.room, account_id=self.account_id)).reply
+        # Without a name: the end of the first reply requests a title. That of the second room is to be written.
+        self.room, self.answered = [await self.chat.room(account_id=self.account_id, name=None) for _ in range(2)]
+        replies = [
+            (await self.chat.post(room, account_id=self.account_id)).reply for room in (self.room, self.answered)
+        ]
+        self.reply: Message = replies[0]
+        await write_reply(self.chat.chat, replies[1].id)
         await self._add_customer("a")
         await self._add_customer("b")
         if self.is_first_of_day:
@@ -98,6 +111,9 @@ class Round:
 
     async def end_reply(self) -> None:
         await write_reply(self.chat.chat, self.reply.id)
+
+    async def write_title(self) -> None:
+        await write_title(self.chat.chat, self.answered.id)
 
     async def search(self) -> None:
         """Indexes what waits, as workers do too."""
@@ -120,8 +136,9 @@ class Round:
     async def post_in_new_room(self) -> None:
         await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
 
-    async def instruct_room(self) -> None:
-        await self.chat.change(self.room, self.account_id, instructions="Be brief.")
+    async def change_room(self) -> None:
+        """The name makes the title to be written void."""
+        await self.chat.change(self.answered, self.account_id, name="Mine", instructions="Be brief.")
 
     async def erase_account(self) -> None:
         await erase_account(self.accounts.ports, account_id=self.account_id)
@@ -176,11 +193,12 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.post_message,
     Round.change_branch,
     Round.end_reply,
+    Round.write_title,
     Round.search,
     Round.share_room,
     Round.delete_room,
     Round.post_in_new_room,
-    Round.instruct_room,
+    Round.change_room,
     Round.erase_account,
     Round.synchronize_customer,
     Round.override_plan,

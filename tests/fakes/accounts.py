@@ -16,6 +16,7 @@ from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, del
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.sessions import FakeRevocations, FakeSessions
 from tests.fakes.suspensions import FakeSuspensions
+from tests.fakes.webhooks import FakeOutgoingEvents, forget_personal
 
 
 class FakeAccountsUnitOfWork:
@@ -46,6 +47,7 @@ class FakeAccountsUnit:
         self.api_keys = FakeApiKeys(tables)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -154,6 +156,7 @@ def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) ->
     delete_where(tables.messages, lambda message: message.room_id not in tables.rooms)
     delete_where(tables.replies, lambda reply: reply.room_id not in tables.rooms)
     delete_where(tables.idempotency_keys, lambda use: use.room_id not in tables.rooms)
+    delete_where(tables.title_jobs, lambda job: job.room_id not in tables.rooms)
     delete_where(tables.search_texts, lambda row: row[1].waiting.room_id not in tables.rooms)
     for account_day in [key for key in tables.usage_days if key[0] == account_id]:
         del tables.usage_days[account_day]
@@ -163,3 +166,5 @@ def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) ->
     tables.customer_erasures.update(dict.fromkeys(orphaned, (0, now)))
     delete_where(tables.customers, lambda row: row[0].account_id == account_id)
     delete_where(tables.subscriptions, lambda row: row[0].account_id == account_id)
+    tables.reported_plans.pop(account_id, None)
+    forget_personal(tables, account_id)

@@ -56,6 +56,9 @@ class Metrics:
         self.codes = counter(
             "parley_codes", "One-time codes that were sent, and that were verified", ["step", "identity"]
         )
+        self.deliveries = counter(
+            "parley_webhook_deliveries", "Attempts to deliver an event to an endpoint", ["endpoint", "outcome"]
+        )
         self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
         self.swept = counter("parley_swept", "What a sweep found", ["sweep"])
 
@@ -77,6 +80,7 @@ class Metrics:
         self.fallbacks = counter(
             "parley_model_fallbacks", "Replies that were asked of a fallback instead of their model", ["model", "to"]
         )
+        self.titles = counter("parley_titles", "Titles of chatrooms that were asked of a model", ["model", "end"])
         self.feedback = counter(
             "parley_reply_feedback", "Ratings of replies by accounts, each change of one too", ["model", "rating"]
         )

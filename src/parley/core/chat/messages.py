@@ -9,12 +9,14 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
+from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
     NotAReply,
     NotAUserMessage,
     ParentInvalid,
+    QuotaExceeded,
     RoomNotFound,
     TooManyPending,
 )
@@ -27,8 +29,9 @@ from parley.core.chat.model import (
     Role,
     Room,
     Status,
-    utc_day,
 )
+from parley.core.chat.naming import Naming, first_words
+from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
@@ -149,6 +152,15 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
 
 
 async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
+    try:
+        return await _accept_or_refuse(chat, request)
+    except QuotaExceeded as refusal:
+        limit, at = refusal.allowance.limit, request.reply.created_at
+        await tell_quota_exceeded(chat, request.account_id, policy="daily", limit=limit, at=at)
+        raise
+
+
+async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
         # Always locks the room first: this orders positions, and concurrent uses of one key.
@@ -168,8 +180,17 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
         added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
+        if room.naming is Naming.NONE and request.question is not None:
+            await _name(chat, unit, room, request.question.content)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
+
+
+async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, content: str) -> None:
+    """Give the room, which is locked, the first words of its first message."""
+    naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
+    named = replace(room, name=first_words(content), naming=naming)
+    await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
 
 
 async def _add(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
+from parley.core.chat.days import utc_day
 from parley.core.chat.end_reply import end_unclaimed_reply
 from parley.core.chat.errors import PromptTooLong, TooManyPending
 from parley.core.chat.follow_reply import follow_reply, wait_for_end
-from parley.core.chat.model import Allowance, Conversation, Ending, Message, Role, Status, utc_day
+from parley.core.chat.model import Allowance, Conversation, Ending, Message, Role, Status
 from parley.core.chat.reply_events import ReplyEvent
 from parley.core.errors import InvalidInput, TooManyRequests, Unavailable
 from parley.core.tasks import finish

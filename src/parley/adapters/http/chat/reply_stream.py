@@ -20,7 +20,7 @@ from parley.adapters.http.chat.message_bodies import RoomId, message_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
 from parley.adapters.http.openapi.operation import operation
-from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.ports import HttpPorts, ports_of
 from parley.adapters.http.streaming.frames import DOCUMENTED, KEEP_ALIVE, encode_json, event_stream
 from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
 from parley.core.accounts.errors import AccountSuspended, TokenInvalid
@@ -146,7 +146,6 @@ class ReplyController(Controller):
         chatroom_id: RoomId,
         message_id: Annotated[UUID, PathParameter(description="The reply's id", examples=example(REPLY_ID))],
         request: Request[Any, Any, Any],
-        ports: Ports,
         ticket: Annotated[
             str | None,
             QueryParameter(
@@ -159,6 +158,7 @@ class ReplyController(Controller):
         last_event_id_parameter: LastEventIdParameter = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
+        ports = ports_of(request)
         account_id, session_id = await _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id, account_id)

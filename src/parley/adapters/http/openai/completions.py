@@ -18,7 +18,7 @@ from parley.adapters.http.openai.errors import SHOULD_RETRY, failure, openai_err
 from parley.adapters.http.openai.prompt import read_prompt
 from parley.adapters.http.openapi.fields import MODEL
 from parley.adapters.http.openapi.operation import operation
-from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.ports import HttpPorts, ports_of
 from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
 from parley.adapters.http.server.client_left import CancelWhenClientLeaves
 from parley.adapters.http.streaming.frames import DOCUMENTED, MEDIA_TYPE, event_stream
@@ -68,15 +68,13 @@ def _also_as_stream(schema: dict[str, Any]) -> None:
         ),
     },
 )
-async def create_chat_completion(
-    data: JSONBody[CompletionRequest], request: AuthenticatedRequest, ports: Ports
-) -> Response[Any]:
+async def create_chat_completion(data: JSONBody[CompletionRequest], request: AuthenticatedRequest) -> Response[Any]:
     """As OpenAI's own, for its clients. Nothing is stored: the answer is forgotten when its client has it or has left.
 
     A message is counted as for a chatroom, and returned if no answer comes. A stream that cannot go on ends with a
     chunk that has `error`, and without `[DONE]`.
     """
-    prompt = read_prompt(data)
+    ports, prompt = ports_of(request), read_prompt(data)
     if data.stream:
         refuse_while_overloaded(ports)
     caller = request.user
