@@ -24,6 +24,8 @@ from parley.core.chat.rooms import create_room
 from parley.core.chat.search import search
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import InvalidInput, TooManyRequests
+from parley.core.outgoing_events import EventKind
+from tests.fakes.told import ALL, told
 from tests.unit.chat.environment import BASIC_LIMIT, UnavailableUnitOfWork
 from tests.unit.chat.scripted_model import USAGE, Gate
 
@@ -257,3 +259,19 @@ async def test_prompt_is_neither_listed_nor_counted_nor_found(env):
         await create_room(
             replace(env.chat, room_limits=limits), account_id=env.account_id, name="A", model=None, instructions=None
         )
+
+
+async def test_operator_is_told_of_the_reply_without_its_text_and_room_and_of_a_used_up_day(env):
+    env.chat = replace(env.chat, webhooks=replace(ALL, message_text=True))
+    env.model.will("An answer")
+    for _ in range(BASIC_LIMIT):
+        async with aclosing(answering(env)) as events:
+            await env.write((await accepted_of(events)).reply)
+    with pytest.raises(QuotaExceeded):
+        await anext(answering(env))
+
+    *ended, refused = told(env.database)
+
+    assert [event.kind for event in ended] == [EventKind.REPLY_COMPLETED] * BASIC_LIMIT
+    assert {(event.data["chatroom_id"], str(event.personal)) for event in ended} == {(None, "{}")}
+    assert (refused.kind, refused.data) == (EventKind.QUOTA_EXCEEDED, {"policy": "daily", "limit": BASIC_LIMIT})

@@ -9,9 +9,10 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.days import utc_day
 from parley.core.chat.end_reply import end_unclaimed_reply
-from parley.core.chat.errors import PromptTooLong, TooManyPending
+from parley.core.chat.errors import PromptTooLong, QuotaExceeded, TooManyPending
 from parley.core.chat.follow_reply import follow_reply, wait_for_end
 from parley.core.chat.model import Allowance, Conversation, Ending, Message, Role, Status
+from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.reply_events import ReplyEvent
 from parley.core.errors import InvalidInput, TooManyRequests, Unavailable
 from parley.core.tasks import finish
@@ -81,7 +82,17 @@ async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, mo
     chosen, now = chat.catalogue.choose(model), chat.now()
     chat.readers.check(account_id)
     reply = Message(chat.new_id(), chat.new_id(), Role.ASSISTANT, "", Status.PENDING, now, position=1, model=chosen)
-    most_pending = chat.limits.max_pending
+    try:
+        allowance = await _store(chat, prompt, reply, account_id)
+    except QuotaExceeded as refusal:
+        await tell_quota_exceeded(chat, account_id, policy="daily", limit=refusal.allowance.limit, at=now)
+        raise
+    await chat.queue.put(reply.id)
+    return AcceptedPrompt(reply, allowance)
+
+
+async def _store(chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID) -> Allowance:
+    now, most_pending = reply.created_at, chat.limits.max_pending
     async with chat.uow() as unit:
         # Before the quota, since an erasure of the account has no room here to wait for.
         await unit.rooms.lock_account(account_id)
@@ -92,8 +103,7 @@ async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, mo
         if not added:
             raise TooManyPending(most_pending, allowance.with_one_back)
         await unit.commit()
-    await chat.queue.put(reply.id)
-    return AcceptedPrompt(reply, allowance)
+    return allowance
 
 
 async def _forget_accepted(chat: ChatPorts, account_id: UUID, accepting: asyncio.Future[AcceptedPrompt]) -> None:
