@@ -15,6 +15,7 @@ from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp
+from uuid_utils import uuid7
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from parley.adapters.http.accounts.account import AccountController
@@ -99,16 +100,18 @@ def create_app(
     litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
     headers = security_headers(https=ports.public_url.startswith("https://"))
 
-    def new_request_id() -> str:
-        return str(ports.accounts.new_id())
-
     app: ASGIApp = Envelope(
-        HeadAsGet(litestar), new_request_id=new_request_id, meter=ports.meter, security_headers=headers
+        HeadAsGet(litestar), new_request_id=_new_request_id, meter=ports.meter, security_headers=headers
     )
-    app = with_server_ports(app, ServerPorts(connections, new_request_id, ports.meter.refused, headers))
+    app = with_server_ports(app, ServerPorts(connections, _new_request_id, ports.meter.refused, headers))
     # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
     return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
+
+
+def _new_request_id() -> str:
+    # Python's own class takes ten times as long to be written as text.
+    return str(uuid7())
 
 
 def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> Litestar:
