@@ -23,3 +23,4 @@ async def test_a_worker_killed_in_mid_answer_is_replaced_before_the_readers_eyes
         await page.ended()
         await expect(body).to_have_text(" ".join(f"word{number}" for number in range(60)))
         await expect(page.replies).to_have_count(1)
+        await page.tab.close()
