@@ -86,12 +86,3 @@ async def test_deliveries_of_webhooks_are_listed_by_state(tmp_path: Path, open_p
         await page.tab.get_by_label("State").select_option("failed")
         await expect(page.tab.get_by_text("No deliveries.")).to_be_visible()
         await page.tab.close()
-
-
-async def test_statistics_are_plotted(desk: ChatPage) -> None:
-    plots = desk.tab.locator("figure")
-    await expect(plots).to_have_count(6)
-    names = [await plot.get_attribute("aria-label") for plot in await plots.get_by_role("img").all()]
-    assert "New accounts of the last 30 days: 3, at most 3 a day" in names
-    await expect(desk.tab.get_by_role("table", name="Plans")).to_contain_text("basic")
-    assert await violations(desk.tab) == []
