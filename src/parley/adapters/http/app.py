@@ -24,6 +24,8 @@ from parley.adapters.http.accounts.export import export_account
 from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
 from parley.adapters.http.accounts.sign_in import AuthController
+from parley.adapters.http.ai_sdk.errors import shaped as ai_sdk_error
+from parley.adapters.http.ai_sdk.routes import PROTOCOL, AiSdkController
 from parley.adapters.http.auth import RequireCaller
 from parley.adapters.http.billing.plans import list_plans
 from parley.adapters.http.billing.sandbox_pages import CheckoutPages, SandboxPages
@@ -67,6 +69,7 @@ _EXPOSED_HEADERS = (
     "RateLimit-Policy",
     "Retry-After",
     "X-Request-ID",
+    PROTOCOL,
 )
 _ALLOWED_HEADERS = (
     "Authorization",
@@ -135,7 +138,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports, {"/v1": openai_error}),
+        exception_handlers=exception_handlers(ports, {"/v1": openai_error, "/api/chat": ai_sdk_error}),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),
@@ -167,6 +170,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         list_openai_models,
         get_openai_model,
         create_chat_completion,
+        AiSdkController,
         list_plans,
         SubscriptionController,
         WebhookController,

@@ -144,6 +144,7 @@ class MessageBody(Struct):
     ]
     error: Annotated[ReplyError | None, described("Why the reply failed; null if it did not", None)]
     feedback: Annotated[FeedbackBody | None, described("Your rating of the reply; null without one", None)]
+    external_id: Annotated[str | None, described("The id that your client gave it; null if it gave none", None)]
     created_at: Annotated[datetime, described("When the message was accepted", "2026-11-21T09:30:00Z")]
     completed_at: Annotated[
         datetime | None, described("When the message or reply ended; null until then", "2026-11-21T09:30:01Z")
@@ -188,6 +189,7 @@ def message_body(message: Message) -> MessageBody:
         usage=None if usage is None else _usage_body(usage),
         error=None if error is None else ReplyError(error.code, error.detail),
         feedback=None if feedback is None else FeedbackBody(feedback.rating.value, feedback.comment),
+        external_id=message.external_id,
         created_at=message.created_at,
         completed_at=message.completed_at,
     )

@@ -70,6 +70,7 @@ class RoomBody(Struct):
     pinned: Annotated[bool, described("Whether it comes first in the list", False)]
     archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
     last_message: LastMessage
+    external_id: Annotated[str | None, described("The id that your client gave it; null if it gave none", None)]
     created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
@@ -87,6 +88,7 @@ class RoomListItem(Struct):
     pinned: Annotated[bool, described("Whether it comes first in the list", False)]
     archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
     last_message: LastMessage
+    external_id: Annotated[str | None, described("The id that your client gave it; null if it gave none", None)]
     created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")

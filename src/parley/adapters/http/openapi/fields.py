@@ -31,6 +31,7 @@ MESSAGE = {
     "reply_to": None,
     "parent_id": None,
     "siblings": {"index": 0, "count": 1, "ids": [MESSAGE_ID]},
+    "external_id": None,
     "finish_reason": None,
     "usage": None,
     "error": None,
@@ -48,6 +49,7 @@ PENDING_REPLY = MESSAGE | {
     "reply_to": MESSAGE_ID,
     "parent_id": MESSAGE_ID,
     "siblings": {"index": 0, "count": 1, "ids": [REPLY_ID]},
+    "external_id": None,
     "completed_at": None,
 }
 REPLY = PENDING_REPLY | {
