@@ -143,7 +143,7 @@ class AiSdkController(Controller):
         return await _streamed(accepted.reply, request, ports, version, headers)
 
     @get(
-        "/{chat_id:str}/stream",
+        "/{chat:str}/stream",
         operation_id="resumeUIMessage",
         summary="Stream a running reply again",
         operation_class=operation(headers={200: DOCUMENTED | _OWN_HEADERS}),
@@ -155,7 +155,7 @@ class AiSdkController(Controller):
     )
     async def resume(
         self,
-        chat_id: ChatId,
+        chat: ChatId,
         request: AuthenticatedRequest,
         ports: Ports,
         replay: Annotated[
@@ -170,22 +170,22 @@ class AiSdkController(Controller):
     ) -> Response[Any]:
         """Replays the reply that is being written, from its beginning and under its own id."""
         refuse_while_overloaded(ports)
-        reply = await _last_reply(chat_id, request, ports)
+        reply = await _last_reply(chat, request, ports)
         if reply is None or (reply.status.ended and replay is None):
             return Response(None, status_code=204)
         bind_contextvars(reply_id=str(reply.id))
         return await _streamed(reply, request, ports, version, {})
 
     @post(
-        "/{chat_id:str}/stop",
+        "/{chat:str}/stop",
         status_code=204,
         operation_id="stopUIMessage",
         summary="Stop the running reply of a chat",
         responses=sentences(400, MessageNotFound()),
     )
-    async def stop(self, chat_id: ChatId, request: AuthenticatedRequest, ports: Ports) -> None:
+    async def stop(self, chat: ChatId, request: AuthenticatedRequest, ports: Ports) -> None:
         """Its text so far stays. Does nothing if no reply is being written, or the chat is not known yet."""
-        reply = await _last_reply(chat_id, request, ports)
+        reply = await _last_reply(chat, request, ports)
         if reply is not None and not reply.status.ended:
             await stop_reply(ports.chat, account_id=request.user.account_id, room_id=reply.room_id, reply_id=reply.id)
 
