@@ -38,6 +38,7 @@ from parley.core.plans import PRO
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
 from tests.contracts.databases import postgresql
 from tests.fakes.plans import PLANS, plans_of
+from tests.fakes.told import ALL
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
@@ -64,8 +65,14 @@ class Round:
         self.chat = chat
         self.queue = RecordingQueue()
         self.provider = ScriptedProvider()
-        self.billing: BillingPorts = billing_ports(
-            SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
+        # Every operation writes its event, too.
+        self.accounts.webhooks = ALL
+        self.chat.chat = replace(self.chat.chat, webhooks=ALL)
+        self.billing: BillingPorts = replace(
+            billing_ports(
+                SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
+            ),
+            webhooks=ALL,
         )
 
     async def prepare(self) -> None:

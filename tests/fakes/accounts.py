@@ -16,6 +16,7 @@ from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, del
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.sessions import FakeRevocations, FakeSessions
 from tests.fakes.suspensions import FakeSuspensions
+from tests.fakes.webhooks import FakeOutgoingEvents, forget_personal
 
 
 class FakeAccountsUnitOfWork:
@@ -46,6 +47,7 @@ class FakeAccountsUnit:
         self.api_keys = FakeApiKeys(tables)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -161,3 +163,5 @@ def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) ->
     tables.customer_erasures.update(dict.fromkeys(orphaned, (0, now)))
     delete_where(tables.customers, lambda row: row[0].account_id == account_id)
     delete_where(tables.subscriptions, lambda row: row[0].account_id == account_id)
+    tables.reported_plans.pop(account_id, None)
+    forget_personal(tables, account_id)

@@ -24,6 +24,7 @@ from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
 from tests.fakes.shares import FakeShares
+from tests.fakes.webhooks import FakeOutgoingEvents
 
 
 class FakeChatUnitOfWork:
@@ -52,6 +53,7 @@ class FakeChatUnit:
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
         self.shares = FakeShares(tables)
 
     async def commit(self) -> None:

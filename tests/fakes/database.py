@@ -59,7 +59,7 @@ class Tables:
     end and when it was written; a room and its last position; the position of a head that was chosen, and the last
     position then; a day's usage and its returned refusals; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
-    and end; an indexed text and its number.
+    and end; the plan that was told last, and when it changes; an indexed text and its number.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
@@ -88,6 +88,8 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    deliveries_of_events: dict[UUID, Any] = field(default_factory=dict)
+    reported_plans: dict[UUID, tuple[str | None, datetime | None]] = field(default_factory=dict)
     shares: dict[UUID, Share] = field(default_factory=dict)
     search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 

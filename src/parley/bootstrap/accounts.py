@@ -34,6 +34,7 @@ from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
 from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
 from parley.core.accounts.sessions import forget_expired
+from parley.core.outgoing_events import Webhooks
 from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.runtime.local_secret import local_secret
@@ -44,7 +45,14 @@ TIDY_SECONDS = 3_600.0
 
 
 def build_accounts(
-    settings: Settings, plans: Plans, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
+    settings: Settings,
+    plans: Plans,
+    database: Database,
+    transport: Transport,
+    telemetry: Telemetry,
+    *,
+    webhooks: Webhooks,
+    now: Clock,
 ) -> Module[AccountsPorts]:
     """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
@@ -76,18 +84,13 @@ def build_accounts(
         usage_keys=derived_keys(secrets_, "usage of erased accounts"),
         session_life=timedelta(days=settings.refresh_token_expire_days),
         session_max_age=timedelta(days=settings.session_max_days),
+        webhooks=webhooks,
         now=now,
         new_id=uuid7,
         new_code=new_code,
         new_token=partial(secrets.token_urlsafe, 32),
     )
-    return Module(
-        ports=ports,
-        tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
-        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
-        worker_sweeps=_worker_sweeps(ports),
-        close=(partial(asyncio.to_thread, passwords.close), *_clients(code_delivery, checks)),
-    )
+    return _module(ports, close=(partial(asyncio.to_thread, passwords.close), *_clients(code_delivery, checks)))
 
 
 def _clients(code_delivery: CodeDelivery | None, checks: HumanChecks | None) -> Iterator[Callable[[], Awaitable[None]]]:
@@ -98,10 +101,16 @@ def _clients(code_delivery: CodeDelivery | None, checks: HumanChecks | None) -> 
         yield checks.check.close
 
 
-def _worker_sweeps(accounts: AccountsPorts) -> tuple[Sweep, ...]:
-    return (
-        Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, accounts)),
-        Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, accounts)),
+def _module(ports: AccountsPorts, *, close: tuple[Callable[[], Awaitable[None]], ...]) -> Module[AccountsPorts]:
+    return Module(
+        ports=ports,
+        tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
+        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(ports.now())),),
+        worker_sweeps=(
+            Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, ports)),
+            Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, ports)),
+        ),
+        close=close,
     )
 
 

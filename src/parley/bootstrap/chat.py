@@ -1,8 +1,9 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
+import random
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -31,8 +32,9 @@ from parley.core.chat.search import index_waiting
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.write_reply import write_reply
+from parley.core.outgoing_events import Webhooks
 from parley.core.plans import Plans
-from parley.core.ports import Clock, Jitter
+from parley.core.ports import Clock
 from parley.settings import Settings
 
 SWEEP_SECONDS = 1.0
@@ -47,8 +49,8 @@ def build_chat(
     telemetry: Telemetry,
     *,
     providers: Mapping[str, Provider],
+    webhooks: Webhooks,
     now: Clock,
-    jitter: Jitter,
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
     chosen, meter = tracing.models(providers), tracing.replies(telemetry.replies)
@@ -64,19 +66,26 @@ def build_chat(
         room_list_cache=transport.cache,
         shared_reads=SharedReads(),
         meter=meter,
-        breakers=CircuitBreakers(clock=time.monotonic, jitter=jitter, on_change=meter.circuit_changed),
+        breakers=CircuitBreakers(clock=time.monotonic, jitter=random.random, on_change=meter.circuit_changed),
         tickets=JwtStreamTickets(signing_secrets(settings)),
         limits=limits,
         renewals=LeaseRenewals(worker_uow, lease=limits.lease),
         worker_id=uuid7(),
         readers=ReplyReaders(of_an_account=settings.max_open_streams),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
+        webhooks=webhooks,
         now=now,
         new_id=uuid7,
         new_token=partial(secrets.token_urlsafe, 32),
-        jitter=jitter,
+        jitter=random.random,
     )
-    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
+    writing = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
+    return _module(ports, writing, transport, close=[provider.writer.close for provider in chosen.values()])
+
+
+def _module(
+    ports: ChatPorts, reply_tasks: ReplyTasks, transport: Transport, *, close: Sequence[Callable[[], Awaitable[None]]]
+) -> Module[ChatPorts]:
     return Module(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
@@ -87,7 +96,7 @@ def build_chat(
         ),
         on_api_shutdown=(ports.stream.close,),
         on_worker_shutdown=(reply_tasks.shut_down,),
-        close=tuple(provider.writer.close for provider in chosen.values()),
+        close=tuple(close),
     )
 
 

@@ -75,6 +75,8 @@ def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
         address = getattr(settings, name)
         if address.startswith("http://") and not is_local(urlsplit(address).hostname):
             yield name.upper(), "http://: keys and texts cross the network readable"
+    if any(url.startswith("http://") and not is_local(urlsplit(url).hostname) for url in settings.webhook_url):
+        yield "WEBHOOK_URL", "http://: what happens to accounts crosses the network readable"
     if any(parameter in settings.redis_url for parameter in ("ssl_cert_reqs=none", "ssl_check_hostname=false")):
         yield "REDIS_URL", "does not verify the server: another machine on the way can pose as it"
 

@@ -106,7 +106,7 @@ def _check_proxies(settings: Settings) -> None:
 def _check_encryption(settings: Settings) -> None:
     """What users and stores exchange with this server is encrypted; model and mail servers may be beside it."""
     urls = {name.upper(): [getattr(settings, name)] for name in _ADDRESSES}
-    for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins}.items():
+    for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins, "WEBHOOK_URL": settings.webhook_url}.items():
         if any(
             address.lower().startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses
         ):

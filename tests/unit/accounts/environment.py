@@ -27,6 +27,7 @@ from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import end_session, refresh_session
 from parley.core.accounts.sources import Client
 from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.outgoing_events import Webhooks
 from tests.fakes.account_ports import FakeAuditTrail, FakeCipher, FakeDeliveryQueue, FakeOtpSender, FakePasswords
 from tests.fakes.database import FakeDatabase
 from tests.fakes.directory import FakeAccountDirectory
@@ -70,6 +71,7 @@ class AccountsEnvironment:
         self.keys = [b"the key of this test"]
         self.client = Client("192.0.2.1", "192.0.2.0/24")
         self.session_max_age = SESSION_MAX_AGE
+        self.webhooks = Webhooks()
         self.user_agent: str | None = "a test"
         self._count = itertools.count(1)
 
@@ -94,6 +96,7 @@ class AccountsEnvironment:
             usage_keys=self.keys,
             session_life=SESSION_LIFE,
             session_max_age=self.session_max_age,
+            webhooks=self.webhooks,
             now=lambda: self.now,
             new_id=self.new_id,
             new_code=self.new_code,

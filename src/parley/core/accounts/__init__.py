@@ -20,6 +20,7 @@ from parley.core.accounts.ports import (
 )
 from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.outgoing_events import Webhooks
 from parley.core.ports import Clock, NewId, NewToken
 
 
@@ -51,6 +52,7 @@ class AccountsPorts:
     usage_keys: Sequence[bytes] = field(repr=False)
     session_life: timedelta
     session_max_age: timedelta
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId
     new_code: NewCode

@@ -38,6 +38,7 @@ from parley.core.accounts.sessions import open_session, refuse_suspended, signed
 from parley.core.accounts.sources import Client, Source, block_of, remember_device, source_of, stored_source
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.errors import InvalidInput
+from parley.core.outgoing_events import EventKind, OutgoingEvent
 from parley.core.text import typed_code
 
 _STEPS = {Purpose.SIGN_IN: HumanStep.SIGN_IN, Purpose.RESET: HumanStep.RESET}
@@ -226,6 +227,14 @@ async def _find_or_create(
     account, created = await unit.accounts.find_or_add(new)
     if created:
         await restore_usage(accounts, unit, account_id=account.id, identity=identity, now=now)
+        event = OutgoingEvent(
+            accounts.new_id(),
+            EventKind.ACCOUNT_CREATED,
+            account.id,
+            now,
+            personal={identity.kind.value: identity.value},
+        )
+        await unit.outgoing_events.add(accounts.webhooks.deliveries(event, accounts.new_id))
     return account, created
 
 

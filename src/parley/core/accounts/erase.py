@@ -7,6 +7,7 @@ from parley.core.accounts.erased_usage import store_usage
 from parley.core.accounts.errors import CredentialsInvalid, ProofRequired, TokenInvalid
 from parley.core.accounts.model import AuditEvent, Caller, Session
 from parley.core.accounts.proof import is_proven, read_caller, require_live
+from parley.core.outgoing_events import EventKind, OutgoingEvent
 
 
 async def erase_own_account(accounts: AccountsPorts, *, caller: Caller, current_password: str | None) -> None:
@@ -59,6 +60,8 @@ async def erase_account(
         ended += await unit.api_keys.remove_all(account_id)
         await accounts.revocations.write(unit, ended, now)
         await unit.accounts.remove(account_id)
+        event = OutgoingEvent(accounts.new_id(), EventKind.ACCOUNT_ERASED, account_id, now)
+        await unit.outgoing_events.add(accounts.webhooks.deliveries(event, accounts.new_id))
         await unit.commit()
     accounts.revocations.remember(ended, now)
     accounts.audit.note(AuditEvent.ACCOUNT_ERASED, account_id=account_id, by=by)

@@ -20,6 +20,7 @@ from parley.core.accounts.model import (
     Signup,
 )
 from parley.core.accounts.suspension_store import Suspensions
+from parley.core.outgoing_events import OutgoingEvents
 
 
 class Accounts(Protocol):
@@ -288,6 +289,8 @@ class AccountsUnit(Protocol):
     def account_erasure(self) -> AccountErasure: ...
     @property
     def erased_usage(self) -> ErasedUsage: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
 
     async def commit(self) -> None: ...
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
+from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
 
 
@@ -26,6 +27,19 @@ class Plans(Protocol):
 
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
         """Replace the plans that are paid for, each until its moment."""
+
+
+class ReportedPlans(Protocol):
+    """The plan of each account that `plan.changed` has told last, and when it may change by itself."""
+
+    async def lock(self, account_id: UUID) -> str | None:
+        """The plan, None if none was told; others wait until this unit of work ends. Raises AccountGone."""
+
+    async def put(self, account_id: UUID, plan: str, *, changes_at: datetime | None) -> None:
+        """Store what was told, after `lock`, and the moment after which the plan may be another one."""
+
+    async def due(self, *, now: datetime, limit: int) -> list[UUID]:
+        """Accounts whose moment has come, the earliest first."""
 
 
 class UsageDays(Protocol):
@@ -125,6 +139,8 @@ class BillingUnit(Protocol):
     @property
     def plans(self) -> Plans: ...
     @property
+    def reported_plans(self) -> ReportedPlans: ...
+    @property
     def usage_days(self) -> UsageDays: ...
     @property
     def customers(self) -> Customers: ...
@@ -136,6 +152,8 @@ class BillingUnit(Protocol):
     def customer_erasures(self) -> CustomerErasures: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
 
     async def commit(self) -> None: ...
 

@@ -14,6 +14,7 @@ from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
+from parley.core.outgoing_events import Webhooks
 from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
@@ -41,6 +42,7 @@ class ChatPorts:
     worker_id: UUID
     readers: ReplyReaders = field(default_factory=ReplyReaders)
     room_limits: RoomLimits = field(default_factory=RoomLimits)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId
     new_token: NewToken

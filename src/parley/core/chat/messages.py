@@ -15,6 +15,7 @@ from parley.core.chat.errors import (
     NotAReply,
     NotAUserMessage,
     ParentInvalid,
+    QuotaExceeded,
     RoomNotFound,
     TooManyPending,
 )
@@ -29,6 +30,7 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
+from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
@@ -149,6 +151,15 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
 
 
 async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
+    try:
+        return await _accept_or_refuse(chat, request)
+    except QuotaExceeded as refusal:
+        limit, at = refusal.allowance.limit, request.reply.created_at
+        await tell_quota_exceeded(chat, request.account_id, policy="daily", limit=limit, at=at)
+        raise
+
+
+async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
         # Always locks the room first: this orders positions, and concurrent uses of one key.

@@ -23,6 +23,7 @@ from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.share_store import Shares
 from parley.core.chat.tree import Head
+from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
 
 
@@ -250,6 +251,8 @@ class ChatUnit(Protocol):
     def leases(self) -> Leases: ...
     @property
     def search(self) -> SearchIndex: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
     @property
     def shares(self) -> Shares: ...
 

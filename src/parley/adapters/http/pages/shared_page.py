@@ -17,7 +17,7 @@ _STYLE = Style("""
 }
 body { font: 1rem/1.55 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 0 }
 main { max-width: 46rem; margin: 0 auto; padding: 1.25rem 1rem 3rem }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere }
+h1 { color: var(--text); font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere }
 h2 { font-size: .875rem; margin: 0 0 .25rem; color: var(--faint); overflow-wrap: anywhere }
 header, nav { color: var(--faint); font-size: .875rem; margin-bottom: 1.5rem }
 header p { margin: 0 }

@@ -13,6 +13,7 @@ from parley.adapters.sql.accounts.signups import SqlSignups
 from parley.adapters.sql.accounts.suspensions import SqlSuspensions
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlAccountsUnit(SqlUnit):
@@ -30,6 +31,7 @@ class SqlAccountsUnit(SqlUnit):
         self.api_keys = SqlApiKeys(transaction)
         self.account_erasure = SqlAccountErasure(transaction)
         self.erased_usage = SqlErasedUsage(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
 
 
 class SqlAccountsUnitOfWork(SqlUnitOfWork[SqlAccountsUnit]):

@@ -13,6 +13,7 @@ from parley.adapters.sql.chat.shares import SqlShares
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 from parley.adapters.sql.leases import SqlLeases
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlChatUnit(SqlUnit):
@@ -25,6 +26,7 @@ class SqlChatUnit(SqlUnit):
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
         self.search = SqlSearchIndex(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
         self.shares = SqlShares(transaction)
 
 

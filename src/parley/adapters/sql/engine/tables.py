@@ -32,6 +32,7 @@ from parley.adapters.sql.engine.sign_in_tables import (
     messages_to_owners,
 )
 from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
+from parley.adapters.sql.engine.webhook_tables import reported_plans, webhook_deliveries
 
 # What other modules import from here though it is defined elsewhere.
 __all__ = [
@@ -50,15 +51,17 @@ __all__ = [
     "messages",
     "messages_to_owners",
     "metadata",
+    "reported_plans",
     "rooms",
     "sandbox_objects",
     "shares",
     "subscriptions",
     "usage_days",
+    "webhook_deliveries",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0021"
+REVISION = "0022"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"
