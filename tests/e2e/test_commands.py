@@ -12,7 +12,9 @@ from tests.servers.siteverify_server import SECRET as SITEVERIFY_SECRET
 from tests.servers.siteverify_server import SiteVerifyServer
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["migrate"], ["check"], ["openapi"], ["plan"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["migrate"], ["check"], ["openapi"], ["plan"], ["account"], ["account", "erase"]]
+)
 async def test_every_command_has_help(tmp_path: Path, command: list[str]) -> None:
     code, out, _ = await run_parley(tmp_path, *command, "--help")
     assert code == 0
