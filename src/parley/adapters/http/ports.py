@@ -14,6 +14,7 @@ from parley.core.chat import ChatPorts
 from parley.core.health import Checks
 from parley.core.in_use import InUse
 from parley.core.ports import RateLimiter
+from parley.core.statistics import Statistics
 
 
 class RequestMeter(Protocol):
@@ -51,6 +52,7 @@ class HttpPorts:
     billing: BillingPorts
     chat: ChatPorts
     sandbox_billing: BillingPorts
+    statistics: Statistics
     rate_limiter: RateLimiter
     account_requests: RequestLimit
     exports: InUse
