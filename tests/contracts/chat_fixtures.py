@@ -97,6 +97,7 @@ class Store:
             acceptance=self.acceptance_of(limit),
             catalogue=ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model"),
             queue=MemoryQueue(),
+            title_queue=MemoryQueue(),
             stream=MemoryReplyStream(),
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=0.0, clock=lambda: 0.0),

@@ -32,6 +32,7 @@ async def test_every_command_has_help(tmp_path: Path, command: list[str]) -> Non
         ({"DEFAULT_MODEL": "openai/none"}, "DEFAULT_MODEL"),
         ({"MODEL_FALLBACKS": "offline/echo,openai/none"}, "MODEL_FALLBACKS"),
         ({"MODEL_FALLBACKS": "offline/echo,offline/echo"}, "MODEL_FALLBACKS"),
+        ({"TITLE_MODEL": "openai/none"}, "TITLE_MODEL"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"ENVIRONMENT": "production", "AUTH_REQUESTS_PER_MINUTE": "20"}, "OTP_SENDER"),
         ({"ENVIRONMENT": "production"}, "AUTH_REQUESTS_PER_MINUTE"),
@@ -142,7 +143,8 @@ async def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> N
 
 async def test_the_openapi_command_prints_what_the_server_serves(tmp_path: Path) -> None:
     code, out, _ = await run_parley(tmp_path, "openapi")
-    async with served(tmp_path) as api:
+    # The operator's routes are there with their token only.
+    async with served(tmp_path, ADMIN_TOKEN="a token of an operator of this test") as api:
         client = await sign_in(api.address)
         document = (await client.get("/openapi.json")).json()
         await client.aclose()

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 from parley.core.billing.model import DayUsage
+from parley.core.chat.days import next_midnight, utc_day
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, TokenUsage, next_midnight, utc_day
+from parley.core.chat.model import Allowance, TokenUsage
 from parley.core.plans import Plans
 from tests.fakes.database import Tables
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
+from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
@@ -194,4 +195,5 @@ class FakeReplies:
             stop_requested=state.stop_requested,
             releases=state.releases,
             instructions=self._tables.rooms[message.room_id][0].instructions,
+            awaits_title=self._tables.rooms[message.room_id][0].naming is Naming.FIRST_WORDS,
         )

@@ -37,6 +37,7 @@ FORMATS = {
     "cursor-of-chatrooms": room_positions.map(room_cursor),
     "cursor-of-sessions": st.uuids().map(id_cursor),
     "cursor-of-api-keys": st.uuids().map(id_cursor),
+    "cursor-of-deliveries": st.uuids().map(id_cursor),
     "cursor-of-messages": st.integers(0, 999_999_999).map(position_cursor),
     "cursor-of-shared": st.integers(0, 999_999_999).map(position_cursor),
     "cursor-of-search": st.builds(search_cursor, search_positions),

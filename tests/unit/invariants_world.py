@@ -11,6 +11,7 @@ from enum import Enum
 from secrets import token_urlsafe
 from uuid import UUID
 
+from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
@@ -154,6 +155,7 @@ class World:
             acceptance=FakeAcceptance(self.database, plans_of(BASIC_LIMIT)),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
             queue=self.queue,
+            title_queue=MemoryQueue(),
             stream=self.stream,
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=600, clock=loop.time),

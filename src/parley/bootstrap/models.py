@@ -7,6 +7,7 @@ from parley.adapters.models.offline import ECHO, THINK, OfflineModel
 from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.language_model import LanguageModel
+from parley.core.chat.title_rules import TitleRules
 from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError, read_secret
 
 NO_KEY = "none"
@@ -25,7 +26,7 @@ def configured_providers(settings: Settings, file: ConfigFile) -> dict[str, Prov
             raise SettingsError(f"[providers.{name}]: a provider of that name is there already; choose another name.")
         found[name] = Provider(_of_table(name, table), table.models)
     if not found or settings.default_model.startswith(f"{OFFLINE}/"):
-        found[OFFLINE] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
+        found[OFFLINE] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK), writes_titles=False)
     return found
 
 
@@ -72,3 +73,14 @@ def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> Mo
     if len(set(fallbacks)) != len(fallbacks):
         raise SettingsError("MODEL_FALLBACKS: name each model once.")
     return ModelCatalogue(providers, default, fallbacks)
+
+
+def title_rules(settings: Settings, catalogue: ModelCatalogue) -> TitleRules:
+    """Raises SettingsError for a model that is not on offer."""
+    chosen = settings.title_model
+    if chosen == "off":
+        return TitleRules(are_written=False)
+    if chosen and chosen not in catalogue.names:
+        offered = ", ".join(catalogue.names)
+        raise SettingsError(f"TITLE_MODEL: {chosen} is not one of the models on offer: {offered}; or say off.")
+    return TitleRules(model=chosen or None)

@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from litestar import Request
 from litestar.di import NamedDependency
 
 from parley.core.accounts import AccountsPorts
@@ -15,6 +16,7 @@ from parley.core.health import Checks
 from parley.core.in_use import InUse
 from parley.core.ports import RateLimiter
 from parley.core.statistics import Statistics
+from parley.core.webhooks import WebhooksPorts
 
 
 class RequestMeter(Protocol):
@@ -51,6 +53,7 @@ class HttpPorts:
     accounts: AccountsPorts
     billing: BillingPorts
     chat: ChatPorts
+    webhooks: WebhooksPorts
     sandbox_billing: BillingPorts
     statistics: Statistics
     rate_limiter: RateLimiter
@@ -80,3 +83,12 @@ class HttpPorts:
 
 # The type of a handler's `ports` parameter, which Litestar injects.
 Ports = NamedDependency[HttpPorts]
+
+
+def ports_of(request: Request[Any, Any, Any]) -> HttpPorts:
+    """The ports, for the handlers that are called most.
+
+    Injecting them takes Litestar as long as checking the caller's token and counting the request together.
+    """
+    ports: HttpPorts = request.app.state.ports
+    return ports

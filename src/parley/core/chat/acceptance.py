@@ -28,5 +28,6 @@ class Acceptance(Protocol):
         is the room's head, which must be the one that `question` has, if any. Returns both as stored, and the quota.
 
         None, with nothing changed, if the room, head, key, quota, number of unfinished replies or model forbid it, or
-        may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
+        may do so: which of them, only the steps in a unit of work say. A room without a name is left to those too.
+        Raises AccountGone.
         """

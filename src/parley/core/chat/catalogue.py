@@ -9,10 +9,14 @@ from parley.core.chat.language_model import LanguageModel
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One vendor or server. `models` are its own names, in the order in which they are listed."""
+    """One vendor or server. `models` are its own names, in the order in which they are listed.
+
+    A model that cannot follow instructions is not asked for titles.
+    """
 
     writer: LanguageModel
     models: tuple[str, ...]
+    writes_titles: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class ModelCatalogue:
         """The model to ask after `model`: the next fallback if it is one, else the first. None if none is left."""
         following = self.fallbacks[self.fallbacks.index(model) + 1 :] if model in self.fallbacks else self.fallbacks
         return following[0] if following else None
+
+    def writes_titles(self, name: str) -> bool:
+        """Whether the model, which is on offer, can be asked for titles."""
+        return self.providers[name.partition("/")[0]].writes_titles
 
     def writer(self, name: str) -> tuple[LanguageModel, str]:
         """The language model behind `name`, and the provider's own name for it.

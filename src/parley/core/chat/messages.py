@@ -9,6 +9,7 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
+from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
@@ -28,8 +29,8 @@ from parley.core.chat.model import (
     Role,
     Room,
     Status,
-    utc_day,
 )
+from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
@@ -179,8 +180,17 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
         added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
+        if room.naming is Naming.NONE and request.question is not None:
+            await _name(chat, unit, room, request.question.content)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
+
+
+async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, content: str) -> None:
+    """Give the room, which is locked, the first words of its first message."""
+    naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
+    named = replace(room, name=first_words(content), naming=naming)
+    await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
 
 
 async def _add(

@@ -40,9 +40,11 @@ from parley.adapters.sql.chat.tree import head_position, room_then
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
-from parley.adapters.sql.engine.statements import Statement
+from parley.adapters.sql.engine.statements import Statement, literals
 from parley.adapters.sql.engine.tables import Id, Moment, idempotency_keys, messages, rooms, usage_days
-from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Allowance, IdempotencyKey, Message, utc_day
+from parley.core.chat.days import utc_day
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Allowance, IdempotencyKey, Message
+from parley.core.chat.naming import Naming
 
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
@@ -92,6 +94,7 @@ _room = (
     .where(
         rooms.c.id == _room_id,
         rooms.c.account_id == _account,
+        rooms.c.naming != literals(Naming.NONE.value)[0],
         ~_key_is_used,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
         head_position[rooms] == _head_position,

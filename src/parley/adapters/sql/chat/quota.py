@@ -11,8 +11,9 @@ from parley.adapters.sql.engine.statements import Statement, Upsert
 from parley.adapters.sql.engine.tables import Id, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.billing.model import MOST_RETURNED_REFUSALS
+from parley.core.chat.days import next_midnight, utc_day
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, Ending, Status, TokenUsage, next_midnight, utc_day
+from parley.core.chat.model import Allowance, Ending, Status, TokenUsage
 
 _account = bindparam("account", type_=Id)
 _day = bindparam("day", type_=usage_days.c.day.type)

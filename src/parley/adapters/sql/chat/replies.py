@@ -14,12 +14,13 @@ from parley.adapters.sql.engine.tables import Id, messages, noted_statistics, ro
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.adapters.sql.noted_statistics import NOTE, NOTED_COLUMNS, NOTED_VALUES, attempt_values, note_values
 from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
+from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
 
 _earlier = messages.alias("earlier")
 # In the order of the partial index.
-_states = literals(Status.PENDING.value, Status.GENERATING.value)
-unfinished = messages.c.status.in_(_states)
+unfinished_states = literals(Status.PENDING.value, Status.GENERATING.value)
+unfinished = messages.c.status.in_(unfinished_states)
 # The same condition for a lookup by id, spelled so that the partial index cannot serve it: while that index is empty,
 # PostgreSQL prefers it to the primary key, and may keep that plan once the index is full.
 _not_ended = messages.c.status.not_in(literals(Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value))
@@ -28,7 +29,7 @@ _first_in_room = ~exists().where(
     _earlier.c.account_id == messages.c.account_id,
     _earlier.c.room_id == messages.c.room_id,
     _earlier.c.position < messages.c.position,
-    _earlier.c.status.in_(_states),
+    _earlier.c.status.in_(unfinished_states),
 )
 claimable = and_(unfinished, _due, _first_in_room)
 _claim_columns = (
@@ -43,7 +44,10 @@ _claim_columns = (
     messages.c.created_at,
     messages.c.stop_requested,
     messages.c.releases,
-    select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
+    *(
+        select(of_room).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery()
+        for of_room in (rooms.c.instructions, rooms.c.naming == literals(Naming.FIRST_WORDS.value)[0])
+    ),
 )
 _ending = given(
     "status",
