@@ -25,13 +25,14 @@ FROM (SELECT number, now() - interval '40 days' + number * interval '1 second' A
 # Interleaves the rooms, as in an account that grew over time, so that a room's messages lie far apart on disk. Every
 # other message is a reply.
 NEW_MESSAGES = """
-INSERT INTO messages (id, room_id, account_id, position, role, content, status, model, reply_to, input_tokens,
-                      output_tokens, created_at, completed_at, attempt, claimable_at, queued_at)
+INSERT INTO messages (id, room_id, account_id, position, role, content, status, model, reply_to, parent_id,
+                      input_tokens, output_tokens, created_at, completed_at, attempt, claimable_at, queued_at)
 SELECT pg_temp.id_at(created, md5(room::text || position)::uuid), room, $1, position,
        CASE WHEN answers THEN 'assistant' ELSE 'user' END,
        CASE WHEN answers THEN repeat('It depends on the season. ', 16) ELSE 'When is it best to go there? ' || n END,
        'completed', CASE WHEN answers THEN 'offline/echo' END,
        CASE WHEN answers THEN pg_temp.id_at(asked, md5(room::text || position - 1)::uuid) END,
+       CASE WHEN position > 1 THEN pg_temp.id_at(asked, md5(room::text || position - 1)::uuid) END,
        CASE WHEN answers THEN 12 END, CASE WHEN answers THEN 80 END,
        created, created, CASE WHEN answers THEN 1 ELSE 0 END, created, created
 FROM (SELECT n, ids.room, position, position % 2 = 0 AS answers,
