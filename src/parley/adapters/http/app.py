@@ -38,7 +38,7 @@ from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
 from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
-from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page
+from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page, operator_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -172,6 +172,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         read_metrics,
         front_page,
         *((chat_page, chat_file) if ports.chat_page_served else ()),
+        *((operator_page,) if ports.chat_page_served and ports.admin_token else ()),
         *((openapi_json, docs_page, docs_script, docs_files()) if ports.docs_served else ()),
     ]
 
