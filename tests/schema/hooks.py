@@ -109,6 +109,9 @@ def filter_failure(
         return not any(f"{name}: Incorrect type" in failure.message for name in ("pinned", "archived", "head"))
     if failure.title != "Schema-valid request rejected" or response.status_code != 400:
         return True
+    if "error" in response.json():
+        refusal = response.json()["error"]["message"]
+        return not refusal.endswith(("is not supported here", "only text is", "is required", "mark or symbol"))
     [*messages] = [error["message"].partition(",")[0].partition(":")[0] for error in response.json().get("errors", [])]
     return messages not in (
         ["is among the most common passwords"],

@@ -21,11 +21,15 @@ class InUse:
         self._limit = limit
         self._open: Counter[UUID] = Counter()
 
+    def check(self, id_: UUID) -> None:
+        """Raises TooManyRequests if `one_more` would."""
+        if self._open.get(id_, 0) >= self._limit:
+            raise TooManyRequests(RETRY_SECONDS)
+
     @contextmanager
     def one_more(self, id_: UUID) -> Generator[None, None, None]:
         """Raises TooManyRequests."""
-        if self._open[id_] >= self._limit:
-            raise TooManyRequests(RETRY_SECONDS)
+        self.check(id_)
         self._open[id_] += 1
         try:
             yield

@@ -44,6 +44,9 @@ from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
+from parley.adapters.http.openai.completions import create_chat_completion
+from parley.adapters.http.openai.errors import shaped as openai_error
+from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.operator.routes import operator_routes
 from parley.adapters.http.ports import HttpPorts
@@ -132,7 +135,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},
         state=State({"ports": ports}),
-        exception_handlers=exception_handlers(ports),
+        exception_handlers=exception_handlers(ports, {"/v1": openai_error}),
         request_max_body_size=LARGEST_BODY,
         cors_config=_cors(cors_origins),
         openapi_config=openapi_config(version("parley")),
@@ -161,6 +164,9 @@ def _routes(ports: HttpPorts) -> list[Any]:
         search_all,
         ShareController,
         read_shared_copy,
+        list_openai_models,
+        get_openai_model,
+        create_chat_completion,
         list_plans,
         SubscriptionController,
         WebhookController,

@@ -17,6 +17,10 @@ class ReplyReaders:
         self._of_reply = InUse(READERS_OF_A_REPLY)
         self._of_account = InUse(of_an_account)
 
+    def check(self, account_id: UUID) -> None:
+        """Raises TooManyRequests if the account has as many readers as it may have."""
+        self._of_account.check(account_id)
+
     @asynccontextmanager
     async def reading(self, reply_id: UUID, *, account_id: UUID) -> AsyncGenerator[None, None]:
         """Raises TooManyRequests."""

@@ -19,6 +19,7 @@ from parley.core.chat.model import (
     TokenUsage,
 )
 from parley.core.chat.parts import Part
+from parley.core.chat.prompt_store import Prompts
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.share_store import Shares
@@ -249,6 +250,8 @@ class ChatUnit(Protocol):
     def replies(self) -> Replies: ...
     @property
     def quota(self) -> Quota: ...
+    @property
+    def prompts(self) -> Prompts: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property
