@@ -19,6 +19,7 @@ from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.models.offline import OfflineModel
+from parley.adapters.models.prices import KnownPrices
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.plans import PlanLimits
@@ -31,6 +32,7 @@ from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.end_reply import end_reply
@@ -94,6 +96,8 @@ class Store:
             uow=self.chat_of(limit),
             acceptance=self.acceptance_of(limit),
             catalogue=ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model"),
+            plans=AccountPlans(plans_of(limit), self.chat_of(limit), now=lambda: NOW),
+            prices=KnownPrices({}, {}),
             queue=MemoryQueue(),
             stream=MemoryReplyStream(),
             stop_signals=MemoryStopSignals(),

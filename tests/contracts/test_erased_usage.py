@@ -14,7 +14,8 @@ from parley.core.accounts.sessions import forget_expired
 from parley.core.billing.model import DayUsage
 from parley.core.chat.errors import QuotaExceeded, RoomNotFound
 from parley.core.chat.messages import post_message
-from parley.core.chat.model import Ending, Status, TokenUsage
+from parley.core.chat.model import Ending, Status
+from parley.core.chat.tokens import Spent
 from parley.core.errors import AccountGone
 from tests.contracts.chat_fixtures import LIMIT, NOW, TODAY, Store, every_store
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
@@ -52,7 +53,7 @@ async def erase(env: AccountsEnvironment, account_id: UUID) -> None:
 async def test_the_days_usage_counts_for_the_next_account(store, env):
     first = await sign_in(env)
     await post(store, first, 2)
-    await store.do(lambda unit: unit.quota.add_tokens(first, day=TODAY, usage=TokenUsage(30, 40)))
+    await store.do(lambda unit: unit.quota.add_tokens(first, day=TODAY, spent=Spent(30, 40)))
     await erase(env, first)
 
     second = await sign_in(env)

@@ -12,13 +12,17 @@ from uuid import UUID
 
 import asyncpg
 
+from parley.adapters.models.offline import OfflineModel
 from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
-from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor
 from parley.core.chat.search_terms import Term
+from parley.core.chat.token_estimates import TokenEstimates
+from parley.core.chat.tokens import TokenUsage
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
 from tests.fakes.plans import plans_of
@@ -27,6 +31,7 @@ ACCOUNT = UUID(int=1)
 ROOM = UUID(int=2)
 REPLY = UUID(int=3)
 CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, NOW, False)
+CATALOGUE = ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model")
 KEY = IdempotencyKey("a key", b"f")
 
 # 40 accounts of 50 rooms of 10 messages, all ended.
@@ -223,7 +228,7 @@ async def test_accepting_a_message_is_served_by_indexes():
     question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
     async with filled_database() as database:
         await SqlAcceptance(database, PlanLimits(plans_of(5))).accept(
-            question, reply, account_id=ACCOUNT, offered=["a/model"], default_model="a/model", most_pending=5
+            question, reply, account_id=ACCOUNT, catalogue=CATALOGUE, most_pending=5, estimates=TokenEstimates()
         )
         scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
         # The tables of plans are empty.

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
-from parley.core.chat.model import Conversation, Role, TokenUsage
+from parley.core.chat.model import Conversation, Role
+from parley.core.chat.tokens import TokenUsage
 
 PATIENCE_SECONDS = 10.0
 

@@ -91,7 +91,9 @@ def bootstrap(
     accounts = build_accounts(settings, database, transport, telemetry, now=now)
     billing = build_billing(settings, plans, database, transport, now=now)
     models = configured_providers(settings, file) if providers is None else providers
-    chat = build_chat(settings, plans, database, transport, telemetry, providers=models, now=now, jitter=random.random)
+    chat = build_chat(
+        settings, file, plans, database, transport, telemetry, providers=models, now=now, jitter=random.random
+    )
     modules = (accounts, billing, chat)
     return Parley(
         settings=settings,

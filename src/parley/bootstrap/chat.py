@@ -16,10 +16,11 @@ from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
 from parley.bootstrap.built_module import Module, Task
-from parley.bootstrap.models import model_catalogue
+from parley.bootstrap.models import model_catalogue, model_prices
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, Transport
 from parley.core.chat import ChatPorts
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
@@ -29,10 +30,11 @@ from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.search import index_waiting
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
+from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.write_reply import write_reply
 from parley.core.plans import Plans
 from parley.core.ports import Clock, Jitter
-from parley.settings import Settings
+from parley.settings import ConfigFile, Settings
 
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 3_600.0
@@ -40,6 +42,7 @@ TIDY_SECONDS = 3_600.0
 
 def build_chat(
     settings: Settings,
+    file: ConfigFile,
     plans: Plans,
     database: Database,
     transport: Transport,
@@ -49,33 +52,44 @@ def build_chat(
     now: Clock,
     jitter: Jitter,
 ) -> Module[ChatPorts]:
-    tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
+    tracing, limits = telemetry.tracing, reply_limits(settings)
     chosen = tracing.models(providers)
+    catalogue = model_catalogue(settings, plans, chosen)
+    plan_limits = PlanLimits(plans)
     meter = tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
+    account_plans = AccountPlans(plans, uow, now=now)
     ports = ChatPorts(
         uow=uow,
         acceptance=sql_acceptance(database, plan_limits),
-        catalogue=model_catalogue(settings, chosen),
+        catalogue=catalogue,
+        plans=account_plans,
         queue=transport.queues[WRITE_REPLY],
         stream=transport.stream,
         stop_signals=transport.signals,
         room_list_cache=transport.cache,
         shared_reads=SharedReads(),
         meter=meter,
+        prices=model_prices(settings, file, catalogue.names),
         breakers=CircuitBreakers(clock=time.monotonic, jitter=jitter, on_change=meter.circuit_changed),
         tickets=JwtStreamTickets(signing_secrets(settings)),
         limits=limits,
         renewals=LeaseRenewals(worker_uow, lease=limits.lease),
         worker_id=uuid7(),
-        readers=ReplyReaders(of_an_account=settings.max_open_streams),
+        readers=ReplyReaders(account_plans, of_an_account=settings.max_open_streams),
+        estimates=TokenEstimates(settings.token_bytes, settings.reserved_answer_tokens),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
         now=now,
         new_id=uuid7,
         jitter=jitter,
     )
-    reply_tasks = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
+    return _module(ports, ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow))), transport, chosen)
+
+
+def _module(
+    ports: ChatPorts, reply_tasks: ReplyTasks, transport: Transport, providers: Mapping[str, Provider]
+) -> Module[ChatPorts]:
     return Module(
         ports=ports,
         tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
@@ -86,7 +100,7 @@ def build_chat(
         ),
         on_api_shutdown=(ports.stream.close,),
         on_worker_shutdown=(reply_tasks.shut_down,),
-        close=tuple(provider.writer.close for provider in chosen.values()),
+        close=tuple(provider.writer.close for provider in providers.values()),
     )
 
 

@@ -9,6 +9,7 @@ class Kind(Enum):
 
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     MISMATCH = "mismatch"

@@ -21,10 +21,13 @@ class InUse:
         self._limit = limit
         self._open: Counter[UUID] = Counter()
 
+    def count(self, id_: UUID) -> int:
+        return self._open.get(id_, 0)
+
     @contextmanager
-    def one_more(self, id_: UUID) -> Generator[None, None, None]:
-        """Raises TooManyRequests."""
-        if self._open[id_] >= self._limit:
+    def one_more(self, id_: UUID, *, limit: int | None = None) -> Generator[None, None, None]:
+        """A `limit` counts instead of the usual one. Raises TooManyRequests."""
+        if self.count(id_) >= (self._limit if limit is None else limit):
             raise TooManyRequests(RETRY_SECONDS)
         self._open[id_] += 1
         try:

@@ -3,16 +3,18 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.ports import ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.ports import ModelPrices, ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import Acceptance, ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
+from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.ports import Clock, Jitter, NewId
 
 
@@ -27,18 +29,21 @@ class ChatPorts:
     uow: ChatUnitOfWork
     acceptance: Acceptance | None
     catalogue: ModelCatalogue
+    plans: AccountPlans
     queue: ReplyQueue
     stream: ReplyStream
     stop_signals: StopSignals
     room_list_cache: RoomListCache
     shared_reads: SharedReads
     meter: ReplyMeter
+    prices: ModelPrices
     breakers: CircuitBreakers
     tickets: StreamTickets
     limits: ReplyLimits
     renewals: LeaseRenewals
     worker_id: UUID
     readers: ReplyReaders = field(default_factory=ReplyReaders)
+    estimates: TokenEstimates = field(default_factory=TokenEstimates)
     room_limits: RoomLimits = field(default_factory=RoomLimits)
     now: Clock
     new_id: NewId

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
@@ -20,7 +21,7 @@ from parley.core.chat.errors import (
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_CHARACTERS,
     MESSAGE_CHARACTERS,
-    Allowance,
+    Charge,
     IdempotencyKey,
     Message,
     Role,
@@ -28,6 +29,7 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
+from parley.core.chat.reservation import reserve_tokens
 from parley.core.chat.stores import Acceptance, ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
@@ -74,9 +76,9 @@ async def post_message(
 
     `parent` is the reply to go on from, None to begin anew, or the room's head.
 
-    Raises InvalidInput, UnknownModel, RoomNotFound, MessageNotFound for an unknown parent and ParentInvalid for one
-    that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of them nothing has
-    changed.
+    Raises InvalidInput, UnknownModel, ModelNotInPlan, RoomNotFound, MessageNotFound for an unknown parent and
+    ParentInvalid for one that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
+    them nothing has changed.
     """
     _check(content)
     body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
@@ -139,9 +141,9 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
         question,
         reply,
         account_id=request.account_id,
-        offered=chat.catalogue.names,
-        default_model=chat.catalogue.default,
+        catalogue=chat.catalogue,
         most_pending=chat.limits.max_pending,
+        estimates=chat.estimates,
     )
     return None if found is None else Accepted(*found, replayed=False)
 
@@ -160,10 +162,17 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
             if first_use is not None:
                 return await _replay(unit, room, first_use, request.key, now)
         parent = await _parent(unit, request)
-        model = chat.catalogue.choose(request.reply.model, room.model)
-        allowance = await unit.quota.take(account_id, now=now)
-        max_pending = chat.limits.max_pending
-        added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
+        plan, allowance = await unit.quota.take(account_id, now=now)
+        model = chat.catalogue.choose(request.reply.model, room.model, plan)
+        asked = request.question or parent
+        allowance, tokens = await reserve_tokens(
+            chat, unit, plan, allowance, room=room, parent=parent, position=position, asked=asked, now=now
+        )
+        max_pending = plan.max_pending_replies or chat.limits.max_pending
+        charge = Charge(utc_day(now), tokens, plan.name)
+        added = await _add(
+            unit, request, parent, position=position, model=model, charge=charge, most_pending=max_pending
+        )
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
         await unit.commit()
@@ -171,16 +180,23 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
 
 
 async def _add(
-    unit: ChatUnit, request: _Request, parent: Message | Head | None, *, position: int, model: str, most_pending: int
+    unit: ChatUnit,
+    request: _Request,
+    parent: Message | Head | None,
+    *,
+    position: int,
+    model: str,
+    charge: Charge,
+    most_pending: int,
 ) -> tuple[Message, Message] | None:
-    account_id, charged_on = request.account_id, utc_day(request.reply.created_at)
+    account_id = request.account_id
     reply = replace(request.reply, model=model)
     if request.question is not None:
         return await unit.messages.add_exchange(
             replace(request.question, position=position),
             replace(reply, position=position + 1),
             account_id=account_id,
-            charged_on=charged_on,
+            charge=charge,
             most_pending=most_pending,
             after=parent.position if isinstance(parent, Message) else parent,
         )
@@ -189,7 +205,7 @@ async def _add(
     added = await unit.messages.add_reply(
         replace(reply, position=position, reply_to=parent.id, parent_id=parent.id),
         account_id=account_id,
-        charged_on=charged_on,
+        charge=charge,
         most_pending=most_pending,
         after=parent.position,
     )

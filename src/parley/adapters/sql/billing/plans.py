@@ -18,7 +18,7 @@ from parley.adapters.sql.engine.tables import Id, Moment, paid_plans, plans
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.plans import PRO, Plan, Plans
 
-_pro, _rank, _messages = literals(PRO, "rank", "messages_per_day")
+_pro, _rank = literals(PRO, "rank")
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
 _limits = bindparam("plan_limits", type_=String())
@@ -57,7 +57,7 @@ plan_of_account = func.coalesce(
     bindparam("free_plan", type_=String()),
     type_=String(),
 )
-messages_per_day = JsonNumber(_limits, plan_of_account, _messages)
+messages_per_day = JsonNumber(_limits, plan_of_account, *literals("messages_per_day"))
 _OF = Statement(select(plan_of_account))
 _OVERRIDE, _SET_PAID_UNTIL = (
     Upsert(
@@ -74,9 +74,10 @@ _ADD_PAID = Statement(paid_plans.insert().values(given("account_id", "plan", "pa
 
 
 class PlanLimits:
-    """The plans as statements receive them, by the names of their parameters."""
+    """The plans as statements receive them, by the names of their parameters. `plans` are the same for the core."""
 
     def __init__(self, plans: Plans) -> None:
+        self.plans = plans
         self.parameters = {
             "free_plan": plans.free.name,
             "plan_limits": json.dumps({plan.name: _limits_of(plan, rank) for rank, plan in enumerate(plans)}),

@@ -6,7 +6,6 @@ at most that of the beginning, plus the messages that the day's usage has gained
 beginning: a room that has another one by then is not changed.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -33,15 +32,17 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from parley.adapters.sql.billing.plans import PlanLimits, messages_per_day
 from parley.adapters.sql.chat.added_messages import added_columns, added_values, written_columns
-from parley.adapters.sql.chat.quota import allowance
-from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.chat.tree import head_position, room_then
+from parley.adapters.sql.chat.unfinished import unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, Moment, messages, rooms, usage_days
-from parley.core.chat.model import Allowance, Message, utc_day
+from parley.core.chat.allowance import Allowance
+from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.model import Charge, Message, next_midnight, utc_day
+from parley.core.chat.token_estimates import TokenEstimates
 
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
@@ -163,14 +164,14 @@ class SqlAcceptance:
         reply: Message,
         *,
         account_id: UUID,
-        offered: Collection[str],
-        default_model: str,
+        catalogue: ModelCatalogue,
         most_pending: int,
+        estimates: TokenEstimates,
     ) -> tuple[Message, Message, Allowance] | None:
         day = utc_day(question.created_at)
         values: dict[str, Any] = {
             **added_values("question", question, account_id, None),
-            **added_values("reply", reply, account_id, day),
+            **added_values("reply", reply, account_id, Charge(day)),
         }
         try:
             async with self._database.transaction(single=True) as transaction:
@@ -181,8 +182,8 @@ class SqlAcceptance:
                     account=account_id,
                     model=reply.model,
                     question_parent_id=question.parent_id,
-                    offered=list(offered),
-                    default_model=default_model,
+                    offered=list(catalogue.names),
+                    default_model=catalogue.default,
                     now=question.created_at,
                     day=day,
                     most_pending=most_pending,
@@ -196,5 +197,5 @@ class SqlAcceptance:
         return (
             replace(question, position=last_position - 1, parent_id=head_id),
             replace(reply, position=last_position, model=model, parent_id=question.id),
-            allowance(limit, used, day),
+            Allowance(limit, None if limit is None else max(0, limit - used), next_midnight(day)),
         )
