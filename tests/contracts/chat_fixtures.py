@@ -32,6 +32,7 @@ from parley.core.accounts.stores import AccountsUnitOfWork
 from parley.core.billing.model import DayUsage
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
+from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
@@ -41,7 +42,7 @@ from parley.core.chat.messages import post_message
 from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import Acceptance, ChatUnit, ChatUnitOfWork
+from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
 from tests.contracts.databases import EVERY, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork

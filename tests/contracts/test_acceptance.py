@@ -3,14 +3,15 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from parley.core.billing.model import DayUsage
 from parley.core.chat import ChatPorts
-from parley.core.chat.errors import QuotaExceeded, RoomNotFound, TooManyPending, UnknownModel
+from parley.core.chat.errors import IdempotencyMismatch, QuotaExceeded, RoomNotFound, TooManyPending, UnknownModel
 from parley.core.chat.messages import Accepted, post_message
-from parley.core.chat.model import Message, Room
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Message, Room
 from parley.core.chat.rooms import delete_room
 from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import LIMIT, MANY, NOW, TODAY, Store, every_store, new_id
@@ -119,6 +120,42 @@ async def test_parallel_messages_are_accepted_up_to_the_limit_of_unfinished_repl
     for room in rooms:
         positions = [message.position for message in await page(store, room)]
         assert positions == list(range(1, len(positions) + 1))
+
+
+async def test_parallel_messages_with_one_key_are_accepted_once(store):
+    room = await store.new_room()
+    chat = store.chat_ports()
+    accepted = await asyncio.gather(*(post(chat, room, key="a key") for _ in range(10)))
+
+    assert Counter(each.replayed for each in accepted) == {False: 1, True: 9}
+    assert len({each.reply.id for each in accepted}) == 1
+    assert len(await page(store, room)) == 2
+    assert await store.usage(room.account_id) == [DayUsage(TODAY, 1, 0, 0)]
+
+
+async def test_key_of_another_message_or_of_a_refused_one(store):
+    room = await store.new_room()
+    chat = store.chat_ports()
+    with pytest.raises(TooManyPending):
+        await post(with_most_pending(chat, 0), room, key="a key")
+    first = await post(chat, room, key="a key")
+    assert not first.replayed
+    with pytest.raises(IdempotencyMismatch):
+        await post(chat, room, key="a key", content="Another question")
+    elsewhere = await store.new_room(room.account_id)
+    assert not (await post(chat, elsewhere, key="a key")).replayed
+    assert await page(store, room) == [first.question, first.reply]
+
+
+async def test_key_is_forgotten_after_its_life(store):
+    room = await store.new_room()
+    first = await post(store.chat_ports(), room, key="a key")
+    last_moment = NOW + IDEMPOTENCY_KEY_LIFE
+    assert (await post(store.chat_ports(now=lambda: last_moment), room, key="a key")).replayed
+    later = store.chat_ports(now=lambda: last_moment + timedelta(microseconds=1))
+    second = await post(later, room, key="a key")
+    assert (second.replayed, second.question.parent_id) == (False, first.reply.id)
+    assert (await post(later, room, key="a key")).reply.id == second.reply.id
 
 
 async def test_message_accepted_while_the_reply_before_it_ends_does_not_wait_for_a_sweep(store):

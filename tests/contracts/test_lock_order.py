@@ -19,6 +19,7 @@ from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import usage_days
+from parley.core.accounts.api_keys import make_key, revoke_key
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.model import SignedIn
 from parley.core.billing import BillingPorts
@@ -133,6 +134,11 @@ class Round:
     async def log_out(self) -> None:
         await self.accounts.end(self.accounts.caller(self.signed_in))
 
+    async def make_and_revoke_key(self) -> None:
+        made = await make_key(self.accounts.ports, account_id=self.account_id, name="A key", expires_at=None)
+        await self.accounts.ports.api_keys.caller(made.secret, self.accounts.now)
+        await revoke_key(self.accounts.ports, account_id=self.account_id, key_id=made.key.id)
+
     async def _add_customer(self, name: str) -> None:
         customer = Customer(f"cus_{name}_{self.account_id}", self.account_id)
         async with self.billing.uow() as unit:
@@ -159,6 +165,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.sign_in,
     Round.refresh,
     Round.log_out,
+    Round.make_and_revoke_key,
 )
 
 

@@ -62,11 +62,21 @@ ANALYZE messages;
 """
 
 
+# The statistics are of 20 rooms, as those of a table that has grown since they were made.
+GROWN = """
+CREATE TEMPORARY TABLE first AS SELECT id FROM rooms LIMIT 20;
+CREATE TEMPORARY TABLE later AS SELECT * FROM messages WHERE room_id NOT IN (SELECT id FROM first);
+DELETE FROM messages WHERE room_id NOT IN (SELECT id FROM first);
+ANALYZE;
+INSERT INTO messages SELECT * FROM later;
+"""
+
+
 class NotingDatabase(Database):
     """Notes the text of every statement that it runs."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url)
+        super().__init__(url, connections=1)
         self.statements: list[str] = []
 
     @asynccontextmanager
@@ -95,6 +105,7 @@ class NotingConnection:
 
 @asynccontextmanager
 async def filled_database() -> AsyncGenerator[NotingDatabase, None]:
+    """With one connection, so that all its statements are prepared there."""
     url = create_database(template=await migrated_template())
     database = NotingDatabase(url)
     try:
@@ -224,12 +235,52 @@ async def test_statements_are_served_by_their_indexes():
         assert {name: await indexes(database, step) for name, (step, _) in STEPS.items()} == expected
 
 
-async def test_accepting_a_message_is_served_by_indexes():
+async def accept(database: NotingDatabase) -> None:
     question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
+    await SqlAcceptance(database, PlanLimits(plans_of(5))).accept(
+        question,
+        reply,
+        account_id=ACCOUNT,
+        key=KEY,
+        catalogue=CATALOGUE,
+        most_pending=5,
+        estimates=TokenEstimates(),
+    )
+
+
+async def test_accepting_a_message_is_served_by_indexes():
     async with filled_database() as database:
-        await SqlAcceptance(database, PlanLimits(plans_of(5))).accept(
-            question, reply, account_id=ACCOUNT, catalogue=CATALOGUE, most_pending=5, estimates=TokenEstimates()
-        )
+        await accept(database)
         scanned = {name for plan in await kept_plans(database) for name in scans(plan)}
         # The tables of plans are empty.
-        assert scanned == {"ix_messages_unfinished", "pk_rooms", "pk_usage_days", "plans", "paid_plans", *HEAD}
+        assert scanned == {
+            "ix_messages_unfinished", "pk_rooms", "pk_usage_days", "pk_idempotency_keys", "plans", "paid_plans", *HEAD
+        }  # fmt: skip
+
+
+# The server makes a plan for the values of each of the first five uses, then one for all if that seems no dearer.
+PLANNED_FOR_VALUES = 5
+
+
+async def planned_anew(database: NotingDatabase) -> list[str]:
+    """The statements that the server goes on planning at each use, which costs more than to run them."""
+    async with database.transaction(read_only=True) as transaction:
+        noting: Any = transaction.connection
+        rows = await noting.connection.driver.fetch(
+            "SELECT statement FROM pg_prepared_statements WHERE custom_plans > $1", PLANNED_FOR_VALUES
+        )
+    return [row["statement"] for row in rows]
+
+
+async def test_plans_for_the_steps_of_every_message_are_kept():
+    async with filled_database() as database:
+        await run(database, GROWN)
+        for _ in range(2 * PLANNED_FOR_VALUES):
+            await accept(database)
+        assert await planned_anew(database) == []
+        await run(database, "ANALYZE")
+        for name in ("reserve", "claim", "conversation", "end and count", "next in room", "branch that is shown"):
+            for _ in range(2 * PLANNED_FOR_VALUES):
+                async with database.transaction() as transaction:
+                    await STEPS[name][0](SqlChatUnit(transaction, PlanLimits(plans_of(5))))
+        assert await planned_anew(database) == []

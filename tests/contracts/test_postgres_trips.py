@@ -82,11 +82,9 @@ async def renew(store: Store, held: Sequence[Claim]) -> list[Lease]:
 async def test_message_is_accepted_in_one_trip(store, database):
     room: Room = await store.new_room()
     chat = store.chat_ports(limit=MANY)
-    for _ in range(2):
+    for key in (None, None, "a key", "another key"):
         database.trips()
-        await post_message(
-            chat, account_id=room.account_id, room_id=room.id, content="A question", model=None, key=None
-        )
+        await post_message(chat, account_id=room.account_id, room_id=room.id, content="A question", model=None, key=key)
         assert database.trips() == ["WITH"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from redis.asyncio import Redis
 
-TOKENS = ("signup_token", "access_token", "refresh_token")
+TOKENS = ("signup_token", "access_token", "refresh_token", "key")
 # Any of these may contain six digits that are not a code.
 _NUMBERS = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # an id

@@ -93,7 +93,13 @@ async def call_every_operation(
         await api.ok("GET", path, token)
     await api.ok("PATCH", "/user/me", token, json={"name": canaries.new("name")})
     await use_a_room(api, canaries, token)
+    key = await api.ok("POST", "/user/keys", token, json={"name": canaries.new("key name")})
+    await api.ok("GET", "/user/keys", token)
+    await api.ok("GET", "/models", key["key"])
+    await api.refused_call("GET", "/user/keys", key["key"])
     await api.ok("GET", "/user/me/export", token)
+    await api.ok("DELETE", f"/user/keys/{key['id']}", token)
+    await api.refused_call("GET", "/models", key["key"])
     return str(token), change["new_password"]
 
 

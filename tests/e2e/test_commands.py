@@ -63,6 +63,7 @@ async def test_run_prints_its_choices_and_no_secret(tmp_path: Path) -> None:
     async with served(tmp_path, OPENAI_API_KEY="sk-secret", OPENAI_MODELS="small") as api:
         said = api.log()
     assert api.address in said
+    assert f"{api.address}/chat" in said
     assert f"{api.address}/docs" in said
     assert "sqlite:///parley.db" in said
     assert "openai/small" in said

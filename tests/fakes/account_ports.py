@@ -66,6 +66,7 @@ class AuditNote:
     identity: Identity | None = None
     account_id: UUID | None = None
     session_id: UUID | None = None
+    api_key_id: UUID | None = None
     how: str | None = None
 
 

@@ -10,6 +10,7 @@ from parley.core.accounts.model import Account, Identity
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.billing.model import DayUsage
 from parley.core.ports import Clock
+from tests.fakes.api_keys import FakeApiKeys
 from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
@@ -42,6 +43,7 @@ class FakeAccountsUnit:
         self.signups = FakeSignups(tables.signups)
         self.sessions = FakeSessions(tables)
         self.revocations = FakeRevocations(tables.revocations, clock)
+        self.api_keys = FakeApiKeys(tables)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)
 
@@ -88,6 +90,7 @@ class FakeAccounts:
         if self._accounts.pop(account_id, None) is None:
             return False
         delete_where(self._tables.sessions, lambda session: session.account_id == account_id)
+        delete_where(self._tables.api_keys, lambda key: key.account_id == account_id)
         delete_where(self._tables.refresh_tokens, lambda token: token.session_id not in self._tables.sessions)
         return True
 

@@ -73,6 +73,7 @@ class FakeAcceptance:
         reply: Message,
         *,
         account_id: UUID,
+        key: IdempotencyKey | None,
         catalogue: ModelCatalogue,
         most_pending: int,
         estimates: TokenEstimates,
@@ -85,6 +86,8 @@ class FakeAcceptance:
             if reserved is None or left.remaining == 0 or left.used_up_tokens:
                 return None
             room, position = reserved
+            if key is not None and await unit.idempotency_keys.remember(room.id, key, reply.id, at=now) is not None:
+                return None
             plan, allowance = await unit.quota.take(account_id, now=now)
             tokens = await self._reservation(unit, plan, room, question, position, estimates)
             model = reply.model or room.model or catalogue.default_of(plan)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from parley.core.accounts.api_key_store import ApiKey
 from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
@@ -71,6 +72,7 @@ class Tables:
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
     revocations: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
+    api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)

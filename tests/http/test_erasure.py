@@ -28,6 +28,7 @@ async def everything(site: Site, who: Who) -> tuple[Person, dict[str, Any]]:
     session = (await log_in(person, who, OLD)).json()
     person.identify(session["access_token"])
     await person.patch("/user/me", json={"name": THOUGHT})
+    assert (await person.post("/user/keys", json={"name": THOUGHT})).status_code == 201
     room = await person.new_room(THOUGHT, instructions=THOUGHT)
     await person.ended((await person.ask(room, THOUGHT, key=THOUGHT))["reply"])
     await code_for(person, who)
@@ -64,6 +65,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
         "signups",
         "sessions",
         "refresh_tokens",
+        "api_keys",
         "usage_days",
         "rooms",
         "messages",

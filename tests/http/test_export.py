@@ -22,7 +22,7 @@ async def test_a_new_account_exports_only_itself(mira: Person) -> None:
     account = (await mira.get("/user/me")).json()
     sessions = (await mira.get("/auth/sessions")).json()["items"]
     assert found.pop("exported_at").endswith("Z")
-    assert found == {"account": account, "sessions": sessions, "usage": [], "chatrooms": []}
+    assert found == {"account": account, "sessions": sessions, "api_keys": [], "usage": [], "chatrooms": []}
 
 
 async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) -> None:
@@ -81,8 +81,10 @@ async def test_nothing_of_another_account_is_exported(mira: Person, ravi: Person
 async def test_no_password_code_or_token_is_exported(mira: Person) -> None:
     set_one = await mira.post("/auth/change-password", json={"new_password": "a canary of a password"})
     assert set_one.status_code == 200, set_one.text
+    key = (await mira.post("/user/keys", json={"name": "Nightly"})).json()
     text = (await mira.get("/user/me/export")).text
-    for secret in ("canary", "argon2", mira.token, "hash"):
+    assert key["prefix"] in text
+    for secret in ("canary", "argon2", mira.token, "hash", key["key"]):
         assert secret not in text
 
 

@@ -45,6 +45,7 @@ CALLS = [
     Call("PUT", f"{MESSAGE}/feedback", "message_not_found", {"rating": "up"}),
     Call("DELETE", f"{MESSAGE}/feedback", "message_not_found"),
     Call("DELETE", "/auth/sessions/{session_id:uuid}", "session_not_found"),
+    Call("DELETE", "/user/keys/{api_key_id:uuid}", "api_key_not_found"),
 ]
 CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
 
@@ -63,7 +64,13 @@ async def running(mira: Person, model: ScriptedModel) -> dict[str, Any]:
 async def miras(mira: Person, running: dict[str, Any]) -> dict[str, str]:
     """The ids for the calls."""
     [session] = (await mira.get("/auth/sessions")).json()["items"]
-    return {"chatroom_id": running["chatroom_id"], "message_id": running["id"], "session_id": session["id"]}
+    key = (await mira.post("/user/keys", json={"name": "Mira's"})).json()
+    return {
+        "chatroom_id": running["chatroom_id"],
+        "message_id": running["id"],
+        "session_id": session["id"],
+        "api_key_id": key["id"],
+    }
 
 
 def test_every_route_with_an_id_is_listed(site: Site) -> None:

@@ -47,6 +47,16 @@ async def test_the_documentation_loads_and_calls_that_path(mira: Person) -> None
     assert document.json()["servers"] == [{"url": "/chat"}]
 
 
+async def test_the_chat_page_loads_from_that_path(mira: Person) -> None:
+    root = await mira.get("/")
+    assert urljoin(str(root.url), root.headers["location"]) == f"{OUTSIDE}/chat"
+    page = await mira.get("/chat")
+    for each in re.findall(r'(?:src|href)="([^"]*)"', page.text):
+        assert (await mira.get(urljoin(str(page.url), each))).status_code == 200
+    old = await mira.get(f"{OUTSIDE}/chat/files/0/main.js")
+    assert (await mira.get(urljoin(str(old.url), old.headers["location"]))).status_code == 200
+
+
 async def test_addresses_of_a_reply(mira: Person) -> None:
     accepted = await mira.say(await mira.new_room())
     assert (await mira.get(accepted.headers["location"])).status_code == 200
@@ -59,7 +69,7 @@ async def test_pages_of_the_sandbox(mira: Person) -> None:
     for _ in range(2):
         [pay, *_] = re.findall(r'action="([^"]*)"', page.text)
         paid = await mira.post(urljoin(str(page.url), pay))
-        assert (paid.status_code, paid.headers["location"].partition("?")[0]) == (303, f"{OUTSIDE}/checkout/done")
+        assert (paid.status_code, paid.headers["location"].partition("?")[0]) == (303, f"{OUTSIDE}/chat")
         assert (await mira.get(paid.headers["location"])).status_code == 200
         page = await mira.get(str(page.url))
     portal = await mira.get((await mira.post("/subscription/portal")).json()["portal_url"])
@@ -68,4 +78,4 @@ async def test_pages_of_the_sandbox(mira: Person) -> None:
         assert done.status_code == 303
         assert (await mira.get(urljoin(str(portal.url), done.headers["location"]))).status_code == 200
     [back] = re.findall(r'href="(https?:[^"]*)"', portal.text)
-    assert urlsplit(back).path == "/chat/checkout/back"
+    assert urlsplit(back).path == "/chat/chat"

@@ -12,8 +12,6 @@ from tests.http.answers import refused
 from tests.http.site import Clock, Person, Site, address
 
 UNKNOWN_PATHS = [
-    "/",
-    "//",
     "/nonsense",
     "/chatrooms",
     "/chatroom/nonsense",
@@ -32,6 +30,11 @@ UNKNOWN_PATHS = [
     "/docs/files/nonsense.js",
     "/docs/files/..%2f__init__.py",
     "/docs/files/%2e%2e/__init__.py",
+    "/chat/nonsense",
+    "/chat/files",
+    "/chat/files/0/nonsense.js",
+    "/chat/files/0/chat.html",
+    "/chat/files/0/..%2froutes.py",
     "/x" * 5_000,
 ]
 

@@ -43,7 +43,7 @@ async def test_paying_redirects_and_makes_the_account_pro(site: Site, mira: Pers
     for _ in range(2):
         paid = await browser.post(pay)
         assert paid.status_code == 303
-        assert httpx.URL(paid.headers["location"]).path == "/checkout/done"
+        assert httpx.URL(paid.headers["location"]).path == "/chat"
     await becomes(mira, plan="pro", status="active", cancel_at_period_end=False)
     assert (await mira.post("/subscribe/pro")).json()["code"] == "already_subscribed"
     # The button remains, for a customer whose first redirect was lost.
@@ -57,7 +57,7 @@ async def test_cancelled_checkout_stays_open(site: Site, mira: Person) -> None:
     pay, cancel = read_page(await browser.get(page))
     left = await browser.post(cancel)
     assert left.status_code == 303
-    assert httpx.URL(left.headers["location"]).path == "/checkout/cancelled"
+    assert httpx.URL(left.headers["location"]).path == "/chat"
     assert (await mira.get("/subscription/status")).json()["plan"] == "basic"
     assert read_page(await browser.get(page)) == [pay, cancel]
 

@@ -128,6 +128,13 @@ async def test_ids_of_another_account_are_lines_and_unknown_ones_are_not(
         assert [line["how"] for line in lines(logs, "foreign_id")[before:]] == ["session"] * expected_lines
 
 
+async def test_a_key_of_another_account_is_a_line(mira: Person, ravi: Person, logs: Logs) -> None:
+    key = (await mira.post("/user/keys", json={"name": "Mira's"})).json()
+    assert (await ravi.delete(f"/user/keys/{key['id']}")).status_code == 404
+    assert (await ravi.delete(f"/user/keys/{uuid4()}")).status_code == 404
+    assert [line["how"] for line in lines(logs, "foreign_id")] == ["api_key"]
+
+
 async def test_own_ids_that_are_not_found_are_no_lines(mira: Person, logs: Logs) -> None:
     [session] = (await mira.get("/auth/sessions")).json()["items"]
     reply, elsewhere = await mira.hear(await mira.new_room()), await mira.new_room()

@@ -26,6 +26,7 @@ from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.deliveries import deliver_code, requeue_deliveries
 from parley.core.accounts.human_checks import HumanChecks, HumanStep
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
+from parley.core.accounts.known_keys import KnownApiKeys
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
@@ -54,6 +55,7 @@ def build_accounts(
         password_rules=PasswordRules(common_passwords()),
         mobile_numbers=numbers,
         access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
+        api_keys=KnownApiKeys(uow),
         revocations=RevocationList(uow=uow, monotonic=time.monotonic),
         rate_limits=IdentityRateLimits(
             rate_limiter=transport.rate_limiter,
@@ -79,15 +81,19 @@ def build_accounts(
         ports=ports,
         tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
         api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
-        worker_sweeps=(
-            Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, ports)),
-            Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, ports)),
-        ),
+        worker_sweeps=_worker_sweeps(ports),
         close=(
             partial(asyncio.to_thread, passwords.close),
             *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
             *((checks.check.close,) if checks else ()),
         ),
+    )
+
+
+def _worker_sweeps(accounts: AccountsPorts) -> tuple[Sweep, ...]:
+    return (
+        Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, accounts)),
+        Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, accounts)),
     )
 
 

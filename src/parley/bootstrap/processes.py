@@ -77,6 +77,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         metrics_token=settings.metrics_token,
         auth_requests_per_minute=settings.auth_requests_per_minute,
         docs_served=settings.docs_served,
+        chat_page_served=settings.chat_page_served,
         only_local="response" in settings.otp_sender and not settings.allow_shown_codes,
         webhook_open=bool(settings.stripe_webhook_secret),
         overloaded=parley.loop_lag.overloaded,

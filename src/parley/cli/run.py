@@ -86,6 +86,7 @@ def _facts(settings: Settings, parley: "Parley", address: str) -> Mapping[str, s
 
     return {
         "listens_on": address,
+        "chat": f"{address}/chat" if settings.chat_page_served else "off",
         "docs": f"{address}/docs" if settings.docs_served else "off",
         "database": database_name(settings),
         "model": parley.chat.catalogue.default,

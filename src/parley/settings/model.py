@@ -34,6 +34,10 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
     def docs_served(self) -> bool:
         return self.docs == "on" or (self.docs == "auto" and self.environment == "development")
 
+    @property
+    def chat_page_served(self) -> bool:
+        return self.chat_page == "on" or (self.chat_page == "auto" and self.environment == "development")
+
     default_model: Annotated[
         str,
         Meta(

@@ -122,3 +122,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Literal["auto", "on", "off"],
         Meta(description="Whether /docs and /openapi.json are served; auto is on in development and off in production"),
     ] = "auto"
+    chat_page: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="Whether /chat, the page to talk on, is served; auto is on in development, off in production"),
+    ] = "auto"

@@ -15,6 +15,7 @@ from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
 from parley.core.accounts.deliveries import deliver_code
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
+from parley.core.accounts.known_keys import KnownApiKeys
 from parley.core.accounts.model import Account, Caller, Identity, IdentityKind, Purpose, SignedIn, TokenPair
 from parley.core.accounts.password_change import change_password, reset_password
 from parley.core.accounts.password_rules import PasswordRules
@@ -55,6 +56,7 @@ class AccountsEnvironment:
             rate_limiter=self.rate_limiter, key=b"the rate limits' key", audit=self.audit, attempts_per_hour=10
         )
         self.revocations = RevocationList(uow=uow, monotonic=self.monotonic)
+        self.api_keys = KnownApiKeys(uow)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
         self.mobile_numbers = PhoneNumbers()
@@ -74,6 +76,7 @@ class AccountsEnvironment:
             password_rules=self.password_rules,
             mobile_numbers=self.mobile_numbers,
             access_tokens=self.access_tokens,
+            api_keys=self.api_keys,
             revocations=self.revocations,
             rate_limits=self.rate_limits,
             audit=self.audit,

@@ -153,6 +153,8 @@ def test_every_event_is_tested():
         AuditEvent.OWNER_NOTIFIED,
         AuditEvent.TOKEN_REFUSED,
         AuditEvent.FOREIGN_ID,
+        AuditEvent.API_KEY_MADE,
+        AuditEvent.API_KEY_REVOKED,
         AuditEvent.PLAN_OVERRIDDEN,
     }
     assert set(AuditEvent) - seen == elsewhere | {AuditEvent.THROTTLED, AuditEvent.BUDGET_SPENT}

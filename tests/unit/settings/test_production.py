@@ -92,6 +92,12 @@ def test_docs_are_off_in_production_unless_turned_on(read, docs, served):
     assert read(**SAFE, DOCS=docs).docs_served is served
 
 
+@pytest.mark.parametrize(("chat_page", "served"), [("auto", False), ("on", True), ("off", False)])
+def test_the_chat_page_is_off_in_production_unless_turned_on(read, chat_page, served):
+    assert read(**SAFE, CHAT_PAGE=chat_page).chat_page_served is served
+    assert read(CHAT_PAGE=chat_page).chat_page_served is (chat_page != "off")
+
+
 @pytest.fixture
 def advice(folder):
     def subjects(settings, **environment: str) -> list[str]:

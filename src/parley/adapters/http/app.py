@@ -18,6 +18,7 @@ from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from parley.adapters.http.accounts.account import AccountController
+from parley.adapters.http.accounts.api_keys import ApiKeyController
 from parley.adapters.http.accounts.export import export_account
 from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
@@ -35,6 +36,7 @@ from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
+from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
 from parley.adapters.http.health import is_live, is_ready
@@ -118,10 +120,8 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
             *([DefineMiddleware(OnlyLocal)] if ports.only_local else []),
             DefineMiddleware(
                 RequireCaller,
-                tokens=ports.accounts.access_tokens,
-                revocations=ports.accounts.revocations,
+                accounts=ports.accounts,
                 requests=ports.account_requests,
-                now=ports.accounts.now,
             ),
         ],
         before_request=_before_handler,
@@ -144,6 +144,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         SessionController,
         PasswordController,
         AccountController,
+        ApiKeyController,
         export_account,
         UsageController,
         list_models,
@@ -161,6 +162,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         is_live,
         is_ready,
         read_metrics,
+        front_page,
+        *((chat_page, chat_file) if ports.chat_page_served else ()),
         *((openapi_json, docs_page, docs_script, docs_files()) if ports.docs_served else ()),
     ]
 

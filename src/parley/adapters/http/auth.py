@@ -1,6 +1,5 @@
-"""Authentication: every route requires an access token unless it is marked PUBLIC."""
+"""Authentication: every route requires an access token or an API key unless it is marked PUBLIC."""
 
-from datetime import datetime
 from typing import Any
 
 from litestar import Request
@@ -8,20 +7,22 @@ from litestar.datastructures import Headers
 from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts import AccountsPorts
+from parley.core.accounts.errors import ApiKeyNotAccepted, TokenInvalid
+from parley.core.accounts.known_keys import is_api_key
 from parley.core.accounts.model import Caller
-from parley.core.accounts.ports import AccessTokens
 from parley.core.accounts.request_limit import RequestLimit
-from parley.core.accounts.revocations import RevocationList
-from parley.core.ports import Clock
 
 # A request to a route that is not PUBLIC: its `user` is the Caller.
 AuthenticatedRequest = Request[Caller, Any, Any]
 
 PUBLIC = {"public": True}
-# The `security` of a route in the OpenAPI document; a reply stream accepts either of the two.
+# The `security` of a route in the OpenAPI document; a reply stream accepts any of the three.
 BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
-BEARER_OR_TICKET: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"ticket": []})
+BEARER_OR_KEY: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"api_key": []})
+BEARER_KEY_OR_TICKET: tuple[dict[str, list[str]], ...] = (*BEARER_OR_KEY, {"ticket": []})
+# Where an API key stands in for an access token: at these paths and below them, and nowhere else.
+_PATHS_WITH_KEYS = ("/v1", "/api/chat", "/chatroom", "/models", "/search", "/user/usage")
 _SCHEME = "bearer"
 LONGEST_HEADER = 4_096
 # The reason of a TokenInvalid where nothing was refused, since nothing was sent.
@@ -31,40 +32,46 @@ NO_TOKEN = "none"  # noqa: S105
 class RequireCaller:
     """Middleware that authenticates the caller, around every route.
 
-    It sets the connection's `user` to the Caller, adds the account to the request's log lines, and counts the request
-    for the account. It is not a guard, because Litestar copies the handler at every request for each guard.
+    It sets the connection's `user` to the Caller, adds the account and API key to the request's log lines, and counts
+    the request for the account. It is not a guard, because Litestar copies the handler at every request for each guard.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, tokens: AccessTokens, revocations: RevocationList, requests: RequestLimit, now: Clock
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, accounts: AccountsPorts, requests: RequestLimit) -> None:
         self._app = app
-        self._tokens = tokens
-        self._revocations = revocations
+        self._accounts = accounts
         self._requests = requests
-        self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises TokenInvalid, and TooManyRequests for an account that is beyond its limit."""
+        """Raises TokenInvalid, ApiKeyNotAccepted, and TooManyRequests for an account that is beyond its limit."""
         if not scope["route_handler"].opt.get("public"):
-            caller = bearer_caller(Headers.from_scope(scope), self._tokens, self._now())
-            bind_contextvars(account_id=str(caller.account_id))
-            await self._revocations.check(caller.session_id)
+            caller = await bearer_caller(Headers.from_scope(scope), scope["path_template"], self._accounts)
+            bind_contextvars(
+                account_id=str(caller.account_id), **({"api_key_id": str(caller.session_id)} if caller.by_key else {})
+            )
+            await self._accounts.revocations.check(caller.session_id)
             await self._requests.take(caller.account_id)
             scope["user"] = caller
         await self._app(scope, receive, send)
 
 
-def bearer_caller(headers: Headers, tokens: AccessTokens, now: datetime) -> Caller:
-    """The caller that the bearer token identifies. Does not check whether the session was revoked.
+async def bearer_caller(headers: Headers, path_template: str, accounts: AccountsPorts) -> Caller:
+    """The caller that the access token or API key identifies. Does not check whether it was revoked.
 
-    Raises TokenInvalid.
+    Raises TokenInvalid, and ApiKeyNotAccepted for a key where none is accepted.
     """
     header = headers.get("authorization", "")
     token = bearer_token(header)
     if token is None or len(header) > LONGEST_HEADER:
         raise TokenInvalid("malformed" if header else NO_TOKEN)
-    return tokens.read(token, now)
+    if not is_api_key(token):
+        return accounts.access_tokens.read(token, accounts.now())
+    if not accepts_keys(path_template):
+        raise ApiKeyNotAccepted
+    return await accounts.api_keys.caller(token, accounts.now())
+
+
+def accepts_keys(path_template: str) -> bool:
+    return any(path_template == path or path_template.startswith(f"{path}/") for path in _PATHS_WITH_KEYS)
 
 
 def bearer_token(header: str) -> str | None:

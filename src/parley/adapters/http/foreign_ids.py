@@ -9,14 +9,15 @@ import structlog
 from litestar import Request
 
 from parley.adapters.http.ports import HttpPorts
-from parley.core.accounts.errors import SessionNotFound
+from parley.core.accounts.api_keys import owner_of_key
+from parley.core.accounts.errors import ApiKeyNotFound, SessionNotFound
 from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.sessions import owner_of_session
 from parley.core.chat.errors import MessageNotFound, RoomNotFound
 from parley.core.chat.owners import owner_of_message, owner_of_room
 from parley.core.errors import Unavailable
 
-NOT_FOUND = (RoomNotFound, MessageNotFound, SessionNotFound)
+NOT_FOUND = (RoomNotFound, MessageNotFound, SessionNotFound, ApiKeyNotFound)
 
 log = structlog.get_logger("parley.http")
 
@@ -32,6 +33,7 @@ async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) ->
         "chatroom": partial(owner_of_room, ports.chat),
         "message": partial(owner_of_message, ports.chat),
         "session": partial(owner_of_session, ports.accounts),
+        "api_key": partial(owner_of_key, ports.accounts),
     }
     try:
         for what, read_owner in owner_of.items():

@@ -39,6 +39,7 @@ RoomCursorText = Annotated[
     str | None, _cursor("chatrooms", "MTc5NTI1MzQwMDAwMDAwMC4wMWExZmUzMDVjMDA3YTMxOGQ1MjZmMGIxYzllNGEwMw")
 ]
 SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDI")]
+ApiKeyCursor = Annotated[str | None, _cursor("api-keys", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDc")]
 SearchCursorText = Annotated[str | None, _cursor("search", "MTIwNC41MA")]
 MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from litestar.di import NamedDependency
 
@@ -40,7 +41,8 @@ class HttpPorts:
 
     If `public_url` is empty, responses contain paths without a host. `scrape` returns the metrics in Prometheus' text
     format; if `metrics_token` is empty, everyone may read them. `auth_requests_per_minute` is per client address; 0 is
-    no limit. If `webhook_open` is false, the webhook responds with 404; without `docs_served`, the documentation does.
+    no limit. If `webhook_open` is false, the webhook responds with 404; without `docs_served`, the documentation does;
+    without `chat_page_served`, the chat page does.
     With `only_local`, only requests of this machine to itself are answered. While `overloaded()`, no new stream begins.
     `account_requests` are those of one account a minute, `exports` those that are under way.
     """
@@ -62,7 +64,15 @@ class HttpPorts:
     webhook_open: bool
     overloaded: Callable[[], bool]
     docs_served: bool
+    chat_page_served: bool
     only_local: bool
+
+    @property
+    def prefix(self) -> str:
+        """The path of PUBLIC_URL, under which a proxy may serve all this; without the host, which browsers may know by
+        another name.
+        """
+        return urlsplit(self.public_url).path.rstrip("/")
 
 
 # The type of a handler's `ports` parameter, which Litestar injects.

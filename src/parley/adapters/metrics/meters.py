@@ -86,6 +86,7 @@ class CountedAudit:
         identity: Identity | None = None,
         account_id: UUID | None = None,
         session_id: UUID | None = None,
+        api_key_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
         kind = identity.kind.value if identity else ""
@@ -96,7 +97,9 @@ class CountedAudit:
             event_kind is AuditEvent.SIGNED_IN and how == OpenedBy.CODE.value
         ):
             self._metrics.codes.labels("verified", kind).inc()
-        self._audit.note(event_kind, identity=identity, account_id=account_id, session_id=session_id, how=how)
+        self._audit.note(
+            event_kind, identity=identity, account_id=account_id, session_id=session_id, api_key_id=api_key_id, how=how
+        )
 
 
 class SweepMeter:

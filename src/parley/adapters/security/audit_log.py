@@ -38,12 +38,14 @@ class LoggedAudit:
         identity: Identity | None = None,
         account_id: UUID | None = None,
         session_id: UUID | None = None,
+        api_key_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
         facts = {
             "identity": self._pseudonym(identity) if identity else None,
             "account_id": str(account_id) if account_id else None,
             "session_id": str(session_id) if session_id else None,
+            "api_key_id": str(api_key_id) if api_key_id else None,
             "how": how,
         }
         write = log.warning if event_kind in _WARNINGS and how != _USUAL else log.info

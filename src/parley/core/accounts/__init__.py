@@ -7,6 +7,7 @@ from datetime import timedelta
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
+from parley.core.accounts.known_keys import KnownApiKeys
 from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import (
     AccessTokens,
@@ -37,6 +38,7 @@ class AccountsPorts:
     password_rules: PasswordRules
     mobile_numbers: MobileNumbers
     access_tokens: AccessTokens
+    api_keys: KnownApiKeys
     revocations: RevocationList
     rate_limits: IdentityRateLimits
     audit: AuditTrail

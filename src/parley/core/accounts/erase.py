@@ -54,6 +54,7 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: S
         await store_usage(accounts, unit, account_id=account_id, identity=account.identity, now=now)
         await unit.account_erasure.erase(account_id)
         ended = await unit.sessions.end_all(account_id, at=now)
+        ended += await unit.api_keys.remove_all(account_id)
         await accounts.revocations.write(unit, ended, now)
         await unit.accounts.remove(account_id)
         await unit.commit()

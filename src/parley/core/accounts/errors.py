@@ -42,6 +42,39 @@ class TokenInvalid(DomainError):
         self.reason = reason
 
 
+class ApiKeyInvalid(TokenInvalid):
+    """The API key is unknown, expired or revoked, or its account is gone. `reason` is as in TokenInvalid."""
+
+    code = "api_key_invalid"
+    detail = "This API key is not valid, or not any more. Its account lists its keys at GET /user/keys."
+
+
+class ApiKeyNotAccepted(DomainError):
+    """The route requires an access token: for it, an API key is no credential (RFC 9110, 15.5.2)."""
+
+    code = "api_key_not_accepted"
+    kind = Kind.UNAUTHENTICATED
+    detail = "An API key is not accepted here. Sign in, and send the access token."
+
+
+class ApiKeyNotFound(DomainError):
+    """The account has no API key with that id."""
+
+    code = "api_key_not_found"
+    kind = Kind.NOT_FOUND
+    detail = "There is no such API key in this account, or not any more."
+
+
+class TooManyApiKeys(DomainError):
+    """The account has as many API keys as one account may have."""
+
+    code = "too_many_api_keys"
+    kind = Kind.CONFLICT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This account has {limit} API keys, which is the limit. Revoke one to make another.")
+
+
 class ProofRequired(DomainError):
     """The request needs more proof than an access token."""
 

@@ -89,6 +89,8 @@ class AuditEvent(str, Enum):
     TOKEN_REUSED = "token_reused"  # noqa: S105
     REFRESH_FAILED = "refresh_failed"
     SESSION_ENDED = "session_ended"
+    API_KEY_MADE = "api_key_made"
+    API_KEY_REVOKED = "api_key_revoked"
     ERASURE_FAILED = "erasure_failed"
     ACCOUNT_ERASED = "account_erased"
     THROTTLED = "throttled"
@@ -178,7 +180,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A session whose access tokens are revoked. The last of them expires before `until`."""
+    """A session whose access tokens are revoked, or a revoked API key. The last token expires before `until`."""
 
     session_id: UUID
     until: datetime
@@ -186,11 +188,15 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account and session of a verified access token, and when the token expires."""
+    """The account and session of a verified access token, and when the token expires.
+
+    The caller `by_key`, an API key, has the key's id as its session.
+    """
 
     account_id: UUID
     session_id: UUID
     expires_at: datetime
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class AuditTrail(Protocol):
         identity: Identity | None = None,
         account_id: UUID | None = None,
         session_id: UUID | None = None,
+        api_key_id: UUID | None = None,
         how: str | None = None,
     ) -> None:
         """Record an event, without the identity itself. `how` is a fixed word such as `password`, never input."""

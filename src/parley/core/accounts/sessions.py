@@ -145,9 +145,9 @@ async def log_out(accounts: AccountsPorts, *, caller: Caller) -> None:
 async def forget_expired(accounts: AccountsPorts) -> int:
     """Remove expired rows; returns how many.
 
-    Codes, known devices, signups and revocations go when they expire; usage of erased accounts after its day; failed
-    guesses FAILURE_MEMORY after the last of their source, and their total after the last of all; sessions, with their
-    refresh tokens, SESSION_MEMORY after they ended.
+    Codes, known devices, signups, API keys and revocations go when they expire; usage of erased accounts after its day;
+    failed guesses FAILURE_MEMORY after the last of their source, and their total after the last of all; sessions, with
+    their refresh tokens, SESSION_MEMORY after they ended.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
@@ -158,6 +158,7 @@ async def forget_expired(accounts: AccountsPorts) -> int:
         forgotten += await unit.signups.forget_expired(now)
         forgotten += await unit.erased_usage.forget_before(usage_day(now))
         forgotten += await unit.revocations.forget_expired(now)
+        forgotten += await unit.api_keys.forget_expired(now)
         forgotten += await unit.sessions.forget_before(now - SESSION_MEMORY)
         await unit.commit()
     return forgotten

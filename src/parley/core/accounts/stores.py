@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.accounts.api_key_store import ApiKeys
 from parley.core.accounts.model import (
     Account,
     Challenge,
@@ -278,6 +279,8 @@ class AccountsUnit(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
     @property
     def account_erasure(self) -> AccountErasure: ...
     @property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
@@ -12,7 +13,7 @@ from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
-from parley.core.chat.stores import Acceptance, ChatUnitOfWork
+from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.ports import Clock, Jitter, NewId

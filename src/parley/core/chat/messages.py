@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
+from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.allowance import Allowance
 from parley.core.chat.errors import (
     IdempotencyMismatch,
@@ -30,7 +31,7 @@ from parley.core.chat.model import (
     utc_day,
 )
 from parley.core.chat.reservation import reserve_tokens
-from parley.core.chat.stores import Acceptance, ChatUnit
+from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
@@ -87,7 +88,7 @@ async def post_message(
         question = replace(question, parent_id=parent)
     request = _Request(account_id, question, reply, _idempotency_key(key, body), parent)
     accepted = None
-    if key is None and chat.acceptance is not None and parent is not None:
+    if chat.acceptance is not None and parent is not None:
         accepted = await _accept_at_once(chat, chat.acceptance, request)
     return await _announced(chat, request, accepted or await _accept_in_steps(chat, request))
 
@@ -141,6 +142,7 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
         question,
         reply,
         account_id=request.account_id,
+        key=request.key,
         catalogue=chat.catalogue,
         most_pending=chat.limits.max_pending,
         estimates=chat.estimates,

@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.allowance import Allowance
-from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.model import (
     Charge,
     Claim,
@@ -23,7 +21,6 @@ from parley.core.chat.parts import Part
 from parley.core.chat.quota import Quota
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
-from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.tokens import Spent
 from parley.core.chat.tree import Head
 from parley.core.ports import Leases
@@ -82,31 +79,6 @@ class Rooms(Protocol):
         """Make the message at `position`, which has no children, the head until the next position is reserved.
 
         The head of a room is otherwise its newest message. To be called in a unit of work that has locked the room.
-        """
-
-
-class Acceptance(Protocol):
-    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
-
-    async def accept(
-        self,
-        question: Message,
-        reply: Message,
-        *,
-        account_id: UUID,
-        catalogue: ModelCatalogue,
-        most_pending: int,
-        estimates: TokenEstimates,
-    ) -> tuple[Message, Message, Allowance] | None:
-        """Accept the message if nothing stands in the way.
-
-        Reserves the next two positions of the room, takes quota, and writes the user's message and its pending reply.
-        The reply's model is the one that `reply` has, else the room's, else the plan's default. `most_pending` counts
-        on a plan that says nothing. The parent is the head of the room, which must be the one that `question` has, if
-        it has any. Returns both as stored, and the quota.
-
-        None, with nothing changed, if the room, its head, the quota, the plan, the number of unfinished replies or the
-        model forbid it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
         """
 
 

@@ -12,6 +12,7 @@ from litestar.response import Stream
 from msgspec import Struct
 
 from parley.adapters.http.accounts.account import AccountBody, account_body
+from parley.adapters.http.accounts.api_keys import ApiKeyBody, api_key_body
 from parley.adapters.http.accounts.sessions import SessionBody, session_body
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.billing.usage import DayBody, day_body
@@ -22,6 +23,7 @@ from parley.adapters.http.openapi.fields import MESSAGE, REPLY, described
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
+from parley.core.accounts.api_keys import MOST_KEYS, read_keys
 from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
 from parley.core.accounts.sessions import read_sessions
@@ -46,6 +48,7 @@ class ExportBody(Struct):
     exported_at: Annotated[datetime, described("When the export started", "2026-11-21T09:45:00Z")]
     account: Annotated[AccountBody, described("The account")]
     sessions: Annotated[list[SessionBody], described("The sessions of the account")]
+    api_keys: Annotated[list[ApiKeyBody], described("The API keys of the account, without their secrets")]
     usage: Annotated[list[DayBody], described("Usage of every day with any usage")]
     chatrooms: Annotated[list[RoomExport], described("The chatrooms with their messages")]
 
@@ -88,12 +91,14 @@ async def _head(account: Account, caller: Caller, ports: HttpPorts) -> bytes:
     now = ports.accounts.now()
     plan = await read_plan(ports.billing, account_id=account.id)
     sessions, _ = await read_sessions(ports.accounts, account_id=account.id, before=None, limit=MOST_SESSIONS)
+    keys, _ = await read_keys(ports.accounts, account_id=account.id, before=None, limit=MOST_KEYS)
     days = await read_days(ports.billing, account_id=account.id, first=date.min)
     return msgspec.json.encode(
         {
             "exported_at": now,
             "account": account_body(account, plan),
             "sessions": [session_body(session, current=caller.session_id) for session in sessions],
+            "api_keys": [api_key_body(key) for key in keys],
             "usage": [day_body(day) for day in days],
         }
     ).removesuffix(b"}")

@@ -185,8 +185,8 @@ def _button(action: str, label: str) -> str:
 
 
 def _path(ports: HttpPorts, path: str) -> str:
-    """A path without host, since the browser may know another one, but with the path prefix of PUBLIC_URL."""
-    return f"{urlsplit(ports.public_url).path.rstrip('/')}/sandbox/{path}"
+    """A path without host, since the browser may know another one."""
+    return f"{ports.prefix}/sandbox/{path}"
 
 
 def _page(title: str, body: str, *, status: int = 200, targets: tuple[str, ...] = ()) -> Response[str]:

@@ -166,9 +166,9 @@ async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> Subscrip
 
 
 def _return_addresses(request: AuthenticatedRequest, ports: HttpPorts) -> ReturnAddresses:
-    """Addresses of the frontend if there is one, else of this server's own pages."""
-    if ports.frontend_url:
-        home = ports.frontend_url
+    """Addresses of the frontend if there is one, else of the chat page or of this server's plain pages."""
+    home = ports.frontend_url or (_absolute("/chat", request, ports) if ports.chat_page_served else "")
+    if home:
         return ReturnAddresses(_with_outcome(home, "done"), _with_outcome(home, "cancelled"), home)
     return ReturnAddresses(
         _absolute("/checkout/done", request, ports),

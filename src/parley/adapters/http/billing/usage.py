@@ -8,7 +8,7 @@ from litestar import Controller, get
 from msgspec import Struct
 
 from parley.adapters.http.accounts.account import PlanName
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import aliased
@@ -80,7 +80,7 @@ class UsageBody(Struct):
 
 class UsageController(Controller):
     tags = ("Account",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @get(
         **aliased(

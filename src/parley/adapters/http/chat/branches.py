@@ -3,7 +3,7 @@
 from litestar import Controller, Response, post, put
 from litestar.params import JSONBody
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.accepted import DOCUMENTED, USED_UP, IdempotencyKeyHeader, accepted_response
 from parley.adapters.http.chat.message_bodies import (
     AcceptedBody,
@@ -48,7 +48,7 @@ _REFUSALS = (
 class BranchController(Controller):
     path = "/chatroom/{chatroom_id:uuid}"
     tags = ("Messages",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @post(
         "/messages/{message_id:uuid}/edit",

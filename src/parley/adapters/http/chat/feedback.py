@@ -6,7 +6,7 @@ from litestar import Controller, delete, put
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, MessageId, RoomId, message_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import STORABLE, described
@@ -31,7 +31,7 @@ class NewFeedback(Struct, forbid_unknown_fields=True):
 class FeedbackController(Controller):
     path = "/chatroom/{chatroom_id:uuid}/messages/{message_id:uuid}/feedback"
     tags = ("Messages",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @put(
         operation_id="giveFeedback",

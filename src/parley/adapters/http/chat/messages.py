@@ -7,7 +7,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from msgspec import UnsetType
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.accepted import DOCUMENTED, USED_UP, IdempotencyKeyHeader, accepted_response
 from parley.adapters.http.chat.message_bodies import (
     AcceptedBody,
@@ -48,7 +48,7 @@ _APPLIED = {"Preference-Applied": header("The applied preference", "wait=10", "w
 class MessageController(Controller):
     path = "/chatroom/{chatroom_id:uuid}"
     tags = ("Messages",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @post(
         "/message",

@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import get
 from msgspec import Struct
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MODEL, described
 from parley.adapters.http.pagination import NextCursor
@@ -31,7 +31,7 @@ class ModelsBody(Struct):
     operation_id="listModels",
     summary="List the models",
     tags=("Models",),
-    security=BEARER,
+    security=BEARER_OR_KEY,
     responses=problems(401),
 )
 async def list_models(request: AuthenticatedRequest, ports: Ports) -> ModelsBody:

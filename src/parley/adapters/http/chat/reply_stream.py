@@ -16,7 +16,7 @@ from litestar.response import Stream
 from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
-from parley.adapters.http.auth import BEARER_OR_TICKET, PUBLIC, bearer_caller
+from parley.adapters.http.auth import BEARER_KEY_OR_TICKET, PUBLIC, bearer_caller
 from parley.adapters.http.chat.message_bodies import RoomId, message_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
@@ -121,7 +121,7 @@ LastEventIdParameter = Annotated[
 class ReplyController(Controller):
     path = "/chatroom/{chatroom_id:uuid}/messages/{message_id:uuid}"
     tags = ("Messages",)
-    security = BEARER_OR_TICKET
+    security = BEARER_KEY_OR_TICKET
 
     @get(
         "/stream",
@@ -165,7 +165,7 @@ class ReplyController(Controller):
         last_event_id_parameter: LastEventIdParameter = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
-        account_id, session_id = _reader(request, ports, chatroom_id, message_id, ticket)
+        account_id, session_id = await _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id)
         await ports.account_requests.take(account_id)
@@ -188,13 +188,13 @@ class ReplyController(Controller):
         return Stream(_encoded(events), media_type="text/event-stream", headers=_HEADERS)
 
 
-def _reader(
+async def _reader(
     request: Request[Any, Any, Any], ports: HttpPorts, room_id: UUID, reply_id: UUID, ticket: str | None
 ) -> tuple[UUID, UUID]:
     """The account and session that ask for this reply. Raises TicketInvalid, TokenInvalid."""
-    # The token wins, so that a client with an old stream_url and a valid token is not refused.
+    # The token or key wins, so that a client with an old stream_url and a valid token is not refused.
     if ticket is None or "authorization" in request.headers:
-        caller = bearer_caller(request.headers, ports.accounts.access_tokens, ports.chat.now())
+        caller = await bearer_caller(request.headers, request.scope["path_template"], ports.accounts)
         return caller.account_id, caller.session_id
     permitted = ports.chat.tickets.read(ticket, ports.chat.now())
     if (permitted.room_id, permitted.reply_id) != (room_id, reply_id):

@@ -11,7 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, ModelName, RoomId, message_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, REPLY_ID, ROOM_ID, STORABLE, described, example
@@ -134,7 +134,7 @@ _LIST_HEADERS = {
 class RoomController(Controller):
     path = "/chatroom"
     tags = ("Chatrooms",)
-    security = BEARER
+    security = BEARER_OR_KEY
 
     @post(
         operation_id="createChatroom",

@@ -6,7 +6,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from parley.adapters.http.auth import BEARER, AuthenticatedRequest
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, message_body
 from parley.adapters.http.chat.rooms import RoomListItem, room_list_item
 from parley.adapters.http.errors import problems
@@ -49,7 +49,7 @@ class FoundPageBody(Struct):
     operation_id="search",
     summary="Find messages and chatrooms",
     tags=("Messages",),
-    security=BEARER,
+    security=BEARER_OR_KEY,
     responses=problems(InvalidInput("q", "must have 1 to 200 characters"), 401),
 )
 async def search_all(

@@ -3,7 +3,6 @@
 from pathlib import Path
 from string import Template
 from typing import Any
-from urllib.parse import urlsplit
 
 import litestar_offline_docs
 import msgspec
@@ -16,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.openapi.document import openapi_document
+from parley.adapters.http.ports import Ports
 
 _FILES = Path(litestar_offline_docs.__file__).parent / "static"
 _POLICY = (
@@ -82,14 +82,8 @@ _TAGS = {
 async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     state = request.app.state
     if "openapi_json" not in state:
-        state.openapi_json = msgspec.json.encode(_with_prefix(_prefix(request), openapi_document(request.app)))
+        state.openapi_json = msgspec.json.encode(_with_prefix(state.ports.prefix, openapi_document(request.app)))
     return Response(state.openapi_json, media_type=MediaType.JSON)
-
-
-def _prefix(request: Request[Any, Any, Any]) -> str:
-    """The path of PUBLIC_URL; without the host, since browsers may know another one."""
-    public_url: str = request.app.state.ports.public_url
-    return urlsplit(public_url).path.rstrip("/")
 
 
 def _with_prefix(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +91,8 @@ def _with_prefix(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
 
 
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False, opt=PUBLIC)
-async def docs_page(request: Request[Any, Any, Any]) -> Response[str]:
-    page = _PAGE.substitute(prefix=_prefix(request))
+async def docs_page(ports: Ports) -> Response[str]:
+    page = _PAGE.substitute(prefix=ports.prefix)
     return Response(page, media_type=MediaType.HTML, headers={"Content-Security-Policy": _POLICY})
 
 
@@ -131,6 +125,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
                     scheme="bearer",
                     bearer_format="JWT",
                     description="The `access_token` of a sign-in, without «Bearer»",
+                ),
+                "api_key": SecurityScheme(
+                    type="http", scheme="bearer", description="A `key` of POST /user/keys, instead of a token"
                 ),
                 "ticket": SecurityScheme(
                     type="apiKey", security_scheme_in="query", name="ticket", description="The ticket in `stream_url`"

@@ -9,6 +9,8 @@ from parley.core.errors import TooManyRequests
 HOUR_SECONDS = 3_600.0
 EXPORTS_PER_HOUR = 10
 PAYMENT_PAGES_PER_HOUR = 20
+# Each revoked key is in the revocation list of every process for a day.
+API_KEYS_PER_HOUR = 50
 
 
 async def limit_account(ports: HttpPorts, account_id: UUID, use: str, *, per_hour: int) -> None:

@@ -1,6 +1,7 @@
 """The unit of work of everything about accounts, in SQL."""
 
 from parley.adapters.sql.accounts.accounts import SqlAccounts
+from parley.adapters.sql.accounts.api_keys import SqlApiKeys
 from parley.adapters.sql.accounts.codes import SqlChallenges
 from parley.adapters.sql.accounts.deliveries import SqlDeliveries
 from parley.adapters.sql.accounts.erased_usage import SqlErasedUsage
@@ -24,6 +25,7 @@ class SqlAccountsUnit(SqlUnit):
         self.signups = SqlSignups(transaction)
         self.sessions = SqlSessions(transaction)
         self.revocations = SqlRevocations(transaction)
+        self.api_keys = SqlApiKeys(transaction)
         self.account_erasure = SqlAccountErasure(transaction)
         self.erased_usage = SqlErasedUsage(transaction)
 

@@ -21,12 +21,12 @@ from parley.core.plans import PRO, Plan, Plans
 _pro, _rank = literals(PRO, "rank")
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
-_limits = bindparam("plan_limits", type_=String())
+plan_limits = bindparam("plan_limits", type_=String())
 
 
 def _rank_of(plan: ColumnElement[str]) -> JsonNumber:
     """NULL for a plan that the operator no longer has."""
-    return JsonNumber(_limits, plan, _rank)
+    return JsonNumber(plan_limits, plan, _rank)
 
 
 _override = select(plans.c.override).where(plans.c.account_id == _account, _rank_of(plans.c.override).is_not(None))
@@ -57,7 +57,7 @@ plan_of_account = func.coalesce(
     bindparam("free_plan", type_=String()),
     type_=String(),
 )
-messages_per_day = JsonNumber(_limits, plan_of_account, *literals("messages_per_day"))
+messages_per_day = JsonNumber(plan_limits, plan_of_account, *literals("messages_per_day"))
 _OF = Statement(select(plan_of_account))
 _OVERRIDE, _SET_PAID_UNTIL = (
     Upsert(
@@ -73,6 +73,10 @@ _FORGET_PAID = Statement(delete(paid_plans).where(paid_plans.c.account_id == _ac
 _ADD_PAID = Statement(paid_plans.insert().values(given("account_id", "plan", "paid_until")))
 
 
+# What statements decide by.
+_LIMITS = ("messages_per_day", "tokens_per_day", "tokens_per_month", "max_pending_replies")
+
+
 class PlanLimits:
     """The plans as statements receive them, by the names of their parameters. `plans` are the same for the core."""
 
@@ -84,8 +88,9 @@ class PlanLimits:
         }
 
 
-def _limits_of(plan: Plan, rank: int) -> Mapping[str, int | None]:
-    return {"rank": rank, "messages_per_day": plan.messages_per_day}
+def _limits_of(plan: Plan, rank: int) -> Mapping[str, int]:
+    limits = {name: getattr(plan, name) for name in _LIMITS}
+    return {"rank": rank, **{name: limit for name, limit in limits.items() if limit is not None}}
 
 
 class SqlPlans(SqlStore):

@@ -13,6 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from parley.adapters.sql.engine.api_key_tables import api_keys
 from parley.adapters.sql.engine.billing_tables import (
     customer_erasures,
     customers,
@@ -36,6 +37,7 @@ __all__ = [
     "SEARCH_TABLES",
     "Id",
     "Moment",
+    "api_keys",
     "code_challenges",
     "customer_erasures",
     "customers",
@@ -54,7 +56,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0019"
+REVISION = "0020"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"

@@ -1,0 +1,58 @@
+"""The page's static files: read, hashed and compressed once."""
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "static"
+_MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_VERSION_CHARACTERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """`gzipped` is the body compressed with gzip."""
+
+    body: bytes
+    gzipped: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageFiles:
+    """All files by name. `version` is a hash of all of them.
+
+    Modules import each other by relative addresses, so one hash in their common path changes the address of each, and
+    browsers may keep them for ever.
+    """
+
+    version: str
+    files: Mapping[str, PageFile]
+
+    @property
+    def modules(self) -> list[str]:
+        return [name for name in self.files if name.endswith(".js")]
+
+
+@cache
+def page_files() -> PageFiles:
+    """Takes some milliseconds at the first call; call it in a thread."""
+    paths = sorted(path for path in _FOLDER.iterdir() if path.suffix in _MEDIA_TYPES)
+    files = {path.name: _file(path) for path in paths}
+    version = sha256()
+    for name, file in files.items():
+        version.update(f"{name}\0{len(file.body)}\0".encode() + file.body)
+    return PageFiles(version.hexdigest()[:_VERSION_CHARACTERS], files)
+
+
+def _file(path: Path) -> PageFile:
+    body = path.read_bytes()
+    return PageFile(body, gzip.compress(body, mtime=0), _MEDIA_TYPES[path.suffix])

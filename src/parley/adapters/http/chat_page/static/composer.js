@@ -1,0 +1,95 @@
+// Where a message is written and sent.
+
+import { account } from "./account.js";
+import { accountDialog } from "./account_dialog.js";
+import { button, h, icon, show } from "./dom.js";
+import { number, time } from "./words.js";
+
+const LONGEST = 32_000;
+
+export class Composer {
+  #text = h("textarea", { rows: 1, maxlength: LONGEST, placeholder: "Message", "aria-label": "Message", dir: "auto",
+    onkeydown: (event) => this.#key(event), oninput: () => this.#resize() });
+  #send = h("button", { class: "primary round", "aria-label": "Send", title: "Send" }, icon("send"));
+  #stop = h("button", { type: "button", class: "round", "aria-label": "Stop", title: "Stop", hidden: true }, icon("stop"));
+  #model = h("select", { "aria-label": "Model" });
+  #quota = h("p", { class: "quota" });
+  #sending = false;
+
+  /** `onsend(text)` returns whether the text was accepted. */
+  constructor({ onsend, onstop, onmodel }) {
+    this.onsend = onsend;
+    this.#stop.addEventListener("click", onstop);
+    this.#model.addEventListener("change", () => onmodel(this.model));
+    this.element = h("form", { class: "composer", onsubmit: (event) => this.#submit(event) },
+      h("div", { class: "composer-box" }, this.#text, h("div", { class: "composer-row" }, this.#model, this.#stop, this.#send)),
+      this.#quota);
+    account.changes.addEventListener("change", () => this.#showAccount());
+    this.#showAccount();
+  }
+
+  /** The chosen model; null for the default. */
+  get model() {
+    return this.#model.value || null;
+  }
+
+  set model(id) {
+    if (id && ![...this.#model.options].some((option) => option.value === id)) this.#model.append(h("option", { value: id }, id));
+    this.#model.value = id ?? "";
+  }
+
+  set running(isRunning) {
+    this.#stop.hidden = !isRunning;
+  }
+
+  focus() {
+    // A keyboard on the screen would cover what was opened.
+    if (matchMedia("(hover: hover)").matches) this.#text.focus({ preventScroll: true });
+  }
+
+  async #submit(event) {
+    event?.preventDefault();
+    const text = this.#text.value;
+    if (!text.trim() || this.#sending) return;
+    this.#sending = true;
+    this.#send.setAttribute("aria-disabled", "true");
+    try {
+      if (await this.onsend(text) && this.#text.value === text) this.#text.value = "";
+      this.#resize();
+    } finally {
+      this.#sending = false;
+      this.#send.removeAttribute("aria-disabled");
+    }
+  }
+
+  #key(event) {
+    // Enter also ends the composition of a character.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.#submit();
+  }
+
+  #resize() {
+    if (CSS.supports("field-sizing", "content")) return;
+    this.#text.style.height = "auto";
+    this.#text.style.height = `${this.#text.scrollHeight}px`;
+  }
+
+  #showAccount() {
+    const { models, usage } = account;
+    const chosen = this.#model.value;
+    const standard = models.find((model) => model.default)?.id;
+    show(this.#model, h("option", { value: "" }, standard ? `${standard} (default)` : "Default model"),
+      models.filter(({ id }) => id !== standard).map(({ id }) => h("option", { value: id }, id)));
+    this.model = chosen || null;
+    this.#model.hidden = models.length < 2;
+    show(this.#quota, usage && quota(usage));
+  }
+}
+
+function quota({ limit, remaining, resets_at: resets }) {
+  if (limit === null) return [];
+  if (remaining > 0) return [`${number(remaining)} of ${number(limit)} messages left today`];
+  return [`Today's ${number(limit)} messages are used up. New ones come at ${time(resets)}. `,
+    button("See plans", () => accountDialog("plans"), { class: "link" })];
+}

@@ -1,0 +1,128 @@
+// One message as an element.
+
+import { button, h, iconButton, show } from "./dom.js";
+import { MarkdownView, copyText } from "./markdown.js";
+import { ending, moment, number } from "./words.js";
+
+export const isLive = ({ status }) => status === "pending" || status === "generating";
+
+export class MessageView {
+  #actions;
+  #body = h("div", { class: "body" });
+  #ending = h("p", { class: "ending" });
+  #tools = h("div", { class: "tools" });
+  // One view for each part of a reply.
+  #parts = [];
+
+  /** `actions` has edit, regenerate, showSibling and rate, each with the message. */
+  constructor(message, actions) {
+    this.#actions = actions;
+    const author = message.role === "user" ? "You" : "Reply";
+    this.element = h("article", { class: `message ${message.role}`, id: `m-${message.id}`, tabindex: "-1" },
+      h("h3", { class: "unseen" }, author), this.#body, this.#ending, this.#tools);
+    this.update(message);
+  }
+
+  update(message) {
+    this.message = message;
+    if (message.role === "user") this.#showText(message.content);
+    else this.grow(message.parts);
+    this.#showEnd();
+  }
+
+  /** Shows the parts of a reply under way. Returns the blocks that became complete. */
+  grow(parts) {
+    if (parts.length < this.#parts.length || this.#parts.some(({ type }, index) => parts[index].type !== type)) this.#clear();
+    const complete = parts.flatMap((part, index) => {
+      const view = this.#parts[index] ?? this.#addPart(part.type);
+      const blocks = view.markdown.show(part.text);
+      return part.type === "text" ? blocks : [];
+    });
+    const thinks = isLive(this.message) && parts.at(-1)?.type !== "text";
+    this.element.classList.toggle("waiting", isLive(this.message) && parts.length === 0);
+    for (const { summary } of this.#parts) if (summary) summary.textContent = thinks ? "Thinking…" : "Reasoning";
+    return complete;
+  }
+
+  /** The text in place of which the message is edited; `done(text)` has null when it stays. */
+  edit(done) {
+    const text = h("textarea", { value: this.message.content, rows: 3, maxlength: 32_000, "aria-label": "Message", dir: "auto" });
+    const finish = (result) => {
+      this.element.classList.remove("editing");
+      this.#showText(this.message.content);
+      done(result);
+    };
+    text.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") finish(null);
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    const form = h("form", { onsubmit: (event) => {
+      event.preventDefault();
+      if (text.value.trim()) finish(text.value);
+    } }, text, h("footer", {}, button("Cancel", () => finish(null)), h("button", { class: "primary" }, "Send")));
+    this.element.classList.add("editing");
+    show(this.#body, form);
+    text.focus();
+  }
+
+  #showText(text) {
+    show(this.#body, h("p", { class: "plain", dir: "auto" }, text));
+  }
+
+  #clear() {
+    this.#parts = [];
+    show(this.#body);
+  }
+
+  #addPart(type) {
+    const text = h("div", { class: "markdown" });
+    const summary = type === "reasoning" ? h("summary", {}, "Thinking…") : null;
+    this.#body.append(summary ? h("details", { class: "reasoning" }, summary, text) : text);
+    const part = { type, summary, markdown: new MarkdownView(text) };
+    this.#parts.push(part);
+    return part;
+  }
+
+  #showEnd() {
+    const { message } = this;
+    const live = isLive(message);
+    this.element.setAttribute("aria-busy", String(live));
+    this.element.classList.toggle("waiting", live && message.parts.length === 0);
+    const text = live ? "" : ending(message);
+    const again = message.status === "failed" && button("Try again", () => this.#actions.regenerate(message), { class: "link" });
+    this.#ending.classList.toggle("error", message.status === "failed");
+    show(this.#ending, text && [text, " ", again]);
+    // Reserved while the reply is written, so that nothing moves at its end.
+    this.#tools.classList.toggle("reserved", live);
+    show(this.#tools, live ? [h("span", {}, "\u00a0")] : this.#toolsOf(message));
+  }
+
+  #toolsOf(message) {
+    const copy = iconButton("copy", "Copy", () => copyText(message.content, copy));
+    const own = message.role === "user"
+      ? [iconButton("edit", "Edit", () => this.#actions.edit(this))]
+      : [iconButton("again", "Regenerate", () => this.#actions.regenerate(message)), this.#rating("up", "Good answer"),
+        this.#rating("down", "Bad answer"), h("span", { class: "facts", title: facts(message) }, message.model ?? "")];
+    return [this.#branches(message), copy, ...own];
+  }
+
+  #rating(rating, label) {
+    const given = this.message.feedback?.rating === rating;
+    return iconButton(rating, label, () => this.#actions.rate(this.message, given ? null : rating), { "aria-pressed": String(given) });
+  }
+
+  #branches({ id, siblings: { index, count, ids } }) {
+    if (count < 2) return null;
+    const at = ids.indexOf(id);
+    const arrow = (name, label, to) => iconButton(name, label, () => this.#actions.showSibling(to), { disabled: !to });
+    return h("span", { class: "branches", role: "group", "aria-label": "Versions" }, arrow("left", "Previous version", ids[at - 1]),
+      h("span", {}, `${index + 1} / ${count}`), arrow("right", "Next version", ids[at + 1]));
+  }
+}
+
+function facts({ created_at: created, usage }) {
+  const tokens = usage ? `, ${number(usage.output_tokens ?? 0)} tokens` : "";
+  return `${moment(created)}${tokens}`;
+}
