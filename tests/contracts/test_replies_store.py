@@ -9,6 +9,7 @@ import pytest
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tokens import Spent, TokenUsage
+from parley.core.plans import BASIC
 from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, new_id
 
 store = every_store
@@ -36,6 +37,7 @@ async def test_claim_has_everything_that_a_worker_needs(store):
         charged_on=TODAY,
         created_at=reply.created_at,
         instructions="Be brief.",
+        plan=BASIC,
     )
     assert await stored(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
 

@@ -56,6 +56,7 @@ from parley.core.chat.allowance import Allowance
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Charge, IdempotencyKey, Message, utc_day
 from parley.core.chat.token_estimates import TokenEstimates
+from parley.core.plans import Plan
 from parley.core.token_limits import Tokens, month_of, token_allowances
 
 _account = bindparam("account", type_=Id)
@@ -268,7 +269,7 @@ class SqlAcceptance:
         return (
             replace(question, position=last_position - 1, parent_id=head_id),
             replace(reply, position=last_position, model=model, parent_id=question.id),
-            self._allowance(plan, today, used, *tokens),
+            _allowance(self._limits.plans.named(plan), today, used, *tokens),
         )
 
     def _plan_models(self, catalogue: ModelCatalogue) -> str | None:
@@ -278,19 +279,12 @@ class SqlAcceptance:
             self._models = catalogue, encoded
         return encoded
 
-    def _allowance(
-        self,
-        name: str,
-        today: date,
-        used: int,
-        of_day: int,
-        reserved: int,
-        of_month: int | None,
-        reserved_of_month: int,
-    ) -> Allowance:
-        plan = self._limits.plans.named(name)
-        found = allowance(plan, used, today)
-        if not plan.limits_tokens:
-            return found
-        month = Tokens(of_month or 0, reserved_of_month)
-        return found.with_tokens(token_allowances(plan, today, day=Tokens(of_day, reserved), month=month))
+
+def _allowance(
+    plan: Plan, today: date, used: int, tokens: int, reserved: int, of_month: int | None, reserved_of_month: int
+) -> Allowance:
+    found = allowance(plan, used, today)
+    if not plan.limits_tokens:
+        return found
+    month = Tokens(of_month or 0, reserved_of_month)
+    return found.with_tokens(token_allowances(plan, today, day=Tokens(tokens, reserved), month=month))
