@@ -41,13 +41,14 @@ class ScriptedModel:
     """Repeats what it is asked, word by word, unless `on` gave it other steps for that question.
 
     A piece of text is written, a gate waited at, an exception raised. `asked` is every conversation it was given, as
-    (role, content) pairs.
+    (role, content) pairs. It counts tokens if it `counts`.
     """
 
     def __init__(self) -> None:
         self._scripts: dict[str, list[tuple[Step, ...]]] = {}
         self.asked: list[list[tuple[str, str]]] = []
         self.models: list[str] = []
+        self.counts = True
         self.instructions: list[str | None] = []
 
     def on(self, question: str, *steps: Step) -> None:
@@ -70,7 +71,7 @@ class ScriptedModel:
                 raise step
             else:
                 yield step if isinstance(step, Reasoning) else Text(step)
-        yield Finished(TokenUsage(len(conversation.turns), 7))
+        yield Finished(TokenUsage(len(conversation.turns), 7) if self.counts else None)
 
     def _steps(self, question: str) -> tuple[Step, ...]:
         attempts = self._scripts.get(question)

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, ModelName, RoomId, message_body
+from parley.adapters.http.chat.plan_limits import MODEL_NOT_IN_PLAN, PLAN_ROOMS_USED
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MESSAGE, REPLY, REPLY_ID, ROOM_ID, STORABLE, described, example
 from parley.adapters.http.openapi.operation import header, link, operation
@@ -151,7 +152,15 @@ class RoomController(Controller):
             links={201: _LINKS},
         ),
         responses=problems(
-            _NAME_INVALID, UnknownModel("none/such"), 401, TooManyRooms(10_000), _INSTRUCTIONS_REFUSED, 413, 415
+            _NAME_INVALID,
+            UnknownModel("none/such"),
+            401,
+            MODEL_NOT_IN_PLAN,
+            PLAN_ROOMS_USED,
+            TooManyRooms(10_000),
+            _INSTRUCTIONS_REFUSED,
+            413,
+            415,
         ),
     )
     async def create(self, data: JSONBody[NewRoom], request: AuthenticatedRequest, ports: Ports) -> RoomBody:
@@ -228,7 +237,15 @@ class RoomController(Controller):
         operation_id="changeChatroom",
         summary="Change a chatroom",
         responses=problems(
-            _NAME_INVALID, UnknownModel("none/such"), 401, RoomNotFound(), 405, _INSTRUCTIONS_REFUSED, 413, 415
+            _NAME_INVALID,
+            UnknownModel("none/such"),
+            401,
+            MODEL_NOT_IN_PLAN,
+            RoomNotFound(),
+            405,
+            _INSTRUCTIONS_REFUSED,
+            413,
+            415,
         ),
     )
     async def change(
