@@ -39,9 +39,6 @@ from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.accepted_limits import (
     before,
     encode_models,
-    limits_tokens,
-    tokens_are_left,
-    tokens_were_left,
     used_tokens,
 )
 from parley.adapters.sql.chat.added_messages import added_columns, added_values, written_columns
@@ -63,20 +60,19 @@ _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
 _day = bindparam("day", type_=usage_days.c.day.type)
 _room_id = bindparam("room", type_=Id)
-_most_pending = func.coalesce(before["max_pending_replies"], bindparam("most_pending", type_=usage_days.c.used.type))
 _parent = bindparam("question_parent_id", type_=Id)
 _model = func.coalesce(
     bindparam("model", type_=String()),
     rooms.c.model,
-    before["default_model"],
+    before.c.default_model,
     bindparam("default_model", type_=String()),
     type_=String(),
 )
 # The branch, or at its beginning the instructions, then the message and its answer.
 _tokens = case((
-    limits_tokens,
+    before.c.limits_tokens,
     func.coalesce(
-        before["head_tokens"],
+        before.c.head_tokens,
         cast(func.ceil(func.octet_length(rooms.c.instructions) / bindparam("token_bytes", type_=Float())), BigInteger),
         literal_column("0", BigInteger()),
     )
@@ -85,6 +81,9 @@ _tokens = case((
 _key = bindparam("key", type_=idempotency_keys.c.key.type)
 _key_forgotten = idempotency_keys.c.used_at < bindparam("key_forgotten", type_=Moment)
 _key_is_used = exists().where(idempotency_keys.c.room_id == _room_id, idempotency_keys.c.key == _key, ~_key_forgotten)
+_KEPT = {
+    "plan", "head_id", "run", "tokens", "reserved", "reserved_of_day", "tokens_of_month", "reserved_of_month"
+}  # fmt: skip
 # First the room's lock, as everywhere. A message that is refused by what was before changes nothing.
 _room = (
     update(rooms)
@@ -93,27 +92,32 @@ _room = (
         rooms.c.account_id == _account,
         ~_key_is_used,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
-        func.coalesce(before["models"].op("?", return_type=Boolean())(_model), true()),
-        head_position[rooms] == before["head_position"],
-        or_(_parent.is_(None), _parent == before["head_id"]),
-        before["pending"] < _most_pending,
-        func.coalesce(before["used"] < before["messages_per_day"], true()),
-        *tokens_were_left,
+        func.coalesce(before.c.models.op("?", return_type=Boolean())(_model), true()),
+        head_position[rooms] == before.c.head_position,
+        or_(_parent.is_(None), _parent == before.c.head_id),
+        func.coalesce(before.c.used < before.c.most_used, true()),
+        func.coalesce(before.c.all_tokens < before.c.most_tokens, true()),
     )
     .values(
         last_position=rooms.c.last_position + 2,
         active_at=case((rooms.c.active_at > _now, rooms.c.active_at), else_=_now),
     )
-    .returning(rooms.c.id, rooms.c.last_position, _model.label("model"), _tokens.label("tokens"))
+    .returning(
+        rooms.c.id,
+        rooms.c.last_position,
+        _model.label("model"),
+        _tokens.label("reserves"),
+        *(column for column in before.c if column.name in _KEPT),
+    )
     .cte("room")
 )
 _quota = (
     upsert(usage_days)
     .from_select(
         ["account_id", "day", "used", "reserved_tokens"],
-        select(_account, _day, literal_column("1"), func.coalesce(_room.c.tokens, literal_column("0"))).select_from(
-            _room
-        ),
+        select(
+            _account, _day, literal_column("1"), func.coalesce(_room.c.reserves, literal_column("0", BigInteger()))
+        ).select_from(_room),
     )
     .on_conflict_do_update(
         index_elements=["account_id", "day"],
@@ -122,9 +126,10 @@ _quota = (
             "reserved_tokens": usage_days.c.reserved_tokens + literal_column("excluded.reserved_tokens", BigInteger()),
         },
         where=and_(
-            func.coalesce(usage_days.c.used < before["messages_per_day"], true()),
-            before["pending"] + usage_days.c.used - before["used"] < _most_pending,
-            *tokens_are_left,
+            func.coalesce(usage_days.c.used < select(before.c.most_used).scalar_subquery(), true()),
+            func.coalesce(
+                used_tokens + usage_days.c.reserved_tokens < select(before.c.most_tokens).scalar_subquery(), true()
+            ),
         ),
     )
     .returning(usage_days.c.used, used_tokens.label("tokens"), usage_days.c.reserved_tokens)
@@ -160,8 +165,8 @@ _position = case((
 _reply: dict[str, Any] = {
     "position": _position,
     "model": _room.c.model,
-    "reserved_tokens": _room.c.tokens,
-    "plan": before["plan"],
+    "reserved_tokens": _room.c.reserves,
+    "plan": _room.c.plan,
 }
 _written = (
     insert(messages)
@@ -176,7 +181,7 @@ _written = (
                     ),
                     parent_id,
                     # The first run is that of position 1.
-                    func.coalesce(before["run"], literal_column("1")),
+                    func.coalesce(_room.c.run, literal_column("1")),
                     literal_column("0"),
                     _no_fork,
                     _no_fork,
@@ -184,7 +189,7 @@ _written = (
                     database_time(),
                 ).select_from(_room.outerjoin(_quota, true()).outerjoin(_remembered, true()))
                 for message, given, parent_id in (
-                    ("question", {"position": _position - 1}, before["head_id"]),
+                    ("question", {"position": _position - 1}, _room.c.head_id),
                     ("reply", _reply, bindparam("question_id", type_=Id)),
                 )
             )
@@ -192,22 +197,22 @@ _written = (
     )
     .cte("written")
 )
-_gained_reserved = _quota.c.reserved_tokens - before["reserved"]
+_gained = _quota.c.reserved_tokens - _room.c.reserved
 _ACCEPT = Statement(
     select(
         _room.c.last_position,
         _room.c.model,
-        before["head_id"],
-        before["plan"],
+        _room.c.head_id,
+        _room.c.plan,
         _quota.c.used,
         _quota.c.tokens,
-        before["reserved_of_day"] + _gained_reserved,
-        before["tokens_of_month"] + _quota.c.tokens - before["tokens"],
-        before["reserved_of_month"] + _gained_reserved,
+        _room.c.reserved_of_day + _gained,
+        _room.c.tokens_of_month + _quota.c.tokens - _room.c.tokens,
+        _room.c.reserved_of_month + _gained,
     )
     .select_from(_room.join(_quota, true()))
     .add_cte(_written)
-)  # fmt: skip
+)
 _NOT_GIVEN = {"question_position", *(f"reply_{name}" for name in _reply)}
 
 

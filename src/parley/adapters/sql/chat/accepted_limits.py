@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import BigInteger, ColumnElement, String, bindparam, case, cast, func, literal_column, or_, select, true
+from sqlalchemy import BigInteger, String, bindparam, case, cast, func, literal_column, or_, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from parley.adapters.sql.billing.plans import plan_limits, plan_of_account
@@ -19,9 +19,8 @@ _room = bindparam("room", type_=Id)
 _day = bindparam("day", type_=usage_days.c.day.type)
 _month = bindparam("month", type_=usage_days.c.day.type)
 _one, _zero = literal_column("1", BigInteger()), literal_column("0", BigInteger())
-# Each of the two is looked up once, though several columns are made of it.
-_once = "MATERIALIZED"
-_plan = select(plan_of_account.label("name")).cte("plan").prefix_with(_once)
+# With a limit, or as MATERIALIZED, it is evaluated once, though several columns are made of it.
+_plan = select(plan_of_account.label("name")).limit(_one).subquery("plan")
 _said = (
     select(
         _plan.c.name,
@@ -32,13 +31,12 @@ _said = (
     )
     .select_from(_plan)
     .cte("said")
-    .prefix_with(_once)
+    .prefix_with("MATERIALIZED")
 )
-_limits: dict[str, ColumnElement[int]] = {
-    name: _said.c.limits[key].astext.cast(BigInteger)
-    for name in ("messages_per_day", "tokens_per_day", "tokens_per_month", "max_pending_replies")
-    for key in literals(name)
-}
+_per_day, _tokens_per_day, _tokens_per_month, _max_pending = (
+    _said.c.limits[key].astext.cast(BigInteger)
+    for key in literals("messages_per_day", "tokens_per_day", "tokens_per_month", "max_pending_replies")
+)
 _default, _names = literals("default", "names")
 used_tokens = usage_days.c.input_tokens + usage_days.c.output_tokens
 _today = (
@@ -71,21 +69,44 @@ _head = (
     .limit(_one)
     .subquery("head")
 )
-_before = (
+_used, _tokens, _reserved_before, _of_day, _of_month = (
+    func.coalesce(column, _zero)
+    for column in (
+        _today.c.used,
+        _today.c.tokens,
+        _today.c.reserved_tokens,
+        cast(_waiting.c.reserved_of_day, BigInteger),
+        cast(_waiting.c.reserved_of_month, BigInteger),
+    )
+)
+_used_of_month = case((_tokens_per_month.is_not(None), cast(func.coalesce(_tokens_of_month, _zero), BigInteger)))
+# `most_used` and `most_tokens` are what the day's row must be below when it is locked: what is free, added to what the
+# row had when the statement began. NULL is no limit.
+before = (
     select(
         _said.c.name.label("plan"),
-        *(limit.label(name) for name, limit in _limits.items()),
+        or_(_tokens_per_day.is_not(None), _tokens_per_month.is_not(None)).label("limits_tokens"),
         _said.c.models[_default].astext.label("default_model"),
         _said.c.models.op("->", return_type=JSONB())(_names).label("models"),
-        _waiting.c.replies.label("pending"),
-        func.coalesce(_today.c.used, _zero).label("used"),
-        func.coalesce(_today.c.tokens, _zero).label("tokens"),
-        func.coalesce(_today.c.reserved_tokens, _zero).label("reserved"),
-        cast(func.coalesce(_waiting.c.reserved_of_day, _zero), BigInteger).label("reserved_of_day"),
-        cast(func.coalesce(_waiting.c.reserved_of_month, _zero), BigInteger).label("reserved_of_month"),
-        cast(
-            case((_limits["tokens_per_month"].is_not(None), func.coalesce(_tokens_of_month, _zero))), BigInteger
-        ).label("tokens_of_month"),
+        _used.label("used"),
+        func.least(
+            _per_day,
+            func.coalesce(_max_pending, bindparam("most_pending", type_=BigInteger())) - _waiting.c.replies + _used,
+            type_=BigInteger(),
+        ).label("most_used"),
+        (_tokens + _reserved_before).label("all_tokens"),
+        (
+            func.least(
+                _tokens_per_day - _tokens - _of_day, _tokens_per_month - _used_of_month - _of_month, type_=BigInteger()
+            )
+            + _tokens
+            + _reserved_before
+        ).label("most_tokens"),
+        _tokens.label("tokens"),
+        _reserved_before.label("reserved"),
+        _of_day.label("reserved_of_day"),
+        _used_of_month.label("tokens_of_month"),
+        _of_month.label("reserved_of_month"),
         _head_position.label("head_position"),
         _head.c.id.label("head_id"),
         _head.c.run.label("run"),
@@ -93,20 +114,6 @@ _before = (
     )
     .select_from(_said.join(_waiting, true()).outerjoin(_today, true()).outerjoin(_head, true()))
     .cte("before")
-)
-# Each is NULL for what the plan does not limit, and for what is not there.
-before = {column.name: select(column).scalar_subquery() for column in _before.c}
-limits_tokens = or_(before["tokens_per_day"].is_not(None), before["tokens_per_month"].is_not(None))
-# Of the locked row: what the day has gained of tokens since the statement began, used or reserved.
-_gained = used_tokens - before["tokens"] + usage_days.c.reserved_tokens - before["reserved"]
-_of_day = before["tokens"] + before["reserved_of_day"]
-_of_month = before["tokens_of_month"] + before["reserved_of_month"]
-tokens_were_left, tokens_are_left = (
-    (
-        func.coalesce(_of_day + gained < before["tokens_per_day"], true()),
-        func.coalesce(_of_month + gained < before["tokens_per_month"], true()),
-    )
-    for gained in (_zero, _gained)
 )
 
 
