@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -125,6 +126,7 @@ class Store:
             worker_id=UUID(int=0),
             now=lambda: NOW,
             new_id=new_id,
+            new_token=token_urlsafe,
             jitter=lambda: 1.0,
         )
         return replace(ports, **changes)

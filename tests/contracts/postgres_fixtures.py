@@ -37,6 +37,7 @@ _ROOTS = (
     "sandbox_objects",
     "search_backlog",
     "search_queue",
+    "webhook_deliveries",
 )
 
 

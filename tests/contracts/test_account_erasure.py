@@ -8,6 +8,7 @@ import pytest
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.billing.model import Customer, DayUsage, Subscription, SubscriptionStatus
 from parley.core.chat.model import Charge, IdempotencyKey, Message, Role, Room, Status
+from parley.core.chat.share_store import Share
 from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import Store, every_store
 
@@ -47,6 +48,7 @@ async def fill(store: Store, owner: UUID) -> None:
         await unit.messages.add_exchange(question, reply, account_id=owner, charge=Charge(NOW.date()), most_pending=9)
         await unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)
         await unit.quota.take(owner, now=NOW)
+        await unit.shares.put(Share(room.id, f"token of {owner.hex}", room.name, 1, NOW))
         await unit.commit()
     customer = Customer(f"cus_{owner.hex}", owner)
     subscription = Subscription(f"sub_{owner.hex}", customer.id, owner, SubscriptionStatus.ACTIVE, NOW, False)
@@ -73,6 +75,7 @@ async def stored(store: Store, owner: UUID) -> dict[str, object]:
             "rooms": await unit.rooms.ids(owner),
             "messages": [each.id for each in await unit.messages.page(room_id, owner, before=None, limit=9)],
             "next reply": await unit.replies.next_in_room(room_id),
+            "is shared": await unit.shares.find(f"token of {owner.hex}") is not None,
         }
     async with store.billing(read_only=True) as unit:
         return chat | {
@@ -93,6 +96,7 @@ def filled(owner: UUID) -> dict[str, object]:
         "rooms": [UUID(int=owner.int + 10)],
         "messages": [UUID(int=owner.int + 20), UUID(int=owner.int + 30)],
         "next reply": UUID(int=owner.int + 30),
+        "is shared": True,
         "usage": [DAY],
         "plan": PRO,
         "customers": [f"cus_{owner.hex}"],
@@ -104,6 +108,7 @@ EMPTY = {
     "rooms": [],
     "messages": [],
     "next reply": None,
+    "is shared": False,
     "usage": [],
     "plan": BASIC,
     "customers": [],

@@ -13,6 +13,7 @@ from parley.adapters.sql.backlog import SqlBacklog
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import messages
+from parley.adapters.sql.webhooks.unit_of_work import SqlWebhooksUnitOfWork
 from parley.core.accounts.model import Delivery, Identity, IdentityKind, Purpose
 from parley.core.backlog import Backlog, Waiting
 from parley.core.billing.model import ProviderEvent, StoredEvent
@@ -20,6 +21,7 @@ from parley.core.errors import Unavailable
 from tests.contracts.chat_fixtures import LONG, NOW, Store, new_id, store_over
 from tests.contracts.databases import SQL
 from tests.contracts.test_postgres_plans import BACKLOG, filled_database, kept_plans, run, scans
+from tests.contracts.webhook_fixtures import ENDPOINT, a_delivery
 
 NONE = Waiting(0, 0.0)
 # Upper bound, in seconds, for a test on a slow machine.
@@ -48,7 +50,7 @@ async def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGener
 
 async def test_empty_database_has_no_backlog(scenario):
     assert await scenario.read() == Backlog(
-        pending=0, generating=0, due=NONE, codes=NONE, events=NONE, customer_erasures=0
+        pending=0, generating=0, due=NONE, codes=NONE, events=NONE, customer_erasures=0, deliveries=NONE
     )
 
 
@@ -104,6 +106,21 @@ async def test_codes_and_events_count_until_they_are_handled(scenario):
     assert backlog.events.seconds > LONG
 
 
+async def test_deliveries_of_webhooks_count_until_they_have_ended(scenario):
+    deliveries = [a_delivery() for _ in range(3)]
+    async with scenario.store.chat() as unit:
+        await unit.outgoing_events.add(deliveries)
+        await unit.commit()
+    async with SqlWebhooksUnitOfWork(scenario.database)() as unit:
+        delivered, failed, _ = await unit.deliveries.claim(ENDPOINT, lease=0, limit=10)
+        await unit.deliveries.delivered(delivered)
+        await unit.deliveries.fail(failed, error="Gone.")
+        await unit.commit()
+    waiting = (await scenario.read()).deliveries
+    assert waiting.count == 1
+    assert 0 <= waiting.seconds < SLACK
+
+
 async def test_database_without_tables_is_unavailable(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(Unavailable):
@@ -114,7 +131,10 @@ async def test_database_without_tables_is_unavailable(tmp_path):
 HANDLED = """
 INSERT INTO events (id, provider_id, kind, received_at, handled_at)
     SELECT gen_random_uuid(), number, 'invoice.paid', now(), now() FROM generate_series(1, 20000) number;
-ANALYZE events;
+INSERT INTO webhook_deliveries (id, event_id, endpoint, kind, account_id, occurred_at, data, ended_at)
+    SELECT gen_random_uuid(), gen_random_uuid(), 'hooks', 'plan.changed', gen_random_uuid(), now(), '{}', now()
+    FROM generate_series(1, 20000);
+ANALYZE events, webhook_deliveries;
 """
 
 
@@ -125,5 +145,6 @@ async def test_scrapes_read_what_waits_and_not_what_is_done():
         assert (await SqlBacklog(database)()).due.count == 100
         plans = [scans(plan) for plan in await kept_plans(database)]
     indexes = {"ix_messages_unfinished", "uq_messages_room_id_position", "ix_events_claimable_at"}
+    indexes |= {"ix_webhook_deliveries_gives_up_at"}
     # These two tables hold only waiting rows.
     assert set().union(*plans) == indexes | {"messages_to_owners", "closures"}

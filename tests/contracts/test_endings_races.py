@@ -50,7 +50,7 @@ async def is_over(env: AccountsEnvironment, pair: TokenPair) -> None:
     with pytest.raises(RefreshTokenInvalid):
         await env.refresh(pair.refresh_token)
     with pytest.raises(TokenInvalid):
-        await env.revocations.check(env.caller(pair).session_id)
+        await env.revocations.check(env.caller(pair).session_id, env.caller(pair).account_id)
     async with env.uow(read_only=True) as unit:
         assert await unit.revocations.has(env.caller(pair).session_id)
 

@@ -31,12 +31,14 @@ from parley.core.chat.messages import regenerate_reply
 from parley.core.chat.model import Message, Room
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
+from parley.core.chat.sharing import end_sharing, share_room
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import PRO
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
 from tests.contracts.databases import postgresql
 from tests.fakes.plans import PLANS, plans_of
+from tests.fakes.told import ALL
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of
@@ -63,8 +65,14 @@ class Round:
         self.chat = chat
         self.queue = RecordingQueue()
         self.provider = ScriptedProvider()
-        self.billing: BillingPorts = billing_ports(
-            SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
+        # Every operation writes its event, too.
+        self.accounts.webhooks = ALL
+        self.chat.chat = replace(self.chat.chat, webhooks=ALL)
+        self.billing: BillingPorts = replace(
+            billing_ports(
+                SqlBillingUnitOfWork(database, PlanLimits(PLANS)), self.provider, self.queue, now=lambda: NOW
+            ),
+            webhooks=ALL,
         )
 
     async def prepare(self) -> None:
@@ -100,6 +108,11 @@ class Round:
         """Indexes what waits, as workers do too."""
         await index_waiting(self.chat.chat)
         await search(self.chat.chat, account_id=self.account_id, query="question", after=None, limit=10)
+
+    async def share_room(self) -> None:
+        of_room = {"account_id": self.account_id, "room_id": self.room.id}
+        await share_room(self.chat.chat, **of_room)
+        await end_sharing(self.chat.chat, **of_room)
 
     async def delete_room(self) -> None:
         await self.chat.delete(self.room, self.account_id)
@@ -156,6 +169,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.change_branch,
     Round.end_reply,
     Round.search,
+    Round.share_room,
     Round.delete_room,
     Round.post_in_new_room,
     Round.instruct_room,

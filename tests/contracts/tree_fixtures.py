@@ -7,6 +7,8 @@ from parley.core.chat.history import read_branch
 from parley.core.chat.messages import Accepted, edit_message, post_message, regenerate_reply
 from parley.core.chat.model import Exchange, Message, Room
 from parley.core.chat.rooms import show_branch
+from parley.core.chat.share_store import Share, SharedMessage
+from parley.core.chat.sharing import end_sharing, read_share, read_shared, share_room
 from parley.core.chat.tree import Head
 from tests.contracts.chat_fixtures import MANY, Store
 
@@ -70,6 +72,28 @@ class TreeRoom:
             before = page.next_cursor
             if before is None:
                 return found
+
+    async def share(self) -> Share:
+        return await share_room(self.store.chat_ports(), **self._of_room())
+
+    async def shared(self) -> Share:
+        return await read_share(self.store.chat_ports(), **self._of_room())
+
+    async def end_sharing(self) -> None:
+        await end_sharing(self.store.chat_ports(), **self._of_room())
+
+    async def copied(self, token: str | None = None, *, limit: int = 100) -> list[SharedMessage]:
+        """The whole copy, by pages of `limit`, which together have each message once."""
+        found: list[SharedMessage] = []
+        skip: int | None = 0
+        while skip is not None:
+            page = await read_shared(
+                self.store.chat_ports(), token=token or (await self.shared()).token, skip=skip, limit=limit
+            )
+            found += page.items
+            assert page.next_skip in (None, len(found))
+            skip = page.next_skip
+        return found
 
     async def message(self, message: Message) -> Message:
         found = await self.store.message(message, self.room.account_id)

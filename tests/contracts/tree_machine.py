@@ -4,6 +4,7 @@ It notes what was answered, and compares that with the store after each step.
 """
 
 import asyncio
+import itertools
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class TreeMachine(RuleBasedStateMachine):
         self.known: dict[UUID, Known] = {}
         self.shown: UUID | None = None
         self.said = 0
+        self.copy: list[tuple[Status, str]] | None = None
 
     def run(self, step: Coroutine[Any, Any, _Result]) -> _Result:
         return self.runner.run(step)
@@ -63,7 +65,7 @@ class TreeMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.tree = self.run(new_tree(self.store))
-        self.known, self.shown = {}, None
+        self.known, self.shown, self.copy = {}, None, None
 
     # What the owner does.
 
@@ -97,6 +99,14 @@ class TreeMachine(RuleBasedStateMachine):
         room = self.run(self.tree.show(self.known[chosen].message))
         self.shown = below[-1]
         assert room.head == self.shown
+
+    @rule()
+    def share(self) -> None:
+        self.run(self.tree.share())
+        head = self._head()
+        shown = [] if head is None else [self.known[id_] for id_ in self._path(head)]
+        complete = itertools.takewhile(lambda known: known.status.ended, shown)
+        self.copy = [(known.status, known.content) for known in complete]
 
     @precondition(lambda self: self._unfinished())
     @rule(data=st.data())
@@ -170,6 +180,12 @@ class TreeMachine(RuleBasedStateMachine):
         assert self.run(self.tree.head()) == self._head()
         head = self._head()
         assert self.run(self.tree.walked(None, limit=7)) == ([] if head is None else self._path(head))
+
+    @invariant()
+    def the_shared_copy_stays_as_it_was_made(self) -> None:
+        if self.copy is not None:
+            found = self.run(self.tree.copied(limit=5))
+            assert [(message.status, message.content) for message in found] == self.copy
 
     # The tree as it must be.
 

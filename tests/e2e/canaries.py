@@ -35,7 +35,7 @@ class Canaries:
         return secret.ljust(length, "x")
 
     def take(self, answer: httpx.Response) -> None:
-        """Remember the tokens and the ticket in a response."""
+        """Remember the tokens, the ticket and the secret part of an address in a response."""
         body = _json(answer)
         for name in TOKENS:
             if name in body:
@@ -43,6 +43,8 @@ class Canaries:
                 self.words[body[name].rpartition(".")[2]] = name
         if "stream_url" in body:
             self.words[body["stream_url"].partition("ticket=")[2].rpartition(".")[2]] = "ticket"
+        if "/shared/" in body.get("url", ""):
+            self.words[body["url"].partition("/shared/")[2]] = "address of a shared copy"
 
     def found_in(self, text: str, *, allowed: Iterable[str] = ()) -> dict[str, str]:
         """The secrets that appear in the text, with their surroundings, except the kinds that are allowed."""

@@ -170,6 +170,11 @@ async def use_branches(api: ApiRecorder, canaries: Canaries, token: str, room: s
     await api.ok("PUT", feedback, token, json={"rating": "down", "comment": canaries.new("comment")})
     await api.ok("DELETE", feedback, token)
     await api.ok("GET", "/search", token, params={"q": canaries.new("query")})
+    await api.ok("POST", f"{room}/share", token)
+    shared = str((await api.ok("GET", f"{room}/share", token))["url"]).rpartition("/shared/")[2]
+    await api.ok("GET", f"/shared/{shared}")
+    await api.ok("DELETE", f"{room}/share", token)
+    await api.refused_call("GET", f"/shared/{shared}")
 
 
 async def wait_for_end(api: ApiRecorder, token: str, room: str, reply: str) -> None:

@@ -68,6 +68,8 @@ class AuditNote:
     session_id: UUID | None = None
     api_key_id: UUID | None = None
     how: str | None = None
+    by: str | None = None
+    account_ids: tuple[UUID, ...] | None = None
 
 
 class FakeAuditTrail:

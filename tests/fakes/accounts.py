@@ -17,6 +17,8 @@ from tests.fakes.guesses import FakeDevices, FakeGuessFailures
 from tests.fakes.plans import PLANS
 from tests.fakes.quota import FakeQuota
 from tests.fakes.sessions import FakeRevocations, FakeSessions
+from tests.fakes.suspensions import FakeSuspensions
+from tests.fakes.webhooks import FakeOutgoingEvents, forget_personal
 
 
 class FakeAccountsUnitOfWork:
@@ -43,9 +45,11 @@ class FakeAccountsUnit:
         self.signups = FakeSignups(tables.signups)
         self.sessions = FakeSessions(tables)
         self.revocations = FakeRevocations(tables.revocations, clock)
+        self.suspensions = FakeSuspensions(tables, clock)
         self.api_keys = FakeApiKeys(tables)
         self.account_erasure = FakeAccountErasure(tables, clock)
         self.erased_usage = FakeErasedUsage(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -149,6 +153,7 @@ def _larger(one: DayUsage, other: DayUsage) -> DayUsage:
 
 def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) -> None:
     delete_where(tables.rooms, lambda row: row[0].account_id == account_id)
+    delete_where(tables.shares, lambda share: share.room_id not in tables.rooms)
     delete_where(tables.messages, lambda message: message.room_id not in tables.rooms)
     delete_where(tables.replies, lambda reply: reply.room_id not in tables.rooms)
     delete_where(tables.idempotency_keys, lambda use: use.room_id not in tables.rooms)
@@ -161,3 +166,5 @@ def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) ->
     tables.customer_erasures.update(dict.fromkeys(orphaned, (0, now)))
     delete_where(tables.customers, lambda row: row[0].account_id == account_id)
     delete_where(tables.subscriptions, lambda row: row[0].account_id == account_id)
+    tables.reported_plans.pop(account_id, None)
+    forget_personal(tables, account_id)

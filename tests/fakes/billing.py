@@ -15,6 +15,7 @@ from tests.fakes.database import FakeDatabase, FakeTransaction, InboxState, Tabl
 from tests.fakes.leases import FakeLeases
 from tests.fakes.plans import PLANS
 from tests.fakes.quota import FakePlans, FakeUsageDays
+from tests.fakes.webhooks import FakeOutgoingEvents, FakeReportedPlans
 
 
 class FakeBillingUnitOfWork:
@@ -41,6 +42,8 @@ class FakeBillingUnit:
         self.events = FakeEvents(tables, clock)
         self.customer_erasures = FakeCustomerErasures(tables, clock)
         self.leases = FakeLeases(tables, clock)
+        self.reported_plans = FakeReportedPlans(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()

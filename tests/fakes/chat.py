@@ -27,6 +27,8 @@ from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
+from tests.fakes.shares import FakeShares
+from tests.fakes.webhooks import FakeOutgoingEvents
 
 
 class FakeChatUnitOfWork:
@@ -55,6 +57,8 @@ class FakeChatUnit:
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
+        self.outgoing_events = FakeOutgoingEvents(tables, clock)
+        self.shares = FakeShares(tables)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -173,6 +177,7 @@ class FakeRooms:
             return False
         del self._tables.rooms[room_id]
         self._tables.shown.pop(room_id, None)
+        self._tables.shares.pop(room_id, None)
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)
         delete_where(self._tables.search_texts, lambda row: row[1].waiting.room_id == room_id)

@@ -13,6 +13,7 @@ from parley.core.accounts.model import Account, Challenge, Delivery, Identity, R
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Message, Room
 from parley.core.chat.search_store import IndexedText
+from parley.core.chat.share_store import Share
 from parley.core.ports import Clock
 
 _Key = TypeVar("_Key")
@@ -60,7 +61,7 @@ class Tables:
     end and when it was written; a room and its last position; the position of a head that was chosen, and the last
     position then; a day's usage and its returned refusals; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
-    and end; an indexed text and its number.
+    and end; the plan that was told last, and when it changes; an indexed text and its number.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Tables:
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[bytes, RefreshToken] = field(default_factory=dict)
     revocations: dict[UUID, tuple[datetime, datetime]] = field(default_factory=dict)
+    suspension_changes: dict[UUID, datetime] = field(default_factory=dict)
     api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
     rooms: dict[UUID, tuple[Room, int]] = field(default_factory=dict)
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)
@@ -88,6 +90,9 @@ class Tables:
     events: dict[UUID, tuple[StoredEvent, InboxState]] = field(default_factory=dict)
     customer_erasures: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    deliveries_of_events: dict[UUID, Any] = field(default_factory=dict)
+    reported_plans: dict[UUID, tuple[str | None, datetime | None]] = field(default_factory=dict)
+    shares: dict[UUID, Share] = field(default_factory=dict)
     search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":

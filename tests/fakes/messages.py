@@ -24,6 +24,15 @@ def at(tables: Tables, room_id: UUID, position: int | None) -> Message | None:
     return next(found, None)
 
 
+def branch_to(tables: Tables, message: Message | None) -> list[Message]:
+    """The message and those before it on its branch, from the root down."""
+    branch = []
+    while message is not None:
+        branch.append(message)
+        message = None if message.parent_id is None else tables.messages[message.parent_id]
+    return branch[::-1]
+
+
 class FakeMessages:
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
@@ -109,7 +118,7 @@ class FakeMessages:
         if not self._owns(account_id, room_id):
             return []
         message = head_of(self._tables, room_id) if last is None else at(self._tables, room_id, last)
-        return [self._with_siblings(each) for each in self._branch_to(message)[-limit:]]
+        return [self._with_siblings(each) for each in branch_to(self._tables, message)[-limit:]]
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
         head = head_of(self._tables, room_id, last_position=before - 1)
@@ -143,20 +152,13 @@ class FakeMessages:
     async def exchanges(self, room_id: UUID, *, last: int, limit: int) -> list[Exchange]:
         exchanges = [
             Exchange(reply.position, self._tables.messages[reply.reply_to].content, reply.content or None, reply.status)
-            for reply in self._branch_to(at(self._tables, room_id, last))
+            for reply in branch_to(self._tables, at(self._tables, room_id, last))
             if reply.reply_to is not None
         ]
         return exchanges[::-1][:limit]
 
     def _owns(self, account_id: UUID, room_id: UUID) -> bool:
         return room_id in self._tables.rooms and self._tables.rooms[room_id][0].account_id == account_id
-
-    def _branch_to(self, message: Message | None) -> list[Message]:
-        branch = []
-        while message is not None:
-            branch.append(message)
-            message = None if message.parent_id is None else self._tables.messages[message.parent_id]
-        return branch[::-1]
 
     def _with_siblings(self, message: Message, *, until: int | None = None) -> Message:
         ids = [

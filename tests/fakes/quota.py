@@ -36,6 +36,9 @@ class FakePlans:
         if paid:
             self._tables.paid[account_id] = dict(paid)
 
+    async def override_of(self, account_id: UUID) -> str | None:
+        return self._tables.plans.get(account_id)
+
     async def override(self, account_id: UUID, plan: str | None) -> None:
         if plan is None:
             self._tables.plans.pop(account_id, None)

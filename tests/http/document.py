@@ -22,10 +22,7 @@ OF_HTTP = {"content-length", "content-type", "transfer-encoding", "vary"}
 class Document:
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
-        self._paths = [
-            (re.compile(re.sub(r"\\\{\w+_id\\\}", "[0-9a-fA-F-]{36}", re.escape(path)) + "/?"), operations)
-            for path, operations in content["paths"].items()
-        ]
+        self._paths = [(re.compile(_pattern(path)), operations) for path, operations in content["paths"].items()]
 
     async def check(self, response: httpx.Response) -> None:
         """Assert that the operation documents the status, the media type and the headers of the response."""
@@ -56,3 +53,8 @@ class Document:
             if path.fullmatch(request.url.path):
                 return operations.get(request.method.lower())
         return None
+
+
+def _pattern(path: str) -> str:
+    ids = re.sub(r"\\\{\w+_id\\\}", "[0-9a-fA-F-]{36}", re.escape(path))
+    return ids.replace(re.escape("{token}"), "[^/]+") + "/?"

@@ -24,6 +24,8 @@ from tests.http.scripted_model import PATIENCE_SECONDS, ScriptedModel
 MIRA = "+919876543210"
 RAVI = "+919876543211"
 
+ADMIN_TOKEN = "the token of an operator in these tests"
+
 SETTINGS = {
     "JWT_SECRET": "a secret that only these tests know and that is long enough for any hash",
     "AUTH_REQUESTS_PER_MINUTE": "0",
@@ -34,6 +36,7 @@ SETTINGS = {
     "OFFLINE_DELAY_SECONDS": "0",
     "BASIC_DAILY_LIMIT": "1000",
     "ALLOW_SHOWN_CODES": "1",
+    "ADMIN_TOKEN": ADMIN_TOKEN,
 }
 
 

@@ -9,9 +9,22 @@ import httpx
 import pytest
 
 from tests.http.answers import refused
-from tests.http.site import Person, Site
+from tests.http.site import ADMIN_TOKEN, Person, Site
 
 JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def mira(mira: Person) -> Person:
+    """Mira, who is the operator too."""
+
+    def authorized(request: httpx.Request) -> httpx.Request:
+        if request.url.path.startswith("/admin/"):
+            request.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
+        return request
+
+    mira.auth = authorized
+    return mira
 
 
 @pytest.fixture
@@ -20,10 +33,10 @@ async def routes(site: Site, mira: Person) -> list[tuple[str, str]]:
 
     Without the webhook, which checks the signature of the raw body first: test_webhook.py.
     """
-    room = await mira.new_room()
+    room, me = await mira.new_room(), (await mira.get("/user/me")).json()["id"]
     paths = (await site.visitor().get("/openapi.json")).json()["paths"]
     found = [
-        (method.upper(), path.format(chatroom_id=room, message_id=uuid4(), plan="pro"))
+        (method.upper(), path.format(chatroom_id=room, message_id=uuid4(), plan="pro", account_id=me))
         for path, operations in paths.items()
         for method, operation in operations.items()
         if "requestBody" in operation and not path.endswith("/webhook/stripe")
@@ -176,7 +189,7 @@ async def test_without_a_token_no_body_is_read(site: Site, routes: list[tuple[st
         if path.startswith("/auth/"):
             continue
         answer = await site.visitor().request(method, path, content=b"{", headers=JSON)
-        refused(answer, 401, "token_invalid")
+        refused(answer, 401, "admin_token_invalid" if path.startswith("/admin/") else "token_invalid")
 
 
 async def oversized() -> AsyncGenerator[bytes, None]:

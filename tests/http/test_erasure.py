@@ -31,6 +31,7 @@ async def everything(site: Site, who: Who) -> tuple[Person, dict[str, Any]]:
     assert (await person.post("/user/keys", json={"name": THOUGHT})).status_code == 201
     room = await person.new_room(THOUGHT, instructions=THOUGHT)
     await person.ended((await person.ask(room, THOUGHT, key=THOUGHT))["reply"])
+    assert (await person.post(f"/chatroom/{room}/share")).status_code == 201
     await code_for(person, who)
     await reset_code(person, who)
     assert (await person.post("/auth/signup", json=who | {"name": THOUGHT, "password": OLD})).status_code == 201
@@ -70,6 +71,7 @@ async def test_no_table_has_a_trace_of_the_account_and_others_are_unchanged(site
         "rooms",
         "messages",
         "idempotency_keys",
+        "shares",
     }
     await erase(person, current_password=OLD)
     assert await personal_rows(site) == before

@@ -28,6 +28,7 @@ async def test_a_new_account_exports_only_itself(mira: Person) -> None:
 async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) -> None:
     rooms = [await mira.new_room(name) for name in ('First «\u2028» "quoted" \\', "Empty", "Last")]
     expected = {room: [] for room in rooms}
+    shared = (await mira.post(f"/chatroom/{rooms[0]}/share")).json()
     # One room fills exactly one page, and one needs a second page.
     for room, exchanges in ((rooms[2], PAGE // 2), (rooms[0], PAGE // 2 + 1)):
         for number in range(exchanges):
@@ -39,6 +40,7 @@ async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) 
     assert [room["id"] for room in found] == rooms
     for room in found:
         assert room.pop("messages") == expected[room["id"]]
+        assert room.pop("share") == (shared if room["id"] == rooms[0] else None)
         read = (await mira.get(f"/chatroom/{room['id']}")).json()
         assert room == {key: read[key] for key in room}
 

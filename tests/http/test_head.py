@@ -20,6 +20,8 @@ PATHS = [
     "/chatroom/{room}/messages",
     "/chatroom/{room}/messages/{reply}",
     "/chatroom/{room}/messages/{reply}/stream",
+    "/chatroom/{room}/share",
+    "/shared/{token}",
     "/auth/sessions",
     "/models",
     "/subscription/status",
@@ -34,8 +36,10 @@ PATHS = [
 
 async def test_every_address_with_get(mira: Person, subtests: pytest.Subtests) -> None:
     reply = await mira.hear(await mira.new_room())
+    shared = (await mira.post(f"/chatroom/{reply['chatroom_id']}/share")).json()["url"]
     for template in PATHS:
-        path = template.format(room=reply["chatroom_id"], reply=reply["id"])
+        token = shared.rpartition("/")[2]
+        path = template.format(room=reply["chatroom_id"], reply=reply["id"], token=token)
         with subtests.test(path=path):
             got, head = await mira.get(path), await mira.head(path)
             assert head.status_code == got.status_code == 200

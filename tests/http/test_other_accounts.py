@@ -44,6 +44,9 @@ CALLS = [
     Call("POST", f"{MESSAGE}/regenerate", "chatroom_not_found"),
     Call("PUT", f"{MESSAGE}/feedback", "message_not_found", {"rating": "up"}),
     Call("DELETE", f"{MESSAGE}/feedback", "message_not_found"),
+    Call("POST", f"{ROOM}/share", "chatroom_not_found"),
+    Call("GET", f"{ROOM}/share", "chatroom_not_found"),
+    Call("DELETE", f"{ROOM}/share", "chatroom_not_found"),
     Call("DELETE", "/auth/sessions/{session_id:uuid}", "session_not_found"),
     Call("DELETE", "/user/keys/{api_key_id:uuid}", "api_key_not_found"),
 ]

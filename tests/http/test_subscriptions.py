@@ -130,8 +130,10 @@ async def test_operators_plan_wins_over_payments(site: Site, mira: Person, room:
     await use_up(mira, room)
     unlimited(await mira.say(room))
     assert await read_subscription(mira) == NEVER | {"plan": "pro", "daily_limit": None}
-    await override(site, mira, BASIC)
+    refused(await mira.post("/subscribe/pro"), 409, "plan_overridden")
+    await override(site, mira, None)
     await pay(site, mira)
+    await override(site, mira, BASIC)
     limited(await mira.say(room))
     assert await read_subscription(mira) == PAYING | {"plan": "basic", "daily_limit": 5}
     await override(site, mira, None)

@@ -19,6 +19,7 @@ FOLDERS = [
     "Errors worth seeing",
     "Subscription",
     "Deprecated aliases",
+    "Operator",
     "Operations",
     "Erase",
 ]

@@ -38,6 +38,7 @@ FORMATS = {
     "cursor-of-sessions": st.uuids().map(id_cursor),
     "cursor-of-api-keys": st.uuids().map(id_cursor),
     "cursor-of-messages": st.integers(0, 999_999_999).map(position_cursor),
+    "cursor-of-shared": st.integers(0, 999_999_999).map(position_cursor),
     "cursor-of-search": st.builds(search_cursor, search_positions),
 }
 for name, strategy in FORMATS.items():
@@ -79,6 +80,8 @@ def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
     """Replace values that no generator can guess: a sent code, an issued token, a chatroom of the caller."""
     if isinstance(case.body, dict) and operation in PROOFS:
         PROOFS[operation](case.body)
+    if operation == "readShared":
+        case.path_parameters["token"] = owner().shared_token()
     # Stateful cases use the chatrooms that they created.
     if "chatroom_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
         reply = owner().new_reply()

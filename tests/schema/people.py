@@ -54,6 +54,11 @@ class Person(httpx.Client):
         reply = self.post_json(f"/chatroom/{room}/message", content="Hello")["reply"]["id"]
         return {"chatroom_id": room, "message_id": reply}
 
+    def shared_token(self) -> str:
+        """The token of a new shared copy."""
+        url: str = self.post_json(f"/chatroom/{self.new_reply()['chatroom_id']}/share")["url"]
+        return url.rpartition("/")[2]
+
 
 @cache
 def pool() -> httpx.HTTPTransport:

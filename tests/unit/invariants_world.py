@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from secrets import token_urlsafe
 from uuid import UUID
 
 from parley.adapters.memory.reply_stream import MemoryReplyStream
@@ -169,6 +170,7 @@ class World:
             worker_id=UUID(int=0),
             now=self.now,
             new_id=self.new_id,
+            new_token=token_urlsafe,
             jitter=lambda: 0.5,
         )
 

@@ -33,6 +33,12 @@ def test_line_has_the_given_facts_and_no_identity():
     assert re.fullmatch(r"email:[0-9a-f]{12}", pseudonym)
 
 
+def test_line_of_an_operator_says_who_and_which_accounts():
+    line = noted(AuditEvent.ACCOUNTS_LISTED, by="operator", account_ids=(ACCOUNT, SESSION))
+    assert (line["by"], line["account_ids"]) == ("operator", [str(ACCOUNT), str(SESSION)])
+    assert "account_ids" not in noted(AuditEvent.ACCOUNTS_LISTED, by="operator", account_ids=())
+
+
 def test_line_leaves_out_facts_that_are_not_given():
     assert noted() == {"event": "signed_in", "log_level": "info"}
 
@@ -51,7 +57,7 @@ def test_pseudonym_depends_on_the_key():
 WARNINGS = {
     AuditEvent.SIGN_IN_FAILED, AuditEvent.RESET_FAILED, AuditEvent.CHANGE_FAILED, AuditEvent.REFRESH_FAILED,
     AuditEvent.ERASURE_FAILED, AuditEvent.TOKEN_REUSED, AuditEvent.THROTTLED, AuditEvent.CODE_NOT_DELIVERED,
-    AuditEvent.TOKEN_REFUSED, AuditEvent.FOREIGN_ID, AuditEvent.BUDGET_SPENT,
+    AuditEvent.TOKEN_REFUSED, AuditEvent.FOREIGN_ID, AuditEvent.BUDGET_SPENT, AuditEvent.OPERATOR_REFUSED,
 }  # fmt: skip
 
 

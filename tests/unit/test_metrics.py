@@ -17,7 +17,7 @@ from parley.core.errors import Unavailable
 from tests.fakes.account_ports import FakeAuditTrail
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
-BACKLOG = Backlog(3, 2, Waiting(1, 4.5), Waiting(0, 0.0), Waiting(6, 70.0), 8)
+BACKLOG = Backlog(3, 2, Waiting(1, 4.5), Waiting(0, 0.0), Waiting(6, 70.0), 8, Waiting(9, 5.0))
 
 
 class CountingReader:

@@ -1,6 +1,5 @@
 """The composition root: the only package that knows every adapter and chooses among them."""
 
-import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,11 +18,13 @@ from parley.bootstrap.models import configured_providers
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.telemetry import Telemetry, Tracing, build_telemetry
 from parley.bootstrap.transport import Transport, choose_transport
+from parley.bootstrap.webhooks import build_webhooks, wanted_events
 from parley.core.accounts import AccountsPorts
 from parley.core.billing import BillingPorts
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import Provider
 from parley.core.ports import Clock
+from parley.core.webhooks import WebhooksPorts
 from parley.runtime.loop_lag import LoopLag
 from parley.runtime.outage_log import OutageLog
 from parley.runtime.shutdown import Shutdown
@@ -38,7 +39,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Parley:
-    """The whole product: the ports of its three modules, and what its processes run.
+    """The whole product: the ports of its modules, and what its processes run.
 
     `tasks` are what workers do, by the name under which ids are queued. Every API process repeats its `api_sweeps`, and
     every worker its `worker_sweeps`. `close` lists what to close at the end, in reverse order.
@@ -51,6 +52,7 @@ class Parley:
     accounts: AccountsPorts
     billing: BillingPorts
     chat: ChatPorts
+    webhooks: WebhooksPorts
     tasks: Mapping[str, Work]
     api_sweeps: tuple[Sweep, ...]
     worker_sweeps: tuple[Sweep, ...]
@@ -88,13 +90,13 @@ def bootstrap(
     telemetry = build_telemetry(database, tracing)
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
-    accounts = build_accounts(settings, database, transport, telemetry, now=now)
-    billing = build_billing(settings, plans, database, transport, now=now)
+    webhooks = build_webhooks(settings, database, telemetry, now=now)
+    told = wanted_events(settings, webhooks.ports)
+    accounts = build_accounts(settings, plans, database, transport, telemetry, webhooks=told, now=now)
+    billing = build_billing(settings, plans, database, transport, webhooks=told, now=now)
     models = configured_providers(settings, file) if providers is None else providers
-    chat = build_chat(
-        settings, file, plans, database, transport, telemetry, providers=models, now=now, jitter=random.random
-    )
-    modules = (accounts, billing, chat)
+    chat = build_chat(settings, file, plans, database, transport, telemetry, providers=models, webhooks=told, now=now)
+    modules = (accounts, billing, chat, webhooks)
     return Parley(
         settings=settings,
         database=database,
@@ -103,6 +105,7 @@ def bootstrap(
         accounts=accounts.ports,
         billing=billing.ports,
         chat=chat.ports,
+        webhooks=webhooks.ports,
         tasks={name: telemetry.task(name, task) for module in modules for name, task in module.tasks.items()},
         api_sweeps=tuple(sweep for module in modules for sweep in module.api_sweeps),
         worker_sweeps=tuple(sweep for module in modules for sweep in module.worker_sweeps),

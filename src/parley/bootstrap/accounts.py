@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -15,7 +15,9 @@ from parley.adapters.security.audit_log import LoggedAudit
 from parley.adapters.security.common_passwords import common_passwords
 from parley.adapters.security.jwt_tokens import JwtAccessTokens
 from parley.adapters.security.phone_numbers import PhoneNumbers
+from parley.adapters.sql.accounts.directory import SqlAccountDirectory
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
+from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.built_module import Module, Task
@@ -32,6 +34,8 @@ from parley.core.accounts.password_rules import PasswordRules
 from parley.core.accounts.ports import CodeDelivery, OtpSender
 from parley.core.accounts.revocations import REFRESH_SECONDS, RevocationList
 from parley.core.accounts.sessions import forget_expired
+from parley.core.outgoing_events import Webhooks
+from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.runtime.local_secret import local_secret
 from parley.settings import Settings, SettingsError
@@ -41,7 +45,14 @@ TIDY_SECONDS = 3_600.0
 
 
 def build_accounts(
-    settings: Settings, database: Database, transport: Transport, telemetry: Telemetry, *, now: Clock
+    settings: Settings,
+    plans: Plans,
+    database: Database,
+    transport: Transport,
+    telemetry: Telemetry,
+    *,
+    webhooks: Webhooks,
+    now: Clock,
 ) -> Module[AccountsPorts]:
     """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
@@ -57,6 +68,7 @@ def build_accounts(
         access_tokens=JwtAccessTokens(secrets_, life=timedelta(minutes=settings.access_token_expire_minutes)),
         api_keys=KnownApiKeys(uow),
         revocations=RevocationList(uow=uow, monotonic=time.monotonic),
+        directory=SqlAccountDirectory(database, PlanLimits(plans), now=now),
         rate_limits=IdentityRateLimits(
             rate_limiter=transport.rate_limiter,
             key=derived_keys(secrets_, "throttle")[0],
@@ -70,30 +82,36 @@ def build_accounts(
         code_keys=derived_keys(secrets_, "one-time codes"),
         refresh_keys=derived_keys(secrets_, "refresh tokens"),
         usage_keys=derived_keys(secrets_, "usage of erased accounts"),
+        usage_counts_for_month=any(plan.tokens_per_month is not None for plan in plans),
         session_life=timedelta(days=settings.refresh_token_expire_days),
         session_max_age=timedelta(days=settings.session_max_days),
+        webhooks=webhooks,
         now=now,
         new_id=uuid7,
         new_code=new_code,
         new_token=partial(secrets.token_urlsafe, 32),
     )
+    return _module(ports, close=(partial(asyncio.to_thread, passwords.close), *_clients(code_delivery, checks)))
+
+
+def _clients(code_delivery: CodeDelivery | None, checks: HumanChecks | None) -> Iterator[Callable[[], Awaitable[None]]]:
+    """What closes the clients of other servers."""
+    if code_delivery is not None:
+        yield from (sender.close for sender in code_delivery.senders.values())
+    if checks is not None:
+        yield checks.check.close
+
+
+def _module(ports: AccountsPorts, *, close: tuple[Callable[[], Awaitable[None]], ...]) -> Module[AccountsPorts]:
     return Module(
         ports=ports,
         tasks={DELIVER_CODE: Task(id_name="delivery_id", work=partial(deliver_code, ports))},
-        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(now())),),
-        worker_sweeps=_worker_sweeps(ports),
-        close=(
-            partial(asyncio.to_thread, passwords.close),
-            *(sender.close for sender in (code_delivery.senders.values() if code_delivery else ())),
-            *((checks.check.close,) if checks else ()),
+        api_sweeps=(Sweep("revoked_sessions", REFRESH_SECONDS, lambda: ports.revocations.refresh(ports.now())),),
+        worker_sweeps=(
+            Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, ports)),
+            Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, ports)),
         ),
-    )
-
-
-def _worker_sweeps(accounts: AccountsPorts) -> tuple[Sweep, ...]:
-    return (
-        Sweep("overdue_codes", SWEEP_SECONDS, partial(requeue_deliveries, accounts)),
-        Sweep("expired_sign_ins", TIDY_SECONDS, partial(forget_expired, accounts)),
+        close=close,
     )
 
 

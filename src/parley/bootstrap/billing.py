@@ -18,8 +18,10 @@ from parley.bootstrap.transport import PROCESS_EVENT, Transport
 from parley.core.billing import BillingPorts
 from parley.core.billing.events import forget_events, process_event, requeue_events
 from parley.core.billing.offered_plans import OfferedPlans
+from parley.core.billing.plan_changes import tell_ended_plans
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.reconcile import erase_customers, reconcile
+from parley.core.outgoing_events import EventKind, Webhooks
 from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.settings import Settings
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
 
 OVERDUE_SWEEP_SECONDS = 1.0
 ERASURE_SWEEP_SECONDS = 5.0
+ENDED_PLANS_SWEEP_SECONDS = 5.0
 RECONCILE_SWEEP_SECONDS = 60.0
 OLD_EVENTS_SWEEP_SECONDS = 3_600.0
 
 
 def build_billing(
-    settings: Settings, plans: Plans, database: Database, transport: Transport, *, now: Clock
+    settings: Settings, plans: Plans, database: Database, transport: Transport, *, webhooks: Webhooks, now: Clock
 ) -> Module[BillingPorts]:
     sandbox = None if settings.stripe_secret_key else _sandbox(settings, database, now=now)
     provider = sandbox or stripe_payments(settings, plans)
@@ -47,6 +50,7 @@ def build_billing(
         plans=plans,
         offered_plans=OfferedPlans(plans, provider, now=now),
         worker_id=uuid7(),
+        webhooks=webhooks,
         now=now,
         new_id=uuid7,
     )
@@ -57,6 +61,11 @@ def build_billing(
             Sweep("overdue_events", OVERDUE_SWEEP_SECONDS, partial(requeue_events, ports)),
             Sweep("closed_customers", ERASURE_SWEEP_SECONDS, partial(erase_customers, ports)),
             Sweep("reconciled_customers", RECONCILE_SWEEP_SECONDS, partial(reconcile, ports)),
+            *(
+                [Sweep("ended_plans", ENDED_PLANS_SWEEP_SECONDS, partial(tell_ended_plans, ports))]
+                if webhooks.wants(EventKind.PLAN_CHANGED)
+                else []
+            ),
             Sweep("old_events", OLD_EVENTS_SWEEP_SECONDS, partial(forget_events, ports)),
         ),
         close=(ports.provider.close,),

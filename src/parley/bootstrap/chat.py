@@ -1,7 +1,9 @@
 """Builds the chat module: its ports, and the tasks and sweeps that write replies."""
 
+import random
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -32,8 +34,9 @@ from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.write_reply import write_reply
+from parley.core.outgoing_events import Webhooks
 from parley.core.plans import Plans
-from parley.core.ports import Clock, Jitter
+from parley.core.ports import Clock
 from parley.settings import ConfigFile, Settings
 
 SWEEP_SECONDS = 1.0
@@ -49,14 +52,12 @@ def build_chat(
     telemetry: Telemetry,
     *,
     providers: Mapping[str, Provider],
+    webhooks: Webhooks,
     now: Clock,
-    jitter: Jitter,
 ) -> Module[ChatPorts]:
-    tracing, limits = telemetry.tracing, reply_limits(settings)
-    chosen = tracing.models(providers)
+    tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
+    chosen, meter = tracing.models(providers), tracing.replies(telemetry.replies)
     catalogue = model_catalogue(settings, plans, chosen)
-    plan_limits = PlanLimits(plans)
-    meter = tracing.replies(telemetry.replies)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
     account_plans = AccountPlans(plans, uow, now=now)
@@ -72,7 +73,7 @@ def build_chat(
         shared_reads=SharedReads(),
         meter=meter,
         prices=model_prices(settings, file, catalogue.names),
-        breakers=CircuitBreakers(clock=time.monotonic, jitter=jitter, on_change=meter.circuit_changed),
+        breakers=CircuitBreakers(clock=time.monotonic, jitter=random.random, on_change=meter.circuit_changed),
         tickets=JwtStreamTickets(signing_secrets(settings)),
         limits=limits,
         renewals=LeaseRenewals(worker_uow, lease=limits.lease),
@@ -80,15 +81,18 @@ def build_chat(
         readers=ReplyReaders(account_plans, of_an_account=settings.max_open_streams),
         estimates=TokenEstimates(settings.token_bytes, settings.reserved_answer_tokens),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
+        webhooks=webhooks,
         now=now,
         new_id=uuid7,
-        jitter=jitter,
+        new_token=partial(secrets.token_urlsafe, 32),
+        jitter=random.random,
     )
-    return _module(ports, ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow))), transport, chosen)
+    writing = ReplyTasks(partial(write_reply, replace(ports, uow=worker_uow)))
+    return _module(ports, writing, transport, close=[provider.writer.close for provider in chosen.values()])
 
 
 def _module(
-    ports: ChatPorts, reply_tasks: ReplyTasks, transport: Transport, providers: Mapping[str, Provider]
+    ports: ChatPorts, reply_tasks: ReplyTasks, transport: Transport, *, close: Sequence[Callable[[], Awaitable[None]]]
 ) -> Module[ChatPorts]:
     return Module(
         ports=ports,
@@ -100,7 +104,7 @@ def _module(
         ),
         on_api_shutdown=(ports.stream.close,),
         on_worker_shutdown=(reply_tasks.shut_down,),
-        close=tuple(provider.writer.close for provider in providers.values()),
+        close=tuple(close),
     )
 
 

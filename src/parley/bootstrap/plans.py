@@ -1,11 +1,9 @@
 """Builds the plans, from parley.toml or from the settings of an installation with two."""
 
-from parley.core.plans import Plan, Plans, default_plans
+from parley.core.plans import OF_PAYMENTS, Plan, Plans, default_plans
 from parley.settings import ConfigFile, Settings, SettingsError
 
 SANDBOX_PRICE = "price_sandbox_pro"
-# What `parley plan` takes instead of a plan's name, to remove the operator's override.
-OF_PAYMENTS = "auto"
 
 
 def build_plans(settings: Settings, file: ConfigFile) -> Plans:

@@ -75,6 +75,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         meter=parley.telemetry.requests,
         scrape=parley.telemetry.scrape,
         metrics_token=settings.metrics_token,
+        admin_token=settings.admin_token,
         auth_requests_per_minute=settings.auth_requests_per_minute,
         docs_served=settings.docs_served,
         chat_page_served=settings.chat_page_served,

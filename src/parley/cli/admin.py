@@ -17,12 +17,12 @@ from parley.bootstrap.database import (
     require_schema,
     schema_revision,
 )
-from parley.bootstrap.plans import OF_PAYMENTS
 from parley.bootstrap.processes import litestar_application
 from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.profile import find_account, read_identity
 from parley.core.billing.usage import override_plan
 from parley.core.errors import DomainError
+from parley.core.plans import OF_PAYMENTS
 from parley.settings import Settings, SettingsError, read_settings
 
 
@@ -53,8 +53,8 @@ async def copy_installation_to(source: str, target: str) -> None:
 
 
 def api_document() -> dict[str, Any]:
-    """The document of the API, the same for any settings."""
-    settings = read_settings({"JWT_SECRET": secrets.token_urlsafe(48)})
+    """The document of the whole API, whatever the settings are."""
+    settings = read_settings({name: secrets.token_urlsafe(48) for name in ("JWT_SECRET", "ADMIN_TOKEN")})
     return openapi_document(litestar_application(bootstrap(settings)))
 
 

@@ -16,6 +16,7 @@ from parley.bootstrap.database import database_name, open_database, require_sche
 from parley.bootstrap.models import configured_providers, model_catalogue, model_prices
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.transport import redis_fault
+from parley.bootstrap.webhooks import webhook_senders
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.ports import OtpSender, SenderFailed
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
@@ -24,6 +25,7 @@ from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import EVERY_MODEL, Plan, Plans
+from parley.core.webhooks.ports import EndpointFailed, WebhookSender
 from parley.settings import ConfigFile, Settings, SettingsError, read_config_file
 
 # A webhook event that has waited longer is stuck.
@@ -57,6 +59,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         *await _human_check(settings),
         *(Finding(f"plan {plan.name}", True, _allowed(plan)) for plan in plans),
         await _payments(settings, file, plans),
+        *await _webhooks(settings),
         *await _stored_payments(settings, plans),
     ]
 
@@ -171,6 +174,25 @@ async def _payments(settings: Settings, file: ConfigFile, plans: Plans) -> Findi
         return Finding(where, False, f"Stripe has no active recurring price {', '.join(missing)}")
     webhooks = "" if settings.stripe_webhook_secret else "; without STRIPE_WEBHOOK_SECRET plans change once a day only"
     return Finding("payments", True, f"Stripe answers and has the price{webhooks}")
+
+
+async def _webhooks(settings: Settings) -> list[Finding]:
+    try:
+        senders = webhook_senders(settings)
+    except SettingsError as error:
+        setting, _, fault = str(error).partition(": ")
+        return [Finding(setting, False, fault)]
+    return list(await asyncio.gather(*(_endpoint(name, sender) for name, sender in senders.items())))
+
+
+async def _endpoint(name: str, sender: WebhookSender) -> Finding:
+    try:
+        answer = await sender.check()
+    except EndpointFailed as error:
+        return Finding(f"webhooks to {name}", False, str(error))
+    finally:
+        await sender.close()
+    return Finding(f"webhooks to {name}", True, f"{answer}; no event was sent")
 
 
 async def _stored_payments(settings: Settings, plans: Plans) -> list[Finding]:

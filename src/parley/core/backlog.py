@@ -16,7 +16,8 @@ class Waiting:
 class Backlog:
     """`due` are the replies that a worker could claim now; their age counts from when they became claimable.
 
-    The age of codes counts from when a worker could first have sent them, that of events from when they were received.
+    The age of codes counts from when a worker could first have sent them, that of events from when they were received,
+    and that of webhook deliveries from when they were stored.
     """
 
     pending: int
@@ -25,6 +26,7 @@ class Backlog:
     codes: Waiting
     events: Waiting
     customer_erasures: int
+    deliveries: Waiting
 
 
 class BacklogReader(Protocol):

@@ -89,6 +89,8 @@ class Plans:
 
 
 BASIC, PRO = "basic", "pro"
+# What an operator says instead of a plan's name, to leave the plan to the payments.
+OF_PAYMENTS = "auto"
 
 
 def default_plans(*, basic_daily_limit: int, pro_prices: Sequence[str]) -> Plans:

@@ -1,4 +1,4 @@
-"""Ports of all core modules: time, new ids, random numbers, outages of a dependency, and a rate limiter."""
+"""Ports of all core modules: time, new ids and tokens, random numbers, outages of a dependency, and a rate limiter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,11 @@ class Clock(Protocol):
 class NewId(Protocol):
     def __call__(self) -> UUID:
         """A UUIDv7 (RFC 9562)."""
+
+
+class NewToken(Protocol):
+    def __call__(self) -> str:
+        """An opaque, URL-safe token of at least 128 random bits from a cryptographic generator."""
 
 
 class Jitter(Protocol):

@@ -56,6 +56,7 @@ def _openness(settings: Settings) -> Iterator[tuple[str, str]]:
             any(map(is_any_address, settings.proxies))
         ),
         ("JWT_SECRET", "is easy to guess: generate one"): any(map(is_weak, settings.jwt_secret)),
+        ("ADMIN_TOKEN", "is easy to guess: generate one"): bool(settings.admin_token) and is_weak(settings.admin_token),
         ("ALLOW_PLAIN_CONNECTIONS", "nothing else may reach the network between them"): (
             bool(settings.allow_plain_connections)
         ),
@@ -74,6 +75,8 @@ def _plain_connections(settings: Settings) -> Iterator[tuple[str, str]]:
         address = getattr(settings, name)
         if address.startswith("http://") and not is_local(urlsplit(address).hostname):
             yield name.upper(), "http://: keys and texts cross the network readable"
+    if any(url.startswith("http://") and not is_local(urlsplit(url).hostname) for url in settings.webhook_url):
+        yield "WEBHOOK_URL", "http://: what happens to accounts crosses the network readable"
     if any(parameter in settings.redis_url for parameter in ("ssl_cert_reqs=none", "ssl_check_hostname=false")):
         yield "REDIS_URL", "does not verify the server: another machine on the way can pose as it"
 

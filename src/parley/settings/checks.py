@@ -23,6 +23,7 @@ def check(settings: Settings) -> None:
     _check_senders(settings)
     _check_human(settings)
     _check_payments(settings)
+    _check_webhooks(settings)
     if settings.environment == "production":
         check_production(settings)
 
@@ -72,6 +73,8 @@ def _check_secrets(settings: Settings) -> None:
             f"JWT_SECRET: each secret needs at least {SHORTEST_SECRET} bytes (RFC 7518, 3.2). This makes one: "
             "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
+    if settings.admin_token and len(settings.admin_token.encode()) < SHORTEST_SECRET:
+        raise SettingsError(f"ADMIN_TOKEN: needs at least {SHORTEST_SECRET} characters; generate it as JWT_SECRET.")
 
 
 def _check_senders(settings: Settings) -> None:
@@ -101,3 +104,10 @@ def _check_payments(settings: Settings) -> None:
     for name in ("public_url", "frontend_url", "stripe_api_base"):
         if getattr(settings, name) and not getattr(settings, name).startswith(("https://", "http://")):
             raise SettingsError(f"{name.upper()}: begin with https:// or http://.")
+
+
+def _check_webhooks(settings: Settings) -> None:
+    if settings.webhook_url and not settings.webhook_secret:
+        raise SettingsError("WEBHOOK_SECRET: must be set with WEBHOOK_URL.")
+    if not all(url.startswith(("https://", "http://")) for url in settings.webhook_url):
+        raise SettingsError("WEBHOOK_URL: each must begin with https:// or http://.")

@@ -1,6 +1,6 @@
 """Every setting: its type, its default and its meaning."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -165,6 +165,33 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
     subscription_grace_days: Annotated[
         int, Meta(ge=0, le=365, description="Days for which a subscription still counts after a failed payment")
     ] = 7
+    webhook_url: Annotated[
+        Words, Meta(description="URLs of your servers that are told what happens, such as account.created; unset: none")
+    ] = ()
+    webhook_secret: Annotated[
+        Words,
+        Meta(
+            description="Secrets that sign those webhooks, required with WEBHOOK_URL: whsec_ and 24 to 64 bytes as "
+            "base64; all sign, so that receivers can change from one to the next"
+        ),
+    ] = ()
+    webhook_events: Annotated[
+        tuple[
+            Literal[
+                "account.created",
+                "account.erased",
+                "plan.changed",
+                "reply.completed",
+                "reply.failed",
+                "quota.exceeded",
+            ],
+            ...,
+        ],
+        Meta(description="Events to send; unset: all"),
+    ] = ()
+    webhook_message_text: Annotated[
+        bool, Meta(description="1 sends the text of a reply with reply.completed and reply.failed")
+    ] = False
     chatroom_cache_seconds: Annotated[
         float, Meta(ge=0, le=31_536_000, description="Longest lifetime of a cached list of rooms; 0 is no cache")
     ] = 600.0
@@ -175,7 +202,7 @@ SECRETS = frozenset(
     name.upper()
     for name in Settings.__struct_fields__
     if name.endswith(("_key", "_password", "_secret", "_token"))
-    or name in {"database_url", "redis_url", "sms_webhook_url"}
+    or name in {"database_url", "redis_url", "sms_webhook_url", "webhook_url"}
 )
 
 _UNSET = {field.name for field in msgspec.structs.fields(Settings) if field.default == ""}

@@ -83,6 +83,8 @@ def _check_limits(settings: Settings) -> None:
 def _check_secrets(settings: Settings) -> None:
     if any(is_weak(secret) for secret in settings.jwt_secret):
         raise SettingsError("JWT_SECRET: is too easy to guess: generate it, as .env.example says.")
+    if settings.admin_token and is_weak(settings.admin_token):
+        raise SettingsError("ADMIN_TOKEN: is too easy to guess: generate it as JWT_SECRET.")
     if len(settings.metrics_token) < SHORTEST_METRICS_TOKEN or is_weak(settings.metrics_token):
         raise SettingsError(
             f"METRICS_TOKEN: ENVIRONMENT=production needs a random one of at least {SHORTEST_METRICS_TOKEN} characters."
@@ -104,7 +106,7 @@ def _check_proxies(settings: Settings) -> None:
 def _check_encryption(settings: Settings) -> None:
     """What users and stores exchange with this server is encrypted; model and mail servers may be beside it."""
     urls = {name.upper(): [getattr(settings, name)] for name in _ADDRESSES}
-    for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins}.items():
+    for name, addresses in {**urls, "CORS_ORIGINS": settings.cors_origins, "WEBHOOK_URL": settings.webhook_url}.items():
         if any(
             address.lower().startswith("http://") and not is_local(urlsplit(address).hostname) for address in addresses
         ):

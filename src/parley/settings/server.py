@@ -30,6 +30,13 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         str,
         Meta(description="Token that GET /metrics requires as «Authorization: Bearer …»; unset: everyone may read it"),
     ] = ""
+    admin_token: Annotated[
+        str,
+        Meta(
+            description="Token of at least 32 characters that /admin requires as «Authorization: Bearer …»; unset: "
+            "there is no /admin"
+        ),
+    ] = ""
     worker_metrics_port: Annotated[
         int,
         Meta(

@@ -2,6 +2,8 @@ import pytest
 
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.database import FakeDatabase
+from tests.fakes.directory import FakeAccountDirectory
+from tests.fakes.plans import PLANS
 from tests.unit.accounts.environment import AccountsEnvironment
 
 
@@ -15,4 +17,5 @@ def env(database: FakeDatabase) -> AccountsEnvironment:
     """Its database uses the test's clock too."""
     env = AccountsEnvironment(FakeAccountsUnitOfWork(database))
     database.clock = lambda: env.now
+    env.directory = FakeAccountDirectory(database, PLANS, now=lambda: env.now)
     return env

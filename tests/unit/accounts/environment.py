@@ -13,6 +13,7 @@ from parley.core.accounts import AccountsPorts
 from parley.core.accounts.code_policy import CodePolicy
 from parley.core.accounts.codes import CodeSent, send_code, sign_in_by_code
 from parley.core.accounts.deliveries import deliver_code
+from parley.core.accounts.directory import AccountDirectory
 from parley.core.accounts.human_checks import HumanChecks
 from parley.core.accounts.identity_rate_limits import IdentityRateLimits
 from parley.core.accounts.known_keys import KnownApiKeys
@@ -26,7 +27,11 @@ from parley.core.accounts.revocations import RevocationList
 from parley.core.accounts.sessions import end_session, refresh_session
 from parley.core.accounts.sources import Client
 from parley.core.accounts.stores import AccountsUnitOfWork
+from parley.core.outgoing_events import Webhooks
 from tests.fakes.account_ports import FakeAuditTrail, FakeCipher, FakeDeliveryQueue, FakeOtpSender, FakePasswords
+from tests.fakes.database import FakeDatabase
+from tests.fakes.directory import FakeAccountDirectory
+from tests.fakes.plans import PLANS
 
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
 RAVI = Identity(IdentityKind.MOBILE_NUMBER, "+919876543210")
@@ -56,15 +61,18 @@ class AccountsEnvironment:
             rate_limiter=self.rate_limiter, key=b"the rate limits' key", audit=self.audit, attempts_per_hour=10
         )
         self.revocations = RevocationList(uow=uow, monotonic=self.monotonic)
+        self.directory: AccountDirectory = FakeAccountDirectory(FakeDatabase(), PLANS, now=lambda: self.now)
         self.api_keys = KnownApiKeys(uow)
         self.access_tokens = JwtAccessTokens(["a secret of at least thirty-two bytes"], life=timedelta(minutes=15))
         self.code_policy = CodePolicy()
         self.mobile_numbers = PhoneNumbers()
         self.human_checks: HumanChecks | None = None
         self.human_token: str | None = None
+        self.usage_counts_for_month = False
         self.keys = [b"the key of this test"]
         self.client = Client("192.0.2.1", "192.0.2.0/24")
         self.session_max_age = SESSION_MAX_AGE
+        self.webhooks = Webhooks()
         self.user_agent: str | None = "a test"
         self._count = itertools.count(1)
 
@@ -78,6 +86,7 @@ class AccountsEnvironment:
             access_tokens=self.access_tokens,
             api_keys=self.api_keys,
             revocations=self.revocations,
+            directory=self.directory,
             rate_limits=self.rate_limits,
             audit=self.audit,
             code_delivery=self.code_delivery,
@@ -86,8 +95,10 @@ class AccountsEnvironment:
             code_keys=self.keys,
             refresh_keys=self.keys,
             usage_keys=self.keys,
+            usage_counts_for_month=self.usage_counts_for_month,
             session_life=SESSION_LIFE,
             session_max_age=self.session_max_age,
+            webhooks=self.webhooks,
             now=lambda: self.now,
             new_id=self.new_id,
             new_code=self.new_code,

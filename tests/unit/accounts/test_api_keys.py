@@ -49,7 +49,7 @@ class Environment(AccountsEnvironment):
     async def use(self, made: NewApiKey) -> Caller:
         """As a request does."""
         caller = await self.api_keys.caller(made.secret, self.now)
-        await self.revocations.check(caller.session_id)
+        await self.revocations.check(caller.session_id, caller.account_id)
         return caller
 
     async def last_used_at(self, made: NewApiKey):
@@ -137,14 +137,14 @@ async def test_another_process_that_knows_the_key_refuses_it_when_its_list_is_fr
     made = await environment.make()
     elsewhere = RevocationList(uow=environment.uow, monotonic=environment.monotonic)
     await elsewhere.refresh(environment.now)
-    await elsewhere.check(made.key.id)
+    await elsewhere.check(made.key.id, made.key.account_id)
 
     await revoke_key(environment.ports, account_id=made.key.account_id, key_id=made.key.id)
     environment.advance(seconds=0.3)
     await elsewhere.refresh(environment.now)
 
     with pytest.raises(TokenInvalid):
-        await elsewhere.check(made.key.id)
+        await elsewhere.check(made.key.id, made.key.account_id)
 
 
 async def test_key_is_refused_from_its_expiry_on_also_where_it_is_remembered(environment):

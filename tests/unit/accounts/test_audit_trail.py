@@ -156,6 +156,12 @@ def test_every_event_is_tested():
         AuditEvent.API_KEY_MADE,
         AuditEvent.API_KEY_REVOKED,
         AuditEvent.PLAN_OVERRIDDEN,
+        AuditEvent.ACCOUNTS_LISTED,
+        AuditEvent.ACCOUNT_READ,
+        AuditEvent.ACCOUNT_SUSPENDED,
+        AuditEvent.ACCOUNT_RESUMED,
+        AuditEvent.SESSIONS_ENDED,
+        AuditEvent.OPERATOR_REFUSED,
     }
     assert set(AuditEvent) - seen == elsewhere | {AuditEvent.THROTTLED, AuditEvent.BUDGET_SPENT}
 

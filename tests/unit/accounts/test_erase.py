@@ -77,7 +77,7 @@ async def test_access_tokens_of_every_session_are_revoked(env, owned):
 
     for pair in (owned, other):
         with pytest.raises(TokenInvalid):
-            await env.revocations.check(env.caller(pair).session_id)
+            await env.revocations.check(env.caller(pair).session_id, env.caller(pair).account_id)
         async with env.uow(read_only=True) as unit:
             assert await unit.revocations.has(env.caller(pair).session_id)
 
@@ -136,7 +136,7 @@ async def test_other_accounts_are_untouched(env, owned):
 
     assert env.sender.sent[-1][0] == RAVI
     assert await env.account(RAVI) == ravi.account
-    await env.revocations.check(env.caller(ravi).session_id)
+    await env.revocations.check(env.caller(ravi).session_id, env.caller(ravi).account_id)
     assert await env.refresh(ravi.refresh_token)
     assert await env.verify(code, RAVI)
     async with env.uow(read_only=True) as unit:
@@ -167,6 +167,6 @@ async def test_failed_erasure_of_other_modules_changes_nothing(env, owned):
     env.uow = real
 
     assert await env.account() == owned.account
-    await env.revocations.check(env.caller(owned).session_id)
+    await env.revocations.check(env.caller(owned).session_id, env.caller(owned).account_id)
     assert await env.refresh(owned.refresh_token)
     assert AuditEvent.ACCOUNT_ERASED not in env.audit.events

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -18,6 +19,9 @@ from tests.unit.accounts.environment import (
 
 NEW = "the new password of Mira"
 
+# An account that is not suspended, in checks of a session.
+NOBODY = UUID(int=0)
+
 
 @pytest.fixture
 async def owned(env: AccountsEnvironment) -> SignedIn:
@@ -36,11 +40,11 @@ async def is_live(env: AccountsEnvironment, pair: TokenPair) -> bool:
     async with env.uow(read_only=True) as unit:
         revocations = await unit.revocations.has(session_id)
     if not revocations:
-        await env.revocations.check(session_id)
+        await env.revocations.check(session_id, NOBODY)
         await env.refresh(pair.refresh_token)
         return True
     with pytest.raises(TokenInvalid):
-        await env.revocations.check(session_id)
+        await env.revocations.check(session_id, NOBODY)
     with pytest.raises(RefreshTokenInvalid):
         await env.refresh(pair.refresh_token)
     return False

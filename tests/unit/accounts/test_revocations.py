@@ -13,6 +13,7 @@ from tests.unit.accounts.environment import AccountsEnvironment
 
 LIFE = timedelta(minutes=15)
 OTHER_SESSION = UUID(int=404)
+NOBODY = UUID(int=0)
 
 
 class RecordingUnitOfWork:
@@ -30,7 +31,7 @@ class RecordingUnitOfWork:
             raise Unavailable
         async with self._uow(read_only=True) as unit:
             self._revocations = unit.revocations
-            yield SimpleNamespace(revocations=self)
+            yield SimpleNamespace(revocations=self, suspensions=unit.suspensions)
 
     async def has(self, session_id: UUID) -> bool:
         self.queries.append("has")
@@ -54,7 +55,7 @@ class Process:
 
     async def accepts(self, session_id: UUID) -> bool:
         try:
-            await self.revocations.check(session_id)
+            await self.revocations.check(session_id, NOBODY)
         except TokenInvalid:
             return False
         return True
@@ -97,7 +98,7 @@ async def test_ended_session_is_refused_by_the_process_that_ended_it(env, ended)
     session_id = await ended()
 
     with pytest.raises(TokenInvalid):
-        await env.revocations.check(session_id)
+        await env.revocations.check(session_id, NOBODY)
 
 
 async def test_other_process_learns_of_an_ended_session_by_refreshing(env, other, ended):
@@ -186,13 +187,13 @@ async def test_session_stays_in_the_list_for_the_longest_life_of_a_token(env, ot
     for process in (other.revocations, env.revocations):
         await process.refresh(env.now)
         with pytest.raises(TokenInvalid):
-            await process.check(session_id)
+            await process.check(session_id, NOBODY)
 
     env.advance(seconds=1)
     await forget_expired(env.ports)
     for process in (other.revocations, env.revocations):
         await process.refresh(env.now)
-        await process.check(session_id)
+        await process.check(session_id, NOBODY)
     assert len(other.revocations) == len(env.revocations) == 0
 
 
@@ -208,7 +209,7 @@ async def test_database_outage_keeps_the_list_until_it_is_stale(env, other, ende
     env.advance(seconds=0.001)
     assert not await other.accepts(session_id)
     with pytest.raises(Unavailable):
-        await other.revocations.check(OTHER_SESSION)
+        await other.revocations.check(OTHER_SESSION, NOBODY)
 
 
 async def test_refresh_after_an_outage_reads_everything_since(env, other, ended):

@@ -8,6 +8,9 @@ from parley.core.accounts.model import AuditEvent, RefreshToken, Session, token_
 from parley.core.accounts.sessions import forget_expired, log_out, read_sessions
 from tests.unit.accounts.environment import RAVI, SESSION_LIFE, AccountsEnvironment
 
+# An account that is not suspended, in checks of a session.
+NOBODY = UUID(int=0)
+
 
 @pytest.fixture
 async def first(env: AccountsEnvironment) -> str:
@@ -113,12 +116,12 @@ async def test_reuse_revokes_the_access_tokens_of_its_session_at_once(env, first
     session_id = env.caller(await env.refresh(first)).session_id
     env.advance(minutes=1)
     await env.revocations.refresh(env.now)
-    await env.revocations.check(session_id)
+    await env.revocations.check(session_id, NOBODY)
     with pytest.raises(RefreshTokenInvalid):
         await env.refresh(first)
 
     with pytest.raises(TokenInvalid):
-        await env.revocations.check(session_id)
+        await env.revocations.check(session_id, NOBODY)
     async with env.uow(read_only=True) as unit:
         assert await unit.revocations.has(session_id)
 
@@ -262,7 +265,7 @@ async def test_log_out_ends_the_session_and_revokes_its_tokens(env):
     with pytest.raises(RefreshTokenInvalid):
         await env.refresh(signed_in.refresh_token)
     with pytest.raises(TokenInvalid):
-        await env.revocations.check(caller.session_id)
+        await env.revocations.check(caller.session_id, caller.account_id)
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
@@ -275,6 +278,6 @@ async def test_log_out_revokes_tokens_of_a_session_that_has_expired(env, forgott
     await log_out(env.ports, caller=caller)
 
     with pytest.raises(TokenInvalid):
-        await env.revocations.check(caller.session_id)
+        await env.revocations.check(caller.session_id, caller.account_id)
     async with env.uow(read_only=True) as unit:
         assert await unit.revocations.has(caller.session_id)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from secrets import token_urlsafe
 from uuid import UUID
 
 from parley.adapters.memory.queue import MemoryQueue
@@ -88,6 +89,7 @@ class ChatEnvironment:
             worker_id=UUID(int=0),
             now=self.now,
             new_id=self.new_id,
+            new_token=token_urlsafe,
             jitter=lambda: self.jitter,
         )
 

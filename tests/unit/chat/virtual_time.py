@@ -5,6 +5,7 @@ threads, such as the core with in-memory adapters. A test that waits for ever, o
 """
 
 import asyncio
+import math
 import selectors
 from typing import Any
 
@@ -26,7 +27,9 @@ class _JumpingSelector(selectors.SelectSelector):
             return ready
         if timeout is None:
             raise AssertionError("Every task waits, and no timer is set.")
-        self.now += max(0.0, timeout)
+        if timeout > 0:
+            # At least to the next number there is: a tiny remainder of a timer would be waited for forever.
+            self.now = max(self.now + timeout, math.nextafter(self.now, math.inf))
         return ready
 
 

@@ -21,3 +21,4 @@ MAIL = {
 # As production wants it.
 SAFE_SMS = {"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://gateway.example/messages", "SMS_COUNTRIES": "IN,US"}
 SMS = {"OTP_SENDER": "sms", "SMS_WEBHOOK_URL": "https://gateway.example/messages"}
+WEBHOOKS = {"WEBHOOK_URL": "https://hooks.example/parley", "WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}

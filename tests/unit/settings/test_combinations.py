@@ -4,7 +4,7 @@ import pytest
 
 from parley.bootstrap.accounts import mobile_numbers
 from parley.settings import SettingsError
-from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECRET, SMS
+from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECRET, SMS, WEBHOOKS
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,9 @@ from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECR
         pytest.param({"CORS_ORIGINS": "https://app.example/chat"}, "CORS_ORIGINS", id="an origin with a path"),
         pytest.param({"CORS_ORIGINS": "https://app.example?"}, "CORS_ORIGINS", id="an origin with a query"),
         pytest.param({"CORS_ORIGINS": "https://mira:hunter2@app.example"}, "CORS_ORIGINS", id="an origin with a user"),
+        pytest.param({"WEBHOOK_URL": "https://hunter2.example"}, "WEBHOOK_SECRET", id="webhooks that are not signed"),
+        pytest.param(WEBHOOKS | {"WEBHOOK_URL": "hunter2"}, "WEBHOOK_URL", id="no address of a webhook"),
+        pytest.param(WEBHOOKS | {"WEBHOOK_EVENTS": "hunter2"}, "WEBHOOK_EVENTS", id="no event"),
         pytest.param({"FRONTEND_URL": "ftp://hunter2"}, "FRONTEND_URL", id="no address to return to"),
     ],
 )

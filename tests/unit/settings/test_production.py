@@ -3,7 +3,7 @@
 import pytest
 
 from parley.settings.advice import advise
-from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECRET, SMS
+from tests.unit.settings.given import MAIL, POSTGRES, PRODUCTION, SAFE_SMS, SECRET, SMS, WEBHOOKS
 
 SAFE = PRODUCTION | MAIL
 REMOTE = {"DATABASE_URL": "postgresql://u:p@db/parley?sslmode=require", "REDIS_URL": "rediss://redis"}
@@ -41,6 +41,7 @@ REMOTE = {"DATABASE_URL": "postgresql://u:p@db/parley?sslmode=require", "REDIS_U
         (SAFE_SMS | {"SMS_BUDGET_PER_HOUR": "0"}, "SMS_BUDGET_PER_HOUR"),
         ({"EMAIL_BUDGET_PER_HOUR": "0"}, "EMAIL_BUDGET_PER_HOUR"),
         ({"HUMAN_CHECK_URL": "http://verify.example"}, "HUMAN_CHECK_URL"),
+        (WEBHOOKS | {"WEBHOOK_URL": "https://a.example,http://b.example"}, "WEBHOOK_URL"),
         ({"ACCESS_TOKEN_EXPIRE_MINUTES": "1441"}, "ACCESS_TOKEN_EXPIRE_MINUTES"),
         (REMOTE | {"DATABASE_URL": "postgresql://u:p@db/parley"}, "DATABASE_URL"),
         (REMOTE | {"DATABASE_URL": "postgresql://u:p@db/parley?sslmode=prefer"}, "DATABASE_URL"),
@@ -145,6 +146,7 @@ def test_safe_settings_give_no_warning(read, advice):
         {"SMS_WEBHOOK_URL": "http://sms.example/send"},
         {"STRIPE_API_BASE": "http://stripe.example"},
         {"HUMAN_CHECK_URL": "http://human.example"},
+        WEBHOOKS | {"WEBHOOK_URL": "http://hooks.example"},
         {"EMAIL_BUDGET_PER_HOUR": "0"} | MAIL,
         {"SMS_BUDGET_PER_HOUR": "0"} | SAFE_SMS,
         {"SMS_COUNTRIES": ""} | SMS,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from parley.settings import SECRETS, Settings, SettingsError
-from tests.unit.settings.given import MAIL, PRODUCTION, SECRET, SMS
+from tests.unit.settings.given import MAIL, PRODUCTION, SECRET, SMS, WEBHOOKS
 
 FIELDS = {field.name: field.default for field in msgspec.structs.fields(Settings)}
 TYPES = get_type_hints(Settings)
@@ -25,7 +25,7 @@ def test_every_setting_has_a_default(read):
 def test_every_kind_of_field_is_tested():
     words = [name for name, kind in TYPES.items() if kind is str]
     assert set(TYPES) == {*NUMBERS, *CHOICES, *LISTS, *CHOICE_LISTS, *words, *SWITCHES}
-    assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender", "human_check"]
+    assert CHOICE_LISTS == ["allow_plain_connections", "otp_sender", "human_check", "webhook_events"]
     assert min(map(len, (NUMBERS, CHOICES, LISTS))) > 2
 
 
@@ -85,8 +85,11 @@ def test_lists_are_separated_by_commas(read, name):
         words = ["10.0.0.1", "10.1.0.0/16", "::1"]
     if name == "cors_origins":
         words = ["https://app.example", "http://localhost:3000", "https://*.example"]
+    if name == "webhook_url":
+        words = ["https://one.example", "https://two.example/hooks", "http://localhost:3000"]
+    other = {"webhook_url": WEBHOOKS, "webhook_secret": WEBHOOKS}.get(name, {})
 
-    assert getattr(read(**{name.upper(): f" {words[0]} ,{words[1]},, {words[2]},"}), name) == tuple(words)
+    assert getattr(read(**other | {name.upper(): f" {words[0]} ,{words[1]},, {words[2]},"}), name) == tuple(words)
     assert getattr(read(**{name.upper(): " "}), name) == FIELDS[name]
 
 
@@ -172,8 +175,9 @@ def test_a_file_that_is_not_text_is_refused_in_one_line(refused, folder):
 
 @pytest.mark.parametrize("name", sorted(SECRETS - {"REDIS_URL"}))
 def test_a_secret_may_come_from_a_file(read, folder, name):
-    value = {"DATABASE_URL": "sqlite:///other.db"}.get(name, SECRET)
+    value = {"DATABASE_URL": "sqlite:///other.db"}.get(name, WEBHOOKS.get(name, SECRET))
     beside = {"STRIPE_PRICE_ID": "price_pro"} if name == "STRIPE_SECRET_KEY" else {}
+    beside |= {other: given for other, given in WEBHOOKS.items() if name in WEBHOOKS and other != name}
     (folder / "secret").write_text(f"{value}\n", encoding="utf-8")
 
     settings = read(**{f"{name}_FILE": str(folder / "secret")}, **beside)

@@ -36,6 +36,7 @@ from parley.adapters.http.chat.models import list_models
 from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
+from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
 from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
@@ -43,6 +44,7 @@ from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
+from parley.adapters.http.operator.routes import operator_routes
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
@@ -154,10 +156,13 @@ def _routes(ports: HttpPorts) -> list[Any]:
         BranchController,
         ReplyController,
         search_all,
+        ShareController,
+        read_shared_copy,
         list_plans,
         SubscriptionController,
         WebhookController,
         CheckoutPages,
+        *((operator_routes(),) if ports.admin_token else ()),
         *((SandboxPages,) if ports.billing.sandbox else ()),
         is_live,
         is_ready,

@@ -19,6 +19,8 @@ AuthenticatedRequest = Request[Caller, Any, Any]
 PUBLIC = {"public": True}
 # The `security` of a route in the OpenAPI document; a reply stream accepts any of the three.
 BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
+# What the operator sends instead of an access token: ADMIN_TOKEN.
+OPERATOR: tuple[dict[str, list[str]], ...] = ({"operator": []},)
 BEARER_OR_KEY: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"api_key": []})
 BEARER_KEY_OR_TICKET: tuple[dict[str, list[str]], ...] = (*BEARER_OR_KEY, {"ticket": []})
 # Where an API key stands in for an access token: at these paths and below them, and nowhere else.
@@ -48,7 +50,7 @@ class RequireCaller:
             bind_contextvars(
                 account_id=str(caller.account_id), **({"api_key_id": str(caller.session_id)} if caller.by_key else {})
             )
-            await self._accounts.revocations.check(caller.session_id)
+            await self._accounts.revocations.check(caller.session_id, caller.account_id)
             await self._requests.take(caller.account_id)
             scope["user"] = caller
         await self._app(scope, receive, send)

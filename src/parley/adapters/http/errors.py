@@ -25,7 +25,7 @@ from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.quota_headers import quota_headers, seconds_until
 from parley.adapters.http.server.head import with_head
-from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts.errors import AccountSuspended, TokenInvalid
 from parley.core.accounts.model import AuditEvent
 from parley.core.chat.errors import QuotaExceeded, TooManyPending
 from parley.core.chat.tickets import TicketInvalid
@@ -144,19 +144,20 @@ def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int,
     examples: dict[int, list[Example]] = {}
     limited = (429,) if of_account and 401 in refusals and 429 not in refusals else ()  # noqa: PLR2004
     for refusal in (*refusals, *limited, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
-        error = _USUAL_ERRORS.get(refusal, refusal) if isinstance(refusal, int) else refusal
-        problem = _status_problem(error) if isinstance(error, int) else _domain_problem(error)
-        examples.setdefault(problem.status, []).append(
-            Example(summary=problem.code, value=msgspec.to_builtins(problem))
-        )
+        errors = _USUAL_ERRORS.get(refusal, (refusal,)) if isinstance(refusal, int) else (refusal,)
+        for error in errors:
+            problem = _status_problem(error) if isinstance(error, int) else _domain_problem(error)
+            examples.setdefault(problem.status, []).append(
+                Example(summary=problem.code, value=msgspec.to_builtins(problem))
+            )
     return {status: _response_spec(status, each) for status, each in examples.items()}
 
 
-# The error that a status usually stands for in the document.
-_USUAL_ERRORS: dict[int, DomainError] = {
-    400: InvalidInput("limit", "Expected `int` <= 100"),
-    401: TokenInvalid(),
-    429: TooManyRequests(30),
+# The errors that a status usually stands for in the document.
+_USUAL_ERRORS: dict[int, tuple[DomainError, ...]] = {
+    400: (InvalidInput("limit", "Expected `int` <= 100"),),
+    401: (TokenInvalid(), AccountSuspended()),
+    429: (TooManyRequests(30),),
 }
 
 

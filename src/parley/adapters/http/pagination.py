@@ -13,7 +13,8 @@ from parley.core.chat.model import RoomCursor
 from parley.core.chat.search import SearchCursor
 from parley.core.errors import InvalidInput
 
-LONGEST_CURSOR = 200
+# Base64 of the longest e-mail address.
+LONGEST_CURSOR = 340
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOM_CURSOR = re.compile(r"(p?)(\d{1,17})\.([0-9a-f]{32})")
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -41,6 +42,8 @@ RoomCursorText = Annotated[
 SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDI")]
 ApiKeyCursor = Annotated[str | None, _cursor("api-keys", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDc")]
 SearchCursorText = Annotated[str | None, _cursor("search", "MTIwNC41MA")]
+AccountCursor = Annotated[str | None, _cursor("accounts", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDE")]
+SharedCursorText = Annotated[str | None, _cursor("shared", "MTAw")]
 MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 
 
@@ -87,6 +90,15 @@ def read_position_cursor(cursor: str | None) -> int | None:
     if not _POSITION.fullmatch(text):
         raise _cursor_invalid()
     return int(text)
+
+
+def text_cursor(text: str | None) -> str | None:
+    return None if text is None else _encode(text)
+
+
+def read_text_cursor(cursor: str | None) -> str | None:
+    """Raises InvalidInput for text that no cursor can be."""
+    return None if cursor is None else _decode(cursor)
 
 
 def search_cursor(cursor: SearchCursor | None) -> str | None:

@@ -40,9 +40,9 @@ class HttpPorts:
     """`sandbox_billing` processes events immediately, so that the plan has changed when a sandbox customer returns.
 
     If `public_url` is empty, responses contain paths without a host. `scrape` returns the metrics in Prometheus' text
-    format; if `metrics_token` is empty, everyone may read them. `auth_requests_per_minute` is per client address; 0 is
-    no limit. If `webhook_open` is false, the webhook responds with 404; without `docs_served`, the documentation does;
-    without `chat_page_served`, the chat page does.
+    format; if `metrics_token` is empty, everyone may read them. If `admin_token` is empty, there are no routes for the
+    operator. `auth_requests_per_minute` is per client address; 0 is no limit. If `webhook_open` is false, the webhook
+    responds with 404; without `docs_served`, the documentation does; without `chat_page_served`, the chat page does.
     With `only_local`, only requests of this machine to itself are answered. While `overloaded()`, no new stream begins.
     `account_requests` are those of one account a minute, `exports` those that are under way.
     """
@@ -60,6 +60,7 @@ class HttpPorts:
     meter: RequestMeter
     scrape: Callable[[], Awaitable[bytes]]
     metrics_token: str
+    admin_token: str
     auth_requests_per_minute: int
     webhook_open: bool
     overloaded: Callable[[], bool]

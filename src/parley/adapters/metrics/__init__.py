@@ -56,6 +56,9 @@ class Metrics:
         self.codes = counter(
             "parley_codes", "One-time codes that were sent, and that were verified", ["step", "identity"]
         )
+        self.deliveries = counter(
+            "parley_webhook_deliveries", "Attempts to deliver an event to an endpoint", ["endpoint", "outcome"]
+        )
         self.sweeps = counter("parley_sweeps", "Rounds of a sweep", ["sweep", "outcome"])
         self.swept = counter("parley_swept", "What a sweep found", ["sweep"])
 

@@ -1,5 +1,6 @@
 """Adapters of the meter ports, which count what happens elsewhere."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -12,8 +13,10 @@ from parley.core.accounts.ports import AuditTrail
 from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Claim, Ending
 from parley.core.chat.rating import Rating
+from parley.core.outgoing_events import EventKind
 
 log = structlog.get_logger("parley.replies")
+webhook_log = structlog.get_logger("parley.webhooks")
 
 
 class HttpMeter:
@@ -88,6 +91,8 @@ class CountedAudit:
         session_id: UUID | None = None,
         api_key_id: UUID | None = None,
         how: str | None = None,
+        by: str | None = None,
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
         kind = identity.kind.value if identity else ""
         self._metrics.account_events.labels(event_kind.value, kind).inc()
@@ -98,8 +103,40 @@ class CountedAudit:
         ):
             self._metrics.codes.labels("verified", kind).inc()
         self._audit.note(
-            event_kind, identity=identity, account_id=account_id, session_id=session_id, api_key_id=api_key_id, how=how
+            event_kind,
+            identity=identity,
+            account_id=account_id,
+            session_id=session_id,
+            api_key_id=api_key_id,
+            how=how,
+            by=by,
+            account_ids=account_ids,
         )
+
+
+class LoggedDeliveries:
+    """A DeliveryMeter that also logs what an operator should look at."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def delivered(self, endpoint: str) -> None:
+        self._metrics.deliveries.labels(endpoint, "delivered").inc()
+
+    def postponed(self, endpoint: str) -> None:
+        self._metrics.deliveries.labels(endpoint, "postponed").inc()
+
+    def failed(self, endpoint: str, kind: EventKind, event_id: UUID, reason: str) -> None:
+        self._metrics.deliveries.labels(endpoint, "failed").inc()
+        webhook_log.error(
+            "webhook_not_delivered", endpoint=endpoint, event_kind=kind.value, event_id=str(event_id), reason=reason
+        )
+
+    def paused(self, endpoint: str, seconds: float, reason: str) -> None:
+        webhook_log.warning("webhook_endpoint_paused", endpoint=endpoint, seconds=seconds, reason=reason)
+
+    def resumed(self, endpoint: str) -> None:
+        webhook_log.info("webhook_endpoint_resumed", endpoint=endpoint)
 
 
 class SweepMeter:

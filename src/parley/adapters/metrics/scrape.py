@@ -68,6 +68,9 @@ class _BacklogGauges(Collector):
         yield from _waiting("parley_replies_due", "Replies that a worker may take now", backlog.due)
         yield from _waiting("parley_codes_waiting", "Codes that have not been sent", backlog.codes)
         yield from _waiting("parley_webhooks_waiting", "Webhook events that have not been processed", backlog.events)
+        yield from _waiting(
+            "parley_webhook_deliveries_waiting", "Events that an endpoint has not taken yet", backlog.deliveries
+        )
         yield _gauge(
             "parley_closures_waiting",
             "Customers that erased accounts have left at the payment provider",

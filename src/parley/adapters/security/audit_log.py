@@ -1,5 +1,6 @@
 """The audit trail as log lines that contain no identities."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
@@ -17,6 +18,7 @@ _WARNINGS = frozenset(
         AuditEvent.THROTTLED,
         AuditEvent.BUDGET_SPENT,
         AuditEvent.CODE_NOT_DELIVERED,
+        AuditEvent.OPERATOR_REFUSED,
     }
 ) | frozenset(event_kind for event_kind in AuditEvent if event_kind.value.endswith("_failed"))
 # What happens to every client from time to time: the end of a token's life.
@@ -40,6 +42,8 @@ class LoggedAudit:
         session_id: UUID | None = None,
         api_key_id: UUID | None = None,
         how: str | None = None,
+        by: str | None = None,
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
         facts = {
             "identity": self._pseudonym(identity) if identity else None,
@@ -47,6 +51,8 @@ class LoggedAudit:
             "session_id": str(session_id) if session_id else None,
             "api_key_id": str(api_key_id) if api_key_id else None,
             "how": how,
+            "by": by,
+            "account_ids": [str(each) for each in account_ids] if account_ids else None,
         }
         write = log.warning if event_kind in _WARNINGS and how != _USUAL else log.info
         write(event_kind.value, **{name: fact for name, fact in facts.items() if fact is not None})

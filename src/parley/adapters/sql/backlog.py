@@ -1,6 +1,6 @@
 """What waits in the database: one statement for each kind, over the indexes that workers use."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, select
@@ -13,9 +13,11 @@ from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseFailed
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import customer_erasures, messages, messages_to_owners
+from parley.adapters.sql.webhooks.deliveries import WAITING_DELIVERIES
 from parley.core.backlog import Backlog, Waiting
 from parley.core.chat.model import Role, Status
 from parley.core.errors import Unavailable
+from parley.core.webhooks.model import RETRY_SECONDS
 
 _NOW = Statement(select(database_time()))
 _BY_STATUS = Statement(select(messages.c.status, func.count()).where(unfinished).group_by(messages.c.status))
@@ -65,7 +67,13 @@ class SqlBacklog:
                 codes=_waiting(await transaction.one_or_none(_CODES), now),
                 events=_waiting(await transaction.one_or_none(WAITING_EVENTS), now),
                 customer_erasures=await transaction.scalar(_CUSTOMER_ERASURES),
+                deliveries=_waiting(_stored(await transaction.one_or_none(WAITING_DELIVERIES)), now),
             )
+
+
+def _stored(row: Any) -> tuple[int, datetime | None]:
+    count, gives_up_at = row
+    return count, None if gives_up_at is None else gives_up_at - timedelta(seconds=RETRY_SECONDS)
 
 
 def _waiting(row: Any, now: datetime) -> Waiting:

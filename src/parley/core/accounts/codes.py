@@ -34,10 +34,11 @@ from parley.core.accounts.model import (
 )
 from parley.core.accounts.ports import AuditTrail
 from parley.core.accounts.send_limits import check_reached, count_send
-from parley.core.accounts.sessions import open_session, signed_in
+from parley.core.accounts.sessions import open_session, refuse_suspended, signed_in
 from parley.core.accounts.sources import Client, Source, block_of, remember_device, source_of, stored_source
 from parley.core.accounts.stores import AccountsUnit
 from parley.core.errors import InvalidInput
+from parley.core.outgoing_events import EventKind, OutgoingEvent
 from parley.core.text import typed_code
 
 _STEPS = {Purpose.SIGN_IN: HumanStep.SIGN_IN, Purpose.RESET: HumanStep.RESET}
@@ -161,7 +162,7 @@ async def sign_in_by_code(
     set the password of another person's account. A token that is expired, unknown or of another identity raises
     InvalidInput and leaves the code unspent, though one try is counted: otherwise the account would lack the password
     that its owner chose. Only a caller with the right code learns about the token and whether the account is new.
-    Raises OtpInvalid, TooManyRequests, InvalidInput.
+    Raises OtpInvalid, TooManyRequests, InvalidInput, and SignInSuspended, which spends the code too.
     """
     now = accounts.now()
     right = await try_code(
@@ -172,6 +173,7 @@ async def sign_in_by_code(
             raise refused_code(accounts.audit, identity, Purpose.SIGN_IN)
         device_token = await remember_device(accounts, unit, identity=identity, now=now, known=client.device_token)
         account, created = await _find_or_create(accounts, unit, identity, signup_token, now)
+        await refuse_suspended(accounts, unit, account)
         session, refresh_token = await open_session(
             accounts, unit, account_id=account.id, opened_by=OpenedBy.CODE, user_agent=user_agent, now=now
         )
@@ -225,6 +227,14 @@ async def _find_or_create(
     account, created = await unit.accounts.find_or_add(new)
     if created:
         await restore_usage(accounts, unit, account_id=account.id, identity=identity, now=now)
+        event = OutgoingEvent(
+            accounts.new_id(),
+            EventKind.ACCOUNT_CREATED,
+            account.id,
+            now,
+            personal={identity.kind.value: identity.value},
+        )
+        await unit.outgoing_events.add(accounts.webhooks.deliveries(event, accounts.new_id))
     return account, created
 
 

@@ -7,6 +7,7 @@ from parley.core.accounts.erased_usage import store_usage
 from parley.core.accounts.errors import CredentialsInvalid, ProofRequired, TokenInvalid
 from parley.core.accounts.model import AuditEvent, Caller, Session
 from parley.core.accounts.proof import is_proven, read_caller, require_live
+from parley.core.outgoing_events import EventKind, OutgoingEvent
 
 
 async def erase_own_account(accounts: AccountsPorts, *, caller: Caller, current_password: str | None) -> None:
@@ -27,13 +28,15 @@ async def erase_own_account(accounts: AccountsPorts, *, caller: Caller, current_
     await erase_account(accounts, account_id=account.id, session=session)
 
 
-async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: Session | None = None) -> None:
+async def erase_account(
+    accounts: AccountsPorts, *, account_id: UUID, session: Session | None = None, by: str | None = None
+) -> None:
     """Remove the account with everything it owns, here and in the other modules, which frees its identity.
 
     What it has used of the day's quota counts for the identity's next account.
 
     With `session` it must still be live, since a change or reset of the password ends it. Raises TokenInvalid when it
-    is not, or when the account is gone already.
+    is not, or when the account is gone already. `by` names the operator who does it, for the audit trail.
     """
     now = accounts.now()
     async with accounts.uow() as unit:
@@ -57,6 +60,8 @@ async def erase_account(accounts: AccountsPorts, *, account_id: UUID, session: S
         ended += await unit.api_keys.remove_all(account_id)
         await accounts.revocations.write(unit, ended, now)
         await unit.accounts.remove(account_id)
+        event = OutgoingEvent(accounts.new_id(), EventKind.ACCOUNT_ERASED, account_id, now)
+        await unit.outgoing_events.add(accounts.webhooks.deliveries(event, accounts.new_id))
         await unit.commit()
     accounts.revocations.remember(ended, now)
-    accounts.audit.note(AuditEvent.ACCOUNT_ERASED, account_id=account_id)
+    accounts.audit.note(AuditEvent.ACCOUNT_ERASED, account_id=account_id, by=by)

@@ -42,6 +42,35 @@ class TokenInvalid(DomainError):
         self.reason = reason
 
 
+_SUSPENDED = "This account is suspended. Only the operator of this service can change that."
+
+
+class AccountSuspended(TokenInvalid):
+    """The operator suspended the account of a token that is valid otherwise."""
+
+    code = "account_suspended"
+    detail = _SUSPENDED
+
+    def __init__(self) -> None:
+        super().__init__("suspended")
+
+
+class SignInSuspended(DomainError):
+    """The right code or password for an account that the operator suspended. A wrong one does not learn of it."""
+
+    code = "account_suspended"
+    kind = Kind.FORBIDDEN
+    detail = _SUSPENDED
+
+
+class AccountNotFound(DomainError):
+    """No account has that id. For the operator only: nobody else learns which accounts there are."""
+
+    code = "account_not_found"
+    kind = Kind.NOT_FOUND
+    detail = "There is no account with this id, or not any more."
+
+
 class ApiKeyInvalid(TokenInvalid):
     """The API key is unknown, expired or revoked, or its account is gone. `reason` is as in TokenInvalid."""
 

@@ -97,17 +97,27 @@ class AuditEvent(str, Enum):
     TOKEN_REFUSED = "token_refused"  # noqa: S105
     FOREIGN_ID = "foreign_id"
     PLAN_OVERRIDDEN = "plan_overridden"
+    ACCOUNTS_LISTED = "accounts_listed"
+    ACCOUNT_READ = "account_read"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_RESUMED = "account_resumed"
+    SESSIONS_ENDED = "sessions_ended"
+    OPERATOR_REFUSED = "operator_refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's account. `password_hash` is None if they sign in by code only."""
+    """One person's account. `password_hash` is None if they sign in by code only.
+
+    `suspended_at` is since when the operator suspends it: no token of it is accepted, and nobody signs in to it.
+    """
 
     id: UUID
     identity: Identity
     name: str | None
     password_hash: str | None = field(repr=False)
     created_at: datetime
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from parley.core.accounts.model import (
 )
 from parley.core.accounts.profile import check_name, find_account
 from parley.core.accounts.send_limits import check_reached
-from parley.core.accounts.sessions import open_session, signed_in
+from parley.core.accounts.sessions import open_session, refuse_suspended, signed_in
 from parley.core.accounts.sources import Client, block_of, remember_device, source_of
 from parley.core.errors import Overloaded
 
@@ -71,7 +71,7 @@ async def log_in(
 ) -> SignedIn:
     """Open a session with the account's password.
 
-    Raises TooManyRequests, and CredentialsInvalid, after the same work whatever was wrong.
+    Raises TooManyRequests; CredentialsInvalid, after the same work whatever was wrong; SignInSuspended.
     """
     now = accounts.now()
     source = await source_of(accounts, identity=identity, client=client)
@@ -81,6 +81,7 @@ async def log_in(
         current = await _rehashed(accounts, password, verified)
         async with accounts.uow() as unit:
             await guess.forget(unit)
+            await refuse_suspended(accounts, unit, account)
             device_token = await remember_device(accounts, unit, identity=identity, now=now, known=client.device_token)
             if not await unit.accounts.replace_password(account.id, old=verified, new=current):
                 # The password was replaced since it was read, so it must be verified again.

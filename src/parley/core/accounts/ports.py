@@ -1,17 +1,12 @@
 """What the accounts module needs from outside, apart from storage. Times are aware and UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from parley.core.accounts.model import AuditEvent, Caller, Identity, IdentityKind, Notice, Purpose
-
-
-class NewToken(Protocol):
-    def __call__(self) -> str:
-        """An opaque, URL-safe token of at least 128 random bits from a cryptographic generator."""
 
 
 class NewCode(Protocol):
@@ -116,8 +111,13 @@ class AuditTrail(Protocol):
         session_id: UUID | None = None,
         api_key_id: UUID | None = None,
         how: str | None = None,
+        by: str | None = None,
+        account_ids: Sequence[UUID] | None = None,
     ) -> None:
-        """Record an event, without the identity itself. `how` is a fixed word such as `password`, never input."""
+        """Record an event, without the identity itself. `how` is a fixed word such as `password`, never input.
+
+        `by` names the operator where it was one who did it; `account_ids` are all accounts that were shown.
+        """
 
 
 class Passwords(Protocol):

@@ -10,8 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
-from parley.core.accounts.erased_usage import usage_day
-from parley.core.accounts.errors import RefreshTokenInvalid, SessionNotFound
+from parley.core.accounts.erased_usage import usage_since
+from parley.core.accounts.errors import AccountSuspended, RefreshTokenInvalid, SessionNotFound, SignInSuspended
 from parley.core.accounts.model import (
     FAILURE_MEMORY,
     REFRESH_GRACE,
@@ -68,11 +68,25 @@ def signed_in(
     return SignedIn(access_token, expires_in, refresh_token, device_token, created=created, account=account)
 
 
+async def refuse_suspended(accounts: AccountsPorts, unit: AccountsUnit, account: Account) -> None:
+    """Called after the proof, so that nobody else learns of a suspension.
+
+    Raises SignInSuspended, after it committed the unit, since the proof is used up: the code, the guess.
+    """
+    if account.suspended_at is not None:
+        await unit.commit()
+        accounts.audit.note(
+            AuditEvent.SIGN_IN_FAILED, identity=account.identity, account_id=account.id, how="suspended"
+        )
+        raise SignInSuspended
+
+
 async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> TokenPair:
     """Exchange a refresh token for the next pair. Parallel exchanges of one token all get the same next token.
 
-    The first of `refresh_keys` derives new tokens; all are tried for a repeated token. Raises RefreshTokenInvalid; if
-    that was for a used token outside its grace period, the session has ended.
+    The first of `refresh_keys` derives new tokens; all are tried for a repeated token. Raises AccountSuspended, which
+    uses no token, and RefreshTokenInvalid; if that was for a used token outside its grace period, the session has
+    ended.
     """
     now, keys, hashed = accounts.now(), accounts.refresh_keys, token_hash(refresh_token)
     async with accounts.uow() as unit:
@@ -84,6 +98,8 @@ async def refresh_session(accounts: AccountsPorts, *, refresh_token: str) -> Tok
         if session is None:
             accounts.audit.note(AuditEvent.REFRESH_FAILED)
             raise RefreshTokenInvalid
+        if await unit.suspensions.has(session.account_id):
+            raise AccountSuspended
         if await unit.sessions.use_token(hashed, at=now):
             child = next_token(session.id, refresh_token, keys[0])
             await unit.sessions.add_token(RefreshToken(token_hash(child), session.id, issued_at=now))
@@ -156,7 +172,7 @@ async def forget_expired(accounts: AccountsPorts) -> int:
         forgotten += await unit.devices.forget_expired(now)
         forgotten += await unit.deliveries.forget_expired(now)
         forgotten += await unit.signups.forget_expired(now)
-        forgotten += await unit.erased_usage.forget_before(usage_day(now))
+        forgotten += await unit.erased_usage.forget_before(usage_since(accounts, now))
         forgotten += await unit.revocations.forget_expired(now)
         forgotten += await unit.api_keys.forget_expired(now)
         forgotten += await unit.sessions.forget_before(now - SESSION_MEMORY)

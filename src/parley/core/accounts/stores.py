@@ -19,6 +19,8 @@ from parley.core.accounts.model import (
     Session,
     Signup,
 )
+from parley.core.accounts.suspension_store import Suspensions
+from parley.core.outgoing_events import OutgoingEvents
 
 
 class Accounts(Protocol):
@@ -280,11 +282,15 @@ class AccountsUnit(Protocol):
     @property
     def revocations(self) -> Revocations: ...
     @property
+    def suspensions(self) -> Suspensions: ...
+    @property
     def api_keys(self) -> ApiKeys: ...
     @property
     def account_erasure(self) -> AccountErasure: ...
     @property
     def erased_usage(self) -> ErasedUsage: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
 
     async def commit(self) -> None: ...
 

@@ -1,6 +1,6 @@
 """The billing module: plans, usage, and subscriptions as the payment provider reports them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from parley.core.billing.offered_plans import OfferedPlans
 from parley.core.billing.ports import EventQueue, PaymentProvider
 from parley.core.billing.sandbox import SandboxActions
 from parley.core.billing.stores import BillingUnitOfWork
+from parley.core.outgoing_events import Webhooks
 from parley.core.plans import Plans
 from parley.core.ports import Clock, NewId
 
@@ -28,5 +29,6 @@ class BillingPorts:
     plans: Plans
     offered_plans: OfferedPlans
     worker_id: UUID
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
-from parley.core.billing.errors import AlreadySubscribed, CustomerUnknown, NotSubscribed, PlanUnknown
+from parley.core.billing.errors import AlreadySubscribed, CustomerUnknown, NotSubscribed, PlanOverridden, PlanUnknown
 from parley.core.billing.model import Checkout, Customer, ReturnAddresses, Subscription, SubscriptionOverview
 from parley.core.billing.ports import Offer
 from parley.core.billing.synchronize import synchronize_customer
@@ -38,12 +38,15 @@ async def subscribe(
     Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
     pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
     customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not
-    pay for the plan, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
+    pay for the plan, PlanOverridden, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
     """
     now = billing.now()
     offer = _offer(billing, plan, price, return_to)
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
+        override = await unit.plans.override_of(account_id)
+    if override is not None and billing.plans.get(override) is not None:
+        raise PlanOverridden
     bought = await _bought_without_running(billing, account_id, now)
     if customer is not None:
         await synchronize_customer(billing, customer=customer)

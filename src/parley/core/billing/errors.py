@@ -13,6 +13,14 @@ class AlreadySubscribed(DomainError):
     detail = "This account already has a subscription. POST /subscription/portal to manage it."
 
 
+class PlanOverridden(DomainError):
+    """The operator chose the account's plan: a payment would change nothing."""
+
+    code = "plan_overridden"
+    kind = Kind.CONFLICT
+    detail = "The operator has set the plan of this account, so there is nothing to pay."
+
+
 class PlanUnknown(DomainError):
     """No plan has this name, or, where it is to be paid, the plan costs nothing."""
 

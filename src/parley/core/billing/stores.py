@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
+from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
 
 
@@ -14,6 +15,9 @@ class Plans(Protocol):
     async def of(self, account_id: UUID, *, now: datetime) -> str:
         """The name of the plan that counts: the operator's override, else the last one in order that is paid for at
         `now`, else the free one. Plans that the operator no longer has do not count."""
+
+    async def override_of(self, account_id: UUID) -> str | None:
+        """The operator's plan, also one that the operator no longer has; None where payments decide."""
 
     async def override(self, account_id: UUID, plan: str | None) -> None:
         """Set the operator's plan, which wins over any payment; None removes it."""
@@ -23,6 +27,19 @@ class Plans(Protocol):
 
     async def set_paid(self, account_id: UUID, paid: Mapping[str, datetime]) -> None:
         """Replace the plans that are paid for, each until its moment."""
+
+
+class ReportedPlans(Protocol):
+    """The plan of each account that `plan.changed` has told last, and when it may change by itself."""
+
+    async def lock(self, account_id: UUID) -> str | None:
+        """The plan, None if none was told; others wait until this unit of work ends. Raises AccountGone."""
+
+    async def put(self, account_id: UUID, plan: str, *, changes_at: datetime | None) -> None:
+        """Store what was told, after `lock`, and the moment after which the plan may be another one."""
+
+    async def due(self, *, now: datetime, limit: int) -> list[UUID]:
+        """Accounts whose moment has come, the earliest first."""
 
 
 class UsageDays(Protocol):
@@ -125,6 +142,8 @@ class BillingUnit(Protocol):
     @property
     def plans(self) -> Plans: ...
     @property
+    def reported_plans(self) -> ReportedPlans: ...
+    @property
     def usage_days(self) -> UsageDays: ...
     @property
     def customers(self) -> Customers: ...
@@ -136,6 +155,8 @@ class BillingUnit(Protocol):
     def customer_erasures(self) -> CustomerErasures: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
 
     async def commit(self) -> None: ...
 

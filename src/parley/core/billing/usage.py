@@ -6,6 +6,7 @@ from uuid import UUID
 from parley.core.billing import BillingPorts
 from parley.core.billing.errors import PlanUnknown
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Usage
+from parley.core.billing.plan_changes import telling_plan_change
 from parley.core.plans import Plan
 from parley.core.token_limits import Tokens, month_of, token_allowances
 
@@ -43,6 +44,12 @@ async def read_plan(billing: BillingPorts, *, account_id: UUID) -> Plan:
         return billing.plans.named(await unit.plans.of(account_id, now=billing.now()))
 
 
+async def read_override(billing: BillingPorts, *, account_id: UUID) -> str | None:
+    """The operator's plan for the account, also one that the operator no longer has; None where payments decide."""
+    async with billing.uow(read_only=True) as unit:
+        return await unit.plans.override_of(account_id)
+
+
 async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: str | None) -> None:
     """Set the operator's plan for the account, which wins over payments; None removes it.
 
@@ -51,5 +58,7 @@ async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: str | 
     if plan is not None and billing.plans.get(plan) is None:
         raise PlanUnknown(plan, [each.name for each in billing.plans])
     async with billing.uow() as unit:
-        await unit.plans.override(account_id, plan)
+        await unit.customers.lock(account_id)
+        async with telling_plan_change(billing, unit, account_id, billing.now()):
+            await unit.plans.override(account_id, plan)
         await unit.commit()

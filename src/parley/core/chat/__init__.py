@@ -16,7 +16,8 @@ from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
 from parley.core.chat.token_estimates import TokenEstimates
-from parley.core.ports import Clock, Jitter, NewId
+from parley.core.outgoing_events import Webhooks
+from parley.core.ports import Clock, Jitter, NewId, NewToken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +47,8 @@ class ChatPorts:
     readers: ReplyReaders = field(default_factory=ReplyReaders)
     estimates: TokenEstimates = field(default_factory=TokenEstimates)
     room_limits: RoomLimits = field(default_factory=RoomLimits)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId
+    new_token: NewToken
     jitter: Jitter

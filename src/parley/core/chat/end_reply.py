@@ -5,12 +5,18 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.leases import DatabaseRetries
 from parley.core.chat.model import Claim, Ending, Status
+from parley.core.chat.outgoing import deliveries_of_end
 
 
 async def end_reply(chat: ChatPorts, claim: Claim, ending: Ending) -> bool:
     """End a claimed reply. False, with nothing changed, if the claim was overtaken or the reply was deleted."""
-    async with chat.uow(single=True) as unit:
+    told = deliveries_of_end(chat, claim, ending)
+    async with chat.uow(single=not told) as unit:
         ended = await unit.replies.end(claim, ending)
+        if told:
+            if ended:
+                await unit.outgoing_events.add(told)
+            await unit.commit()
     if ended:
         await _announce(chat, claim, ending)
     return ended
@@ -31,6 +37,7 @@ async def end_unclaimed_reply(chat: ChatPorts, reply_id: UUID, ending: Ending) -
             await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, spent=ending.counted)
         if ending.status is Status.FAILED:
             await unit.quota.give_back(claim.account_id, day=claim.charged_on)
+        await unit.outgoing_events.add(deliveries_of_end(chat, claim, ending))
         await unit.commit()
     await _announce(chat, claim, ending)
     return True

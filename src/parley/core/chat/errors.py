@@ -25,6 +25,22 @@ class MessageNotFound(DomainError):
     detail = "There is no such message in this chatroom."
 
 
+class NotShared(DomainError):
+    """There is no shared copy of the room."""
+
+    code = "not_shared"
+    kind = Kind.NOT_FOUND
+    detail = "This chatroom is not shared."
+
+
+class ShareNotFound(DomainError):
+    """No shared copy has that token: it never had one, or its room or account is gone, or it is not shared any more."""
+
+    code = "share_not_found"
+    kind = Kind.NOT_FOUND
+    detail = "There is no shared conversation at this address."
+
+
 class NotAReply(DomainError):
     """The message is a user's, which has no stream and cannot be stopped, generated again or rated."""
 
@@ -114,26 +130,29 @@ class TooManyInstructions(DomainError):
 class QuotaExceeded(DomainError):
     """The plan's messages for this UTC day, or its tokens for the day or the month, are used up.
 
-    `retry_at` is when there are more; None if unfinished replies reserve what is missing, which they may return soon.
+    `policy` is the name of that limit in the headers of the quota. `retry_at` is when there are more; None if
+    unfinished replies reserve what is missing, which they may return soon.
     """
 
     code = "quota_exceeded"
     kind = Kind.TOO_MANY
 
     def __init__(self, allowance: Allowance) -> None:
-        used_up = allowance.used_up_tokens
-        limit, what, span = allowance.limit, "messages", "a day"
+        self.allowance = allowance
+        self.policy, self.limit = "daily", allowance.limit
         self.retry_at: datetime | None = allowance.resets_at
+        used_up = allowance.used_up_tokens
         if allowance.remaining != 0 and used_up:
             last = max(used_up, key=lambda each: each.resets_at)
-            limit, what, span = last.limit, "tokens", "a month" if last.policy == MONTHLY else "a day"
+            self.policy, self.limit = last.policy, last.limit
             is_reserved = all(each.tokens.used < (each.limit or 0) for each in used_up)
             self.retry_at = None if is_reserved else last.resets_at
+        what = "messages" if self.policy == "daily" else "tokens"
+        span = "a month" if self.policy == MONTHLY else "a day"
         more = "Unfinished replies reserve the rest; what they do not use can be used when they have ended."
         if self.retry_at is not None:
             more = f"More come at {self.retry_at:%H:%M UTC on %Y-%m-%d}."
-        super().__init__(f"The {limit} {what} that the plan allows {span} are used. {more}")
-        self.allowance = allowance
+        super().__init__(f"The {self.limit} {what} that the plan allows {span} are used. {more}")
 
 
 class TooManyPending(DomainError):

@@ -1,15 +1,25 @@
 """The rooms and messages of an account, for its owner to download."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.model import Message, Room
+from parley.core.chat.share_store import Share
 
 PAGE = 50
 
 
-async def read_everything(chat: ChatPorts, *, account_id: UUID) -> AsyncGenerator[Room | list[Message], None]:
+@dataclass(frozen=True, slots=True)
+class ExportedRoom:
+    """A room and its shared copy, if there is one."""
+
+    room: Room
+    share: Share | None
+
+
+async def read_everything(chat: ChatPorts, *, account_id: UUID) -> AsyncGenerator[ExportedRoom | list[Message], None]:
     """Each room, oldest first, followed by its messages, oldest first, in lists of up to PAGE.
 
     Every page is a transaction of its own, so that a slow reader holds none open. What is written meanwhile may or may
@@ -20,10 +30,11 @@ async def read_everything(chat: ChatPorts, *, account_id: UUID) -> AsyncGenerato
     for room_id in room_ids:
         async with chat.uow(read_only=True) as unit:
             room = await unit.rooms.get(room_id, account_id)
+            share = await unit.shares.of_room(room_id, account_id)
             page = await unit.messages.after(room_id, 0, limit=PAGE)
         if room is None:
             continue
-        yield room
+        yield ExportedRoom(room, share)
         while page:
             yield page
             if len(page) < PAGE:

@@ -16,6 +16,7 @@ from parley.core.chat.errors import (
     NotAReply,
     NotAUserMessage,
     ParentInvalid,
+    QuotaExceeded,
     RoomNotFound,
     TooManyPending,
 )
@@ -30,6 +31,7 @@ from parley.core.chat.model import (
     Status,
     utc_day,
 )
+from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
@@ -151,6 +153,15 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
 
 
 async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
+    try:
+        return await _accept_or_refuse(chat, request)
+    except QuotaExceeded as refusal:
+        policy, limit, at = refusal.policy, refusal.limit, request.reply.created_at
+        await tell_quota_exceeded(chat, request.account_id, policy=policy, limit=limit, at=at)
+        raise
+
+
+async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
         # Always locks the room first: this orders positions, and concurrent uses of one key.

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.idempotency import IdempotencyKeys
 from parley.core.chat.model import (
     Charge,
     Claim,
     Ending,
     Exchange,
-    IdempotencyKey,
     Lease,
     Message,
     Room,
@@ -21,8 +21,10 @@ from parley.core.chat.parts import Part
 from parley.core.chat.quota import Quota
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
+from parley.core.chat.share_store import Shares
 from parley.core.chat.tokens import Spent
 from parley.core.chat.tree import Head
+from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
 
 
@@ -222,20 +224,6 @@ class Replies(Protocol):
         """
 
 
-class IdempotencyKeys(Protocol):
-    async def remember(
-        self, room_id: UUID, key: IdempotencyKey, reply_id: UUID, *, at: datetime
-    ) -> tuple[UUID, bytes] | None:
-        """Bind the key to the reply and return None, or return the reply and fingerprint of its first use.
-
-        Of concurrent callers exactly one binds; the others wait for the end of that unit of work. A use older than
-        IDEMPOTENCY_KEY_LIFE does not count.
-        """
-
-    async def forget_before(self, moment: datetime) -> int:
-        """Delete bindings made before `moment`; returns how many."""
-
-
 class ChatUnit(Protocol):
     """One transaction. It is rolled back unless `commit` is called."""
 
@@ -253,6 +241,10 @@ class ChatUnit(Protocol):
     def leases(self) -> Leases: ...
     @property
     def search(self) -> SearchIndex: ...
+    @property
+    def outgoing_events(self) -> OutgoingEvents: ...
+    @property
+    def shares(self) -> Shares: ...
 
     async def commit(self) -> None: ...
 

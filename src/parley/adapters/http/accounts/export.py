@@ -18,8 +18,9 @@ from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.billing.usage import DayBody, day_body
 from parley.adapters.http.chat.message_bodies import MessageBody, message_body
 from parley.adapters.http.chat.rooms import RoomBody, room_body
+from parley.adapters.http.chat.sharing import ShareBody, share_body
 from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import MESSAGE, REPLY, described
+from parley.adapters.http.openapi.fields import COPIED_AT, MESSAGE, REPLY, SHARE_URL, described
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
@@ -28,8 +29,7 @@ from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
 from parley.core.accounts.sessions import read_sessions
 from parley.core.billing.usage import read_days, read_plan
-from parley.core.chat.export import read_everything
-from parley.core.chat.model import Room
+from parley.core.chat.export import ExportedRoom, read_everything
 
 MOST_SESSIONS = 1_000
 _DISPOSITION = 'attachment; filename="parley-export.json"'
@@ -37,8 +37,12 @@ _HEADERS = {"Cache-Control": "no-store", "Content-Disposition": _DISPOSITION}
 
 
 class RoomExport(RoomBody):
-    """A chatroom with all its messages, oldest first."""
+    """A chatroom with its shared copy and all its messages, oldest first."""
 
+    share: Annotated[
+        ShareBody | None,
+        described("The shared copy; null if the chatroom is not shared", {"url": SHARE_URL, "created_at": COPIED_AT}),
+    ]
     messages: Annotated[list[MessageBody], described("All messages of the chatroom, oldest first", [MESSAGE, REPLY])]
 
 
@@ -80,7 +84,7 @@ async def export_account(request: AuthenticatedRequest, ports: Ports) -> Respons
     One at a time, and ten in an hour.
     """
     await limit_account(ports, request.user.account_id, "export", per_hour=EXPORTS_PER_HOUR)
-    document = _document(request.user, ports)
+    document = _document(request, ports)
     # Read before the response begins, so that an error here still gets its own status.
     head = await anext(document)
     return Stream(_after(head, document), media_type=MediaType.JSON, headers=_HEADERS)
@@ -111,23 +115,25 @@ async def _after(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerat
             yield each
 
 
-async def _document(caller: Caller, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
+async def _document(request: AuthenticatedRequest, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
     """The head first, then the rooms. Raises TooManyRequests before it while another export is under way."""
+    caller = request.user
     with ports.exports.one_more(caller.account_id):
         account = await read_account(ports.accounts, account_id=caller.account_id)
         yield await _head(account, caller, ports) + b',"chatrooms":['
-        async with aclosing(_rooms(account, ports)) as rooms:
+        async with aclosing(_rooms(request, ports)) as rooms:
             async for each in rooms:
                 yield each
 
 
-async def _rooms(account: Account, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
+async def _rooms(request: AuthenticatedRequest, ports: HttpPorts) -> AsyncGenerator[bytes, None]:
     before_room, before_message = b"", b""
-    async with aclosing(read_everything(ports.chat, account_id=account.id)) as found:
+    async with aclosing(read_everything(ports.chat, account_id=request.user.account_id)) as found:
         async for each in found:
-            if isinstance(each, Room):
-                opened = msgspec.json.encode(room_body(each)).removesuffix(b"}")
-                yield before_room + opened + b',"messages":['
+            if isinstance(each, ExportedRoom):
+                opened = msgspec.json.encode(room_body(each.room)).removesuffix(b"}")
+                share = msgspec.json.encode(None if each.share is None else share_body(each.share, request, ports))
+                yield before_room + opened + b',"share":' + share + b',"messages":['
                 before_room, before_message = b"]},", b""
             else:
                 written = b",".join(msgspec.json.encode(message_body(message)) for message in each)

@@ -92,7 +92,7 @@ class SessionController(Controller):
         await end_session(ports.accounts, account_id=request.user.account_id, session_id=session_id)
 
 
-def session_body(session: Session, *, current: UUID) -> SessionBody:
+def session_body(session: Session, *, current: UUID | None) -> SessionBody:
     return SessionBody(
         id=session.id,
         current=session.id == current,

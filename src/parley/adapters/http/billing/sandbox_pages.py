@@ -3,8 +3,6 @@
 They need no scripts. Anyone who knows the address of a sandbox page may press its buttons.
 """
 
-import base64
-from hashlib import sha256
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,18 +11,18 @@ from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.params import FromPath
 
 from parley.adapters.http.auth import PUBLIC
+from parley.adapters.http.pages.html_page import Style, html_page
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.core.billing.errors import CheckoutNotFound
 from parley.core.billing.events import receive_event
 from parley.core.billing.model import Subscription
 from parley.core.billing.sandbox import CheckoutPage, PageState, SandboxActions, SignedEvent
 
-_STYLE = """
+_STYLE = Style("""
 body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto; padding: 0 1rem; color: #222 }
 button { font: inherit; padding: .5rem 1.5rem; margin: .25rem 0 }
 .sandbox { border: 1px solid #b80; background: #fff6dd; padding: .5rem 1rem }
-"""
-_STYLE_HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
+""")
 _NOTE = '<p class="sandbox">Sandbox: no money moves.</p>'
 _ACTIONS = {
     "cancel": "Cancel at period end",
@@ -191,21 +189,10 @@ def _path(ports: HttpPorts, path: str) -> str:
 
 def _page(title: str, body: str, *, status: int = 200, targets: tuple[str, ...] = ()) -> Response[str]:
     """`body` is HTML. Its forms may lead to this server and redirect to the origins of `targets`."""
-    html = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    )
     # Browsers apply form-action to redirects after a form, too.
     origins = {f"{urlsplit(target).scheme}://{urlsplit(target).netloc}" for target in targets}
     sources = " ".join(["'self'", *sorted(origins)])
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
-        f"form-action {sources}; base-uri 'none'; frame-ancestors 'none'"
-    )
-    headers = {"Content-Security-Policy": policy}
-    return Response(html, status_code=status, media_type=MediaType.HTML, headers=headers)
+    return html_page(_STYLE, title, f"<main><h1>{escape(title)}</h1>{body}</main>", status=status, form_action=sources)
 
 
 def _see_other(address: str) -> Response[str]:

@@ -13,6 +13,7 @@ from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.errors import problems, refuse_null
 from parley.adapters.http.openapi.fields import described, example
 from parley.adapters.http.openapi.operation import aliased
+from parley.adapters.http.pages.absolute import absolute
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.core.accounts.model import IdentityKind
@@ -23,9 +24,10 @@ from parley.core.billing.errors import (
     NotSubscribed,
     PaymentsRefused,
     PaymentsUnavailable,
+    PlanOverridden,
     PlanUnknown,
 )
-from parley.core.billing.model import ReturnAddresses
+from parley.core.billing.model import ReturnAddresses, SubscriptionOverview
 from parley.core.errors import InvalidInput
 
 _PROVIDER_ERRORS = (PaymentsUnavailable(), PaymentsRefused())
@@ -86,6 +88,7 @@ class SubscriptionController(Controller):
             401,
             PlanUnknown("gold", ["plus", "pro"]),
             AlreadySubscribed(),
+            PlanOverridden(),
             *_PROVIDER_ERRORS,
             413,
             415,
@@ -134,7 +137,7 @@ class SubscriptionController(Controller):
         url = await manage_subscription(
             ports.billing, account_id=request.user.account_id, return_to=_return_addresses(request, ports)
         )
-        return PortalBody(_absolute(url, request, ports))
+        return PortalBody(absolute(url, request, ports))
 
 
 async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts, plan: str, price: str | None) -> CheckoutBody:
@@ -150,11 +153,14 @@ async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts, plan: str,
         price=price,
         return_to=_return_addresses(request, ports),
     )
-    return CheckoutBody(_absolute(checkout.url, request, ports), checkout.session_id)
+    return CheckoutBody(absolute(checkout.url, request, ports), checkout.session_id)
 
 
 async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> SubscriptionBody:
-    overview = await read_subscription(ports.billing, account_id=request.user.account_id)
+    return subscription_body(await read_subscription(ports.billing, account_id=request.user.account_id))
+
+
+def subscription_body(overview: SubscriptionOverview) -> SubscriptionBody:
     subscription = overview.subscription
     return SubscriptionBody(
         plan=overview.plan.name,
@@ -167,23 +173,16 @@ async def _overview(request: AuthenticatedRequest, ports: HttpPorts) -> Subscrip
 
 def _return_addresses(request: AuthenticatedRequest, ports: HttpPorts) -> ReturnAddresses:
     """Addresses of the frontend if there is one, else of the chat page or of this server's plain pages."""
-    home = ports.frontend_url or (_absolute("/chat", request, ports) if ports.chat_page_served else "")
+    home = ports.frontend_url or (absolute("/chat", request, ports) if ports.chat_page_served else "")
     if home:
         return ReturnAddresses(_with_outcome(home, "done"), _with_outcome(home, "cancelled"), home)
     return ReturnAddresses(
-        _absolute("/checkout/done", request, ports),
-        _absolute("/checkout/cancelled", request, ports),
-        _absolute("/checkout/back", request, ports),
+        absolute("/checkout/done", request, ports),
+        absolute("/checkout/cancelled", request, ports),
+        absolute("/checkout/back", request, ports),
     )
 
 
 def _with_outcome(address: str, outcome: str) -> str:
     parts = urlsplit(address)
     return urlunsplit(parts._replace(query=f"{parts.query}&checkout={outcome}".lstrip("&")))
-
-
-def _absolute(url: str, request: AuthenticatedRequest, ports: HttpPorts) -> str:
-    """Complete a path on this server with PUBLIC_URL or, without one, the request's base URL."""
-    if not url.startswith("/"):
-        return url
-    return (ports.public_url or str(request.base_url).rstrip("/")) + url

@@ -2,7 +2,6 @@
 
 from datetime import date, datetime
 from typing import Annotated
-from uuid import UUID
 
 from litestar import Controller, get
 from msgspec import Struct
@@ -12,8 +11,8 @@ from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described
 from parley.adapters.http.openapi.operation import aliased
-from parley.adapters.http.ports import HttpPorts, Ports
-from parley.core.billing.model import DayUsage
+from parley.adapters.http.ports import Ports
+from parley.core.billing.model import DayUsage, Usage
 from parley.core.billing.usage import read_usage
 from parley.core.token_limits import TokenAllowance
 
@@ -93,11 +92,10 @@ class UsageController(Controller):
     )
     async def read(self, request: AuthenticatedRequest, ports: Ports) -> UsageBody:
         """Today, and the last 30 days. A reply that failed does not count."""
-        return await _usage(request.user.account_id, ports)
+        return usage_body(await read_usage(ports.billing, account_id=request.user.account_id))
 
 
-async def _usage(account_id: UUID, ports: HttpPorts) -> UsageBody:
-    usage = await read_usage(ports.billing, account_id=account_id)
+def usage_body(usage: Usage) -> UsageBody:
     return UsageBody(
         plan=usage.plan.name,
         day=usage.today.day,

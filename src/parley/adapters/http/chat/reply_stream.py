@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -22,14 +23,14 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
-from parley.core.accounts.errors import TokenInvalid
+from parley.core.accounts.errors import AccountSuspended, TokenInvalid
 from parley.core.chat.errors import MessageNotFound, NotAReply
-from parley.core.chat.follow_reply import follow_reply
+from parley.core.chat.follow_reply import BEGINNING, follow_reply
 from parley.core.chat.model import EventId
 from parley.core.chat.parts import PartKind
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, Snapshot, end_of
 from parley.core.chat.tickets import TicketInvalid
-from parley.core.errors import InvalidInput, Overloaded, Unavailable
+from parley.core.errors import InvalidInput, Overloaded
 
 KEEP_ALIVE_SECONDS = 15.0
 # An overload ends within seconds or lasts.
@@ -74,13 +75,14 @@ class StreamEvent(Struct):
         str, described("Send it as Last-Event-ID to resume after this event", "1-10", pattern="^[0-9]+-[0-9]+$")
     ]
     event: Annotated[
-        Literal["start", "reasoning", "delta", "done", "failed", "stopped"],
-        described("Clear text and reasoning at a repeated `start`. The last three end the stream", "delta"),
+        Literal["start", "reasoning", "delta", "done", "failed", "stopped", "error"],
+        described("Clear text and reasoning at a repeated `start`. The last four end the stream", "delta"),
     ]
     data: Annotated[
         str,
         described(
-            "`{attempt}` for `start`, `{text}` for `reasoning` and `delta`, `{message}` for the last event",
+            "`{attempt}` for `start`, `{text}` for `reasoning` and `delta`, `{code, detail}` for `error`, `{message}` "
+            "for the other last events",
             '{"text":"You said: "}',
             contentMediaType="application/json",
         ),
@@ -93,7 +95,7 @@ _EVENTS = ResponseSpec(
     media_type="text/event-stream",
     description="`start {attempt}` (clear text and reasoning at a later attempt), `reasoning {text}` while the model "
     "thinks, `delta {text}`, and finally `done {message}`, `failed {message}` or `stopped {message}`, sent after the "
-    "reply is stored",
+    "reply is stored; or `error {code, detail}` when the account is suspended meanwhile",
     examples=[Example(summary="a reply", value=_EXAMPLE)],
 )
 
@@ -167,7 +169,7 @@ class ReplyController(Controller):
         """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
         account_id, session_id = await _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
-        await ports.accounts.revocations.check(session_id)
+        await ports.accounts.revocations.check(session_id, account_id)
         await ports.account_requests.take(account_id)
         if ports.overloaded():
             raise Overloaded(OVERLOADED_SECONDS)
@@ -179,13 +181,15 @@ class ReplyController(Controller):
             reply_id=message_id,
             after=after,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
-            may_read=lambda: _session_lasts(ports, session_id),
+            may_read=partial(_may_read, ports, session_id, account_id),
         )
         match await anext(events):
             case Snapshot(reply) if reply.status.ended and after == end_of(reply):
                 await events.aclose()
                 return Response(None, status_code=204)
-        return Stream(_encoded(events), media_type="text/event-stream", headers=_HEADERS)
+        check_access = partial(ports.accounts.revocations.check_known, session_id, account_id)
+        encoded = _encoded(events, after or BEGINNING, check_access)
+        return Stream(encoded, media_type="text/event-stream", headers=_HEADERS)
 
 
 async def _reader(
@@ -202,14 +206,12 @@ async def _reader(
     return permitted.account_id, permitted.session_id
 
 
-async def _session_lasts(ports: HttpPorts, session_id: UUID) -> bool:
-    """Whether the session is not known to have ended; also while the database does not answer."""
+async def _may_read(ports: HttpPorts, session_id: UUID, account_id: UUID) -> bool:
+    """Whether this process knows neither an end of the session nor a suspension of the account."""
     try:
-        await ports.accounts.revocations.check(session_id)
+        ports.accounts.revocations.check_known(session_id, account_id)
     except TokenInvalid:
         return False
-    except Unavailable:
-        return True
     return True
 
 
@@ -222,11 +224,27 @@ def _event_id(text: str | None, field: str) -> EventId | None:
     return EventId(int(parts[1]), int(parts[2]))
 
 
-async def _encoded(events: AsyncGenerator[ReplyEvent, None]) -> AsyncGenerator[bytes, None]:
+async def _encoded(
+    events: AsyncGenerator[ReplyEvent, None], position: EventId, check_access: Callable[[], None]
+) -> AsyncGenerator[bytes, None]:
+    """The last event is `error` if the stream ends since the account was suspended, which the client cannot know."""
     yield _OPENING
+    ended = False
     async with aclosing(events):
         async for event in events:
+            match event:
+                case AttemptStarted(position) | Delta(position, _, _):
+                    pass
+                case ReplyEnded():
+                    ended = True
             yield _encode(event)
+    if not ended:
+        try:
+            check_access()
+        except AccountSuspended as refusal:
+            yield _event(position, b"error", {"code": refusal.code, "detail": refusal.detail})
+        except TokenInvalid:
+            return
 
 
 def _encode(event: ReplyEvent) -> bytes:

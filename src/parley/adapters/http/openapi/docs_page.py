@@ -74,6 +74,7 @@ _TAGS = {
     "Messages": "The messages of a chatroom, and the stream of a reply",
     "Models": "The language models that can be selected",
     "Subscription": "The paid plan, Pro",
+    "Operator": "Accounts and statistics, for whoever runs the service; only with ADMIN_TOKEN",
     "Operations": "Health checks and metrics for operators",
 }
 
@@ -125,6 +126,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
                     scheme="bearer",
                     bearer_format="JWT",
                     description="The `access_token` of a sign-in, without «Bearer»",
+                ),
+                "operator": SecurityScheme(
+                    type="http", scheme="bearer", description="The setting ADMIN_TOKEN, without «Bearer»"
                 ),
                 "api_key": SecurityScheme(
                     type="http", scheme="bearer", description="A `key` of POST /user/keys, instead of a token"

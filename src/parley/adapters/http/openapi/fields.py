@@ -14,6 +14,9 @@ REPLY_ID = "01a1fe30-5c00-7a31-8d52-6f0b1c9e4a05"
 MODEL = "offline/echo"
 TICKET = "AaH-MFwAejGNUm8LHJ5KBGmu3Q.4q1ZrV8c"
 STREAM_URL = f"/chatroom/{ROOM_ID}/messages/{REPLY_ID}/stream?ticket={TICKET}"
+SHARED_TOKEN = "q1ZrV8cXn0bT5yKdE2sWjL7uPfA3hGmR9oiQ4vB6tCk"  # noqa: S105  an example
+SHARE_URL = f"/shared/{SHARED_TOKEN}"
+COPIED_AT = "2026-11-21T09:40:00Z"
 
 MESSAGE = {
     "id": MESSAGE_ID,

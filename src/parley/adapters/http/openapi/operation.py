@@ -18,10 +18,14 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     headers: Mapping[int, Mapping[str, Header]] | None = None,
     links: Mapping[int, Mapping[str, dict[str, Any]]] | None = None,
+    edit: Edit | None = None,
 ) -> type[Operation]:
-    """The `operation_class` of a handler with examples of its request body, and headers and links by status."""
+    """The `operation_class` of a handler with examples of its request body, and headers and links by status.
 
-    def edit(schema: dict[str, Any]) -> None:
+    `edit` changes it last.
+    """
+
+    def edit_all(schema: dict[str, Any]) -> None:
         if examples:
             for content in schema["requestBody"]["content"].values():
                 content["examples"] = {name: {"value": value} for name, value in examples.items()}
@@ -29,8 +33,10 @@ def operation(
             schema["responses"][str(status)]["headers"] = dict(sent)
         for status, leads in (links or {}).items():
             schema["responses"][str(status)]["links"] = dict(leads)
+        if edit is not None:
+            edit(schema)
 
-    return _edited(edit)
+    return _edited(edit_all)
 
 
 def aliased(

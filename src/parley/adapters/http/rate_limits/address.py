@@ -13,6 +13,8 @@ from parley.core.accounts.sources import Client
 from parley.core.errors import TooManyRequests
 
 MINUTE_SECONDS = 60.0
+# Enough for a room full of people behind one address.
+SHARED_PAGES_PER_MINUTE = 300
 # What one customer of a provider gets at most without asking for more: limits of an identity count by such blocks.
 BLOCK_PREFIXES = {4: 24, 6: 48}
 
@@ -20,13 +22,21 @@ BLOCK_PREFIXES = {4: 24, 6: 48}
 async def limit_by_address(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A guard with one limit for all routes that use it. Raises TooManyRequests."""
     ports: HttpPorts = connection.app.state.ports
+    if ports.auth_requests_per_minute > 0:
+        await _take(connection, "address", per_minute=ports.auth_requests_per_minute)
+
+
+async def limit_shared_by_address(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard for shared pages, which must not use up the sign-ins of an address. Raises TooManyRequests."""
+    await _take(connection, "shared", per_minute=SHARED_PAGES_PER_MINUTE)
+
+
+async def _take(connection: ASGIConnection[Any, Any, Any, Any], use: str, *, per_minute: int) -> None:
+    ports: HttpPorts = connection.app.state.ports
     address = connection.client.host if connection.client else "unknown"
-    if ports.auth_requests_per_minute == 0:
-        return
-    key = f"address:{client_of(address)}"
-    wait = await ports.rate_limiter.take(key, limit=ports.auth_requests_per_minute, per=MINUTE_SECONDS)
+    wait = await ports.rate_limiter.take(f"{use}:{client_of(address)}", limit=per_minute, per=MINUTE_SECONDS)
     if wait > 0:
-        ports.accounts.audit.note(AuditEvent.THROTTLED, how="address")
+        ports.accounts.audit.note(AuditEvent.THROTTLED, how=use)
         raise TooManyRequests(wait)
 
 

@@ -25,12 +25,11 @@ from parley.adapters.payments.sandbox.objects import (
     period_of,
     to_text,
 )
-from parley.core.accounts.ports import NewToken
 from parley.core.billing.errors import CheckoutNotFound, PaymentsRefused
 from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
 from parley.core.billing.ports import Offer
 from parley.core.billing.sandbox import CheckoutPage, PageState, PortalPage, SignedEvent
-from parley.core.ports import Clock
+from parley.core.ports import Clock, NewToken
 
 CHECKOUT_LIFETIME = timedelta(hours=24)
 PORTAL_LIFETIME = timedelta(hours=1)

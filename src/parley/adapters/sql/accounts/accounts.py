@@ -10,20 +10,23 @@ from parley.adapters.sql.engine.tables import accounts
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.accounts.model import Account, Identity, IdentityKind
 
-_columns = (
+account_columns = (
     accounts.c.id,
     accounts.c.mobile_number,
     accounts.c.email,
     accounts.c.name,
     accounts.c.password_hash,
     accounts.c.created_at,
+    accounts.c.suspended_at,
 )
 _identity_columns = {IdentityKind.MOBILE_NUMBER: accounts.c.mobile_number, IdentityKind.EMAIL: accounts.c.email}
 _this_account = accounts.c.id == bindparam("account")
-_get = select(*_columns).where(_this_account)
+_get = select(*account_columns).where(_this_account)
 _GET = Statement(_get)
 _LOCK = Statement(_get.with_for_update())
-_find = {kind: select(*_columns).where(column == bindparam("identity")) for kind, column in _identity_columns.items()}
+_find = {
+    kind: select(*account_columns).where(column == bindparam("identity")) for kind, column in _identity_columns.items()
+}
 _FIND = {kind: Statement(query) for kind, query in _find.items()}
 # FOR KEY SHARE: other sign-ins go on, an erasure waits. SQLite has one writer anyway.
 _FIND_AND_KEEP = {kind: Statement(query.with_for_update(read=True, key_share=True)) for kind, query in _find.items()}
@@ -36,7 +39,7 @@ _ADD = {
     )
     for kind, column in _identity_columns.items()
 }
-_RENAME = Statement(update(accounts).where(_this_account).values(given("name")).returning(*_columns))
+_RENAME = Statement(update(accounts).where(_this_account).values(given("name")).returning(*account_columns))
 _set_password = update(accounts).where(_this_account).values(password_hash=bindparam("new"))
 _SET_PASSWORD = Statement(_set_password)
 _REPLACE_PASSWORD = Statement(_set_password.where(accounts.c.password_hash.is_not_distinct_from(bindparam("old"))))
@@ -45,11 +48,11 @@ _REMOVE = Statement(delete(accounts).where(_this_account))
 
 class SqlAccounts(SqlStore):
     async def get(self, account_id: UUID) -> Account | None:
-        return _account(await self._transaction.one_or_none(_GET, account=account_id))
+        return account_of(await self._transaction.one_or_none(_GET, account=account_id))
 
     async def find(self, identity: Identity, *, prevent_erasure: bool = False) -> Account | None:
         statement = (_FIND_AND_KEEP if prevent_erasure else _FIND)[identity.kind]
-        return _account(await self._transaction.one_or_none(statement, identity=identity.value))
+        return account_of(await self._transaction.one_or_none(statement, identity=identity.value))
 
     async def find_or_add(self, account: Account) -> tuple[Account, bool]:
         while True:
@@ -69,10 +72,10 @@ class SqlAccounts(SqlStore):
                 return found, False
 
     async def rename(self, account_id: UUID, name: str | None) -> Account | None:
-        return _account(await self._transaction.one_or_none(_RENAME, account=account_id, name=name))
+        return account_of(await self._transaction.one_or_none(_RENAME, account=account_id, name=name))
 
     async def lock(self, account_id: UUID) -> Account | None:
-        return _account(await self._transaction.one_or_none(_LOCK, account=account_id))
+        return account_of(await self._transaction.one_or_none(_LOCK, account=account_id))
 
     async def set_password(self, account_id: UUID, new: str) -> bool:
         return await self._transaction.execute(_SET_PASSWORD, account=account_id, new=new) == 1
@@ -84,13 +87,13 @@ class SqlAccounts(SqlStore):
         return await self._transaction.execute(_REMOVE, account=account_id) == 1
 
 
-def _account(row: Any) -> Account | None:
+def account_of(row: Any) -> Account | None:
     if row is None:
         return None
-    id_, mobile_number, email, name, password_hash, created_at = row
+    id_, mobile_number, email, name, password_hash, created_at, suspended_at = row
     identity = (
         Identity(IdentityKind.EMAIL, email)
         if mobile_number is None
         else Identity(IdentityKind.MOBILE_NUMBER, mobile_number)
     )
-    return Account(id_, identity, name, password_hash, created_at)
+    return Account(id_, identity, name, password_hash, created_at, suspended_at)

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.search_tables import search_queue
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms
+from parley.adapters.sql.engine.tables import accounts, customer_erasures, customers, rooms, webhook_deliveries
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 
 _rooms_of_account = rooms.c.account_id == bindparam("account")
@@ -24,6 +24,11 @@ _KEEP_CUSTOMERS = Statement(
         select(customers.c.id, database_time()).where(customers.c.account_id == bindparam("account")),
     )
 )
+_FORGET_PERSONAL = Statement(
+    update(webhook_deliveries)
+    .where(webhook_deliveries.c.account_id == bindparam("account"), webhook_deliveries.c.personal.is_not(None))
+    .values(personal=None)
+)
 
 
 class SqlAccountErasure(SqlStore):
@@ -36,3 +41,5 @@ class SqlAccountErasure(SqlStore):
         await self._transaction.execute(_ERASE_ROOMS, account=account_id)
         await self._transaction.execute(_FORGET_SEARCH_QUEUE, account=account_id)
         await self._transaction.execute(_KEEP_CUSTOMERS, account=account_id)
+        # Last: the ends of replies, which add texts, were waited for with their rooms.
+        await self._transaction.execute(_FORGET_PERSONAL, account=account_id)

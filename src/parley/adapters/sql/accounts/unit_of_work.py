@@ -10,8 +10,10 @@ from parley.adapters.sql.accounts.guesses import SqlDevices, SqlGuessFailures
 from parley.adapters.sql.accounts.revocations import SqlRevocations
 from parley.adapters.sql.accounts.sessions import SqlSessions
 from parley.adapters.sql.accounts.signups import SqlSignups
+from parley.adapters.sql.accounts.suspensions import SqlSuspensions
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlAccountsUnit(SqlUnit):
@@ -25,9 +27,11 @@ class SqlAccountsUnit(SqlUnit):
         self.signups = SqlSignups(transaction)
         self.sessions = SqlSessions(transaction)
         self.revocations = SqlRevocations(transaction)
+        self.suspensions = SqlSuspensions(transaction)
         self.api_keys = SqlApiKeys(transaction)
         self.account_erasure = SqlAccountErasure(transaction)
         self.erased_usage = SqlErasedUsage(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
 
 
 class SqlAccountsUnitOfWork(SqlUnitOfWork[SqlAccountsUnit]):

@@ -59,6 +59,7 @@ plan_of_account = func.coalesce(
 )
 messages_per_day = JsonNumber(plan_limits, plan_of_account, *literals("messages_per_day"))
 _OF = Statement(select(plan_of_account))
+_OVERRIDE_OF = Statement(select(plans.c.override).where(plans.c.account_id == _account))
 _OVERRIDE, _SET_PAID_UNTIL = (
     Upsert(
         plans,
@@ -100,6 +101,10 @@ class SqlPlans(SqlStore):
 
     async def of(self, account_id: UUID, *, now: datetime) -> str:
         plan: str = await self._transaction.scalar(_OF, account=account_id, now=now, **self._limits.parameters)
+        return plan
+
+    async def override_of(self, account_id: UUID) -> str | None:
+        plan: str | None = await self._transaction.scalar(_OVERRIDE_OF, account=account_id)
         return plan
 
     async def override(self, account_id: UUID, plan: str | None) -> None:

@@ -9,9 +9,11 @@ from parley.adapters.sql.chat.quota import SqlQuota
 from parley.adapters.sql.chat.replies import SqlReplies
 from parley.adapters.sql.chat.rooms import SqlRooms
 from parley.adapters.sql.chat.search_index import SqlSearchIndex
+from parley.adapters.sql.chat.shares import SqlShares
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 from parley.adapters.sql.leases import SqlLeases
+from parley.adapters.sql.outgoing_events import SqlOutgoingEvents
 
 
 class SqlChatUnit(SqlUnit):
@@ -24,6 +26,8 @@ class SqlChatUnit(SqlUnit):
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
         self.search = SqlSearchIndex(transaction)
+        self.outgoing_events = SqlOutgoingEvents(transaction)
+        self.shares = SqlShares(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):

@@ -122,3 +122,14 @@ idempotency_keys = Table(
     PrimaryKeyConstraint("room_id", "key"),
     Index(None, "used_at"),
 )
+
+# A copy for everyone who knows the token: the branch that ends at `last_position`, since ended messages do not change.
+shares = Table(
+    "shares",
+    metadata,
+    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", String(64), nullable=False, unique=True),
+    Column("title", String(200), nullable=False),
+    Column("last_position", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)

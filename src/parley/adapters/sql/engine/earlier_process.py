@@ -5,7 +5,14 @@ from sqlalchemy import case, delete, or_, update
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
-from parley.adapters.sql.engine.tables import customer_erasures, events, leases, messages, messages_to_owners
+from parley.adapters.sql.engine.tables import (
+    customer_erasures,
+    events,
+    leases,
+    messages,
+    messages_to_owners,
+    webhook_deliveries,
+)
 
 _later = messages.c.claimable_at > database_time()
 _RELEASES = (
@@ -19,7 +26,7 @@ _RELEASES = (
     ),
     *(
         Statement(update(table).where(table.c.claimable_at > database_time()).values(claimable_at=database_time()))
-        for table in (messages_to_owners, events, customer_erasures)
+        for table in (messages_to_owners, events, customer_erasures, webhook_deliveries)
     ),
     Statement(delete(leases)),
 )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from parley.adapters.sql.engine.api_key_tables import api_keys
@@ -21,7 +22,7 @@ from parley.adapters.sql.engine.billing_tables import (
     sandbox_objects,
     subscriptions,
 )
-from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms
+from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms, shares
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
@@ -31,6 +32,7 @@ from parley.adapters.sql.engine.sign_in_tables import (
     messages_to_owners,
 )
 from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
+from parley.adapters.sql.engine.webhook_tables import reported_plans, webhook_deliveries
 
 # What other modules import from here though it is defined elsewhere.
 __all__ = [
@@ -49,20 +51,25 @@ __all__ = [
     "messages",
     "messages_to_owners",
     "metadata",
+    "reported_plans",
     "rooms",
     "sandbox_objects",
+    "shares",
     "subscriptions",
     "usage_days",
+    "webhook_deliveries",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0020"
+REVISION = "0023"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"
 
 # One row, which an older version reads before it starts on a newer schema.
 schema_compatibility = Table("schema_compatibility", metadata, Column("oldest_revision", String(4), primary_key=True))
+
+_has_been_suspended = text("suspension_changed_at IS NOT NULL")
 
 accounts = Table(
     "accounts",
@@ -73,7 +80,19 @@ accounts = Table(
     Column("name", String(200)),
     Column("password_hash", String(255)),
     Column("created_at", Moment, nullable=False),
+    Column("suspended_at", Moment),
+    # When it was last suspended or resumed, in the database's time: processes read what changed since they last did.
+    Column("suspension_changed_at", Moment),
     CheckConstraint("(mobile_number IS NULL) <> (email IS NULL)", name="one_identity"),
+    Index(
+        None,
+        "suspension_changed_at",
+        sqlite_where=_has_been_suspended,
+        postgresql_where=_has_been_suspended,
+    ),
+    # For a search by the first characters: by bytes, whatever the collation of the database.
+    Index("ix_accounts_email_start", "email", postgresql_ops={"email": "text_pattern_ops"}),
+    Index("ix_accounts_mobile_number_start", "mobile_number", postgresql_ops={"mobile_number": "text_pattern_ops"}),
 )
 
 # Written by releases up to revision 0004, which may run while a newer one starts. Nothing reads it now; its rows are
@@ -167,6 +186,7 @@ plans = Table(
     Column("override", String(64)),
     # The latest of `paid_plans`, for processes of the version before that table.
     Column("paid_until", Moment),
+    Index(None, "override"),
 )
 
 # Derived from the subscriptions whenever one changes, so that posting a message does not look at those.
@@ -177,6 +197,7 @@ paid_plans = Table(
     Column("plan", String(64), nullable=False),
     Column("paid_until", Moment, nullable=False),
     PrimaryKeyConstraint("account_id", "plan"),
+    Index(None, "plan"),
 )
 
 leases = Table(

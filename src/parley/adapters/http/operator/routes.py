@@ -1,0 +1,19 @@
+"""The operator's routes: all of them behind ADMIN_TOKEN, and there only if it is set."""
+
+from litestar import Router
+
+from parley.adapters.http.auth import OPERATOR, PUBLIC
+from parley.adapters.http.operator.access import require_operator
+from parley.adapters.http.operator.accounts import AdminAccountController
+
+
+def operator_routes() -> Router:
+    """PUBLIC, since no access token is asked for."""
+    return Router(
+        path="/admin",
+        route_handlers=[AdminAccountController],
+        guards=[require_operator],
+        opt=PUBLIC,
+        security=list(OPERATOR),
+        tags=["Operator"],
+    )
