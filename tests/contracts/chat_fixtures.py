@@ -106,6 +106,7 @@ class Store:
             plans=AccountPlans(plans_from(limit), self.chat_of(limit), now=lambda: NOW),
             prices=KnownPrices({}, {}),
             queue=MemoryQueue(),
+            title_queue=MemoryQueue(),
             stream=MemoryReplyStream(),
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=0.0, clock=lambda: 0.0),

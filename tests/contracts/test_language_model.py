@@ -261,7 +261,7 @@ def test_no_sdk_is_imported_before_the_first_reply() -> None:
     program = (
         "import sys, parley.adapters.models.gemini as g, parley.adapters.models.openai_compatible as o\n"
         "g.GeminiModel(api_key='k'), o.OpenAICompatibleModel(api_key='k')\n"
-        "sys.exit(bool({'openai', 'google.genai', 'httpx2', 'pydantic'} & set(sys.modules)))"
+        "sys.exit(bool({'aiohttp', 'google.genai', 'httpx2', 'pydantic'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

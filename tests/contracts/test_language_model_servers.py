@@ -12,7 +12,7 @@ from parley.core.chat.language_model import Finished, Reasoning, Text
 from parley.core.chat.model import Role, Turn
 from tests.contracts.model_fixtures import KEY, Received, Subject, read_reply
 from tests.contracts.model_formats import GEMINI, OPENAI, Connection, Format, connected, events
-from tests.servers.raw_server import Answer
+from tests.servers.raw_server import Answer, RawServer
 
 FORMS = pytest.mark.parametrize("form", [OPENAI, GEMINI], ids=lambda form: form.name)
 SECRET = "words of a conversation"
@@ -174,6 +174,22 @@ async def test_nothing_of_the_environment_is_sent(form: Format, monkeypatch: pyt
     assert set(request.headers) <= {
         "host", "accept", "accept-encoding", "content-type", "content-length", "user-agent", *keys,
     }  # fmt: skip
+
+
+@FORMS
+async def test_a_request_goes_through_the_proxy_of_the_environment(
+    form: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with RawServer().running() as proxy:
+        proxy.answers = [hello(form)]
+        monkeypatch.setenv("http_proxy", proxy.address.replace("://", "://me:secret@"))
+        model = form.open("http://models.example")
+        received = await Subject(model, "any", "").answer("Hello")
+        await model.close()
+    assert received.text == "Hello"
+    [request] = proxy.requests
+    assert request.path.startswith("http://models.example/")
+    assert request.headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
 
 
 @FORMS

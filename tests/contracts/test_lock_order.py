@@ -28,11 +28,12 @@ from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.messages import regenerate_reply
-from parley.core.chat.model import Message, Room
+from parley.core.chat.model import Message
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
 from parley.core.chat.sharing import end_sharing, share_room
 from parley.core.chat.write_reply import write_reply
+from parley.core.chat.write_title import write_title
 from parley.core.errors import DomainError, Unavailable
 from parley.core.plans import PRO
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
@@ -51,7 +52,7 @@ FORGET_USAGE = Statement(usage_days.delete())
 
 
 class Round:
-    """An account with a session, a sign-in code, a room with a pending reply, and two customers.
+    """An account with a session, a sign-in code, two customers, a room with a pending reply, and one without a title.
 
     With `is_first_of_day` it has no row of today's usage: only inserting one locks the account.
     """
@@ -81,8 +82,13 @@ class Round:
         self.signed_in: SignedIn = await self.accounts.sign_in()
         self.accounts.advance(minutes=2)
         self.code = await self.accounts.send()
-        self.room: Room = await self.chat.room(account_id=self.account_id)
-        self.reply: Message = (await self.chat.post(self.room, account_id=self.account_id)).reply
+        # Without a name: the end of the first reply requests a title. That of the second room is to be written.
+        self.room, self.answered = [await self.chat.room(account_id=self.account_id, name=None) for _ in range(2)]
+        replies = [
+            (await self.chat.post(room, account_id=self.account_id)).reply for room in (self.room, self.answered)
+        ]
+        self.reply: Message = replies[0]
+        await write_reply(self.chat.chat, replies[1].id)
         await self._add_customer("a")
         await self._add_customer("b")
         if self.is_first_of_day:
@@ -103,6 +109,9 @@ class Round:
 
     async def end_reply(self) -> None:
         await write_reply(self.chat.chat, self.reply.id)
+
+    async def write_title(self) -> None:
+        await write_title(self.chat.chat, self.answered.id)
 
     async def search(self) -> None:
         """Indexes what waits, as workers do too."""
@@ -125,8 +134,9 @@ class Round:
     async def post_in_new_room(self) -> None:
         await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
 
-    async def instruct_room(self) -> None:
-        await self.chat.change(self.room, self.account_id, instructions="Be brief.")
+    async def change_room(self) -> None:
+        """The name makes the title to be written void."""
+        await self.chat.change(self.answered, self.account_id, name="Mine", instructions="Be brief.")
 
     async def erase_account(self) -> None:
         await erase_account(self.accounts.ports, account_id=self.account_id)
@@ -168,11 +178,12 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.post_message,
     Round.change_branch,
     Round.end_reply,
+    Round.write_title,
     Round.search,
     Round.share_room,
     Round.delete_room,
     Round.post_in_new_room,
-    Round.instruct_room,
+    Round.change_room,
     Round.erase_account,
     Round.synchronize_customer,
     Round.override_plan,

@@ -21,6 +21,7 @@ from parley.adapters.sql.engine.pool import Connection
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor
 from parley.core.chat.search_terms import Term
+from parley.core.chat.title_store import TitleClaim
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.tokens import TokenUsage
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
@@ -32,6 +33,7 @@ ROOM = UUID(int=2)
 REPLY = UUID(int=3)
 CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, NOW, False)
 CATALOGUE = ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model")
+TITLE = TitleClaim(ROOM, 2, TODAY, 1, ACCOUNT, None)
 KEY = IdempotencyKey("a key", b"f")
 
 # 40 accounts of 50 rooms of 10 messages, all ended.
@@ -47,6 +49,7 @@ INSERT INTO idempotency_keys (room_id, key, fingerprint, reply_id, used_at)
 INSERT INTO messages (id, room_id, account_id, position, role, content, status, created_at, claimable_at, queued_at)
     SELECT gen_random_uuid(), id, account_id, position, 'assistant', 'An answer', 'completed', now(), now(), now()
     FROM rooms, generate_series(1, 10) position;
+INSERT INTO title_jobs (room_id, position, charged_on, claimable_at) SELECT id, 2, now(), now() FROM rooms;
 INSERT INTO search_sections (account_id, texts) SELECT id, 9 FROM accounts, generate_series(1, 20);
 INSERT INTO search_texts (room_id, position, terms)
     SELECT room_id, position, (quote_literal('1:' || md5(id::text)) || ':1')::tsvector FROM messages;
@@ -167,14 +170,19 @@ def scans(plan: dict[str, Any]) -> set[str]:
 # What shows a message's siblings, and the parent of one that an older release has written.
 TREE = {"ix_messages_forks", "ix_messages_run", "uq_messages_room_id_position"}
 HEAD = {"uq_messages_room_id_position"}
+# With the message that the head answers.
+LAST_MESSAGE = {*HEAD, "pk_messages"}
 
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
-    "first page of rooms": (lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51), {"ix_rooms_listed", *HEAD}),
+    "first page of rooms": (
+        lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51),
+        {"ix_rooms_listed", *LAST_MESSAGE},
+    ),
     "next page of rooms": (
         lambda unit: unit.rooms.page(ACCOUNT, after=RoomCursor(NOW, ROOM), limit=51),
-        {"ix_rooms_listed", *HEAD},
+        {"ix_rooms_listed", *LAST_MESSAGE},
     ),
-    "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms", *HEAD}),
+    "room": (lambda unit: unit.rooms.get(ROOM, ACCOUNT), {"pk_rooms", *LAST_MESSAGE}),
     "reserve": (lambda unit: unit.rooms.reserve(ROOM, ACCOUNT, at=NOW), {"pk_rooms"}),
     "delete room": (lambda unit: unit.rooms.delete(ROOM, ACCOUNT), {"pk_rooms"}),
     "first page of messages": (
@@ -221,6 +229,11 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         lambda unit: unit.search.find(ACCOUNT, [Term("word", is_prefix=True)], up_to=1_000, skip=0, limit=51),
         {"ix_search_sections_account_id_number", "ix_search_texts_terms", "pk_rooms", "uq_messages_room_id_position"},
     ),
+    "request title": (lambda unit: unit.titles.request(CLAIM), {"pk_rooms"}),
+    "claim title": (lambda unit: unit.titles.claim(ROOM, lease=15), {"pk_title_jobs", "pk_rooms"}),
+    "renew title": (lambda unit: unit.titles.renew(TITLE, lease=15), {"pk_title_jobs"}),
+    "end title": (lambda unit: unit.titles.end(TITLE, "A title"), {"pk_title_jobs", "pk_rooms"}),
+    "overdue titles": (lambda unit: unit.titles.overdue(seconds=2, limit=100), {"ix_title_jobs_claimable_at"}),
     "any overdue": (lambda unit: unit.replies.any_overdue(patience=30), {"ix_messages_unfinished"}),
     "give back": (lambda unit: unit.quota.give_back(ACCOUNT, day=TODAY), {"pk_usage_days"}),
     "key": (lambda unit: unit.idempotency_keys.forget_before(NOW), {"ix_idempotency_keys_used_at"}),

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from types import SimpleNamespace
 
 from parley.adapters.redis.reply_stream.encoding import end_item
 from parley.adapters.redis.reply_stream.send_buffer import MAX_BATCH, PAUSE_SECONDS, UNPAUSED_BATCHES, SendBuffer
@@ -15,12 +14,11 @@ class RecordingClient:
 
     def __init__(self) -> None:
         self.batches: list[tuple[float, int]] = []
-        self.commands = SimpleNamespace(execute_command=self._take)
 
     def record_success(self) -> None:
         pass
 
-    async def _take(self, _name: str, _script: str, count: int, *_words: object) -> list[object]:
+    async def execute_alone(self, _name: str, _script: str, count: int, *_words: object) -> list[object]:
         self.batches.append((asyncio.get_running_loop().time(), count))
         return []
 

@@ -30,6 +30,7 @@ async def test_every_command_has_help(tmp_path: Path, command: list[str]) -> Non
         ({"DEFAULT_MODEL": "openai/none"}, "DEFAULT_MODEL"),
         ({"MODEL_FALLBACKS": "offline/echo,openai/none"}, "MODEL_FALLBACKS"),
         ({"MODEL_FALLBACKS": "offline/echo,offline/echo"}, "MODEL_FALLBACKS"),
+        ({"TITLE_MODEL": "openai/none"}, "TITLE_MODEL"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"ENVIRONMENT": "production", "AUTH_REQUESTS_PER_MINUTE": "20"}, "OTP_SENDER"),
         ({"ENVIRONMENT": "production"}, "AUTH_REQUESTS_PER_MINUTE"),

@@ -40,12 +40,12 @@ async def test_replies_are_written_by_the_fallback_while_the_first_model_is_away
 
 async def test_check_asks_each_provider_and_shows_the_fallbacks(tmp_path: Path) -> None:
     async with model_server() as url:
-        code, out, _ = await run_parley(tmp_path, "check", **settings(url))
+        code, out, _ = await run_parley(tmp_path, "check", **settings(url) | {"TITLE_MODEL": "groq/local"})
         assert code == 1
         lines = [line for line in out.splitlines() if "models" in line]
         assert lines[0].startswith("WRONG  models of openai: The connection to openai failed.")
         assert lines[1] == "ok     models of groq: groq answers and lists 1 models."
-        assert lines[2].endswith("by default openai/away; fallbacks groq/local")
+        assert lines[2].endswith("by default openai/away; titles by groq/local; fallbacks groq/local")
 
         code, out, _ = await run_parley(tmp_path, "check", **settings(url) | {"GROQ_MODELS": "other"})
         assert code == 1

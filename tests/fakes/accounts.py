@@ -157,6 +157,7 @@ def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) ->
     delete_where(tables.messages, lambda message: message.room_id not in tables.rooms)
     delete_where(tables.replies, lambda reply: reply.room_id not in tables.rooms)
     delete_where(tables.idempotency_keys, lambda use: use.room_id not in tables.rooms)
+    delete_where(tables.title_jobs, lambda job: job.room_id not in tables.rooms)
     delete_where(tables.search_texts, lambda row: row[1].waiting.room_id not in tables.rooms)
     for account_day in [key for key in tables.usage_days if key[0] == account_id]:
         del tables.usage_days[account_day]

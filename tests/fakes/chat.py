@@ -8,19 +8,22 @@ from uuid import UUID
 
 from parley.core.chat.allowance import Allowance
 from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.days import utc_day
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
+    LAST_MESSAGE_CHARACTERS,
     Charge,
     IdempotencyKey,
     Message,
     Room,
     RoomCursor,
-    utc_day,
 )
+from parley.core.chat.naming import Naming
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.tree import Head
 from parley.core.plans import Plan, Plans
+from parley.core.text import beginning
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, Tables, delete_where
 from tests.fakes.leases import FakeLeases
 from tests.fakes.messages import FakeMessages, head_of
@@ -28,6 +31,7 @@ from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
 from tests.fakes.shares import FakeShares
+from tests.fakes.titles import FakeTitles
 from tests.fakes.webhooks import FakeOutgoingEvents
 
 
@@ -59,6 +63,7 @@ class FakeChatUnit:
         self.search = FakeSearchIndex(tables)
         self.outgoing_events = FakeOutgoingEvents(tables, clock)
         self.shares = FakeShares(tables)
+        self.titles = FakeTitles(tables, clock)
 
     async def commit(self) -> None:
         self._transaction.commit()
@@ -90,6 +95,8 @@ class FakeAcceptance:
             if reserved is None or left.remaining == 0 or left.used_up_tokens:
                 return None
             room, position = reserved
+            if room.naming is Naming.NONE:
+                return None
             if key is not None and await unit.idempotency_keys.remember(room.id, key, reply.id, at=now) is not None:
                 return None
             plan, allowance = await unit.quota.take(account_id, now=now)
@@ -141,7 +148,14 @@ class FakeRooms:
         if found is None or found[0].account_id != account_id:
             return None
         head = head_of(self._tables, room_id)
-        return replace(found[0], head=head and head.id)
+        if head is None:
+            return found[0]
+        awaited = not head.status.ended
+        text = head.content
+        if (awaited or not text) and head.reply_to is not None:
+            text = self._tables.messages[head.reply_to].content
+        shown = beginning(text, LAST_MESSAGE_CHARACTERS)
+        return replace(found[0], head=head.id, last_message=shown or None, awaited=awaited)
 
     async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
         found = [await self.get(room_id, account_id) for room_id in room_ids]
@@ -165,11 +179,12 @@ class FakeRooms:
         return sorted(room.id for room, _ in self._tables.rooms.values() if room.account_id == account_id)
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        found = await self.get(room.id, room.account_id)
-        if found is None:
+        if await self.get(room.id, room.account_id) is None:
             return False
-        changed = replace(found, **{name: getattr(room, name) for name in fields})
+        changed = replace(self._tables.rooms[room.id][0], **{name: getattr(room, name) for name in fields})
         self._tables.rooms[room.id] = (changed, self._tables.rooms[room.id][1])
+        if "name" in fields:
+            self._tables.title_jobs.pop(room.id, None)
         return True
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
@@ -178,6 +193,7 @@ class FakeRooms:
         del self._tables.rooms[room_id]
         self._tables.shown.pop(room_id, None)
         self._tables.shares.pop(room_id, None)
+        self._tables.title_jobs.pop(room_id, None)
         for table in (self._tables.messages, self._tables.replies, self._tables.idempotency_keys):
             delete_where(table, lambda row: row.room_id == room_id)
         delete_where(self._tables.search_texts, lambda row: row[1].waiting.room_id == room_id)
@@ -186,11 +202,10 @@ class FakeRooms:
     async def reserve(
         self, room_id: UUID, account_id: UUID, *, at: datetime, positions: int = 2
     ) -> tuple[Room, int] | None:
-        found = await self.get(room_id, account_id)
-        if found is None:
+        if await self.get(room_id, account_id) is None:
             return None
-        room = replace(found, active_at=max(found.active_at, at), head=None)
-        last_position = self._tables.rooms[room_id][1]
+        room, last_position = self._tables.rooms[room_id]
+        room = replace(room, active_at=max(room.active_at, at))
         self._tables.rooms[room_id] = (room, last_position + positions)
         return room, last_position + 1
 

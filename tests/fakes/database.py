@@ -45,6 +45,15 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
+class TitleJob:
+    room_id: UUID
+    position: int
+    charged_on: date
+    claimable_at: datetime
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class InboxState:
     """The state of a stored event; `claimable_at` is None once it is handled."""
 
@@ -93,6 +102,7 @@ class Tables:
     deliveries_of_events: dict[UUID, Any] = field(default_factory=dict)
     reported_plans: dict[UUID, tuple[str | None, datetime | None]] = field(default_factory=dict)
     shares: dict[UUID, Share] = field(default_factory=dict)
+    title_jobs: dict[UUID, TitleJob] = field(default_factory=dict)
     search_texts: dict[tuple[UUID, int], tuple[int, IndexedText]] = field(default_factory=dict)
 
     def copy(self) -> "Tables":

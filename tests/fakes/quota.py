@@ -8,8 +8,9 @@ from uuid import UUID
 
 from parley.core.billing.model import DayUsage
 from parley.core.chat.allowance import Allowance
+from parley.core.chat.days import next_midnight, utc_day
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Status, next_midnight, utc_day
+from parley.core.chat.model import Status
 from parley.core.chat.tokens import Spent
 from parley.core.plans import Plan, Plans
 from parley.core.token_limits import TokenAllowance, Tokens, month_of, token_allowances

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.model import Claim, Ending, Lease, Message, Status
+from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
 from parley.core.chat.tokens import Spent
 from parley.core.ports import Clock
@@ -195,5 +196,6 @@ class FakeReplies:
             stop_requested=state.stop_requested,
             releases=state.releases,
             instructions=self._tables.rooms[message.room_id][0].instructions,
+            awaits_title=self._tables.rooms[message.room_id][0].naming is Naming.FIRST_WORDS,
             plan=state.plan,
         )

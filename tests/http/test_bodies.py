@@ -90,7 +90,7 @@ async def test_malformed_json_is_refused(
 
 
 def may_be_left_out(method: str, path: str) -> bool:
-    return method == "DELETE" or path.endswith(("/pro", "/regenerate"))
+    return method == "DELETE" or path.endswith(("/pro", "/regenerate")) or (method, path) == ("POST", "/chatroom")
 
 
 NOT_OBJECTS = [b"", b"[]", b'[{"content": "x"}]', b"null", b'"x"', b"7", b"true"]

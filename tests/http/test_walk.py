@@ -78,11 +78,13 @@ async def test_a_room_is_created(mira: Person) -> None:
     assert room == {
         "id": room["id"],
         "name": "Holiday plans",
+        "title_source": "user",
         "model": None,
         "instructions": None,
         "head": None,
         "pinned": False,
         "archived": False,
+        "last_message": None,
         "created_at": "2026-03-14T12:00:00Z",
         "active_at": "2026-03-14T12:00:00Z",
     }

@@ -11,6 +11,7 @@ from enum import Enum
 from secrets import token_urlsafe
 from uuid import UUID
 
+from parley.adapters.memory.queue import MemoryQueue
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
@@ -158,6 +159,7 @@ class World:
             plans=AccountPlans(plans_of(BASIC_LIMIT), self.uow, now=self.now),
             prices=KnownPrices({}, {}),
             queue=self.queue,
+            title_queue=MemoryQueue(),
             stream=self.stream,
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=600, clock=loop.time),

@@ -1,48 +1,28 @@
 """When a batch leaves, in orders of events that a real Redis would not reproduce."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
 from parley.adapters.redis.client.batches import CommandBatches
+from parley.adapters.redis.client.trips import Command
 
 
-class Pipeline:
-    """Answers every command with its own name, once `answering` is over."""
+def trips(answering: Callable[[], Awaitable[object]]) -> Callable[[Sequence[Command]], Awaitable[list[Any]]]:
+    """Every command is answered with its own name, once `answering` is over."""
 
-    def __init__(self, answering: Callable[[], Any]) -> None:
-        self._answering = answering
-        self._names: list[str] = []
+    async def make(commands: Sequence[Command]) -> list[Any]:
+        await answering()
+        return [name for (name,) in commands]
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    def execute_command(self, name: str) -> None:
-        self._names.append(name)
-
-    async def execute(self, *, raise_on_error: bool) -> list[str]:
-        assert not raise_on_error
-        await self._answering()
-        return self._names
-
-
-class Commands:
-    def __init__(self, answering: Callable[[], Any]) -> None:
-        self._answering = answering
-
-    def pipeline(self, *, transaction: bool) -> Pipeline:
-        assert not transaction
-        return Pipeline(self._answering)
+    return make
 
 
 async def test_command_given_while_all_senders_end_is_sent():
     answered = asyncio.Event()
-    batches = CommandBatches(Commands(answered.wait))
+    batches = CommandBatches(trips(answered.wait))
 
     async def ask(*names: str) -> list[str]:
         return [await batches.execute(name) for name in names]
@@ -62,7 +42,7 @@ async def test_unexpected_error_is_raised_to_the_caller():
     async def break_down() -> None:
         raise ZeroDivisionError
 
-    batches = CommandBatches(Commands(break_down))
+    batches = CommandBatches(trips(break_down))
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             await batches.execute("any")

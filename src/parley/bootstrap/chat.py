@@ -18,9 +18,9 @@ from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
 from parley.bootstrap.built_module import Module, Task
-from parley.bootstrap.models import model_catalogue, model_prices
+from parley.bootstrap.models import model_catalogue, model_prices, title_rules
 from parley.bootstrap.telemetry import Telemetry
-from parley.bootstrap.transport import WRITE_REPLY, Transport
+from parley.bootstrap.transport import WRITE_REPLY, WRITE_TITLE, Transport
 from parley.core.chat import ChatPorts
 from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import Provider
@@ -34,12 +34,14 @@ from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.write_reply import write_reply
+from parley.core.chat.write_title import requeue_titles, write_title
 from parley.core.outgoing_events import Webhooks
 from parley.core.plans import Plans
 from parley.core.ports import Clock
 from parley.settings import ConfigFile, Settings
 
 SWEEP_SECONDS = 1.0
+TITLE_SWEEP_SECONDS = 2.0
 TIDY_SECONDS = 3_600.0
 
 
@@ -67,6 +69,7 @@ def build_chat(
         catalogue=catalogue,
         plans=account_plans,
         queue=transport.queues[WRITE_REPLY],
+        title_queue=transport.queues[WRITE_TITLE],
         stream=transport.stream,
         stop_signals=transport.signals,
         room_list_cache=transport.cache,
@@ -82,6 +85,7 @@ def build_chat(
         estimates=TokenEstimates(settings.token_bytes, settings.reserved_answer_tokens),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
         webhooks=webhooks,
+        titles=title_rules(settings, catalogue),
         now=now,
         new_id=uuid7,
         new_token=partial(secrets.token_urlsafe, 32),
@@ -94,16 +98,21 @@ def build_chat(
 def _module(
     ports: ChatPorts, reply_tasks: ReplyTasks, transport: Transport, *, close: Sequence[Callable[[], Awaitable[None]]]
 ) -> Module[ChatPorts]:
+    title_tasks = ReplyTasks(partial(write_title, ports))
     return Module(
         ports=ports,
-        tasks={WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write)},
+        tasks={
+            WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write),
+            WRITE_TITLE: Task(id_name="room_id", work=title_tasks.write),
+        },
         worker_sweeps=(
             Sweep("search_index", SWEEP_SECONDS, partial(_index, ports)),
             Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports, own_limit=transport.own_limit)),
+            Sweep("overdue_titles", TITLE_SWEEP_SECONDS, partial(requeue_titles, ports)),
             Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
         ),
         on_api_shutdown=(ports.stream.close,),
-        on_worker_shutdown=(reply_tasks.shut_down,),
+        on_worker_shutdown=(reply_tasks.shut_down, title_tasks.shut_down),
         close=tuple(close),
     )
 

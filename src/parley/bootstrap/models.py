@@ -8,6 +8,7 @@ from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibl
 from parley.adapters.models.prices import KnownPrices, Price
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.language_model import LanguageModel
+from parley.core.chat.title_rules import TitleRules
 from parley.core.plans import Plans
 from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError, read_secret
 
@@ -27,7 +28,7 @@ def configured_providers(settings: Settings, file: ConfigFile) -> dict[str, Prov
             raise SettingsError(f"[providers.{name}]: a provider of that name is there already; choose another name.")
         found[name] = Provider(_of_table(name, table), table.models)
     if not found or settings.default_model.startswith(f"{OFFLINE}/"):
-        found[OFFLINE] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK))
+        found[OFFLINE] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK), writes_titles=False)
     return found
 
 
@@ -94,3 +95,14 @@ def model_catalogue(settings: Settings, plans: Plans, providers: Mapping[str, Pr
         if not any(map(plan.has_model, names)):
             raise SettingsError(f"[plans.{plan.name}] models: none of the models on offer is: {', '.join(names)}.")
     return ModelCatalogue(providers, default, fallbacks)
+
+
+def title_rules(settings: Settings, catalogue: ModelCatalogue) -> TitleRules:
+    """Raises SettingsError for a model that is not on offer."""
+    chosen = settings.title_model
+    if chosen == "off":
+        return TitleRules(are_written=False)
+    if chosen and chosen not in catalogue.names:
+        offered = ", ".join(catalogue.names)
+        raise SettingsError(f"TITLE_MODEL: {chosen} is not one of the models on offer: {offered}; or say off.")
+    return TitleRules(model=chosen or None)

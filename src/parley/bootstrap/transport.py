@@ -29,9 +29,10 @@ Context = Callable[[], AbstractAsyncContextManager[None]]
 
 # The names of the tasks on the queue.
 WRITE_REPLY = "write_reply"
+WRITE_TITLE = "write_title"
 DELIVER_CODE = "deliver_code"
 PROCESS_EVENT = "process_event"
-TASKS = (WRITE_REPLY, DELIVER_CODE, PROCESS_EVENT)
+TASKS = (WRITE_REPLY, WRITE_TITLE, DELIVER_CODE, PROCESS_EVENT)
 
 
 # How long `parley check` waits for Redis.
@@ -147,7 +148,9 @@ def redis_transport(
         rate_limiter=RedisRateLimiter(client),
         in_api=partial(_running, client, watch.running, pubsub.running, stream.running, cache.running, broker=broker),
         # In a worker taskiq starts the broker and shuts it down.
-        in_worker=partial(_running, client, watch.running, pubsub.running, stream.running, signals.running),
+        in_worker=partial(
+            _running, client, watch.running, pubsub.running, stream.running, signals.running, cache.running
+        ),
         health_checks={"redis": watch.check},
         broker=broker,
         own_queues=own,

@@ -13,7 +13,7 @@ from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import human_checks, mobile_numbers, otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
-from parley.bootstrap.models import configured_providers, model_catalogue, model_prices
+from parley.bootstrap.models import configured_providers, model_catalogue, model_prices, title_rules
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.transport import redis_fault
 from parley.bootstrap.webhooks import webhook_senders
@@ -235,11 +235,16 @@ async def _models(settings: Settings, file: ConfigFile, plans: Plans) -> list[Fi
         providers = configured_providers(settings, file)
         catalogue = model_catalogue(settings, plans, providers)
         model_prices(settings, file, catalogue.names)
+        titles = title_rules(settings, catalogue)
     except SettingsError as error:
         setting, _, fault = str(error).partition(": ")
         return [Finding(setting, False, fault)]
     findings = await asyncio.gather(*(_provider(name, each) for name, each in providers.items()))
     chosen = f"{', '.join(catalogue.names)}; by default {catalogue.default}"
+    if not titles.are_written:
+        chosen += "; no titles"
+    elif titles.model is not None:
+        chosen += f"; titles by {titles.model}"
     fallbacks = f"; fallbacks {', '.join(catalogue.fallbacks)}" if catalogue.fallbacks else ""
     return [*findings, Finding("models", True, chosen + fallbacks)]
 

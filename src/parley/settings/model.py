@@ -51,6 +51,13 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
             description="Models as provider/model that are asked, in this order, when the chosen model does not answer"
         ),
     ] = ()
+    title_model: Annotated[
+        str,
+        Meta(
+            description="Model as provider/model that writes titles of chatrooms without a name; unset: the chatroom's "
+            "model; off: none does, and the first words of the first message remain"
+        ),
+    ] = ""
     offline_delay_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="Pause of the offline model before each word")
     ] = 0.03

@@ -59,6 +59,7 @@ class ChatEnvironment:
         self.uow = FakeChatUnitOfWork(self.database, plans_of(BASIC_LIMIT))
         self.billing = FakeBillingUnitOfWork(self.database)
         self.queue = MemoryQueue()
+        self.title_queue = MemoryQueue()
         self.stream = MemoryReplyStream()
         self.metrics = Metrics()
         self.model = ScriptedModel()
@@ -75,6 +76,7 @@ class ChatEnvironment:
             plans=AccountPlans(plans_of(BASIC_LIMIT), self.uow, now=self.now),
             prices=KnownPrices({}, {}),
             queue=self.queue,
+            title_queue=self.title_queue,
             stream=self.stream,
             stop_signals=MemoryStopSignals(),
             room_list_cache=MemoryRoomListCache(seconds=600, clock=asyncio.get_running_loop().time),

@@ -101,3 +101,16 @@ async def test_long_page_is_not_cached(env, length, cached):
     counter.render = lambda _: CachedPage(b"x" * length, "")
 
     assert [hit for _, hit in [await counter.list() for _ in range(2)]] == [False, cached]
+
+
+async def test_page_with_an_unfinished_reply_is_not_cached(env):
+    room = await env.room(name="First")
+    reply = await env.reply(room)
+    counter = Counter(env)
+    counter.render = lambda page: CachedPage((page.items[0].last_message or "").encode(), "")
+    assert [await counter.list() for _ in range(2)] == [("A question", False)] * 2
+
+    env.model.will("An answer")
+    await env.write(reply)
+
+    assert [await counter.list() for _ in range(2)] == [("An answer", False), ("An answer", True)]

@@ -1,6 +1,7 @@
 """Refusing requests of other machines, for a server that shows one-time codes in its responses."""
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -58,6 +59,7 @@ def _without_port(host: str) -> str:
     return "" if parts is None else parts[1] or parts[2]
 
 
+@lru_cache(maxsize=100)
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         # RFC 6761, 6.3: resolvers answer these names with loopback addresses only.

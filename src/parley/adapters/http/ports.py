@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from litestar import Request
 from litestar.di import NamedDependency
 
 from parley.core.accounts import AccountsPorts
@@ -78,3 +79,12 @@ class HttpPorts:
 
 # The type of a handler's `ports` parameter, which Litestar injects.
 Ports = NamedDependency[HttpPorts]
+
+
+def ports_of(request: Request[Any, Any, Any]) -> HttpPorts:
+    """The ports, for the handlers that are called most.
+
+    Injecting them takes Litestar as long as checking the caller's token and counting the request together.
+    """
+    ports: HttpPorts = request.app.state.ports
+    return ports

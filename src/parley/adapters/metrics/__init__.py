@@ -80,6 +80,7 @@ class Metrics:
         self.fallbacks = counter(
             "parley_model_fallbacks", "Replies that were asked of a fallback instead of their model", ["model", "to"]
         )
+        self.titles = counter("parley_titles", "Titles of chatrooms that were asked of a model", ["model", "end"])
         self.feedback = counter(
             "parley_reply_feedback", "Ratings of replies by accounts, each change of one too", ["model", "rating"]
         )

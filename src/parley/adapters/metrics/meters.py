@@ -74,6 +74,13 @@ class LoggedReplies:
         self._metrics.replies.labels(claim.model, ending.status.value).observe(seconds)
         log.info("reply_ended", **_ids(claim), model=claim.model, end=ending.status.value, seconds=round(seconds, 3))
 
+    def titled(self, model: str) -> None:
+        self._metrics.titles.labels(model, "written").inc()
+
+    def title_failed(self, model: str, code: str) -> None:
+        self._metrics.titles.labels(model, "failed").inc()
+        log.warning("title_failed", model=model, code=code)
+
 
 class CountedAudit:
     """An audit trail that counts the events by kind of event and of identity, and codes that were sent and verified."""

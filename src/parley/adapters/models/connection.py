@@ -30,10 +30,25 @@ def check_connection_settings(*, api_key: str, base_url: str) -> None:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         if (path := os.environ.get(name)) and not Path(path).exists():
             raise ValueError(f"{name} names {path!r}, which does not exist.")
-    address, proxies = urlsplit(base_url), getproxies()
-    proxy = proxies.get(address.scheme) or proxies.get("all") or ""
-    if proxy.startswith("socks") and not proxy_bypass(address.netloc):
+    if (proxy_of(base_url) or "").startswith("socks"):
         raise ValueError("The environment names a SOCKS proxy for the base URL; only HTTP proxies are supported.")
+
+
+def proxy_of(base_url: str) -> str | None:
+    """The proxy that the environment names for an address."""
+    address, proxies = urlsplit(base_url), getproxies()
+    return None if proxy_bypass(address.netloc) else proxies.get(address.scheme) or proxies.get("all")
+
+
+def own_headers(key_header: Mapping[str, str]) -> dict[str, str]:
+    """All headers of a request, besides those that its body and its address need."""
+    return {
+        "accept": "text/event-stream, application/json",
+        "accept-encoding": "gzip, deflate",
+        "content-type": "application/json",
+        "user-agent": "parley",
+        **key_header,
+    }
 
 
 def _is_http_address(url: str) -> bool:
@@ -70,18 +85,12 @@ class OnDemand(Generic[Client]):
         return client
 
 
-def client_options(own_headers: Mapping[str, str]) -> dict[str, Any]:
-    """Arguments for an httpx2.AsyncClient: no redirects, our headers and timeouts only, errors raised as VendorError.
+def client_options(key_header: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments for an SDK's httpx2.AsyncClient: no redirects, our headers and timeouts, errors raised as VendorError.
 
-    The SDKs add headers and organisations that they find in the environment, also for another vendor's server.
+    An SDK adds headers that it finds in the environment, also for another vendor's server.
     """
-    headers = {
-        "accept": "text/event-stream, application/json",
-        "accept-encoding": "gzip, deflate",
-        "content-type": "application/json",
-        "user-agent": "parley",
-        **own_headers,
-    }
+    headers = own_headers(key_header)
 
     async def replace_headers(request: "Request") -> None:
         length = request.headers.get("content-length")

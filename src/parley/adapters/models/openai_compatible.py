@@ -1,29 +1,26 @@
 """Models behind the OpenAI chat completions API: OpenAI's own, and the many servers that speak the same format.
 
-The SDK sends the request. The answer is read here: the SDK makes a tree of pydantic objects of every chunk, which was
-most of what a worker did, and fails where servers differ from OpenAI.
+Without OpenAI's SDK, which makes a tree of pydantic objects of every chunk and takes 1 ms for a request, together most
+of what a worker did, and which fails where servers differ from OpenAI.
 """
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from parley.adapters.models.connection import check_connection_settings, client_options
+from parley.adapters.models.connection import check_connection_settings
+from parley.adapters.models.http_client import ModelServer, Received
 from parley.adapters.models.openai_chunks import read_chunk
 from parley.adapters.models.sse import read_json
 from parley.adapters.models.vendor_model import SYSTEM_REFUSED, VendorModel, instructions_as_turn
 from parley.core.chat.model import Conversation
 
-if TYPE_CHECKING:
-    from httpx2 import Response
-    from openai import AsyncOpenAI
-
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
+class OpenAICompatibleModel(VendorModel[ModelServer]):
     """The `LanguageModel` of one such server. `label` names it in the errors that an account may read.
 
     `api_key` must not be empty; for a server without authentication, pass any text. `base_url` usually ends with
@@ -45,40 +42,21 @@ class OpenAICompatibleModel(VendorModel["AsyncOpenAI"]):
         self._api_key = api_key
         self._base_url = base_url
 
-    def _new_client(self) -> "AsyncOpenAI":
-        from httpx2 import Limits  # noqa: PLC0415 - the SDK is slow to import and maybe never used
-        from openai import AsyncOpenAI, DefaultAioHttpClient  # noqa: PLC0415
+    def _new_client(self) -> ModelServer:
+        return ModelServer(self._base_url, {"authorization": f"Bearer {self._api_key}"})
 
-        # aiohttp reads a chunk in a third of the time that the SDK's default client takes. 0 means no limit.
-        http = DefaultAioHttpClient(
-            limits=Limits(max_connections=0), **client_options({"authorization": f"Bearer {self._api_key}"})
-        )
-        return AsyncOpenAI(api_key=self._api_key, base_url=self._base_url, max_retries=0, http_client=http)
-
-    async def _close_client(self, client: "AsyncOpenAI") -> None:
+    async def _close_client(self, client: ModelServer) -> None:
         await client.close()
 
     async def _send(
-        self, client: "AsyncOpenAI", model: str, conversation: Conversation, *, without: frozenset[str]
-    ) -> "Response":
-        from httpx2 import Response  # noqa: PLC0415 - loaded with the SDK
+        self, client: ModelServer, model: str, conversation: Conversation, *, without: frozenset[str]
+    ) -> Received:
+        return await client.send("POST", "/chat/completions", _request(model, conversation, without | self._without))
 
-        # Not by `chat.completions`, which checks the type of every message and costs almost 1 ms.
-        content = _request(model, conversation, without | self._without)
-        return await client.post("/chat/completions", cast_to=Response, content=content, stream=True)
-
-    async def _list_models(self, client: "AsyncOpenAI") -> Sequence[str]:
-        from httpx2 import Response  # noqa: PLC0415 - loaded with the SDK
-
-        response = await client.get("/models", cast_to=Response)
-        listed = read_json(response.content)
+    async def _list_models(self, client: ModelServer) -> Sequence[str]:
+        listed = read_json(await (await client.send("GET", "/models")).read())
         models = listed.get("data") if isinstance(listed, dict) else listed
         return [str(model.get("id")) for model in models if isinstance(model, dict)] if isinstance(models, list) else []
-
-    def _connection_errors(self) -> tuple[type[Exception], ...]:
-        from openai import APIConnectionError  # noqa: PLC0415 - loaded by now
-
-        return (APIConnectionError, *super()._connection_errors())
 
 
 def _request(model: str, conversation: Conversation, without: frozenset[str]) -> bytes:

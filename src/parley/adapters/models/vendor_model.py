@@ -5,7 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Generic
+from typing import ClassVar, Generic, Protocol
 
 from parley.adapters.models.answer import Answer, ReadChunk
 from parley.adapters.models.connection import Client, OnDemand
@@ -13,9 +13,6 @@ from parley.adapters.models.vendor_errors import VendorError, connection_failure
 from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import ModelEvent, SignOfLife
 from parley.core.chat.model import Conversation, Role, Turn
-
-if TYPE_CHECKING:
-    from httpx2 import Response
 
 # How long the token counts may come after the finish reason, and the end of the connection after [DONE].
 AFTER_FINISH_SECONDS = 5.0
@@ -30,6 +27,16 @@ SYSTEM_REFUSED = re.compile(
     re.IGNORECASE,
 )
 _NO_SUCH_PARAMETER = frozenset({400, 422})
+
+
+class Response(Protocol):
+    """As httpx2's."""
+
+    def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives, decompressed."""
+
+    async def aclose(self) -> None:
+        """Close the connection, unless the body was read to its end."""
 
 
 class VendorModel(ABC, Generic[Client]):
@@ -53,7 +60,7 @@ class VendorModel(ABC, Generic[Client]):
     @abstractmethod
     async def _send(
         self, client: Client, model: str, conversation: Conversation, *, without: frozenset[str]
-    ) -> "Response":
+    ) -> Response:
         """The response with status 200, its body unread. The request has none of the options in `without`.
 
         Raises VendorError for every other status.
@@ -119,7 +126,7 @@ class VendorModel(ABC, Generic[Client]):
         if client is not None:
             await self._close_client(client)
 
-    async def _ask(self, model: str, conversation: Conversation) -> "Response":
+    async def _ask(self, model: str, conversation: Conversation) -> Response:
         """Ask without what this model refused before, and once more without what it refuses now."""
         client = await self._client.get()
         without = self._refused.get(model, frozenset())
@@ -156,7 +163,7 @@ class VendorModel(ABC, Generic[Client]):
             detail, cause = f"{self._label} broke the answer off.", type(error).__name__
             raise ModelUnavailable("model_interrupted", detail, usage=answer.usage, cause=cause) from error
 
-    async def _bytes(self, response: "Response") -> AsyncGenerator[bytes, None]:
+    async def _bytes(self, response: Response) -> AsyncGenerator[bytes, None]:
         """The bytes of the answer. Closing this closes the connection unless the answer was read to its end."""
         try:
             async with aclosing(response), aclosing(response.aiter_bytes()) as received:
@@ -178,7 +185,7 @@ class VendorModel(ABC, Generic[Client]):
 
     def _connection_errors(self) -> tuple[type[Exception], ...]:
         """What the HTTP clients raise. Imported here because they come with the SDKs, which may never be used."""
-        from aiohttp import ClientError  # noqa: PLC0415 - some of these pass the SDK's client unchanged
+        from aiohttp import ClientError  # noqa: PLC0415
         from anyio import EndOfStream  # noqa: PLC0415 - httpx2 lets this one through when a TLS connection is cut
         from httpx2 import RequestError  # noqa: PLC0415
 

@@ -47,6 +47,12 @@ class TracedMeter:
         get_current_span().set_attribute("parley.end", ending.status.value)
         self._meter.ended(claim, ending)
 
+    def titled(self, model: str) -> None:
+        self._meter.titled(model)
+
+    def title_failed(self, model: str, code: str) -> None:
+        self._meter.title_failed(model, code)
+
 
 class TracedModel:
     """A LanguageModel whose answers are spans, from the request to the last part."""

@@ -1,4 +1,4 @@
-"""The replies that this process is writing."""
+"""The replies, or the titles, that this process is writing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,10 @@ from parley.core.tasks import cancel_and_wait
 
 
 class ReplyTasks:
-    """Writes replies in tasks of their own, so that a shutdown can cancel all of them, upon which they are released."""
+    """Writes replies in tasks of their own, so that a shutdown can cancel all of them, upon which they are released.
+
+    Titles are written in the same way.
+    """
 
     def __init__(self, write: Callable[[UUID], Awaitable[None]]) -> None:
         self._write = write

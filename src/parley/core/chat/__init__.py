@@ -8,13 +8,22 @@ from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
-from parley.core.chat.ports import ModelPrices, ReplyMeter, ReplyQueue, ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.ports import (
+    ModelPrices,
+    ReplyMeter,
+    ReplyQueue,
+    ReplyStream,
+    RoomListCache,
+    StopSignals,
+    TitleQueue,
+)
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnitOfWork
 from parley.core.chat.tickets import StreamTickets
+from parley.core.chat.title_rules import TitleRules
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.outgoing_events import Webhooks
 from parley.core.ports import Clock, Jitter, NewId, NewToken
@@ -33,6 +42,7 @@ class ChatPorts:
     catalogue: ModelCatalogue
     plans: AccountPlans
     queue: ReplyQueue
+    title_queue: TitleQueue
     stream: ReplyStream
     stop_signals: StopSignals
     room_list_cache: RoomListCache
@@ -47,6 +57,7 @@ class ChatPorts:
     readers: ReplyReaders = field(default_factory=ReplyReaders)
     estimates: TokenEstimates = field(default_factory=TokenEstimates)
     room_limits: RoomLimits = field(default_factory=RoomLimits)
+    titles: TitleRules = field(default_factory=TitleRules)
     webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId

@@ -31,5 +31,6 @@ class Acceptance(Protocol):
         that says nothing. Returns both as stored, and the quota.
 
         None, with nothing changed, if the room, head, key, quota, plan, number of unfinished replies or model forbid
-        it, or may do so: which of them, only the steps in a unit of work say. Raises AccountGone.
+        it, or may do so: which of them, only the steps in a unit of work say. A room without a name is left to those
+        too. Raises AccountGone.
         """

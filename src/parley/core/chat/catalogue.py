@@ -10,10 +10,14 @@ from parley.core.plans import Plan
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One vendor or server. `models` are its own names, in the order in which they are listed."""
+    """One vendor or server. `models` are its own names, in the order in which they are listed.
+
+    A model that cannot follow instructions is not asked for titles.
+    """
 
     writer: LanguageModel
     models: tuple[str, ...]
+    writes_titles: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,10 @@ class ModelCatalogue:
         """The model to ask after `model`: the plan's next fallback if it is one, else the plan's first, if any."""
         following = self.fallbacks[self.fallbacks.index(model) + 1 :] if model in self.fallbacks else self.fallbacks
         return next(filter(plan.has_model, following), None)
+
+    def writes_titles(self, name: str) -> bool:
+        """Whether the model, which is on offer, can be asked for titles."""
+        return self.providers[name.partition("/")[0]].writes_titles
 
     def writer(self, name: str) -> tuple[LanguageModel, str]:
         """The language model behind `name`, and the provider's own name for it.

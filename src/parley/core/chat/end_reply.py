@@ -6,20 +6,34 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.leases import DatabaseRetries
 from parley.core.chat.model import Claim, Ending, Status
 from parley.core.chat.outgoing import deliveries_of_end
+from parley.core.text import is_readable
 
 
 async def end_reply(chat: ChatPorts, claim: Claim, ending: Ending) -> bool:
-    """End a claimed reply. False, with nothing changed, if the claim was overtaken or the reply was deleted."""
+    """End a claimed reply. False, with nothing changed, if the claim was overtaken or the reply was deleted.
+
+    The first one in a room without a name of its own lets a model write its title.
+    """
     told = deliveries_of_end(chat, claim, ending)
-    async with chat.uow(single=not told) as unit:
+    brings_title = claim.awaits_title and chat.titles.are_written and _is_answer(ending)
+    single = not told and not brings_title
+    async with chat.uow(single=single) as unit:
+        if brings_title:
+            await unit.titles.request(claim)
         ended = await unit.replies.end(claim, ending)
-        if told:
-            if ended:
-                await unit.outgoing_events.add(told)
+        if ended and told:
+            await unit.outgoing_events.add(told)
+        if ended and not single:
             await unit.commit()
     if ended:
         await _announce(chat, claim, ending)
+        if brings_title:
+            await chat.title_queue.put(claim.room_id)
     return ended
+
+
+def _is_answer(ending: Ending) -> bool:
+    return ending.status is not Status.FAILED and is_readable(ending.content)
 
 
 async def end_unclaimed_reply(chat: ChatPorts, reply_id: UUID, ending: Ending) -> bool:

@@ -24,6 +24,7 @@ POLL_SECONDS = 1.0
 # How often a reader's permission is checked. A process learns of an ended session or a suspended account within 0.3 s
 # as a rule, so a stream does not outlive it by a second.
 PERMISSION_SECONDS = 0.5
+MICROSECOND = 1e-6
 
 
 async def follow_reply(
@@ -104,8 +105,12 @@ class _Timer:
 
     @property
     def left(self) -> float:
-        """The seconds until it is due; zero or less once it is."""
-        return self._due - self._clock()
+        """The seconds until it is due; zero or less once it is, or within a microsecond.
+
+        The event loop runs what is due within its clock's resolution early, and would be asked again for the rest.
+        """
+        left = self._due - self._clock()
+        return left if left > MICROSECOND else min(left, 0.0)
 
     def start(self, seconds: float | None = None) -> None:
         """Start anew, with the same number of seconds unless another one is given."""

@@ -10,6 +10,7 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.allowance import Allowance
+from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
@@ -29,8 +30,8 @@ from parley.core.chat.model import (
     Role,
     Room,
     Status,
-    utc_day,
 )
+from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens
 from parley.core.chat.stores import ChatUnit
@@ -188,8 +189,17 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
         )
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
+        if room.naming is Naming.NONE and request.question is not None:
+            await _name(chat, unit, room, request.question.content)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
+
+
+async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, content: str) -> None:
+    """Give the room, which is locked, the first words of its first message."""
+    naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
+    named = replace(room, name=first_words(content), naming=naming)
+    await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
 
 
 async def _add(

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
+from typing import Literal
 from uuid import UUID
 
+from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 from parley.core.chat.rating import Feedback
 from parley.core.chat.tokens import Spent, TokenUsage
@@ -13,6 +15,7 @@ from parley.core.chat.tree import Siblings
 
 MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
+LAST_MESSAGE_CHARACTERS = 200
 IDEMPOTENCY_KEY_CHARACTERS = 255
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 
@@ -41,7 +44,8 @@ ENDED = frozenset({Status.COMPLETED, Status.STOPPED, Status.FAILED})
 class Room:
     """One conversation of one account. A `model` of None means the default model.
 
-    `head` is the last message of the branch that is shown; None in an empty room.
+    `head` is the last message of the branch that is shown; None in an empty room. `last_message` is the beginning of
+    the newest one there with a text of its own: not a reply that is still `awaited`, nor one that ended empty.
     """
 
     id: UUID
@@ -51,9 +55,16 @@ class Room:
     instructions: str | None
     created_at: datetime
     active_at: datetime
+    naming: Naming = Naming.USER
     head: UUID | None = None
     pinned: bool = False
     archived: bool = False
+    last_message: str | None = None
+    awaited: bool = False
+
+    @property
+    def title_source(self) -> Literal["user", "auto"]:
+        return "user" if self.naming is Naming.USER else "auto"
 
 
 class FinishReason(str, Enum):
@@ -150,7 +161,7 @@ class Claim:
 
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
     shutdown of the worker, and `charged_on` is the day whose quota paid, `plan` the name of the account's plan then.
-    `created_at` is the reply's; `instructions` are its room's.
+    `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model.
     """
 
     reply_id: UUID
@@ -165,6 +176,7 @@ class Claim:
     stop_requested: bool = False
     releases: int = 0
     instructions: str | None = None
+    awaits_title: bool = False
     plan: str | None = None
 
 
@@ -267,11 +279,3 @@ def split_into_chunks(attempt: int, parts: Iterable[Part], *, start: int = 0) ->
         chunk = Chunk(attempt, start, part.text, part.kind)
         start = chunk.end
         yield chunk
-
-
-def utc_day(moment: datetime) -> date:
-    return moment.astimezone(UTC).date()
-
-
-def next_midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)

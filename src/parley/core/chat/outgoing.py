@@ -4,7 +4,8 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.model import Claim, Ending, Status, utc_day
+from parley.core.chat.days import utc_day
+from parley.core.chat.model import Claim, Ending, Status
 from parley.core.chat.tokens import TokenUsage
 from parley.core.outgoing_events import EventKind, NewDelivery, OutgoingEvent
 

@@ -40,6 +40,12 @@ class ReplyMeter(Protocol):
     def ended(self, claim: Claim, ending: Ending) -> None:
         """The reply has ended in the database. Called once for each reply."""
 
+    def titled(self, model: str) -> None:
+        """The model has written the title of a room."""
+
+    def title_failed(self, model: str, code: str) -> None:
+        """No title will be written. `code` is that of the last ModelFailed. Called once for each room."""
+
 
 class ModelPrices(Protocol):
     async def cost(self, model: str, spent: Spent, *, cached: int = 0) -> int | None:
@@ -57,6 +63,11 @@ class ReplyQueue(Protocol):
         A hint, which may be lost, repeated or reordered: the sweeper finds what was lost. A failure to send it is
         logged and not raised.
         """
+
+
+class TitleQueue(Protocol):
+    async def put(self, room_id: UUID) -> None:
+        """Tell a worker that the title of this room may be claimable. A hint, as those of ReplyQueue."""
 
 
 class StopSignals(Protocol):

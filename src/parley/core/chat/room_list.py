@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.model import Room, RoomCursor
-from parley.core.chat.ports import CachedPage
+from parley.core.chat.ports import CachedPage, CacheMiss
 
 # Bounds what one account can occupy in the cache: only the usual page sizes, and no page of many long names.
 CACHED_SIZES = frozenset({10, 20, 25, 50, 100})
@@ -37,15 +38,17 @@ async def first_rooms(
 ) -> tuple[CachedPage, bool]:
     """The first page as `render` makes it, and whether it came from the cache."""
 
-    async def read() -> CachedPage:
-        return render(await list_rooms(chat, account_id=account_id, after=None, limit=limit))
+    async def read(missed: CacheMiss | None = None) -> CachedPage:
+        rooms = await list_rooms(chat, account_id=account_id, after=None, limit=limit)
+        page = render(rooms)
+        # What the end of a reply would change is not stored: so no worker has to drop it, nor can one die before that.
+        if missed and len(page.body) <= CACHED_BYTES and not any(room.awaited for room in rooms.items):
+            await chat.room_list_cache.store(account_id, page, limit=limit, missed=missed)
+        return page
 
     if limit not in CACHED_SIZES:
         return await read(), False
     cached = await chat.room_list_cache.look_up(account_id, limit=limit)
     if isinstance(cached, CachedPage):
         return cached, True
-    page = await chat.shared_reads.page(account_id, limit, cached, read)
-    if len(page.body) <= CACHED_BYTES:
-        await chat.room_list_cache.store(account_id, page, limit=limit, missed=cached)
-    return page, False
+    return await chat.shared_reads.page(account_id, limit, cached, partial(read, cached)), False

@@ -9,6 +9,7 @@ from parley.core.chat import ChatPorts
 from parley.core.chat.errors import PlanRoomsUsed, RoomNotFound, TooManyInstructions, TooManyRooms
 from parley.core.chat.history import MessagePage, message_page, newest_below
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
+from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.stores import ChatUnit
 from parley.core.plans import Plan
 from parley.core.text import check_text
@@ -18,14 +19,24 @@ LATEST_MESSAGES = 50
 
 
 async def create_room(
-    chat: ChatPorts, *, account_id: UUID, name: str, model: str | None, instructions: str | None
+    chat: ChatPorts, *, account_id: UUID, name: str | None, model: str | None, instructions: str | None
 ) -> Room:
-    """Raises InvalidInput for a bad name or instructions, UnknownModel, TooManyRooms, TooManyInstructions.
+    """Without a name it is called NEW_ROOM_NAME until its first message.
 
-    ModelNotInPlan or PlanRoomsUsed for what another plan may have.
+    Raises InvalidInput for a bad name or instructions, UnknownModel, TooManyRooms, TooManyInstructions; ModelNotInPlan
+    or PlanRoomsUsed for what another plan may have.
     """
     now = chat.now()
-    room = Room(chat.new_id(), account_id, name, model, instructions, created_at=now, active_at=now)
+    room = Room(
+        chat.new_id(),
+        account_id,
+        NEW_ROOM_NAME if name is None else name,
+        model,
+        instructions,
+        created_at=now,
+        active_at=now,
+        naming=Naming.NONE if name is None else Naming.USER,
+    )
     _check_texts(room)
     async with chat.uow() as unit:
         plan = await unit.quota.plan(account_id, now=now)
@@ -51,7 +62,7 @@ async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tupl
 async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, Any]) -> Room:
     """Change those of name, model, instructions, pinned and archived that `changes` contains.
 
-    None clears model and instructions.
+    None clears model and instructions. A name that the account gives is never replaced by a title.
 
     Raises RoomNotFound, InvalidInput, UnknownModel, ModelNotInPlan, TooManyInstructions.
     """
@@ -61,7 +72,9 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
         found = await unit.rooms.get(room_id, account_id)
         if found is None:
             raise RoomNotFound
-        room = replace(found, **{**changes, "name": changes.get("name", found.name) or ""})
+        if "name" in changes:
+            changes = {**changes, "name": changes["name"] or "", "naming": Naming.USER}
+        room = replace(found, **changes)
         _check_texts(room)
         # A model that is no longer on offer must not keep its room from being renamed.
         if changes.get("model") is not None:

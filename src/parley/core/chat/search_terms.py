@@ -28,6 +28,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3040-\u30ff"
     "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _RUNS = re.compile(f"([{_UNSPACED}]+)|[^ {_UNSPACED}]+")
 
 
@@ -72,6 +73,11 @@ class Term:
 
     text: str
     is_prefix: bool
+
+
+def is_unspaced(character: str) -> bool:
+    """Whether its script has no spaces between words."""
+    return _UNSPACED_CHARACTER.match(character) is not None
 
 
 def fold(text: str) -> Folded:

@@ -22,6 +22,7 @@ from parley.core.chat.quota import Quota
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.share_store import Shares
+from parley.core.chat.title_store import Titles
 from parley.core.chat.tokens import Spent
 from parley.core.chat.tree import Head
 from parley.core.outgoing_events import OutgoingEvents
@@ -60,7 +61,10 @@ class Rooms(Protocol):
         """All rooms of the account, oldest first."""
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
-        """Write those attributes of the room that `fields` names. False if the account has no such room."""
+        """Write those attributes of the room that `fields` names. With a new name no title is to be written.
+
+        False if the account has no such room.
+        """
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
         """Delete the room with its messages. False if the account has no such room."""
@@ -71,7 +75,7 @@ class Rooms(Protocol):
         """Reserve the next positions of the room and record its activity, in one statement.
 
         The room stays locked until the unit of work ends, so positions follow the order of commits. Returns the room,
-        without its head, and the first of the positions, or None if the account has no such room.
+        without what follows from its messages, and the first of the positions, or None if the account has no such room.
         """
 
     async def lock(self, room_id: UUID, account_id: UUID) -> bool:
@@ -245,6 +249,8 @@ class ChatUnit(Protocol):
     def outgoing_events(self) -> OutgoingEvents: ...
     @property
     def shares(self) -> Shares: ...
+    @property
+    def titles(self) -> Titles: ...
 
     async def commit(self) -> None: ...
 

@@ -17,7 +17,7 @@ from parley.adapters.http.accounts.sessions import SessionBody, session_body
 from parley.adapters.http.auth import BEARER, AuthenticatedRequest
 from parley.adapters.http.billing.usage import DayBody, day_body
 from parley.adapters.http.chat.message_bodies import MessageBody, message_body
-from parley.adapters.http.chat.rooms import RoomBody, room_body
+from parley.adapters.http.chat.room_bodies import RoomBody, room_body
 from parley.adapters.http.chat.sharing import ShareBody, share_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import COPIED_AT, MESSAGE, REPLY, SHARE_URL, described

@@ -14,7 +14,7 @@ from parley.adapters.http.chat.message_bodies import (
     RoomId,
 )
 from parley.adapters.http.chat.plan_limits import ROOM_MODEL_NOT_IN_PLAN
-from parley.adapters.http.chat.rooms import RoomBody, room_body
+from parley.adapters.http.chat.room_bodies import RoomBody, room_body
 from parley.adapters.http.errors import problems, refuse_null
 from parley.adapters.http.openapi.fields import MESSAGE_ID
 from parley.adapters.http.openapi.operation import operation

@@ -24,7 +24,7 @@ from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY_ID, example
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.pagination import Limit, MessageCursor, position_cursor, read_position_cursor
-from parley.adapters.http.ports import Ports
+from parley.adapters.http.ports import Ports, ports_of
 from parley.core.chat.errors import (
     IdempotencyMismatch,
     MessageNotFound,
@@ -83,10 +83,10 @@ class MessageController(Controller):
         chatroom_id: RoomId,
         data: JSONBody[NewMessage],
         request: AuthenticatedRequest,
-        ports: Ports,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[AcceptedBody]:
         """202 is a promise: the reply ends as completed, as stopped, or as failed with its quota returned."""
+        ports = ports_of(request)
         accepted = await post_message(
             ports.chat,
             account_id=request.user.account_id,
@@ -108,7 +108,6 @@ class MessageController(Controller):
         self,
         chatroom_id: RoomId,
         request: AuthenticatedRequest,
-        ports: Ports,
         limit: Limit = 50,
         cursor: MessageCursor = None,
         head: Annotated[
@@ -129,10 +128,11 @@ class MessageController(Controller):
         """
         room: dict[str, Any] = {"account_id": request.user.account_id, "room_id": chatroom_id, "limit": limit}
         before = read_position_cursor(cursor)
+        chat = ports_of(request).chat
         page = (
-            await read_all_messages(ports.chat, before=before, **room)
+            await read_all_messages(chat, before=before, **room)
             if all_branches
-            else await read_branch(ports.chat, before=before, through=head, **room)
+            else await read_branch(chat, before=before, through=head, **room)
         )
         return MessagePageBody([message_body(message) for message in page.items], position_cursor(page.next_cursor))
 

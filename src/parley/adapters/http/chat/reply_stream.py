@@ -22,7 +22,7 @@ from parley.adapters.http.chat.message_bodies import RoomId, message_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
 from parley.adapters.http.openapi.operation import header, operation
-from parley.adapters.http.ports import HttpPorts, Ports
+from parley.adapters.http.ports import HttpPorts, ports_of
 from parley.core.accounts.errors import AccountSuspended, TokenInvalid
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import BEGINNING, follow_reply
@@ -154,7 +154,6 @@ class ReplyController(Controller):
         chatroom_id: RoomId,
         message_id: Annotated[UUID, PathParameter(description="The reply's id", examples=example(REPLY_ID))],
         request: Request[Any, Any, Any],
-        ports: Ports,
         ticket: Annotated[
             str | None,
             QueryParameter(
@@ -167,6 +166,7 @@ class ReplyController(Controller):
         last_event_id_parameter: LastEventIdParameter = None,
     ) -> Response[Any]:
         """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
+        ports = ports_of(request)
         account_id, session_id = await _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id, account_id)

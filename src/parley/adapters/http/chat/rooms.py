@@ -1,122 +1,46 @@
 """HTTP endpoints for chatrooms."""
 
 import hashlib
-from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from litestar import Controller, MediaType, Response, delete, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
-from parley.adapters.http.chat.message_bodies import MessageBody, ModelName, RoomId, message_body
+from parley.adapters.http.chat.message_bodies import RoomId, message_body
 from parley.adapters.http.chat.plan_limits import MODEL_NOT_IN_PLAN, PLAN_ROOMS_USED
-from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import MESSAGE, REPLY, REPLY_ID, ROOM_ID, STORABLE, described, example
+from parley.adapters.http.chat.room_bodies import (
+    NewRoom,
+    RoomBody,
+    RoomChange,
+    RoomPageBody,
+    RoomWithMessages,
+    room_body,
+    room_list_item,
+)
+from parley.adapters.http.errors import problems, refuse_null
+from parley.adapters.http.openapi.fields import example
 from parley.adapters.http.openapi.operation import header, link, operation
 from parley.adapters.http.pagination import (
     Limit,
-    NextCursor,
     RoomCursorText,
     position_cursor,
     read_room_cursor,
     room_cursor,
 )
-from parley.adapters.http.ports import Ports
+from parley.adapters.http.ports import Ports, ports_of
 from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms, UnknownModel
-from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.ports import CachedPage
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.room_list import RoomPage, first_rooms, list_rooms
-from parley.core.chat.rooms import INSTRUCTIONS_CHARACTERS, change_room, create_room, delete_room, read_room
+from parley.core.chat.rooms import change_room, create_room, delete_room, read_room
 from parley.core.errors import InvalidInput
-
-Name = Annotated[
-    str,
-    Meta(min_length=1, max_length=ROOM_NAME_CHARACTERS),
-    described("The chatroom's name", "Holiday plans", pattern=STORABLE),
-]
-Instructions = Annotated[
-    str,
-    Meta(min_length=1, max_length=INSTRUCTIONS_CHARACTERS),
-    described("Instructions to the model", "Answer in one short paragraph.", pattern=STORABLE),
-]
 
 _NAME_INVALID = InvalidInput("name", "must have 1 to 200 characters")
 _INSTRUCTIONS_REFUSED = TooManyInstructions(RoomLimits().instruction_bytes)
-
-
-class NewRoom(Struct, forbid_unknown_fields=True):
-    """A new chatroom. Without `model` the default model generates its replies."""
-
-    name: Name
-    model: ModelName | None = None
-    instructions: Instructions | None = None
-
-
-class RoomChange(Struct, forbid_unknown_fields=True):
-    """Changes to a chatroom; an omitted field stays as it is, null clears `model` or `instructions`."""
-
-    name: Name | UnsetType = UNSET
-    model: ModelName | UnsetType | None = UNSET
-    instructions: Instructions | UnsetType | None = UNSET
-    pinned: Annotated[bool, described("Whether it comes first in the list", True)] | UnsetType = UNSET
-    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", True)] | UnsetType = UNSET
-
-
-class RoomBody(Struct):
-    """A chatroom."""
-
-    id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
-    name: Annotated[str, described("The chatroom's name", "Holiday plans")]
-    model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
-    instructions: Annotated[str | None, described("Instructions to the model", "Answer in one short paragraph.")]
-    head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
-    pinned: Annotated[bool, described("Whether it comes first in the list", False)]
-    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
-    created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
-    active_at: Annotated[
-        datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
-    ]
-
-
-class RoomListItem(Struct):
-    """A chatroom in a list, without its instructions."""
-
-    id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
-    name: Annotated[str, described("The chatroom's name", "Holiday plans")]
-    model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
-    head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
-    pinned: Annotated[bool, described("Whether it comes first in the list", False)]
-    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
-    created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
-    active_at: Annotated[
-        datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
-    ]
-
-
-class RoomPageBody(Struct):
-    """Chatrooms, pinned ones and then the most recently active first."""
-
-    items: Annotated[list[RoomListItem], described("The chatrooms of this page")]
-    next_cursor: NextCursor
-
-
-class RoomWithMessages(RoomBody):
-    """A chatroom with its latest messages."""
-
-    messages: Annotated[
-        list[MessageBody],
-        described("The latest 50 messages of the branch that is shown, oldest first", [MESSAGE, REPLY]),
-    ]
-    next_cursor: Annotated[
-        str | None, described("The `cursor` of older messages in the list of messages; null if there are none", None)
-    ]
-
-
 _ROOM = {"chatroom_id": "$response.body#/id"}
 _LINKS = {
     "read": link("getChatroom", "Read the chatroom", parameters=_ROOM),
@@ -142,6 +66,7 @@ class RoomController(Controller):
         summary="Create a chatroom",
         operation_class=operation(
             examples={
+                "nothing": {},
                 "only a name": {"name": "Holiday plans"},
                 "all fields": {
                     "name": "Holiday plans",
@@ -163,14 +88,22 @@ class RoomController(Controller):
             415,
         ),
     )
-    async def create(self, data: JSONBody[NewRoom], request: AuthenticatedRequest, ports: Ports) -> RoomBody:
-        """A chatroom holds one conversation: the model gets its earlier messages with each new one."""
+    async def create(
+        self, request: AuthenticatedRequest, ports: Ports, data: JSONBody[NewRoom | None] = None
+    ) -> RoomBody:
+        """A chatroom holds one conversation: the model gets its earlier messages with each new one.
+
+        Without a name it is called «New chat», then by the first words of the first message, and after the first reply
+        by a title that a model writes, at no cost to the quota. The body may be left out.
+        """
+        await refuse_null(request, data)
+        wanted = data or NewRoom()
         room = await create_room(
             ports.chat,
             account_id=request.user.account_id,
-            name=data.name,
-            model=data.model,
-            instructions=data.instructions,
+            name=None if isinstance(wanted.name, UnsetType) else wanted.name,
+            model=wanted.model,
+            instructions=wanted.instructions,
         )
         return room_body(room)
 
@@ -183,7 +116,6 @@ class RoomController(Controller):
     async def read_all(
         self,
         request: AuthenticatedRequest,
-        ports: Ports,
         limit: Limit = 50,
         cursor: RoomCursorText = None,
         archived: Annotated[
@@ -199,13 +131,13 @@ class RoomController(Controller):
         ] = None,
     ) -> Response[RoomPageBody]:
         """Pinned chatrooms first, then latest activity. The first page is cached until your next write."""
-        account_id = request.user.account_id
+        account_id, chat = request.user.account_id, ports_of(request).chat
         if archived or cursor is not None:
             after = read_room_cursor(cursor)
-            page = await list_rooms(ports.chat, account_id=account_id, after=after, limit=limit, archived=archived)
+            page = await list_rooms(chat, account_id=account_id, after=after, limit=limit, archived=archived)
             rendered, hit = _render(page), False
         else:
-            rendered, hit = await first_rooms(ports.chat, account_id=account_id, limit=limit, render=_render)
+            rendered, hit = await first_rooms(chat, account_id=account_id, limit=limit, render=_render)
         # Bytes are sent as they are; the declared return type is for the OpenAPI document.
         body: Any = rendered.body
         empty: Any = b""
@@ -269,14 +201,6 @@ class RoomController(Controller):
     async def erase(self, chatroom_id: RoomId, request: AuthenticatedRequest, ports: Ports) -> None:
         """Immediate and final; replies that are being written are abandoned."""
         await delete_room(ports.chat, account_id=request.user.account_id, room_id=chatroom_id)
-
-
-def room_body(room: Room) -> RoomBody:
-    return RoomBody(**{name: getattr(room, name) for name in RoomBody.__struct_fields__})
-
-
-def room_list_item(room: Room) -> RoomListItem:
-    return RoomListItem(**{name: getattr(room, name) for name in RoomListItem.__struct_fields__})
 
 
 def _render(page: RoomPage) -> CachedPage:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import MessageBody, message_body
-from parley.adapters.http.chat.rooms import RoomListItem, room_list_item
+from parley.adapters.http.chat.room_bodies import RoomListItem, room_list_item
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, STORABLE, described, example
 from parley.adapters.http.pagination import (

@@ -1,25 +1,24 @@
 """Sending commands in batches, because the round trip is most of a command's cost."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
-
+from parley.adapters.redis.client.trips import Command
 from parley.core.tasks import cancel_and_wait
 
 MAX_BATCH = 200
 # More than one, so that an answer that is lost does not hold up every other command.
 MAX_TRIPS = 2
 
-Command = tuple[str | bytes | int, ...]
 PendingCommand = tuple[Command, asyncio.Future[Any]]
 
 
 class CommandBatches:
     """Collects commands while MAX_TRIPS batches are on their way; a single command leaves immediately."""
 
-    def __init__(self, commands: Redis) -> None:
-        self._commands = commands
+    def __init__(self, make_trip: Callable[[Sequence[Command]], Awaitable[list[Any]]]) -> None:
+        self._make_trip = make_trip
         self._waiting: list[PendingCommand] = []
         self._senders: set[asyncio.Task[None]] = set()
         # Senders that will still look at `_waiting`. Not the number of tasks: a sender that has looked for the last
@@ -68,10 +67,7 @@ class CommandBatches:
     async def _execute_all(self, commands: list[Command]) -> list[Any]:
         """A result or an error for each."""
         try:
-            async with self._commands.pipeline(transaction=False) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                return await pipeline.execute(raise_on_error=False)
+            return await self._make_trip(commands)
         except Exception as error:  # noqa: BLE001 - raised to the callers of `execute`
             return [error] * len(commands)
 

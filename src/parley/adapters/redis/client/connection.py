@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from parley.adapters.redis.client.batches import CommandBatches
 from parley.adapters.redis.client.faults import fault_of
 from parley.adapters.redis.client.outage import RedisOutage
+from parley.adapters.redis.client.trips import Trips
 from parley.core.errors import Unavailable
 
 MAX_CONNECTIONS = 16
@@ -36,7 +37,7 @@ class RedisClient:
         """`url` is redis://, rediss:// or unix://; raises ValueError for any other.
 
         `prefix` begins the name of every key and channel, so that several deployments can share a Redis. A command may
-        wait up to `answer_seconds` three times: in its batch, for a connection, and for the answer.
+        wait up to `answer_seconds` twice: in its batch, and for the answer.
         """
         self._pool = BlockingConnectionPool.from_url(
             url,
@@ -50,7 +51,8 @@ class RedisClient:
         self.commands: Redis = Redis(connection_pool=self._pool)
         self.outage = outage or RedisOutage()
         self._prefix = prefix
-        self._batches = CommandBatches(self.commands)
+        self._trips = Trips(url, answer_seconds=answer_seconds)
+        self._batches = CommandBatches(self._trips.make)
 
     def name(self, name: str) -> str:
         """The name of a key or channel as this deployment has it."""
@@ -92,6 +94,12 @@ class RedisClient:
         """Send one command, in a batch with commands of other callers, and return its answer. Raises RedisError."""
         return await self._batches.execute(*command)
 
+    async def execute_alone(self, *command: str | bytes | int) -> Any:
+        """The same in a trip of its own. The answer may be a ResponseError."""
+        (answer,) = await self._trips.make([command])
+        return answer
+
     async def close(self) -> None:
         await self._batches.close()
+        await self._trips.close()
         await self._pool.disconnect()

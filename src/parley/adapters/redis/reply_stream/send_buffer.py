@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from itertools import islice
-from typing import Any
 
 from redis.exceptions import ResponseError
 
@@ -57,11 +56,8 @@ class SendBuffer:
         """Wait for items and send one batch. On RedisError, and if Redis takes no items now, the items stay."""
         await self._filled.wait()
         batch = list(islice(self._items, MAX_BATCH))
-        commands: Any = self._client.commands
-        try:
-            refusals: list[ResponseError] = await commands.execute_command(*send_command(batch))
-        except ResponseError as error:
-            refusals = [error]
+        answer = await self._client.execute_alone(*send_command(batch))
+        refusals: list[ResponseError] = [answer] if isinstance(answer, ResponseError) else answer
         for refusal in refusals:
             if fault_of(refusal).cause is not Cause.OTHER:
                 # Redis is full or read-only, for example, and takes the items later.

@@ -47,11 +47,13 @@ from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
-from parley.adapters.sql.engine.statements import Statement
+from parley.adapters.sql.engine.statements import Statement, literals
 from parley.adapters.sql.engine.tables import Id, Moment, idempotency_keys, messages, rooms, usage_days
 from parley.core.chat.allowance import Allowance
 from parley.core.chat.catalogue import ModelCatalogue
-from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Charge, IdempotencyKey, Message, utc_day
+from parley.core.chat.days import utc_day
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Charge, IdempotencyKey, Message
+from parley.core.chat.naming import Naming
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.plans import Plan
 from parley.core.token_limits import Tokens, month_of, token_allowances
@@ -90,6 +92,7 @@ _room = (
     .where(
         rooms.c.id == _room_id,
         rooms.c.account_id == _account,
+        rooms.c.naming != literals(Naming.NONE.value)[0],
         ~_key_is_used,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
         func.coalesce(before.c.models.op("?", return_type=Boolean())(_model), true()),

@@ -15,8 +15,9 @@ from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.allowance import Allowance
+from parley.core.chat.days import next_midnight, utc_day
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Ending, Status, next_midnight, utc_day
+from parley.core.chat.model import Ending, Status
 from parley.core.chat.tokens import Spent
 from parley.core.plans import Plan
 from parley.core.token_limits import TokenAllowance, Tokens, month_of, token_allowances

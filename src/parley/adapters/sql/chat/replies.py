@@ -14,6 +14,7 @@ from parley.adapters.sql.engine.statements import Statement, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import Claim, Ending, Lease, Status
+from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
 from parley.core.chat.tokens import Spent
 
@@ -41,7 +42,10 @@ _claim_columns = (
     messages.c.created_at,
     messages.c.stop_requested,
     messages.c.releases,
-    select(rooms.c.instructions).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery(),
+    *(
+        select(of_room).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery()
+        for of_room in (rooms.c.instructions, rooms.c.naming == literals(Naming.FIRST_WORDS.value)[0])
+    ),
     messages.c.plan,
 )
 _ending = given(

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    ColumnElement,
     LargeBinary,
     any_,
     bindparam,
@@ -15,27 +17,52 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     tuple_,
     update,
 )
 
 from parley.adapters.sql.chat.tree import head_position
-from parley.adapters.sql.engine.statements import PerDatabase, Statement
-from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms
+from parley.adapters.sql.chat.unfinished import UNFINISHED
+from parley.adapters.sql.engine.statements import PerDatabase, Statement, literals
+from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms, title_jobs
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Room, RoomCursor
+from parley.core.chat.model import LAST_MESSAGE_CHARACTERS, Room, RoomCursor
+from parley.core.chat.naming import Naming
+from parley.core.text import beginning
 
-_names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at")
-_changeable = ("name", "model", "instructions", "pinned", "archived")
+_names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at", "naming")
+_changeable = ("name", "naming", "model", "instructions", "pinned", "archived")
 _own_columns = tuple(rooms.c[name] for name in _names)
-# As Room takes them.
+_head = messages.alias("head")
+_answered = messages.alias("answered")
+# One character more shows whether the last one is whole.
+_shown_characters: ColumnElement[int] = literal_column(str(LAST_MESSAGE_CHARACTERS + 1))
+_answered_text = func.coalesce(
+    select(func.substr(_answered.c.content, 1, _shown_characters))
+    .where(_answered.c.id == _head.c.reply_to)
+    .correlate(_head)
+    .scalar_subquery(),
+    "",
+)
+_ended, _awaited = "-", "+"
+# One look-up: the first character says whether the head has ended, the rest is the text that is shown.
+_last_message = case(
+    (_head.c.status.in_(UNFINISHED), literals(_awaited)[0] + _answered_text),
+    (_head.c.content == "", literals(_ended)[0] + _answered_text),
+    else_=literals(_ended)[0] + func.substr(_head.c.content, 1, _shown_characters),
+)
+# As `_read_room` takes them.
 _columns = (
     *_own_columns,
-    select(messages.c.id)
-    .where(messages.c.room_id == rooms.c.id, messages.c.position == head_position[rooms])
-    .correlate(rooms)
-    .scalar_subquery(),
+    *(
+        select(of_head)
+        .where(_head.c.room_id == rooms.c.id, _head.c.position == head_position[rooms])
+        .correlate(rooms)
+        .scalar_subquery()
+        for of_head in (_head.c.id, _last_message)
+    ),
     rooms.c.pinned,
     rooms.c.archived,
 )
@@ -95,6 +122,7 @@ _SAVE = Statement(
         for name in _changeable
     })
 )  # fmt: skip
+_FORGET_TITLE = Statement(delete(title_jobs).where(title_jobs.c.room_id == bindparam("room")))
 _DELETE = Statement(delete(rooms).where(*_this_room))
 _positions = bindparam("positions", type_=rooms.c.last_position.type)
 _RESERVE = Statement(
@@ -130,12 +158,12 @@ class SqlRooms(SqlStore):
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         row = await self._transaction.one_or_none(_GET, room=room_id, account=account_id)
-        return None if row is None else Room(*row)
+        return None if row is None else _read_room(row)
 
     async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
         if self._transaction.one_statement_suffices:
             rows = await self._transaction.all(_MANY, rooms=list(room_ids), account=account_id)
-            return {row[0]: Room(*row) for row in rows}
+            return {row[0]: _read_room(row) for row in rows}
         found = [await self.get(room_id, account_id) for room_id in room_ids]
         return {room.id: room for room in found if room is not None}
 
@@ -157,7 +185,7 @@ class SqlRooms(SqlStore):
                 **wanted,
             )
         )
-        return [Room(*row) for row in rows]
+        return [_read_room(row) for row in rows]
 
     async def ids(self, account_id: UUID) -> list[UUID]:
         return await self._transaction.scalars(_IDS, account=account_id)
@@ -166,6 +194,8 @@ class SqlRooms(SqlStore):
         changes = {f"changes_{name}": name in fields for name in _changeable}
         values = {name: getattr(room, name) for name in _changeable}
         saved = await self._transaction.execute(_SAVE, room=room.id, account=room.account_id, **changes, **values)
+        if saved and "name" in fields:
+            await self._transaction.execute(_FORGET_TITLE, room=room.id)
         return saved == 1
 
     async def delete(self, room_id: UUID, account_id: UUID) -> bool:
@@ -179,11 +209,18 @@ class SqlRooms(SqlStore):
         )
         if row is None:
             return None
-        *room, last_position = row
-        return Room(*room), last_position - positions + 1
+        *own, naming, last_position = row
+        return Room(*[*own, Naming(naming)]), last_position - positions + 1
 
     async def lock(self, room_id: UUID, account_id: UUID) -> bool:
         return await self._transaction.scalar(_LOCK, room=room_id, account=account_id) is not None
 
     async def show(self, room_id: UUID, *, position: int) -> None:
         await self._transaction.execute(_SHOW, room=room_id, position=position)
+
+
+def _read_room(row: Any) -> Room:
+    *own, naming, head, last_message, pinned, archived = row
+    shown = beginning(last_message[1:], LAST_MESSAGE_CHARACTERS) if head else None
+    awaited = head is not None and last_message.startswith(_awaited)
+    return Room(*[*own, Naming(naming), head, pinned, archived, shown or None, awaited])

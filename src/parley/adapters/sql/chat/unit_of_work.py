@@ -10,6 +10,7 @@ from parley.adapters.sql.chat.replies import SqlReplies
 from parley.adapters.sql.chat.rooms import SqlRooms
 from parley.adapters.sql.chat.search_index import SqlSearchIndex
 from parley.adapters.sql.chat.shares import SqlShares
+from parley.adapters.sql.chat.titles import SqlTitles
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.unit_of_work import SqlUnit, SqlUnitOfWork
 from parley.adapters.sql.leases import SqlLeases
@@ -28,6 +29,7 @@ class SqlChatUnit(SqlUnit):
         self.search = SqlSearchIndex(transaction)
         self.outgoing_events = SqlOutgoingEvents(transaction)
         self.shares = SqlShares(transaction)
+        self.titles = SqlTitles(transaction)
 
 
 class SqlChatUnitOfWork(SqlUnitOfWork[SqlChatUnit]):

@@ -36,6 +36,8 @@ rooms = Table(
     Column("shown_since", Integer),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("archived", Boolean, nullable=False, server_default=false()),
+    # See core/chat/naming.py. A room that an older version adds has a name from its account.
+    Column("naming", String(16), nullable=False, server_default="user"),
     # An older version lists rooms by this one.
     Index("ix_rooms_latest", "account_id", "active_at", "id"),
     Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
@@ -109,6 +111,19 @@ messages = Table(
         sqlite_where=_unfinished,
         postgresql_where=_unfinished,
     ),
+)
+
+# Titles of rooms that a model is to write after the reply at `position`.
+title_jobs = Table(
+    "title_jobs",
+    metadata,
+    Column("room_id", Id, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("charged_on", Date, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    # When it may be claimed, in the database's time.
+    Column("claimable_at", Moment, nullable=False),
+    Index(None, "claimable_at"),
 )
 
 idempotency_keys = Table(

@@ -11,6 +11,7 @@ from parley.adapters.sql.engine.tables import (
     leases,
     messages,
     messages_to_owners,
+    title_jobs,
     webhook_deliveries,
 )
 
@@ -26,7 +27,7 @@ _RELEASES = (
     ),
     *(
         Statement(update(table).where(table.c.claimable_at > database_time()).values(claimable_at=database_time()))
-        for table in (messages_to_owners, events, customer_erasures, webhook_deliveries)
+        for table in (messages_to_owners, events, customer_erasures, title_jobs, webhook_deliveries)
     ),
     Statement(delete(leases)),
 )

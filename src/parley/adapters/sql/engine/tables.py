@@ -22,7 +22,7 @@ from parley.adapters.sql.engine.billing_tables import (
     sandbox_objects,
     subscriptions,
 )
-from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms, shares
+from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms, shares, title_jobs
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
@@ -56,12 +56,13 @@ __all__ = [
     "sandbox_objects",
     "shares",
     "subscriptions",
+    "title_jobs",
     "usage_days",
     "webhook_deliveries",
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0023"
+REVISION = "0024"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"

@@ -1,0 +1,61 @@
+"""Trips to Redis: several commands, and then their answers.
+
+redis-py's own pipeline takes four times as long for one command: it makes a task for each write and a timer for each
+read, and measures itself.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as TookTooLong
+
+Command = Sequence[str | bytes | int]
+
+
+class Trips:
+    """Makes as many trips at the same time as it is asked for, each over a connection of its own, which is used again.
+
+    Raises ValueError for a URL that is not one of Redis.
+    """
+
+    def __init__(self, url: str, *, answer_seconds: float) -> None:
+        self._answer_seconds = answer_seconds
+        self._pool: Any = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2)
+
+    async def make(self, commands: Sequence[Command]) -> list[Any]:
+        """The answer to each command, which may be a ResponseError.
+
+        Raises RedisError after `answer_seconds`, or without Redis: nobody knows then which of them were executed.
+        """
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                return await self._make(commands)
+        except TimeoutError as error:
+            raise TookTooLong("no answer in time") from error
+
+    async def close(self) -> None:
+        await self._pool.disconnect()
+
+    async def _make(self, commands: Sequence[Command]) -> list[Any]:
+        connection: Connection = await self._pool.get_connection()
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            return [await _answer(connection) for _ in commands]
+        except BaseException:
+            # What arrives on it next would be the answer to another command.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+async def _answer(connection: Connection) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
