@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -12,7 +11,6 @@ from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.allowance import Allowance
 from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
-    IdempotencyMismatch,
     MessageNotFound,
     NotAReply,
     NotAUserMessage,
@@ -33,6 +31,7 @@ from parley.core.chat.model import (
 )
 from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
+from parley.core.chat.replay import replay
 from parley.core.chat.reservation import reserve_tokens
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
@@ -174,7 +173,7 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
         if request.key is not None:
             first_use = await unit.idempotency_keys.remember(room.id, request.key, request.reply.id, at=now)
             if first_use is not None:
-                return await _replay(unit, room, first_use, request.key, now)
+                return Accepted(*await replay(unit, room, first_use, request.key, now), replayed=True)
         parent = await _parent(unit, request)
         plan, allowance = await unit.quota.take(account_id, now=now)
         model = chat.catalogue.choose(request.reply.model, room.model, plan)
@@ -282,29 +281,3 @@ def _idempotency_key(value: str | None, body: Sequence[str | None]) -> Idempoten
         return None
     check_text("Idempotency-Key", value, longest=IDEMPOTENCY_KEY_CHARACTERS)
     return IdempotencyKey(value, hashlib.sha256(json.dumps(body).encode()).digest())
-
-
-async def _replay(
-    unit: ChatUnit, room: Room, first_use: tuple[UUID, bytes], key: IdempotencyKey, now: datetime
-) -> Accepted:
-    reply_id, fingerprint = first_use
-    if fingerprint != key.fingerprint:
-        raise IdempotencyMismatch
-    exchange = await unit.messages.exchange(reply_id)
-    if exchange is None:
-        raise MessageNotFound
-    question, reply = exchange
-    as_accepted = replace(
-        reply,
-        status=Status.PENDING,
-        content="",
-        parts=(),
-        finish_reason=None,
-        usage=None,
-        error=None,
-        feedback=None,
-        completed_at=None,
-        attempt=0,
-    )
-    allowance = await unit.quota.look(room.account_id, now=now)
-    return Accepted(question, as_accepted, allowance, replayed=True)
