@@ -6,6 +6,7 @@ A deadlock would surface as Unavailable, which none of these operations may rais
 import itertools
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from uuid import UUID
 
@@ -28,7 +29,8 @@ from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.messages import regenerate_reply
-from parley.core.chat.model import Message
+from parley.core.chat.model import Conversation, Message, Role, Turn
+from parley.core.chat.prompts import answer_prompt
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
 from parley.core.chat.sharing import end_sharing, share_room
@@ -162,6 +164,19 @@ class Round:
         await self.accounts.ports.api_keys.caller(made.secret, self.accounts.now)
         await revoke_key(self.accounts.ports, account_id=self.account_id, key_id=made.key.id)
 
+    async def answer_prompt(self) -> None:
+        prompt = Conversation("Be brief.", (Turn(Role.USER, "question"),))
+        events = answer_prompt(
+            self.chat.chat,
+            account_id=self.account_id,
+            prompt=prompt,
+            model=None,
+            keep_alive_seconds=10.0,
+            may_read=self.chat.may_read,
+        )
+        async with aclosing(events):
+            await anext(events)
+
     async def _add_customer(self, name: str) -> None:
         customer = Customer(f"cus_{name}_{self.account_id}", self.account_id)
         async with self.billing.uow() as unit:
@@ -191,6 +206,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.refresh,
     Round.log_out,
     Round.make_and_revoke_key,
+    Round.answer_prompt,
 )
 
 

@@ -97,6 +97,7 @@ async def call_every_operation(
     await api.ok("GET", "/user/keys", token)
     await api.ok("GET", "/models", key["key"])
     await api.refused_call("GET", "/user/keys", key["key"])
+    await use_openai(api, canaries, key["key"])
     await api.ok("GET", "/user/me/export", token)
     await api.ok("DELETE", f"/user/keys/{key['id']}", token)
     await api.refused_call("GET", "/models", key["key"])
@@ -156,6 +157,22 @@ async def use_a_room(api: ApiRecorder, canaries: Canaries, token: str) -> None:
         await api.ok("GET", path, token)
     gone = f"/chatroom/{(await api.ok('POST', '/chatroom', token, json=new))['id']}"
     await api.ok("DELETE", gone, token)
+
+
+async def use_openai(api: ApiRecorder, canaries: Canaries, key: str) -> None:
+    model = (await api.ok("GET", "/v1/models", key))["data"][0]["id"]
+    await api.ok("GET", f"/v1/models/{model.replace('/', '%2F')}", key)
+    await api.refused_call("GET", "/v1/models/none", key)
+    messages = [
+        {"role": "system", "content": canaries.new("instructions of a prompt")},
+        {"role": "user", "content": f"[[words 5]] {canaries.new('prompt')}"},
+    ]
+    prompt = {"model": model, "messages": messages}
+    await api.ok("POST", "/v1/chat/completions", key, json=prompt)
+    await api.ok("POST", "/v1/chat/completions", key, json=prompt | {"stream": True})
+    await api.refused_call("POST", "/v1/chat/completions", key, json=prompt | {"tools": [canaries.new("tool")]})
+    blocked = [{"role": "user", "content": f"[[blocked]] {canaries.new('prompt')}"}]
+    await api.refused_call("POST", "/v1/chat/completions", key, json=prompt | {"messages": blocked})
 
 
 async def use_branches(api: ApiRecorder, canaries: Canaries, token: str, room: str, reply: str) -> None:

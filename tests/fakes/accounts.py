@@ -153,6 +153,8 @@ def _larger(one: DayUsage, other: DayUsage) -> DayUsage:
 
 def erase_from_other_modules(tables: Tables, account_id: UUID, now: datetime) -> None:
     delete_where(tables.rooms, lambda row: row[0].account_id == account_id)
+    for room_id in [room_id for room_id in tables.prompts if room_id not in tables.rooms]:
+        del tables.prompts[room_id]
     delete_where(tables.shares, lambda share: share.room_id not in tables.rooms)
     delete_where(tables.messages, lambda message: message.room_id not in tables.rooms)
     delete_where(tables.replies, lambda reply: reply.room_id not in tables.rooms)

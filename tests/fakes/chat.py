@@ -27,6 +27,7 @@ from parley.core.text import beginning
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, Tables, delete_where
 from tests.fakes.leases import FakeLeases
 from tests.fakes.messages import FakeMessages, head_of
+from tests.fakes.prompts import FakePrompts
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
 from tests.fakes.search import FakeSearchIndex
@@ -58,6 +59,7 @@ class FakeChatUnit:
         self.messages = FakeMessages(tables, clock)
         self.quota = FakeQuota(tables, plans)
         self.replies = FakeReplies(tables, clock, self.quota)
+        self.prompts = FakePrompts(tables, clock)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
@@ -145,7 +147,7 @@ class FakeRooms:
 
     async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
         found = self._tables.rooms.get(room_id)
-        if found is None or found[0].account_id != account_id:
+        if found is None or found[0].account_id != account_id or room_id in self._tables.prompts:
             return None
         head = head_of(self._tables, room_id)
         if head is None:
@@ -163,7 +165,7 @@ class FakeRooms:
 
     async def owner(self, room_id: UUID) -> UUID | None:
         found = self._tables.rooms.get(room_id)
-        return None if found is None else found[0].account_id
+        return None if found is None or room_id in self._tables.prompts else found[0].account_id
 
     async def page(
         self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
@@ -176,7 +178,8 @@ class FakeRooms:
         return sorted(own, key=lambda room: (room.pinned, room.active_at, room.id), reverse=True)[:limit]
 
     async def ids(self, account_id: UUID) -> list[UUID]:
-        return sorted(room.id for room, _ in self._tables.rooms.values() if room.account_id == account_id)
+        own = (room.id for room, _ in self._tables.rooms.values() if room.account_id == account_id)
+        return sorted(room_id for room_id in own if room_id not in self._tables.prompts)
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
         if await self.get(room.id, room.account_id) is None:

@@ -196,6 +196,7 @@ class FakeReplies:
             stop_requested=state.stop_requested,
             releases=state.releases,
             instructions=self._tables.rooms[message.room_id][0].instructions,
+            prompt=self._tables.prompts.get(message.room_id),
             awaits_title=self._tables.rooms[message.room_id][0].naming is Naming.FIRST_WORDS,
             plan=state.plan,
         )

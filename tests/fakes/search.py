@@ -50,11 +50,12 @@ class FakeSearchIndex:
         names = [
             WaitingText(room.account_id, room.id, 0, room.name[:SEARCHED_CHARACTERS])
             for room, _ in self._tables.rooms.values()
+            if room.id not in self._tables.prompts
         ]
         texts = [
             WaitingText(self._owner(each.room_id), each.room_id, each.position, each.content[:SEARCHED_CHARACTERS])
             for each in self._tables.messages.values()
-            if each.status.ended
+            if each.status.ended and each.room_id not in self._tables.prompts
         ]
         known = {text.waiting for _, text in self._tables.search_texts.values()}
         return [each for each in [*names, *texts] if account_id in {None, each.account_id} and each not in known]

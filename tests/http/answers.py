@@ -8,11 +8,17 @@ from typing import Any
 import httpx
 
 PROBLEM = "application/problem+json"
+OPENAI_CODES = {"token_invalid": "invalid_api_key", "api_key_invalid": "invalid_api_key"}
 
 
 def refused(response: httpx.Response, status: int, code: str, *fields: str) -> dict[str, Any]:
-    """Assert a problem with this status and code, and with exactly these invalid fields. Returns the problem."""
+    """Assert a problem with this status and code, and with exactly these invalid fields. Returns the problem.
+
+    Below /v1, assert the same in OpenAI's shape.
+    """
     assert response.status_code == status, response.text
+    if response.request.url.path.startswith("/v1/"):
+        return refused_as_openai_does(response, OPENAI_CODES.get(code, code), *fields)
     assert response.headers["content-type"] == PROBLEM
     problem = response.json()
     assert problem["type"] == "about:blank"
@@ -24,6 +30,20 @@ def refused(response: httpx.Response, status: int, code: str, *fields: str) -> d
     assert all(error["message"] for error in problem.get("errors", []))
     assert ("www-authenticate" in response.headers) is (status == HTTPStatus.UNAUTHORIZED)
     return problem
+
+
+def refused_as_openai_does(response: httpx.Response, code: str, param: str | None = None) -> dict[str, Any]:
+    """Assert an error in OpenAI's shape with this code and parameter. Returns the error."""
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert set(body) == {"error"}
+    error = body["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["code"], error["param"]) == (code, param)
+    assert error["message"]
+    assert error["type"]
+    assert ("www-authenticate" in response.headers) is (response.status_code == HTTPStatus.UNAUTHORIZED)
+    return error
 
 
 async def check_envelope(response: httpx.Response) -> None:

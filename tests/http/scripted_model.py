@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
 from parley.core.chat.model import Conversation, Role
+from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.tokens import TokenUsage
 
 PATIENCE_SECONDS = 10.0
@@ -50,6 +51,7 @@ class ScriptedModel:
         self.models: list[str] = []
         self.counts = True
         self.instructions: list[str | None] = []
+        self.options: list[ModelOptions] = []
 
     def on(self, question: str, *steps: Step) -> None:
         """The steps of the next attempt at this question; those of the last attempt stay for all later ones."""
@@ -64,6 +66,7 @@ class ScriptedModel:
         self.asked.append([(turn.role.value, turn.content) for turn in conversation.turns])
         self.models.append(model)
         self.instructions.append(conversation.instructions)
+        self.options.append(conversation.options)
         for step in self._steps(question.content):
             if isinstance(step, Gate):
                 await step.pass_through()

@@ -104,7 +104,10 @@ def test_every_error_is_a_problem(operations: list[Any]) -> None:
     for _, path, operation in operations:
         for status, answer in operation["responses"].items():
             assert answer["description"]
-            if status >= "400" and path != "/health/ready":
+            if status >= "400" and path.startswith("/v1/"):
+                assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
+                assert answer["content"]["application/json"]["examples"]
+            elif status >= "400" and path != "/health/ready":
                 pages = {"text/html"} if path == "/shared/{token}" else set()
                 assert answer["content"].keys() == {"application/problem+json"} | pages
                 content = answer["content"]["application/problem+json"]

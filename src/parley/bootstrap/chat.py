@@ -26,6 +26,7 @@ from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
+from parley.core.chat.prompts import forget_old_prompts
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.room_limits import RoomLimits
@@ -41,6 +42,7 @@ from parley.core.ports import Clock
 from parley.settings import ConfigFile, Settings
 
 SWEEP_SECONDS = 1.0
+PROMPTS_SECONDS = 60.0
 TITLE_SWEEP_SECONDS = 2.0
 TIDY_SECONDS = 3_600.0
 
@@ -105,15 +107,20 @@ def _module(
             WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write),
             WRITE_TITLE: Task(id_name="room_id", work=title_tasks.write),
         },
-        worker_sweeps=(
-            Sweep("search_index", SWEEP_SECONDS, partial(_index, ports)),
-            Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, ports, own_limit=transport.own_limit)),
-            Sweep("overdue_titles", TITLE_SWEEP_SECONDS, partial(requeue_titles, ports)),
-            Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, ports)),
-        ),
+        worker_sweeps=_worker_sweeps(ports, transport),
         on_api_shutdown=(ports.stream.close,),
         on_worker_shutdown=(reply_tasks.shut_down, title_tasks.shut_down),
         close=tuple(close),
+    )
+
+
+def _worker_sweeps(chat: ChatPorts, transport: Transport) -> tuple[Sweep, ...]:
+    return (
+        Sweep("search_index", SWEEP_SECONDS, partial(_index, chat)),
+        Sweep("overdue_replies", SWEEP_SECONDS, partial(requeue_overdue, chat, own_limit=transport.own_limit)),
+        Sweep("overdue_titles", TITLE_SWEEP_SECONDS, partial(requeue_titles, chat)),
+        Sweep("old_prompts", PROMPTS_SECONDS, partial(forget_old_prompts, chat)),
+        Sweep("idempotency_keys", TIDY_SECONDS, partial(forget_old_keys, chat)),
     )
 
 

@@ -60,6 +60,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         accounts=parley.accounts,
         billing=billing,
         chat=parley.chat,
+        webhooks=parley.webhooks,
         sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
         rate_limiter=parley.transport.rate_limiter,
         account_requests=RequestLimit(

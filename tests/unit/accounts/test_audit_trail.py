@@ -162,6 +162,8 @@ def test_every_event_is_tested():
         AuditEvent.ACCOUNT_RESUMED,
         AuditEvent.SESSIONS_ENDED,
         AuditEvent.OPERATOR_REFUSED,
+        AuditEvent.WEBHOOKS_LISTED,
+        AuditEvent.WEBHOOK_REPEATED,
     }
     assert set(AuditEvent) - seen == elsewhere | {AuditEvent.THROTTLED, AuditEvent.BUDGET_SPENT}
 

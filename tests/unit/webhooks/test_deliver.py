@@ -10,6 +10,7 @@ import pytest
 
 from parley.core.errors import Unavailable
 from parley.core.webhooks.deliver import BATCH, LEASE_SECONDS
+from parley.core.webhooks.desk import DeliveryNotFound, read_deliveries, redeliver
 from parley.core.webhooks.model import MEMORY_SECONDS, RETRY_SECONDS, DeliveryStatus
 from parley.core.webhooks.ports import EndpointFailed
 from tests.unit.webhooks.environment import CRM, HOOKS, START, WebhooksEnvironment
@@ -222,6 +223,29 @@ async def test_a_failure_of_the_database_leaves_the_event_to_be_delivered_again(
     env.advance(seconds=LEASE_SECONDS)
     await env.deliver()
     assert env.sender.ids == [event.id, event.id]
+
+
+async def test_the_operator_can_repeat_a_delivery(env):
+    [event] = await env.store()
+    await env.deliver()
+    repeated = await redeliver(env.ports, delivery_id=(await env.record()).id)
+    assert (repeated.status, repeated.attempts) == (DeliveryStatus.PENDING, 0)
+    await env.deliver()
+    assert env.sender.ids == [event.id, event.id]
+    with pytest.raises(DeliveryNotFound):
+        await redeliver(env.ports, delivery_id=env.new_id())
+
+
+async def test_pages_lead_through_all_deliveries(env):
+    await env.store(5)
+    seen, before = [], None
+    while True:
+        records, before = await read_deliveries(env.ports, status=None, before=before, limit=2)
+        seen += [record.id for record in records]
+        if before is None:
+            break
+    assert seen == sorted(seen, reverse=True)
+    assert len(seen) == 5
 
 
 async def until(met) -> None:

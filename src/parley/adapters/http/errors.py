@@ -101,8 +101,15 @@ class Problem(msgspec.Struct, kw_only=True):
     errors: Annotated[list[FieldError], described("The invalid inputs")] | msgspec.UnsetType = msgspec.UNSET
 
 
-def exception_handlers(ports: HttpPorts) -> dict[type[Exception] | int, Any]:
-    """Handlers that turn every exception into a problem, count its code, and note what the audit trail has of it."""
+# A problem's response in the shape that the clients of another protocol understand.
+Shape = Callable[[Response[Problem]], Response[Any]]
+
+
+def exception_handlers(ports: HttpPorts, shapes: Mapping[str, Shape]) -> dict[type[Exception] | int, Any]:
+    """Handlers that turn every exception into a problem, count its code, and note what the audit trail has of it.
+
+    Below a path of `shapes` the problem gets that shape.
+    """
 
     def from_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
         if error.kind is Kind.UNAVAILABLE:
@@ -115,11 +122,13 @@ def exception_handlers(ports: HttpPorts) -> dict[type[Exception] | int, Any]:
             response.background = BackgroundTask(note_foreign_ids, request, ports)
         return response
 
-    def counted(handler: Callable[..., Response[Problem]]) -> Callable[..., Response[Problem]]:
-        def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    def counted(handler: Callable[..., Response[Problem]]) -> Callable[..., Response[Any]]:
+        def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             response = handler(request, error)
             ports.meter.refused(response.content.code)
-            return response
+            path = f"{request.scope['path']}/"
+            shape = next((shape for start, shape in shapes.items() if path.startswith(f"{start}/")), None)
+            return response if shape is None else shape(response)
 
         return handle
 
@@ -143,14 +152,18 @@ def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int,
     """
     examples: dict[int, list[Example]] = {}
     limited = (429,) if of_account and 401 in refusals and 429 not in refusals else ()  # noqa: PLR2004
-    for refusal in (*refusals, *limited, HTTPStatus.INTERNAL_SERVER_ERROR, Unavailable()):
-        errors = _USUAL_ERRORS.get(refusal, (refusal,)) if isinstance(refusal, int) else (refusal,)
-        for error in errors:
-            problem = _status_problem(error) if isinstance(error, int) else _domain_problem(error)
+    for refusal in (*refusals, *limited, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE):
+        for problem in problems_of(refusal):
             examples.setdefault(problem.status, []).append(
                 Example(summary=problem.code, value=msgspec.to_builtins(problem))
             )
     return {status: _response_spec(status, each) for status, each in examples.items()}
+
+
+def problems_of(refusal: int | DomainError) -> list[Problem]:
+    """Examples of the problem."""
+    errors = _USUAL_ERRORS.get(refusal, (refusal,)) if isinstance(refusal, int) else (refusal,)
+    return [_status_problem(error) if isinstance(error, int) else _domain_problem(error) for error in errors]
 
 
 # The errors that a status usually stands for in the document.
@@ -158,6 +171,7 @@ _USUAL_ERRORS: dict[int, tuple[DomainError, ...]] = {
     400: (InvalidInput("limit", "Expected `int` <= 100"),),
     401: (TokenInvalid(), AccountSuspended()),
     429: (TooManyRequests(30),),
+    503: (Unavailable(),),
 }
 
 
@@ -255,7 +269,8 @@ def _field_and_message(message: str, field: str) -> tuple[str, str]:
     """msgspec names a missing or unknown field only in its message, and Litestar calls the body `data`."""
     if "unknown field" in message or "missing required field" in message:
         name = message.partition("`")[2].rpartition("`")[0]
-        return name, "is not a known field" if "unknown" in message else "is required"
+        path = name if field in ("data", "body") else f"{field}.{name}"
+        return path, "is not a known field" if "unknown" in message else "is required"
     if field == "data":
         return "body", "a JSON object is required" if message == "'data'" else message
     return field, message

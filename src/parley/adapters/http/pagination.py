@@ -43,6 +43,7 @@ SessionCursor = Annotated[str | None, _cursor("sessions", "MDFhMWZlMzA1YzAwN2EzM
 ApiKeyCursor = Annotated[str | None, _cursor("api-keys", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDc")]
 SearchCursorText = Annotated[str | None, _cursor("search", "MTIwNC41MA")]
 AccountCursor = Annotated[str | None, _cursor("accounts", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMDE")]
+DeliveryCursor = Annotated[str | None, _cursor("deliveries", "MDFhMWZlMzA1YzAwN2EzMThkNTI2ZjBiMWM5ZTRhMjE")]
 SharedCursorText = Annotated[str | None, _cursor("shared", "MTAw")]
 MessageCursor = Annotated[str | None, _cursor("messages", "NTE")]
 

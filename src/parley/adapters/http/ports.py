@@ -15,6 +15,7 @@ from parley.core.chat import ChatPorts
 from parley.core.health import Checks
 from parley.core.in_use import InUse
 from parley.core.ports import RateLimiter
+from parley.core.webhooks import WebhooksPorts
 
 
 class RequestMeter(Protocol):
@@ -51,6 +52,7 @@ class HttpPorts:
     accounts: AccountsPorts
     billing: BillingPorts
     chat: ChatPorts
+    webhooks: WebhooksPorts
     sandbox_billing: BillingPorts
     rate_limiter: RateLimiter
     account_requests: RequestLimit

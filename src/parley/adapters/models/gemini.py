@@ -44,6 +44,13 @@ class GeminiModel(VendorModel[_Vendor]):
         "thinking": re.compile(r"thinking|thought", re.IGNORECASE),
         "system": SYSTEM_REFUSED,
     }
+    wishes: ClassVar = {
+        "temperature": re.compile("temperature"),
+        "top_p": re.compile("top_?p", re.IGNORECASE),
+        "stop_sequences": re.compile("stop_?sequences", re.IGNORECASE),
+        "seed": re.compile("seed"),
+        "max_output_tokens": re.compile("max_?output_?tokens", re.IGNORECASE),
+    }
 
     def __init__(self, *, api_key: str, base_url: str = GEMINI_URL, api_version: str = "v1beta") -> None:
         check_connection_settings(api_key=api_key, base_url=base_url)
@@ -124,4 +131,15 @@ def _config(conversation: Conversation, without: frozenset[str]) -> "GenerateCon
         config["thinking_config"] = {"include_thoughts": True}
     if conversation.instructions:
         config["system_instruction"] = conversation.instructions
+    options = conversation.options
+    if options.temperature is not None and "temperature" not in without:
+        config["temperature"] = options.temperature
+    if options.top_p is not None and "top_p" not in without:
+        config["top_p"] = options.top_p
+    if options.stop and "stop_sequences" not in without:
+        config["stop_sequences"] = list(options.stop)
+    if options.seed is not None and "seed" not in without:
+        config["seed"] = options.seed
+    if options.max_tokens is not None and "max_output_tokens" not in without:
+        config["max_output_tokens"] = options.max_tokens
     return config

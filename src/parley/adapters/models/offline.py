@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
-from parley.core.chat.model import Conversation
+from parley.core.chat.model import Conversation, FinishReason
 from parley.core.chat.tokens import TokenUsage
 
 ECHO = "echo"
@@ -20,7 +20,7 @@ class OfflineModel:
     """Repeats the last user's turn, word by word, with `delay` seconds between two chunks. Never fails.
 
     An answer comes in at most MOST_CHUNKS chunks, however long it is, and its usage counts words. THINK sends
-    some words of reasoning first.
+    some words of reasoning first. Of the options it takes `max_tokens`, of which each word is one, and `stop`.
     """
 
     def __init__(self, delay: float) -> None:
@@ -31,20 +31,30 @@ class OfflineModel:
         for thought in thoughts:
             yield Reasoning(thought)
             await asyncio.sleep(self._delay)
-        words = _WORD.findall(f"You said: {conversation.turns[-1].content}")
-        step = -(-len(words) // MOST_CHUNKS)
+        words, reason = _answer(conversation)
+        step = -(-len(words) // MOST_CHUNKS) or 1
         for start in range(0, len(words), step):
             # A delay of 0 still lets others run: a long answer must not hold the event loop.
             await asyncio.sleep(self._delay if start else 0)
             yield Text("".join(words[start : start + step]))
         written = len(thoughts) + len(words)
-        yield Finished(TokenUsage(_words_read(conversation), written, 0, len(thoughts)))
+        yield Finished(TokenUsage(_words_read(conversation), written, 0, len(thoughts)), reason)
 
     async def check(self, models: Sequence[str]) -> str:  # noqa: ARG002 - the port's
         return "The offline model needs no connection."
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+
+def _answer(conversation: Conversation) -> tuple[list[str], FinishReason]:
+    """The words of the answer, and why it ends."""
+    options, text = conversation.options, f"You said: {conversation.turns[-1].content}"
+    text = text[: min((text.index(stop) for stop in options.stop if stop in text), default=len(text))]
+    words = _WORD.findall(text)
+    if options.max_tokens is not None and len(words) > options.max_tokens:
+        return words[: options.max_tokens], FinishReason.LENGTH
+    return words, FinishReason.STOP
 
 
 def _words_read(conversation: Conversation) -> int:

@@ -32,6 +32,9 @@ class OpenAICompatibleModel(VendorModel[ModelServer]):
         "stream_options": re.compile(r"stream_options|include_usage", re.IGNORECASE),
         "system": SYSTEM_REFUSED,
     }
+    wishes: ClassVar = {
+        name: re.compile(rf"\b{name}\b") for name in ("temperature", "top_p", "stop", "seed", "max_tokens")
+    }
 
     def __init__(
         self, *, api_key: str, base_url: str = OPENAI_URL, label: str = "openai", stream_options: bool = True
@@ -65,7 +68,20 @@ def _request(model: str, conversation: Conversation, without: frozenset[str]) ->
     messages = [{"role": turn.role.value, "content": turn.content} for turn in conversation.turns]
     if conversation.instructions:
         messages.insert(0, {"role": "system", "content": conversation.instructions})
-    body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
+    body: dict[str, Any] = {"model": model, "messages": messages, "stream": True} | _wishes(conversation, without)
     if "stream_options" not in without:
         body["stream_options"] = {"include_usage": True}
     return msgspec.json.encode(body)
+
+
+def _wishes(conversation: Conversation, without: frozenset[str]) -> dict[str, Any]:
+    options = conversation.options
+    wishes = {
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "stop": list(options.stop) or None,
+        "seed": options.seed,
+        # OpenAI's reasoning models reject the first name, which is the only one that most other servers know.
+        "max_completion_tokens" if "max_tokens" in without else "max_tokens": options.max_tokens,
+    }
+    return {name: wish for name, wish in wishes.items() if wish is not None and name not in without}

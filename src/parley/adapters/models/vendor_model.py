@@ -5,6 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import replace
 from typing import ClassVar, Generic, Protocol
 
 from parley.adapters.models.answer import Answer, ReadChunk
@@ -44,6 +45,8 @@ class VendorModel(ABC, Generic[Client]):
 
     # Optional request features that some models reject, each with the pattern of its rejection.
     options: ClassVar[Mapping[str, re.Pattern[str]]]
+    # The same for ModelOptions. A rejection may be of one value only, so it is not remembered.
+    wishes: ClassVar[Mapping[str, re.Pattern[str]]]
 
     def __init__(self, label: str, read_chunk: ReadChunk) -> None:
         self._label = label
@@ -127,7 +130,10 @@ class VendorModel(ABC, Generic[Client]):
             await self._close_client(client)
 
     async def _ask(self, model: str, conversation: Conversation) -> Response:
-        """Ask without what this model refused before, and once more without what it refuses now."""
+        """Ask without what this model refused before, and once more without what it refuses now.
+
+        So a wish that it does not take is dropped.
+        """
         client = await self._client.get()
         without = self._refused.get(model, frozenset())
         while True:
@@ -141,13 +147,14 @@ class VendorModel(ABC, Generic[Client]):
             except self._connection_errors() as error:
                 raise connection_failure(self._label, error) from error
             else:
-                self._refused[model] = without
+                self._refused[model] = without - self.wishes.keys()
                 return response
 
     def _named(self, error: VendorError) -> frozenset[str]:
         if error.status not in _NO_SUCH_PARAMETER:
             return frozenset()
-        return frozenset(name for name, words in self.options.items() if words.search(error.words))
+        patterns = {**self.options, **self.wishes}
+        return frozenset(name for name, words in patterns.items() if words.search(error.words))
 
     @contextmanager
     def _our_errors(self, answer: Answer) -> Iterator[None]:
@@ -198,8 +205,11 @@ def instructions_as_turn(conversation: Conversation) -> Conversation:
         return conversation
     first, *rest = conversation.turns
     if first.role is not Role.USER:
-        return Conversation(None, (Turn(Role.USER, conversation.instructions), first, *rest))
-    return Conversation(None, (Turn(Role.USER, f"{conversation.instructions}\n\n{first.content}"), *rest))
+        return replace(
+            conversation, instructions=None, turns=(Turn(Role.USER, conversation.instructions), first, *rest)
+        )
+    instructed = Turn(Role.USER, f"{conversation.instructions}\n\n{first.content}")
+    return replace(conversation, instructions=None, turns=(instructed, *rest))
 
 
 async def _drain(received: AsyncGenerator[bytes, None]) -> None:

@@ -102,6 +102,8 @@ class AuditEvent(str, Enum):
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_RESUMED = "account_resumed"
     SESSIONS_ENDED = "sessions_ended"
+    WEBHOOKS_LISTED = "webhooks_listed"
+    WEBHOOK_REPEATED = "webhook_repeated"
     OPERATOR_REFUSED = "operator_refused"
 
 

@@ -19,16 +19,32 @@ class History:
     question: str
     exchanges: tuple[Exchange, ...]
 
-    def newer_half(self) -> Self:
-        """The same with the newer half of the exchanges, for a model that cannot read them all."""
-        return replace(self, exchanges=self.exchanges[: len(self.exchanges) // 2])
+    @property
+    def conversation(self) -> Conversation:
+        return build_conversation(self)
+
+    def newer_half(self) -> Self | None:
+        """The same with the newer half of the exchanges, for a model that cannot read them all; None without any."""
+        return replace(self, exchanges=self.exchanges[: len(self.exchanges) // 2]) if self.exchanges else None
 
 
-async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> History | None:
+@dataclass(frozen=True, slots=True)
+class GivenHistory:
+    """A conversation that the client gave: nothing of it is left out."""
+
+    conversation: Conversation
+
+    def newer_half(self) -> Self | None:
+        return None
+
+
+async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> History | GivenHistory | None:
     """The history of a claimed reply with its newest exchanges of up to `characters` in all, cut by `newest_within`.
 
     None if the reply was deleted.
     """
+    if claim.prompt is not None:
+        return GivenHistory(claim.prompt)
     page = await unit.messages.exchanges(claim.room_id, last=claim.position, limit=PAGE)
     if not page:
         return None

@@ -105,6 +105,15 @@ class PlanRoomsUsed(PlanLimit):
         )
 
 
+class PromptTooLong(InvalidInput):
+    """The conversation that a client gave is longer than models are sent here."""
+
+    code = "prompt_too_long"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("messages", f"must have at most {limit:,} characters together")
+
+
 class TooManyRooms(DomainError):
     """The account has as many rooms as one account may have."""
 

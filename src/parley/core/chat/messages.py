@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -32,7 +33,7 @@ from parley.core.chat.model import (
 from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.replay import replay
-from parley.core.chat.reservation import reserve_tokens
+from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
@@ -177,10 +178,9 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
         parent = await _parent(unit, request)
         plan, allowance = await unit.quota.take(account_id, now=now)
         model = chat.catalogue.choose(request.reply.model, room.model, plan)
-        asked = request.question or parent
-        allowance, tokens = await reserve_tokens(
-            chat, unit, plan, allowance, room=room, parent=parent, position=position, asked=asked, now=now
-        )
+        asked = request.question or (parent if isinstance(parent, Message) else None)
+        read = partial(tokens_of_branch, chat, unit, room, parent, asked, before=position)
+        allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
         max_pending = plan.max_pending_replies or chat.limits.max_pending
         charge = Charge(utc_day(now), tokens, plan.name)
         added = await _add(

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Literal
 from uuid import UUID
 
+from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 from parley.core.chat.rating import Feedback
@@ -161,7 +162,8 @@ class Claim:
 
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
     shutdown of the worker, and `charged_on` is the day whose quota paid, `plan` the name of the account's plan then.
-    `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model.
+    `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model. `prompt` is the whole
+    conversation, if the client gave that.
     """
 
     reply_id: UUID
@@ -177,6 +179,7 @@ class Claim:
     releases: int = 0
     instructions: str | None = None
     awaits_title: bool = False
+    prompt: "Conversation | None" = None
     plan: str | None = None
 
 
@@ -225,10 +228,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a model is asked to continue: the room's instructions and the turns, oldest first, the last one a user's."""
+    """What a model is asked to continue: instructions and the turns, oldest first, the first and last one a user's."""
 
     instructions: str | None
     turns: tuple[Turn, ...]
+    options: ModelOptions = ModelOptions()  # noqa: RUF009  immutable
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,14 +18,15 @@ def deliveries_of_end(chat: ChatPorts, claim: Claim, ending: Ending) -> list[New
     if kind is None or not chat.webhooks.wants(kind):
         return []
     data = {
-        "chatroom_id": str(claim.room_id),
+        # A prompt's room is hidden, and its text is to be forgotten.
+        "chatroom_id": None if claim.prompt else str(claim.room_id),
         "message_id": str(claim.reply_id),
         "model": claim.model,
         "finish_reason": ending.finish_reason and ending.finish_reason.value,
         "usage": _usage(ending.usage),
         "error": ending.error and {"code": ending.error.code, "detail": ending.error.detail},
     }
-    text = {"content": ending.content} if chat.webhooks.message_text else {}
+    text = {"content": ending.content} if chat.webhooks.message_text and not claim.prompt else {}
     event = OutgoingEvent(chat.new_id(), kind, claim.account_id, ending.at, data, text)
     return chat.webhooks.deliveries(event, chat.new_id)
 

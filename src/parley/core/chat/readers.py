@@ -25,11 +25,19 @@ class ReplyReaders:
         every = () if plans is None else plans.every
         self._smallest = min((plan.max_open_streams or of_an_account for plan in every), default=of_an_account)
 
+    async def check(self, account_id: UUID) -> None:
+        """Raises TooManyRequests if the account has as many readers as it may have."""
+        self._of_account.check(account_id, limit=await self._limit(account_id))
+
+    async def _limit(self, account_id: UUID) -> int | None:
+        """None: the usual one."""
+        if self._plans is None or self._of_account.count(account_id) < self._smallest:
+            return None
+        return (await self._plans.of(account_id)).max_open_streams
+
     @asynccontextmanager
     async def reading(self, reply_id: UUID, *, account_id: UUID) -> AsyncGenerator[None, None]:
         """Raises TooManyRequests."""
-        limit = None
-        if self._plans is not None and self._of_account.count(account_id) >= self._smallest:
-            limit = (await self._plans.of(account_id)).max_open_streams
+        limit = await self._limit(account_id)
         with self._of_account.one_more(account_id, limit=limit), self._of_reply.one_more(reply_id):
             yield

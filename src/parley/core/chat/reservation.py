@@ -1,6 +1,8 @@
 """What a reply reserves of its plan's tokens while it is unfinished, in the unit of work that accepts it."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.allowance import Allowance
@@ -17,25 +19,33 @@ async def reserve_tokens(
     plan: Plan,
     allowance: Allowance,
     *,
-    room: Room,
-    parent: Message | Head | None,
-    position: int,
-    asked: Message | Head | None,
+    account_id: UUID,
     now: datetime,
+    read: Callable[[], Awaitable[int]],
 ) -> tuple[Allowance, int]:
     """The allowance with tokens, and how many of them the reply reserves: none on a plan that does not limit them.
 
-    That is an estimate of what the model reads, which is the branch up to `parent` and the message that is `asked`, and
-    a fixed number for its answer. Raises QuotaExceeded.
+    That is what the model will `read`, which is asked for only then, and a fixed number for its answer. To be called
+    once quota was taken. Raises QuotaExceeded.
     """
     if not plan.limits_tokens:
         return allowance, 0
-    allowance = allowance.with_tokens(await unit.quota.tokens(room.account_id, plan, now=now))
+    allowance = allowance.with_tokens(await unit.quota.tokens(account_id, plan, now=now))
     if allowance.used_up_tokens:
         raise QuotaExceeded(allowance.with_one_back)
-    last = parent.position if isinstance(parent, Message) else parent
-    read = None if last is None else await unit.messages.branch_tokens(room.id, last=last, before=position)
-    tokens = chat.estimates.answer + chat.estimates.of(asked.content if isinstance(asked, Message) else None)
-    tokens += chat.estimates.of(room.instructions) if read is None else read
-    await unit.quota.reserve(room.account_id, now=now, tokens=tokens)
+    tokens = chat.estimates.answer + await read()
+    await unit.quota.reserve(account_id, now=now, tokens=tokens)
     return allowance.with_reserved(tokens), tokens
+
+
+async def tokens_of_branch(
+    chat: ChatPorts, unit: ChatUnit, room: Room, parent: Message | Head | None, asked: Message | None, *, before: int
+) -> int:
+    """What a model reads of the branch up to `parent` and the message that is `asked`.
+
+    The head is that of the room when `before` was its next position.
+    """
+    last = parent.position if isinstance(parent, Message) else parent
+    found = None if last is None else await unit.messages.branch_tokens(room.id, last=last, before=before)
+    beginning = chat.estimates.of(room.instructions) if found is None else found
+    return beginning + chat.estimates.of(None if asked is None else asked.content)

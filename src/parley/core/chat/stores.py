@@ -18,6 +18,7 @@ from parley.core.chat.model import (
     RoomCursor,
 )
 from parley.core.chat.parts import Part
+from parley.core.chat.prompt_store import Prompts
 from parley.core.chat.quota import Quota
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
@@ -239,6 +240,8 @@ class ChatUnit(Protocol):
     def replies(self) -> Replies: ...
     @property
     def quota(self) -> Quota: ...
+    @property
+    def prompts(self) -> Prompts: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property

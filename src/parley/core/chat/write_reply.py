@@ -12,7 +12,7 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.ask_model import observed_by, with_available_model
-from parley.core.chat.conversation import History, build_conversation, read_history
+from parley.core.chat.conversation import GivenHistory, History, read_history
 from parley.core.chat.deadlines import Deadlines
 from parley.core.chat.draft import Draft
 from parley.core.chat.end_reply import end_reply
@@ -36,6 +36,7 @@ CLAIM_GRACE_SECONDS = 1.0
 
 # None: the lease was lost or the reply deleted, and it is no longer this worker's to end.
 Outcome = Ending | Retry | None
+AnyHistory = History | GivenHistory
 
 
 async def write_reply(chat: ChatPorts, reply_id: UUID) -> None:
@@ -84,11 +85,11 @@ async def _undo(chat: ChatPorts, claiming: asyncio.Future[Claim | None]) -> None
         await _release(chat, claim)
 
 
-async def _history(attempt: "_Attempt") -> History | None:
+async def _history(attempt: "_Attempt") -> AnyHistory | None:
     """Read after the claim, from when on nothing before it in its room changes."""
     chat = attempt.chat
 
-    async def read() -> History | None:
+    async def read() -> AnyHistory | None:
         async with chat.uow(read_only=True) as unit:
             return await read_history(unit, attempt.claim, characters=attempt.context_characters)
 
@@ -142,7 +143,7 @@ class _Attempt:
         counted = usage or self.usage
         return await spent_on(self.chat, self.claim.model, counted, asked=asked, written=self.draft.parts)
 
-    async def run(self, history: History, stop_signal: asyncio.Event) -> Outcome:
+    async def run(self, history: AnyHistory, stop_signal: asyncio.Event) -> Outcome:
         """How the attempt ended; None if its lease was lost, and the reply is no longer this worker's to end."""
         chat, claim = self.chat, self.claim
         # Failures of the models that were asked before a fallback are counted no more.
@@ -172,7 +173,7 @@ class _Attempt:
             message = await unit.messages.get(claim.reply_id, claim.room_id, claim.account_id)
         return () if message is None else await parts_for_readers(self.chat, message)
 
-    async def _ask(self, history: History) -> Finished:
+    async def _ask(self, history: AnyHistory) -> Finished:
         """Read the model's answer into the draft. Raises ModelFailed."""
         self.claim = with_available_model(self.chat, self.claim)
         limits = self.chat.limits
@@ -184,18 +185,19 @@ class _Attempt:
             raise ModelUnavailable("empty_answer", "The model answered nothing that can be read.")
         return finished
 
-    async def _read_answer(self, history: History, deadlines: Deadlines) -> Finished:
+    async def _read_answer(self, history: AnyHistory, deadlines: Deadlines) -> Finished:
         """Ask, again with half of the history while it is too long for the model, and read the answer to its end."""
         writer, model = self.chat.catalogue.writer(self.claim.model)
         while True:
             try:
-                self.asked = build_conversation(history)
+                self.asked = history.conversation
                 async with aclosing(writer.reply(model, self.asked)) as answer:
                     return await self._read_events(answer, deadlines)
             except ContextTooLong:
-                if self.draft.parts or not history.exchanges:
+                shorter = None if self.draft.parts else history.newer_half()
+                if shorter is None:
                     raise
-                history = history.newer_half()
+                history = shorter
 
     async def _read_events(self, answer: AsyncGenerator[ModelEvent, None], deadlines: Deadlines) -> Finished:
         breaker = self.chat.breakers.of(self.claim.model)

@@ -8,12 +8,10 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
 from litestar import Controller, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
-from litestar.response import Stream
 from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
@@ -21,8 +19,10 @@ from parley.adapters.http.auth import BEARER_KEY_OR_TICKET, PUBLIC, bearer_calle
 from parley.adapters.http.chat.message_bodies import RoomId, message_body
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY, REPLY_ID, TICKET, described, example
-from parley.adapters.http.openapi.operation import header, operation
+from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import HttpPorts, ports_of
+from parley.adapters.http.streaming.frames import DOCUMENTED, KEEP_ALIVE, encode_json, event_stream
+from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
 from parley.core.accounts.errors import AccountSuspended, TokenInvalid
 from parley.core.chat.errors import MessageNotFound, NotAReply
 from parley.core.chat.follow_reply import BEGINNING, follow_reply
@@ -33,16 +33,10 @@ from parley.core.chat.tickets import TicketInvalid
 from parley.core.errors import InvalidInput, Overloaded
 
 KEEP_ALIVE_SECONDS = 15.0
-# An overload ends within seconds or lasts.
-OVERLOADED_SECONDS = 5.0
 # Sent immediately, so that the headers are sent too. Browsers reconnect after this number of milliseconds.
 _OPENING = b"retry: 1000\n\n"
-_KEEP_ALIVE = b": ping\n\n"
 _EVENT_ID = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 _NAMES = {PartKind.TEXT: b"delta", PartKind.REASONING: b"reasoning"}
-# Many libraries split text into lines at these characters, which JSON allows inside strings, and would break events.
-_LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 # May be empty, as browsers send it before the first event. Written with ASCII digits for the OpenAPI document.
 EVENT_ID = "^([0-9]{1,9}-[0-9]{1,9})?$"
@@ -130,9 +124,7 @@ class ReplyController(Controller):
         operation_id="streamReply",
         summary="Stream a reply",
         opt=PUBLIC,
-        operation_class=operation(
-            headers={200: {"X-Accel-Buffering": header("Makes nginx forward events immediately", "no", "no")}}
-        ),
+        operation_class=operation(headers={200: DOCUMENTED}),
         responses={
             200: _EVENTS,
             204: ResponseSpec(
@@ -171,8 +163,7 @@ class ReplyController(Controller):
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))
         await ports.accounts.revocations.check(session_id, account_id)
         await ports.account_requests.take(account_id)
-        if ports.overloaded():
-            raise Overloaded(OVERLOADED_SECONDS)
+        refuse_while_overloaded(ports)
         after = _event_id(last_event_id, "Last-Event-ID") or _event_id(last_event_id_parameter, "last_event_id")
         events = follow_reply(
             ports.chat,
@@ -181,15 +172,14 @@ class ReplyController(Controller):
             reply_id=message_id,
             after=after,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
-            may_read=partial(_may_read, ports, session_id, account_id),
+            may_read=partial(may_read, ports, session_id, account_id),
         )
         match await anext(events):
             case Snapshot(reply) if reply.status.ended and after == end_of(reply):
                 await events.aclose()
                 return Response(None, status_code=204)
         check_access = partial(ports.accounts.revocations.check_known, session_id, account_id)
-        encoded = _encoded(events, after or BEGINNING, check_access)
-        return Stream(encoded, media_type="text/event-stream", headers=_HEADERS)
+        return event_stream(_encoded(events, after or BEGINNING, check_access))
 
 
 async def _reader(
@@ -204,15 +194,6 @@ async def _reader(
     if (permitted.room_id, permitted.reply_id) != (room_id, reply_id):
         raise TicketInvalid
     return permitted.account_id, permitted.session_id
-
-
-async def _may_read(ports: HttpPorts, session_id: UUID, account_id: UUID) -> bool:
-    """Whether this process knows neither an end of the session nor a suspension of the account."""
-    try:
-        ports.accounts.revocations.check_known(session_id, account_id)
-    except TokenInvalid:
-        return False
-    return True
 
 
 def _event_id(text: str | None, field: str) -> EventId | None:
@@ -257,12 +238,8 @@ def _encode(event: ReplyEvent) -> bytes:
             name = b"done" if message.status.value == "completed" else message.status.value.encode()
             return _event(position, name, {"message": message_body(message)})
         case Snapshot() | KeepAlive():
-            return _KEEP_ALIVE
+            return KEEP_ALIVE
 
 
 def _event(position: EventId, name: bytes, data: object) -> bytes:
-    encoded = msgspec.json.encode(data)
-    if not encoded.isascii():
-        for character, escaped in _LINE_ENDS:
-            encoded = encoded.replace(character, escaped)
-    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (position.attempt, position.offset, name, encoded)
+    return b"id: %d-%d\nevent: %s\ndata: %s\n\n" % (position.attempt, position.offset, name, encode_json(data))

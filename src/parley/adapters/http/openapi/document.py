@@ -34,12 +34,15 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
 
 def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
     """An example of a schema, assembled from the examples of its fields."""
-    if "examples" in schema:
-        return schema["examples"][0]
+    for choices in ("examples", "enum"):
+        if choices in schema:
+            return schema[choices][0]
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], schemas)
     if "$ref" in schema:
         return example_of(schemas[schema["$ref"].removeprefix(_SCHEMAS)], schemas)
+    if schema.get("type", "null") == "null":
+        return None
     if schema["type"] == "array":
         return [example_of(schema["items"], schemas)]
     return {name: example_of(field, schemas) for name, field in schema["properties"].items()}

@@ -5,13 +5,14 @@ from litestar import Router
 from parley.adapters.http.auth import OPERATOR, PUBLIC
 from parley.adapters.http.operator.access import require_operator
 from parley.adapters.http.operator.accounts import AdminAccountController
+from parley.adapters.http.operator.webhooks import AdminWebhookController
 
 
 def operator_routes() -> Router:
     """PUBLIC, since no access token is asked for."""
     return Router(
         path="/admin",
-        route_handlers=[AdminAccountController],
+        route_handlers=[AdminAccountController, AdminWebhookController],
         guards=[require_operator],
         opt=PUBLIC,
         security=list(OPERATOR),

@@ -92,6 +92,7 @@ _room = (
     .where(
         rooms.c.id == _room_id,
         rooms.c.account_id == _account,
+        rooms.c.prompt.is_(None),
         rooms.c.naming != literals(Naming.NONE.value)[0],
         ~_key_is_used,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),

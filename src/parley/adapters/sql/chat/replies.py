@@ -1,12 +1,14 @@
 """The running state of replies in SQL: every step is one conditional UPDATE, timed by the database's clock."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, or_, select, update
 
 from parley.adapters.sql.chat.parts import encode_parts
+from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
 from parley.adapters.sql.chat.unfinished import UNFINISHED, unfinished
 from parley.adapters.sql.engine.clock import database_time
@@ -21,7 +23,7 @@ from parley.core.chat.tokens import Spent
 _earlier = messages.alias("earlier")
 # The condition of `unfinished` for a lookup by id, spelled so that the partial index cannot serve it: while that index
 # is empty, PostgreSQL prefers it to the primary key, and may keep that plan once the index is full.
-_not_ended = messages.c.status.not_in(literals(Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value))
+not_ended = messages.c.status.not_in(literals(Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value))
 _due = messages.c.claimable_at <= database_time()
 _first_in_room = ~exists().where(
     _earlier.c.account_id == messages.c.account_id,
@@ -44,7 +46,11 @@ _claim_columns = (
     messages.c.releases,
     *(
         select(of_room).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery()
-        for of_room in (rooms.c.instructions, rooms.c.naming == literals(Naming.FIRST_WORDS.value)[0])
+        for of_room in (
+            rooms.c.instructions,
+            rooms.c.naming == literals(Naming.FIRST_WORDS.value)[0],
+            rooms.c.prompt,
+        )
     ),
     messages.c.plan,
 )
@@ -62,13 +68,13 @@ _ending = given(
     "error_detail",
 )
 _this_reply = messages.c.id == bindparam("reply")
-# A parameter, not a literal: see _not_ended.
+# A parameter, not a literal: see not_ended.
 _generating = messages.c.status == Status.GENERATING.value
 # The fence: true only while no other attempt has begun and none has ended.
 _held = and_(_this_reply, _generating, messages.c.attempt == bindparam("held_attempt"))
 _CLAIM = Statement(
     update(messages)
-    .where(_this_reply, _not_ended, _due, _first_in_room)
+    .where(_this_reply, not_ended, _due, _first_in_room)
     .values(
         status=literals(Status.GENERATING.value)[0],
         attempt=messages.c.attempt + 1,
@@ -140,13 +146,13 @@ _END, _POSTPONE, _RELEASE = (
 )
 _EXCUSE = Statement(
     update(messages)
-    .where(_this_reply, _not_ended, messages.c.attempt > bindparam("lost_attempt"))
+    .where(_this_reply, not_ended, messages.c.attempt > bindparam("lost_attempt"))
     .values(releases=messages.c.releases + 1)
 )
-_REQUEST_STOP = Statement(update(messages).where(_this_reply, _not_ended).values(stop_requested=True))
+_REQUEST_STOP = Statement(update(messages).where(_this_reply, not_ended).values(stop_requested=True))
 _END_UNHELD = Statement(
     update(messages)
-    .where(_this_reply, _not_ended, ~and_(_generating, messages.c.claimable_at > database_time()))
+    .where(_this_reply, not_ended, ~and_(_generating, messages.c.claimable_at > database_time()))
     .values(attempt=messages.c.attempt + 1, **_ending)
     .returning(*_claim_columns)
 )
@@ -186,7 +192,7 @@ _RENEWALS = {None: Lease.LOST, False: Lease.HELD, True: Lease.STOP_REQUESTED}
 class SqlReplies(SqlStore):
     async def claim(self, reply_id: UUID, *, lease: float) -> Claim | None:
         row = await self._transaction.one_or_none(_CLAIM, reply=reply_id, lease=lease)
-        return None if row is None else Claim(*row)
+        return None if row is None else _claim(row)
 
     async def renew(self, claims: Sequence[Claim], *, lease: float) -> list[Lease]:
         renewed = await self._renew_unlocked(claims, lease) if len(claims) > 1 else {}
@@ -243,7 +249,7 @@ class SqlReplies(SqlStore):
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
         row = await self._transaction.one_or_none(_END_UNHELD, reply=reply_id, **_ending_values(ending))
-        return None if row is None else Claim(*row)
+        return None if row is None else _claim(row)
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         reply_id: UUID | None = await self._transaction.scalar(_NEXT_IN_ROOM, room=room_id)
@@ -255,6 +261,12 @@ class SqlReplies(SqlStore):
     async def take_overdue(self, *, patience: float, limit: int) -> list[UUID]:
         rows = await self._transaction.all(_TAKE_OVERDUE, queued_since=-patience, most=limit)
         return [reply_id for _, reply_id in sorted(tuple(row) for row in rows)]
+
+
+def _claim(row: Any) -> Claim:
+    *values, prompt = row
+    claim = Claim(*values)
+    return claim if prompt is None else replace(claim, prompt=decode_prompt(prompt))
 
 
 def _holder(claim: Claim) -> dict[str, Any]:

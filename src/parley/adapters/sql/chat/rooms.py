@@ -66,7 +66,9 @@ _columns = (
     rooms.c.pinned,
     rooms.c.archived,
 )
-_this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"))
+# Rooms of prompts are found by nothing here.
+_shown = rooms.c.prompt.is_(None)
+_this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"), _shown)
 _at = bindparam("at", type_=Moment)
 _of_account = rooms.c.account_id == bindparam("account", type_=Id)
 # FOR NO KEY UPDATE: another room waits, and so does this one for an erasure, which has locked the rooms that it knows
@@ -74,7 +76,7 @@ _of_account = rooms.c.account_id == bindparam("account", type_=Id)
 _LOCK_ACCOUNT = Statement(
     select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(key_share=True)
 )
-_number = select(func.count()).select_from(rooms).where(_of_account).scalar_subquery()
+_number = select(func.count()).select_from(rooms).where(_of_account, _shown).scalar_subquery()
 _ADD = Statement(
     insert(rooms).from_select(
         list(_names),
@@ -91,13 +93,15 @@ _INSTRUCTION_BYTES = PerDatabase(
 _GET = Statement(select(*_columns).where(*_this_room))
 _MANY = Statement(
     select(*_columns).where(
-        rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account")
+        rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account"), _shown
     )
 )
-_OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room")))
+_OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room"), _shown))
 _page = (
     select(*_columns)
-    .where(rooms.c.account_id == bindparam("account"), rooms.c.archived == bindparam("archived", type_=Boolean()))
+    .where(
+        rooms.c.account_id == bindparam("account"), rooms.c.archived == bindparam("archived", type_=Boolean()), _shown
+    )
     .order_by(rooms.c.pinned.desc(), rooms.c.active_at.desc(), rooms.c.id.desc())
     .limit(bindparam("most"))
 )
@@ -112,7 +116,7 @@ _NEXT_PAGE = Statement(
         )
     )
 )
-_IDS = Statement(select(rooms.c.id).where(rooms.c.account_id == bindparam("account")).order_by(rooms.c.id))
+_IDS = Statement(select(rooms.c.id).where(rooms.c.account_id == bindparam("account"), _shown).order_by(rooms.c.id))
 _SAVE = Statement(
     update(rooms)
     .where(*_this_room)

@@ -5,6 +5,7 @@ from functools import partial
 from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.idempotency import SqlIdempotencyKeys
 from parley.adapters.sql.chat.messages import SqlMessages
+from parley.adapters.sql.chat.prompts import SqlPrompts
 from parley.adapters.sql.chat.quota import SqlQuota
 from parley.adapters.sql.chat.replies import SqlReplies
 from parley.adapters.sql.chat.rooms import SqlRooms
@@ -24,6 +25,7 @@ class SqlChatUnit(SqlUnit):
         self.messages = SqlMessages(transaction)
         self.replies = SqlReplies(transaction)
         self.quota = SqlQuota(transaction, limits)
+        self.prompts = SqlPrompts(transaction)
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
         self.search = SqlSearchIndex(transaction)

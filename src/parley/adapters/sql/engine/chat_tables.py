@@ -20,6 +20,8 @@ from sqlalchemy import (
 
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 
+_is_prompt = text("prompt IS NOT NULL")
+
 rooms = Table(
     "rooms",
     metadata,
@@ -36,11 +38,14 @@ rooms = Table(
     Column("shown_since", Integer),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("archived", Boolean, nullable=False, server_default=false()),
+    # Only the hidden room of a prompt has one: see adapters/sql/chat/prompt_text.py.
+    Column("prompt", Text),
     # See core/chat/naming.py. A room that an older version adds has a name from its account.
     Column("naming", String(16), nullable=False, server_default="user"),
     # An older version lists rooms by this one.
     Index("ix_rooms_latest", "account_id", "active_at", "id"),
     Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
+    Index("ix_rooms_prompts", "id", sqlite_where=_is_prompt, postgresql_where=_is_prompt),
 )
 
 _unfinished = text("status IN ('pending', 'generating')")

@@ -19,7 +19,8 @@ from parley.adapters.sql.engine.metadata import Id, metadata
 _Number = BigInteger().with_variant(Integer, "sqlite")
 
 # Texts that wait to be indexed, written by triggers, so that no writer of messages can forget it. Position 0 is the
-# name of the room. No key to the room: the end of a reply would lock its room after its message.
+# name of the room. Prompts are not indexed: a reply that answers no message, and its room. No key to the room: the end
+# of a reply would lock its room after its message.
 search_queue = Table(
     "search_queue",
     metadata,
@@ -92,12 +93,13 @@ SEARCH_DDL = {
         """,
         """
         CREATE TRIGGER search_ended_reply AFTER UPDATE OF status ON messages
-        FOR EACH ROW WHEN (OLD.status IN ('pending', 'generating') AND NEW.status NOT IN ('pending', 'generating'))
+        FOR EACH ROW WHEN (OLD.status IN ('pending', 'generating') AND NEW.status NOT IN ('pending', 'generating')
+            AND NEW.reply_to IS NOT NULL)
         EXECUTE FUNCTION queue_message_for_search()
         """,
         """
         CREATE TRIGGER search_added_room AFTER INSERT ON rooms
-        FOR EACH ROW EXECUTE FUNCTION queue_room_for_search()
+        FOR EACH ROW WHEN (NEW.prompt IS NULL) EXECUTE FUNCTION queue_room_for_search()
         """,
         """
         CREATE TRIGGER search_renamed_room AFTER UPDATE OF name ON rooms
@@ -129,13 +131,14 @@ SEARCH_DDL = {
         """,
         """
         CREATE TRIGGER search_ended_reply AFTER UPDATE OF status ON messages
-        WHEN OLD.status IN ('pending', 'generating') AND NEW.status NOT IN ('pending', 'generating') BEGIN
+        WHEN OLD.status IN ('pending', 'generating') AND NEW.status NOT IN ('pending', 'generating')
+            AND NEW.reply_to IS NOT NULL BEGIN
             INSERT INTO search_queue (account_id, room_id, position)
             VALUES (NEW.account_id, NEW.room_id, NEW.position) ON CONFLICT DO NOTHING;
         END
         """,
         """
-        CREATE TRIGGER search_added_room AFTER INSERT ON rooms BEGIN
+        CREATE TRIGGER search_added_room AFTER INSERT ON rooms WHEN NEW.prompt IS NULL BEGIN
             INSERT INTO search_queue (account_id, room_id, position)
             VALUES (NEW.account_id, NEW.id, 0) ON CONFLICT DO NOTHING;
         END

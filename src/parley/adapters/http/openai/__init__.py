@@ -1,0 +1,1 @@
+"""OpenAI's HTTP protocol, so that the clients that people have work with parley."""

@@ -1,0 +1,83 @@
+"""A chat completions request as a conversation for a model, and what of it is not supported."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from parley.adapters.http.openai.completion_bodies import CompletionRequest, PromptMessage
+from parley.core.chat.model import Conversation, Role, Turn
+from parley.core.chat.model_options import ModelOptions
+from parley.core.errors import InvalidInput
+from parley.core.text import is_readable
+
+# Values that ask for nothing; any other value of these fields would change the answer.
+_HARMLESS: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "modalities": (["text"],),
+    "audio": (),
+    "prediction": (),
+    "web_search_options": (),
+    "store": (False,),
+}
+_INSTRUCTING = frozenset({"system", "developer"})
+_ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+# Every provider demands a user's turn first and last. What a user would say who has nothing to add.
+_CONTINUE = "Please continue."
+
+
+def read_prompt(request: CompletionRequest) -> Conversation:
+    """The conversation with its options. Raises InvalidInput that names the first field that is not supported."""
+    for name, harmless in _HARMLESS.items():
+        value = getattr(request, name)
+        if value is not None and value not in harmless:
+            raise InvalidInput(name, "is not supported here")
+    texts = [(message.role, _text(message, f"messages[{index}]")) for index, message in enumerate(request.messages)]
+    if not any(is_readable(text) for _, text in texts):
+        raise InvalidInput("messages", "must have a letter, number, punctuation mark or symbol")
+    instructions = [text for role, text in texts if role in _INSTRUCTING and is_readable(text)]
+    turns = _alternating([(_ROLES[role], text) for role, text in texts if role in _ROLES and is_readable(text)])
+    return Conversation("\n\n".join(instructions) or None, turns, _options(request))
+
+
+def _text(message: PromptMessage, path: str) -> str:
+    if message.role not in _ROLES and message.role not in _INSTRUCTING:
+        raise InvalidInput(f"{path}.role", f"{message.role!r} is not supported here")
+    for name in ("tool_calls", "function_call", "audio"):
+        if getattr(message, name):
+            raise InvalidInput(f"{path}.{name}", "is not supported here")
+    if message.content is None and message.role != "assistant":
+        raise InvalidInput(f"{path}.content", "is required")
+    if not isinstance(message.content, list):
+        return message.content or ""
+    for index, part in enumerate(message.content):
+        if part.type not in ("text", "refusal") or part.text is None:
+            raise InvalidInput(f"{path}.content[{index}].type", f"{part.type!r} is not supported here: only text is")
+    return "\n\n".join(part.text or "" for part in message.content)
+
+
+def _alternating(said: Sequence[tuple[Role, str]]) -> tuple[Turn, ...]:
+    """The same as turns that alternate and begin and end with a user's, as every provider demands."""
+    turns = [
+        Turn(role, "\n\n".join(text for _, text in group)) for role, group in groupby(said, key=lambda each: each[0])
+    ]
+    if not turns or turns[0].role is not Role.USER:
+        turns.insert(0, Turn(Role.USER, _CONTINUE))
+    if turns[-1].role is not Role.USER:
+        turns.append(Turn(Role.USER, _CONTINUE))
+    return tuple(turns)
+
+
+def _options(request: CompletionRequest) -> ModelOptions:
+    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    most = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
+    return ModelOptions(request.temperature, request.top_p, most, tuple(stop), request.seed)
