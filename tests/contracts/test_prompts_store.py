@@ -21,6 +21,7 @@ from parley.core.chat.model import (
     Turn,
 )
 from parley.core.chat.model_options import ModelOptions
+from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.errors import AccountGone
 from tests.contracts.chat_fixtures import COMPLETED, LONG, MANY, NOW, TODAY, Store, every_store, new_id
 
@@ -132,9 +133,9 @@ async def test_a_message_is_not_accepted_in_its_room(store):
         reply_to_prompt(room_id=reply.room_id, reply_to=question.id),
         account_id=account_id,
         key=None,
-        offered=["a/model"],
-        default_model="a/model",
+        catalogue=store.chat_ports().catalogue,
         most_pending=MANY,
+        estimates=TokenEstimates(),
     )
 
     assert accepted is None

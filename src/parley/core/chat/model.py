@@ -177,10 +177,10 @@ class Claim:
     created_at: datetime
     stop_requested: bool = False
     releases: int = 0
+    plan: str | None = None
     instructions: str | None = None
     awaits_title: bool = False
     prompt: "Conversation | None" = None
-    plan: str | None = None
 
 
 class Lease(Enum):

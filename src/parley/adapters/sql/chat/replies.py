@@ -44,6 +44,7 @@ _claim_columns = (
     messages.c.created_at,
     messages.c.stop_requested,
     messages.c.releases,
+    messages.c.plan,
     *(
         select(of_room).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery()
         for of_room in (
@@ -52,7 +53,6 @@ _claim_columns = (
             rooms.c.prompt,
         )
     ),
-    messages.c.plan,
 )
 _ending = given(
     "status",
