@@ -22,6 +22,8 @@ usage_days = Table(
     # What all replies of the day have reserved, also those that have ended: it only grows.
     Column("reserved_tokens", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("account_id", "day"),
+    # For the number of active accounts.
+    Index(None, "day"),
 )
 
 # The same of erased accounts. `owner` is a keyed hash; rows go after their day.
