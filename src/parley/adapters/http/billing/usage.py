@@ -33,6 +33,11 @@ class TokenCounts(Struct):
 
     input: Annotated[int, described("Input tokens", 6)]
     output: Annotated[int, described("Output tokens", 8)]
+
+
+class UsedTokens(TokenCounts):
+    """Tokens of an account."""
+
     estimated: Annotated[int, described("How many of both are estimates, as no model's provider counted them", 0)]
 
 
@@ -41,7 +46,7 @@ class DayBody(Struct):
 
     day: Day
     used: Used
-    tokens: Annotated[TokenCounts, described("The tokens of the day")]
+    tokens: Annotated[UsedTokens, described("The tokens of the day")]
     cost_usd: Cost
 
 
@@ -71,7 +76,7 @@ class UsageBody(Struct):
     limit: Annotated[int | None, described("Messages allowed per UTC day; null for no limit", 5)]
     remaining: Annotated[int | None, described("Messages left today; null for no limit", 4)]
     resets_at: Annotated[datetime, described("When the daily limit resets", "2026-11-22T00:00:00Z")]
-    tokens: Annotated[TokenCounts, described("The tokens of today")]
+    tokens: Annotated[UsedTokens, described("The tokens of today")]
     cost_usd: Cost
     token_quota: Annotated[TokenQuotasBody, described("What the plan allows of tokens")]
     history: Annotated[list[DayBody], described("The last 30 days, today first")]
@@ -114,8 +119,8 @@ def day_body(usage: DayUsage) -> DayBody:
     return DayBody(usage.day, usage.used, _tokens(usage), _dollars(usage))
 
 
-def _tokens(usage: DayUsage) -> TokenCounts:
-    return TokenCounts(usage.input_tokens, usage.output_tokens, usage.estimated_tokens)
+def _tokens(usage: DayUsage) -> UsedTokens:
+    return UsedTokens(usage.input_tokens, usage.output_tokens, usage.estimated_tokens)
 
 
 def _dollars(usage: DayUsage) -> float | None:
