@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.errors import MessageNotFound
-from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance, IdempotencyKey, Message, Status
+from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, IdempotencyKey, Message, Status
 from parley.core.chat.stores import ChatUnit
 from parley.core.text import check_text
 

@@ -1,6 +1,7 @@
 """Accepting messages: new ones, edited ones, and other replies."""
 
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -20,6 +21,7 @@ from parley.core.chat.errors import (
 )
 from parley.core.chat.message_request import MessageRequest, check_content, new_exchange
 from parley.core.chat.model import (
+    Charge,
     Message,
     Role,
     Room,
@@ -27,6 +29,7 @@ from parley.core.chat.model import (
 )
 from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
+from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 
@@ -45,9 +48,9 @@ async def post_message(
 
     `parent` is the reply to go on from, None to begin anew, or the room's head.
 
-    Raises InvalidInput, UnknownModel, RoomNotFound, MessageNotFound for an unknown parent and ParentInvalid for one
-    that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of them nothing has
-    changed.
+    Raises InvalidInput, UnknownModel, ModelNotInPlan, RoomNotFound, MessageNotFound for an unknown parent and
+    ParentInvalid for one that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
+    them nothing has changed.
     """
     check_content(content)
     body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
@@ -133,9 +136,9 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: Mess
         reply,
         account_id=request.account_id,
         key=request.key,
-        offered=chat.catalogue.names,
-        default_model=chat.catalogue.default,
+        catalogue=chat.catalogue,
         most_pending=chat.limits.max_pending,
+        estimates=chat.estimates,
     )
     return None if found is None else Accepted(*found, replayed=False)
 
@@ -144,8 +147,8 @@ async def _accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted
     try:
         return await _accept_or_refuse(chat, request)
     except QuotaExceeded as refusal:
-        limit, at = refusal.allowance.limit, request.reply.created_at
-        await tell_quota_exceeded(chat, request.account_id, policy="daily", limit=limit, at=at)
+        policy, limit, at = refusal.policy, refusal.limit, request.reply.created_at
+        await tell_quota_exceeded(chat, request.account_id, policy=policy, limit=limit, at=at)
         raise
 
 
@@ -167,10 +170,16 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         if said is not None:
             request = replace(request, sibling_of=said.id)
         parent = await _parent(unit, request)
-        model = chat.catalogue.choose(request.reply.model, room.model)
-        allowance = await unit.quota.take(account_id, now=now)
-        max_pending = chat.limits.max_pending
-        added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
+        plan, allowance = await unit.quota.take(account_id, now=now)
+        model = chat.catalogue.choose(request.reply.model, room.model, plan)
+        asked = request.question or (parent if isinstance(parent, Message) else None)
+        read = partial(tokens_of_branch, chat, unit, room, parent, asked, before=position)
+        allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
+        max_pending = plan.max_pending_replies or chat.limits.max_pending
+        charge = Charge(utc_day(now), tokens, plan.name)
+        added = await _add(
+            unit, request, parent, position=position, model=model, charge=charge, most_pending=max_pending
+        )
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
         await _name(chat, unit, room, request)
@@ -226,16 +235,17 @@ async def _add(
     *,
     position: int,
     model: str,
+    charge: Charge,
     most_pending: int,
 ) -> tuple[Message, Message] | None:
-    account_id, charged_on = request.account_id, utc_day(request.reply.created_at)
+    account_id = request.account_id
     reply = replace(request.reply, model=model)
     if request.question is not None:
         return await unit.messages.add_exchange(
             replace(request.question, position=position),
             replace(reply, position=position + 1),
             account_id=account_id,
-            charged_on=charged_on,
+            charge=charge,
             most_pending=most_pending,
             after=parent.position if isinstance(parent, Message) else parent,
         )
@@ -244,7 +254,7 @@ async def _add(
     added = await unit.messages.add_reply(
         replace(reply, position=position, reply_to=parent.id, parent_id=parent.id),
         account_id=account_id,
-        charged_on=charged_on,
+        charge=charge,
         most_pending=most_pending,
         after=parent.position,
     )

@@ -3,11 +3,16 @@
 import { account } from "./account.js";
 import { accountDialog } from "./account_dialog.js";
 import { button, h, icon, show } from "./dom.js";
-import { number, time } from "./words.js";
+import { moment, number, time } from "./words.js";
+
+// The tab remembers what was not sent.
+const DRAFT = "parley.draft";
+
+export const forgetDraft = () => sessionStorage.removeItem(DRAFT);
 
 export class Composer {
   #text = h("textarea", { rows: 1, placeholder: "Message", "aria-label": "Message", dir: "auto",
-    onkeydown: (event) => this.#key(event), oninput: () => this.#resize() });
+    value: sessionStorage.getItem(DRAFT) ?? "", onkeydown: (event) => this.#key(event), oninput: () => this.#changed() });
   #send = h("button", { class: "primary round", "aria-label": "Send", title: "Send" }, icon("send"));
   #stop = h("button", { type: "button", class: "round", "aria-label": "Stop", title: "Stop", hidden: true }, icon("stop"));
   #model = h("select", { "aria-label": "Model" });
@@ -53,7 +58,7 @@ export class Composer {
     this.#send.setAttribute("aria-disabled", "true");
     try {
       if (await this.onsend(text) && this.#text.value === text) this.#text.value = "";
-      this.#resize();
+      this.#changed();
     } finally {
       this.#sending = false;
       this.#send.removeAttribute("aria-disabled");
@@ -67,7 +72,8 @@ export class Composer {
     this.#submit();
   }
 
-  #resize() {
+  #changed() {
+    sessionStorage.setItem(DRAFT, this.#text.value);
     if (CSS.supports("field-sizing", "content")) return;
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;
@@ -85,9 +91,13 @@ export class Composer {
   }
 }
 
-function quota({ limit, remaining, resets_at: resets }) {
+function quota({ limit, remaining, resets_at: resets, token_quota: tokens }) {
+  const [span, spent] = Object.entries(tokens ?? {}).find(([, each]) => each.remaining === 0) ?? [];
+  if (span === "day") return usedUp("Today's tokens are used up.", time(spent.resets_at));
+  if (span === "month") return usedUp("This month's tokens are used up.", moment(spent.resets_at));
   if (limit === null) return [];
   if (remaining > 0) return [`${number(remaining)} of ${number(limit)} messages left today`];
-  return [`Today's ${number(limit)} messages are used up. New ones come at ${time(resets)}. `,
-    button("See plans", () => accountDialog("plans"), { class: "link" })];
+  return usedUp(`Today's ${number(limit)} messages are used up.`, time(resets));
 }
+
+const usedUp = (what, when) => [`${what} New ones come at ${when}. `, button("See plans", () => accountDialog("plans"), { class: "link" })];
