@@ -21,7 +21,7 @@ test *arguments:
 
 # The fault tests in full: 20 kills of workers under 500 replies, 5 kills of Redis, 5 emptyings of it
 faults:
-    FAULTS=long .venv/bin/pytest tests/faults tests/outages tests/contracts/test_event_orders.py tests/contracts/test_tree_machine.py
+    FAULTS=long .venv/bin/pytest tests/faults tests/outages tests/contracts/test_event_orders.py tests/contracts/test_event_orders_over_prices.py tests/contracts/test_tree_machine.py
 
 # The tests under every Python that parley supports
 pythons:

@@ -8,8 +8,8 @@
    --deltas N             the number of «@time » in each reply; a reply with another number is `miscounted`; 0: unchecked
    --ramp MS              the clients start spread over this time
 
-   The environment's LOAD_TOKEN is the account's token. Standard input has the ids of its rooms, one a line: client c
-   uses rooms c, c + C, c + 2C and so on, so that no room's history grows long. Prints JSON with times in ms: `lag` is from
+   Standard input has a room's id and its account's token in each line: client c uses rooms c, c + C, c + 2C and so on,
+   so that no room's history grows long. Prints JSON with times in ms: `lag` is from
    a delta's time in the model to its arrival here; `steady` the same while all clients read and none has ended. */
 #define _GNU_SOURCE
 #include "load_generator.h"
@@ -49,11 +49,13 @@ struct samples {
 };
 
 static struct client *clients;
-static char **rooms;
+static struct room {
+    char *id, *token;
+} *rooms;
 static long room_count, client_count, over_count, posted, finished, finished_in_time, unfinished, errors, miscounted, restarted;
 static struct samples accepted, firsts, ends, lags;
 static micros started, deadline, last_joined, first_left;
-static const char *token, *body;
+static const char *body;
 static long most, deltas;
 static char run_name[32];
 
@@ -100,7 +102,7 @@ static void post(struct client *client)
     snprintf(request, sizeof request,
              "POST /chatroom/%s/message HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
              "Authorization: Bearer %s\r\nIdempotency-Key: %s-%ld\r\nContent-Length: %zu\r\n\r\n%s",
-             rooms[client->room], token, run_name, posted, strlen(body), body);
+             rooms[client->room].id, rooms[client->room].token, run_name, posted, strlen(body), body);
     client->room = (client->room + client_count) % room_count;
     posted++;
     client->streaming = false;
@@ -228,11 +230,10 @@ static void join(struct client *client, int epoll)
 
 static void read_rooms(void)
 {
-    char line[128];
-    while (fgets(line, sizeof line, stdin)) {
-        line[strcspn(line, "\n")] = 0;
+    char id[64], token[4096];
+    while (scanf("%63s %4095s", id, token) == 2) {
         rooms = realloc(rooms, (size_t)(room_count + 1) * sizeof *rooms);
-        rooms[room_count++] = strdup(line);
+        rooms[room_count++] = (struct room){strdup(id), strdup(token)};
     }
     if (!room_count)
         fail("no rooms on standard input");
@@ -293,7 +294,6 @@ int run_chat(void)
 {
     long joined = 0, ramp = number("--ramp", 0) * 1000;
     int epoll = epoll_create1(0);
-    token = getenv("LOAD_TOKEN");
     body = option("--body", "{\"content\":\"hello\"}");
     client_count = number("--clients", 1);
     deltas = number("--deltas", 0);

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from statistics import median
 
-from benchmarks import history, posting, rooms
+from benchmarks import branches, history, posting, rooms, search
 from benchmarks.filled_account import FilledAccount
 from benchmarks.measurement import Goal, Measurement
 from benchmarks.rounds import Effort, LoadRun, alternate
@@ -15,7 +15,12 @@ BASELINE = "the same with a small database; how many times slower"
 MEASURED: dict[str, tuple[str, Callable[[FilledAccount], Awaitable[LoadRun]]]] = {
     "rooms": ("GET /chatroom, cached, 20 rooms", rooms.cached),
     "rooms-304": ("GET /chatroom with If-None-Match: 304", rooms.unchanged),
+    "rooms-uncached": ("GET /chatroom, second page of 10 rooms", rooms.uncached),
     "history": ("GET history page of 50", history.page),
+    "branch": ("GET history page of 50 of another branch, across a fork", branches.other_branch),
+    "switch": ("PUT head, one connection", branches.switched),
+    "search-common": ("GET /search, a word of every second message, one connection", search.common_word),
+    "search-rare": ("GET /search, a word of fifty messages, one connection", search.rare_word),
     # Last, since it empties the cache of rooms.
     "post": ("POST message accepted, 64 connections of one account", posting.one_account),
 }
@@ -31,11 +36,16 @@ async def _slowdown(name: str, small: FilledAccount, large: FilledAccount, effor
     what, load = MEASURED[name]
     rounds = await alternate(effort, {"small": await load(small), "large": await load(large)})
     figures = [
-        {"slowdown": each["small"].rate / each["large"].rate, "small": each["small"].rate, "large": each["large"].rate}
+        {
+            "slowdown": each["small"].rate / each["large"].rate,
+            "small": each["small"].rate,
+            "large": each["large"].rate,
+            "large_p50_ms": each["large"].p50_ms,
+        }
         for each in rounds
     ]
     rates, baselines = median(each["large"] for each in figures), median(each["small"] for each in figures)
     value = median(each["slowdown"] for each in figures)
-    return Measurement(
-        f"{name}-large", what + LARGE, BASELINE, GOAL, value, f"{rates:,.0f}/s against {baselines:,.0f}/s", figures
-    )
+    p50 = median(each["large_p50_ms"] for each in figures)
+    summary = f"{rates:,.0f}/s against {baselines:,.0f}/s, p50 {p50:.1f} ms"
+    return Measurement(f"{name}-large", what + LARGE, BASELINE, GOAL, value, summary, figures)

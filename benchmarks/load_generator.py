@@ -67,8 +67,7 @@ def message(deltas: int, *, every_ms: int = 0) -> str:
 async def chat(
     generator: Path,
     api: str,
-    token: str,
-    rooms: Sequence[object],
+    rooms: Sequence[str],
     *,
     body: str,
     clients: int = 1,
@@ -79,20 +78,22 @@ async def chat(
     patience: int = PATIENCE,
     may_fail: bool = False,
 ) -> dict[str, Any]:
-    """Post for `seconds`, or for `replies`. Raises LoadGeneratorError for an incomplete reply, unless it `may_fail`."""
+    """Post for `seconds`, or for `replies`; each of `rooms` is «id token».
+
+    Raises LoadGeneratorError for an incomplete reply, unless it `may_fail`.
+    """
     options = {"port": urlsplit(api).port, "body": body, "clients": clients, "seconds": seconds, "replies": replies}
     options |= {"deltas": deltas, "ramp": ramp_ms, "timeout": patience}
     words = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
     process = await asyncio.create_subprocess_exec(
         *(str(generator), "chat", *words),
-        env={"LOAD_TOKEN": token},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(patience + PATIENCE):
-            out, err = await process.communicate("".join(f"{room}\n" for room in rooms).encode())
+            out, err = await process.communicate("\n".join(rooms).encode())
     finally:
         if process.returncode is None:
             process.kill()

@@ -28,6 +28,12 @@ async def unchanged(account: FilledAccount) -> LoadRun:
     return await account.load_of(PATH, known)
 
 
+async def uncached(account: FilledAccount) -> LoadRun:
+    """The second page, which is never cached."""
+    page = (await account.answer("/chatroom?limit=10")).json()
+    return await account.load_of(f"/chatroom?limit=10&cursor={page['next_cursor']}")
+
+
 async def measure(account: FilledAccount, effort: Effort) -> list[Measurement]:
     async with bare_handler(await account.body(PATH)) as address:
         bearer = {"Authorization": f"Bearer {await account.deployment.sign_in(account.email)}"}

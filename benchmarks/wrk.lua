@@ -1,11 +1,15 @@
 -- Script for wrk. Without arguments it repeats the request of the command line; with «pause N» too, after a random pause
--- of up to N ms each. Its other arguments are a file with lines «path token» and a unique word: then it posts a message to
+-- of up to N ms each; with «put BODY» it puts that. Its other arguments are a file with lines «path token» and a unique word: then it posts a message to
 -- each path in order, each with a unique Idempotency-Key.
 
 local targets, word, count = {}, "", 0
 
 function init(arguments)
   if not arguments[1] then return end
+  if arguments[1] == "put" then
+    wrk.method, wrk.body, wrk.headers["Content-Type"] = "PUT", arguments[2], "application/json"
+    return
+  end
   word = arguments[2]
   if arguments[1] == "pause" then
     function delay() return math.random(0, tonumber(word)) end

@@ -45,6 +45,12 @@ async def paced_get(address: str, headers: Mapping[str, str], *, connections: in
     return await _run(*named, address, "--", "pause", pause, connections=connections, seconds=seconds)
 
 
+async def put(address: str, headers: Mapping[str, str], body: str, *, connections: int, seconds: float) -> Load:
+    """Repeat one PUT request with a JSON body."""
+    named = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
+    return await _run(*named, address, "--", "put", body, connections=connections, seconds=seconds)
+
+
 async def post(api: str, targets: Path, *, connections: int, seconds: float) -> Load:
     """Post messages to the rooms in `targets`, whose lines are «path token»."""
     arguments = ("--", str(targets), secrets.token_hex(8))

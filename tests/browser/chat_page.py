@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, async_p
 from tests.browser.test_docs_page import chromium
 
 MIRA = "mira@example.com"
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 45_000
 # Chromium says this of every response that is no success.
 _FAILED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 _LOST = "Failed to load resource: net::"
@@ -55,8 +55,8 @@ class ChatPage:
             self.said.append(text)
 
     def assert_quiet(self) -> None:
-        assert self.said == []
-        assert self.foreign == []
+        assert self.said == [], self.said
+        assert self.foreign == [], self.foreign
 
     def button(self, name: str, within: Locator | None = None) -> Locator:
         return (within or self.tab).get_by_role("button", name=name, exact=True)
@@ -76,6 +76,11 @@ class ChatPage:
     @property
     def rooms(self) -> Locator:
         return self.tab.locator(".rooms a")
+
+    @property
+    def account(self) -> Locator:
+        """The button that opens the account."""
+        return self.tab.locator("#side .account")
 
     @property
     def dialog(self) -> Locator:

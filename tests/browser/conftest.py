@@ -1,11 +1,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import BrowserContext
 
-from tests.browser.chat_page import ChatPage, browser
-from tests.e2e.process import Served, served
+from tests.browser.chat_page import MIRA, ChatPage, browser
+from tests.e2e.process import Served, served, sign_in
 
 OpenPage = Callable[..., Awaitable[ChatPage]]
 
@@ -43,3 +44,11 @@ async def page(api: Served, open_page: OpenPage) -> ChatPage:
     opened = await open_page(api)
     await opened.sign_in()
     return opened
+
+
+@pytest.fixture
+async def elsewhere(api: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """Another client of the same account."""
+    client = await sign_in(api.address, MIRA)
+    yield client
+    await client.aclose()

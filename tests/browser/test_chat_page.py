@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.chat_page import MIRA, ChatPage
 from tests.browser.conftest import OpenPage
-from tests.e2e.process import Served, served, sign_in
+from tests.e2e.process import Served, served
 
 PASSWORD = "correct horse battery staple"
 
@@ -32,7 +32,7 @@ async def test_from_the_address_to_an_answer_and_out_again(api: Served, open_pag
 
 
 async def test_a_password_set_on_the_page_signs_in(page: ChatPage) -> None:
-    await page.button("Account").click()
+    await page.account.click()
     await page.tab.get_by_label("New password").fill(PASSWORD)
     await page.button("Set password").click()
     await page.tab.get_by_text("The password is set.").wait_for()
@@ -102,10 +102,10 @@ async def test_new_chats_are_rooms_of_their_own(page: ChatPage) -> None:
     await expect(page.own.locator(".body")).to_have_text("second")
 
 
-async def test_what_another_client_did_is_shown_after_a_reload(api: Served, page: ChatPage) -> None:
-    client = await sign_in(api.address, MIRA)
-    room = (await client.post("/chatroom", json={"name": "From elsewhere"})).json()["id"]
-    await client.aclose()
+async def test_what_another_client_did_is_shown_after_a_reload(
+    api: Served, page: ChatPage, elsewhere: httpx.AsyncClient
+) -> None:
+    room = (await elsewhere.post("/chatroom", json={"name": "From elsewhere"})).json()["id"]
     await page.tab.reload()
     await expect(page.rooms).to_have_text(re.compile("From elsewhere"))
     await page.rooms.click()

@@ -40,16 +40,18 @@ class Harness:
     async def change(self, subscription_id: str, **state: Any) -> list[Signed]:
         """Change the subscription; returns the provider's events.
 
-        `state` has `status`, one of `statuses`, or `cancel_at_period_end`.
+        `state` has `status`, one of `statuses`, `cancel_at_period_end`, or `price`.
         """
         raise NotImplementedError
 
     async def new_customer(self, account_id: UUID = ACCOUNT) -> str:
         return await self.provider.create_customer(account_id, email=EMAIL, mobile_number=None)
 
-    async def open_checkout(self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT) -> Checkout:
+    async def open_checkout(
+        self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT, price: str = PRICE
+    ) -> Checkout:
         return await self.provider.open_checkout(
-            customer_id, Offer(PRICE, 0, RETURN_TO), account_id=account_id, idempotency_key=key, now=self.now
+            customer_id, Offer(price, 0, RETURN_TO), account_id=account_id, idempotency_key=key, now=self.now
         )
 
     async def new_subscription(self, customer_id: str, *, key: str = "key", account_id: UUID = ACCOUNT) -> str:

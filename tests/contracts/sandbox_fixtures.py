@@ -50,6 +50,8 @@ class SandboxHarness(Harness):
                 return list(await self.sandbox.fail_payment(token))
             case {"status": "active"}:
                 return list(await self.sandbox.pay_open_invoice(token))
+            case {"price": price}:
+                return list(await self.sandbox.change_price(token, price))
             case {"cancel_at_period_end": True}:
                 return list(await self.sandbox.cancel(token, at_once=False))
             case _:

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from parley.core.billing.errors import EventInvalid
-from parley.core.billing.model import SubscriptionStatus
+from parley.core.billing.errors import CheckoutNotFound, EventInvalid
+from parley.core.billing.model import Checkout, SubscriptionStatus
 from tests.contracts.payment_fixtures import ACCOUNT, ANOTHER, EMAIL, MOBILE, RETURN_TO, Harness, stripe
 from tests.contracts.sandbox_fixtures import sandbox_on_postgresql, sandbox_on_sqlite
-from tests.servers.stripe_account import PRICE
+from tests.servers.stripe_account import PRICE, Refusal
 
+# What paying on a page that is not open any more raises.
+CLOSED = (Refusal, CheckoutNotFound)
 UNKNOWN_IDS = ["sub_none", "cus_none", "a/b", "../customers", "a?b=c#d", "%2e%2e", "é 日本", "x" * 500]
 
 
@@ -48,6 +50,41 @@ async def test_same_idempotency_key_returns_the_same_page(harness: Harness) -> N
     other = await harness.open_checkout(customer, key="two")
     assert other.session_id != page.session_id
     assert other.url != page.url
+
+
+async def test_of_two_open_pages_only_the_latest_asked_for_can_be_paid(harness: Harness) -> None:
+    customer, other = await harness.new_customer(), await harness.new_customer(ANOTHER)
+    others = await harness.open_checkout(other, key="other", account_id=ANOTHER)
+    plus = await harness.open_checkout(customer, key="plus", price="price_plus_monthly")
+    pro = await harness.open_checkout(customer, key="pro")
+    with pytest.raises(CLOSED):
+        await harness.pay(plus)
+    again = await harness.open_checkout(customer, key="plus", price="price_plus_monthly")
+    assert again.session_id not in {plus.session_id, pro.session_id}
+    with pytest.raises(CLOSED):
+        await harness.pay(pro)
+    await harness.pay(again)
+    await harness.pay(others)
+    [subscription] = await harness.provider.subscriptions(customer)
+    assert subscription.prices == ("price_plus_monthly",)
+
+
+async def test_pages_that_are_asked_for_in_parallel_cannot_all_be_paid(harness: Harness) -> None:
+    customer = await harness.new_customer()
+    pages = await asyncio.gather(
+        *(harness.open_checkout(customer, key=price, price=price) for price in (PRICE, "price_plus_monthly") * 3)
+    )
+    paid = [page for page in {each.session_id: each for each in pages}.values() if await pays(harness, page)]
+    assert len(paid) <= 1
+    assert len(await harness.provider.subscriptions(customer)) == len(paid)
+
+
+async def pays(harness: Harness, page: Checkout) -> bool:
+    try:
+        await harness.pay(page)
+    except CLOSED:
+        return False
+    return True
 
 
 async def test_open_page_is_no_subscription(harness: Harness) -> None:

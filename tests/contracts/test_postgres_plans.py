@@ -19,6 +19,7 @@ from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
 from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
 from parley.core.chat.search_terms import Term
+from parley.core.chat.share_store import Share
 from parley.core.chat.title_store import TitleClaim
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
@@ -30,6 +31,7 @@ REPLY = UUID(int=3)
 CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, NOW, False)
 TITLE = TitleClaim(ROOM, 2, TODAY, 1, ACCOUNT, None)
 KEY = IdempotencyKey("a key", b"f")
+SHARE = Share(ROOM, "a token", "A room", 10, NOW)
 
 # 40 accounts of 50 rooms of 10 messages, all ended.
 FILL = """
@@ -44,6 +46,8 @@ INSERT INTO idempotency_keys (room_id, key, fingerprint, reply_id, used_at)
 INSERT INTO messages (id, room_id, account_id, position, role, content, status, created_at, claimable_at, queued_at)
     SELECT gen_random_uuid(), id, account_id, position, 'assistant', 'An answer', 'completed', now(), now(), now()
     FROM rooms, generate_series(1, 10) position;
+INSERT INTO shares (room_id, token, title, last_position, created_at)
+    SELECT id, md5(id::text), 'A room', 10, now() FROM rooms;
 INSERT INTO title_jobs (room_id, position, charged_on, claimable_at) SELECT id, 2, now(), now() FROM rooms;
 INSERT INTO search_sections (account_id, texts) SELECT id, 9 FROM accounts, generate_series(1, 20);
 INSERT INTO search_texts (room_id, position, terms)
@@ -223,6 +227,16 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "search": (
         lambda unit: unit.search.find(ACCOUNT, [Term("word", is_prefix=True)], up_to=1_000, skip=0, limit=51),
         {"ix_search_sections_account_id_number", "ix_search_texts_terms", "pk_rooms", "uq_messages_room_id_position"},
+    ),
+    "what is complete": (
+        lambda unit: unit.shares.last_complete(ROOM, ACCOUNT),
+        {"pk_rooms", "uq_messages_room_id_position", "ix_messages_run", "ix_messages_unfinished", "pk_messages"},
+    ),
+    "copy of a room": (lambda unit: unit.shares.of_room(ROOM, ACCOUNT), {"pk_shares", "pk_rooms"}),
+    "copy with a token": (lambda unit: unit.shares.find("a token"), {"uq_shares_token"}),
+    "page of a copy": (
+        lambda unit: unit.shares.messages(SHARE, skip=100, limit=101),
+        {"uq_messages_room_id_position", "ix_messages_run"},
     ),
     "request title": (lambda unit: unit.titles.request(CLAIM), {"pk_rooms"}),
     "claim title": (lambda unit: unit.titles.claim(ROOM, lease=15), {"pk_title_jobs", "pk_rooms"}),

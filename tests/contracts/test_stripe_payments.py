@@ -11,7 +11,7 @@ import stripe as sdk
 from structlog.testing import capture_logs
 
 from parley.adapters.payments.stripe import StripePayments
-from parley.core.billing.errors import PaymentsUnavailable
+from parley.core.billing.errors import AlreadySubscribed, PaymentsUnavailable
 from parley.core.billing.model import ReturnAddresses, SubscriptionStatus
 from parley.core.billing.ports import Offer
 from tests.contracts.payment_fixtures import ACCOUNT, EMAIL, MOBILE, NOW, RETURN_TO, StripeHarness, stripe
@@ -42,6 +42,11 @@ def last_request(harness: StripeHarness) -> Request:
     return request
 
 
+def checkout_request(harness: StripeHarness) -> Request:
+    """The latest that opened a page. After it others are closed."""
+    return [each for each in harness.server.requests if each.method == "POST" and each.path.endswith("/sessions")][-1]
+
+
 async def test_request_for_a_customer(harness: StripeHarness) -> None:
     await harness.provider.create_customer(ACCOUNT, email=EMAIL, mobile_number=MOBILE)
     request = last_request(harness)
@@ -53,7 +58,10 @@ async def test_request_for_a_customer(harness: StripeHarness) -> None:
 async def test_request_for_a_checkout(harness: StripeHarness) -> None:
     customer = await harness.new_customer()
     await harness.open_checkout(customer, key="the-key")
-    request = last_request(harness)
+    listing = last_request(harness)
+    assert (listing.method, listing.path) == ("GET", "/v1/checkout/sessions")
+    assert listing.given == {"customer": customer, "status": "open", "limit": "100"}
+    request = checkout_request(harness)
     assert (request.method, request.path) == ("POST", "/v1/checkout/sessions")
     assert request.headers["idempotency-key"] == "the-key"
     assert request.given == {
@@ -109,7 +117,7 @@ async def test_return_address_has_the_session_id(harness: StripeHarness, paid: s
     await harness.provider.open_checkout(
         customer, Offer(PRICE, 0, return_to), account_id=ACCOUNT, idempotency_key="key", now=NOW
     )
-    assert last_request(harness).given["success_url"] == expected
+    assert checkout_request(harness).given["success_url"] == expected
 
 
 async def test_changed_addresses_open_another_page(harness: StripeHarness) -> None:
@@ -123,7 +131,18 @@ async def test_changed_addresses_open_another_page(harness: StripeHarness) -> No
         for _ in range(2)
     ]
     assert pages[0] == pages[1] != first
-    assert await harness.open_checkout(customer) == first
+    # The first one was closed by the others.
+    assert await harness.open_checkout(customer) not in (first, pages[0])
+
+
+async def test_page_that_was_paid_while_another_opened_leaves_none_to_pay(harness: StripeHarness) -> None:
+    customer = await harness.new_customer()
+    page = await harness.open_checkout(customer)
+    harness.account.after_list_of_checkouts = lambda: harness.account.complete(page.session_id)
+    with pytest.raises(AlreadySubscribed):
+        await harness.open_checkout(customer, key="another", price="price_plus_yearly")
+    sessions = [each for each in harness.account.objects.values() if each["object"] == "checkout.session"]
+    assert sorted(each["status"] for each in sessions) == ["complete", "expired"]
 
 
 @pytest.mark.parametrize("closed", ["complete", "expired"])
@@ -263,7 +282,7 @@ async def test_subscription_has_its_prices(harness: StripeHarness) -> None:
     customer = await harness.new_customer()
     offer = Offer("price_plus_yearly", 7, RETURN_TO)
     page = await harness.provider.open_checkout(customer, offer, account_id=ACCOUNT, idempotency_key="key", now=NOW)
-    assert last_request(harness).given["subscription_data"]["trial_period_days"] == "7"
+    assert checkout_request(harness).given["subscription_data"]["trial_period_days"] == "7"
     await harness.pay(page)
     [found] = await harness.provider.subscriptions(customer)
     assert (found.prices, found.has_our_price) == (("price_plus_yearly",), True)
@@ -281,7 +300,7 @@ async def test_taxes_and_promotion_codes_are_for_the_checkout_page(harness: Stri
         )
     finally:
         await provider.close()
-    given = last_request(harness).given
+    given = checkout_request(harness).given
     assert (given["allow_promotion_codes"], given["automatic_tax"]) == ("true", {"enabled": "true"})
     assert given["customer_update"] == {"address": "auto"}
 

@@ -102,3 +102,15 @@ async def test_without_the_page_a_payment_returns_to_a_plain_one(open_site: Open
     done = httpx.URL((await site.visitor().post(f"{checkout.path}/pay")).headers["location"])
     assert done.path == "/checkout/done"
     assert (await mira.get(done.path)).status_code == 200
+
+
+async def test_the_operators_page_is_there_only_with_a_token(open_site: OpenSite) -> None:
+    refused(await (await open_site(ADMIN_TOKEN="")).visitor().get("/chat/admin"), 404, "not_found")
+
+
+async def test_the_operators_page_has_its_own_modules(open_site: OpenSite) -> None:
+    visitor = (await open_site(ADMIN_TOKEN="only for tests but long enough, too")).visitor()
+    page = await visitor.get("/chat/admin")
+    assert page.headers["content-security-policy"] == (await visitor.get("/chat")).headers["content-security-policy"]
+    [script] = [each for each in addresses(page.text) if each.endswith(".js")]
+    assert (await visitor.get(script)).status_code == 200

@@ -10,7 +10,7 @@ from parley.core.chat.language_model import Reasoning
 from tests.http.answers import refused
 from tests.http.conftest import Logs, OpenSite
 from tests.http.scripted_model import Gate, ScriptedModel
-from tests.http.site import Clock, Person, Site, address
+from tests.http.site import ADMIN_TOKEN, Clock, Person, Site, address
 
 
 async def share(person: Person, room: str) -> str:
@@ -104,6 +104,17 @@ async def test_copy_goes_with_its(site: Site, mira: Person, room: str, what: str
     gone = await mira.delete(f"/chatroom/{room}" if what == "chatroom" else "/user/me")
     assert gone.status_code == 204
     refused(await site.visitor().get(path), 404, "share_not_found")
+
+
+async def test_copy_of_a_suspended_account_is_not_shown(site: Site, mira: Person, room: str) -> None:
+    path = await share(mira, room)
+    operator = site.visitor()
+    operator.identify(ADMIN_TOKEN)
+    account = f"/admin/accounts/{(await mira.get('/user/me')).json()['id']}"
+    assert (await operator.patch(account, json={"suspended": True})).status_code == 200
+    refused(await site.visitor().get(path), 404, "share_not_found")
+    assert (await operator.patch(account, json={"suspended": False})).status_code == 200
+    assert (await copied(site, path))["title"] == "Holiday plans"
 
 
 async def test_copy_of_an_archived_chatroom_stays(site: Site, mira: Person, room: str) -> None:

@@ -38,6 +38,7 @@ PUBLIC = {
     ("GET", "/openapi.json"),
     ("GET", "/"),
     ("GET", "/chat"),
+    ("GET", "/chat/admin"),
     ("GET", "/chat/files/{version:str}/{name:str}"),
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),

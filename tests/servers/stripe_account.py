@@ -47,6 +47,8 @@ class StripeAccount:
         self.objects: dict[str, StripeObject] = {}
         self.old_format = False
         self.url = "https://checkout.stripe.com"
+        # What a customer does meanwhile.
+        self.after_list_of_checkouts: Callable[[], object] = lambda: None
         self._clock = clock
         self._wanted: dict[str, tuple[StripeObject, str]] = {}
 
@@ -58,8 +60,10 @@ class StripeAccount:
         raise Refusal(404)
 
     def complete(self, session_id: str) -> list[Signed]:
-        """The customer pays in that checkout session. Returns the events for it."""
+        """The customer pays in that checkout session. Returns the events for it. Raises Refusal unless it is open."""
         session = self.objects[session_id]
+        if session["status"] != "open":
+            raise Refusal(400)
         wanted, price = self._wanted[session_id]
         metadata = wanted.get("metadata", {})
         subscription = self._store(objects.subscription(session["customer"], price, metadata, self._clock()))
@@ -72,10 +76,17 @@ class StripeAccount:
             self.signed("invoice.paid", objects.invoice(subscription, self._clock(), paid=True)),
         ]
 
-    def change(self, subscription_id: str, *, current_period_end: int | None = None, **state: Any) -> list[Signed]:
-        """Set `state` on the subscription, the period's end (in epoch seconds) on its items. Returns the events."""
+    def change(
+        self, subscription_id: str, *, current_period_end: int | None = None, price: str | None = None, **state: Any
+    ) -> list[Signed]:
+        """Set `state` on the subscription, the period's end (in epoch seconds) and the price on its items.
+
+        Returns the events.
+        """
         resource = self.objects[subscription_id]
         resource |= state
+        if price is not None:
+            resource["items"]["data"][0]["price"] = objects.price(price, self._clock())
         for item in resource["items"]["data"]:
             item["current_period_end"] = current_period_end or item["current_period_end"]
         ended = resource["status"] == "canceled"
@@ -124,6 +135,28 @@ class StripeAccount:
         _check(given, set())
         return self._find("checkout.session", session_id)
 
+    def list_checkouts(self, given: StripeObject) -> StripeObject:
+        _check(given, {"customer", "status", "limit", "starting_after"})
+        self._find("customer", given["customer"], "customer")
+        matching = [
+            each
+            for each in [*self.objects.values()][::-1]
+            if each["object"] == "checkout.session"
+            and each["customer"] == given["customer"]
+            and each["status"] == given.get("status", each["status"])
+        ]
+        answer = objects.listed(matching, "/v1/checkout/sessions")
+        self.after_list_of_checkouts()
+        return answer
+
+    def expire_checkout(self, given: StripeObject, session_id: str) -> StripeObject:
+        _check(given, set())
+        session = self._find("checkout.session", session_id)
+        if session["status"] != "open":
+            raise Refusal(400, None, None)
+        session |= {"status": "expired", "url": None}
+        return session
+
     def create_portal(self, given: StripeObject) -> StripeObject:
         _check(given, {"customer", "return_url"}, required={"customer"})
         self._find("customer", given["customer"], "customer")
@@ -167,7 +200,9 @@ ROUTES: dict[str, Callable[..., StripeObject]] = {
     r"POST /v1/customers": StripeAccount.create_customer,
     r"DELETE /v1/customers/([^/]+)": StripeAccount.delete_customer,
     r"POST /v1/checkout/sessions": StripeAccount.create_checkout,
+    r"GET /v1/checkout/sessions": StripeAccount.list_checkouts,
     r"GET /v1/checkout/sessions/([^/]+)": StripeAccount.read_checkout,
+    r"POST /v1/checkout/sessions/([^/]+)/expire": StripeAccount.expire_checkout,
     r"POST /v1/billing_portal/sessions": StripeAccount.create_portal,
     r"GET /v1/prices/([^/]+)": StripeAccount.read_price,
     r"GET /v1/subscriptions": StripeAccount.list_subscriptions,

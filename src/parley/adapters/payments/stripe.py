@@ -19,7 +19,7 @@ from stripe.params.checkout import SessionCreateParams, SessionCreateParamsSubsc
 from parley.adapters.payments import stripe_events
 from parley.adapters.payments.return_address import with_session_id
 from parley.adapters.payments.stripe_subscriptions import SubscriptionReader
-from parley.core.billing.errors import CustomerUnknown, PaymentsRefused, PaymentsUnavailable
+from parley.core.billing.errors import AlreadySubscribed, CustomerUnknown, PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription
 from parley.core.billing.ports import Offer
 
@@ -136,6 +136,7 @@ class StripePayments:
             while session.status != "open" or session.url is None:
                 # Paid or expired. The next key is derived from it, so that parallel callers get the same next page.
                 session = await self._checkout_session(parameters, f"{idempotency_key}-{session.id}")
+            await self._close_others(customer_id, session)
             return Checkout(session.url, session.id)
 
     async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:
@@ -178,6 +179,26 @@ class StripePayments:
             # A replayed answer shows the session as it was when it was created.
             return await self._checkouts.retrieve_async(session.id)
         return session
+
+    async def _close_others(self, customer_id: str, kept: Session) -> None:
+        """Expire the customer's other open pages. Raises AlreadySubscribed, with none left, if one was paid."""
+        open_pages = await self._checkouts.list_async({"customer": customer_id, "status": "open", "limit": 100})
+        others = [page.id async for page in open_pages.auto_paging_iter() if page.id != kept.id]
+        paid = [page for page in others if await self._is_paid_instead(page)]
+        if paid:
+            await self._is_paid_instead(kept.id)
+            raise AlreadySubscribed
+
+    async def _is_paid_instead(self, session_id: str) -> bool:
+        """Expire the page; True if its customer was faster."""
+        try:
+            await self._checkouts.expire_async(session_id)
+        except stripe.InvalidRequestError:
+            session = await self._checkouts.retrieve_async(session_id)
+            if session.status == "open":
+                raise
+            return session.status == "complete"
+        return False
 
     @asynccontextmanager
     async def _translated_errors(self) -> AsyncGenerator[None, None]:

@@ -1,5 +1,6 @@
 """A worker's work as taskiq tasks."""
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -22,8 +23,10 @@ def serve(
 ) -> None:
     """Register the tasks, each of which takes an id, by name.
 
-    `background` is open while a worker process runs. An exception of a task is logged, except Unavailable.
+    `background` is open while a worker process runs. An exception of a task is logged, except Unavailable. taskiq's own
+    line about each task is not: the work logs what it does.
     """
+    logging.getLogger("taskiq.receiver.receiver").addFilter(_is_not_about_one_task)
     stack = AsyncExitStack()
 
     async def start(_: TaskiqState) -> None:
@@ -41,6 +44,10 @@ def serve(
         broker.register_task(_task(name, work), task_name=name)
     broker.add_event_handler(TaskiqEvents.WORKER_STARTUP, start)
     broker.add_event_handler(TaskiqEvents.WORKER_SHUTDOWN, stop)
+
+
+def _is_not_about_one_task(record: logging.LogRecord) -> bool:
+    return not record.msg.startswith("Executing task")
 
 
 def _task(name: str, work: Work) -> Callable[[str], Awaitable[None]]:

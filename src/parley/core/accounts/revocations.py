@@ -57,6 +57,10 @@ class RevocationList:
         if account_id in self._suspended:
             raise AccountSuspended
 
+    def knows_suspended(self, account_id: UUID) -> bool:
+        """Whether the account is suspended, as far as this process knows: for what needs no token of the account."""
+        return account_id in self._suspended
+
     async def check(self, session_id: UUID, account_id: UUID) -> None:
         """Raises TokenInvalid for a session that ended, and AccountSuspended for an account that was suspended, more
         than FRESH_SECONDS ago or in this process.

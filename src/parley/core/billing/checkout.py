@@ -35,10 +35,11 @@ async def subscribe(
     """Open a page on which the account can pay for the plan, by its first price unless another one is given.
 
     Only an account's first subscription has the plan's trial; another one after each cancellation would never be paid.
-    Calls for one price lead to the same page while it is open, until the account has another subscription, so nobody
-    pays on two of them. The provider is asked first what it knows, since a payment may be ahead of its event. A
-    customer that it does not know any more is replaced once. Raises PlanUnknown, InvalidInput for a price that does not
-    pay for the plan, PlanOverridden, AlreadySubscribed, PaymentsUnavailable, PaymentsRefused, AccountGone.
+    Calls for one price lead to the same page while it is open, until the account has another subscription; a page for
+    another price closes it, so nobody pays on two of them. The provider is asked first what it knows, since a payment
+    may be ahead of its event. A customer that it does not know any more is replaced once. Raises PlanUnknown,
+    InvalidInput for a price that does not pay for the plan, PlanOverridden, AlreadySubscribed, PaymentsUnavailable,
+    PaymentsRefused, AccountGone.
     """
     now = billing.now()
     offer = _offer(billing, plan, price, return_to)

@@ -44,7 +44,8 @@ class PaymentProvider(Protocol):
         """Open a page on which the customer subscribes.
 
         Calls with the same key within a day return the same page while it is open. `account_id` is stored in the
-        metadata of the resulting subscription. Raises CustomerUnknown.
+        metadata of the resulting subscription. Other pages that the customer has open can then not be paid any more:
+        two of them would be two subscriptions. Raises CustomerUnknown; AlreadySubscribed if one was paid meanwhile.
         """
 
     async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:

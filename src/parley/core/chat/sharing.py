@@ -14,8 +14,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,64}")
 
 @dataclass(frozen=True, slots=True)
 class SharedPage:
-    """A page of a copy, oldest first. `next_skip` is the number of messages before the next page; None on the last."""
+    """A page of a copy, oldest first. `next_skip` is the number of messages before the next page; None on the last.
 
+    `account_id` is its owner's, which no reader may learn.
+    """
+
+    account_id: UUID
     share: Share
     items: list[SharedMessage]
     next_skip: int | None
@@ -65,7 +69,8 @@ async def read_shared(chat: ChatPorts, *, token: str, skip: int, limit: int) -> 
         if share is None:
             raise ShareNotFound
         found = await unit.shares.messages(share, skip=skip, limit=limit + 1)
-        if not found and share.last_position and not skip:
-            # The room was deleted between the two reads.
-            raise ShareNotFound
-    return SharedPage(share, found[:limit], skip + limit if len(found) > limit else None)
+        # Last: the room may be deleted between the reads.
+        account_id = await unit.rooms.owner(share.room_id)
+    if account_id is None:
+        raise ShareNotFound
+    return SharedPage(account_id, share, found[:limit], skip + limit if len(found) > limit else None)

@@ -145,6 +145,8 @@ async def read_shared_copy(
     """
     skip = read_position_cursor(cursor)
     found = await read_shared(ports.chat, token=token, skip=skip or 0, limit=limit)
+    if ports.accounts.revocations.knows_suspended(found.account_id):
+        raise ShareNotFound
     next_cursor = position_cursor(found.next_skip)
     # Declared as JSON for the OpenAPI document.
     response: Any

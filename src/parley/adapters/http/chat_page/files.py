@@ -39,7 +39,8 @@ class PageFiles:
 
     @property
     def modules(self) -> list[str]:
-        return [name for name in self.files if name.endswith(".js")]
+        """Those of the chat; the operator's have names of their own."""
+        return [name for name in self.files if name.endswith(".js") and not name.startswith("admin_")]
 
 
 @cache

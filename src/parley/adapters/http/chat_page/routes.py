@@ -9,6 +9,7 @@ from litestar.params import FromPath
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.chat_page.files import PageFile, page_files
+from parley.adapters.http.pages.html_page import Style, html_page
 from parley.adapters.http.ports import HttpPorts, Ports
 
 # No inline code, no eval, nothing from elsewhere, and no HTML made of text (Trusted Types).
@@ -18,38 +19,31 @@ _POLICY = (
 )
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-# Where the chat page is not served.
-_FRONT_PAGE = Template("""<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>parley</title>
-    <link rel="icon" href="data:,">
-  </head>
-  <body>
-    <main>
-      <h1>parley</h1>
-      <p>This is the API of a chat product. $docs</p>
-    </main>
-  </body>
-</html>
-""")
-_DOCS_HERE = 'Its documentation is <a href="$prefix/docs">here</a>.'
-_DOCS_OFF = "Its operator has turned the documentation off (DOCS)."
+# Of the page at `/` where there is no chat page.
+_STYLE = Style("body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto; padding: 0 1rem }")
 
 
 @get("/", include_in_schema=False, opt=PUBLIC)
 async def front_page(ports: Ports) -> Response[str]:
     if ports.chat_page_served:
         return Response("", status_code=303, media_type=MediaType.HTML, headers={"Location": f"{ports.prefix}/chat"})
-    docs = Template(_DOCS_HERE).substitute(prefix=ports.prefix) if ports.docs_served else _DOCS_OFF
-    return Response(_FRONT_PAGE.substitute(docs=docs), media_type=MediaType.HTML)
+    docs = (
+        f'<a href="{ports.prefix}/docs">documentation</a>'
+        if ports.docs_served
+        else "documentation, which is turned off"
+    )
+    body = f"<main><h1>parley</h1><p>This is the API of a chat product. It has a {docs}.</p></main>"
+    return html_page(_STYLE, "parley", body)
 
 
 @get("/chat", include_in_schema=False, opt=PUBLIC, sync_to_thread=True)
 def chat_page(ports: Ports) -> Response[bytes]:
     return _page("chat.html", ports)
+
+
+@get("/chat/admin", include_in_schema=False, opt=PUBLIC, sync_to_thread=True)
+def operator_page(ports: Ports) -> Response[bytes]:
+    return _page("admin.html", ports)
 
 
 # The version stands in the path, so that an address never has another content.

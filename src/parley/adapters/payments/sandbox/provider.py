@@ -25,7 +25,7 @@ from parley.adapters.payments.sandbox.objects import (
     period_of,
     to_text,
 )
-from parley.core.billing.errors import CheckoutNotFound, PaymentsRefused
+from parley.core.billing.errors import AlreadySubscribed, CheckoutNotFound, PaymentsRefused
 from parley.core.billing.model import Checkout, Price, ProviderEvent, ReturnAddresses, Subscription, SubscriptionStatus
 from parley.core.billing.ports import Offer
 from parley.core.billing.sandbox import CheckoutPage, PageState, PortalPage, SignedEvent
@@ -60,11 +60,8 @@ class SandboxPayments:
     async def create_customer(
         self, account_id: UUID, *, email: str | None, mobile_number: str | None, replaces: str = ""
     ) -> str:
-        del (
-            email,
-            mobile_number,
-            replaces,
-        )  # The sandbox sends no receipts, and forgets only customers of erased accounts.
+        # No receipts are sent, and only customers of erased accounts are forgotten.
+        del email, mobile_number, replaces
         customer_id = _CUSTOMER + account_id.hex
         await self._state.add(customer_id, customer_id, "{}")
         return customer_id
@@ -97,7 +94,25 @@ class SandboxPayments:
             # Paid or expired. The next id is derived from it, so that parallel callers get the same next page.
             session_id = _CHECKOUT + self._digest("checkout", customer_id, session_id)
         await self._require_customer(customer_id)
+        await self._close_others(customer_id, session_id, now)
         return Checkout(f"{self._pages}/checkout/{session_id}", session_id)
+
+    async def _close_others(self, customer_id: str, kept: str, now: datetime) -> None:
+        """Expire the customer's other open pages. Raises AlreadySubscribed, with none left, if one was paid."""
+        for object_id, text in await self._state.of_customer(customer_id):
+            if object_id.startswith(_CHECKOUT) and object_id != kept and _checkout(text).state(now) is PageState.OPEN:
+                await self._expire(object_id, now)
+                page = await self._find(object_id)
+                if page is not None and page.state(now) is PageState.PAID:
+                    await self._expire(kept, now)
+                    raise AlreadySubscribed
+
+    async def _expire(self, session_id: str, now: datetime) -> None:
+        def expired(checkout: CheckoutObject) -> CheckoutObject:
+            is_open = checkout.state(now) is PageState.OPEN
+            return msgspec.structs.replace(checkout, expires_at=now) if is_open else checkout
+
+        await self._swap(session_id, expired)
 
     async def open_portal(self, customer_id: str, *, return_to: ReturnAddresses) -> str:
         token = self._new_token()

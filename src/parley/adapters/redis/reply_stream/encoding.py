@@ -1,6 +1,6 @@
 """How a reply's chunks look in Redis: a stream that stores them and a channel of the same name that announces them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -51,7 +51,8 @@ return errors
 
 # A key, and the script's arguments for it.
 SendItem = tuple[str, tuple[int, int, int, str] | tuple[int, int, int, str, str] | tuple[()]]
-Entries = Iterable[tuple[bytes, Mapping[bytes, bytes]]]
+# As XRANGE answers: an id, and names and values of fields in turn.
+Entries = Iterable[tuple[bytes, Sequence[bytes]]]
 
 
 def key_of(reply_id: UUID) -> str:
@@ -88,13 +89,14 @@ def read_message(data: bytes) -> Chunk | StreamEnd:
 
 def read_entries(entries: Entries) -> list[Chunk]:
     """The chunks of the latest attempt in the stream, oldest first."""
-    chunks = [
-        Chunk(
-            int(entry_id.split(b"-")[0]),
-            int(fields[b"start"]),
-            fields[b"text"].decode(),
-            PartKind.REASONING if b"kind" in fields else PartKind.TEXT,
-        )
-        for entry_id, fields in entries
-    ]
+    chunks = [_chunk(entry_id, dict(zip(fields[::2], fields[1::2], strict=True))) for entry_id, fields in entries]
     return [chunk for chunk in chunks if chunk.attempt == chunks[-1].attempt]
+
+
+def _chunk(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Chunk:
+    return Chunk(
+        int(entry_id.split(b"-")[0]),
+        int(fields[b"start"]),
+        fields[b"text"].decode(),
+        PartKind.REASONING if b"kind" in fields else PartKind.TEXT,
+    )

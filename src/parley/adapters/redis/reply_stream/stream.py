@@ -89,15 +89,19 @@ class RedisReplyStream:
 
     async def parts_so_far(self, reply_id: UUID) -> tuple[Part, ...]:
         await self._send_buffer.wait_until_empty(within=BACKGROUND_WAIT_SECONDS)
-        entries = None
+        entries: Entries = []
         with self._client.best_effort():
-            entries = await self._client.commands.xrange(self._key(reply_id))
-        return join_chunks(read_entries(cast("Entries", entries or [])))
+            entries = await self._entries(reply_id)
+        return join_chunks(read_entries(entries))
 
     def close(self) -> None:
         self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
+
+    async def _entries(self, reply_id: UUID) -> Entries:
+        """What the reply's stream holds. Raises RedisError."""
+        return cast("Entries", await self._client.execute("XRANGE", self._key(reply_id), "-", "+"))
 
     def _key(self, reply_id: UUID) -> str:
         return self._client.name(key_of(reply_id))
@@ -110,15 +114,14 @@ class RedisReplyStream:
         """Wait for requests and answer up to MAX_BACKLOGS of them. After a RedisError the requests remain."""
         await self._backlog_requested.wait()
         subscriptions = list(self._without_backlog)[:MAX_BACKLOGS]
-        async with self._client.commands.pipeline(transaction=False) as pipeline:
-            for subscription in subscriptions:
-                del self._without_backlog[subscription]
-                pipeline.xrange(self._key(subscription.reply_id))
-            try:
-                found = await pipeline.execute()
-            except BaseException:
-                self._without_backlog.update((each, None) for each in subscriptions if each in self._subscriptions)
-                raise
+        for subscription in subscriptions:
+            del self._without_backlog[subscription]
+        try:
+            # One trip for all of them.
+            found = await asyncio.gather(*(self._entries(each.reply_id) for each in subscriptions))
+        except BaseException:
+            self._without_backlog.update((each, None) for each in subscriptions if each in self._subscriptions)
+            raise
         for subscription, entries in zip(subscriptions, found, strict=True):
             # A subscription that has asked again missed messages meanwhile: it waits for the next answer.
             if subscription not in self._without_backlog:

@@ -5,9 +5,9 @@ import { call, pages, send } from "./api.js";
 import { asked, confirmed, dialog, notice, trying } from "./dialogs.js";
 import { button, field, h, show } from "./dom.js";
 import { plansSection } from "./plans_section.js";
+import { plot } from "./plot.js";
 import * as session from "./session.js";
 import { tell } from "./tabs.js";
-import { usagePlot } from "./usage_plot.js";
 import { moment, number } from "./words.js";
 
 /** Opens it, at the section that is named. */
@@ -49,7 +49,7 @@ function profile() {
 function usage() {
   const { limit, used, tokens, history } = account.usage;
   const today = limit === null ? `${number(used)} messages today.` : `${number(used)} of ${number(limit)} messages today.`;
-  return [h("p", {}, `${today} Tokens: ${number(tokens.input)} read, ${number(tokens.output)} written.`), usagePlot(history)];
+  return [h("p", {}, `${today} Tokens: ${number(tokens.input)} read, ${number(tokens.output)} written.`), plot("Messages", history.toReversed().map(({ day, used: value }) => ({ day, value })))];
 }
 
 async function sessionsSection(section) {

@@ -61,11 +61,12 @@ export async function callAsStranger(path, body) {
 async function attempt(method, path, body, headers, signal) {
   try {
     let token = await accessToken();
+    if (!token) throw new DOMException("Nobody is signed in.", "AbortError");
     let response = await authorized(method, path, body, headers, signal, token);
-    if (response.status === 401 && token) {
+    if (response.status === 401) {
       token = await refreshed(token);
       if (token) response = await authorized(method, path, body, headers, signal, token);
-      if (response.status === 401) end(token ?? undefined);
+      if (response.status === 401) end(token);
     }
     return response;
   } catch (error) {
@@ -75,8 +76,7 @@ async function attempt(method, path, body, headers, signal) {
 }
 
 function authorized(method, path, body, headers, signal, token) {
-  const all = token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
-  return fetch(address(path), { ...requestOf(method, body, all), signal });
+  return fetch(address(path), { ...requestOf(method, body, { ...headers, Authorization: `Bearer ${token}` }), signal });
 }
 
 function requestOf(method, body, headers) {

@@ -27,7 +27,7 @@ export class Chat {
       h("button", { type: "button", class: "new-chat", onclick: () => this.#go("") }, icon("plus"), "New chat"),
       this.#rooms.element,
       h("div", { class: "side-foot" },
-        h("button", { type: "button", class: "account", onclick: () => accountDialog() }, icon("user"), this.#name, h("span", { class: "unseen" }, "Account")),
+        h("button", { type: "button", class: "account", onclick: () => accountDialog() }, icon("user"), h("span", { class: "unseen" }, "Account"), this.#name),
         button("Sign out", () => this.#signOut())));
     const open = iconButton("menu", "Chats", () => this.#unfold(), { class: "icon-button narrow-only", "aria-controls": "side" });
     this.#conversation.header.prepend(open);
@@ -56,6 +56,8 @@ export class Chat {
   #listen() {
     const { signal } = this.#stopping;
     addEventListener("hashchange", () => this.#route(), { signal });
+    // Also a room that is shown already.
+    this.#rooms.element.addEventListener("click", ({ target }) => target.closest("a") && this.#fold(), { signal });
     addEventListener("keydown", (event) => event.key === "Escape" && this.#fold(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh(), { signal });
     heard.addEventListener("rooms", () => trying(() => this.#rooms.load()), { signal });

@@ -5,10 +5,8 @@ import { accountDialog } from "./account_dialog.js";
 import { button, h, icon, show } from "./dom.js";
 import { number, time } from "./words.js";
 
-const LONGEST = 32_000;
-
 export class Composer {
-  #text = h("textarea", { rows: 1, maxlength: LONGEST, placeholder: "Message", "aria-label": "Message", dir: "auto",
+  #text = h("textarea", { rows: 1, placeholder: "Message", "aria-label": "Message", dir: "auto",
     onkeydown: (event) => this.#key(event), oninput: () => this.#resize() });
   #send = h("button", { class: "primary round", "aria-label": "Send", title: "Send" }, icon("send"));
   #stop = h("button", { type: "button", class: "round", "aria-label": "Stop", title: "Stop", hidden: true }, icon("stop"));

@@ -53,12 +53,7 @@ export class Conversation {
     this.#show(id ? (this.#rooms.find(id) ?? { id, name: "" }) : null, []);
     this.#composer.focus();
     if (!id) return;
-    try {
-      await this.#load(id, message);
-    } catch (error) {
-      if (!(error instanceof Problem && (error.status === 404 || error.status === 400))) throw error;
-      this.#gone();
-    }
+    await this.#unlessGone(() => this.#load(id, message));
   }
 
   close() {
@@ -84,8 +79,8 @@ export class Conversation {
     this.#followAll();
   }
 
-  changedElsewhere(id) {
-    return id === this.#room?.id ? this.refresh() : undefined;
+  async changedElsewhere(id) {
+    if (id === this.#room?.id) await this.#unlessGone(() => this.refresh());
   }
 
   async #load(id, message) {
@@ -141,13 +136,22 @@ export class Conversation {
     this.#composer.model = this.#room.model;
   }
 
+  async #unlessGone(read) {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof Problem && (error.status === 404 || error.status === 400))) throw error;
+      this.#gone();
+    }
+  }
+
   #gone() {
     this.close();
     location.hash = "";
   }
 
   async #say(content) {
-    const room = this.#room ?? await this.#newRoom(content);
+    const room = this.#room ?? await this.#newRoom();
     const parent = this.#timeline.last;
     // Goes on from what is shown here, whatever another tab shows.
     const from = parent?.role === "assistant" ? { parent_id: parent.id } : {};
@@ -155,13 +159,12 @@ export class Conversation {
     if (this.#room?.id !== room.id) return true;
     this.#timeline.append(message);
     this.#began(reply);
-    if (!parent && room.title_source !== "user") trying(() => this.#rooms.awaitTitle(room.id, room.name));
     return true;
   }
 
-  async #newRoom(content) {
-    const name = content.trim().slice(0, 60);
-    const room = await call("POST", "chatroom", { body: { name, model: this.#composer.model } });
+  /** Without a name: it gets one from its first message. */
+  async #newRoom() {
+    const room = await call("POST", "chatroom", { body: { model: this.#composer.model } });
     this.#room = room;
     history.pushState(null, "", `#/${room.id}`);
     this.#rooms.select(room.id);
@@ -233,6 +236,7 @@ export class Conversation {
     this.#timeline.update(message);
     announce(message.status === "completed" ? "The reply is complete." : "The reply has ended.");
     if (message.status === "failed") trying(loadUsage);
+    if (this.#room.title_source === "auto") trying(() => this.#rooms.awaitTitle(this.#room.id));
     this.#tellOthers();
   }
 
@@ -258,8 +262,8 @@ export class Conversation {
 
   async #rate(message, rating) {
     const path = `chatroom/${this.#room.id}/messages/${message.id}/feedback`;
-    const feedback = rating ? await call("PUT", path, { body: { rating } }) : await call("DELETE", path);
-    this.#timeline.update({ ...message, feedback });
+    const rated = rating ? await call("PUT", path, { body: { rating } }) : await call("DELETE", path);
+    this.#timeline.update(rated ?? { ...message, feedback: null });
   }
 
   async #chooseModel(model) {

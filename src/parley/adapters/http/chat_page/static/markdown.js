@@ -18,7 +18,11 @@ export class MarkdownView {
     this.element = element;
   }
 
-  /** Shows the text. Returns the elements that became complete by it. */
+  /** How many elements at the beginning are complete and do not change any more. */
+  get complete() {
+    return this.#count;
+  }
+
   show(text) {
     if (!text.startsWith(this.#complete)) this.#clear();
     const lines = text.slice(this.#complete.length).split("\n");
@@ -28,15 +32,13 @@ export class MarkdownView {
     this.#shown = nodes;
     // The last line may be incomplete and become another block; the last block may go on.
     const following = blocks.findLastIndex(({ start }) => start < lines.length - 1);
-    return following > 0 ? this.#keep(lines, blocks[following].start, following) : [];
+    if (following > 0) this.#keep(lines, blocks[following].start, following);
   }
 
   #keep(lines, end, count) {
-    const from = this.#count;
     this.#complete += lines.slice(0, end).map((line) => `${line}\n`).join("");
     this.#count += count;
     this.#shown = this.#shown.slice(count);
-    return [...this.element.children].slice(from, this.#count);
   }
 
   #clear() {

@@ -30,23 +30,29 @@ export class MessageView {
     this.#showEnd();
   }
 
-  /** Shows the parts of a reply under way. Returns the blocks that became complete. */
+  /** Shows the parts of a reply under way. */
   grow(parts) {
     if (parts.length < this.#parts.length || this.#parts.some(({ type }, index) => parts[index].type !== type)) this.#clear();
-    const complete = parts.flatMap((part, index) => {
-      const view = this.#parts[index] ?? this.#addPart(part.type);
-      const blocks = view.markdown.show(part.text);
-      return part.type === "text" ? blocks : [];
-    });
+    parts.forEach((part, index) => (this.#parts[index] ?? this.#addPart(part.type)).markdown.show(part.text));
     const thinks = isLive(this.message) && parts.at(-1)?.type !== "text";
     this.element.classList.toggle("waiting", isLive(this.message) && parts.length === 0);
     for (const { summary } of this.#parts) if (summary) summary.textContent = thinks ? "Thinking…" : "Reasoning";
-    return complete;
+  }
+
+  /** The texts of blocks that were not asked for before: of the complete ones, and at the end of all. */
+  unheard() {
+    return this.#parts.filter(({ type }) => type === "text").flatMap((part) => {
+      const blocks = [...part.markdown.element.children];
+      const end = isLive(this.message) ? part.markdown.complete : blocks.length;
+      const texts = blocks.slice(part.heard, end).map((block) => block.textContent);
+      part.heard = end;
+      return texts;
+    });
   }
 
   /** The text in place of which the message is edited; `done(text)` has null when it stays. */
   edit(done) {
-    const text = h("textarea", { value: this.message.content, rows: 3, maxlength: 32_000, "aria-label": "Message", dir: "auto" });
+    const text = h("textarea", { value: this.message.content, rows: 3, "aria-label": "Message", dir: "auto" });
     const finish = (result) => {
       this.element.classList.remove("editing");
       this.#showText(this.message.content);
@@ -80,7 +86,7 @@ export class MessageView {
     const text = h("div", { class: "markdown" });
     const summary = type === "reasoning" ? h("summary", {}, "Thinking…") : null;
     this.#body.append(summary ? h("details", { class: "reasoning" }, summary, text) : text);
-    const part = { type, summary, markdown: new MarkdownView(text) };
+    const part = { type, summary, markdown: new MarkdownView(text), heard: 0 };
     this.#parts.push(part);
     return part;
   }

@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 import { asked, confirmed, notice, trying } from "./dialogs.js";
 import { h, iconButton } from "./dom.js";
+import { shareDialog } from "./share_dialog.js";
 import { tell } from "./tabs.js";
 
 const LONGEST_NAME = 200;
@@ -17,6 +18,7 @@ export class RoomHeader {
   #archive = iconButton("archive", "Archive", () => this.#try(() => this.#archiveIt()));
   #tools = h("div", { class: "room-tools", role: "group", "aria-label": "This chat" },
     iconButton("note", "Instructions", () => this.#try(() => this.#instruct())),
+    iconButton("share", "Share", () => shareDialog(this.#room)),
     iconButton("edit", "Rename", () => this.#try(() => this.#rename())), this.#pin, this.#archive,
     iconButton("trash", "Delete", () => this.#try(() => this.#delete())));
 

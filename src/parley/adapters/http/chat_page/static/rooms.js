@@ -14,6 +14,7 @@ export class Rooms {
   #archived = false;
   #selected = null;
   #loading = null;
+  #titled = new Set();
   #searching = null;
   #timer = null;
   #list = h("ul", { class: "rooms" });
@@ -59,10 +60,14 @@ export class Rooms {
     this.#show();
   }
 
-  /** Asks for the title of a new room until it is there. */
-  async awaitTitle(id, name) {
+  /** Asks for the title that the model makes after the first reply, until it is there. */
+  async awaitTitle(id) {
+    if (this.#titled.has(id)) return;
+    this.#titled.add(id);
+    const name = this.find(id)?.name;
     for (const pause of TITLE_MILLISECONDS) {
       await new Promise((resolve) => setTimeout(resolve, pause));
+      if (!this.element.isConnected) return;
       await this.load();
       if (this.find(id)?.name !== name) return;
     }

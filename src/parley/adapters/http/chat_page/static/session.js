@@ -31,7 +31,7 @@ export function begin(signedIn) {
 
 /** Forgets the session, if it is still the one with this access token. */
 export function end(access = read()?.access) {
-  if (read()?.access !== access) return;
+  if (!access || read()?.access !== access) return;
   localStorage.removeItem(KEY);
   changes.dispatchEvent(new Event("change"));
 }

@@ -3,7 +3,7 @@
 // They stand in groups. A group that is far away is empty and keeps its height.
 
 import { announce, h } from "./dom.js";
-import { MessageView } from "./message_view.js";
+import { MessageView, isLive } from "./message_view.js";
 
 const GROUP = 20;
 const NEAR = "1500px 0px";
@@ -93,7 +93,10 @@ export class Timeline {
     const group = this.#groups.find(({ messages }) => messages.some(({ id }) => id === message.id));
     group.messages = group.messages.map((each) => (each.id === message.id ? message : each));
     this.#grown.delete(message.id);
-    this.#views.get(message.id)?.update(message);
+    const view = this.#views.get(message.id);
+    const wasLive = view && isLive(view.message);
+    view?.update(message);
+    if (wasLive) view.unheard().forEach(announce);
   }
 
   /** Removes a message and all after it. */
@@ -142,7 +145,9 @@ export class Timeline {
     for (const [id, parts] of this.#grown) {
       const message = this.find(id);
       if (message) message.parts = parts;
-      for (const block of this.#views.get(id)?.grow(parts) ?? []) announce(block.textContent);
+      const view = this.#views.get(id);
+      view?.grow(parts);
+      view?.unheard().forEach(announce);
     }
     this.#grown.clear();
   }

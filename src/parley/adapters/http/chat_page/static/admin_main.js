@@ -1,0 +1,42 @@
+// The operator's page: accounts.
+
+import { accountsSection } from "./admin_accounts.js";
+import { ask, isSignedIn, signIn, signOut } from "./admin_api.js";
+import { trying } from "./dialogs.js";
+import { button, field, h, show } from "./dom.js";
+
+const page = document.getElementById("page");
+
+function start() {
+  show(page, isSignedIn() ? desk() : tokenForm());
+}
+
+function tokenForm() {
+  const token = h("input", { type: "password", required: true, autocomplete: "off", autofocus: true });
+  const form = h("form", { onsubmit: (event) => {
+    event.preventDefault();
+    trying(async () => {
+      signIn(token.value.trim());
+      try {
+        await ask("GET", "accounts?limit=1");
+      } catch (error) {
+        signOut();
+        throw error;
+      }
+      start();
+    });
+  } }, field("Operator's token", token, "ADMIN_TOKEN of the server. It is forgotten when this tab is closed."), h("button", { class: "primary" }, "Sign in"));
+  return h("main", { class: "sign-in" }, h("h1", {}, "parley"), form);
+}
+
+function desk() {
+  const accounts = h("section", { "aria-labelledby": "accounts" }, h("h2", { id: "accounts" }, "Accounts"));
+  trying(() => accountsSection(accounts));
+  const out = button("Sign out", () => {
+    signOut();
+    start();
+  });
+  return h("main", { class: "desk" }, h("header", {}, h("h1", {}, "parley: operator"), out), accounts);
+}
+
+start();

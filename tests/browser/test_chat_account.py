@@ -1,0 +1,102 @@
+"""The account on the chat page: quota, plans, payments, usage, sessions, export and erasure."""
+
+import json
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.browser.chat_page import MIRA, ChatPage
+from tests.browser.conftest import OpenPage
+from tests.e2e.process import served, sign_in
+
+PASSWORD = "correct horse battery staple"
+
+
+async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Path, open_page: OpenPage) -> None:
+    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0", BASIC_DAILY_LIMIT="1") as api:
+        page = await open_page(api)
+        await page.sign_in()
+        await page.say("one")
+        await expect(page.tab.get_by_text("Today's 1 messages are used up.")).to_be_visible()
+        page.failures = {429}
+        await page.message.fill("two")
+        await page.button("Send").click()
+        await expect(page.tab.locator(".notice.error")).to_be_visible()
+        await expect(page.message).to_have_value("two")
+
+        await page.button("See plans").click()
+        await page.dialog.get_by_role("button", name="Subscribe").click()
+        await page.button("Cancel").click()
+        await expect(page.tab.get_by_text("Nothing was paid.")).to_be_visible()
+        await page.button("See plans").click()
+        await page.dialog.get_by_role("button", name="Subscribe").click()
+        await page.button("Pay").click()
+        await expect(page.tab.get_by_text("Your plan is now pro.")).to_be_visible()
+        await expect(page.tab).to_have_url(f"{api.address}/chat")
+        await page.say("two")
+
+        await page.account.click()
+        await page.button("Manage subscription").click()
+        await page.tab.get_by_role("link", name="Back").click()
+        await page.message.wait_for()
+
+
+async def test_usage_and_name_are_shown(page: ChatPage) -> None:
+    await page.say("one")
+    await page.account.click()
+    await expect(page.dialog.get_by_text("1 of 1,000 messages today.")).to_be_visible()
+    await expect(page.dialog.get_by_role("img")).to_have_accessible_name(
+        "Messages of the last 30 days: 1, at most 1 a day"
+    )
+    await page.dialog.get_by_label("Name").fill("Mira")
+    await page.button("Save name").click()
+    await page.button("Close").click()
+    await expect(page.account).to_contain_text("Mira")
+
+
+async def test_another_session_is_ended(page: ChatPage) -> None:
+    client = await sign_in(page.address, MIRA)
+    try:
+        await page.account.click()
+        sessions = page.dialog.locator(".rows").filter(has_text="This one").locator("li")
+        await expect(sessions).to_have_count(2)
+        await sessions.get_by_role("button").click()
+        await expect(sessions).to_have_count(1)
+        assert (await client.get("/user/me")).status_code == 401
+    finally:
+        await client.aclose()
+
+
+async def test_the_export_is_a_download(page: ChatPage) -> None:
+    await page.say("one")
+    await page.account.click()
+    async with page.tab.expect_download() as downloading:
+        await page.button("Export").click()
+    download = await downloading.value
+    exported = json.loads(Path(await download.path()).read_text(encoding="utf-8"))
+    assert download.suggested_filename == "parley-export.json"
+    assert exported["chatrooms"][0]["messages"][0]["content"] == "one"
+
+
+async def test_erasure_asks_again_and_for_the_password(page: ChatPage) -> None:
+    await page.account.click()
+    await page.tab.get_by_label("New password").fill(PASSWORD)
+    await page.button("Set password").click()
+    await page.tab.get_by_text("The password is set.").wait_for()
+    await page.button("Close").click()
+    await page.button("Sign out").click()
+    await page.button("Use a password").click()
+    await page.tab.get_by_label("Email or mobile number").fill(MIRA)
+    await page.tab.get_by_label("Password").fill(PASSWORD)
+    await page.button("Sign in").click()
+
+    page.failures = {400, 401}
+    await page.account.click()
+    await page.button("Delete account").click()
+    await page.button("Delete account", page.dialog.last).click()
+    await page.dialog.last.get_by_label("Password").fill(PASSWORD)
+    await page.button("Delete account", page.dialog.last).click()
+    await page.tab.get_by_label("Email or mobile number").wait_for()
+    await expect(page.dialog).to_have_count(0)
+    await page.sign_in()
+    await expect(page.tab.get_by_text("No chats yet.")).to_be_visible()

@@ -1,0 +1,71 @@
+"""The operator's page in a real browser."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.chat_page import ChatPage
+from tests.browser.conftest import OpenPage
+from tests.browser.test_chat_access import violations
+from tests.e2e.process import Served, ended, new_room, say, served, sign_in
+
+TOKEN = "only for tests but long enough, too"
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0", ADMIN_TOKEN=TOKEN) as running:
+        for name in ("mira", "ravi", "<b>eve</b>"):
+            client = await sign_in(running.address, f"{name.strip('<b>/')}@example.com")
+            await client.patch("/user/me", json={"name": name})
+            await ended(client, (await say(client, await new_room(client), "Hello"))["reply"])
+            await client.aclose()
+        yield running
+
+
+@pytest.fixture
+async def desk(api: Served, open_page: OpenPage) -> ChatPage:
+    page = await open_page(api, "/chat/admin")
+    page.failures = {401}
+    for token in ("a wrong one", TOKEN):
+        await page.tab.get_by_label("Operator's token").fill(token)
+        await page.button("Sign in").click()
+        if token != TOKEN:
+            await expect(page.tab.get_by_text("ADMIN_TOKEN, as")).to_be_visible()
+    await expect(page.tab.locator("tbody tr").filter(has_text="@example.com")).to_have_count(3)
+    return page
+
+
+async def test_an_account_is_found_suspended_and_erased(desk: ChatPage) -> None:
+    rows = desk.tab.get_by_role("group", name="Accounts").locator("tbody tr")
+    await desk.tab.get_by_label("Search accounts").fill("mira")
+    await expect(rows).to_have_count(1)
+    await desk.button("mira@example.com").click()
+    await expect(desk.dialog.get_by_text("1 messages today")).to_be_visible()
+    await desk.button("Suspend", desk.dialog).click()
+    await expect(rows).to_contain_text("Suspended")
+    await desk.button("Lift the suspension").click()
+    await expect(rows).not_to_contain_text("Suspended")
+    await desk.dialog.get_by_label("Plan").fill("pro")
+    await desk.button("Set plan").click()
+    await expect(rows).to_contain_text("pro")
+    await desk.button("End all sessions").click()
+    await expect(desk.dialog.get_by_text("None.")).to_be_visible()
+    assert await violations(desk.tab) == []
+    await desk.button("Erase account").click()
+    await desk.button("Erase account", desk.dialog.last).click()
+    await expect(rows).to_have_count(0)
+
+
+async def test_the_token_is_forgotten_with_the_tab_and_at_sign_out(
+    desk: ChatPage, api: Served, open_page: OpenPage
+) -> None:
+    await desk.tab.reload()
+    await expect(desk.tab.get_by_text("ravi@example.com")).to_be_visible()
+    other = await open_page(api, "/chat/admin")
+    await expect(other.tab.get_by_label("Operator's token")).to_be_visible()
+    await desk.button("Sign out").click()
+    await desk.tab.reload()
+    await expect(desk.tab.get_by_label("Operator's token")).to_be_visible()
