@@ -3,11 +3,13 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from parley.adapters.http.app import LARGEST_BODY
+from parley.core.accounts.api_keys import meter_key
 from parley.core.chat.errors import ContextTooLong, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Reasoning
 from parley.core.chat.model import Role
@@ -315,6 +317,23 @@ async def test_parallel_completions_with_one_key_are_exactly_the_quota(open_site
     assert sorted(answer.status_code for answer in answers) == [200] * 5 + [429] * 25
     assert await mira.used() == 5
     await until(lambda: gone(site))
+
+
+async def test_an_unmetered_key_completes_beyond_the_quota(open_site: OpenSite) -> None:
+    site = await open_site(BASIC_DAILY_LIMIT="1")
+    mira = await site.person()
+    key = (await mira.post("/user/keys", json={"name": "Titles"})).json()
+    await meter_key(site.parley.accounts, key_id=UUID(key["id"]), unmetered=True)
+    bot = site.visitor()
+    bot.identify(key["key"])
+    for _ in range(3):
+        await completed(bot)
+    assert await mira.used() == 0
+    await completed(mira)
+    refused(await complete(mira), 429, "insufficient_quota")
+    await completed(bot)
+    [shown] = (await mira.get("/user/keys")).json()["items"]
+    assert shown["unmetered"] is True
 
 
 async def test_too_many_at_once_may_be_tried_again(open_site: OpenSite, model: ScriptedModel) -> None:

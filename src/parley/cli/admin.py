@@ -1,7 +1,8 @@
-"""`parley migrate`, `openapi` and `plan`: what an operator does besides running and checking parley."""
+"""`parley migrate`, `openapi`, `plan` and `key`: what an operator does besides running and checking parley."""
 
 import secrets
 from typing import Any
+from uuid import UUID
 
 import click
 import msgspec
@@ -18,6 +19,7 @@ from parley.bootstrap.database import (
     schema_revision,
 )
 from parley.bootstrap.processes import litestar_application
+from parley.core.accounts.api_keys import meter_key
 from parley.core.accounts.model import AuditEvent
 from parley.core.accounts.profile import find_account, read_identity
 from parley.core.billing.usage import override_plan
@@ -66,6 +68,17 @@ async def set_plan(settings: Settings, number_or_email: str, plan: str) -> None:
         async with parley.closing():
             await require_schema(settings, parley.database)
             await _set_plan(parley, number_or_email, None if plan == OF_PAYMENTS else plan)
+    except DomainError as error:
+        raise SettingsError(str(error)) from error
+
+
+async def set_metering(settings: Settings, key_id: UUID, *, unmetered: bool) -> None:
+    """Raises SettingsError when there is no such key."""
+    parley = bootstrap(settings)
+    try:
+        async with parley.closing():
+            await require_schema(settings, parley.database)
+            await meter_key(parley.accounts, key_id=key_id, unmetered=unmetered)
     except DomainError as error:
         raise SettingsError(str(error)) from error
 

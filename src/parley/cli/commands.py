@@ -3,6 +3,7 @@
 import asyncio
 import json
 from importlib.metadata import version
+from uuid import UUID
 
 import click
 
@@ -91,6 +92,20 @@ def plan(number_or_email: str, plan_name: str) -> None:
     configure_logs(form=settings.log_format, level=settings.log_level)
     asyncio.run(set_plan(settings, number_or_email, plan_name))
     click.echo(f"{number_or_email}: {plan_name}")
+
+
+@commands.command()
+@click.argument("key_id", type=click.UUID)
+@click.argument("metering", type=click.Choice(["unmetered", "metered"]))
+def key(key_id: UUID, metering: str) -> None:
+    """Let the chat completions of an API key use up no quota, or quota again. GET /user/keys shows the id."""
+    from parley.cli.admin import set_metering  # noqa: PLC0415
+    from parley.runtime.logging import configure_logs  # noqa: PLC0415
+
+    settings = read_settings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    asyncio.run(set_metering(settings, key_id, unmetered=metering == "unmetered"))
+    click.echo(f"{key_id}: {metering}, within a minute")
 
 
 def main() -> None:

@@ -41,16 +41,19 @@ async def answer_prompt(
     model: str | None,
     keep_alive_seconds: float,
     may_read: Callable[[], Awaitable[bool]],
+    metered: bool = True,
 ) -> AsyncGenerator[AcceptedPrompt | ReplyEvent, None]:
     """Accept a prompt for one reply; yields that it is accepted, and then what `follow_reply` yields of the reply.
 
     When this generator ends, is closed or cancelled, the prompt and its reply are forgotten; a reply that has not ended
     is stopped first. What cannot be forgotten then is forgotten by the sweep.
 
+    What is not `metered` uses up no quota and is not counted, but is one of the account's unfinished replies.
+
     Raises InvalidInput, PromptTooLong, UnknownModel, QuotaExceeded, TooManyPending, TooManyRequests and AccountGone
     before the first event; after any of them nothing has changed.
     """
-    accepting = asyncio.ensure_future(_accept(chat, account_id=account_id, prompt=prompt, model=model))
+    accepting = asyncio.ensure_future(_accept(chat, prompt, account_id=account_id, model=model, metered=metered))
     try:
         accepted = await asyncio.shield(accepting)
         yield accepted
@@ -77,13 +80,15 @@ async def forget_old_prompts(chat: ChatPorts) -> int:
         return await unit.prompts.forget_ended(seconds=FORGET_SECONDS, limit=FORGET_BATCH)
 
 
-async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, model: str | None) -> AcceptedPrompt:
+async def _accept(
+    chat: ChatPorts, prompt: Conversation, *, account_id: UUID, model: str | None, metered: bool
+) -> AcceptedPrompt:
     _check(prompt, longest=chat.limits.context_characters)
     chosen, now = chat.catalogue.choose(model), chat.now()
     chat.readers.check(account_id)
     reply = Message(chat.new_id(), chat.new_id(), Role.ASSISTANT, "", Status.PENDING, now, position=1, model=chosen)
     try:
-        allowance = await _store(chat, prompt, reply, account_id)
+        allowance = await _store(chat, prompt, reply, account_id, metered=metered)
     except QuotaExceeded as refusal:
         await tell_quota_exceeded(chat, account_id, policy="daily", limit=refusal.allowance.limit, at=now)
         raise
@@ -91,17 +96,23 @@ async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, mo
     return AcceptedPrompt(reply, allowance)
 
 
-async def _store(chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID) -> Allowance:
+async def _store(
+    chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID, *, metered: bool
+) -> Allowance:
     now, most_pending = reply.created_at, chat.limits.max_pending
     async with chat.uow() as unit:
         # Before the quota, since an erasure of the account has no room here to wait for.
         await unit.rooms.lock_account(account_id)
-        allowance = await unit.quota.take(account_id, now=now)
+        allowance = await (unit.quota.take if metered else unit.quota.look)(account_id, now=now)
         added = await unit.prompts.add(
-            prompt, reply, account_id=account_id, charged_on=utc_day(now), most_pending=most_pending
+            prompt,
+            reply,
+            account_id=account_id,
+            charged_on=utc_day(now) if metered else None,
+            most_pending=most_pending,
         )
         if not added:
-            raise TooManyPending(most_pending, allowance.with_one_back)
+            raise TooManyPending(most_pending, allowance.with_one_back if metered else allowance)
         await unit.commit()
     return allowance
 

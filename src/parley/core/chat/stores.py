@@ -233,10 +233,11 @@ class Quota(Protocol):
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
         """The quota as it is."""
 
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
-        """Uncount one message of that day. To be called once for each message."""
+    async def give_back(self, account_id: UUID, *, day: date | None) -> None:
+        """Uncount one message of that day. To be called once for each message. Without a day no quota paid: a no-op."""
 
-    async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
+    async def add_tokens(self, account_id: UUID, *, day: date | None, usage: TokenUsage) -> None:
+        """A no-op without a day."""
 
 
 class ChatUnit(Protocol):

@@ -35,7 +35,9 @@ _QUESTION = [{"role": "user", "content": "Where is it warm in May?"}]
 
 
 def _also_as_stream(schema: dict[str, Any]) -> None:
-    schema["responses"]["200"]["content"][MEDIA_TYPE] = {"schema": {"type": "string"}, "examples": {}}
+    data = {"type": "string", "description": "A chunk, an error, or [DONE]: see docs/openai.md"}
+    event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
+    schema["responses"]["200"]["content"][MEDIA_TYPE] = {"schema": event, "examples": {}}
 
 
 @post(
@@ -85,6 +87,7 @@ async def create_chat_completion(data: JSONBody[CompletionRequest], request: Aut
         model=data.model,
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         may_read=partial(may_read, ports, caller.session_id, caller.account_id),
+        metered=not caller.unmetered,
     )
     try:
         return await _answered(data, events, ports)

@@ -74,10 +74,10 @@ class SqlQuota(SqlStore):
         )
         return allowance(limit, used or 0, day)
 
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
+    async def give_back(self, account_id: UUID, *, day: date | None) -> None:
         await self._transaction.execute(COUNT_END, account=account_id, day=day, **_NOTHING | {"returned": 1})
 
-    async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None:
+    async def add_tokens(self, account_id: UUID, *, day: date | None, usage: TokenUsage) -> None:
         await self._transaction.execute(COUNT_END, account=account_id, day=day, **counts_of_attempt(usage))
 
 
