@@ -39,6 +39,7 @@ async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Pa
         await page.button("Manage subscription").click()
         await page.tab.get_by_role("link", name="Back").click()
         await page.message.wait_for()
+        await page.tab.close()
 
 
 async def test_usage_and_name_are_shown(page: ChatPage) -> None:

@@ -86,6 +86,7 @@ async def test_stop_keeps_the_text_so_far(tmp_path: Path, open_page: OpenPage) -
         await expect(reply.locator(".body")).to_contain_text("word2")
         await expect(reply.locator(".body")).not_to_contain_text("word199")
         await expect(page.button("Stop")).to_be_hidden()
+        await page.tab.close()
 
 
 async def test_new_chats_are_rooms_of_their_own(page: ChatPage) -> None:

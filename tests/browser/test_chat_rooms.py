@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
-from tests.e2e.process import Served, new_room
+from tests.e2e.process import Served, ended, new_room, say
 
 
 async def answer(page: ChatPage, text: str, action: str) -> None:
@@ -121,6 +121,23 @@ async def test_search_marks_words_and_leads_to_the_message_of_any_branch(api: Se
     await expect(page.tab.get_by_text("Nothing found.")).to_be_visible()
     await page.tab.get_by_role("searchbox", name="Search").fill("")
     await expect(page.rooms).to_have_count(2)
+
+
+async def test_a_message_found_far_back_is_shown_with_what_was_before_and_after(
+    api: Served, page: ChatPage, elsewhere: httpx.AsyncClient
+) -> None:
+    room = await new_room(elsewhere)
+    for number in range(110):
+        text = "A needle" if number == 30 else f"Straw {number}"
+        await ended(elsewhere, (await say(elsewhere, room, text))["reply"])
+    await page.tab.get_by_role("searchbox", name="Search").fill("needle")
+    await page.rooms.filter(has_text="A needle").first.click()
+    await expect(page.tab.locator(".revealed")).to_contain_text("needle")
+    await expect(page.tab.locator(".revealed")).to_be_in_viewport()
+    await page.tab.get_by_role("region", name="Messages").evaluate("node => { node.scrollTop = 0; }")
+    await expect(page.own.filter(has_text="Straw 0")).to_be_attached()
+    await page.tab.get_by_role("region", name="Messages").evaluate("node => { node.scrollTop = node.scrollHeight; }")
+    await expect(page.own.filter(has_text="Straw 109")).to_be_in_viewport()
 
 
 async def test_a_list_of_many_rooms_is_read_page_by_page(elsewhere: httpx.AsyncClient, page: ChatPage) -> None:

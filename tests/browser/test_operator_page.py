@@ -10,6 +10,7 @@ from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.browser.test_chat_access import violations
 from tests.e2e.process import Served, ended, new_room, say, served, sign_in
+from tests.servers.redis_server import free_port
 
 TOKEN = "only for tests but long enough, too"
 
@@ -69,3 +70,19 @@ async def test_the_token_is_forgotten_with_the_tab_and_at_sign_out(
     await desk.button("Sign out").click()
     await desk.tab.reload()
     await expect(desk.tab.get_by_label("Operator's token")).to_be_visible()
+
+
+async def test_deliveries_of_webhooks_are_listed_by_state(tmp_path: Path, open_page: OpenPage) -> None:
+    hook = f"http://127.0.0.1:{free_port()}/"
+    settings = {"ADMIN_TOKEN": TOKEN, "WEBHOOK_URL": hook, "WEBHOOK_SECRET": f"whsec_{'c2VjcmV0' * 6}"}
+    async with served(tmp_path, **settings) as api:
+        await (await sign_in(api.address)).aclose()
+        page = await open_page(api, "/chat/admin")
+        await page.tab.get_by_label("Operator's token").fill(TOKEN)
+        await page.button("Sign in").click()
+        rows = page.tab.get_by_role("group", name="Webhook deliveries").locator("tbody tr")
+        await expect(rows).to_contain_text("account.created")
+        await expect(rows).to_contain_text("pending")
+        await page.tab.get_by_label("State").select_option("failed")
+        await expect(page.tab.get_by_text("No deliveries.")).to_be_visible()
+        await page.tab.close()

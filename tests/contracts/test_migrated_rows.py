@@ -1,6 +1,7 @@
 """Rows that were there before a migration, in every database that parley can use."""
 
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -170,3 +171,22 @@ async def test_messages_from_before_the_search_index_are_found_after_it(new_url)
     assert indexed[-1] == 0
     assert len(page.items) == 100
     assert [item.room.id for item in names.items] == [ID]
+
+
+async def test_rooms_of_an_older_version_have_names_of_their_accounts(new_url):
+    """Also one that the version before titles adds while this one starts."""
+    older, newer = ({"id": UUID(int=number), "account_id": ID, "name": "Holiday"} for number in (2, 3))
+
+    def add(connection: Connection, room: dict[str, Any]) -> None:
+        connection.execute(insert(rooms).values(room | {"created_at": NOW, "active_at": NOW}))
+
+    async with opened(new_url()) as database:
+        await moved(database, command.upgrade, "0022")
+        await applied(database, fill)
+        await applied(database, partial(add, room=older))
+        await migrate(database)
+        await applied(database, partial(add, room=newer))
+        async with SqlChatUnitOfWork(database, PlanLimits(plans_of(1)))(read_only=True) as unit:
+            found = await unit.rooms.page(ID, after=None, limit=10)
+
+    assert [(room.name, room.title_source) for room in found] == [("Holiday", "user")] * 2

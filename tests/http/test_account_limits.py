@@ -102,3 +102,10 @@ async def test_pages_of_the_payment_provider_are_limited(mira: Person, ravi: Per
     refused(answer, 429, "rate_limited")
     assert 0 < int(answer.headers["retry-after"]) <= 3_600
     assert (await ravi.post(path)).status_code in {200, 409}
+
+
+@pytest.mark.parametrize(("path", "body"), [("/subscribe/gold", None), ("/subscribe/pro", {"price": "price_gold"})])
+async def test_what_names_nothing_to_pay_uses_no_page_up(mira: Person, path: str, body: dict[str, str] | None) -> None:
+    for _ in range(PAYMENT_PAGES_PER_HOUR + 1):
+        assert (await mira.post(path, json=body)).status_code in {400, 404}
+    assert (await mira.post("/subscribe/pro")).status_code == 200

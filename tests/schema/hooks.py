@@ -31,8 +31,8 @@ times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.ju
 room_positions = st.builds(RoomCursor, times, st.uuids())
 search_positions = st.builds(SearchCursor, st.integers(0, 999_999), st.integers(0, 500))
 FORMATS = {
-    # Numbers of India's numbering plan, since no pattern describes the valid numbers of all countries.
-    "phone": st.integers(6_000_000_000, 9_999_999_999).map("+91{}".format),
+    # Mobile numbers of India, since no pattern describes those of all countries. All that begin with 9 are.
+    "phone": st.integers(9_000_000_000, 9_999_999_999).map("+91{}".format),
     # «=?» begins an encoded word (RFC 2047), which is refused.
     "email": st.emails().filter(lambda email: "=?" not in email),
     "model": st.just("offline/echo"),

@@ -346,12 +346,14 @@ async def test_a_title_that_kills_its_workers_is_given_up(env, titles):
 async def test_a_worker_that_shuts_down_gives_the_title_back(env, titles):
     gate = Gate()
     await titles.answered("A title", gate)
+    assert await env.title_queue.take() == titles.room.id
     writing = asyncio.create_task(titles.write())
     await gate.reached()
     writing.cancel()
     await asyncio.wait({writing})
     gate.open()
     assert writing.cancelled()
+    assert await env.title_queue.take() == titles.room.id
     await titles.write()
     assert await titles.now() == ("A title", "auto")
 

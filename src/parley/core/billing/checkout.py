@@ -10,6 +10,7 @@ from parley.core.billing.model import Checkout, Customer, ReturnAddresses, Subsc
 from parley.core.billing.ports import Offer
 from parley.core.billing.synchronize import synchronize_customer
 from parley.core.errors import AccountGone, InvalidInput
+from parley.core.plans import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ async def subscribe(
     PaymentsRefused, AccountGone.
     """
     now = billing.now()
-    offer = _offer(billing, plan, price, return_to)
+    offer = _offer(require_offered(billing, plan=plan, price=price), price, return_to)
     async with billing.uow(read_only=True) as unit:
         customer = _current_customer(billing, await unit.customers.of(account_id))
         override = await unit.plans.override_of(account_id)
@@ -95,13 +96,18 @@ async def read_subscription(billing: BillingPorts, *, account_id: UUID) -> Subsc
     return SubscriptionOverview(plan, next(iter(of_plan or paying or subscriptions), None))
 
 
-def _offer(billing: BillingPorts, plan: str, price: str | None, return_to: ReturnAddresses) -> Offer:
+def require_offered(billing: BillingPorts, *, plan: str, price: str | None) -> Plan:
+    """The plan that can be paid by that price, or by its first one. Raises PlanUnknown, InvalidInput."""
     wanted = billing.plans.get(plan)
     if wanted is None or not wanted.prices:
         raise PlanUnknown(plan, [each.name for each in billing.plans if each.prices])
     if price is not None and price not in wanted.prices:
         raise InvalidInput("price", f"must be one of those of the plan: {', '.join(wanted.prices)}")
-    return Offer(price or wanted.prices[0], wanted.trial_days, return_to)
+    return wanted
+
+
+def _offer(plan: Plan, price: str | None, return_to: ReturnAddresses) -> Offer:
+    return Offer(price or plan.prices[0], plan.trial_days, return_to)
 
 
 def _current_customer(billing: BillingPorts, customers: list[Customer]) -> Customer | None:

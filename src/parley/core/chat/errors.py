@@ -174,7 +174,8 @@ class ModelRefused(ModelFailed):
 PROVIDER_REFUSALS = frozenset({"model_rejected_key", "model_not_found", "model_not_offered", "model_setup_failed"})
 
 
-# Codes of failures that a user can bring about by what they write, although the provider is paid for the attempt.
+# Codes of failures that a user can bring about by what they write, although the provider is paid for the attempt. Not
+# of a request that it rejects: it is paid nothing for that, and mostly the operator's settings are the cause.
 CONVERSATION_FAILURES = frozenset({"prompt_blocked", "content_blocked", "empty_answer"})
 
 

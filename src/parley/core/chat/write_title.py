@@ -56,7 +56,7 @@ async def write_title(chat: ChatPorts, room_id: UUID) -> None:
     try:
         await attempt.run()
     except asyncio.CancelledError:
-        await finish(attempt.postpone(0.0))
+        await finish(attempt.release())
         raise
     except Unavailable:
         # The lease runs out, and another worker asks again.
@@ -131,6 +131,11 @@ class _Attempt:
             return
         delay = FIRST_RETRY_SECONDS * 4.0 ** (self.claim.attempt - 1)
         await self.postpone(min(max(delay, failure.retry_after or 0.0), LONGEST_RETRY_SECONDS))
+
+    async def release(self) -> None:
+        """Let another worker claim the title at once."""
+        await self.postpone(0.0)
+        await self.chat.title_queue.put(self.claim.room_id)
 
     async def postpone(self, seconds: float) -> None:
         await self._write(lambda titles: titles.postpone(self.claim, seconds=seconds))

@@ -18,7 +18,7 @@ from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.rate_limits.account import PAYMENT_PAGES_PER_HOUR, limit_account
 from parley.core.accounts.model import IdentityKind
 from parley.core.accounts.profile import read_account
-from parley.core.billing.checkout import manage_subscription, read_subscription, subscribe
+from parley.core.billing.checkout import manage_subscription, read_subscription, require_offered, subscribe
 from parley.core.billing.errors import (
     AlreadySubscribed,
     NotSubscribed,
@@ -141,6 +141,8 @@ class SubscriptionController(Controller):
 
 
 async def _subscribe(request: AuthenticatedRequest, ports: HttpPorts, plan: str, price: str | None) -> CheckoutBody:
+    # A wrong name opens no page, so it does not count.
+    require_offered(ports.billing, plan=plan, price=price)
     await limit_account(ports, request.user.account_id, "payment", per_hour=PAYMENT_PAGES_PER_HOUR)
     account = await read_account(ports.accounts, account_id=request.user.account_id)
     kind, value = account.identity.kind, account.identity.value

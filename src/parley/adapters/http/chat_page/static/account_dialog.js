@@ -7,7 +7,7 @@ import { button, field, h, show } from "./dom.js";
 import { plansSection } from "./plans_section.js";
 import { plot } from "./plot.js";
 import * as session from "./session.js";
-import { tell } from "./tabs.js";
+import { broadcast } from "./tabs.js";
 import { moment, number } from "./words.js";
 
 /** Opens it, at the section that is named. */
@@ -40,7 +40,7 @@ function profile() {
     trying(async () => {
       account.user = await call("PATCH", "user/me", { body: { name: name.value.trim() || null } });
       changed();
-      tell("account");
+      broadcast("account");
       notice("Saved.");
     });
   } }, h("p", { dir: "auto" }, user.email ?? user.mobile_number), field("Name", name), h("footer", {}, h("button", {}, "Save name")));

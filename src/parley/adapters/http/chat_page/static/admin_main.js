@@ -1,7 +1,8 @@
-// The operator's page: accounts.
+// The operator's page: accounts and deliveries of webhooks.
 
 import { accountsSection } from "./admin_accounts.js";
 import { ask, isSignedIn, signIn, signOut } from "./admin_api.js";
+import { webhooksSection } from "./admin_webhooks.js";
 import { trying } from "./dialogs.js";
 import { button, field, h, show } from "./dom.js";
 
@@ -31,12 +32,14 @@ function tokenForm() {
 
 function desk() {
   const accounts = h("section", { "aria-labelledby": "accounts" }, h("h2", { id: "accounts" }, "Accounts"));
+  const webhooks = h("section", { "aria-labelledby": "webhooks" }, h("h2", { id: "webhooks" }, "Webhooks"));
   trying(() => accountsSection(accounts));
+  trying(() => webhooksSection(webhooks));
   const out = button("Sign out", () => {
     signOut();
     start();
   });
-  return h("main", { class: "desk" }, h("header", {}, h("h1", {}, "parley: operator"), out), accounts);
+  return h("main", { class: "desk" }, h("header", {}, h("h1", {}, "parley: operator"), out), accounts, webhooks);
 }
 
 start();

@@ -8,7 +8,7 @@ import { notice, trying } from "./dialogs.js";
 import { button, h, icon, iconButton } from "./dom.js";
 import { Rooms } from "./rooms.js";
 import * as session from "./session.js";
-import { heard } from "./tabs.js";
+import { received } from "./tabs.js";
 
 // Of payments, whose news come by a webhook.
 const PLAN_TRIES = 10;
@@ -60,9 +60,9 @@ export class Chat {
     this.#rooms.element.addEventListener("click", ({ target }) => target.closest("a") && this.#fold(), { signal });
     addEventListener("keydown", (event) => event.key === "Escape" && this.#fold(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh(), { signal });
-    heard.addEventListener("rooms", () => trying(() => this.#rooms.load()), { signal });
-    heard.addEventListener("room", ({ detail }) => trying(() => this.#conversation.changedElsewhere(detail)), { signal });
-    heard.addEventListener("account", () => trying(loadAccount), { signal });
+    received.addEventListener("rooms", () => trying(() => this.#rooms.load()), { signal });
+    received.addEventListener("room", ({ detail }) => trying(() => this.#conversation.changedElsewhere(detail)), { signal });
+    received.addEventListener("account", () => trying(loadAccount), { signal });
     account.changes.addEventListener("change", () => {
       this.#name.textContent = account.user ? (account.user.name ?? account.user.email ?? account.user.mobile_number) : "";
     }, { signal });

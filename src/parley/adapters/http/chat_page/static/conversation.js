@@ -1,14 +1,14 @@
 // A room: its messages, the replies that are being written, and what the user does with them.
 
 import { loadUsage, noteQuota } from "./account.js";
-import { Problem, call, idempotencyKey, pages, send } from "./api.js";
+import { Problem, call, idempotencyKey, send } from "./api.js";
 import { Composer } from "./composer.js";
 import { trying } from "./dialogs.js";
 import { announce, h } from "./dom.js";
 import { isLive } from "./message_view.js";
 import { follow } from "./reply_stream.js";
 import { RoomHeader } from "./room_header.js";
-import { tell } from "./tabs.js";
+import { broadcast } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 
 // Browsers open six connections to a server; the replies of a room are written one after the other.
@@ -72,7 +72,7 @@ export class Conversation {
     if (!this.#continues(messages, first)) {
       this.#cursor = cursor;
       this.#timeline.reset(messages);
-      this.#arrange();
+      trying(() => this.#loadOlder());
     } else {
       this.#merge(messages);
     }
@@ -90,17 +90,20 @@ export class Conversation {
     this.#show(room, message ? await this.#branchOf(id, message, signal) : messages);
     if (message) this.#timeline.reveal(message);
     this.#followAll();
+    await this.#loadOlder();
   }
 
   /** The newest messages of the branch through a message, as far back as that one. */
   async #branchOf(room, message, signal) {
     const found = [];
-    this.#cursor = null;
-    for await (const items of pages(`chatroom/${room}/messages?limit=100&head=${message}`, { signal })) {
-      found.unshift(...items);
-      if (items.some(({ id }) => id === message)) break;
+    let path = `chatroom/${room}/messages?limit=100&head=${message}`;
+    for (;;) {
+      const page = await call("GET", path, { signal });
+      found.unshift(...page.items);
+      this.#cursor = page.next_cursor;
+      if (!this.#cursor || page.items.some(({ id }) => id === message)) return found;
+      path = `chatroom/${room}/messages?limit=100&cursor=${encodeURIComponent(this.#cursor)}`;
     }
-    return found;
   }
 
   async #loadOlder() {
@@ -108,9 +111,12 @@ export class Conversation {
     this.#loadingOlder = true;
     const { signal } = this.#leaving;
     try {
-      const page = await call("GET", `chatroom/${this.#room.id}/messages?limit=100&cursor=${encodeURIComponent(this.#cursor)}`, { signal });
-      this.#cursor = page.next_cursor;
-      this.#timeline.prepend(page.items);
+      while (this.#cursor && this.#timeline.isNearStart) {
+        const path = `chatroom/${this.#room.id}/messages?limit=100&cursor=${encodeURIComponent(this.#cursor)}`;
+        const page = await call("GET", path, { signal });
+        this.#cursor = page.next_cursor;
+        this.#timeline.prepend(page.items);
+      }
     } finally {
       this.#loadingOlder = false;
     }
@@ -204,7 +210,7 @@ export class Conversation {
     this.#timeline.toEnd();
     this.#arrange();
     this.#follow(reply);
-    this.#tellOthers();
+    this.#broadcastChange();
   }
 
   #followAll() {
@@ -237,12 +243,12 @@ export class Conversation {
     announce(message.status === "completed" ? "The reply is complete." : "The reply has ended.");
     if (message.status === "failed") trying(loadUsage);
     if (this.#room.title_source === "auto") trying(() => this.#rooms.awaitTitle(this.#room.id));
-    this.#tellOthers();
+    this.#broadcastChange();
   }
 
-  #tellOthers() {
-    tell("room", this.#room.id);
-    tell("rooms");
+  #broadcastChange() {
+    broadcast("room", this.#room.id);
+    broadcast("rooms");
     trying(() => this.#rooms.load());
   }
 
@@ -257,7 +263,7 @@ export class Conversation {
     await call("PUT", `chatroom/${id}/head`, { body: { message_id: message }, signal });
     await this.#load(id, null);
     this.#timeline.reveal(message);
-    tell("room", id);
+    broadcast("room", id);
   }
 
   async #rate(message, rating) {

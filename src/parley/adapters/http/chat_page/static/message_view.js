@@ -39,13 +39,13 @@ export class MessageView {
     for (const { summary } of this.#parts) if (summary) summary.textContent = thinks ? "Thinking…" : "Reasoning";
   }
 
-  /** The texts of blocks that were not asked for before: of the complete ones, and at the end of all. */
-  unheard() {
+  /** The texts of blocks that were not returned before: of the complete ones, and at the end of all. */
+  unannounced() {
     return this.#parts.filter(({ type }) => type === "text").flatMap((part) => {
       const blocks = [...part.markdown.element.children];
       const end = isLive(this.message) ? part.markdown.complete : blocks.length;
-      const texts = blocks.slice(part.heard, end).map((block) => block.textContent);
-      part.heard = end;
+      const texts = blocks.slice(part.announced, end).map((block) => block.textContent);
+      part.announced = end;
       return texts;
     });
   }
@@ -86,7 +86,7 @@ export class MessageView {
     const text = h("div", { class: "markdown" });
     const summary = type === "reasoning" ? h("summary", {}, "Thinking…") : null;
     this.#body.append(summary ? h("details", { class: "reasoning" }, summary, text) : text);
-    const part = { type, summary, markdown: new MarkdownView(text), heard: 0 };
+    const part = { type, summary, markdown: new MarkdownView(text), announced: 0 };
     this.#parts.push(part);
     return part;
   }

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { asked, confirmed, notice, trying } from "./dialogs.js";
 import { h, iconButton } from "./dom.js";
 import { shareDialog } from "./share_dialog.js";
-import { tell } from "./tabs.js";
+import { broadcast } from "./tabs.js";
 
 const LONGEST_NAME = 200;
 const LONGEST_INSTRUCTIONS = 32_000;
@@ -56,8 +56,8 @@ export class RoomHeader {
     const room = await call("PATCH", `chatroom/${this.#room.id}`, { body: changes });
     this.#on.changed(room);
     await this.#rooms.changed(room);
-    tell("rooms");
-    tell("room", room.id);
+    broadcast("rooms");
+    broadcast("room", room.id);
     return room;
   }
 
@@ -84,7 +84,7 @@ export class RoomHeader {
     await call("DELETE", `chatroom/${id}`);
     this.#rooms.removed(id);
     this.#on.left();
-    tell("rooms");
-    tell("room", id);
+    broadcast("rooms");
+    broadcast("room", id);
   }
 }

@@ -9,7 +9,7 @@ const base = new URL("../../../", import.meta.url);
 /** Resolves addresses of the API, which serves this page. */
 export const address = (path) => new URL(path.replace(/^\//, ""), base);
 
-/** Tells the page that another account, or none, is signed in: in this tab or another. */
+/** An event "change" when another account, or none, is signed in: in this tab or another. */
 export const changes = new EventTarget();
 
 export function read() {
@@ -43,7 +43,10 @@ export async function accessToken() {
   return session.ends - AHEAD_MILLISECONDS > Date.now() ? session.access : refreshed(session.access);
 }
 
-/** Exchanges the tokens, unless another tab has done so since `stale` was read. */
+/**
+ * Exchanges the tokens, unless another tab has done so since `stale` was read. Browsers copy the storage between processes, so
+ * a tab may read the old tokens a moment longer: within ten seconds the server gives it the same new ones.
+ */
 export function refreshed(stale) {
   const exchange = async () => {
     const session = read();
@@ -63,7 +66,7 @@ export function refreshed(stale) {
     }
     return read()?.access ?? null;
   };
-  // Locks need a secure context. Without one, the server's ten seconds of grace for a used token must do.
+  // Locks need a secure context. Without one, those ten seconds must do.
   return navigator.locks ? navigator.locks.request(LOCK, exchange) : exchange();
 }
 

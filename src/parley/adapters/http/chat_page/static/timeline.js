@@ -6,7 +6,7 @@ import { announce, h } from "./dom.js";
 import { MessageView, isLive } from "./message_view.js";
 
 const GROUP = 20;
-const NEAR = "1500px 0px";
+const NEAR_PIXELS = 1500;
 const END_PIXELS = 60;
 
 export class Timeline {
@@ -17,20 +17,17 @@ export class Timeline {
   #grown = new Map();
   #frame = null;
   #atEnd = true;
-  #more = h("div", { class: "more", "aria-hidden": "true" });
   #list = h("div", { class: "messages" });
   #near;
-  #top;
   #sizes = new ResizeObserver(() => this.#atEnd && this.#toEnd());
 
-  /** `actions` are those of MessageView, and `older()`, called when the first message comes near. */
+  /** `actions` are those of MessageView, and `older()`, called when the first message is near. */
   constructor(actions) {
     this.#actions = actions;
     this.element = h("div", { class: "timeline", tabindex: "0", role: "region", "aria-label": "Messages",
-      onscroll: () => this.#scrolled() }, this.#more, this.#list);
-    const root = this.element;
-    this.#near = new IntersectionObserver((entries) => this.#moved(entries), { root, rootMargin: NEAR });
-    this.#top = new IntersectionObserver(([entry]) => entry.isIntersecting && actions.older(), { root, rootMargin: NEAR });
+      onscroll: () => this.#scrolled() }, this.#list);
+    const options = { root: this.element, rootMargin: `${NEAR_PIXELS}px 0px` };
+    this.#near = new IntersectionObserver((entries) => this.#moved(entries), options);
     this.#sizes.observe(this.#list);
   }
 
@@ -42,20 +39,23 @@ export class Timeline {
     return this.#messages.at(-1) ?? null;
   }
 
+  /** Whether the first message is in view or near. */
+  get isNearStart() {
+    return this.element.scrollTop < NEAR_PIXELS;
+  }
+
   find(id) {
     return this.#messages.find((message) => message.id === id) ?? null;
   }
 
   reset(messages) {
     this.#near.disconnect();
-    this.#top.disconnect();
     this.#list.replaceChildren();
     this.#views.clear();
     this.#grown.clear();
     [this.#messages, this.#groups, this.#atEnd] = [[], [], true];
     for (const message of messages) this.append(message);
     this.#toEnd();
-    this.#top.observe(this.#more);
   }
 
   /** Older messages; what is in view stays where it is. */
@@ -68,9 +68,6 @@ export class Timeline {
     this.#groups.unshift(...groups);
     for (const group of groups) this.#fill(group);
     this.element.scrollTop += this.element.scrollHeight - before;
-    // Asks again if the first message is still near.
-    this.#top.unobserve(this.#more);
-    this.#top.observe(this.#more);
   }
 
   append(message) {
@@ -96,7 +93,7 @@ export class Timeline {
     const view = this.#views.get(message.id);
     const wasLive = view && isLive(view.message);
     view?.update(message);
-    if (wasLive) view.unheard().forEach(announce);
+    if (wasLive) view.unannounced().forEach(announce);
   }
 
   /** Removes a message and all after it. */
@@ -147,7 +144,7 @@ export class Timeline {
       if (message) message.parts = parts;
       const view = this.#views.get(id);
       view?.grow(parts);
-      view?.unheard().forEach(announce);
+      view?.unannounced().forEach(announce);
     }
     this.#grown.clear();
   }
@@ -195,6 +192,7 @@ export class Timeline {
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.element;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < END_PIXELS;
+    if (this.isNearStart) this.#actions.older();
   }
 
   #toEnd() {
