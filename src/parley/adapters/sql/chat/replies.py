@@ -5,15 +5,17 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, insert, or_, select, update
 
+from parley.adapters.sql.chat.endings import ENDING, ending_values
 from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
-from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
+from parley.adapters.sql.engine.tables import Id, messages, noted_statistics, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
+from parley.adapters.sql.noted_statistics import NOTE, NOTED_COLUMNS, NOTED_VALUES, attempt_values, note_values
 from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
@@ -53,19 +55,6 @@ _claim_columns = (
             rooms.c.prompt,
         )
     ),
-)
-_ending = given(
-    "status",
-    "content",
-    "parts",
-    "completed_at",
-    "finish_reason",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "reasoning_tokens",
-    "error_code",
-    "error_detail",
 )
 _this_reply = messages.c.id == bindparam("reply")
 # A parameter, not a literal: see not_ended.
@@ -124,7 +113,7 @@ _release = (
     .where(_held)
     .values(status=Status.PENDING.value, claimable_at=database_time(), releases=messages.c.releases + 1)
 )
-_end = update(messages).where(_held).values(model=bindparam("asked_model"), **_ending)
+_end = update(messages).where(_held).values(model=bindparam("asked_model"), **ENDING)
 # Each by itself, and together with what it counts, where one statement may do both.
 _END, _POSTPONE, _RELEASE = (
     (
@@ -132,6 +121,13 @@ _END, _POSTPONE, _RELEASE = (
         Statement(
             select(func.count())
             .select_from(changed)
+            .add_cte(
+                insert(noted_statistics)
+                .from_select(
+                    NOTED_COLUMNS, select(changed.c.charged_on, *NOTED_VALUES).where(changed.c.charged_on.is_not(None))
+                )
+                .cte("noted")
+            )
             .add_cte(
                 count_end.where(
                     usage_days.c.account_id == changed.c.account_id, usage_days.c.day == changed.c.charged_on
@@ -153,7 +149,7 @@ _REQUEST_STOP = Statement(update(messages).where(_this_reply, not_ended).values(
 _END_UNHELD = Statement(
     update(messages)
     .where(_this_reply, not_ended, ~and_(_generating, messages.c.claimable_at > database_time()))
-    .values(attempt=messages.c.attempt + 1, **_ending)
+    .values(attempt=messages.c.attempt + 1, **ENDING)
     .returning(*_claim_columns)
 )
 # The account id is the index's first column.
@@ -216,31 +212,39 @@ class SqlReplies(SqlStore):
         return await self._transaction.execute(_STORE_DRAFT, **values, **_holder(claim)) == 1
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        values = _ending_values(ending) | {"asked_model": claim.model}
-        return await self._write(_END, claim, values, counts_of_end(ending))
+        values = ending_values(ending) | {"asked_model": claim.model}
+        noted = attempt_values(claim.model, ended=True, failure=ending.error.code if ending.error else None)
+        return await self._write(_END, claim, values, counts_of_end(ending), noted)
 
     async def postpone(
         self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
     ) -> bool:
         model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
         values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
-        return await self._write(_POSTPONE, claim, values, counts_of_attempt(usage))
+        return await self._write(_POSTPONE, claim, values, counts_of_attempt(usage), attempt_values(claim.model))
 
     async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
-        return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage))
+        return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage), attempt_values(claim.model))
 
     async def excuse(self, claim: Claim) -> None:
         await self._transaction.execute(_EXCUSE, reply=claim.reply_id, lost_attempt=claim.attempt)
 
     async def _write(
-        self, steps: tuple[Statement, Statement], claim: Claim, values: dict[str, Any], counts: dict[str, int]
+        self,
+        steps: tuple[Statement, Statement],
+        claim: Claim,
+        values: dict[str, Any],
+        counts: dict[str, int],
+        noted: dict[str, Any],
     ) -> bool:
         step, step_with_counts = steps
         values |= {"reply": claim.reply_id, "held_attempt": claim.attempt}
-        if self._transaction.one_statement_suffices and any(counts.values()):
-            return bool(await self._transaction.scalar(step_with_counts, **values, **counts))
+        is_noted = any(counts.values()) or noted["noted_messages"]
+        if self._transaction.one_statement_suffices and is_noted:
+            return bool(await self._transaction.scalar(step_with_counts, **values, **counts, **noted))
         written = await self._transaction.execute(step, **values) == 1
-        if written and any(counts.values()):
+        if written and is_noted:
+            await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts, noted))
             await self._transaction.execute(COUNT_END, account=claim.account_id, day=claim.charged_on, **counts)
         return written
 
@@ -248,8 +252,13 @@ class SqlReplies(SqlStore):
         return await self._transaction.execute(_REQUEST_STOP, reply=reply_id) == 1
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
-        row = await self._transaction.one_or_none(_END_UNHELD, reply=reply_id, **_ending_values(ending))
-        return None if row is None else _claim(row)
+        row = await self._transaction.one_or_none(_END_UNHELD, reply=reply_id, **ending_values(ending))
+        if row is None:
+            return None
+        claim = _claim(row)
+        noted = attempt_values(claim.model, ended=True, failure=ending.error.code if ending.error else None)
+        await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts_of_end(ending), noted))
+        return claim
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         reply_id: UUID | None = await self._transaction.scalar(_NEXT_IN_ROOM, room=room_id)
@@ -271,19 +280,3 @@ def _claim(row: Any) -> Claim:
 
 def _holder(claim: Claim) -> dict[str, Any]:
     return {"reply": claim.reply_id, "held_attempt": claim.attempt}
-
-
-def _ending_values(ending: Ending) -> dict[str, Any]:
-    return {
-        "status": ending.status.value,
-        "content": ending.content,
-        "parts": encode_parts(ending.parts),
-        "completed_at": ending.at,
-        "finish_reason": ending.finish_reason and ending.finish_reason.value,
-        "input_tokens": ending.usage and ending.usage.input_tokens,
-        "output_tokens": ending.usage and ending.usage.output_tokens,
-        "cached_input_tokens": ending.usage and ending.usage.cached_input_tokens,
-        "reasoning_tokens": ending.usage and ending.usage.reasoning_tokens,
-        "error_code": ending.error and ending.error.code,
-        "error_detail": ending.error and ending.error.detail,
-    }
