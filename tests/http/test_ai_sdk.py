@@ -93,13 +93,13 @@ async def test_the_same_message_is_sent_once(mira: Person) -> None:
 async def test_another_text_with_the_same_id_is_an_edit(mira: Person) -> None:
     first = reply_id_of(await sent(mira, said("Hello")))
     await sent(mira, said("Hello"), replied(first), said("More", "m2"))
-    edited = await sent(mira, said("Hello again"), messageId="m1")
-    assert text_of(edited) == "You said: Hello again"
+    edited = await sent(mira, said("Bonjour"), messageId="m1")
+    assert text_of(edited) == "You said: Bonjour"
     questions = [message for message in await all_messages(mira) if message["role"] == "user"]
     assert [(each["content"], each["external_id"], each["siblings"]["index"]) for each in questions] == [
         ("Hello", "m1", 0),
         ("More", "m2", 0),
-        ("Hello again", "m1", 1),
+        ("Bonjour", "m1", 1),
     ]
 
 
@@ -224,7 +224,7 @@ async def test_a_refusal_is_one_sentence_and_makes_no_room(mira: Person, body: d
 
 
 async def test_a_used_up_day_is_one_sentence_with_the_quotas_headers(open_site: OpenSite) -> None:
-    mira = await (await open_site(BASIC_DAILY_LIMIT="1")).signed_in()
+    mira = await (await open_site(BASIC_DAILY_LIMIT="1")).person()
     first = await send(mira, said("Hello"))
     assert first.headers["ratelimit-policy"] == '"daily";q=1;w=86400'
     refused = await send(mira, said("More"), chat="c2")
@@ -242,9 +242,9 @@ async def test_without_a_token_it_is_one_sentence_too(site: Site) -> None:
 
 
 async def test_an_edit_under_a_limit_of_rooms(open_site: OpenSite) -> None:
-    mira = await (await open_site(MAX_CHATROOMS="1")).signed_in()
+    mira = await (await open_site(MAX_CHATROOMS="1")).person()
     await sent(mira, said("Hello"))
-    await sent(mira, said("Hello again"))
+    await sent(mira, said("Bonjour"))
     refused = await send(mira, said("Hello"), chat="c2")
     assert refused.status_code == 409
     assert len((await mira.get("/chatroom")).json()["items"]) == 1

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.client_ids import CLIENT_ID_CHARACTERS
-from parley.core.chat.errors import MessageNotFound, RoomNotFound, TooManyRooms
+from parley.core.chat.errors import MessageNotFound, RoomNotFound
 from parley.core.chat.model import Message, Role, Room
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
+from parley.core.chat.rooms import add_room
 from parley.core.chat.stores import ChatUnit
 from parley.core.text import check_text
 
@@ -61,7 +62,7 @@ async def find_reply(
 
 
 async def find_or_add_room(chat: ChatPorts, unit: ChatUnit, *, account_id: UUID, chat_id: str) -> UUID:
-    """The room with that id, made in this unit of work if there is none. Raises TooManyRooms."""
+    """The room with that id, made in this unit of work if there is none. Raises TooManyRooms, PlanRoomsUsed."""
     found = await _room_id(unit, account_id, chat_id)
     if found is None:
         await unit.rooms.lock_account(account_id)
@@ -71,8 +72,7 @@ async def find_or_add_room(chat: ChatPorts, unit: ChatUnit, *, account_id: UUID,
         return found
     now = chat.now()
     room = Room(chat.new_id(), account_id, NEW_ROOM_NAME, None, None, created_at=now, active_at=now, naming=Naming.NONE)
-    if not await unit.rooms.add(room, most=chat.room_limits.rooms):
-        raise TooManyRooms(chat.room_limits.rooms)
+    await add_room(chat, unit, room, await unit.quota.plan(account_id, now=now))
     await unit.client_ids.give_room(room.id, chat_id)
     return room.id
 

@@ -77,7 +77,7 @@ async def post_client_message(
 
     Another content with the same id is another version of the message, as in `edit_message`. The room is made if there
     is none. The parent is `last_reply` if the room has that reply, else the head. Raises as `post_message`, and
-    TooManyRooms.
+    as `create_room` for one room too many.
     """
     client.check()
     check_content(content)

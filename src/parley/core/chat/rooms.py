@@ -42,7 +42,7 @@ async def create_room(
         plan = await unit.quota.plan(account_id, now=now)
         if model is not None:
             chat.catalogue.check(model, plan)
-        await _add(chat, unit, room, plan)
+        await add_room(chat, unit, room, plan)
         await _check_instructions(chat, unit, room)
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
@@ -117,8 +117,8 @@ async def delete_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> No
     await chat.room_list_cache.drop(account_id)
 
 
-async def _add(chat: ChatPorts, unit: ChatUnit, room: Room, plan: Plan) -> None:
-    """Raises PlanRoomsUsed, or TooManyRooms on a plan that says nothing."""
+async def add_room(chat: ChatPorts, unit: ChatUnit, room: Room, plan: Plan) -> None:
+    """Add the room to those of its account. Raises PlanRoomsUsed, or TooManyRooms on a plan that says nothing."""
     if plan.max_rooms is None and not await unit.rooms.add(room, most=chat.room_limits.rooms):
         raise TooManyRooms(chat.room_limits.rooms)
     if plan.max_rooms is not None and not await unit.rooms.add(room, most=plan.max_rooms):

@@ -20,7 +20,7 @@ def shaped(response: Response[Problem]) -> Response[Any]:
         _sentence(response.content),
         status_code=response.content.status,
         headers=response.headers,
-        media_type=f"{MEDIA_TYPE}; charset=utf-8",
+        media_type=MEDIA_TYPE,
         background=response.background,
     )
 
