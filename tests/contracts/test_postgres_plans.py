@@ -210,7 +210,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
     "renew": (lambda unit: unit.replies.renew([CLAIM], lease=15), {"pk_messages"}),
     "renew many": (lambda unit: unit.replies.renew([CLAIM, replace(CLAIM, attempt=2)], lease=15), {"pk_messages"}),
-    "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages"}),
+    "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages", "pk_usage_days"}),
     "end and count": (
         lambda unit: unit.replies.end(CLAIM, replace(COMPLETED, usage=TokenUsage(1, 2))),
         {"pk_messages", "pk_usage_days"},

@@ -18,10 +18,17 @@ from tests.faults.cluster import becomes
 from tests.faults.durable_postgres import durable_postgres, new_database
 from tests.servers.mail_server import mail_server
 
-LOUD = {"LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG", "BASIC_DAILY_LIMIT": "50", "OTP_MAX_SENDS_PER_HOUR": "50"}
+ADMIN_TOKEN = "canary-of-the-operator-in-these-tests"
+LOUD = {
+    "LOG_FORMAT": "json",
+    "LOG_LEVEL": "DEBUG",
+    "BASIC_DAILY_LIMIT": "50",
+    "OTP_MAX_SENDS_PER_HOUR": "50",
+    "ADMIN_TOKEN": ADMIN_TOKEN,
+}
 IN_THE_CACHE = {"room name", "instructions"}
-# Payments have other secrets, and the health endpoints have none.
-OTHER_TAGS = {"Subscription", "Operations"}
+# Payments have other secrets, the health endpoints have none, and the operator's routes for accounts are called apart.
+OTHER_TAGS = {"Subscription", "Operations", "Operator"}
 ENDED = {"completed", "failed", "stopped"}
 
 
@@ -31,7 +38,7 @@ async def test_no_secret_appears_in_any_log_in_redis_or_in_a_problem(tmp_path: P
         scaled_out(tmp_path, mail.port, database_url=await new_database(), **LOUD) as deployment,
     ):
         mira, ravi, canaries = {"email": "mira.canary@example.com"}, {"mobile_number": "+919876501234"}, Canaries()
-        canaries.words |= {mira["email"]: "address", ravi["mobile_number"][1:]: "number"}
+        canaries.words |= {mira["email"]: "address", ravi["mobile_number"][1:]: "number", ADMIN_TOKEN: "admin token"}
         async with deployment.visitor(0) as client:
             api = ApiRecorder(client, canaries, (await client.get("/openapi.json")).json())
             monitor = RedisMonitor()
@@ -40,6 +47,7 @@ async def test_no_secret_appears_in_any_log_in_redis_or_in_a_problem(tmp_path: P
                     call_every_operation(api, canaries, mira, lambda: mailed_code(mail, mira)),
                     call_every_operation(api, canaries, ravi, lambda: texted_code(deployment.gateway, ravi)),
                 )
+                await look_after_an_account(api, canaries, mira["email"], token)
                 await call_every_operation_wrongly(api, canaries)
                 await call_without_a_database(api, deployment)
                 await api.ok("DELETE", "/user/me", token, json={"current_password": password})
@@ -202,6 +210,18 @@ async def wait_for_end(api: ApiRecorder, token: str, room: str, reply: str) -> N
             pass
 
 
+async def look_after_an_account(api: ApiRecorder, canaries: Canaries, email: str, token: str) -> None:
+    """What an operator sees and does of an account, but for its end: the account goes on."""
+    found = await api.ok("GET", "/admin/accounts", ADMIN_TOKEN, params={"q": email})
+    account = f"/admin/accounts/{found['items'][0]['id']}"
+    await api.ok("GET", account, ADMIN_TOKEN)
+    await api.ok("PATCH", account, ADMIN_TOKEN, json={"plan": "pro", "suspended": True})
+    await api.refused_call("GET", "/user/me", token)
+    await api.ok("PATCH", account, ADMIN_TOKEN, json={"plan": "auto", "suspended": False})
+    await api.ok("GET", "/admin/stats", ADMIN_TOKEN)
+    await api.refused_call("GET", "/admin/accounts", canaries.new("wrong admin token"), params={"q": email})
+
+
 async def call_every_operation_wrongly(api: ApiRecorder, canaries: Canaries) -> None:
     """Every operation with invalid tokens, ids, tickets and bodies."""
     for method, template in api.operations(without_tags=()).values():
@@ -242,7 +262,8 @@ async def check_redis(deployment: ScaledOut, monitor: RedisMonitor, canaries: Ca
 
 def check_log_events(logs: str) -> None:
     """Every part that might log a secret has logged something."""
-    for event in ("request", "code_requested", "code_delivered", "signed_in", "password_reset", "outage_began"):
+    events = ("request", "code_requested", "code_delivered", "signed_in", "password_reset", "outage_began")
+    for event in (*events, "accounts_listed", "account_suspended", "operator_refused"):
         assert f'"event": "{event}"' in logs, event
 
 

@@ -135,13 +135,13 @@ class Site:
     async def rows(self) -> dict[str, list[Any]]:
         """Everything that the database holds: for a refusal that must change nothing.
 
-        But for leases and the search index, which workers write at any time.
+        But for leases, sums of days and the search index, which workers write at any time.
         """
         async with self.parley.database.transaction(read_only=True) as transaction:
             return {
                 table.name: await transaction.all(Statement(table.select().order_by(*table.columns)))
                 for table in metadata.sorted_tables
-                if table.name != "leases" and table not in SEARCH_TABLES
+                if table.name not in {"leases", "day_statistics"} and table not in SEARCH_TABLES
             }
 
 

@@ -11,6 +11,7 @@ from tests.http.site import ADMIN_TOKEN, MIRA, RAVI, Person, Site
 
 GONE = "0199f3c6-0000-7000-8000-000000000000"
 ROUTES = [
+    ("GET", "/admin/stats"),
     ("GET", "/admin/accounts"),
     ("GET", f"/admin/accounts/{GONE}"),
     ("PATCH", f"/admin/accounts/{GONE}"),

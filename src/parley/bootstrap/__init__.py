@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from parley.adapters.metrics.meters import LagMeter, RedisMeter
 from parley.adapters.sql.engine.database import Database
+from parley.adapters.sql.statistics import SqlStatistics
 from parley.adapters.worker.log_context import Work
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import build_accounts
@@ -24,6 +25,7 @@ from parley.core.billing import BillingPorts
 from parley.core.chat import ChatPorts
 from parley.core.chat.catalogue import Provider
 from parley.core.ports import Clock
+from parley.core.statistics import COLLECT_SECONDS, Statistics
 from parley.core.webhooks import WebhooksPorts
 from parley.runtime.loop_lag import LoopLag
 from parley.runtime.outage_log import OutageLog
@@ -52,6 +54,7 @@ class Parley:
     accounts: AccountsPorts
     billing: BillingPorts
     chat: ChatPorts
+    statistics: Statistics
     webhooks: WebhooksPorts
     tasks: Mapping[str, Work]
     api_sweeps: tuple[Sweep, ...]
@@ -97,6 +100,7 @@ def bootstrap(
     models = configured_providers(settings, file) if providers is None else providers
     chat = build_chat(settings, plans, database, transport, telemetry, providers=models, webhooks=told, now=now)
     modules = (accounts, billing, chat, webhooks)
+    statistics = SqlStatistics(database, plans)
     return Parley(
         settings=settings,
         database=database,
@@ -108,7 +112,11 @@ def bootstrap(
         webhooks=webhooks.ports,
         tasks={name: telemetry.task(name, task) for module in modules for name, task in module.tasks.items()},
         api_sweeps=tuple(sweep for module in modules for sweep in module.api_sweeps),
-        worker_sweeps=tuple(sweep for module in modules for sweep in module.worker_sweeps),
+        statistics=statistics,
+        worker_sweeps=(
+            *(sweep for module in modules for sweep in module.worker_sweeps),
+            Sweep("statistics", COLLECT_SECONDS, lambda: statistics.collect(billing.ports.worker_id, now=now())),
+        ),
         shutdown=Shutdown(),
         loop_lag=loop_lag,
         on_api_shutdown=tuple(step for module in modules for step in module.on_api_shutdown),

@@ -62,6 +62,7 @@ def http_ports(parley: Parley) -> HttpPorts:
         chat=parley.chat,
         webhooks=parley.webhooks,
         sandbox_billing=replace(billing, event_queue=_ImmediateQueue(parley.tasks[PROCESS_EVENT])),
+        statistics=parley.statistics,
         rate_limiter=parley.transport.rate_limiter,
         account_requests=RequestLimit(
             limit=settings.account_requests_per_minute,

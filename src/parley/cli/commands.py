@@ -7,7 +7,7 @@ from importlib.metadata import version
 import click
 
 from parley.runtime.settings_errors import exit_on_settings_error
-from parley.settings import read_settings
+from parley.settings import Settings, read_settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,17 +80,96 @@ def openapi() -> None:
 
 
 @commands.command()
-@click.argument("number_or_email")
+@click.argument("who")
 @click.argument("plan_name", metavar="PLAN|auto")
-def plan(number_or_email: str, plan_name: str) -> None:
-    """Put an account on a plan, whether it pays or not; auto returns it to the plan that it pays for."""
-    from parley.cli.admin import set_plan  # noqa: PLC0415
+def plan(who: str, plan_name: str) -> None:
+    """Put an account on a plan, whether it pays or not; auto returns it to the plan that it pays for.
+
+    WHO is its number with the country code, its e-mail address, or its id.
+    """
+    from parley.cli.account import set_plan  # noqa: PLC0415
+
+    asyncio.run(set_plan(_logged_settings(), who, plan_name))
+    click.echo(f"{who}: {plan_name}")
+
+
+@commands.group()
+def account() -> None:
+    """Look after accounts: find, suspend and resume them, end their sessions, erase them.
+
+    WHO is a number with its country code, an e-mail address, or the id of an account. What is done is a line of the
+    audit log, on standard error. Exit code 2 means that there is no such account, or that the command cannot run.
+    """
+
+
+@account.command()
+@click.argument("search", required=False)
+@click.option("--plan", "plan_name", help="Only accounts on this plan.")
+def find(search: str | None, plan_name: str | None) -> None:
+    """List accounts: id, identity, plan, active or suspended, and the day of the sign-up.
+
+    SEARCH is the beginning of an e-mail address or of a number with its country code, or an id; without it the newest
+    accounts are listed. Exit code 1 means that none was found.
+    """
+    from parley.cli import account as desk  # noqa: PLC0415
+
+    found = asyncio.run(desk.find(_logged_settings(), search, plan_name))
+    raise SystemExit(0 if found else 1)
+
+
+@account.command()
+@click.argument("who")
+def suspend(who: str) -> None:
+    """Refuse all tokens of an account within a second, and every sign-in, until it is resumed."""
+    from parley.cli import account as desk  # noqa: PLC0415
+
+    asyncio.run(desk.suspend(_logged_settings(), who))
+    click.echo(f"{who}: suspended")
+
+
+@account.command()
+@click.argument("who")
+def resume(who: str) -> None:
+    """End the suspension of an account; its sessions are there again."""
+    from parley.cli import account as desk  # noqa: PLC0415
+
+    asyncio.run(desk.resume(_logged_settings(), who))
+    click.echo(f"{who}: resumed")
+
+
+@account.group()
+def sessions() -> None:
+    """The sessions of an account."""
+
+
+@sessions.command("end")
+@click.argument("who")
+def end_sessions(who: str) -> None:
+    """Sign the person out on all devices; they may sign in again."""
+    from parley.cli import account as desk  # noqa: PLC0415
+
+    ended = asyncio.run(desk.end_sessions(_logged_settings(), who))
+    click.echo(f"{who}: {ended} ended")
+
+
+@account.command()
+@click.argument("who")
+@click.confirmation_option("--yes", prompt="This erases the account with all that it owns, for good. Go on?")
+def erase(who: str) -> None:
+    """Erase an account with all that it owns, as its owner would."""
+    from parley.cli import account as desk  # noqa: PLC0415
+
+    asyncio.run(desk.erase(_logged_settings(), who))
+    click.echo(f"{who}: erased")
+
+
+def _logged_settings() -> Settings:
+    """The settings, for a command whose audit lines go to standard error."""
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
     settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
-    asyncio.run(set_plan(settings, number_or_email, plan_name))
-    click.echo(f"{number_or_email}: {plan_name}")
+    return settings
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from parley.core.accounts.api_keys import make_key
 from parley.core.accounts.desk import resume_account, suspend_account
 from parley.core.accounts.errors import (
     AccountNotFound,
@@ -202,3 +203,18 @@ async def test_an_account_that_is_gone_is_not_found(env, change):
     with pytest.raises(AccountNotFound):
         await change(env.ports, account_id=UUID(int=404), by=BY)
     assert env.audit.notes == []
+
+
+async def test_api_keys_do_not_live_through_a_suspension(env, database, pair):
+    made = await make_key(env.ports, account_id=pair.account.id, name="Nightly", expires_at=None)
+    await resume(env, pair)
+    key = await env.api_keys.caller(made.secret, env.now)
+    await env.revocations.check(key.session_id, key.account_id)
+
+    await suspend(env, pair)
+    with pytest.raises(AccountSuspended):
+        await env.revocations.check(key.session_id, key.account_id)
+    await resume(env, pair)
+    with pytest.raises(TokenInvalid):
+        await env.revocations.check(key.session_id, key.account_id)
+    assert database.committed.api_keys == {}

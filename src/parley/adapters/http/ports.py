@@ -15,6 +15,7 @@ from parley.core.chat import ChatPorts
 from parley.core.health import Checks
 from parley.core.in_use import InUse
 from parley.core.ports import RateLimiter
+from parley.core.statistics import Statistics
 from parley.core.webhooks import WebhooksPorts
 
 
@@ -54,6 +55,7 @@ class HttpPorts:
     chat: ChatPorts
     webhooks: WebhooksPorts
     sandbox_billing: BillingPorts
+    statistics: Statistics
     rate_limiter: RateLimiter
     account_requests: RequestLimit
     exports: InUse

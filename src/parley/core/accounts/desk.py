@@ -37,8 +37,8 @@ async def read_other_account(accounts: AccountsPorts, *, account_id: UUID, by: s
 async def suspend_account(accounts: AccountsPorts, *, account_id: UUID, by: str) -> None:
     """Suspend the account: every process refuses its tokens within a second, and nobody signs in to it.
 
-    Its sessions are there again after `resume_account`. Replies that were accepted before are finished. A no-op for a
-    suspended one. Raises AccountNotFound.
+    Its sessions are there again after `resume_account`, its API keys are not. Replies that were accepted before are
+    finished. A no-op for a suspended one. Raises AccountNotFound.
     """
     async with accounts.uow() as unit:
         if not await unit.suspensions.suspend(account_id, at=accounts.now()):
@@ -49,11 +49,16 @@ async def suspend_account(accounts: AccountsPorts, *, account_id: UUID, by: str)
 
 
 async def resume_account(accounts: AccountsPorts, *, account_id: UUID, by: str) -> None:
-    """End the suspension, if there is one. Raises AccountNotFound."""
+    """End the suspension, if there is one, and revoke the API keys from before it. Raises AccountNotFound."""
+    now = accounts.now()
     async with accounts.uow() as unit:
+        suspended = await unit.suspensions.has(account_id)
         if not await unit.suspensions.resume(account_id):
             raise AccountNotFound
+        keys = await unit.api_keys.remove_all(account_id) if suspended else []
+        await accounts.revocations.write(unit, keys, now)
         await unit.commit()
+    accounts.revocations.remember(keys, now)
     accounts.revocations.remember_account(account_id, suspended=False)
     accounts.audit.note(AuditEvent.ACCOUNT_RESUMED, account_id=account_id, by=by)
 

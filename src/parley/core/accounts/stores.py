@@ -32,8 +32,8 @@ class Accounts(Protocol):
     async def find_or_add(self, account: Account) -> tuple[Account, bool]:
         """Add the account unless its identity has one; returns the identity's account and whether it was added.
 
-        Erasure of the account waits until this unit of work ends. Of parallel callers exactly one adds; the others wait
-        for that unit of work to end.
+        An account that is added counts as a sign-up of its day. Erasure of the account waits until this unit of work
+        ends. Of parallel callers exactly one adds; the others wait for that unit of work to end.
         """
 
     async def rename(self, account_id: UUID, name: str | None) -> Account | None:

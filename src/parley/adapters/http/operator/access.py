@@ -4,6 +4,7 @@ import hmac
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler
 
 from parley.adapters.http.auth import bearer_token
@@ -30,9 +31,12 @@ class AdminTokenInvalid(DomainError):
 async def require_operator(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A guard. Raises AdminTokenInvalid, and TooManyRequests for an address that guesses.
 
+    OPTIONS says only which methods there are, and browsers ask it without a token (Fetch Standard, «CORS-preflight»).
     The guess is counted before the comparison, so that none beyond the limit learns anything, and a right one is no
     guess.
     """
+    if connection.scope["method"] == HttpMethod.OPTIONS:  # type: ignore[typeddict-item]  # an HTTP connection has one
+        return
     ports: HttpPorts = connection.app.state.ports
     given = bearer_token(connection.headers.get("authorization", ""))
     if given is None:

@@ -1,5 +1,6 @@
 """Accounts in SQL."""
 
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import bindparam, delete, select, update
 from parley.adapters.sql.engine.statements import Statement, Upsert, given
 from parley.adapters.sql.engine.tables import accounts
 from parley.adapters.sql.engine.unit_of_work import SqlStore
+from parley.adapters.sql.noted_statistics import NOTE, SIGNED_UP
 from parley.core.accounts.model import Account, Identity, IdentityKind
 
 account_columns = (
@@ -65,6 +67,8 @@ class SqlAccounts(SqlStore):
                 created_at=account.created_at,
             )
             if added == 1:
+                day = account.created_at.astimezone(UTC).date()
+                await self._transaction.execute(NOTE, day=day, **SIGNED_UP)
                 return account, True
             found = await self.find(account.identity, prevent_erasure=True)
             # None: erased between the two statements, so the identity is free again.

@@ -5,15 +5,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
-from parley.adapters.sql.engine.tables import Id, messages, rooms, usage_days
+from parley.adapters.sql.engine.tables import Id, messages, noted_statistics, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
+from parley.adapters.sql.noted_statistics import NOTE, NOTED_COLUMNS, NOTED_VALUES, attempt_values, note_values
 from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
@@ -133,6 +134,13 @@ _END, _POSTPONE, _RELEASE = (
             select(func.count())
             .select_from(changed)
             .add_cte(
+                insert(noted_statistics)
+                .from_select(
+                    NOTED_COLUMNS, select(changed.c.charged_on, *NOTED_VALUES).where(changed.c.charged_on.is_not(None))
+                )
+                .cte("noted")
+            )
+            .add_cte(
                 count_end.where(
                     usage_days.c.account_id == changed.c.account_id, usage_days.c.day == changed.c.charged_on
                 ).cte("counted")
@@ -217,30 +225,38 @@ class SqlReplies(SqlStore):
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         values = _ending_values(ending) | {"asked_model": claim.model}
-        return await self._write(_END, claim, values, counts_of_end(ending))
+        noted = attempt_values(claim.model, ended=True, failure=ending.error.code if ending.error else None)
+        return await self._write(_END, claim, values, counts_of_end(ending), noted)
 
     async def postpone(
         self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
     ) -> bool:
         model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
         values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
-        return await self._write(_POSTPONE, claim, values, counts_of_attempt(usage))
+        return await self._write(_POSTPONE, claim, values, counts_of_attempt(usage), attempt_values(claim.model))
 
     async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
-        return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage))
+        return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage), attempt_values(claim.model))
 
     async def excuse(self, claim: Claim) -> None:
         await self._transaction.execute(_EXCUSE, reply=claim.reply_id, lost_attempt=claim.attempt)
 
     async def _write(
-        self, steps: tuple[Statement, Statement], claim: Claim, values: dict[str, Any], counts: dict[str, int]
+        self,
+        steps: tuple[Statement, Statement],
+        claim: Claim,
+        values: dict[str, Any],
+        counts: dict[str, int],
+        noted: dict[str, Any],
     ) -> bool:
         step, step_with_counts = steps
         values |= {"reply": claim.reply_id, "held_attempt": claim.attempt}
-        if self._transaction.one_statement_suffices and any(counts.values()):
-            return bool(await self._transaction.scalar(step_with_counts, **values, **counts))
+        is_noted = any(counts.values()) or noted["noted_messages"]
+        if self._transaction.one_statement_suffices and is_noted:
+            return bool(await self._transaction.scalar(step_with_counts, **values, **counts, **noted))
         written = await self._transaction.execute(step, **values) == 1
-        if written and any(counts.values()):
+        if written and is_noted:
+            await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts, noted))
             await self._transaction.execute(COUNT_END, account=claim.account_id, day=claim.charged_on, **counts)
         return written
 
@@ -249,7 +265,12 @@ class SqlReplies(SqlStore):
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
         row = await self._transaction.one_or_none(_END_UNHELD, reply=reply_id, **_ending_values(ending))
-        return None if row is None else _claim(row)
+        if row is None:
+            return None
+        claim = _claim(row)
+        noted = attempt_values(claim.model, ended=True, failure=ending.error.code if ending.error else None)
+        await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts_of_end(ending), noted))
+        return claim
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:
         reply_id: UUID | None = await self._transaction.scalar(_NEXT_IN_ROOM, room=room_id)

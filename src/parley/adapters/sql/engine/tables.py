@@ -31,6 +31,7 @@ from parley.adapters.sql.engine.sign_in_tables import (
     known_devices,
     messages_to_owners,
 )
+from parley.adapters.sql.engine.statistics_tables import day_statistics, noted_statistics
 from parley.adapters.sql.engine.usage_tables import erased_usage, usage_days
 from parley.adapters.sql.engine.webhook_tables import reported_plans, webhook_deliveries
 
@@ -43,6 +44,7 @@ __all__ = [
     "code_challenges",
     "customer_erasures",
     "customers",
+    "day_statistics",
     "erased_usage",
     "events",
     "guess_failures",
@@ -51,6 +53,7 @@ __all__ = [
     "messages",
     "messages_to_owners",
     "metadata",
+    "noted_statistics",
     "reported_plans",
     "rooms",
     "sandbox_objects",
@@ -62,7 +65,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0024"
+REVISION = "0025"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"

@@ -15,6 +15,8 @@ usage_days = Table(
     # Of the day's messages that were returned, those whose replies failed because of what was written.
     Column("returned_refusals", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("account_id", "day"),
+    # For the number of active accounts.
+    Index(None, "day"),
 )
 
 # The same of erased accounts. `owner` is a keyed hash; rows go after their day.
