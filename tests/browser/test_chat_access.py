@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
-from tests.browser.npm_package import AXE, npm_package
+from tests.clients.npm import installed
 from tests.e2e.process import Served, new_room, served
 
 RICH = """**bold** `code` [link](https://a.example)
@@ -28,12 +28,13 @@ let x;
 |a|b|
 |-|-|
 |1|2|"""
+AXE = "axe-core@4.14.1"
 SERIOUS = {"serious", "critical"}
 
 
 async def violations(tab: Page) -> list[Any]:
     """What axe finds, without what is only moderate."""
-    source = (npm_package(AXE) / "axe.min.js").read_text(encoding="utf-8")
+    source = (installed(AXE) / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     await tab.evaluate(source)
     found = await tab.evaluate("axe.run()")
     return [

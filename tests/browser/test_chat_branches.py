@@ -36,6 +36,20 @@ async def test_an_edit_can_be_given_up(page: ChatPage) -> None:
         await expect(page.own.locator(".body")).to_have_text("one")
 
 
+async def test_an_edit_that_is_refused_is_not_lost(page: ChatPage) -> None:
+    await page.say("one")
+    page.failures = {429}
+    refusal = {"code": "quota_exceeded", "detail": "The day's messages are used up."}
+    await page.tab.route("**/edit", lambda route: route.fulfill(status=429, json=refusal))
+    await page.button("Edit").click()
+    await page.own.get_by_label("Message").fill("another")
+    await page.button("Send", page.own).click()
+    await expect(page.tab.locator(".notice.error")).to_have_text("The day's messages are used up.")
+    await expect(page.own.get_by_label("Message")).to_have_value("another")
+    await page.button("Cancel").click()
+    await expect(page.own.locator(".body")).to_have_text("one")
+
+
 async def test_regenerate_makes_another_reply(page: ChatPage) -> None:
     await page.say("one")
     await page.button("Regenerate").click()

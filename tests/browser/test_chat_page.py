@@ -74,6 +74,15 @@ async def test_enter_sends_and_shift_enter_makes_a_line(page: ChatPage) -> None:
     await expect(page.message).to_be_focused()
 
 
+async def test_what_was_not_sent_is_still_there_after_a_reload(page: ChatPage) -> None:
+    await page.message.fill("half a thought")
+    await page.tab.reload()
+    await expect(page.message).to_have_value("half a thought")
+    await page.say("a whole one")
+    await page.tab.reload()
+    await expect(page.message).to_have_value("")
+
+
 async def test_stop_keeps_the_text_so_far(tmp_path: Path, open_page: OpenPage) -> None:
     async with served(tmp_path, OFFLINE_DELAY_SECONDS="0.2") as api:
         page = await open_page(api)

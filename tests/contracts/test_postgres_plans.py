@@ -172,6 +172,14 @@ HEAD = {"uq_messages_room_id_position"}
 # With the message that the head answers.
 LAST_MESSAGE = {*HEAD, "pk_messages"}
 
+WORDS = [Term("word", is_prefix=True), Term("another", is_prefix=True)]
+SEARCHED = {
+    "ix_search_sections_account_id_number",
+    "ix_search_texts_terms",
+    "pk_rooms",
+    "uq_messages_room_id_position",
+}
+
 STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "first page of rooms": (
         lambda unit: unit.rooms.page(ACCOUNT, after=None, limit=51),
@@ -225,8 +233,12 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         {"ix_messages_unfinished", "pk_messages"},
     ),
     "search": (
-        lambda unit: unit.search.find(ACCOUNT, [Term("word", is_prefix=True)], up_to=1_000, skip=0, limit=51),
-        {"ix_search_sections_account_id_number", "ix_search_texts_terms", "pk_rooms", "uq_messages_room_id_position"},
+        lambda unit: unit.search.find(ACCOUNT, WORDS[:1], up_to=1_000, skip=0, limit=51),
+        SEARCHED,
+    ),
+    "search for two words": (
+        lambda unit: unit.search.find(ACCOUNT, WORDS, up_to=1_000, skip=0, limit=51),
+        SEARCHED,
     ),
     "what is complete": (
         lambda unit: unit.shares.last_complete(ROOM, ACCOUNT),

@@ -232,6 +232,9 @@ async def test_of_many_matches_the_newest_are_found(store):
         if after is None:
             break
     assert sorted(names) == sorted(f"new island {number}" for number in range(RANKED))
+    # Few texts have one of these words; then many have both.
+    assert await found(store, older.account_id, "island old") == ["old island"]
+    assert len(await found(store, older.account_id, "new island")) == 50
 
 
 async def test_indexing_at_once_indexes_each_text_once(store):

@@ -75,6 +75,7 @@ async def read(site: Site, path: str, *, status: int = 200, **query: str) -> Pag
         ("text/html;q=inf", False),
         ("text/html;q=nonsense", True),
         (";;;,,,", False),
+        ("text/html" + "," * 1_000, False),
     ],
 )
 async def test_page_is_for_those_who_prefer_it(

@@ -25,6 +25,8 @@ from parley.core.chat.sharing import end_sharing, read_share, read_shared, share
 from parley.core.errors import DomainError, InvalidInput
 
 _ON_A_PAGE = 100
+# Browsers send 150 characters. Sixty thousand commas would take Litestar more than half a second.
+_LONGEST_ACCEPT = 1_000
 
 
 class ShareBody(Struct):
@@ -175,8 +177,11 @@ def _message_body(message: SharedMessage) -> SharedMessageBody:
 
 def _wants_page(request: Request[Any, Any, Any]) -> bool:
     """Whether the client prefers HTML. A client without a preference gets JSON, as everywhere here."""
+    accept = request.headers.get("accept", "*/*")
+    if len(accept) > _LONGEST_ACCEPT:
+        return False
     try:
-        accepted = Accept(request.headers.get("accept", "*/*"))
+        accepted = Accept(accept)
     except OverflowError:
         # Litestar's, for the quality `inf`.
         return False

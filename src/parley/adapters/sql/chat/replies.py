@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, and_, bindparam, case, exists, func, insert, or_, select, update
 
+from parley.adapters.sql.chat.endings import ENDING, ending_values
 from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
@@ -54,19 +55,6 @@ _claim_columns = (
             rooms.c.prompt,
         )
     ),
-)
-_ending = given(
-    "status",
-    "content",
-    "parts",
-    "completed_at",
-    "finish_reason",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "reasoning_tokens",
-    "error_code",
-    "error_detail",
 )
 _this_reply = messages.c.id == bindparam("reply")
 # A parameter, not a literal: see not_ended.
@@ -125,7 +113,7 @@ _release = (
     .where(_held)
     .values(status=Status.PENDING.value, claimable_at=database_time(), releases=messages.c.releases + 1)
 )
-_end = update(messages).where(_held).values(model=bindparam("asked_model"), **_ending)
+_end = update(messages).where(_held).values(model=bindparam("asked_model"), **ENDING)
 # Each by itself, and together with what it counts, where one statement may do both.
 _END, _POSTPONE, _RELEASE = (
     (
@@ -161,7 +149,7 @@ _REQUEST_STOP = Statement(update(messages).where(_this_reply, not_ended).values(
 _END_UNHELD = Statement(
     update(messages)
     .where(_this_reply, not_ended, ~and_(_generating, messages.c.claimable_at > database_time()))
-    .values(attempt=messages.c.attempt + 1, **_ending)
+    .values(attempt=messages.c.attempt + 1, **ENDING)
     .returning(*_claim_columns)
 )
 # The account id is the index's first column.
@@ -224,7 +212,7 @@ class SqlReplies(SqlStore):
         return await self._transaction.execute(_STORE_DRAFT, **values, **_holder(claim)) == 1
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        values = _ending_values(ending) | {"asked_model": claim.model}
+        values = ending_values(ending) | {"asked_model": claim.model}
         noted = attempt_values(claim.model, ended=True, failure=ending.error.code if ending.error else None)
         return await self._write(_END, claim, values, counts_of_end(ending), noted)
 
@@ -264,7 +252,7 @@ class SqlReplies(SqlStore):
         return await self._transaction.execute(_REQUEST_STOP, reply=reply_id) == 1
 
     async def end_unheld(self, reply_id: UUID, ending: Ending) -> Claim | None:
-        row = await self._transaction.one_or_none(_END_UNHELD, reply=reply_id, **_ending_values(ending))
+        row = await self._transaction.one_or_none(_END_UNHELD, reply=reply_id, **ending_values(ending))
         if row is None:
             return None
         claim = _claim(row)
@@ -292,19 +280,3 @@ def _claim(row: Any) -> Claim:
 
 def _holder(claim: Claim) -> dict[str, Any]:
     return {"reply": claim.reply_id, "held_attempt": claim.attempt}
-
-
-def _ending_values(ending: Ending) -> dict[str, Any]:
-    return {
-        "status": ending.status.value,
-        "content": ending.content,
-        "parts": encode_parts(ending.parts),
-        "completed_at": ending.at,
-        "finish_reason": ending.finish_reason and ending.finish_reason.value,
-        "input_tokens": ending.usage and ending.usage.input_tokens,
-        "output_tokens": ending.usage and ending.usage.output_tokens,
-        "cached_input_tokens": ending.usage and ending.usage.cached_input_tokens,
-        "reasoning_tokens": ending.usage and ending.usage.reasoning_tokens,
-        "error_code": ending.error and ending.error.code,
-        "error_detail": ending.error and ending.error.detail,
-    }

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from parley.adapters.sql.chat.search_matches import FIND, fts5_query, tsquery
+from parley.adapters.sql.chat.search_matches import COUNT_EACH, FIND, RARE, fts5_query, tsquery
 from parley.adapters.sql.engine.search_tables import search_backlog, search_queue, search_sections, search_texts
 from parley.adapters.sql.engine.statements import Statement, Upsert, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms
@@ -249,11 +249,22 @@ class SqlSearchIndex(SqlStore):
         return number
 
     async def find(self, account_id: UUID, terms: Sequence[Term], *, up_to: int, skip: int, limit: int) -> list[Match]:
-        wanted = tsquery(terms) if self._transaction.one_statement_suffices else fts5_query(terms)
-        rows = await self._transaction.all(
-            FIND, account=account_id, terms_wanted=wanted, up_to=up_to, skip=skip, most=limit
-        )
-        return [Match(room_id, message_id) for room_id, message_id in rows]
+        values = {"account": account_id, "up_to": up_to, "skip": skip, "most": limit}
+        if self._transaction.one_statement_suffices:
+            looked_for = await self._to_look_for(account_id, terms)
+            values |= {"terms_wanted": tsquery(terms), "terms_looked_for": tsquery(looked_for)}
+        else:
+            values["terms_wanted"] = fts5_query(terms)
+        return [Match(*row) for row in await self._transaction.all(FIND, **values)]
+
+    async def _to_look_for(self, account_id: UUID, terms: Sequence[Term]) -> Sequence[Term]:
+        """The rarest of several terms, if it is rare; else all of them."""
+        if len(terms) == 1:
+            return terms
+        each = [tsquery([term]) for term in terms]
+        counts = await self._transaction.scalars(COUNT_EACH, account=account_id, each_term=each)
+        count, rarest = min(zip(counts, terms, strict=True), key=lambda each: (each[0], -len(each[1].text)))
+        return [rarest] if count < RARE else terms
 
 
 def _tsvector(section: int, terms: Sequence[str]) -> str:

@@ -2,11 +2,26 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Text, and_, bindparam, case, cast, column, func, literal_column, select, table, true
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    true,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from parley.adapters.sql.engine.search_tables import search_sections, search_texts
-from parley.adapters.sql.engine.statements import PerDatabase
+from parley.adapters.sql.engine.statements import PerDatabase, Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.core.chat.search_store import RANKED
 from parley.core.chat.search_terms import Term
@@ -15,12 +30,19 @@ from parley.core.chat.search_terms import Term
 _NAME_WEIGHT = 1_000
 
 _own_sections = search_sections.c.account_id == bindparam("account", type_=Id)
-_up_to = search_texts.c.number <= bindparam("up_to", type_=search_texts.c.number.type)
+_up_to = bindparam("up_to", type_=search_texts.c.number.type)
 _query = bindparam("terms_wanted", type_=Text())
 
-# PostgreSQL: section by section, newest first, until there are RANKED matches.
+# PostgreSQL: section by section, newest first, until there are RANKED matches. `looked_for` is the query or, of several
+# terms, only a rare one: the index would read all texts of each term in each section. The others are compared later.
+_looked_for = bindparam("terms_looked_for", type_=Text())
 _sections = (
-    select(cast(func.replace(_query, "{}", cast(search_sections.c.number, Text)), TSQUERY).label("wanted"))
+    select(
+        *(
+            cast(func.replace(terms, "{}", cast(search_sections.c.number, Text)), TSQUERY).label(name)
+            for name, terms in (("wanted", _query), ("looked_for", _looked_for))
+        )
+    )
     .where(_own_sections)
     .order_by(search_sections.c.number.desc())
     .subquery("sections")
@@ -29,13 +51,17 @@ _sections = (
 # from the newest on until it has enough, which for a rare word are all of them. OFFSET keeps the two apart.
 _of_section = (
     select(search_texts.c.number, search_texts.c.room_id, search_texts.c.position, search_texts.c.terms)
-    .where(search_texts.c.terms.bool_op("@@")(_sections.c.wanted), _up_to)
+    .where(search_texts.c.terms.bool_op("@@")(_sections.c.looked_for))
     .correlate(_sections)
     .offset(0)
     .lateral("of_section")
 )
 _newest_of_section = (
     select(_of_section)
+    .where(
+        _of_section.c.number <= _up_to,
+        or_(_looked_for == _query, _of_section.c.terms.bool_op("@@")(_sections.c.wanted)),
+    )
     .correlate(_sections)
     .order_by(_of_section.c.number.desc())
     .limit(RANKED)
@@ -46,6 +72,51 @@ _newest_matches = (
     .select_from(_sections.join(_newest_of_section, true()))
     .limit(RANKED)
     .subquery("newest")
+)
+# How many texts in a few of the account's sections, spread over all of its time, have each term, up to RARE.
+RARE = 100
+_SAMPLED = 4
+_each = (
+    func.unnest(bindparam("each_term", type_=ARRAY(Text())))
+    .table_valued(column("term", Text), with_ordinality="number")
+    .render_derived()
+)
+_numbered = (
+    select(
+        search_sections.c.number,
+        (func.row_number().over(order_by=search_sections.c.number.desc()) - 1).label("index"),
+        func.count().over().label("count"),
+    )
+    .where(_own_sections)
+    .subquery("numbered")
+)
+_sample = (
+    select(_numbered.c.number)
+    .where(_numbered.c.index % func.greatest(_numbered.c.count // literal_column(str(_SAMPLED), Integer()), 1) == 0)
+    .subquery("sample")
+)
+_with_term = (
+    select(search_texts.c.number)
+    .where(
+        search_texts.c.terms.bool_op("@@")(
+            cast(func.replace(_each.c.term, "{}", cast(_sample.c.number, Text)), TSQUERY)
+        )
+    )
+    .correlate(_each, _sample)
+    .offset(0)
+    .lateral("with_term")
+)
+_some_with_term = (
+    select(_with_term.c.number)
+    .select_from(_sample.join(_with_term, true()))
+    .limit(RARE)
+    .correlate(_each)
+    .subquery("some")
+)
+COUNT_EACH = Statement(
+    select(select(func.count()).select_from(_some_with_term).correlate(_each).scalar_subquery())
+    .select_from(_each)
+    .order_by(_each.c.number)
 )
 # The logarithm of the length divides the rank (normalization 1).
 _ranked_by_postgresql = select(
@@ -72,7 +143,7 @@ _ranked_by_sqlite = (
     .where(
         _own_sections,
         literal_column("search_words").op("MATCH")(func.replace(_query, "{}", cast(search_sections.c.number, Text))),
-        _up_to,
+        search_texts.c.number <= _up_to,
     )
     .order_by(search_texts.c.number.desc())
     .limit(RANKED)

@@ -3,6 +3,7 @@
 import { account, loadAccount, loadModels } from "./account.js";
 import { accountDialog } from "./account_dialog.js";
 import { call } from "./api.js";
+import { forgetDraft } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { notice, trying } from "./dialogs.js";
 import { button, h, icon, iconButton } from "./dom.js";
@@ -94,6 +95,7 @@ export class Chat {
     // Ended here whatever the server says.
     await trying(() => call("POST", "auth/logout"));
     session.end();
+    forgetDraft();
     history.replaceState(null, "", location.pathname);
   }
 

@@ -5,9 +5,14 @@ import { accountDialog } from "./account_dialog.js";
 import { button, h, icon, show } from "./dom.js";
 import { number, time } from "./words.js";
 
+// The tab remembers what was not sent.
+const DRAFT = "parley.draft";
+
+export const forgetDraft = () => sessionStorage.removeItem(DRAFT);
+
 export class Composer {
   #text = h("textarea", { rows: 1, placeholder: "Message", "aria-label": "Message", dir: "auto",
-    onkeydown: (event) => this.#key(event), oninput: () => this.#resize() });
+    value: sessionStorage.getItem(DRAFT) ?? "", onkeydown: (event) => this.#key(event), oninput: () => this.#changed() });
   #send = h("button", { class: "primary round", "aria-label": "Send", title: "Send" }, icon("send"));
   #stop = h("button", { type: "button", class: "round", "aria-label": "Stop", title: "Stop", hidden: true }, icon("stop"));
   #model = h("select", { "aria-label": "Model" });
@@ -53,7 +58,7 @@ export class Composer {
     this.#send.setAttribute("aria-disabled", "true");
     try {
       if (await this.onsend(text) && this.#text.value === text) this.#text.value = "";
-      this.#resize();
+      this.#changed();
     } finally {
       this.#sending = false;
       this.#send.removeAttribute("aria-disabled");
@@ -67,7 +72,8 @@ export class Composer {
     this.#submit();
   }
 
-  #resize() {
+  #changed() {
+    sessionStorage.setItem(DRAFT, this.#text.value);
     if (CSS.supports("field-sizing", "content")) return;
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;

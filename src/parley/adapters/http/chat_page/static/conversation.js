@@ -29,7 +29,7 @@ export class Conversation {
   });
   #timeline = new Timeline({
     older: () => trying(() => this.#loadOlder()),
-    edit: (view) => view.edit((text) => text !== null && trying(() => this.#edit(view.message, text))),
+    edit: (view) => this.#editIn(view, view.message.content),
     regenerate: (message) => trying(() => this.#regenerate(message)),
     showSibling: (id) => trying(() => this.#showBranch(id)),
     rate: (message, rating) => trying(() => this.#rate(message, rating)),
@@ -179,11 +179,21 @@ export class Conversation {
     return room;
   }
 
+  /** Asks for the text in place of the message, and once more with the same text if it is refused. */
+  #editIn(view, text) {
+    view.edit(text, async (changed) => {
+      if (changed === null) return;
+      const accepted = await trying(() => this.#edit(view.message, changed));
+      if (!accepted) this.#editIn(view, changed);
+    });
+  }
+
   async #edit(message, content) {
     const accepted = await this.#post(`chatroom/${this.#room.id}/messages/${message.id}/edit`, { content });
     this.#timeline.cut(message.id);
     this.#timeline.append(accepted.message);
     this.#began(accepted.reply);
+    return true;
   }
 
   async #regenerate(message) {

@@ -10,6 +10,8 @@ const page = document.getElementById("page");
 let chat = null;
 
 function start() {
+  // Of an account that is signed in no longer.
+  for (const open of document.querySelectorAll("dialog")) open.close();
   chat?.close();
   chat = session.read() ? new Chat() : null;
   show(page, chat ? chat.element : signInForm());

@@ -50,9 +50,9 @@ export class MessageView {
     });
   }
 
-  /** The text in place of which the message is edited; `done(text)` has null when it stays. */
-  edit(done) {
-    const text = h("textarea", { value: this.message.content, rows: 3, "aria-label": "Message", dir: "auto" });
+  /** Shows a form with the text instead of the message; `done(text)` has null when it stays as it was. */
+  edit(value, done) {
+    const text = h("textarea", { value, rows: 3, "aria-label": "Message", dir: "auto" });
     const finish = (result) => {
       this.element.classList.remove("editing");
       this.#showText(this.message.content);
