@@ -34,8 +34,22 @@ KEEP_ALIVE_SECONDS = 10.0
 _QUESTION = [{"role": "user", "content": "Where is it warm in May?"}]
 
 
+# OpenAPI before 3.2 has `schema` describe each event of a stream.
+_CHUNK: dict[str, Any] = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": {
+            "type": "string",
+            "description": "A `chat.completion.chunk` or `{error}` as JSON, or `[DONE]`",
+            "examples": ["[DONE]"],
+        }
+    },
+}
+
+
 def _also_as_stream(schema: dict[str, Any]) -> None:
-    schema["responses"]["200"]["content"][MEDIA_TYPE] = {"schema": {"type": "string"}, "examples": {}}
+    schema["responses"]["200"]["content"][MEDIA_TYPE] = {"schema": _CHUNK, "examples": {}}
 
 
 @post(
