@@ -7,7 +7,7 @@ from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Tex
 from parley.core.chat.model import Conversation, Role, TokenUsage
 from parley.core.chat.model_options import ModelOptions
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 class Gate:
