@@ -42,6 +42,23 @@ async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Pa
         await page.tab.close()
 
 
+async def test_tokens_that_are_used_up_are_said(page: ChatPage) -> None:
+    usage = await page.tab.evaluate(
+        """async () => {
+             const { access } = JSON.parse(localStorage["parley.session"]);
+             return (await fetch("/user/usage", { headers: { Authorization: `Bearer ${access}` } })).json();
+           }"""
+    )
+    month = {"used": 100, "reserved": 0, "limit": 100, "remaining": 0, "resets_at": "2030-01-01T00:00:00Z"}
+    day = month | {"limit": None, "remaining": None}
+    quotas = usage | {"token_quota": {"day": day, "month": month}}
+    await page.tab.route("**/user/usage", lambda route: route.fulfill(json=quotas))
+    await page.tab.reload()
+    await expect(page.tab.get_by_text("This month's tokens are used up.")).to_be_visible()
+    await page.button("See plans").click()
+    await expect(page.dialog.get_by_text("0 of 100 tokens left this month")).to_be_visible()
+
+
 async def test_usage_and_name_are_shown(page: ChatPage) -> None:
     await page.say("one")
     await page.account.click()

@@ -1,5 +1,6 @@
 """The operator's page in a real browser."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -70,6 +71,33 @@ async def test_the_token_is_forgotten_with_the_tab_and_at_sign_out(
     await desk.button("Sign out").click()
     await desk.tab.reload()
     await expect(desk.tab.get_by_label("Operator's token")).to_be_visible()
+
+
+async def test_statistics_are_plotted(desk: ChatPage) -> None:
+    """With the server's own, which a worker counts once a minute, and with some that are not nothing."""
+    plots = desk.tab.locator("figure")
+    await expect(plots).to_have_count(6)
+    await expect(plots.first.get_by_role("img")).to_have_accessible_name(re.compile("^Messages of the last 30 days: "))
+    days = [
+        {
+            "day": f"2026-11-{number:02}",
+            "signups": 1,
+            "active_accounts": 2,
+            "messages": number,
+            "tokens": {"offline/echo": {"input": 5, "output": 7}, "other": {"input": 1, "output": 1}},
+            "failures": {"model_unavailable": 2},
+            "plans": {"basic": 9, "pro": number},
+        }
+        for number in range(30, 0, -1)
+    ]
+    await desk.tab.route("**/admin/stats*", lambda route: route.fulfill(json={"items": days, "next_cursor": None}))
+    await desk.tab.reload()
+    named = plots.get_by_role("img")
+    await expect(named.nth(0)).to_have_accessible_name("Messages of the last 30 days: 465, at most 30 a day")
+    await expect(named.nth(3)).to_have_accessible_name("Tokens read of the last 30 days: 180, at most 6 a day")
+    await expect(desk.tab.get_by_role("table", name="Plans")).to_contain_text("pro30")
+    await expect(desk.tab.get_by_role("table", name="Failures")).to_contain_text("model_unavailable60")
+    assert await violations(desk.tab) == []
 
 
 async def test_deliveries_of_webhooks_are_listed_by_state(tmp_path: Path, open_page: OpenPage) -> None:

@@ -20,6 +20,7 @@ from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
 from parley.adapters.models.offline import OfflineModel
+from parley.adapters.models.prices import KnownPrices
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.adapters.sql.accounts.unit_of_work import SqlAccountsUnitOfWork
 from parley.adapters.sql.billing.plans import PlanLimits
@@ -33,6 +34,7 @@ from parley.core.billing.model import DayUsage
 from parley.core.billing.stores import BillingUnitOfWork
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.end_reply import end_reply
@@ -42,6 +44,7 @@ from parley.core.chat.model import Claim, Ending, Message, Role, Room, Status
 from parley.core.chat.reply_limits import ReplyLimits
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.stores import ChatUnit, ChatUnitOfWork
+from parley.core.plans import Plans
 from tests.contracts.databases import EVERY, new_id
 from tests.fakes.accounts import FakeAccountsUnitOfWork
 from tests.fakes.billing import FakeBillingUnitOfWork
@@ -51,6 +54,10 @@ from tests.fakes.plans import PLANS, plans_of
 
 NOW = datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = date(2026, 3, 14)
+
+
+def plans_from(limit: int | Plans) -> Plans:
+    return limit if isinstance(limit, Plans) else plans_of(limit)
 
 
 def noon(day: date) -> datetime:
@@ -68,15 +75,15 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Store:
-    """The units of work of one database. `chat_of` makes one whose Basic plan has the given daily limit.
+    """The units of work of one database. `chat_of` makes one of these plans, or whose Basic plan has the daily limit.
 
     `acceptance_of` makes the same of Acceptance, or None.
     """
 
     accounts: AccountsUnitOfWork
     billing: BillingUnitOfWork
-    chat_of: Callable[[int], ChatUnitOfWork]
-    acceptance_of: Callable[[int], Acceptance | None]
+    chat_of: Callable[[int | Plans], ChatUnitOfWork]
+    acceptance_of: Callable[[int | Plans], Acceptance | None]
 
     @property
     def chat(self) -> ChatUnitOfWork:
@@ -89,13 +96,15 @@ class Store:
             await unit.commit()
         return result
 
-    def chat_ports(self, *, limit: int = LIMIT, **changes: Any) -> ChatPorts:
+    def chat_ports(self, *, limit: int | Plans = LIMIT, **changes: Any) -> ChatPorts:
         """The ports of use cases that run on this store."""
         meter = LoggedReplies(Metrics())
         ports = ChatPorts(
             uow=self.chat_of(limit),
             acceptance=self.acceptance_of(limit),
             catalogue=ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model"),
+            plans=AccountPlans(plans_from(limit), self.chat_of(limit), now=lambda: NOW),
+            prices=KnownPrices({}, {}),
             queue=MemoryQueue(),
             title_queue=MemoryQueue(),
             stream=MemoryReplyStream(),
@@ -217,14 +226,14 @@ def store_over(database: FakeDatabase | Database) -> Store:
         return Store(
             FakeAccountsUnitOfWork(database),
             FakeBillingUnitOfWork(database),
-            lambda limit: FakeChatUnitOfWork(database, plans_of(limit)),
-            lambda limit: FakeAcceptance(database, plans_of(limit)),
+            lambda limit: FakeChatUnitOfWork(database, plans_from(limit)),
+            lambda limit: FakeAcceptance(database, plans_from(limit)),
         )
     return Store(
         SqlAccountsUnitOfWork(database),
         SqlBillingUnitOfWork(database, PlanLimits(PLANS)),
-        lambda limit: SqlChatUnitOfWork(database, PlanLimits(plans_of(limit))),
-        lambda limit: sql_acceptance(database, PlanLimits(plans_of(limit))),
+        lambda limit: SqlChatUnitOfWork(database, PlanLimits(plans_from(limit))),
+        lambda limit: sql_acceptance(database, PlanLimits(plans_from(limit))),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from parley.core.accounts.model import Account, Identity, IdentityKind
 from parley.core.billing.model import Customer, DayUsage, Subscription, SubscriptionStatus
-from parley.core.chat.model import IdempotencyKey, Message, Role, Room, Status
+from parley.core.chat.model import Charge, IdempotencyKey, Message, Role, Room, Status
 from parley.core.chat.share_store import Share
 from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import Store, every_store
@@ -45,7 +45,7 @@ async def fill(store: Store, owner: UUID) -> None:
         await unit.commit()
     async with store.chat() as unit:
         await unit.rooms.reserve(room.id, owner, at=NOW)
-        await unit.messages.add_exchange(question, reply, account_id=owner, charged_on=NOW.date(), most_pending=9)
+        await unit.messages.add_exchange(question, reply, account_id=owner, charge=Charge(NOW.date()), most_pending=9)
         await unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)
         await unit.quota.take(owner, now=NOW)
         await unit.shares.put(Share(room.id, f"token of {owner.hex}", room.name, 1, NOW))

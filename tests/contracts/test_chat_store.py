@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from parley.core.billing.model import DayUsage
-from parley.core.chat.model import IdempotencyKey, Room, TokenUsage
+from parley.core.chat.model import Charge, IdempotencyKey, Room
 from parley.core.chat.stores import ChatUnit
+from parley.core.chat.tokens import Spent
 from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import (
     COMPLETED,
@@ -35,8 +36,10 @@ async def change_everything(unit: ChatUnit, room: Room) -> None:
     _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW + timedelta(days=1))
     question, reply = exchange_at(position, room)
     await unit.quota.take(room.account_id, now=noon(TODAY))
-    await unit.quota.add_tokens(room.account_id, day=TODAY, usage=TokenUsage(1, 2))
-    await unit.messages.add_exchange(question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY)
+    await unit.quota.add_tokens(room.account_id, day=TODAY, spent=Spent(1, 2))
+    await unit.messages.add_exchange(
+        question, reply, account_id=room.account_id, charge=Charge(TODAY), most_pending=MANY
+    )
     await unit.idempotency_keys.remember(room.id, KEY, reply.id, at=NOW)
 
 
@@ -154,7 +157,7 @@ async def test_writers_to_one_room_wait_for_each_other(store):
             order.append((name, position))
             question, reply = exchange_at(position, room)
             await unit.messages.add_exchange(
-                question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY
+                question, reply, account_id=room.account_id, charge=Charge(TODAY), most_pending=MANY
             )
             await unit.commit()
 

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,13 +14,16 @@ from parley.core.accounts.sessions import forget_expired
 from parley.core.billing.model import DayUsage
 from parley.core.chat.errors import QuotaExceeded, RoomNotFound
 from parley.core.chat.messages import post_message
-from parley.core.chat.model import Ending, Status, TokenUsage
+from parley.core.chat.model import Ending, Status
+from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.errors import AccountGone
+from parley.core.plans import Plan, Plans
 from tests.contracts.chat_fixtures import LIMIT, NOW, TODAY, Store, every_store
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 
 store = every_store
 MIRA = Identity(IdentityKind.EMAIL, "mira@example.com")
+BY_MONTH = Plans([Plan(name="basic", title="Basic", tokens_per_month=1_500)])
 TOMORROW = TODAY + timedelta(days=1)
 
 
@@ -52,7 +55,7 @@ async def erase(env: AccountsEnvironment, account_id: UUID) -> None:
 async def test_the_days_usage_counts_for_the_next_account(store, env):
     first = await sign_in(env)
     await post(store, first, 2)
-    await store.do(lambda unit: unit.quota.add_tokens(first, day=TODAY, usage=TokenUsage(30, 40)))
+    await store.do(lambda unit: unit.quota.add_tokens(first, day=TODAY, spent=Spent(30, 40)))
     await erase(env, first)
 
     second = await sign_in(env)
@@ -155,3 +158,29 @@ async def test_returned_refusals_of_an_erased_account_count_too(store, env):
     await store.end(await store.claim(await store.new_reply(await store.new_room(account_id))), refused)
 
     assert (await store.usage(account_id))[0].used == 1
+
+
+async def test_tokens_of_the_month_count_for_the_next_account(store, env):
+    env.usage_counts_for_month = True
+    chat = store.chat_ports(limit=BY_MONTH)
+    env.now = NOW - timedelta(days=3)
+    first = await sign_in(env)
+    room = await store.new_room(first)
+    asked = {"account_id": first, "room_id": room.id, "content": "A question", "model": None, "key": None}
+    accepted = await post_message(replace(chat, now=lambda: env.now), **asked)
+    await store.end(await store.claim(accepted.reply), Ending(Status.COMPLETED, "Yes", NOW, usage=TokenUsage(300, 0)))
+    env.now = NOW
+    # What is written while the account is erased counts as it was estimated.
+    written = await post_message(chat, **asked)
+    await store.claim(written.reply)
+    await erase(env, first)
+
+    second = await sign_in(env)
+    async with store.chat_of(BY_MONTH)(read_only=True) as unit:
+        [month] = (await unit.quota.look(second, now=NOW)).tokens
+    assert (month.tokens.used, month.tokens.reserved) == (300 + 300 + 3 + 1_000, 0)
+    with pytest.raises(QuotaExceeded):
+        await post_message(chat, **asked | {"account_id": second, "room_id": (await store.new_room(second)).id})
+    await erase(env, second)
+    env.now = datetime(2026, 4, 1, tzinfo=UTC)
+    assert await store.usage(await sign_in(env)) == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from parley.core.chat.model import TokenUsage
+from parley.core.chat.tokens import TokenUsage
 from tests.contracts.model_answers import COMMON, GEMINI_ONLY, HELLO, OPENAI_ONLY, RATE_LIMITED, Kind
 from tests.contracts.model_formats import GEMINI, OPENAI, Format, connected, events
 

@@ -10,7 +10,7 @@ from parley.adapters.models.sse import EventTooLarge
 from parley.adapters.models.vendor_model import AFTER_FINISH_SECONDS
 from parley.core.chat.errors import ModelUnavailable
 from parley.core.chat.language_model import Finished, SignOfLife, Text
-from parley.core.chat.model import TokenUsage
+from parley.core.chat.tokens import TokenUsage
 from tests.contracts.model_formats import GEMINI, OPENAI, Connection, Format, connected, events
 
 INTERRUPTED = (ModelUnavailable, "model_interrupted")

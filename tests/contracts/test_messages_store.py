@@ -16,10 +16,10 @@ from parley.core.chat.model import (
     ReplyError,
     Room,
     Status,
-    TokenUsage,
 )
 from parley.core.chat.parts import Part, PartKind
 from parley.core.chat.rating import Feedback, Rating
+from parley.core.chat.tokens import TokenUsage
 from tests.contracts.chat_fixtures import NOW, Store, every_store, new_id
 
 store = every_store

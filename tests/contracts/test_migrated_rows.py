@@ -23,9 +23,9 @@ from parley.adapters.sql.engine.tables import (
     sessions,
     signups,
 )
-from parley.core.chat.model import TokenUsage
 from parley.core.chat.parts import Part, PartKind
 from parley.core.chat.search import BATCH, BATCHES_OF_A_SWEEP, index_waiting, search
+from parley.core.chat.tokens import TokenUsage
 from tests.contracts.chat_fixtures import store_over
 from tests.contracts.databases import opened
 from tests.contracts.migrations_fixtures import applied, every_new_url, moved, revisions

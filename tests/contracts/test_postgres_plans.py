@@ -12,15 +12,19 @@ from uuid import UUID
 
 import asyncpg
 
+from parley.adapters.models.offline import OfflineModel
 from parley.adapters.sql.billing.plans import PlanLimits
 from parley.adapters.sql.chat.acceptance import SqlAcceptance
 from parley.adapters.sql.chat.unit_of_work import SqlChatUnit
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.adapters.sql.engine.pool import Connection
-from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor, TokenUsage
+from parley.core.chat.catalogue import ModelCatalogue, Provider
+from parley.core.chat.model import Claim, IdempotencyKey, Room, RoomCursor
 from parley.core.chat.search_terms import Term
 from parley.core.chat.share_store import Share
 from parley.core.chat.title_store import TitleClaim
+from parley.core.chat.token_estimates import TokenEstimates
+from parley.core.chat.tokens import TokenUsage
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, exchange_at
 from tests.contracts.postgres_fixtures import create_database, drop_database, migrated_template
 from tests.fakes.plans import plans_of
@@ -29,6 +33,7 @@ ACCOUNT = UUID(int=1)
 ROOM = UUID(int=2)
 REPLY = UUID(int=3)
 CLAIM = Claim(REPLY, ROOM, ACCOUNT, 2, None, 1, 0, TODAY, NOW, False)
+CATALOGUE = ModelCatalogue({"a": Provider(OfflineModel(0.0), ("model",))}, default="a/model")
 TITLE = TitleClaim(ROOM, 2, TODAY, 1, ACCOUNT, None)
 KEY = IdempotencyKey("a key", b"f")
 SHARE = Share(ROOM, "a token", "A room", 10, NOW)
@@ -272,7 +277,13 @@ async def test_statements_are_served_by_their_indexes():
 async def accept(database: NotingDatabase) -> None:
     question, reply = exchange_at(0, Room(ROOM, ACCOUNT, "A room", None, None, NOW, NOW))
     await SqlAcceptance(database, PlanLimits(plans_of(5))).accept(
-        question, reply, account_id=ACCOUNT, key=KEY, offered=["a/model"], default_model="a/model", most_pending=5
+        question,
+        reply,
+        account_id=ACCOUNT,
+        key=KEY,
+        catalogue=CATALOGUE,
+        most_pending=5,
+        estimates=TokenEstimates(),
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.core.chat.messages import post_message
-from parley.core.chat.model import Claim, Ending, Lease, ReplyError, Room, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, Lease, ReplyError, Room, Status
 from parley.core.chat.sweep import requeue_overdue
+from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.chat.write_reply import write_reply
 from tests.contracts.chat_fixtures import LONG, MANY, NOW, Store, store_over
 from tests.contracts.postgres_fixtures import migrated_database
@@ -145,8 +146,8 @@ async def test_end_and_its_counts_are_one_statement(store, database, ending):
 async def test_retry_and_release_count_their_tokens_in_one_statement(store, database):
     reply = await store.new_reply()
     for step in (
-        lambda unit, claim: unit.replies.postpone(claim, seconds=0, usage=TokenUsage(3, 5)),
-        lambda unit, claim: unit.replies.release(claim, usage=TokenUsage(3, 5)),
+        lambda unit, claim: unit.replies.postpone(claim, seconds=0, spent=Spent(3, 5)),
+        lambda unit, claim: unit.replies.release(claim, spent=Spent(3, 5)),
     ):
         claim = await store.claim(reply)
         database.trips()

@@ -16,7 +16,8 @@ from parley.adapters.sql.chat.unit_of_work import SqlChatUnitOfWork
 from parley.adapters.sql.engine.statements import Statement
 from parley.core.billing.model import DayUsage
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Ending, IdempotencyKey, Room, Status, TokenUsage
+from parley.core.chat.model import Charge, Ending, IdempotencyKey, Room, Status
+from parley.core.chat.tokens import TokenUsage
 from parley.core.plans import PRO
 from tests.contracts.chat_fixtures import (
     COMPLETED,
@@ -65,7 +66,7 @@ async def post(store: Store, room: Room, *, key: str | None = None) -> UUID:
                 return first[0]
         await unit.quota.take(room.account_id, now=noon(TODAY))
         await unit.messages.add_exchange(
-            question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY
+            question, reply, account_id=room.account_id, charge=Charge(TODAY), most_pending=MANY
         )
         await unit.commit()
     return reply.id

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from parley.core.chat.model import (
+    Charge,
     Conversation,
     Ending,
     FinishReason,
@@ -20,6 +21,7 @@ from parley.core.chat.model import (
     Turn,
 )
 from parley.core.chat.model_options import ModelOptions
+from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.errors import AccountGone
 from tests.contracts.chat_fixtures import COMPLETED, LONG, MANY, NOW, TODAY, Store, every_store, new_id
 
@@ -44,7 +46,7 @@ async def added(
         await unit.rooms.lock_account(account_id)
         await unit.quota.take(account_id, now=NOW)
         if not await unit.prompts.add(
-            prompt, reply, account_id=account_id, charged_on=TODAY, most_pending=most_pending
+            prompt, reply, account_id=account_id, charge=Charge(TODAY), most_pending=most_pending
         ):
             return False
         await unit.commit()
@@ -131,9 +133,9 @@ async def test_a_message_is_not_accepted_in_its_room(store):
         reply_to_prompt(room_id=reply.room_id, reply_to=question.id),
         account_id=account_id,
         key=None,
-        offered=["a/model"],
-        default_model="a/model",
+        catalogue=store.chat_ports().catalogue,
         most_pending=MANY,
+        estimates=TokenEstimates(),
     )
 
     assert accepted is None
@@ -209,7 +211,9 @@ async def test_prompt_needs_its_account(store):
     await store.new_account()
     async with store.chat() as unit:
         with pytest.raises(AccountGone):
-            await unit.prompts.add(PROMPT, reply_to_prompt(), account_id=new_id(), charged_on=TODAY, most_pending=MANY)
+            await unit.prompts.add(
+                PROMPT, reply_to_prompt(), account_id=new_id(), charge=Charge(TODAY), most_pending=MANY
+            )
 
 
 async def test_erasure_of_the_account_removes_them(store):

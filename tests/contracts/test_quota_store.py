@@ -7,8 +7,10 @@ from uuid import UUID
 import pytest
 
 from parley.core.billing.model import MOST_RETURNED_REFUSALS, DayUsage
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.errors import QuotaExceeded
-from parley.core.chat.model import Allowance, Ending, Status, TokenUsage
+from parley.core.chat.model import Ending, Status
+from parley.core.chat.tokens import Spent
 from parley.core.plans import BASIC, PRO
 from tests.contracts.chat_fixtures import LIMIT, TODAY, Store, every_store, noon
 
@@ -22,7 +24,8 @@ def left(remaining: int | None, limit: int | None = LIMIT) -> Allowance:
 
 
 async def take(store: Store, account_id: UUID, *, day: date = TODAY, limit: int = LIMIT) -> Allowance:
-    return await store.do(lambda unit: unit.quota.take(account_id, now=noon(day)), limit=limit)
+    _, allowance = await store.do(lambda unit: unit.quota.take(account_id, now=noon(day)), limit=limit)
+    return allowance
 
 
 async def look(store: Store, account_id: UUID, *, day: date = TODAY, limit: int = LIMIT) -> Allowance:
@@ -176,8 +179,8 @@ async def test_tokens_are_added_to_their_day_and_not_to_the_quota(store):
     for day in (TODAY, TOMORROW):
         await take(store, account_id, day=day)
         await take(store, other, day=day)
-    for usage in (TokenUsage(3, 5), TokenUsage(0, 0), TokenUsage(2_000_000_000, 70), TokenUsage(1_000_000_000, 0)):
-        await store.do(lambda unit, usage=usage: unit.quota.add_tokens(account_id, day=TODAY, usage=usage))
+    for usage in (Spent(3, 5), Spent(0, 0), Spent(2_000_000_000, 70), Spent(1_000_000_000, 0)):
+        await store.do(lambda unit, usage=usage: unit.quota.add_tokens(account_id, day=TODAY, spent=usage))
 
     assert await store.usage(account_id) == [DayUsage(TODAY, 1, 3_000_000_003, 75), DayUsage(TOMORROW, 1, 0, 0)]
     assert await store.usage(other) == [DayUsage(TODAY, 1, 0, 0), DayUsage(TOMORROW, 1, 0, 0)]
@@ -188,7 +191,7 @@ async def test_tokens_of_a_returned_message_still_count(store):
     account_id = await store.new_account()
     await take(store, account_id)
     await give_back(store, account_id)
-    await store.do(lambda unit: unit.quota.add_tokens(account_id, day=TODAY, usage=TokenUsage(1, 2)))
+    await store.do(lambda unit: unit.quota.add_tokens(account_id, day=TODAY, spent=Spent(1, 2)))
 
     assert await store.usage(account_id) == [DayUsage(TODAY, 0, 1, 2)]
 
@@ -197,11 +200,11 @@ async def test_tokens_of_concurrent_replies_are_all_added(store):
     account_id = await store.new_account()
     await take(store, account_id)
 
-    async def add(usage: TokenUsage) -> None:
-        await store.do(lambda unit: unit.quota.add_tokens(account_id, day=TODAY, usage=usage))
+    async def add(usage: Spent) -> None:
+        await store.do(lambda unit: unit.quota.add_tokens(account_id, day=TODAY, spent=usage))
 
     async with asyncio.timeout(30):
-        await asyncio.gather(*(add(TokenUsage(number, 1)) for number in range(50)))
+        await asyncio.gather(*(add(Spent(number, 1)) for number in range(50)))
 
     assert await store.usage(account_id) == [DayUsage(TODAY, 1, sum(range(50)), 50)]
 

@@ -9,7 +9,7 @@ import pytest
 
 from parley.core.chat.errors import TooManyPending
 from parley.core.chat.messages import Accepted, post_message
-from parley.core.chat.model import Ending, Message, ReplyError, Status
+from parley.core.chat.model import Charge, Ending, Message, ReplyError, Status
 from tests.contracts.chat_fixtures import LONG, NOW, TODAY, Store, every_store, exchange_at, new_id
 
 store = every_store
@@ -218,7 +218,7 @@ async def test_pending_limit_counts_the_unfinished_replies_of_the_account(store)
             _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
             question, reply = exchange_at(position, room)
             return await unit.messages.add_exchange(
-                question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=most_pending
+                question, reply, account_id=room.account_id, charge=Charge(TODAY), most_pending=most_pending
             )
 
     assert await count() == 3

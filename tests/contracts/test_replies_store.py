@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, Lease, Message, Status
 from parley.core.chat.stores import ChatUnit
+from parley.core.chat.tokens import Spent, TokenUsage
+from parley.core.plans import BASIC
 from tests.contracts.chat_fixtures import COMPLETED, LONG, NOW, TODAY, Store, every_store, new_id
 
 store = every_store
@@ -35,6 +37,7 @@ async def test_claim_has_everything_that_a_worker_needs(store):
         charged_on=TODAY,
         created_at=reply.created_at,
         instructions="Be brief.",
+        plan=BASIC,
     )
     assert await stored(store, reply, claim) == replace(reply, status=Status.GENERATING, attempt=1)
 
@@ -129,10 +132,10 @@ async def test_tokens_of_retries_and_releases_are_counted_once(store):
     reply = await store.new_reply()
     claim = await store.claim(reply)
     for _ in range(2):
-        await store.do(lambda unit: unit.replies.postpone(claim, seconds=0, usage=TokenUsage(3, 5)))
+        await store.do(lambda unit: unit.replies.postpone(claim, seconds=0, spent=Spent(3, 5)))
     claim = await store.claim(reply)
     for _ in range(2):
-        await store.do(lambda unit: unit.replies.release(claim, usage=TokenUsage(20, None)))
+        await store.do(lambda unit: unit.replies.release(claim, spent=Spent(20, 0)))
 
     (usage,) = await store.usage(claim.account_id)
     assert (usage.used, usage.input_tokens, usage.output_tokens) == (1, 23, 5)

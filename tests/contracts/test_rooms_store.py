@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from parley.core.chat.errors import TooManyInstructions
-from parley.core.chat.model import IdempotencyKey, Room, RoomCursor
+from parley.core.chat.model import Charge, IdempotencyKey, Room, RoomCursor
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.rooms import change_room, create_room
 from tests.contracts.chat_fixtures import LONG, MANY, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
@@ -202,7 +202,7 @@ async def test_concurrent_units_of_work_take_consecutive_positions(store):
             _, position = await unit.rooms.reserve(room.id, room.account_id, at=NOW)
             question, reply = exchange_at(position, room)
             await unit.messages.add_exchange(
-                question, reply, account_id=room.account_id, charged_on=TODAY, most_pending=MANY
+                question, reply, account_id=room.account_id, charge=Charge(TODAY), most_pending=MANY
             )
             if not rolls_back:
                 await unit.commit()

@@ -11,7 +11,8 @@ import pytest
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.statistics import SqlStatistics
-from parley.core.chat.model import Ending, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Ending, ReplyError, Status
+from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.statistics import DayStatistics, TokenSums, read_statistics
 from tests.contracts.chat_fixtures import COMPLETED, NOW, TODAY, Store, store_over
 from tests.contracts.databases import SQL
@@ -65,7 +66,7 @@ async def test_replies_are_counted_by_model_and_failure_with_the_tokens_of_all_a
     store = counted.store
     one, other = await store.new_reply(), await store.new_reply()
     claim = await store.claim(one)
-    await store.do(lambda unit: unit.replies.postpone(claim, seconds=0, fallback="b/model", usage=USAGE))
+    await store.do(lambda unit: unit.replies.postpone(claim, seconds=0, fallback="b/model", spent=Spent.of(USAGE)))
     await store.end(await store.claim(one), replace(COMPLETED, usage=USAGE))
     await store.end(await store.claim(other), FAILED)
     today = await counted.today()

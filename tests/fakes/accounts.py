@@ -14,6 +14,8 @@ from tests.fakes.api_keys import FakeApiKeys
 from tests.fakes.codes import FakeChallenges, FakeDeliveries, FakeSignups
 from tests.fakes.database import FakeDatabase, FakeTransaction, Tables, add, delete_where
 from tests.fakes.guesses import FakeDevices, FakeGuessFailures
+from tests.fakes.plans import PLANS
+from tests.fakes.quota import FakeQuota
 from tests.fakes.sessions import FakeRevocations, FakeSessions
 from tests.fakes.suspensions import FakeSuspensions
 from tests.fakes.webhooks import FakeOutgoingEvents, forget_personal
@@ -122,6 +124,7 @@ class FakeErasedUsage:
         self._tables = tables
 
     async def store(self, account_id: UUID, owner: bytes, *, since: date) -> None:
+        await FakeQuota(self._tables, PLANS).abandon_all(account_id)
         for (each, day), usage in self._tables.usage_days.items():
             if each == account_id and day >= since:
                 refusals = self._tables.returned_refusals.get((each, day), 0)

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from parley.core.chat.allowance import Allowance
+from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.days import utc_day
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_LIFE,
     LAST_MESSAGE_CHARACTERS,
-    Allowance,
+    Charge,
     IdempotencyKey,
     Message,
     Room,
@@ -18,7 +20,9 @@ from parley.core.chat.model import (
 )
 from parley.core.chat.naming import Naming
 from parley.core.chat.stores import ChatUnit
-from parley.core.plans import Plans
+from parley.core.chat.token_estimates import TokenEstimates
+from parley.core.chat.tree import Head
+from parley.core.plans import Plan, Plans
 from parley.core.text import beginning
 from tests.fakes.database import FakeDatabase, FakeTransaction, KeyUse, Tables, delete_where
 from tests.fakes.leases import FakeLeases
@@ -81,35 +85,47 @@ class FakeAcceptance:
         *,
         account_id: UUID,
         key: IdempotencyKey | None,
-        offered: Collection[str],
-        default_model: str,
+        catalogue: ModelCatalogue,
         most_pending: int,
+        estimates: TokenEstimates,
     ) -> tuple[Message, Message, Allowance] | None:
         now = question.created_at
         async with self._database.transaction() as transaction:
             unit = FakeChatUnit(transaction, self._plans)
             reserved = await unit.rooms.reserve(question.room_id, account_id, at=now)
             left = await unit.quota.look(account_id, now=now)
-            if reserved is None or left.remaining == 0:
+            if reserved is None or left.remaining == 0 or left.used_up_tokens:
                 return None
             room, position = reserved
             if room.naming is Naming.NONE:
                 return None
             if key is not None and await unit.idempotency_keys.remember(room.id, key, reply.id, at=now) is not None:
                 return None
-            model = reply.model or room.model or default_model
+            plan, allowance = await unit.quota.take(account_id, now=now)
+            tokens = await self._reservation(unit, plan, room, question, position, estimates)
+            model = reply.model or room.model or catalogue.default_of(plan)
             added = await unit.messages.add_exchange(
                 replace(question, position=position),
                 replace(reply, position=position + 1, model=model),
                 account_id=account_id,
-                charged_on=utc_day(now),
-                most_pending=most_pending,
+                charge=Charge(utc_day(now), tokens, plan.name),
+                most_pending=plan.max_pending_replies or most_pending,
             )
-            if model not in offered or added is None or question.parent_id not in (None, added[0].parent_id):
+            if model not in catalogue.offered_to(plan) or added is None:
                 return None
-            allowance = await unit.quota.take(account_id, now=now)
+            if question.parent_id not in (None, added[0].parent_id):
+                return None
             transaction.commit()
-        return *added, allowance
+        return *added, allowance.with_tokens(left.tokens).with_reserved(tokens)
+
+    async def _reservation(
+        self, unit: FakeChatUnit, plan: Plan, room: Room, question: Message, position: int, estimates: TokenEstimates
+    ) -> int:
+        if not plan.limits_tokens:
+            return 0
+        read = await unit.messages.branch_tokens(room.id, last=Head.SHOWN, before=position)
+        read = estimates.of(room.instructions) if read is None else read
+        return read + estimates.of(question.content) + estimates.answer
 
 
 class FakeRooms:

@@ -32,6 +32,8 @@ class ReplyState:
     failures: int = 0
     releases: int = 0
     stop_requested: bool = False
+    reserved: int = 0
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

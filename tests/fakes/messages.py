@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import date
 from uuid import UUID
 
-from parley.core.chat.model import Exchange, Message
+from parley.core.chat.model import Charge, Exchange, Message
 from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import SIBLINGS_SHOWN, Head, Siblings
 from parley.core.ports import Clock
@@ -45,7 +44,7 @@ class FakeMessages:
         reply: Message,
         *,
         account_id: UUID,
-        charged_on: date,
+        charge: Charge,
         most_pending: int,
         after: int | Head | None = Head.SHOWN,
     ) -> tuple[Message, Message] | None:
@@ -57,20 +56,22 @@ class FakeMessages:
             parent = at(self._tables, question.room_id, after)
         question = replace(question, parent_id=parent and parent.id)
         self._tables.messages[question.id] = question
-        return self._with_siblings(question), self._add(replace(reply, parent_id=question.id), account_id, charged_on)
+        return self._with_siblings(question), self._add(replace(reply, parent_id=question.id), account_id, charge)
 
     async def add_reply(
-        self, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int, after: int
+        self, reply: Message, *, account_id: UUID, charge: Charge, most_pending: int, after: int
     ) -> Message | None:
         if self._pending(account_id) >= most_pending:
             return None
         parent = at(self._tables, reply.room_id, after)
-        return self._add(replace(reply, parent_id=parent and parent.id), account_id, charged_on)
+        return self._add(replace(reply, parent_id=parent and parent.id), account_id, charge)
 
-    def _add(self, reply: Message, account_id: UUID, charged_on: date) -> Message:
+    def _add(self, reply: Message, account_id: UUID, charge: Charge) -> Message:
         now = self._clock()
         self._tables.messages[reply.id] = reply
-        self._tables.replies[reply.id] = ReplyState(reply.room_id, account_id, charged_on, now, now)
+        self._tables.replies[reply.id] = ReplyState(
+            reply.room_id, account_id, charge.on, now, now, reserved=charge.tokens, plan=charge.plan
+        )
         return self._with_siblings(reply)
 
     def _pending(self, account_id: UUID) -> int:
@@ -118,6 +119,23 @@ class FakeMessages:
             return []
         message = head_of(self._tables, room_id) if last is None else at(self._tables, room_id, last)
         return [self._with_siblings(each) for each in branch_to(self._tables, message)[-limit:]]
+
+    async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
+        head = head_of(self._tables, room_id, last_position=before - 1)
+        message = head if isinstance(last, Head) else at(self._tables, room_id, last)
+        tokens = self._tokens_up_to(message)
+        if tokens is None and message is not None and message.parent_id is not None:
+            return self._tokens_up_to(self._tables.messages[message.parent_id])
+        return tokens
+
+    def _tokens_up_to(self, message: Message | None) -> int | None:
+        if message is None or message.id not in self._tables.replies:
+            return None
+        usage = message.usage
+        if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+            return self._tables.replies[message.id].reserved or None
+        reasoning = usage.reasoning_tokens or 0
+        return usage.input_tokens + usage.output_tokens - (reasoning if reasoning <= usage.output_tokens else 0)
 
     async def newest_below(self, room_id: UUID, position: int) -> int:
         below = {position}

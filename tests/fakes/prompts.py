@@ -1,9 +1,9 @@
 """Prompts in memory: a room with one message, which FakeRooms does not find."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from parley.core.chat.model import Conversation, Message, Room
+from parley.core.chat.model import Charge, Conversation, Message, Room
 from parley.core.errors import AccountGone
 from parley.core.ports import Clock
 from tests.fakes.database import Tables, delete_where
@@ -17,7 +17,7 @@ class FakePrompts:
         self._messages = FakeMessages(tables, clock)
 
     async def add(
-        self, prompt: Conversation, reply: Message, *, account_id: UUID, charged_on: date | None, most_pending: int
+        self, prompt: Conversation, reply: Message, *, account_id: UUID, charge: Charge | None, most_pending: int
     ) -> bool:
         if self._tables.accounts and account_id not in self._tables.accounts:
             raise AccountGone
@@ -25,7 +25,7 @@ class FakePrompts:
         self._tables.rooms[reply.room_id] = (Room(reply.room_id, account_id, "", None, None, at, at), 1)
         self._tables.prompts[reply.room_id] = prompt
         added = await self._messages.add_reply(
-            reply, account_id=account_id, charged_on=charged_on, most_pending=most_pending, after=0
+            reply, account_id=account_id, charge=charge, most_pending=most_pending, after=0
         )
         return added is not None
 

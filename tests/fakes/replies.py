@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from parley.core.billing.model import MOST_RETURNED_REFUSALS
-from parley.core.chat.model import Claim, Ending, Lease, Message, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, Lease, Message, Status
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
+from parley.core.chat.tokens import Spent
 from parley.core.ports import Clock
 from tests.fakes.database import ReplyState, Tables
 from tests.fakes.quota import FakeQuota
@@ -51,7 +52,7 @@ class FakeReplies:
             return False
         self._end(claim.reply_id, ending)
         self._ask_of(claim.reply_id, claim.model)
-        await self._count(claim, ending.usage)
+        await self._count(claim, ending.counted)
         if ending.status is Status.FAILED and self._may_return(claim, ending):
             await self._quota.give_back(claim.account_id, day=claim.charged_on)
         return True
@@ -65,11 +66,11 @@ class FakeReplies:
         return True
 
     async def postpone(
-        self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
+        self, claim: Claim, *, seconds: float, fallback: str | None = None, spent: Spent | None = None
     ) -> bool:
         if not self._release(claim):
             return False
-        await self._count(claim, usage)
+        await self._count(claim, spent)
         state = self._tables.replies[claim.reply_id]
         failures = claim.failures + 1 if fallback is None else 0
         self._tables.replies[claim.reply_id] = replace(state, failures=failures)
@@ -77,10 +78,10 @@ class FakeReplies:
         self._change(claim.reply_id, claimable_in=0 if state.stop_requested else seconds)
         return True
 
-    async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
+    async def release(self, claim: Claim, *, spent: Spent | None = None) -> bool:
         if not self._release(claim):
             return False
-        await self._count(claim, usage)
+        await self._count(claim, spent)
         state = self._tables.replies[claim.reply_id]
         self._tables.replies[claim.reply_id] = replace(state, releases=state.releases + 1)
         self._change(claim.reply_id, claimable_in=0)
@@ -157,9 +158,9 @@ class FakeReplies:
         self._tables.messages[claim.reply_id] = replace(message, status=Status.PENDING)
         return True
 
-    async def _count(self, claim: Claim, usage: TokenUsage | None) -> None:
-        if usage is not None:
-            await self._quota.add_tokens(claim.account_id, day=claim.charged_on, usage=usage)
+    async def _count(self, claim: Claim, spent: Spent | None) -> None:
+        if spent is not None and spent != Spent():
+            await self._quota.add_tokens(claim.account_id, day=claim.charged_on, spent=spent)
 
     def _ask_of(self, reply_id: UUID, model: str) -> None:
         self._tables.messages[reply_id] = replace(self._tables.messages[reply_id], model=model)
@@ -197,4 +198,5 @@ class FakeReplies:
             instructions=self._tables.rooms[message.room_id][0].instructions,
             prompt=self._tables.prompts.get(message.room_id),
             awaits_title=self._tables.rooms[message.room_id][0].naming is Naming.FIRST_WORDS,
+            plan=state.plan,
         )

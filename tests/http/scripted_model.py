@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
-from parley.core.chat.model import Conversation, Role, TokenUsage
+from parley.core.chat.model import Conversation, Role
 from parley.core.chat.model_options import ModelOptions
+from parley.core.chat.tokens import TokenUsage
 
 PATIENCE_SECONDS = 30.0
 
@@ -41,13 +42,14 @@ class ScriptedModel:
     """Repeats what it is asked, word by word, unless `on` gave it other steps for that question.
 
     A piece of text is written, a gate waited at, an exception raised. `asked` is every conversation it was given, as
-    (role, content) pairs.
+    (role, content) pairs. It counts tokens if it `counts`.
     """
 
     def __init__(self) -> None:
         self._scripts: dict[str, list[tuple[Step, ...]]] = {}
         self.asked: list[list[tuple[str, str]]] = []
         self.models: list[str] = []
+        self.counts = True
         self.instructions: list[str | None] = []
         self.options: list[ModelOptions] = []
 
@@ -72,7 +74,7 @@ class ScriptedModel:
                 raise step
             else:
                 yield step if isinstance(step, Reasoning) else Text(step)
-        yield Finished(TokenUsage(len(conversation.turns), 7))
+        yield Finished(TokenUsage(len(conversation.turns), 7) if self.counts else None)
 
     def _steps(self, question: str) -> tuple[Step, ...]:
         attempts = self._scripts.get(question)

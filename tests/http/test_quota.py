@@ -156,6 +156,11 @@ async def test_a_refused_message_costs_nothing(mira: Person, room: str) -> None:
     assert await mira.used() == 0
 
 
+def token_quota(used: int, resets_at: str) -> dict[str, Any]:
+    """Of a plan without a limit."""
+    return {"used": used, "reserved": 0, "limit": None, "remaining": None, "resets_at": resets_at}
+
+
 async def test_both_usage_routes_count_the_messages(mira: Person, room: str) -> None:
     for _ in range(3):
         await mira.hear(room)
@@ -169,11 +174,17 @@ async def test_both_usage_routes_count_the_messages(mira: Person, room: str) -> 
         "limit": 5,
         "remaining": 2,
         "resets_at": "2026-03-15T00:00:00Z",
-        "tokens": {"input": 1 + 3 + 5, "output": 3 * 7},
+        "tokens": {"input": 1 + 3 + 5, "output": 3 * 7, "estimated": 0},
+        "cost_usd": None,
+        "token_quota": {
+            "day": token_quota(30, "2026-03-15T00:00:00Z"),
+            "month": token_quota(30, "2026-04-01T00:00:00Z"),
+        },
     }
     assert len(history) == 30
-    assert history[0] == {"day": "2026-03-14", "used": 3, "tokens": usage["tokens"]}
-    assert history[1] == {"day": "2026-03-13", "used": 0, "tokens": {"input": 0, "output": 0}}
+    assert history[0] == {"day": "2026-03-14", "used": 3, "tokens": usage["tokens"], "cost_usd": None}
+    no_tokens = {"input": 0, "output": 0, "estimated": 0}
+    assert history[1] == {"day": "2026-03-13", "used": 0, "tokens": no_tokens, "cost_usd": 0}
     assert history[29]["day"] == "2026-02-13"
 
 

@@ -202,6 +202,8 @@ async def test_usage_has_messages_and_tokens_by_day_and_no_limit_on_pro(
     for path in ("/user/usage", "/chatroom/usage"):
         usage = (await mira.get(path)).json()
         today, yesterday, *rest = usage.pop("history")
+        quota = usage.pop("token_quota")
+        assert (quota["day"]["used"], quota["month"]["used"], quota["month"]["limit"]) == (16, 16 + 60, None)
         assert usage == {
             "plan": "pro",
             "day": "2026-03-15",
@@ -209,10 +211,12 @@ async def test_usage_has_messages_and_tokens_by_day_and_no_limit_on_pro(
             "limit": None,
             "remaining": None,
             "resets_at": "2026-03-16T00:00:00Z",
-            "tokens": {"input": 1 + 1, "output": 2 * 7},
+            "tokens": {"input": 1 + 1, "output": 2 * 7, "estimated": 0},
+            "cost_usd": None,
         }
-        assert today == {"day": "2026-03-15", "used": 2, "tokens": usage["tokens"]}
-        assert yesterday == {"day": "2026-03-14", "used": 5, "tokens": {"input": 1 + 3 + 5 + 7 + 9, "output": 5 * 7}}
+        assert today == {"day": "2026-03-15", "used": 2, "tokens": usage["tokens"], "cost_usd": None}
+        tokens = {"input": 1 + 3 + 5 + 7 + 9, "output": 5 * 7, "estimated": 0}
+        assert yesterday == {"day": "2026-03-14", "used": 5, "tokens": tokens, "cost_usd": None}
         assert len(rest) == 28
         assert not any(day["used"] or any(day["tokens"].values()) for day in rest)
 

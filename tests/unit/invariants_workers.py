@@ -10,8 +10,9 @@ from hypothesis.stateful import precondition, rule
 from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Finished
-from parley.core.chat.model import Chunk, Claim, Ending, Lease, Message, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Chunk, Claim, Ending, Lease, Message, ReplyError, Status
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
+from parley.core.chat.tokens import TokenUsage
 from parley.core.text import make_storable
 from tests.unit.invariants_accounts import AccountsMachine, picks
 from tests.unit.invariants_world import LEASE, Step, Worker

@@ -17,8 +17,10 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
+from parley.adapters.models.prices import KnownPrices
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.chat import ChatPorts
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.language_model import Finished, ModelEvent, Text
@@ -154,6 +156,8 @@ class World:
             uow=self.uow,
             acceptance=FakeAcceptance(self.database, plans_of(BASIC_LIMIT)),
             catalogue=ModelCatalogue({"vendor": Provider(SteeredModel(self, UUID(int=0)), ("a",))}, "vendor/a"),
+            plans=AccountPlans(plans_of(BASIC_LIMIT), self.uow, now=self.now),
+            prices=KnownPrices({}, {}),
             queue=self.queue,
             title_queue=MemoryQueue(),
             stream=self.stream,

@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from parley.core.chat.language_model import Finished
-from parley.core.chat.model import EventId, TokenUsage
+from parley.core.chat.model import EventId
 from parley.core.chat.sweep import requeue_overdue
+from parley.core.chat.tokens import TokenUsage
 from tests.unit.invariants_readers import KEEP_ALIVE_SECONDS
 from tests.unit.invariants_workers import WorkersMachine
 from tests.unit.invariants_world import LIMITS

@@ -5,7 +5,7 @@ import sys
 
 from tests.e2e.process import SECRET, environment
 
-HEAVY = {"aiohttp", "alembic", "asyncpg", "google.genai", "mako", "openai", "redis", "stripe", "taskiq"}
+HEAVY = {"aiohttp", "alembic", "asyncpg", "genai_prices", "google.genai", "mako", "openai", "redis", "stripe", "taskiq"}
 START = """
 import asyncio, sys
 from parley.bootstrap.processes import api_application, api_process

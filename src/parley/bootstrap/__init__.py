@@ -98,7 +98,7 @@ def bootstrap(
     accounts = build_accounts(settings, plans, database, transport, telemetry, webhooks=told, now=now)
     billing = build_billing(settings, plans, database, transport, webhooks=told, now=now)
     models = configured_providers(settings, file) if providers is None else providers
-    chat = build_chat(settings, plans, database, transport, telemetry, providers=models, webhooks=told, now=now)
+    chat = build_chat(settings, file, plans, database, transport, telemetry, providers=models, webhooks=told, now=now)
     modules = (accounts, billing, chat, webhooks)
     statistics = SqlStatistics(database, plans)
     return Parley(

@@ -82,6 +82,7 @@ def build_accounts(
         code_keys=derived_keys(secrets_, "one-time codes"),
         refresh_keys=derived_keys(secrets_, "refresh tokens"),
         usage_keys=derived_keys(secrets_, "usage of erased accounts"),
+        usage_counts_for_month=any(plan.tokens_per_month is not None for plan in plans),
         session_life=timedelta(days=settings.refresh_token_expire_days),
         session_max_age=timedelta(days=settings.session_max_days),
         webhooks=webhooks,

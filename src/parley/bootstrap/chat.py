@@ -18,10 +18,11 @@ from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep
 from parley.bootstrap.accounts import signing_secrets
 from parley.bootstrap.built_module import Module, Task
-from parley.bootstrap.models import model_catalogue, title_rules
+from parley.bootstrap.models import model_catalogue, model_prices, title_rules
 from parley.bootstrap.telemetry import Telemetry
 from parley.bootstrap.transport import WRITE_REPLY, WRITE_TITLE, Transport
 from parley.core.chat import ChatPorts
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
@@ -32,12 +33,13 @@ from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.search import index_waiting
 from parley.core.chat.shared_reads import SharedReads
 from parley.core.chat.sweep import forget_old_keys, requeue_overdue
+from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.write_reply import write_reply
 from parley.core.chat.write_title import requeue_titles, write_title
 from parley.core.outgoing_events import Webhooks
 from parley.core.plans import Plans
 from parley.core.ports import Clock
-from parley.settings import Settings
+from parley.settings import ConfigFile, Settings
 
 SWEEP_SECONDS = 1.0
 PROMPTS_SECONDS = 60.0
@@ -47,6 +49,7 @@ TIDY_SECONDS = 3_600.0
 
 def build_chat(
     settings: Settings,
+    file: ConfigFile,
     plans: Plans,
     database: Database,
     transport: Transport,
@@ -58,13 +61,15 @@ def build_chat(
 ) -> Module[ChatPorts]:
     tracing, plan_limits, limits = telemetry.tracing, PlanLimits(plans), reply_limits(settings)
     chosen, meter = tracing.models(providers), tracing.replies(telemetry.replies)
-    catalogue = model_catalogue(settings, chosen)
+    catalogue = model_catalogue(settings, plans, chosen)
     uow = SqlChatUnitOfWork(database, plan_limits)
     worker_uow = tracing.chat(uow)
+    account_plans = AccountPlans(plans, uow, now=now)
     ports = ChatPorts(
         uow=uow,
         acceptance=sql_acceptance(database, plan_limits),
         catalogue=catalogue,
+        plans=account_plans,
         queue=transport.queues[WRITE_REPLY],
         title_queue=transport.queues[WRITE_TITLE],
         stream=transport.stream,
@@ -72,12 +77,14 @@ def build_chat(
         room_list_cache=transport.cache,
         shared_reads=SharedReads(),
         meter=meter,
+        prices=model_prices(settings, file, catalogue.names),
         breakers=CircuitBreakers(clock=time.monotonic, jitter=random.random, on_change=meter.circuit_changed),
         tickets=JwtStreamTickets(signing_secrets(settings)),
         limits=limits,
         renewals=LeaseRenewals(worker_uow, lease=limits.lease),
         worker_id=uuid7(),
-        readers=ReplyReaders(of_an_account=settings.max_open_streams),
+        readers=ReplyReaders(account_plans, of_an_account=settings.max_open_streams),
+        estimates=TokenEstimates(settings.token_bytes, settings.reserved_answer_tokens),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
         webhooks=webhooks,
         titles=title_rules(settings, catalogue),

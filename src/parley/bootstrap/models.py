@@ -1,13 +1,15 @@
-"""Builds the model providers, of the settings and of parley.toml, and the catalogue of their models."""
+"""Builds the model providers, of the settings and of parley.toml, the catalogue of their models, and their prices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from parley.adapters.models.gemini import GEMINI_URL, GeminiModel
 from parley.adapters.models.offline import ECHO, THINK, OfflineModel
 from parley.adapters.models.openai_compatible import OPENAI_URL, OpenAICompatibleModel
+from parley.adapters.models.prices import KnownPrices, Price
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.language_model import LanguageModel
 from parley.core.chat.title_rules import TitleRules
+from parley.core.plans import Plans
 from parley.settings import ConfigFile, ProviderTable, Settings, SettingsError, read_secret
 
 NO_KEY = "none"
@@ -28,6 +30,23 @@ def configured_providers(settings: Settings, file: ConfigFile) -> dict[str, Prov
     if not found or settings.default_model.startswith(f"{OFFLINE}/"):
         found[OFFLINE] = Provider(OfflineModel(settings.offline_delay_seconds), (ECHO, THINK), writes_titles=False)
     return found
+
+
+def provider_addresses(settings: Settings, file: ConfigFile) -> dict[str, str]:
+    """Where each provider but the offline model is asked, by which its prices are found."""
+    presets = {"gemini": GEMINI_URL, "openai": OPENAI_URL}
+    found = {name: getattr(settings, f"{name}_base_url") or presets.get(name, "") for name in settings.providers}
+    return found | {name: table.base_url for name, table in file.providers.items()}
+
+
+def model_prices(settings: Settings, file: ConfigFile, offered: Sequence[str]) -> KnownPrices:
+    """Raises SettingsError for a price of a model that is not on offer."""
+    for model in file.prices:
+        if model not in offered:
+            raise SettingsError(f'[prices."{model}"]: it is not one of the models on offer: {", ".join(offered)}.')
+    own = {model: Price(each.input, each.output, each.cached_input) for model, each in file.prices.items()}
+    free = {f"{OFFLINE}/{model}": Price(0, 0) for model in (ECHO, THINK)}
+    return KnownPrices(provider_addresses(settings, file), {**free, **own})
 
 
 def _of_table(name: str, table: ProviderTable) -> GeminiModel | OpenAICompatibleModel:
@@ -60,8 +79,8 @@ def _provider(name: str, settings: Settings) -> Provider:
     return Provider(model, getattr(settings, f"{name}_models"))
 
 
-def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> ModelCatalogue:
-    """Raises SettingsError for a default model or a fallback that is not on offer."""
+def model_catalogue(settings: Settings, plans: Plans, providers: Mapping[str, Provider]) -> ModelCatalogue:
+    """Raises SettingsError for a default model or a fallback that is not on offer, and for a plan without any model."""
     names = [f"{name}/{model}" for name, provider in providers.items() for model in provider.models]
     default = settings.default_model or names[0]
     if default not in names:
@@ -72,6 +91,9 @@ def model_catalogue(settings: Settings, providers: Mapping[str, Provider]) -> Mo
             raise SettingsError(f"MODEL_FALLBACKS: {fallback} is not one of the models on offer: {', '.join(names)}.")
     if len(set(fallbacks)) != len(fallbacks):
         raise SettingsError("MODEL_FALLBACKS: name each model once.")
+    for plan in plans:
+        if not any(map(plan.has_model, names)):
+            raise SettingsError(f"[plans.{plan.name}] models: none of the models on offer is: {', '.join(names)}.")
     return ModelCatalogue(providers, default, fallbacks)
 
 

@@ -26,6 +26,13 @@ def build_plans(settings: Settings, file: ConfigFile) -> Plans:
                 prices=table.prices,
                 trial_days=table.trial_days,
                 messages_per_day=table.messages_per_day,
+                tokens_per_day=table.tokens_per_day,
+                tokens_per_month=table.tokens_per_month,
+                models=table.models,
+                max_pending_replies=table.max_pending_replies,
+                max_rooms=table.max_rooms,
+                max_open_streams=table.max_open_streams,
+                context_characters=table.context_characters,
             )
             for name, table in file.plans.items()
         )

@@ -13,7 +13,7 @@ from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap.accounts import human_checks, mobile_numbers, otp_senders
 from parley.bootstrap.billing import stripe_payments
 from parley.bootstrap.database import database_name, open_database, require_schema, schema_revision, try_database
-from parley.bootstrap.models import configured_providers, model_catalogue, title_rules
+from parley.bootstrap.models import configured_providers, model_catalogue, model_prices, title_rules
 from parley.bootstrap.plans import build_plans
 from parley.bootstrap.transport import redis_fault
 from parley.bootstrap.webhooks import webhook_senders
@@ -24,7 +24,7 @@ from parley.core.billing.ports import PaymentProvider
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.errors import ModelFailed
 from parley.core.errors import DomainError, Unavailable
-from parley.core.plans import Plan, Plans
+from parley.core.plans import EVERY_MODEL, Plan, Plans
 from parley.core.webhooks.ports import EndpointFailed, WebhookSender
 from parley.settings import ConfigFile, Settings, SettingsError, read_config_file
 
@@ -54,7 +54,7 @@ async def check_everything(settings: Settings) -> list[Finding]:
         _secret(settings),
         await _database(settings),
         await _redis(settings),
-        *await _models(settings, file),
+        *await _models(settings, file, plans),
         *await _senders(settings),
         *await _human_check(settings),
         *(Finding(f"plan {plan.name}", True, _allowed(plan)) for plan in plans),
@@ -68,7 +68,9 @@ def _allowed(plan: Plan) -> str:
     """What the plan was understood to say."""
     limits = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name not in {"name", "title"}}
     said = [
-        f"{name}={', '.join(limit) if isinstance(limit, tuple) else limit}" for name, limit in limits.items() if limit
+        f"{name}={', '.join(limit) if isinstance(limit, tuple) else limit}"
+        for name, limit in limits.items()
+        if limit and limit != EVERY_MODEL
     ]
     said += [f"{name}=0" for name, limit in limits.items() if limit == 0 and name != "trial_days"]
     return "; ".join(said) or "no limits"
@@ -227,11 +229,12 @@ def _events(count: int, oldest: datetime | None) -> Finding:
     )
 
 
-async def _models(settings: Settings, file: ConfigFile) -> list[Finding]:
+async def _models(settings: Settings, file: ConfigFile, plans: Plans) -> list[Finding]:
     """A finding for each provider, which is asked for its models, and one for the choice among the models."""
     try:
         providers = configured_providers(settings, file)
-        catalogue = model_catalogue(settings, providers)
+        catalogue = model_catalogue(settings, plans, providers)
+        model_prices(settings, file, catalogue.names)
         titles = title_rules(settings, catalogue)
     except SettingsError as error:
         setting, _, fault = str(error).partition(": ")

@@ -21,15 +21,18 @@ class InUse:
         self._limit = limit
         self._open: Counter[UUID] = Counter()
 
-    def check(self, id_: UUID) -> None:
+    def count(self, id_: UUID) -> int:
+        return self._open.get(id_, 0)
+
+    def check(self, id_: UUID, *, limit: int | None = None) -> None:
         """Raises TooManyRequests if `one_more` would."""
-        if self._open.get(id_, 0) >= self._limit:
+        if self.count(id_) >= (self._limit if limit is None else limit):
             raise TooManyRequests(RETRY_SECONDS)
 
     @contextmanager
-    def one_more(self, id_: UUID) -> Generator[None, None, None]:
-        """Raises TooManyRequests."""
-        self.check(id_)
+    def one_more(self, id_: UUID, *, limit: int | None = None) -> Generator[None, None, None]:
+        """A `limit` counts instead of the usual one. Raises TooManyRequests."""
+        self.check(id_, limit=limit)
         self._open[id_] += 1
         try:
             yield

@@ -2,13 +2,19 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+EVERY_MODEL = ("*",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an account may do. A limit of None means no limit.
+    """What an account may do.
 
-    `prices` are the payment provider's ids of recurring prices that pay for it; the one plan without any is free.
+    `prices` are the payment provider's ids of recurring prices that pay for it; the one plan without any is free. Of
+    messages and tokens, a limit of None means no limit; days and months are those of UTC. The other limits are those
+    of the installation where they are None: unfinished replies, rooms, streams that are open in one process, and
+    characters of a room's history that a model is sent. `models` are patterns of names, with * and ? as in file names.
     """
 
     name: str
@@ -16,6 +22,21 @@ class Plan:
     prices: tuple[str, ...] = ()
     trial_days: int = 0
     messages_per_day: int | None = None
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
+    models: tuple[str, ...] = EVERY_MODEL
+    max_pending_replies: int | None = None
+    max_rooms: int | None = None
+    max_open_streams: int | None = None
+    context_characters: int | None = None
+
+    @property
+    def limits_tokens(self) -> bool:
+        return self.tokens_per_day is not None or self.tokens_per_month is not None
+
+    def has_model(self, name: str) -> bool:
+        """Whether the plan has the model of that name, `provider/model`, if it is on offer at all."""
+        return any(fnmatchcase(name, pattern) for pattern in self.models)
 
 
 class Plans:
@@ -40,6 +61,11 @@ class Plans:
 
     def __iter__(self) -> Iterator[Plan]:
         return iter(self._plans.values())
+
+    @property
+    def limits_tokens(self) -> bool:
+        """Whether any plan does."""
+        return any(plan.limits_tokens for plan in self)
 
     def get(self, name: str) -> Plan | None:
         """None for a plan that the operator no longer has."""

@@ -1,6 +1,6 @@
 """The settings of a process."""
 
-from parley.settings.config_file import ConfigFile, PlanTable, ProviderTable, read_config_file
+from parley.settings.config_file import ConfigFile, PlanTable, PriceTable, ProviderTable, read_config_file
 from parley.settings.model import SECRETS, Settings, SettingsError
 from parley.settings.read import read_secret, read_settings
 
@@ -8,6 +8,7 @@ __all__ = [
     "SECRETS",
     "ConfigFile",
     "PlanTable",
+    "PriceTable",
     "ProviderTable",
     "Settings",
     "SettingsError",

@@ -1,4 +1,4 @@
-"""parley.toml: plans and model providers, of which there may be any number."""
+"""parley.toml: plans, model providers and prices of models, of which there may be any number."""
 
 import tomllib
 from pathlib import Path
@@ -7,26 +7,37 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from parley.core.plans import EVERY_MODEL
 from parley.settings.model import Settings, SettingsError
+from parley.settings.server import Number
 
 DEFAULT_FILE = "parley.toml"
 
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Dollars = Annotated[float, Meta(ge=0, le=10**6)]
 Limit = Annotated[int, Meta(ge=0, le=10**15)]
 
 
 class PlanTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[plans.NAME]`: what accounts on the plan may do. A limit that is left out is no limit.
+    """`[plans.NAME]`: what accounts on the plan may do, as core/plans.py describes it.
 
     `title` is its name for people, by default NAME. `prices` are ids of recurring prices at the payment provider;
-    exactly one plan has none. `trial_days` cost nothing.
+    exactly one plan has none. `trial_days` cost nothing. A limit of messages or tokens that is left out is no limit; of
+    the others, that of the settings counts.
     """
 
     title: Text = ""
     prices: tuple[Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,255}$")], ...] = ()
     trial_days: Annotated[int, Meta(ge=0, le=730)] = 0
     messages_per_day: Limit | None = None
+    tokens_per_day: Limit | None = None
+    tokens_per_month: Limit | None = None
+    models: Annotated[tuple[Text, ...], Meta(min_length=1)] = EVERY_MODEL
+    max_pending_replies: Number | None = None
+    max_rooms: Number | None = None
+    max_open_streams: Number | None = None
+    context_characters: Annotated[int, Meta(ge=1, le=10**9)] | None = None
 
 
 class ProviderTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -43,11 +54,23 @@ class ProviderTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     stream_options: bool = True
 
 
+class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[prices."provider/model"]`: US dollars for a million tokens, instead of the price that is known of the model.
+
+    Without `cached_input`, input that the provider has cached costs as much as other input.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+
+
 class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file. Without plans, the settings make basic and pro; without providers, they choose the models."""
 
     plans: dict[Name, PlanTable] = {}
     providers: dict[Name, ProviderTable] = {}
+    prices: dict[str, PriceTable] = {}
 
 
 def read_config_file(settings: Settings) -> ConfigFile:

@@ -105,6 +105,22 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
             ge=1, le=1_000_000_000, description="Largest number of characters of a room's history that a model receives"
         ),
     ] = 100_000
+    token_bytes: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=100,
+            description="Bytes of text in UTF-8 that are estimated as one token, where no provider has counted",
+        ),
+    ] = 4.0
+    reserved_answer_tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Tokens that an unfinished reply reserves for its answer, on a plan that limits tokens",
+        ),
+    ] = 1_000
     reply_lease_seconds: Annotated[
         Seconds,
         Meta(

@@ -88,7 +88,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         str, Meta(description="URL at which clients reach this API; unset: links in responses are paths")
     ] = ""
     frontend_url: Annotated[
-        str, Meta(description="URL of your product, to which payments return; unset: a plain page of this server")
+        str, Meta(description="URL of your product, to which payments return; unset: the chat page, or a plain one")
     ] = ""
     trusted_proxies: Annotated[
         Words,

@@ -68,6 +68,7 @@ class AccountsEnvironment:
         self.mobile_numbers = PhoneNumbers()
         self.human_checks: HumanChecks | None = None
         self.human_token: str | None = None
+        self.usage_counts_for_month = False
         self.keys = [b"the key of this test"]
         self.client = Client("192.0.2.1", "192.0.2.0/24")
         self.session_max_age = SESSION_MAX_AGE
@@ -94,6 +95,7 @@ class AccountsEnvironment:
             code_keys=self.keys,
             refresh_keys=self.keys,
             usage_keys=self.keys,
+            usage_counts_for_month=self.usage_counts_for_month,
             session_life=SESSION_LIFE,
             session_max_age=self.session_max_age,
             webhooks=self.webhooks,

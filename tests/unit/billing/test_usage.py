@@ -8,7 +8,7 @@ import pytest
 
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Usage
 from parley.core.billing.usage import read_usage
-from parley.core.chat.model import TokenUsage
+from parley.core.chat.tokens import Spent
 from parley.core.plans import BASIC, PRO
 from tests.fakes.plans import plans_of
 from tests.fakes.quota import FakeQuota
@@ -23,7 +23,7 @@ async def spend(billing: Scenario, *days: date, account_id: UUID = MIRA) -> None
         quota = FakeQuota(transaction.tables, plans_of(1_000))
         for day in days:
             await quota.take(account_id, now=datetime.combine(day, time(12), UTC))
-            await quota.add_tokens(account_id, day=day, usage=TokenUsage(3, 5))
+            await quota.add_tokens(account_id, day=day, spent=Spent(3, 5))
         transaction.commit()
 
 

@@ -15,9 +15,11 @@ from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
 from parley.adapters.metrics import Metrics
 from parley.adapters.metrics.meters import LoggedReplies
+from parley.adapters.models.prices import KnownPrices
 from parley.adapters.security.jwt_tokens import JwtStreamTickets
 from parley.core.billing.model import DayUsage
 from parley.core.chat import ChatPorts
+from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.follow_reply import follow_reply
@@ -71,6 +73,8 @@ class ChatEnvironment:
             uow=self.uow,
             acceptance=FakeAcceptance(self.database, plans_of(BASIC_LIMIT)),
             catalogue=ModelCatalogue(self.providers, default="vendor/fast"),
+            plans=AccountPlans(plans_of(BASIC_LIMIT), self.uow, now=self.now),
+            prices=KnownPrices({}, {}),
             queue=self.queue,
             title_queue=self.title_queue,
             stream=self.stream,

@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
-from parley.core.chat.model import Conversation, FinishReason, TokenUsage
+from parley.core.chat.model import Conversation, FinishReason
+from parley.core.chat.tokens import TokenUsage
 
 USAGE = TokenUsage(11, 7)
 

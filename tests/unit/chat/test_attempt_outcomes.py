@@ -6,7 +6,8 @@ import pytest
 
 from parley.core.chat.errors import ContextTooLong, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Finished, Reasoning, SignOfLife
-from parley.core.chat.model import ReplyError, Status, TokenUsage
+from parley.core.chat.model import ReplyError, Status
+from parley.core.chat.tokens import TokenUsage
 from parley.core.chat.write_reply import write_reply
 from tests.unit.chat.environment import LIMITS
 from tests.unit.chat.scripted_model import USAGE, Gate, Pause

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.errors import IdempotencyMismatch, TooManyPending
 from parley.core.chat.history import read_branch
-from parley.core.chat.model import Allowance
 from parley.core.chat.write_reply import write_reply
 from tests.unit.chat.environment import BASIC_LIMIT
 

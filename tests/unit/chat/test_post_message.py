@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.errors import (
     MessageNotFound,
     QuotaExceeded,
@@ -14,7 +15,7 @@ from parley.core.chat.errors import (
     UnknownModel,
 )
 from parley.core.chat.history import read_branch, read_message
-from parley.core.chat.model import Allowance, Message, Role, Room, Status
+from parley.core.chat.model import Message, Role, Room, Status
 from parley.core.errors import InvalidInput
 from parley.core.plans import PRO
 from tests.unit.chat.environment import BASIC_LIMIT, BEGINNING, ChatEnvironment

@@ -10,10 +10,11 @@ import pytest
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Reasoning, SignOfLife
-from parley.core.chat.model import Message, Room, Status, TokenUsage
+from parley.core.chat.model import Message, Room, Status
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.ports import CacheMiss
 from parley.core.chat.title_rules import TitleRules
+from parley.core.chat.tokens import TokenUsage
 from parley.core.chat.write_title import (
     EXCHANGE_CHARACTERS,
     FIRST_RETRY_SECONDS,

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from parley.core.billing.model import DayUsage
-from parley.core.chat.model import Chunk, FinishReason, Role, Status, TokenUsage, Turn
+from parley.core.chat.model import Chunk, FinishReason, Role, Status, Turn
 from parley.core.chat.ports import StreamEnd
+from parley.core.chat.tokens import TokenUsage
 from parley.core.chat.write_reply import write_reply
 from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import TODAY
@@ -202,7 +203,7 @@ async def test_model_that_counts_no_tokens_leaves_the_usage_unknown(env):
 
     written = await env.write(reply)
     assert (written.status, written.usage) == (Status.COMPLETED, None)
-    assert await env.usage() == DayUsage(TODAY, 1, 0, 0)
+    assert await env.usage() == DayUsage(TODAY, 1, 3, 3, estimated_tokens=6)
 
 
 async def test_tokens_count_on_the_day_whose_quota_paid(env):

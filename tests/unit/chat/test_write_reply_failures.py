@@ -7,7 +7,8 @@ import pytest
 
 from parley.core.billing.model import MOST_RETURNED_REFUSALS
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
-from parley.core.chat.model import ReplyError, Status, TokenUsage
+from parley.core.chat.model import ReplyError, Status
+from parley.core.chat.tokens import TokenUsage
 from parley.core.chat.write_reply import MAX_LOST_WORKERS
 from tests.fakes.streams import text_so_far
 from tests.unit.chat.environment import LIMITS

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from parley.bootstrap.models import configured_providers
+from parley.bootstrap.models import configured_providers, model_catalogue, model_prices
 from parley.bootstrap.plans import SANDBOX_PRICE, build_plans
-from parley.core.plans import Plans
+from parley.core.chat.tokens import Spent
+from parley.core.plans import Plan, Plans
 from parley.settings import ConfigFile, Settings, SettingsError, read_config_file
 
 GOOD = """
@@ -47,6 +48,49 @@ def test_plans_are_those_of_the_file(tmp_path):
     assert (plus.prices, plus.trial_days) == (("price_month", "price_year"), 14)
 
 
+LIMITS = """
+[plans.free]
+tokens_per_day = 1_000
+tokens_per_month = 20_000
+models = ["mine/s*"]
+max_pending_replies = 2
+max_rooms = 3
+max_open_streams = 4
+context_characters = 5_000
+"""
+
+
+def test_limits_of_a_plan_are_those_of_its_table(tmp_path):
+    [plan] = plans_of(written(tmp_path, LIMITS))
+    assert plan == Plan(
+        name="free",
+        title="free",
+        tokens_per_day=1_000,
+        tokens_per_month=20_000,
+        models=("mine/s*",),
+        max_pending_replies=2,
+        max_rooms=3,
+        max_open_streams=4,
+        context_characters=5_000,
+    )
+    assert (plan.has_model("mine/small"), plan.has_model("mine/large")) == (True, False)
+
+
+def test_plan_without_any_model_on_offer_is_refused(tmp_path):
+    plans = plans_of(written(tmp_path, LIMITS))
+    with pytest.raises(SettingsError, match=r"\[plans.free\] models: none of the models on offer is: offline/echo"):
+        model_catalogue(Settings(), plans, configured_providers(Settings(), ConfigFile()))
+
+
+async def test_prices_are_of_models_on_offer(tmp_path):
+    file = read_config_file(written(tmp_path, '[prices."mine/a"]\ninput = 2\noutput = 3.5'))
+    prices = model_prices(Settings(), file, ["mine/a"])
+    assert await prices.cost("mine/a", Spent(1_000_000, 2_000_000)) == 9 * 10**9
+    assert await prices.cost("offline/echo", Spent(1, 1)) == 0
+    with pytest.raises(SettingsError, match=r'\[prices."mine/a"\]: it is not one of the models on offer: other/b'):
+        model_prices(Settings(), file, ["other/b"])
+
+
 def test_a_file_is_optional_until_it_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert read_config_file(Settings()) == ConfigFile()
@@ -79,8 +123,8 @@ def test_without_plans_the_settings_make_two():
         ('[plans.Free]\ntitle = "Free"', "plans"),
         ('[plans.plus]\nprices = ["a b"]', "prices"),
         ("[plans.auto]", r"\[plans.auto\]: choose another name"),
-        ("[plans.free]\ntokens_per_day = 1000", "plans.*tokens_per_day"),
-        ('[plans.free]\nmodels = ["gemini/*"]', "plans.*models"),
+        ("[plans.free]\ntokens_per_year = 1000", "plans.*tokens_per_year"),
+        ('[plans.free]\nmodels = "gemini/*"', "plans.*models"),
         ('[plans.free]\n[plans.plus]\ntrial_days = 1000\nprices=["p"]', "trial_days"),
         ('[plans.plus]\nprices = ["p"]', "exactly one plan has no prices"),
         ("[plans.free]\n[plans.other]", "exactly one plan has no prices"),
@@ -88,6 +132,9 @@ def test_without_plans_the_settings_make_two():
         ('[providers.mine]\nbase_url = "ftp://x"\nmodels = ["a"]', "base_url"),
         ('[providers.mine]\nbase_url = "http://x"\nmodels = []', "models"),
         ('[providers.mine]\nbase_url = "http://x"\napi_key = "sk-plain"\nmodels = ["a"]', "api_key"),
+        ('[prices."mine/a"]\ninput = 1', "prices.*output"),
+        ('[prices."mine/a"]\ninput = -1\noutput = 1', "prices.*input"),
+        ("[plans.free]\nmax_rooms = 0", "max_rooms"),
         ('[provider.mine]\nbase_url = "http://x"', "provider"),
     ],
 )

@@ -35,6 +35,8 @@ log = structlog.get_logger("parley.http")
 
 # A guess: nothing says how long a dependency will be away.
 UNAVAILABLE_RETRY_SECONDS = 5
+# As replies end at any time; most take a few seconds.
+RESERVED_RETRY_SECONDS = 5
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {
@@ -241,7 +243,8 @@ def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
     if isinstance(error, QuotaExceeded | TooManyPending):
         headers |= quota_headers(error.allowance, now)
     if isinstance(error, QuotaExceeded):
-        headers["Retry-After"] = str(seconds_until(error.allowance, now))
+        seconds = RESERVED_RETRY_SECONDS if error.retry_at is None else seconds_until(error.retry_at, now)
+        headers["Retry-After"] = str(seconds)
     if isinstance(error, TooManyPending | TooManyRequests | Overloaded):
         headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
     elif error.kind is Kind.UNAVAILABLE:

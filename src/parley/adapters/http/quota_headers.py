@@ -1,23 +1,25 @@
-"""The daily quota as headers (draft-ietf-httpapi-ratelimit-headers)."""
+"""The quota as headers (draft-ietf-httpapi-ratelimit-headers): one policy for messages, and two for tokens."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
 from math import ceil
 
 from parley.adapters.http.openapi.operation import header
-from parley.core.chat.model import Allowance
+from parley.core.chat.allowance import Allowance
 
 WINDOW_SECONDS = 86_400
+_NAMES = '"(daily|tokens-daily|tokens-monthly)"'
 QUOTA_HEADERS = {
     "RateLimit-Policy": header(
-        "Basic plan: the number of messages per UTC day",
-        '"daily";q=5;w=86400',
-        '"daily";q=[0-9]+;w=86400',
+        "On a plan with such limits: the number of messages per UTC day, and of tokens per UTC day and calendar month",
+        '"daily";q=5;w=86400, "tokens-daily";q=100000;w=86400',
+        f"{_NAMES};q=[0-9]+;w=[0-9]+(, {_NAMES};q=[0-9]+;w=[0-9]+)*",
         always=False,
     ),
     "RateLimit": header(
-        "Basic plan: the messages left today, and the seconds until the quota resets",
-        '"daily";r=4;t=3600',
-        '"daily";r=[0-9]+;t=[0-9]+',
+        "What is left of each, and the seconds until it resets; unfinished replies reserve tokens",
+        '"daily";r=4;t=3600, "tokens-daily";r=98500;t=3600',
+        f"{_NAMES};r=[0-9]+;t=[0-9]+(, {_NAMES};r=[0-9]+;t=[0-9]+)*",
         always=False,
     ),
 }
@@ -25,14 +27,27 @@ QUOTA_HEADERS = {
 
 def quota_headers(allowance: Allowance, now: datetime) -> dict[str, str]:
     """Empty for a plan without a limit."""
-    if allowance.limit is None:
+    policies = list(_policies(allowance))
+    if not policies:
         return {}
     return {
-        "RateLimit-Policy": f'"daily";q={allowance.limit};w={WINDOW_SECONDS}',
-        "RateLimit": f'"daily";r={allowance.remaining};t={seconds_until(allowance, now)}',
+        "RateLimit-Policy": ", ".join(f'"{name}";q={limit};w={window}' for name, limit, window, _, _ in policies),
+        "RateLimit": ", ".join(
+            f'"{name}";r={left};t={seconds_until(resets_at, now)}' for name, _, _, left, resets_at in policies
+        ),
     }
 
 
-def seconds_until(allowance: Allowance, now: datetime) -> int:
-    """Seconds until the quota resets, at least 1."""
-    return max(1, ceil((allowance.resets_at - now).total_seconds()))
+def _policies(allowance: Allowance) -> Iterator[tuple[str, int, int, int | None, datetime]]:
+    """Name, limit, window in seconds, what is left, and when it resets."""
+    if allowance.limit is not None:
+        yield "daily", allowance.limit, WINDOW_SECONDS, allowance.remaining, allowance.resets_at
+    for each in allowance.tokens:
+        if each.limit is not None:
+            window = each.resets_at - datetime.combine(each.begins_on, time.min, UTC)
+            yield each.policy, each.limit, int(window.total_seconds()), each.remaining, each.resets_at
+
+
+def seconds_until(moment: datetime, now: datetime) -> int:
+    """At least 1."""
+    return max(1, ceil((moment - now).total_seconds()))

@@ -9,7 +9,8 @@ from parley.adapters.models.sse import EventReader, Mark
 from parley.adapters.models.vendor_errors import error_in_answer
 from parley.core.chat.errors import ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
-from parley.core.chat.model import FinishReason, TokenUsage
+from parley.core.chat.model import FinishReason
+from parley.core.chat.tokens import TokenUsage
 
 # Of all vendors, in lower case. Any other word means that the model ended: STOP.
 _REASONS = dict.fromkeys(

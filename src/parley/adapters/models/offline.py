@@ -5,7 +5,8 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, Text
-from parley.core.chat.model import Conversation, FinishReason, TokenUsage
+from parley.core.chat.model import Conversation, FinishReason
+from parley.core.chat.tokens import TokenUsage
 
 ECHO = "echo"
 THINK = "think"

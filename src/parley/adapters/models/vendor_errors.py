@@ -12,7 +12,7 @@ import structlog
 
 from parley.adapters.models.sse import read_json
 from parley.core.chat.errors import ContextTooLong, ModelFailed, ModelRefused, ModelUnavailable
-from parley.core.chat.model import TokenUsage
+from parley.core.chat.tokens import TokenUsage
 
 CAUSE_CHARACTERS = 300
 

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any, cast
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from taskiq import BrokerMessage
 from taskiq_redis import RedisStreamBroker
@@ -37,7 +35,7 @@ class AtMostOnceBroker(RedisStreamBroker):
         queue: str = QUEUE,
         ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Connects on first use: `client` sends messages, connections of the broker's own do the rest.
+        """Connects on first use: `client` sends and receives messages, connections of the broker's own make the group.
 
         `listen` awaits `ready` before it takes each message. Raises ValueError for a `url` that is not one of Redis.
         """
@@ -58,7 +56,6 @@ class AtMostOnceBroker(RedisStreamBroker):
         )
         self._client = client
         self._ready = ready
-        self._redis: Redis = Redis(connection_pool=self.connection_pool)
 
     @property
     def outage(self) -> RedisOutage:
@@ -98,11 +95,17 @@ class AtMostOnceBroker(RedisStreamBroker):
             await self._declare_consumer_group()
 
     async def _receive(self) -> Sequence[bytes]:
-        streams = await self._redis.xreadgroup(
-            WORKERS, WORKERS, {self.queue_name: ">"}, count=1, block=self.block, noack=True
-        )
-        entries = [entry for _, found in cast("list[tuple[bytes, list[Any]]]", streams or []) for entry in found]
-        return [fields[b"data"] for _, fields in entries if fields]
+        """Up to one message, after BLOCK_SECONDS at the latest. Raises RedisError."""
+        answer = await self._client.execute_alone(
+            "XREADGROUP", "GROUP", WORKERS, WORKERS, "COUNT", 1, "BLOCK", round(BLOCK_SECONDS * 1_000), "NOACK",
+            "STREAMS", self.queue_name, ">",
+            blocking_seconds=BLOCK_SECONDS,
+        )  # fmt: skip
+        if isinstance(answer, ResponseError):
+            raise answer
+        # A message that was deleted has no fields.
+        entries = [fields for _, found in answer or [] for _, fields in found if fields]
+        return [dict(zip(fields[::2], fields[1::2], strict=True))[b"data"] for fields in entries]
 
     async def _declare_consumer_group(self) -> None:
         """Also called at startup, where `listen` waits for a Redis that does not answer yet."""

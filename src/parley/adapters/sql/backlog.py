@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from parley.adapters.sql.billing.events import WAITING_EVENTS
-from parley.adapters.sql.chat.replies import claimable, unfinished
+from parley.adapters.sql.chat.replies import claimable
+from parley.adapters.sql.chat.unfinished import unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import DatabaseFailed

@@ -31,7 +31,8 @@ class AccountsPorts:
     The first of `code_keys`, of `refresh_keys` and of `usage_keys` makes hashes, all of them are looked for. Without
     `code_delivery` no code is sent and the caller of `send_code` gets the code itself, which is for development only.
     Without `human_checks` nothing asks for a human. A session ends after `session_life` without a refresh, and
-    `session_max_age` after its sign-in in any case.
+    `session_max_age` after its sign-in in any case. What an erased account has used counts for the identity's next one
+    until the end of the day, or of the month if `usage_counts_for_month`.
     """
 
     uow: AccountsUnitOfWork
@@ -52,6 +53,7 @@ class AccountsPorts:
     usage_keys: Sequence[bytes] = field(repr=False)
     session_life: timedelta
     session_max_age: timedelta
+    usage_counts_for_month: bool = False
     webhooks: Webhooks = field(default_factory=Webhooks)
     now: Clock
     new_id: NewId

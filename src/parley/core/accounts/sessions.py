@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.core.accounts import AccountsPorts
-from parley.core.accounts.erased_usage import usage_day
+from parley.core.accounts.erased_usage import usage_since
 from parley.core.accounts.errors import AccountSuspended, RefreshTokenInvalid, SessionNotFound, SignInSuspended
 from parley.core.accounts.model import (
     FAILURE_MEMORY,
@@ -172,7 +172,7 @@ async def forget_expired(accounts: AccountsPorts) -> int:
         forgotten += await unit.devices.forget_expired(now)
         forgotten += await unit.deliveries.forget_expired(now)
         forgotten += await unit.signups.forget_expired(now)
-        forgotten += await unit.erased_usage.forget_before(usage_day(now))
+        forgotten += await unit.erased_usage.forget_before(usage_since(accounts, now))
         forgotten += await unit.revocations.forget_expired(now)
         forgotten += await unit.api_keys.forget_expired(now)
         forgotten += await unit.sessions.forget_before(now - SESSION_MEMORY)

@@ -6,6 +6,7 @@ from enum import Enum
 from uuid import UUID
 
 from parley.core.plans import Plan
+from parley.core.token_limits import TokenAllowance
 
 HISTORY_DAYS = 30
 # Paid until further notice: the provider reports when that changes.
@@ -167,20 +168,43 @@ class SubscriptionOverview:
 
 @dataclass(frozen=True, slots=True)
 class DayUsage:
+    """What an account used on a day.
+
+    Of the tokens, `estimated_tokens` were counted by no provider, and the price of `priced_tokens` is known: they cost
+    `cost` billionths of a US dollar.
+    """
+
     day: date
     used: int
     input_tokens: int
     output_tokens: int
+    estimated_tokens: int = 0
+    priced_tokens: int = 0
+    cost: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def whole_cost(self) -> int | None:
+        """In billionths of a US dollar; None unless the price of all its tokens is known."""
+        return self.cost if self.priced_tokens == self.tokens else None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Today's quota, and the last HISTORY_DAYS days, today first. `limit` is None on a plan without one."""
+    """Today's quota, and the last HISTORY_DAYS days, today first. `limit` is None on a plan without one.
+
+    `tokens_of_day` and `tokens_of_month` are what the plan allows of them, whether it limits them or not.
+    """
 
     plan: Plan
     limit: int | None
     resets_at: datetime
     history: tuple[DayUsage, ...]
+    tokens_of_day: TokenAllowance
+    tokens_of_month: TokenAllowance
 
     @property
     def today(self) -> DayUsage:

@@ -46,6 +46,9 @@ class UsageDays(Protocol):
     async def since(self, account_id: UUID, first: date) -> list[DayUsage]:
         """The days from `first` on that have any usage, in no particular order."""
 
+    async def reserved(self, account_id: UUID, first: date) -> Mapping[date, int]:
+        """The tokens that unfinished replies of the days from `first` on have reserved."""
+
 
 class Customers(Protocol):
     async def of(self, account_id: UUID) -> list[Customer]:

@@ -1,6 +1,6 @@
 """Reading an account's usage and plan, and the operator's override of the plan."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from uuid import UUID
 
 from parley.core.billing import BillingPorts
@@ -8,6 +8,7 @@ from parley.core.billing.errors import PlanUnknown
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Usage
 from parley.core.billing.plan_changes import telling_plan_change
 from parley.core.plans import Plan
+from parley.core.token_limits import Tokens, month_of, token_allowances
 
 
 async def read_usage(billing: BillingPorts, *, account_id: UUID) -> Usage:
@@ -15,15 +16,19 @@ async def read_usage(billing: BillingPorts, *, account_id: UUID) -> Usage:
     now = billing.now()
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=age) for age in range(HISTORY_DAYS)]
+    month = month_of(today)
     async with billing.uow(read_only=True) as unit:
         plan = billing.plans.named(await unit.plans.of(account_id, now=now))
-        used = {usage.day: usage for usage in await unit.usage_days.since(account_id, days[-1])}
-    return Usage(
-        plan=plan,
-        limit=plan.messages_per_day,
-        resets_at=datetime.combine(today + timedelta(days=1), time.min, UTC),
-        history=tuple(used.get(day, DayUsage(day, 0, 0, 0)) for day in days),
+        used = {usage.day: usage for usage in await unit.usage_days.since(account_id, min(days[-1], month))}
+        reserved = await unit.usage_days.reserved(account_id, month)
+    history = tuple(used.get(day, DayUsage(day, 0, 0, 0)) for day in days)
+    of_day, of_month = token_allowances(
+        plan,
+        today,
+        day=Tokens(history[0].tokens, reserved.get(today, 0)),
+        month=Tokens(sum(each.tokens for each in used.values() if each.day >= month), sum(reserved.values())),
     )
+    return Usage(plan, plan.messages_per_day, of_day.resets_at, history, of_day, of_month)
 
 
 async def read_days(billing: BillingPorts, *, account_id: UUID, first: date) -> list[DayUsage]:

@@ -19,7 +19,7 @@ def with_available_model(chat: ChatPorts, claim: Claim) -> Claim:
     within `observed_by` its breaker.
     """
     while not chat.breakers.of(claim.model).allows(claim.reply_id):
-        fallback = chat.catalogue.fallback(claim.model)
+        fallback = chat.catalogue.fallback(claim.model, chat.plans.every.named(claim.plan))
         if fallback is None:
             break
         chat.meter.fell_back(claim.model, fallback)

@@ -48,7 +48,7 @@ async def end_unclaimed_reply(chat: ChatPorts, reply_id: UUID, ending: Ending) -
             await unit.commit()
             return False
         if ending.usage is not None:
-            await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, usage=ending.usage)
+            await unit.quota.add_tokens(claim.account_id, day=claim.charged_on, spent=ending.counted)
         if ending.status is Status.FAILED:
             await unit.quota.give_back(claim.account_id, day=claim.charged_on)
         await unit.outgoing_events.add(deliveries_of_end(chat, claim, ending))

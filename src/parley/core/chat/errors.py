@@ -1,7 +1,12 @@
 """Errors of the chat module, and the two kinds of failure of a model."""
 
-from parley.core.chat.model import Allowance, TokenUsage
+from datetime import datetime
+
+from parley.core.chat.allowance import Allowance
+from parley.core.chat.tokens import TokenUsage
 from parley.core.errors import DomainError, InvalidInput, Kind
+from parley.core.plans import Plan
+from parley.core.token_limits import MONTHLY
 
 
 class RoomNotFound(DomainError):
@@ -70,6 +75,36 @@ class UnknownModel(InvalidInput):
         super().__init__("model", f"{name[:100]!r} is not offered here; GET /models lists what is.")
 
 
+class PlanLimit(DomainError):
+    """The account's plan does not have what was asked for, though another plan may."""
+
+    code = "plan_limit"
+    kind = Kind.FORBIDDEN
+
+
+class ModelNotInPlan(PlanLimit):
+    """The model is on offer, but not in the account's plan. `default` is the plan's."""
+
+    def __init__(self, plan: Plan, model: str, *, default: str, of_room: bool = False) -> None:
+        found = f"The plan {plan.title!r} does not have the model {model!r}"
+        advice = (
+            f", which this chatroom uses. Choose another model for the chatroom or for the message, such as {default!r}"
+            if of_room
+            else f". Choose another model, such as {default!r}; GET /models lists them"
+        )
+        super().__init__(f"{found}{advice}, or another plan: GET /plans lists what each has.")
+
+
+class PlanRoomsUsed(PlanLimit):
+    """The account has as many rooms as its plan allows, or more since a change of the plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(
+            f"The plan {plan.title!r} allows {plan.max_rooms} chatrooms. Delete one to create another, or choose "
+            "another plan: GET /plans lists them."
+        )
+
+
 class PromptTooLong(InvalidInput):
     """The conversation that a client gave is longer than models are sent here."""
 
@@ -102,14 +137,31 @@ class TooManyInstructions(DomainError):
 
 
 class QuotaExceeded(DomainError):
-    """The plan's messages for this UTC day are used up."""
+    """The plan's messages for this UTC day, or its tokens for the day or the month, are used up.
+
+    `policy` is the name of that limit in the headers of the quota. `retry_at` is when there are more; None if
+    unfinished replies reserve what is missing, which they may return soon.
+    """
 
     code = "quota_exceeded"
     kind = Kind.TOO_MANY
 
     def __init__(self, allowance: Allowance) -> None:
-        super().__init__(f"The {allowance.limit} messages that the plan allows a day are used. More come at 00:00 UTC.")
         self.allowance = allowance
+        self.policy, self.limit = "daily", allowance.limit
+        self.retry_at: datetime | None = allowance.resets_at
+        used_up = allowance.used_up_tokens
+        if allowance.remaining != 0 and used_up:
+            last = max(used_up, key=lambda each: each.resets_at)
+            self.policy, self.limit = last.policy, last.limit
+            is_reserved = all(each.tokens.used < (each.limit or 0) for each in used_up)
+            self.retry_at = None if is_reserved else last.resets_at
+        what = "messages" if self.policy == "daily" else "tokens"
+        span = "a month" if self.policy == MONTHLY else "a day"
+        more = "Unfinished replies reserve the rest; what they do not use can be used when they have ended."
+        if self.retry_at is not None:
+            more = f"More come at {self.retry_at:%H:%M UTC on %Y-%m-%d}."
+        super().__init__(f"The {self.limit} {what} that the plan allows {span} are used. {more}")
 
 
 class TooManyPending(DomainError):

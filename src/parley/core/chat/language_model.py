@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from parley.core.chat.model import Conversation, FinishReason, TokenUsage
+from parley.core.chat.model import Conversation, FinishReason
+from parley.core.chat.tokens import TokenUsage
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
-    IdempotencyMismatch,
     MessageNotFound,
     NotAReply,
     NotAUserMessage,
@@ -23,7 +23,7 @@ from parley.core.chat.errors import (
 from parley.core.chat.model import (
     IDEMPOTENCY_KEY_CHARACTERS,
     MESSAGE_CHARACTERS,
-    Allowance,
+    Charge,
     IdempotencyKey,
     Message,
     Role,
@@ -32,6 +32,8 @@ from parley.core.chat.model import (
 )
 from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
+from parley.core.chat.replay import replay
+from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
@@ -78,9 +80,9 @@ async def post_message(
 
     `parent` is the reply to go on from, None to begin anew, or the room's head.
 
-    Raises InvalidInput, UnknownModel, RoomNotFound, MessageNotFound for an unknown parent and ParentInvalid for one
-    that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of them nothing has
-    changed.
+    Raises InvalidInput, UnknownModel, ModelNotInPlan, RoomNotFound, MessageNotFound for an unknown parent and
+    ParentInvalid for one that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
+    them nothing has changed.
     """
     _check(content)
     body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
@@ -144,9 +146,9 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: _Req
         reply,
         account_id=request.account_id,
         key=request.key,
-        offered=chat.catalogue.names,
-        default_model=chat.catalogue.default,
+        catalogue=chat.catalogue,
         most_pending=chat.limits.max_pending,
+        estimates=chat.estimates,
     )
     return None if found is None else Accepted(*found, replayed=False)
 
@@ -155,8 +157,8 @@ async def _accept_in_steps(chat: ChatPorts, request: _Request) -> Accepted:
     try:
         return await _accept_or_refuse(chat, request)
     except QuotaExceeded as refusal:
-        limit, at = refusal.allowance.limit, request.reply.created_at
-        await tell_quota_exceeded(chat, request.account_id, policy="daily", limit=limit, at=at)
+        policy, limit, at = refusal.policy, refusal.limit, request.reply.created_at
+        await tell_quota_exceeded(chat, request.account_id, policy=policy, limit=limit, at=at)
         raise
 
 
@@ -172,12 +174,18 @@ async def _accept_or_refuse(chat: ChatPorts, request: _Request) -> Accepted:
         if request.key is not None:
             first_use = await unit.idempotency_keys.remember(room.id, request.key, request.reply.id, at=now)
             if first_use is not None:
-                return await _replay(unit, room, first_use, request.key, now)
+                return Accepted(*await replay(unit, room, first_use, request.key, now), replayed=True)
         parent = await _parent(unit, request)
-        model = chat.catalogue.choose(request.reply.model, room.model)
-        allowance = await unit.quota.take(account_id, now=now)
-        max_pending = chat.limits.max_pending
-        added = await _add(unit, request, parent, position=position, model=model, most_pending=max_pending)
+        plan, allowance = await unit.quota.take(account_id, now=now)
+        model = chat.catalogue.choose(request.reply.model, room.model, plan)
+        asked = request.question or (parent if isinstance(parent, Message) else None)
+        read = partial(tokens_of_branch, chat, unit, room, parent, asked, before=position)
+        allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
+        max_pending = plan.max_pending_replies or chat.limits.max_pending
+        charge = Charge(utc_day(now), tokens, plan.name)
+        added = await _add(
+            unit, request, parent, position=position, model=model, charge=charge, most_pending=max_pending
+        )
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
         if room.naming is Naming.NONE and request.question is not None:
@@ -194,16 +202,23 @@ async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, content: str) -> No
 
 
 async def _add(
-    unit: ChatUnit, request: _Request, parent: Message | Head | None, *, position: int, model: str, most_pending: int
+    unit: ChatUnit,
+    request: _Request,
+    parent: Message | Head | None,
+    *,
+    position: int,
+    model: str,
+    charge: Charge,
+    most_pending: int,
 ) -> tuple[Message, Message] | None:
-    account_id, charged_on = request.account_id, utc_day(request.reply.created_at)
+    account_id = request.account_id
     reply = replace(request.reply, model=model)
     if request.question is not None:
         return await unit.messages.add_exchange(
             replace(request.question, position=position),
             replace(reply, position=position + 1),
             account_id=account_id,
-            charged_on=charged_on,
+            charge=charge,
             most_pending=most_pending,
             after=parent.position if isinstance(parent, Message) else parent,
         )
@@ -212,7 +227,7 @@ async def _add(
     added = await unit.messages.add_reply(
         replace(reply, position=position, reply_to=parent.id, parent_id=parent.id),
         account_id=account_id,
-        charged_on=charged_on,
+        charge=charge,
         most_pending=most_pending,
         after=parent.position,
     )
@@ -266,29 +281,3 @@ def _idempotency_key(value: str | None, body: Sequence[str | None]) -> Idempoten
         return None
     check_text("Idempotency-Key", value, longest=IDEMPOTENCY_KEY_CHARACTERS)
     return IdempotencyKey(value, hashlib.sha256(json.dumps(body).encode()).digest())
-
-
-async def _replay(
-    unit: ChatUnit, room: Room, first_use: tuple[UUID, bytes], key: IdempotencyKey, now: datetime
-) -> Accepted:
-    reply_id, fingerprint = first_use
-    if fingerprint != key.fingerprint:
-        raise IdempotencyMismatch
-    exchange = await unit.messages.exchange(reply_id)
-    if exchange is None:
-        raise MessageNotFound
-    question, reply = exchange
-    as_accepted = replace(
-        reply,
-        status=Status.PENDING,
-        content="",
-        parts=(),
-        finish_reason=None,
-        usage=None,
-        error=None,
-        feedback=None,
-        completed_at=None,
-        attempt=0,
-    )
-    allowance = await unit.quota.look(room.account_id, now=now)
-    return Accepted(question, as_accepted, allowance, replayed=True)

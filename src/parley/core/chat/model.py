@@ -11,13 +11,13 @@ from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 from parley.core.chat.rating import Feedback
+from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.chat.tree import Siblings
 
 MESSAGE_CHARACTERS = 32_000
 ROOM_NAME_CHARACTERS = 200
 LAST_MESSAGE_CHARACTERS = 200
 IDEMPOTENCY_KEY_CHARACTERS = 255
-MOST_TOKENS = 2**31 - 1
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=24)
 
 
@@ -74,26 +74,6 @@ class FinishReason(str, Enum):
     STOP = "stop"
     LENGTH = "length"
     CONTENT_FILTER = "content_filter"
-
-
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
-    """The tokens that an attempt cost, as far as its provider counted them: None where it did not.
-
-    `cached_input_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`. Counts come as servers
-    send them; one that is no whole number from 0 to MOST_TOKENS cannot be stored and becomes None.
-    """
-
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_input_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            count = getattr(self, name)
-            if type(count) is not int or not 0 <= count <= MOST_TOKENS:
-                object.__setattr__(self, name, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +137,6 @@ class RoomCursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """The day's quota, the present message included. `limit` and `remaining` are None on a plan without a limit."""
-
-    limit: int | None
-    remaining: int | None
-    resets_at: datetime
-
-    @property
-    def with_one_back(self) -> "Allowance":
-        """The quota without the present message."""
-        remaining = None if self.remaining is None else self.remaining + 1
-        return Allowance(self.limit, remaining, self.resets_at)
-
-
-@dataclass(frozen=True, slots=True)
 class IdempotencyKey:
     """A client's name for one request. `fingerprint` is a hash of the body, equal for a repetition."""
 
@@ -180,12 +145,25 @@ class IdempotencyKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What a reply's acceptance took from the quota: a message of the day `on` and, until the reply ends, `tokens`.
+
+    `plan` is the name of the account's plan at that moment, whose limits hold for the reply.
+    """
+
+    on: date
+    tokens: int = 0
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to write one attempt of a reply, as long as its lease is renewed.
 
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
-    shutdown of the worker, and `charged_on` is the day whose quota paid. `created_at` is the reply's; `instructions`
-    are its room's, which `awaits_title` of a model. `prompt` is the whole conversation, if the client gave that.
+    shutdown of the worker, and `charged_on` is the day whose quota paid, `plan` the name of the account's plan then.
+    `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model. `prompt` is the whole
+    conversation, if the client gave that.
     """
 
     reply_id: UUID
@@ -199,6 +177,7 @@ class Claim:
     created_at: datetime
     stop_requested: bool = False
     releases: int = 0
+    plan: str | None = None
     instructions: str | None = None
     awaits_title: bool = False
     prompt: "Conversation | None" = None
@@ -216,6 +195,7 @@ class Lease(Enum):
 class Ending:
     """The final state of a reply. `content` and `parts` are related as in Message.
 
+    `usage` is what the provider of the last attempt counted, `spent` what counts for that attempt; None: the same.
     `is_refusal` marks a failure that what the user wrote can bring about: its message is returned a few times a day.
     """
 
@@ -227,6 +207,12 @@ class Ending:
     parts: tuple[Part, ...] = ()
     finish_reason: FinishReason | None = None
     is_refusal: bool = False
+    spent: Spent | None = None
+
+    @property
+    def counted(self) -> Spent:
+        """What counts for the last attempt."""
+        return self.spent or Spent.of(self.usage)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", parts_with(self.content, self.parts))

@@ -5,7 +5,8 @@ from uuid import UUID, uuid5
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.days import utc_day
-from parley.core.chat.model import Claim, Ending, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, Status
+from parley.core.chat.tokens import TokenUsage
 from parley.core.outgoing_events import EventKind, NewDelivery, OutgoingEvent
 
 _KINDS = {Status.COMPLETED: EventKind.REPLY_COMPLETED, Status.FAILED: EventKind.REPLY_FAILED}

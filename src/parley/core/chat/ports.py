@@ -13,6 +13,7 @@ from parley.core.chat.circuit_breaker import CircuitState
 from parley.core.chat.model import Chunk, Claim, Ending
 from parley.core.chat.parts import Part
 from parley.core.chat.rating import Rating
+from parley.core.chat.tokens import Spent
 
 
 class ReplyMeter(Protocol):
@@ -44,6 +45,15 @@ class ReplyMeter(Protocol):
 
     def title_failed(self, model: str, code: str) -> None:
         """No title will be written. `code` is that of the last ModelFailed. Called once for each room."""
+
+
+class ModelPrices(Protocol):
+    async def cost(self, model: str, spent: Spent, *, cached: int = 0) -> int | None:
+        """What one request to the model costs, in billionths of a US dollar; None if its price is not known.
+
+        `cached` of the input tokens were read from the provider's cache. Of several requests the sum is to be taken, as
+        some prices depend on the size of one. Never raises.
+        """
 
 
 class ReplyQueue(Protocol):

@@ -1,10 +1,9 @@
 """Storage of prompts: conversations that a client gives whole, each for one reply that nobody keeps."""
 
-from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from parley.core.chat.model import Conversation, Message
+from parley.core.chat.model import Charge, Conversation, Message
 
 
 class Prompts(Protocol):
@@ -15,9 +14,9 @@ class Prompts(Protocol):
     """
 
     async def add(
-        self, prompt: Conversation, reply: Message, *, account_id: UUID, charged_on: date | None, most_pending: int
+        self, prompt: Conversation, reply: Message, *, account_id: UUID, charge: Charge | None, most_pending: int
     ) -> bool:
-        """Write the prompt and its pending reply; `charged_on` is the day whose quota paid, None if none did.
+        """Write the prompt and its pending reply; the quota paid the `charge`, None if none did.
 
         False, with nothing written, if the account has `most_pending` unfinished replies already. Exact in a unit of
         work that has taken quota. Raises AccountGone.

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.days import utc_day
 from parley.core.chat.end_reply import end_unclaimed_reply
 from parley.core.chat.errors import PromptTooLong, QuotaExceeded, TooManyPending
 from parley.core.chat.follow_reply import follow_reply, wait_for_end
-from parley.core.chat.model import Allowance, Conversation, Ending, Message, Role, Status
+from parley.core.chat.model import Charge, Conversation, Ending, Message, Role, Status
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.reply_events import ReplyEvent
+from parley.core.chat.reservation import reserve_tokens
 from parley.core.errors import InvalidInput, TooManyRequests, Unavailable
 from parley.core.tasks import finish
 from parley.core.text import is_readable, storable
@@ -47,8 +49,8 @@ async def answer_prompt(
     When this generator ends, is closed or cancelled, the prompt and its reply are forgotten; a reply that has not ended
     is stopped first. What cannot be forgotten then is forgotten by the sweep.
 
-    Raises InvalidInput, PromptTooLong, UnknownModel, QuotaExceeded, TooManyPending, TooManyRequests and AccountGone
-    before the first event; after any of them nothing has changed.
+    Raises InvalidInput, PromptTooLong, UnknownModel, ModelNotInPlan, QuotaExceeded, TooManyPending, TooManyRequests and
+    AccountGone before the first event; after any of them nothing has changed.
     """
     accepting = asyncio.ensure_future(_accept(chat, account_id=account_id, prompt=prompt, model=model))
     try:
@@ -78,32 +80,38 @@ async def forget_old_prompts(chat: ChatPorts) -> int:
 
 
 async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, model: str | None) -> AcceptedPrompt:
-    _check(prompt, longest=chat.limits.context_characters)
-    chosen, now = chat.catalogue.choose(model), chat.now()
-    chat.readers.check(account_id)
-    reply = Message(chat.new_id(), chat.new_id(), Role.ASSISTANT, "", Status.PENDING, now, position=1, model=chosen)
+    _check(prompt)
+    now = chat.now()
+    await chat.readers.check(account_id)
+    reply = Message(chat.new_id(), chat.new_id(), Role.ASSISTANT, "", Status.PENDING, now, position=1, model=model)
     try:
-        allowance = await _store(chat, prompt, reply, account_id)
+        accepted = await _store(chat, prompt, reply, account_id)
     except QuotaExceeded as refusal:
-        await tell_quota_exceeded(chat, account_id, policy="daily", limit=refusal.allowance.limit, at=now)
+        await tell_quota_exceeded(chat, account_id, policy=refusal.policy, limit=refusal.limit, at=now)
         raise
     await chat.queue.put(reply.id)
-    return AcceptedPrompt(reply, allowance)
+    return accepted
 
 
-async def _store(chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID) -> Allowance:
-    now, most_pending = reply.created_at, chat.limits.max_pending
+async def _store(chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID) -> AcceptedPrompt:
+    now = reply.created_at
+
+    async def read() -> int:
+        return chat.estimates.of(*_texts(prompt))
+
     async with chat.uow() as unit:
         # Before the quota, since an erasure of the account has no room here to wait for.
         await unit.rooms.lock_account(account_id)
-        allowance = await unit.quota.take(account_id, now=now)
-        added = await unit.prompts.add(
-            prompt, reply, account_id=account_id, charged_on=utc_day(now), most_pending=most_pending
-        )
-        if not added:
+        plan, allowance = await unit.quota.take(account_id, now=now)
+        _check_length(prompt, longest=plan.context_characters or chat.limits.context_characters)
+        reply = replace(reply, model=chat.catalogue.choose(reply.model, None, plan))
+        allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
+        charge = Charge(utc_day(now), tokens, plan.name)
+        most_pending = plan.max_pending_replies or chat.limits.max_pending
+        if not await unit.prompts.add(prompt, reply, account_id=account_id, charge=charge, most_pending=most_pending):
             raise TooManyPending(most_pending, allowance.with_one_back)
         await unit.commit()
-    return allowance
+    return AcceptedPrompt(reply, allowance)
 
 
 async def _forget_accepted(chat: ChatPorts, account_id: UUID, accepting: asyncio.Future[AcceptedPrompt]) -> None:
@@ -137,11 +145,18 @@ async def _forget_ended(chat: ChatPorts, reply: Message) -> bool:
         return await unit.prompts.forget(reply.room_id)
 
 
-def _check(prompt: Conversation, *, longest: int) -> None:
-    texts = [prompt.instructions or "", *(turn.content for turn in prompt.turns)]
+def _texts(prompt: Conversation) -> list[str]:
+    return [prompt.instructions or "", *(turn.content for turn in prompt.turns)]
+
+
+def _check(prompt: Conversation) -> None:
+    texts = _texts(prompt)
     if not all(map(storable, texts)):
         raise InvalidInput("messages", "must not hold NUL characters or unpaired surrogates")
     if not any(map(is_readable, texts)):
         raise InvalidInput("messages", "must have a letter, number, punctuation mark or symbol")
-    if sum(map(len, texts)) > longest:
+
+
+def _check_length(prompt: Conversation, *, longest: int) -> None:
+    if sum(map(len, _texts(prompt))) > longest:
         raise PromptTooLong(longest)

@@ -11,8 +11,9 @@ from parley.core.chat.errors import (
     ModelRefused,
     ModelUnavailable,
 )
-from parley.core.chat.model import Claim, Ending, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, ReplyError, Status
 from parley.core.chat.parts import Part, text_of
+from parley.core.chat.tokens import Spent, TokenUsage
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
@@ -25,12 +26,12 @@ LONGEST_QUICK_RETRY_SECONDS = 0.2
 class Retry:
     """Another attempt may succeed, in `seconds`.
 
-    `usage` is what the failed one cost. `fallback` is the model to ask then, None for the same one. A `quick` retry
+    `spent` is what the failed one cost. `fallback` is the model to ask then, None for the same one. A `quick` retry
     is put on the queue by its worker, as the sweeper would take a second to find it.
     """
 
     seconds: float
-    usage: TokenUsage | None = None
+    spent: Spent
     fallback: str | None = None
     quick: bool = False
 
@@ -47,15 +48,21 @@ def is_of_conversation(failure: ModelFailed) -> bool:
 
 
 def after_failure(
-    chat: ChatPorts, claim: Claim, parts: tuple[Part, ...], failure: ModelFailed, usage: TokenUsage | None
+    chat: ChatPorts,
+    claim: Claim,
+    parts: tuple[Part, ...],
+    failure: ModelFailed,
+    *,
+    usage: TokenUsage | None,
+    spent: Spent,
 ) -> Ending | Retry:
     """A failed end with the attempt's `parts`, or a retry if the failure may pass and attempts or fallbacks are left.
 
-    `claim.model` is the model that failed, and `usage` what that cost.
+    `claim.model` is the model that failed, `usage` what its provider counted, and `spent` what counts.
     """
-    fallback = chat.catalogue.fallback(claim.model)
+    fallback = chat.catalogue.fallback(claim.model, chat.plans.every.named(claim.plan))
     if fallback is not None and is_of_provider(failure):
-        return _quick_retry(chat, claim, failure, usage) or Retry(0.0, usage, fallback, quick=True)
+        return _quick_retry(chat, claim, failure, spent) or Retry(0.0, spent, fallback, quick=True)
     if isinstance(failure, ModelUnavailable) and claim.failures + 1 < chat.limits.attempts:
         delay = failure.retry_after
         if delay is None:
@@ -63,17 +70,26 @@ def after_failure(
             backoff = min(FIRST_RETRY_SECONDS * 2.0**claim.failures, LONGEST_RETRY_SECONDS)
             delay = backoff * (0.5 + chat.jitter() / 2)
         if delay <= chat.limits.total:
-            return Retry(delay, usage)
+            return Retry(delay, spent)
     error = ReplyError(failure.code, failure.detail)
     is_refusal = is_of_conversation(failure)
-    return Ending(Status.FAILED, text_of(parts), chat.now(), usage, error=error, parts=parts, is_refusal=is_refusal)
+    return Ending(
+        Status.FAILED,
+        text_of(parts),
+        chat.now(),
+        usage,
+        error=error,
+        parts=parts,
+        is_refusal=is_refusal,
+        spent=spent,
+    )
 
 
-def _quick_retry(chat: ChatPorts, claim: Claim, failure: ModelFailed, usage: TokenUsage | None) -> Retry | None:
+def _quick_retry(chat: ChatPorts, claim: Claim, failure: ModelFailed, spent: Spent) -> Retry | None:
     """Another attempt with the same model although it has a fallback, or None if that should be asked now."""
     if not isinstance(failure, ModelUnavailable) or claim.failures + 1 >= chat.limits.attempts:
         return None
     delay = min(FIRST_QUICK_RETRY_SECONDS * 2.0**claim.failures, LONGEST_QUICK_RETRY_SECONDS)
     if (failure.retry_after or 0.0) > delay or chat.breakers.of(claim.model).state is CircuitState.OPEN:
         return None
-    return Retry(delay, usage, quick=True)
+    return Retry(delay, spent, quick=True)

@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
-from parley.core.chat.catalogue import ModelCatalogue
-from parley.core.chat.errors import RoomNotFound, TooManyInstructions, TooManyRooms
+from parley.core.chat.errors import PlanRoomsUsed, RoomNotFound, TooManyInstructions, TooManyRooms
 from parley.core.chat.history import MessagePage, message_page, newest_below
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.stores import ChatUnit
+from parley.core.plans import Plan
 from parley.core.text import check_text
 
 INSTRUCTIONS_CHARACTERS = 32_000
@@ -23,7 +23,8 @@ async def create_room(
 ) -> Room:
     """Without a name it is called NEW_ROOM_NAME until its first message.
 
-    Raises InvalidInput for a bad name or instructions, UnknownModel, TooManyRooms, TooManyInstructions.
+    Raises InvalidInput for a bad name or instructions, UnknownModel, TooManyRooms, TooManyInstructions; ModelNotInPlan
+    or PlanRoomsUsed for what another plan may have.
     """
     now = chat.now()
     room = Room(
@@ -36,10 +37,12 @@ async def create_room(
         active_at=now,
         naming=Naming.NONE if name is None else Naming.USER,
     )
-    _check(room, chat.catalogue)
+    _check_texts(room)
     async with chat.uow() as unit:
-        if not await unit.rooms.add(room, most=chat.room_limits.rooms):
-            raise TooManyRooms(chat.room_limits.rooms)
+        plan = await unit.quota.plan(account_id, now=now)
+        if model is not None:
+            chat.catalogue.check(model, plan)
+        await _add(chat, unit, room, plan)
         await _check_instructions(chat, unit, room)
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
@@ -61,7 +64,7 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
 
     None clears model and instructions. A name that the account gives is never replaced by a title.
 
-    Raises RoomNotFound, InvalidInput, UnknownModel, TooManyInstructions.
+    Raises RoomNotFound, InvalidInput, UnknownModel, ModelNotInPlan, TooManyInstructions.
     """
     async with chat.uow() as unit:
         if changes.get("instructions") is not None:
@@ -72,8 +75,10 @@ async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, chang
         if "name" in changes:
             changes = {**changes, "name": changes["name"] or "", "naming": Naming.USER}
         room = replace(found, **changes)
+        _check_texts(room)
         # A model that is no longer on offer must not keep its room from being renamed.
-        _check(room, chat.catalogue if changes.get("model") is not None else None)
+        if changes.get("model") is not None:
+            chat.catalogue.check(changes["model"], await unit.quota.plan(account_id, now=chat.now()))
         if not await unit.rooms.save(room, fields=frozenset(changes)):
             raise RoomNotFound
         if changes.get("instructions") is not None:
@@ -99,12 +104,25 @@ async def show_branch(chat: ChatPorts, *, account_id: UUID, room_id: UUID, messa
 
 
 async def delete_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> None:
-    """Delete the room and its messages; replies in progress are abandoned. Raises RoomNotFound."""
+    """Delete the room and its messages; replies in progress are abandoned. Raises RoomNotFound.
+
+    What those have reserved counts as spent, as their models may have written most of it.
+    """
     async with chat.uow() as unit:
+        if chat.plans.every.limits_tokens and await unit.rooms.lock(room_id, account_id):
+            await unit.quota.abandon(room_id)
         if not await unit.rooms.delete(room_id, account_id):
             raise RoomNotFound
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
+
+
+async def _add(chat: ChatPorts, unit: ChatUnit, room: Room, plan: Plan) -> None:
+    """Raises PlanRoomsUsed, or TooManyRooms on a plan that says nothing."""
+    if plan.max_rooms is None and not await unit.rooms.add(room, most=chat.room_limits.rooms):
+        raise TooManyRooms(chat.room_limits.rooms)
+    if plan.max_rooms is not None and not await unit.rooms.add(room, most=plan.max_rooms):
+        raise PlanRoomsUsed(plan)
 
 
 async def _check_instructions(chat: ChatPorts, unit: ChatUnit, room: Room) -> None:
@@ -114,10 +132,7 @@ async def _check_instructions(chat: ChatPorts, unit: ChatUnit, room: Room) -> No
         raise TooManyInstructions(most)
 
 
-def _check(room: Room, catalogue: ModelCatalogue | None) -> None:
-    """The model is not checked without a catalogue."""
+def _check_texts(room: Room) -> None:
     check_text("name", room.name, longest=ROOM_NAME_CHARACTERS)
     if room.instructions is not None:
         check_text("instructions", room.instructions, longest=INSTRUCTIONS_CHARACTERS)
-    if catalogue is not None:
-        catalogue.check(room.model)

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from parley.core.chat.idempotency import IdempotencyKeys
 from parley.core.chat.model import (
-    Allowance,
+    Charge,
     Claim,
     Ending,
     Exchange,
@@ -16,14 +16,15 @@ from parley.core.chat.model import (
     Message,
     Room,
     RoomCursor,
-    TokenUsage,
 )
 from parley.core.chat.parts import Part
 from parley.core.chat.prompt_store import Prompts
+from parley.core.chat.quota import Quota
 from parley.core.chat.rating import Feedback
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.share_store import Shares
 from parley.core.chat.title_store import Titles
+from parley.core.chat.tokens import Spent
 from parley.core.chat.tree import Head
 from parley.core.outgoing_events import OutgoingEvents
 from parley.core.ports import Leases
@@ -97,11 +98,11 @@ class Messages(Protocol):
         reply: Message,
         *,
         account_id: UUID,
-        charged_on: date,
+        charge: Charge,
         most_pending: int,
         after: int | Head | None = Head.SHOWN,
     ) -> tuple[Message, Message] | None:
-        """Write a user's message and its pending reply; `charged_on` is the day whose quota paid.
+        """Write a user's message and its pending reply, for which the quota paid the `charge`.
 
         The parent is the room's message at position `after`, None for a first message; by default it is the head that
         the room had before the positions were reserved. Returns both as stored.
@@ -111,7 +112,7 @@ class Messages(Protocol):
         """
 
     async def add_reply(
-        self, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int, after: int
+        self, reply: Message, *, account_id: UUID, charge: Charge, most_pending: int, after: int
     ) -> Message | None:
         """Write another pending reply to the message at position `after`. Otherwise as `add_exchange`."""
 
@@ -139,6 +140,13 @@ class Messages(Protocol):
         """The `limit` newest messages of the branch that ends with position `last`, oldest first.
 
         None for the head. [] for a position that the room does not have, and for another account.
+        """
+
+    async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
+        """What a model would read of the branch that ends with position `last`, in tokens.
+
+        Of its last reply, what its provider counted, else what it reserved; None without either. The head is that of
+        the room when `before` was its next position. The account is not checked.
         """
 
     async def newest_below(self, room_id: UUID, position: int) -> int:
@@ -174,23 +182,23 @@ class Replies(Protocol):
         """Store what the attempt has written so far; the next claim removes it. False as for `end`."""
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
-        """Write parts, status, usage and the claim's model, count the tokens, and uncount a failed reply's message.
+        """Write parts, status, usage and the claim's model, count what was spent, and uncount a failed reply's message.
 
         The message of an `is_refusal` is uncounted only MOST_RETURNED_REFUSALS times a day of an account.
         False, with nothing changed, if the claim was overtaken or the reply was deleted.
         """
 
     async def postpone(
-        self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
+        self, claim: Claim, *, seconds: float, fallback: str | None = None, spent: Spent | None = None
     ) -> bool:
-        """Make the reply pending again, with one failure more of the claim's model, and count the tokens.
+        """Make the reply pending again, with one failure more of the claim's model, and count what was spent.
 
         It is due in `seconds`, or at once if a stop was requested. A `fallback` is the model to ask then, which has
         not failed yet. False as for `end`.
         """
 
-    async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
-        """Make the reply pending again, due at once, and count the release and the tokens. False as for `end`.
+    async def release(self, claim: Claim, *, spent: Spent | None = None) -> bool:
+        """Make the reply pending again, due at once, and count the release and what was spent. False as for `end`.
 
         For a worker that shuts down.
         """
@@ -219,24 +227,6 @@ class Replies(Protocol):
         A reply is overdue if its lease has expired, its delay is over, or `patience` seconds have passed since it was
         put on the queue. Taking it starts that wait anew, so that several sweepers do not queue it repeatedly.
         """
-
-
-class Quota(Protocol):
-    """The daily quota of messages. The limit follows from the account's plan, which the chat module does not know."""
-
-    async def take(self, account_id: UUID, *, now: datetime) -> Allowance:
-        """Count one message on the UTC day, in one conditional statement.
-
-        Raises QuotaExceeded, with nothing counted.
-        """
-
-    async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
-        """The quota as it is."""
-
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
-        """Uncount one message of that day. To be called once for each message."""
-
-    async def add_tokens(self, account_id: UUID, *, day: date, usage: TokenUsage) -> None: ...
 
 
 class ChatUnit(Protocol):

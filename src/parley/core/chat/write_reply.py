@@ -19,10 +19,12 @@ from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ContextTooLong, ModelFailed, ModelUnavailable
 from parley.core.chat.language_model import Finished, ModelEvent, Reasoning, SignOfLife, Text
 from parley.core.chat.leases import DatabaseRetries, keep_lease
-from parley.core.chat.model import Claim, Ending, FinishReason, Lease, ReplyError, Status, TokenUsage
+from parley.core.chat.model import Claim, Conversation, Ending, FinishReason, Lease, ReplyError, Status
 from parley.core.chat.parts import Part, PartKind, text_of
 from parley.core.chat.retries import Retry, after_failure
+from parley.core.chat.spent_tokens import spent_on
 from parley.core.chat.stored_draft import parts_for_readers, store_while_interrupted
+from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.errors import Unavailable
 from parley.core.tasks import cancel_and_wait, finish
 from parley.core.text import is_readable
@@ -89,7 +91,7 @@ async def _history(attempt: "_Attempt") -> AnyHistory | None:
 
     async def read() -> AnyHistory | None:
         async with chat.uow(read_only=True) as unit:
-            return await read_history(unit, attempt.claim, characters=chat.limits.context_characters)
+            return await read_history(unit, attempt.claim, characters=attempt.context_characters)
 
     return await attempt.retries.repeat(read)
 
@@ -99,16 +101,16 @@ async def _write_claimed(attempt: "_Attempt", stop_signal: asyncio.Event) -> Out
         history = await _history(attempt)
         outcome = None if history is None else await attempt.run(history, stop_signal)
     except asyncio.CancelledError:
-        await finish(_release(attempt.chat, attempt.claim, attempt.usage))
+        await finish(_release(attempt.chat, attempt.claim, attempt))
         raise
     except Unavailable:
         # A store that is away is no failure of the model.
-        await finish(_release(attempt.chat, attempt.claim, attempt.usage))
+        await finish(_release(attempt.chat, attempt.claim, attempt))
         raise
     except Exception:
         # A fault of ours counts as a failure of the attempt; the caller logs it.
         fault = ModelUnavailable("internal_error", "The reply could not be written.")
-        await _conclude(attempt, attempt.failed(fault))
+        await _conclude(attempt, await attempt.failed(fault))
         raise
     await _conclude(attempt, outcome)
     return outcome
@@ -118,14 +120,28 @@ async def _write_claimed(attempt: "_Attempt", stop_signal: asyncio.Event) -> Out
 class _Attempt:
     """One claimed attempt, which is written into `draft`.
 
-    `claim.model` is the model that is asked in fact, and `usage` what it has cost by now.
+    `claim.model` is the model that is asked in fact, `asked` what it was sent, and `usage` what its provider has
+    counted by now.
     """
 
     chat: ChatPorts
     claim: Claim
     draft: Draft
     usage: TokenUsage | None = None
+    asked: Conversation | None = None
+    has_answered: bool = False
     retries: DatabaseRetries = field(default_factory=DatabaseRetries)
+
+    @property
+    def context_characters(self) -> int:
+        plan = self.chat.plans.every.named(self.claim.plan)
+        return plan.context_characters or self.chat.limits.context_characters
+
+    async def spent(self, usage: TokenUsage | None = None) -> Spent:
+        """What it has spent by now; a `usage` counts instead of the attempt's."""
+        asked = self.asked if self.has_answered or self.draft.characters else None
+        counted = usage or self.usage
+        return await spent_on(self.chat, self.claim.model, counted, asked=asked, written=self.draft.parts)
 
     async def run(self, history: AnyHistory, stop_signal: asyncio.Event) -> Outcome:
         """How the attempt ended; None if its lease was lost, and the reply is no longer this worker's to end."""
@@ -136,7 +152,7 @@ class _Attempt:
             error = ReplyError("worker_lost", "The workers that wrote this reply died too often.")
             return Ending(Status.FAILED, "", chat.now(), error=error)
         if claim.stop_requested:
-            return self._stopped(await self._parts_of_earlier_attempt())
+            return await self._stopped(await self._parts_of_earlier_attempt())
         await self.draft.begin()
         asking = asyncio.create_task(self._ask(history))
         leasing = asyncio.create_task(keep_lease(chat, claim, stop_signal, self.retries))
@@ -147,9 +163,9 @@ class _Attempt:
         finally:
             await cancel_and_wait(asking, leasing, sending, storing)
         if not asking.cancelled():
-            return self._outcome(asking)
+            return await self._outcome(asking)
         stopped = leasing.result() is Lease.STOP_REQUESTED
-        return self._stopped(self.draft.parts) if stopped else None
+        return await self._stopped(self.draft.parts) if stopped else None
 
     async def _parts_of_earlier_attempt(self) -> tuple[Part, ...]:
         claim = self.claim
@@ -164,7 +180,7 @@ class _Attempt:
         with observed_by(self.chat.breakers.of(self.claim.model), self.claim.reply_id):
             async with Deadlines(first=limits.first_token, idle=limits.idle, total=limits.total) as deadlines:
                 finished = await self._read_answer(history, deadlines)
-        self.usage = finished.usage or self.usage
+        self.has_answered, self.usage = True, finished.usage or self.usage
         if not is_readable(text_of(self.draft.parts)):
             raise ModelUnavailable("empty_answer", "The model answered nothing that can be read.")
         return finished
@@ -174,7 +190,8 @@ class _Attempt:
         writer, model = self.chat.catalogue.writer(self.claim.model)
         while True:
             try:
-                async with aclosing(writer.reply(model, history.conversation)) as answer:
+                self.asked = history.conversation
+                async with aclosing(writer.reply(model, self.asked)) as answer:
                     return await self._read_events(answer, deadlines)
             except ContextTooLong:
                 shorter = None if self.draft.parts else history.newer_half()
@@ -203,22 +220,25 @@ class _Attempt:
                 return Finished(self.usage, FinishReason.LENGTH)
         raise ModelUnavailable("model_interrupted", "The model's answer broke off.")
 
-    def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
+    async def _outcome(self, asking: asyncio.Task[Finished]) -> Ending | Retry:
         try:
             finished = asking.result()
         except ModelFailed as failure:
-            return self.failed(failure)
-        return self._ended(Status.COMPLETED, self.draft.parts, finished.reason)
+            return await self.failed(failure)
+        return await self._ended(Status.COMPLETED, self.draft.parts, finished.reason)
 
-    def _stopped(self, parts: tuple[Part, ...]) -> Ending:
-        return self._ended(Status.STOPPED, parts)
+    async def _stopped(self, parts: tuple[Part, ...]) -> Ending:
+        return await self._ended(Status.STOPPED, parts)
 
-    def _ended(self, status: Status, parts: tuple[Part, ...], reason: FinishReason | None = None) -> Ending:
-        return Ending(status, text_of(parts), self.chat.now(), self.usage, parts=parts, finish_reason=reason)
+    async def _ended(self, status: Status, parts: tuple[Part, ...], reason: FinishReason | None = None) -> Ending:
+        now, spent = self.chat.now(), await self.spent()
+        return Ending(status, text_of(parts), now, self.usage, parts=parts, finish_reason=reason, spent=spent)
 
-    def failed(self, failure: ModelFailed) -> Ending | Retry:
+    async def failed(self, failure: ModelFailed) -> Ending | Retry:
         self.chat.meter.attempt_failed(self.claim, failure.code)
-        return after_failure(self.chat, self.claim, self.draft.parts, failure, failure.usage or self.usage)
+        usage = failure.usage or self.usage
+        spent = await self.spent(usage)
+        return after_failure(self.chat, self.claim, self.draft.parts, failure, usage=usage, spent=spent)
 
 
 async def _conclude(attempt: _Attempt, outcome: Ending | Retry | None) -> None:
@@ -248,7 +268,7 @@ async def _excuse(chat: ChatPorts, claim: Claim) -> None:
 async def _postpone(chat: ChatPorts, claim: Claim, retry: Retry) -> bool:
     async with chat.uow(single=True) as unit:
         postponed = await unit.replies.postpone(
-            claim, seconds=retry.seconds, fallback=retry.fallback, usage=retry.usage
+            claim, seconds=retry.seconds, fallback=retry.fallback, spent=retry.spent
         )
     if postponed and retry.fallback is not None:
         chat.meter.fell_back(claim.model, retry.fallback)
@@ -266,8 +286,9 @@ async def _close_stream_of_ended(chat: ChatPorts, claim: Claim) -> None:
         await chat.stream.end(claim.reply_id)
 
 
-async def _release(chat: ChatPorts, claim: Claim, usage: TokenUsage | None = None) -> None:
+async def _release(chat: ChatPorts, claim: Claim, attempt: _Attempt | None = None) -> None:
+    spent = None if attempt is None else await attempt.spent()
     async with chat.uow(single=True) as unit:
-        released = await unit.replies.release(claim, usage=usage)
+        released = await unit.replies.release(claim, spent=spent)
     if released:
         await chat.queue.put(claim.reply_id)

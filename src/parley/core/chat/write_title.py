@@ -16,9 +16,11 @@ from parley.core.chat.errors import ModelFailed, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Finished, LanguageModel, SignOfLife, Text
 from parley.core.chat.lease_renewals import RENEWALS_PER_LEASE
 from parley.core.chat.leases import DatabaseRetries
-from parley.core.chat.model import Conversation, Exchange, Role, TokenUsage, Turn
+from parley.core.chat.model import Conversation, Exchange, Role, Turn
 from parley.core.chat.naming import title_of
+from parley.core.chat.spent_tokens import spent_on
 from parley.core.chat.title_store import TitleClaim, Titles
+from parley.core.chat.tokens import TokenUsage
 from parley.core.errors import Unavailable
 from parley.core.tasks import cancel_and_wait, finish
 from parley.core.text import beginning, make_storable
@@ -151,12 +153,13 @@ class _Attempt:
 
     async def _write(self, step: Callable[[Titles], Awaitable[bool]]) -> bool:
         """Run the step and count the tokens of the attempt, in one transaction."""
+        spent = await spent_on(self.chat, self.model, self.usage, asked=None, written=())
 
         async def write() -> bool:
             async with self.chat.uow() as unit:
                 written = await step(unit.titles)
                 if written and self.usage is not None:
-                    await unit.quota.add_tokens(self.claim.account_id, day=self.claim.charged_on, usage=self.usage)
+                    await unit.quota.add_tokens(self.claim.account_id, day=self.claim.charged_on, spent=spent)
                 await unit.commit()
             return written
 

@@ -7,12 +7,13 @@ from msgspec import Struct
 
 from parley.adapters.http.auth import PUBLIC
 from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import described
+from parley.adapters.http.openapi.fields import MODEL, described
 from parley.adapters.http.pagination import NextCursor
 from parley.adapters.http.ports import Ports
 from parley.core.billing.errors import PaymentsRefused, PaymentsUnavailable
 from parley.core.billing.model import Price
 from parley.core.billing.offered_plans import FRESH_FOR, OfferedPlan
+from parley.core.chat.catalogue import ModelCatalogue
 
 _CACHED = {"Cache-Control": f"public, max-age={FRESH_FOR.seconds}"}
 
@@ -38,6 +39,9 @@ class PlanBody(Struct):
     name: Annotated[str, described("The plan's name, in `POST /subscribe/{plan}`", "pro")]
     title: Annotated[str, described("The plan's name for people", "Pro")]
     messages_per_day: Annotated[int | None, described("Messages per UTC day", None)]
+    tokens_per_day: Annotated[int | None, described("Tokens per UTC day", None)]
+    tokens_per_month: Annotated[int | None, described("Tokens per calendar month, in UTC", 2_000_000)]
+    models: Annotated[list[str], described("The models that it has", [MODEL])]
     prices: Annotated[list[PriceBody], described("What it costs; empty for the free plan")]
 
 
@@ -58,15 +62,19 @@ class PlansBody(Struct):
 )
 async def list_plans(ports: Ports) -> Response[PlansBody]:
     """What an account can be on and what it costs, for everyone to read; the prices are the payment provider's."""
-    return Response(PlansBody([_plan_body(each) for each in await ports.billing.offered_plans.read()]), headers=_CACHED)
+    offered = await ports.billing.offered_plans.read()
+    return Response(PlansBody([_plan_body(each, ports.chat.catalogue) for each in offered]), headers=_CACHED)
 
 
-def _plan_body(offered: OfferedPlan) -> PlanBody:
+def _plan_body(offered: OfferedPlan, catalogue: ModelCatalogue) -> PlanBody:
     plan = offered.plan
     return PlanBody(
         name=plan.name,
         title=plan.title,
         messages_per_day=plan.messages_per_day,
+        tokens_per_day=plan.tokens_per_day,
+        tokens_per_month=plan.tokens_per_month,
+        models=list(catalogue.offered_to(plan)),
         prices=[_price_body(price, plan.trial_days) for price in offered.prices],
     )
 

@@ -14,16 +14,31 @@ from parley.adapters.http.openapi.operation import aliased
 from parley.adapters.http.ports import Ports
 from parley.core.billing.model import DayUsage, Usage
 from parley.core.billing.usage import read_usage
+from parley.core.token_limits import TokenAllowance
+
+BILLIONTHS = 10**9
 
 Day = Annotated[date, described("The UTC day", "2026-11-21")]
 Used = Annotated[int, described("Messages counted toward the daily limit", 1)]
 
 
+Cost = Annotated[
+    float | None,
+    described("What the tokens cost, in US dollars; null unless the price of all of them is known", 0.000021),
+]
+
+
 class TokenCounts(Struct):
-    """Tokens as counted by the models."""
+    """Tokens, also of replies that failed or were stopped."""
 
     input: Annotated[int, described("Input tokens", 6)]
     output: Annotated[int, described("Output tokens", 8)]
+
+
+class UsedTokens(TokenCounts):
+    """Tokens of an account."""
+
+    estimated: Annotated[int, described("How many of both are estimates, as no model's provider counted them", 0)]
 
 
 class DayBody(Struct):
@@ -31,7 +46,25 @@ class DayBody(Struct):
 
     day: Day
     used: Used
-    tokens: Annotated[TokenCounts, described("The tokens of the day")]
+    tokens: Annotated[UsedTokens, described("The tokens of the day")]
+    cost_usd: Cost
+
+
+class TokenQuotaBody(Struct):
+    """What the plan allows of tokens in a time. No message is accepted once `used` and `reserved` reach `limit`."""
+
+    used: Annotated[int, described("Tokens used", 14)]
+    reserved: Annotated[int, described("Tokens that unfinished replies reserve", 0)]
+    limit: Annotated[int | None, described("Tokens allowed; null for no limit", 100_000)]
+    remaining: Annotated[int | None, described("Tokens left; null for no limit", 99_986)]
+    resets_at: Annotated[datetime, described("When they are counted anew", "2026-11-22T00:00:00Z")]
+
+
+class TokenQuotasBody(Struct):
+    """The quotas of tokens."""
+
+    day: Annotated[TokenQuotaBody, described("Of the UTC day")]
+    month: Annotated[TokenQuotaBody, described("Of the calendar month, in UTC")]
 
 
 class UsageBody(Struct):
@@ -43,7 +76,9 @@ class UsageBody(Struct):
     limit: Annotated[int | None, described("Messages allowed per UTC day; null for no limit", 5)]
     remaining: Annotated[int | None, described("Messages left today; null for no limit", 4)]
     resets_at: Annotated[datetime, described("When the daily limit resets", "2026-11-22T00:00:00Z")]
-    tokens: Annotated[TokenCounts, described("The tokens of today")]
+    tokens: Annotated[UsedTokens, described("The tokens of today")]
+    cost_usd: Cost
+    token_quota: Annotated[TokenQuotasBody, described("What the plan allows of tokens")]
     history: Annotated[list[DayBody], described("The last 30 days, today first")]
 
 
@@ -73,10 +108,25 @@ def usage_body(usage: Usage) -> UsageBody:
         limit=usage.limit,
         remaining=usage.remaining,
         resets_at=usage.resets_at,
-        tokens=TokenCounts(usage.today.input_tokens, usage.today.output_tokens),
+        tokens=_tokens(usage.today),
+        cost_usd=_dollars(usage.today),
+        token_quota=TokenQuotasBody(_token_quota(usage.tokens_of_day), _token_quota(usage.tokens_of_month)),
         history=[day_body(each) for each in usage.history],
     )
 
 
 def day_body(usage: DayUsage) -> DayBody:
-    return DayBody(usage.day, usage.used, TokenCounts(usage.input_tokens, usage.output_tokens))
+    return DayBody(usage.day, usage.used, _tokens(usage), _dollars(usage))
+
+
+def _tokens(usage: DayUsage) -> UsedTokens:
+    return UsedTokens(usage.input_tokens, usage.output_tokens, usage.estimated_tokens)
+
+
+def _dollars(usage: DayUsage) -> float | None:
+    return None if usage.whole_cost is None else usage.whole_cost / BILLIONTHS
+
+
+def _token_quota(allowance: TokenAllowance) -> TokenQuotaBody:
+    tokens = allowance.tokens
+    return TokenQuotaBody(tokens.used, tokens.reserved, allowance.limit, allowance.remaining, allowance.resets_at)

@@ -13,8 +13,9 @@ from parley.adapters.http.openapi.operation import header, link
 from parley.adapters.http.ports import HttpPorts
 from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
 from parley.core.accounts.model import Caller
+from parley.core.chat.allowance import Allowance
 from parley.core.chat.messages import Accepted
-from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS, Allowance
+from parley.core.chat.model import IDEMPOTENCY_KEY_CHARACTERS
 from parley.core.chat.tickets import TICKET_SECONDS, Ticket
 
 IdempotencyKeyHeader = Annotated[

@@ -13,6 +13,7 @@ from parley.adapters.http.chat.message_bodies import (
     Regeneration,
     RoomId,
 )
+from parley.adapters.http.chat.plan_limits import ROOM_MODEL_NOT_IN_PLAN
 from parley.adapters.http.chat.room_bodies import RoomBody, room_body
 from parley.adapters.http.errors import problems, refuse_null
 from parley.adapters.http.openapi.fields import MESSAGE_ID
@@ -34,6 +35,7 @@ from parley.core.errors import InvalidInput
 
 _REFUSALS = (
     UnknownModel("none/such"),
+    ROOM_MODEL_NOT_IN_PLAN,
     401,
     RoomNotFound(),
     MessageNotFound(),

@@ -21,7 +21,8 @@ from parley.adapters.http.openapi.fields import (
     example,
 )
 from parley.adapters.http.pagination import NextCursor
-from parley.core.chat.model import MESSAGE_CHARACTERS, Message, TokenUsage
+from parley.core.chat.model import MESSAGE_CHARACTERS, Message
+from parley.core.chat.tokens import TokenUsage
 
 ModelName = Annotated[
     str, Meta(max_length=200), described("One of GET /models; null for the default model", MODEL, format="model")

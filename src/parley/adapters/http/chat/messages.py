@@ -18,6 +18,7 @@ from parley.adapters.http.chat.message_bodies import (
     RoomId,
     message_body,
 )
+from parley.adapters.http.chat.plan_limits import ROOM_MODEL_NOT_IN_PLAN
 from parley.adapters.http.chat.prefer import wait_seconds
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import REPLY_ID, example
@@ -65,6 +66,7 @@ class MessageController(Controller):
         responses=problems(
             InvalidInput("content", "must have 1 to 32,000 characters"),
             UnknownModel("none/such"),
+            ROOM_MODEL_NOT_IN_PLAN,
             ParentInvalid(),
             401,
             RoomNotFound(),

@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import get
 from msgspec import Struct
 
-from parley.adapters.http.auth import BEARER_OR_KEY
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import MODEL, described
 from parley.adapters.http.pagination import NextCursor
@@ -34,6 +34,8 @@ class ModelsBody(Struct):
     security=BEARER_OR_KEY,
     responses=problems(401),
 )
-async def list_models(ports: Ports) -> ModelsBody:
-    """The names that are valid as `model`."""
-    return ModelsBody([ModelBody(name, name == ports.chat.catalogue.default) for name in ports.chat.catalogue.names])
+async def list_models(request: AuthenticatedRequest, ports: Ports) -> ModelsBody:
+    """The names that are valid as `model` on the account's plan. `GET /plans` has those of every plan."""
+    plan, catalogue = await ports.chat.plans.of(request.user.account_id), ports.chat.catalogue
+    default = catalogue.default_of(plan)
+    return ModelsBody([ModelBody(name, name == default) for name in catalogue.offered_to(plan)])

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.message_bodies import RoomId, message_body
+from parley.adapters.http.chat.plan_limits import MODEL_NOT_IN_PLAN, PLAN_ROOMS_USED
 from parley.adapters.http.chat.room_bodies import (
     NewRoom,
     RoomBody,
@@ -76,7 +77,15 @@ class RoomController(Controller):
             links={201: _LINKS},
         ),
         responses=problems(
-            _NAME_INVALID, UnknownModel("none/such"), 401, TooManyRooms(10_000), _INSTRUCTIONS_REFUSED, 413, 415
+            _NAME_INVALID,
+            UnknownModel("none/such"),
+            401,
+            MODEL_NOT_IN_PLAN,
+            PLAN_ROOMS_USED,
+            TooManyRooms(10_000),
+            _INSTRUCTIONS_REFUSED,
+            413,
+            415,
         ),
     )
     async def create(
@@ -160,7 +169,15 @@ class RoomController(Controller):
         operation_id="changeChatroom",
         summary="Change a chatroom",
         responses=problems(
-            _NAME_INVALID, UnknownModel("none/such"), 401, RoomNotFound(), 405, _INSTRUCTIONS_REFUSED, 413, 415
+            _NAME_INVALID,
+            UnknownModel("none/such"),
+            401,
+            MODEL_NOT_IN_PLAN,
+            RoomNotFound(),
+            405,
+            _INSTRUCTIONS_REFUSED,
+            413,
+            415,
         ),
     )
     async def change(

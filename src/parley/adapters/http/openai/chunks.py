@@ -14,10 +14,11 @@ from parley.adapters.http.openai.completion_bodies import (
 )
 from parley.adapters.http.openai.errors import failure
 from parley.adapters.http.streaming.frames import KEEP_ALIVE, data_frame
-from parley.core.chat.model import FinishReason, Message, ReplyError, Status, TokenUsage
+from parley.core.chat.model import FinishReason, Message, ReplyError, Status
 from parley.core.chat.parts import PartKind
 from parley.core.chat.prompts import AcceptedPrompt
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent
+from parley.core.chat.tokens import TokenUsage
 
 DONE = b"data: [DONE]\n\n"
 Events = AsyncGenerator[AcceptedPrompt | ReplyEvent, None]

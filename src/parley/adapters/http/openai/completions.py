@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.accepted import USED_UP
+from parley.adapters.http.chat.plan_limits import MODEL_NOT_IN_PLAN
 from parley.adapters.http.errors import UNAVAILABLE_RETRY_SECONDS
 from parley.adapters.http.openai.chunks import ChunkedAnswer, Events, whole_answer
 from parley.adapters.http.openai.completion_bodies import Completion, CompletionRequest
@@ -74,6 +75,7 @@ def _also_as_stream(schema: dict[str, Any]) -> None:
             InvalidInput("tools", "is not supported here"),
             PromptTooLong(100_000),
             UnknownModel("none/such"),
+            MODEL_NOT_IN_PLAN,
             413,
             415,
             QuotaExceeded(USED_UP),

@@ -6,7 +6,8 @@ from litestar import get
 from litestar.params import PathParameter
 from msgspec import Struct
 
-from parley.adapters.http.auth import BEARER_OR_KEY
+from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
+from parley.adapters.http.chat.plan_limits import MODEL_NOT_IN_PLAN
 from parley.adapters.http.openai.errors import openai_errors
 from parley.adapters.http.openapi.fields import MODEL, described, example
 from parley.adapters.http.ports import Ports
@@ -37,9 +38,10 @@ class ModelList(Struct):
     security=BEARER_OR_KEY,
     responses=openai_errors(),
 )
-async def list_openai_models(ports: Ports) -> ModelList:
-    """Each is named `provider/model`."""
-    return ModelList([_model(name) for name in ports.chat.catalogue.names])
+async def list_openai_models(request: AuthenticatedRequest, ports: Ports) -> ModelList:
+    """Those of the account's plan, each named `provider/model`."""
+    plan = await ports.chat.plans.of(request.user.account_id)
+    return ModelList([_model(name) for name in ports.chat.catalogue.offered_to(plan)])
 
 
 @get(
@@ -48,15 +50,16 @@ async def list_openai_models(ports: Ports) -> ModelList:
     summary="Read a model",
     tags=("OpenAI",),
     security=BEARER_OR_KEY,
-    responses=openai_errors(400, UnknownModel("none/such")),
+    responses=openai_errors(400, UnknownModel("none/such"), MODEL_NOT_IN_PLAN),
 )
 async def get_openai_model(
     model: Annotated[str, PathParameter(description="A model's id, its slash encoded or not", examples=example(MODEL))],
+    request: AuthenticatedRequest,
     ports: Ports,
 ) -> ModelObject:
     """404 `model_not_found` for one that is not on offer."""
     name = model.removeprefix("/")
-    ports.chat.catalogue.check(name)
+    ports.chat.catalogue.check(name, await ports.chat.plans.of(request.user.account_id))
     return _model(name)
 
 

@@ -7,7 +7,6 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from parley.adapters.http.billing.usage import TokenCounts
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described, example
 from parley.adapters.http.operator.access import AdminTokenInvalid
@@ -21,6 +20,13 @@ Days = Annotated[
 ]
 
 
+class ModelTokens(Struct):
+    """Tokens of a model, also of replies that failed or were stopped."""
+
+    input: Annotated[int, described("Input tokens", 60)]
+    output: Annotated[int, described("Output tokens", 80)]
+
+
 class DayStatisticsBody(Struct):
     """One UTC day; today so far, at most about a minute old."""
 
@@ -29,7 +35,7 @@ class DayStatisticsBody(Struct):
     active_accounts: Annotated[int, described("Accounts that sent a message", 2)]
     messages: Annotated[int, described("Messages whose replies have ended, however", 17)]
     tokens: Annotated[
-        dict[str, TokenCounts],
+        dict[str, ModelTokens],
         described("Tokens by model, of failed attempts too", {"offline/echo": {"input": 60, "output": 80}}),
     ]
     failures: Annotated[
@@ -68,7 +74,7 @@ def _body(day: DayStatistics) -> DayStatisticsBody:
         day.signups,
         day.active_accounts,
         day.messages,
-        {model: TokenCounts(tokens.input, tokens.output) for model, tokens in day.tokens.items()},
+        {model: ModelTokens(tokens.input, tokens.output) for model, tokens in day.tokens.items()},
         dict(day.failures),
         dict(day.plans),
     )

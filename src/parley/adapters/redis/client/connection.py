@@ -94,9 +94,9 @@ class RedisClient:
         """Send one command, in a batch with commands of other callers, and return its answer. Raises RedisError."""
         return await self._batches.execute(*command)
 
-    async def execute_alone(self, *command: str | bytes | int) -> Any:
-        """The same in a trip of its own. The answer may be a ResponseError."""
-        (answer,) = await self._trips.make([command])
+    async def execute_alone(self, *command: str | bytes | int, blocking_seconds: float = 0.0) -> Any:
+        """The same in a trip of its own, for which Redis may wait so long. The answer may be a ResponseError."""
+        (answer,) = await self._trips.make([command], blocking_seconds=blocking_seconds)
         return answer
 
     async def close(self) -> None:

@@ -27,13 +27,13 @@ class Trips:
         self._answer_seconds = answer_seconds
         self._pool: Any = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2)
 
-    async def make(self, commands: Sequence[Command]) -> list[Any]:
-        """The answer to each command, which may be a ResponseError.
+    async def make(self, commands: Sequence[Command], *, blocking_seconds: float = 0.0) -> list[Any]:
+        """The answer to each command, which may be a ResponseError. They block for up to `blocking_seconds`.
 
         Raises RedisError after `answer_seconds`, or without Redis: nobody knows then which of them were executed.
         """
         try:
-            async with asyncio.timeout(self._answer_seconds):
+            async with asyncio.timeout(blocking_seconds + self._answer_seconds):
                 return await self._make(commands)
         except TimeoutError as error:
             raise TookTooLong("no answer in time") from error

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, case, delete, select
 
+from parley.adapters.sql.chat.quota import abandon_all
 from parley.adapters.sql.engine.statements import Statement, Upsert
 from parley.adapters.sql.engine.tables import Id, erased_usage, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
@@ -44,6 +45,7 @@ _FORGET_BEFORE = Statement(delete(erased_usage).where(erased_usage.c.day < bindp
 
 class SqlErasedUsage(SqlStore):
     async def store(self, account_id: UUID, owner: bytes, *, since: date) -> None:
+        await abandon_all(self._transaction, account_id)
         await self._transaction.execute(_STORE, account=account_id, owner=owner, since=since)
 
     async def restore(self, account_id: UUID, owner: bytes, *, since: date) -> None:

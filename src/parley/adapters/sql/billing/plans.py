@@ -18,15 +18,15 @@ from parley.adapters.sql.engine.tables import Id, Moment, paid_plans, plans
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.plans import PRO, Plan, Plans
 
-_pro, _rank, _messages = literals(PRO, "rank", "messages_per_day")
+_pro, _rank = literals(PRO, "rank")
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
-_limits = bindparam("plan_limits", type_=String())
+plan_limits = bindparam("plan_limits", type_=String())
 
 
 def _rank_of(plan: ColumnElement[str]) -> JsonNumber:
     """NULL for a plan that the operator no longer has."""
-    return JsonNumber(_limits, plan, _rank)
+    return JsonNumber(plan_limits, plan, _rank)
 
 
 _override = select(plans.c.override).where(plans.c.account_id == _account, _rank_of(plans.c.override).is_not(None))
@@ -57,7 +57,7 @@ plan_of_account = func.coalesce(
     bindparam("free_plan", type_=String()),
     type_=String(),
 )
-messages_per_day = JsonNumber(_limits, plan_of_account, _messages)
+messages_per_day = JsonNumber(plan_limits, plan_of_account, *literals("messages_per_day"))
 _OF = Statement(select(plan_of_account))
 _OVERRIDE_OF = Statement(select(plans.c.override).where(plans.c.account_id == _account))
 _OVERRIDE, _SET_PAID_UNTIL = (
@@ -74,18 +74,24 @@ _FORGET_PAID = Statement(delete(paid_plans).where(paid_plans.c.account_id == _ac
 _ADD_PAID = Statement(paid_plans.insert().values(given("account_id", "plan", "paid_until")))
 
 
+# What statements decide by.
+_LIMITS = ("messages_per_day", "tokens_per_day", "tokens_per_month", "max_pending_replies")
+
+
 class PlanLimits:
-    """The plans as statements receive them, by the names of their parameters."""
+    """The plans as statements receive them, by the names of their parameters. `plans` are the same for the core."""
 
     def __init__(self, plans: Plans) -> None:
+        self.plans = plans
         self.parameters = {
             "free_plan": plans.free.name,
             "plan_limits": json.dumps({plan.name: _limits_of(plan, rank) for rank, plan in enumerate(plans)}),
         }
 
 
-def _limits_of(plan: Plan, rank: int) -> Mapping[str, int | None]:
-    return {"rank": rank, "messages_per_day": plan.messages_per_day}
+def _limits_of(plan: Plan, rank: int) -> Mapping[str, int]:
+    limits = {name: getattr(plan, name) for name in _LIMITS}
+    return {"rank": rank, **{name: limit for name, limit in limits.items() if limit is not None}}
 
 
 class SqlPlans(SqlStore):

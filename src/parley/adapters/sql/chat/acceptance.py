@@ -6,13 +6,16 @@ at most that of the beginning, plus the messages that the day's usage has gained
 beginning: a room that has another one by then is not changed. So is a room in which the idempotency key was used.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
+    Boolean,
+    Float,
     String,
     and_,
     any_,
@@ -32,62 +35,57 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from parley.adapters.sql.billing.plans import PlanLimits, messages_per_day
+from parley.adapters.sql.billing.plans import PlanLimits
+from parley.adapters.sql.chat.accepted_limits import (
+    before,
+    encode_models,
+    used_tokens,
+)
 from parley.adapters.sql.chat.added_messages import added_columns, added_values, written_columns
 from parley.adapters.sql.chat.quota import allowance
-from parley.adapters.sql.chat.replies import unfinished
-from parley.adapters.sql.chat.tree import head_position, room_then
+from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.failures import NullRefused
 from parley.adapters.sql.engine.statements import Statement, literals
 from parley.adapters.sql.engine.tables import Id, Moment, idempotency_keys, messages, rooms, usage_days
+from parley.core.chat.allowance import Allowance
+from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.days import utc_day
-from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Allowance, IdempotencyKey, Message
+from parley.core.chat.model import IDEMPOTENCY_KEY_LIFE, Charge, IdempotencyKey, Message
 from parley.core.chat.naming import Naming
+from parley.core.chat.token_estimates import TokenEstimates
+from parley.core.plans import Plan
+from parley.core.token_limits import Tokens, month_of, token_allowances
 
 _account = bindparam("account", type_=Id)
 _now = bindparam("now", type_=Moment)
 _day = bindparam("day", type_=usage_days.c.day.type)
-_most_pending = bindparam("most_pending", type_=usage_days.c.used.type)
-_pending_before = select(func.count()).where(messages.c.account_id == _account, unfinished).scalar_subquery()
-_used_before = func.coalesce(
-    select(usage_days.c.used).where(usage_days.c.account_id == _account, usage_days.c.day == _day).scalar_subquery(), 0
-)
 _room_id = bindparam("room", type_=Id)
-_head_position_before = (
-    select(head_position[room_then])
-    .where(room_then.c.id == _room_id, room_then.c.account_id == _account)
-    .scalar_subquery()
-)
-# With a limit the planner expects one row, as the index holds. Otherwise it expects so many that it takes a plan for
-# every use to be cheaper than one for all, and planning costs more than the rest.
-_head = (
-    select(messages.c.id, messages.c.run)
-    .where(messages.c.room_id == _room_id, messages.c.position == _head_position_before)
-    .limit(literal_column("1"))
-    .subquery("head")
-)
-_before = (
-    select(
-        _pending_before.label("pending"),
-        _used_before.label("used"),
-        messages_per_day.label("limit"),
-        _head_position_before.label("head_position"),
-        _head.c.id.label("head_id"),
-        _head.c.run.label("run"),
-    )
-    .select_from(select(literal_column("1")).subquery("always").outerjoin(_head, true()))
-    .cte("before")
-)
-_pending, _used, _limit, _head_position, _head_id, _run = (select(column).scalar_subquery() for column in _before.c)
 _parent = bindparam("question_parent_id", type_=Id)
 _model = func.coalesce(
-    bindparam("model", type_=String()), rooms.c.model, bindparam("default_model", type_=String()), type_=String()
+    bindparam("model", type_=String()),
+    rooms.c.model,
+    before.c.default_model,
+    bindparam("default_model", type_=String()),
+    type_=String(),
 )
+# The branch, or at its beginning the instructions, then the message and its answer.
+_tokens = case((
+    before.c.limits_tokens,
+    func.coalesce(
+        before.c.head_tokens,
+        cast(func.ceil(func.octet_length(rooms.c.instructions) / bindparam("token_bytes", type_=Float())), BigInteger),
+        literal_column("0", BigInteger()),
+    )
+    + bindparam("own_tokens", type_=BigInteger()),
+))  # fmt: skip
 _key = bindparam("key", type_=idempotency_keys.c.key.type)
 _key_forgotten = idempotency_keys.c.used_at < bindparam("key_forgotten", type_=Moment)
 _key_is_used = exists().where(idempotency_keys.c.room_id == _room_id, idempotency_keys.c.key == _key, ~_key_forgotten)
+_KEPT = {
+    "plan", "head_id", "run", "tokens", "reserved", "reserved_of_day", "tokens_of_month", "reserved_of_month"
+}  # fmt: skip
 # First the room's lock, as everywhere. A message that is refused by what was before changes nothing.
 _room = (
     update(rooms)
@@ -98,30 +96,47 @@ _room = (
         rooms.c.naming != literals(Naming.NONE.value)[0],
         ~_key_is_used,
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
-        head_position[rooms] == _head_position,
-        or_(_parent.is_(None), _parent == _head_id),
-        _pending < _most_pending,
-        func.coalesce(_used < _limit, true()),
+        func.coalesce(before.c.models.op("?", return_type=Boolean())(_model), true()),
+        head_position[rooms] == before.c.head_position,
+        or_(_parent.is_(None), _parent == before.c.head_id),
+        func.coalesce(before.c.used < before.c.most_used, true()),
+        func.coalesce(before.c.all_tokens < before.c.most_tokens, true()),
     )
     .values(
         last_position=rooms.c.last_position + 2,
         active_at=case((rooms.c.active_at > _now, rooms.c.active_at), else_=_now),
     )
-    .returning(rooms.c.id, rooms.c.last_position, _model.label("model"))
+    .returning(
+        rooms.c.id,
+        rooms.c.last_position,
+        _model.label("model"),
+        _tokens.label("reserves"),
+        *(column for column in before.c if column.name in _KEPT),
+    )
     .cte("room")
 )
 _quota = (
     upsert(usage_days)
-    .from_select(["account_id", "day", "used"], select(_account, _day, 1).select_from(_room))
+    .from_select(
+        ["account_id", "day", "used", "reserved_tokens"],
+        select(
+            _account, _day, literal_column("1"), func.coalesce(_room.c.reserves, literal_column("0", BigInteger()))
+        ).select_from(_room),
+    )
     .on_conflict_do_update(
         index_elements=["account_id", "day"],
-        set_={"used": usage_days.c.used + 1},
+        set_={
+            "used": usage_days.c.used + 1,
+            "reserved_tokens": usage_days.c.reserved_tokens + literal_column("excluded.reserved_tokens", BigInteger()),
+        },
         where=and_(
-            func.coalesce(usage_days.c.used < _limit, true()),
-            _pending + usage_days.c.used - _used < _most_pending,
+            func.coalesce(usage_days.c.used < select(before.c.most_used).scalar_subquery(), true()),
+            func.coalesce(
+                used_tokens + usage_days.c.reserved_tokens < select(before.c.most_tokens).scalar_subquery(), true()
+            ),
         ),
     )
-    .returning(usage_days.c.used)
+    .returning(usage_days.c.used, used_tokens.label("tokens"), usage_days.c.reserved_tokens)
     .cte("quota")
 )
 _key_columns = [idempotency_keys.c[name] for name in ("room_id", "key", "fingerprint", "reply_id", "used_at")]
@@ -151,6 +166,12 @@ _position = case((
     and_(_quota.c.used.is_not(None), or_(_key.is_(None), _remembered.c.room_id.is_not(None))),
     _room.c.last_position,
 ))  # fmt: skip
+_reply: dict[str, Any] = {
+    "position": _position,
+    "model": _room.c.model,
+    "reserved_tokens": _room.c.reserves,
+    "plan": _room.c.plan,
+}
 _written = (
     insert(messages)
     .from_select(
@@ -164,7 +185,7 @@ _written = (
                     ),
                     parent_id,
                     # The first run is that of position 1.
-                    func.coalesce(_run, literal_column("1")),
+                    func.coalesce(_room.c.run, literal_column("1")),
                     literal_column("0"),
                     _no_fork,
                     _no_fork,
@@ -172,20 +193,31 @@ _written = (
                     database_time(),
                 ).select_from(_room.outerjoin(_quota, true()).outerjoin(_remembered, true()))
                 for message, given, parent_id in (
-                    ("question", {"position": _position - 1}, _head_id),
-                    ("reply", {"position": _position, "model": _room.c.model}, bindparam("question_id", type_=Id)),
+                    ("question", {"position": _position - 1}, _room.c.head_id),
+                    ("reply", _reply, bindparam("question_id", type_=Id)),
                 )
             )
         ),
     )
     .cte("written")
 )
+_gained = _quota.c.reserved_tokens - _room.c.reserved
 _ACCEPT = Statement(
-    select(_room.c.last_position, _room.c.model, _head_id.label("head_id"), _quota.c.used, _limit)
+    select(
+        _room.c.last_position,
+        _room.c.model,
+        _room.c.head_id,
+        _room.c.plan,
+        _quota.c.used,
+        _quota.c.tokens,
+        _room.c.reserved_of_day + _gained,
+        _room.c.tokens_of_month + _quota.c.tokens - _room.c.tokens,
+        _room.c.reserved_of_month + _gained,
+    )
     .select_from(_room.join(_quota, true()))
     .add_cte(_written)
-)  # fmt: skip
-_NOT_GIVEN = {"question_position", "reply_position", "reply_model"}
+)
+_NOT_GIVEN = {"question_position", *(f"reply_{name}" for name in _reply)}
 
 
 def sql_acceptance(database: Database, limits: PlanLimits) -> "SqlAcceptance | None":
@@ -197,6 +229,7 @@ class SqlAcceptance:
     def __init__(self, database: Database, limits: PlanLimits) -> None:
         self._database = database
         self._limits = limits
+        self._models: tuple[ModelCatalogue | None, str | None] = (None, None)
 
     async def accept(
         self,
@@ -205,14 +238,14 @@ class SqlAcceptance:
         *,
         account_id: UUID,
         key: IdempotencyKey | None,
-        offered: Collection[str],
-        default_model: str,
+        catalogue: ModelCatalogue,
         most_pending: int,
+        estimates: TokenEstimates,
     ) -> tuple[Message, Message, Allowance] | None:
-        day = utc_day(question.created_at)
+        today = utc_day(question.created_at)
         values: dict[str, Any] = {
             **added_values("question", question, account_id, None),
-            **added_values("reply", reply, account_id, day),
+            **added_values("reply", reply, account_id, Charge(today)),
         }
         try:
             async with self._database.transaction(single=True) as transaction:
@@ -223,11 +256,15 @@ class SqlAcceptance:
                     account=account_id,
                     model=reply.model,
                     question_parent_id=question.parent_id,
-                    offered=list(offered),
-                    default_model=default_model,
+                    offered=list(catalogue.names),
+                    default_model=catalogue.default,
+                    plan_models=self._plan_models(catalogue),
                     now=question.created_at,
-                    day=day,
+                    day=today,
+                    month=month_of(today),
                     most_pending=most_pending,
+                    own_tokens=estimates.of(question.content) + estimates.answer,
+                    token_bytes=estimates.bytes_per_token,
                     key=key and key.value,
                     fingerprint=key and key.fingerprint,
                     key_forgotten=question.created_at - IDEMPOTENCY_KEY_LIFE,
@@ -237,9 +274,26 @@ class SqlAcceptance:
             return None
         if row is None:
             return None
-        last_position, model, head_id, used, limit = row
+        last_position, model, head_id, plan, used, *tokens = row
         return (
             replace(question, position=last_position - 1, parent_id=head_id),
             replace(reply, position=last_position, model=model, parent_id=question.id),
-            allowance(limit, used, day),
+            _allowance(self._limits.plans.named(plan), today, used, *tokens),
         )
+
+    def _plan_models(self, catalogue: ModelCatalogue) -> str | None:
+        known, encoded = self._models
+        if known is not catalogue:
+            encoded = encode_models(self._limits.plans, catalogue)
+            self._models = catalogue, encoded
+        return encoded
+
+
+def _allowance(
+    plan: Plan, today: date, used: int, tokens: int, reserved: int, of_month: int | None, reserved_of_month: int
+) -> Allowance:
+    found = allowance(plan, used, today)
+    if not plan.limits_tokens:
+        return found
+    month = Tokens(of_month or 0, reserved_of_month)
+    return found.with_tokens(token_allowances(plan, today, day=Tokens(tokens, reserved), month=month))

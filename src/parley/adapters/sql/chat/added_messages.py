@@ -3,25 +3,24 @@
 The room is locked by then, and has reserved their positions.
 """
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, case, cast, func, insert, literal_column, null, select, union_all
 
-from parley.adapters.sql.chat.replies import unfinished
 from parley.adapters.sql.chat.tree import fork, is_fork
+from parley.adapters.sql.chat.unfinished import unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
-from parley.core.chat.model import Message
+from parley.core.chat.model import Charge, Message
 
 # As `added_values` gives them, for each message by its name.
 added_columns = [
     messages.c[name]
     for name in (
         "id", "room_id", "account_id", "position", "role", "content", "status", "model", "reply_to", "created_at",
-        "completed_at", "charged_on",
+        "completed_at", "charged_on", "reserved_tokens", "plan",
     )
 ]  # fmt: skip
 tree_columns = [messages.c[name] for name in ("parent_id", "run", "sibling", "forked_from", "first_sibling")]
@@ -33,14 +32,18 @@ _room = bindparam("room", type_=Id)
 # Of the first message that is added.
 _position = bindparam("position", type_=_number)
 _before = _position - _one
-_head = (
+# The position of the head before the first of them was reserved.
+head_before = (
     select(case((rooms.c.shown_since == _before, rooms.c.shown_position), else_=_before))
     .where(rooms.c.id == _room)
     .scalar_subquery()
 )
 _parent = (
     select(messages.c.id, messages.c.run, messages.c.position)
-    .where(messages.c.room_id == _room, messages.c.position == func.coalesce(bindparam("after", type_=_number), _head))
+    .where(
+        messages.c.room_id == _room,
+        messages.c.position == func.coalesce(bindparam("after", type_=_number), head_before),
+    )
     .cte("parent")
 )
 _child = messages.alias("child")
@@ -103,7 +106,7 @@ ADD_EXCHANGE, ADD_REPLY = (
 )
 
 
-def added_values(name: str, message: Message, account_id: UUID, charged_on: date | None) -> dict[str, Any]:
+def added_values(name: str, message: Message, account_id: UUID, charge: Charge | None) -> dict[str, Any]:
     return {
         f"{name}_id": message.id,
         f"{name}_room_id": message.room_id,
@@ -116,5 +119,7 @@ def added_values(name: str, message: Message, account_id: UUID, charged_on: date
         f"{name}_reply_to": message.reply_to,
         f"{name}_created_at": message.created_at,
         f"{name}_completed_at": message.completed_at,
-        f"{name}_charged_on": charged_on,
+        f"{name}_charged_on": charge and charge.on,
+        f"{name}_reserved_tokens": (charge and charge.tokens) or None,
+        f"{name}_plan": charge and charge.plan,
     }

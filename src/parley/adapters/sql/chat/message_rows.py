@@ -11,8 +11,9 @@ from parley.adapters.sql.chat.tree import (
     sibling_columns_of_exchange,
 )
 from parley.adapters.sql.engine.tables import messages
-from parley.core.chat.model import FinishReason, Message, ReplyError, Role, Status, TokenUsage
+from parley.core.chat.model import FinishReason, Message, ReplyError, Role, Status
 from parley.core.chat.rating import Feedback, Rating
+from parley.core.chat.tokens import TokenUsage
 
 # As `read_message` takes them, together with the columns of siblings.
 _plain_columns = (

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import date
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, literal_column, or_, select, update
 
 from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_REPLY, added_values
+from parley.adapters.sql.chat.branch_tokens import BRANCH_TOKENS
 from parley.adapters.sql.chat.exchanges import read_exchanges
 from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
 from parley.adapters.sql.chat.tree import (
@@ -20,7 +20,7 @@ from parley.adapters.sql.chat.tree import (
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Exchange, Message
+from parley.core.chat.model import Charge, Exchange, Message
 from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import Head
 
@@ -108,7 +108,7 @@ class SqlMessages(SqlStore):
         reply: Message,
         *,
         account_id: UUID,
-        charged_on: date,
+        charge: Charge,
         most_pending: int,
         after: int | Head | None = Head.SHOWN,
     ) -> tuple[Message, Message] | None:
@@ -120,7 +120,7 @@ class SqlMessages(SqlStore):
             after=None if after is Head.SHOWN else after or 0,
             most_pending=most_pending,
             **added_values("question", question, account_id, None),
-            **added_values("reply", reply, account_id, charged_on),
+            **added_values("reply", reply, account_id, charge),
         )
         if not added:
             return None
@@ -131,7 +131,7 @@ class SqlMessages(SqlStore):
         return replace(question, parent_id=parent_id), reply
 
     async def add_reply(
-        self, reply: Message, *, account_id: UUID, charged_on: date, most_pending: int, after: int
+        self, reply: Message, *, account_id: UUID, charge: Charge, most_pending: int, after: int
     ) -> Message | None:
         added = await self._transaction.all(
             ADD_REPLY,
@@ -140,7 +140,7 @@ class SqlMessages(SqlStore):
             position=reply.position,
             after=after,
             most_pending=most_pending,
-            **added_values("reply", reply, account_id, charged_on),
+            **added_values("reply", reply, account_id, charge),
         )
         return await self._get(reply, account_id) if added else None
 
@@ -205,6 +205,13 @@ class SqlMessages(SqlStore):
             rest = {"room": room_id, "newest": found[-1].parent_id, "most": limit - len(found)}
             found += [read_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
         return found[::-1]
+
+    async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
+        position = None if last is Head.SHOWN else last or 0
+        tokens: int | None = await self._transaction.scalar(
+            BRANCH_TOKENS, room=room_id, after=position, position=before
+        )
+        return tokens
 
     async def newest_below(self, room_id: UUID, position: int) -> int:
         newest: int = await self._transaction.scalar(_NEWEST_BELOW, room=room_id, position=position)

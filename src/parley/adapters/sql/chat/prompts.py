@@ -1,18 +1,18 @@
 """Prompts in SQL: a hidden room, which has the text of the prompt, with one message, the reply."""
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, exists, func, insert, literal_column, select, true
 
 from parley.adapters.sql.chat.prompt_text import encode_prompt
-from parley.adapters.sql.chat.replies import not_ended, unfinished
+from parley.adapters.sql.chat.replies import not_ended
+from parley.adapters.sql.chat.unfinished import unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
-from parley.core.chat.model import Conversation, Message, Role, Status
+from parley.core.chat.model import Charge, Conversation, Message, Role, Status
 
 _is_prompt = rooms.c.prompt.is_not(None)
 _room_values: dict[str, Any] = {
@@ -24,7 +24,7 @@ _room_values: dict[str, Any] = {
     "archived": true(),
 }
 _ADD_ROOM = Statement(insert(rooms).values(_room_values))
-_message_names = ("id", "room_id", "account_id", "model", "created_at", "charged_on")
+_message_names = ("id", "room_id", "account_id", "model", "created_at", "charged_on", "reserved_tokens", "plan")
 _message_values = {
     **{name: bindparam(name, type_=messages.c[name].type) for name in _message_names},
     "position": literal_column("1"),
@@ -60,7 +60,7 @@ _FORGET_ENDED = Statement(delete(rooms).where(rooms.c.id.in_(_ended)))
 
 class SqlPrompts(SqlStore):
     async def add(
-        self, prompt: Conversation, reply: Message, *, account_id: UUID, charged_on: date | None, most_pending: int
+        self, prompt: Conversation, reply: Message, *, account_id: UUID, charge: Charge | None, most_pending: int
     ) -> bool:
         await self._transaction.execute(
             _ADD_ROOM,
@@ -74,7 +74,9 @@ class SqlPrompts(SqlStore):
             **{name: getattr(reply, name) for name in ("id", "room_id", "model", "created_at")},
             account_id=account_id,
             account=account_id,
-            charged_on=charged_on,
+            charged_on=charge and charge.on,
+            reserved_tokens=(charge and charge.tokens) or None,
+            plan=charge and charge.plan,
             most_pending=most_pending,
         )
         return added == 1

@@ -11,28 +11,27 @@ from parley.adapters.sql.chat.endings import ENDING, ending_values
 from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
+from parley.adapters.sql.chat.unfinished import UNFINISHED, unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, noted_statistics, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.adapters.sql.noted_statistics import NOTE, NOTED_COLUMNS, NOTED_VALUES, attempt_values, note_values
-from parley.core.chat.model import Claim, Ending, Lease, Status, TokenUsage
+from parley.core.chat.model import Claim, Ending, Lease, Status
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, text_of
+from parley.core.chat.tokens import Spent
 
 _earlier = messages.alias("earlier")
-# In the order of the partial index.
-unfinished_states = literals(Status.PENDING.value, Status.GENERATING.value)
-unfinished = messages.c.status.in_(unfinished_states)
-# The same condition for a lookup by id, spelled so that the partial index cannot serve it: while that index is empty,
-# PostgreSQL prefers it to the primary key, and may keep that plan once the index is full.
+# The condition of `unfinished` for a lookup by id, spelled so that the partial index cannot serve it: while that index
+# is empty, PostgreSQL prefers it to the primary key, and may keep that plan once the index is full.
 not_ended = messages.c.status.not_in(literals(Status.COMPLETED.value, Status.FAILED.value, Status.STOPPED.value))
 _due = messages.c.claimable_at <= database_time()
 _first_in_room = ~exists().where(
     _earlier.c.account_id == messages.c.account_id,
     _earlier.c.room_id == messages.c.room_id,
     _earlier.c.position < messages.c.position,
-    _earlier.c.status.in_(unfinished_states),
+    _earlier.c.status.in_(UNFINISHED),
 )
 claimable = and_(unfinished, _due, _first_in_room)
 _claim_columns = (
@@ -47,6 +46,7 @@ _claim_columns = (
     messages.c.created_at,
     messages.c.stop_requested,
     messages.c.releases,
+    messages.c.plan,
     *(
         select(of_room).where(rooms.c.id == messages.c.room_id).correlate(messages).scalar_subquery()
         for of_room in (
@@ -217,14 +217,14 @@ class SqlReplies(SqlStore):
         return await self._write(_END, claim, values, counts_of_end(ending), noted)
 
     async def postpone(
-        self, claim: Claim, *, seconds: float, fallback: str | None = None, usage: TokenUsage | None = None
+        self, claim: Claim, *, seconds: float, fallback: str | None = None, spent: Spent | None = None
     ) -> bool:
         model, failures = (claim.model, claim.failures + 1) if fallback is None else (fallback, 0)
         values = {"seconds": seconds, "asked_model": model, "counted_failures": failures}
-        return await self._write(_POSTPONE, claim, values, counts_of_attempt(usage), attempt_values(claim.model))
+        return await self._write(_POSTPONE, claim, values, counts_of_attempt(spent), attempt_values(claim.model))
 
-    async def release(self, claim: Claim, *, usage: TokenUsage | None = None) -> bool:
-        return await self._write(_RELEASE, claim, {}, counts_of_attempt(usage), attempt_values(claim.model))
+    async def release(self, claim: Claim, *, spent: Spent | None = None) -> bool:
+        return await self._write(_RELEASE, claim, {}, counts_of_attempt(spent), attempt_values(claim.model))
 
     async def excuse(self, claim: Claim) -> None:
         await self._transaction.execute(_EXCUSE, reply=claim.reply_id, lost_attempt=claim.attempt)

@@ -23,8 +23,8 @@ from sqlalchemy import (
     update,
 )
 
-from parley.adapters.sql.chat.replies import unfinished_states
 from parley.adapters.sql.chat.tree import head_position
+from parley.adapters.sql.chat.unfinished import UNFINISHED
 from parley.adapters.sql.engine.statements import PerDatabase, Statement, literals
 from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms, title_jobs
 from parley.adapters.sql.engine.unit_of_work import SqlStore
@@ -49,7 +49,7 @@ _answered_text = func.coalesce(
 _ended, _awaited = "-", "+"
 # One look-up: the first character says whether the head has ended, the rest is the text that is shown.
 _last_message = case(
-    (_head.c.status.in_(unfinished_states), literals(_awaited)[0] + _answered_text),
+    (_head.c.status.in_(UNFINISHED), literals(_awaited)[0] + _answered_text),
     (_head.c.content == "", literals(_ended)[0] + _answered_text),
     else_=literals(_ended)[0] + func.substr(_head.c.content, 1, _shown_characters),
 )

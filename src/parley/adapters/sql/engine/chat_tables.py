@@ -1,6 +1,7 @@
 """The tables of rooms and their messages."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -74,6 +75,9 @@ messages = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("releases", Integer, nullable=False, server_default="0"),
     Column("charged_on", Date),
+    # What the plan of that moment had it reserve, and the plan. Null in what an older version adds.
+    Column("reserved_tokens", BigInteger),
+    Column("plan", String(64)),
     Column("stop_requested", Boolean, nullable=False, server_default=false()),
     # Pending: when it may be claimed. Generating: when its lease runs out. Both are the database's time.
     Column("claimable_at", Moment),

@@ -14,6 +14,13 @@ usage_days = Table(
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),
     # Of the day's messages that were returned, those whose replies failed because of what was written.
     Column("returned_refusals", Integer, nullable=False, server_default="0"),
+    # Of the day's tokens, those that no provider counted, those whose price is known, and what those cost, in
+    # billionths of a US dollar.
+    Column("estimated_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("priced_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cost", BigInteger, nullable=False, server_default="0"),
+    # What all replies of the day have reserved, also those that have ended: it only grows.
+    Column("reserved_tokens", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("account_id", "day"),
     # For the number of active accounts.
     Index(None, "day"),

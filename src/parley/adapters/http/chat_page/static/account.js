@@ -22,7 +22,7 @@ export async function loadModels() {
 
 /** Takes what is left from the headers of an accepted message (RateLimit). */
 export function noteQuota(headers) {
-  const remaining = /;r=(\d+)/.exec(headers.get("RateLimit") ?? "");
+  const remaining = /"daily";r=(\d+)/.exec(headers.get("RateLimit") ?? "");
   if (!remaining || !account.usage) return;
   account.usage = { ...account.usage, remaining: Number(remaining[1]) };
   changed();

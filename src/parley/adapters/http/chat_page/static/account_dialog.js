@@ -47,9 +47,11 @@ function profile() {
 }
 
 function usage() {
-  const { limit, used, tokens, history } = account.usage;
+  const { limit, used, tokens, history, token_quota: quotas } = account.usage;
   const today = limit === null ? `${number(used)} messages today.` : `${number(used)} of ${number(limit)} messages today.`;
-  return [h("p", {}, `${today} Tokens: ${number(tokens.input)} read, ${number(tokens.output)} written.`), plot("Messages", history.toReversed().map(({ day, used: value }) => ({ day, value })))];
+  const allowed = Object.entries(quotas ?? {}).filter(([, each]) => each.limit !== null)
+    .map(([span, each]) => h("p", {}, `${number(each.remaining)} of ${number(each.limit)} tokens left this ${span}, until ${moment(each.resets_at)}.`));
+  return [...allowed, h("p", {}, `${today} Tokens: ${number(tokens.input)} read, ${number(tokens.output)} written.`), plot("Messages", history.toReversed().map(({ day, used: value }) => ({ day, value })))];
 }
 
 async function sessionsSection(section) {

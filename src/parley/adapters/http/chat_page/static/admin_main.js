@@ -1,7 +1,8 @@
-// The operator's page: accounts and deliveries of webhooks.
+// The operator's page: statistics, accounts and deliveries of webhooks.
 
 import { accountsSection } from "./admin_accounts.js";
 import { ask, isSignedIn, signIn, signOut } from "./admin_api.js";
+import { statsSection } from "./admin_stats.js";
 import { webhooksSection } from "./admin_webhooks.js";
 import { trying } from "./dialogs.js";
 import { button, field, h, show } from "./dom.js";
@@ -31,15 +32,17 @@ function tokenForm() {
 }
 
 function desk() {
+  const stats = h("section", { "aria-labelledby": "stats" }, h("h2", { id: "stats" }, "Last 30 days"));
   const accounts = h("section", { "aria-labelledby": "accounts" }, h("h2", { id: "accounts" }, "Accounts"));
   const webhooks = h("section", { "aria-labelledby": "webhooks" }, h("h2", { id: "webhooks" }, "Webhooks"));
+  trying(() => statsSection(stats));
   trying(() => accountsSection(accounts));
   trying(() => webhooksSection(webhooks));
   const out = button("Sign out", () => {
     signOut();
     start();
   });
-  return h("main", { class: "desk" }, h("header", {}, h("h1", {}, "parley: operator"), out), accounts, webhooks);
+  return h("main", { class: "desk" }, h("header", {}, h("h1", {}, "parley: operator"), out), stats, accounts, webhooks);
 }
 
 start();

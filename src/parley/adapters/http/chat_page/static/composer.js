@@ -3,7 +3,7 @@
 import { account } from "./account.js";
 import { accountDialog } from "./account_dialog.js";
 import { button, h, icon, show } from "./dom.js";
-import { number, time } from "./words.js";
+import { moment, number, time } from "./words.js";
 
 // The tab remembers what was not sent.
 const DRAFT = "parley.draft";
@@ -91,9 +91,13 @@ export class Composer {
   }
 }
 
-function quota({ limit, remaining, resets_at: resets }) {
+function quota({ limit, remaining, resets_at: resets, token_quota: tokens }) {
+  const [span, spent] = Object.entries(tokens ?? {}).find(([, each]) => each.remaining === 0) ?? [];
+  if (span === "day") return usedUp("Today's tokens are used up.", time(spent.resets_at));
+  if (span === "month") return usedUp("This month's tokens are used up.", moment(spent.resets_at));
   if (limit === null) return [];
   if (remaining > 0) return [`${number(remaining)} of ${number(limit)} messages left today`];
-  return [`Today's ${number(limit)} messages are used up. New ones come at ${time(resets)}. `,
-    button("See plans", () => accountDialog("plans"), { class: "link" })];
+  return usedUp(`Today's ${number(limit)} messages are used up.`, time(resets));
 }
+
+const usedUp = (what, when) => [`${what} New ones come at ${when}. `, button("See plans", () => accountDialog("plans"), { class: "link" })];

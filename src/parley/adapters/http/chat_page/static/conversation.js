@@ -1,10 +1,11 @@
 // A room: its messages, the replies that are being written, and what the user does with them.
 
-import { loadUsage, noteQuota } from "./account.js";
+import { account, loadUsage, noteQuota } from "./account.js";
 import { Problem, call, idempotencyKey, send } from "./api.js";
 import { Composer } from "./composer.js";
 import { trying } from "./dialogs.js";
 import { announce, h } from "./dom.js";
+import { branchThrough, olderMessages } from "./history.js";
 import { isLive } from "./message_view.js";
 import { follow } from "./reply_stream.js";
 import { RoomHeader } from "./room_header.js";
@@ -86,24 +87,12 @@ export class Conversation {
   async #load(id, message) {
     const { signal } = this.#leaving;
     const { messages, next_cursor: cursor, ...room } = await call("GET", `chatroom/${id}`, { signal });
-    this.#cursor = cursor;
-    this.#show(room, message ? await this.#branchOf(id, message, signal) : messages);
+    const page = message ? await branchThrough(id, message, signal) : { items: messages, next_cursor: cursor };
+    this.#cursor = page.next_cursor;
+    this.#show(room, page.items);
     if (message) this.#timeline.reveal(message);
     this.#followAll();
     await this.#loadOlder();
-  }
-
-  /** The newest messages of the branch through a message, as far back as that one. */
-  async #branchOf(room, message, signal) {
-    const found = [];
-    let path = `chatroom/${room}/messages?limit=100&head=${message}`;
-    for (;;) {
-      const page = await call("GET", path, { signal });
-      found.unshift(...page.items);
-      this.#cursor = page.next_cursor;
-      if (!this.#cursor || page.items.some(({ id }) => id === message)) return found;
-      path = `chatroom/${room}/messages?limit=100&cursor=${encodeURIComponent(this.#cursor)}`;
-    }
   }
 
   async #loadOlder() {
@@ -112,8 +101,7 @@ export class Conversation {
     const { signal } = this.#leaving;
     try {
       while (this.#cursor && this.#timeline.isNearStart) {
-        const path = `chatroom/${this.#room.id}/messages?limit=100&cursor=${encodeURIComponent(this.#cursor)}`;
-        const page = await call("GET", path, { signal });
+        const page = await olderMessages(this.#room.id, this.#cursor, signal);
         this.#cursor = page.next_cursor;
         this.#timeline.prepend(page.items);
       }
@@ -251,7 +239,8 @@ export class Conversation {
     }
     this.#timeline.update(message);
     announce(message.status === "completed" ? "The reply is complete." : "The reply has ended.");
-    if (message.status === "failed") trying(loadUsage);
+    // A failure returns its message; tokens are counted at the end.
+    if (message.status === "failed" || account.usage?.token_quota) trying(loadUsage);
     if (this.#room.title_source === "auto") trying(() => this.#rooms.awaitTitle(this.#room.id));
     this.#broadcastChange();
   }
