@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from benchmarks import cost, overload, sample_data
+from benchmarks import completions, cost, overload, sample_data
 from benchmarks.claims import pending_of_many_accounts, pending_of_one_account
 from benchmarks.load_generator import compiled
 from benchmarks.measurement import NOTHING, Goal, Measurement
@@ -41,6 +41,7 @@ async def measure(folder: Path, *, large: bool = False, effort: Effort = FULL) -
         found += await _first_delta(small, effort)
         found += [await _finished(small, effort), await _read(small, effort)]
         found += await cost.measure(small, effort)
+        found += await completions.measure(small, effort)
         if large:
             async with running_stream_clients(folder / "large", generator) as other:
                 found += await _compared(small, other, effort)

@@ -96,6 +96,15 @@ async def test_a_use_is_written_unless_a_later_one_is_there(uow):
     await do(uow, lambda unit: unit.api_keys.note_use(NOBODY, at=NOW, unless_after=NOW))
 
 
+async def test_key_becomes_unmetered_and_metered_again(uow):
+    key = await stored_key(uow)
+
+    for unmetered in (True, False):
+        changed = await do(uow, lambda unit, to=unmetered: unit.api_keys.set_unmetered(key.id, unmetered=to))
+        assert changed == await found(uow, key) == replace(key, unmetered=unmetered)
+    assert await do(uow, lambda unit: unit.api_keys.set_unmetered(NOBODY, unmetered=True)) is None
+
+
 async def test_only_its_account_removes_a_key(uow):
     key = await stored_key(uow)
     ravi = await stored_account(uow, RAVI)

@@ -100,6 +100,25 @@ async def test_failed_reply_returns_its_message(store):
     assert [day.used for day in await store.usage(account_id)] == [0]
 
 
+async def test_without_a_day_no_quota_is_counted_or_returned(store):
+    account_id = await store.new_account()
+    await stored_prompt(store, account_id)
+    for ending in (COMPLETED, Ending(Status.FAILED, "", NOW, TokenUsage(3, 4))):
+        reply = reply_to_prompt()
+        assert await store.do(
+            lambda unit, reply=reply: unit.prompts.add(
+                PROMPT, reply, account_id=account_id, charged_on=None, most_pending=MANY
+            )
+        )
+        claim = await store.claim(reply)
+        assert claim.charged_on is None
+        assert await store.end(claim, replace(ending, usage=TokenUsage(3, 4)))
+    await store.do(lambda unit: unit.quota.give_back(account_id, day=None))
+
+    [day] = await store.usage(account_id)
+    assert (day.used, day.input_tokens) == (1, 0)
+
+
 async def test_nothing_finds_its_room_by_the_account(store):
     account_id = await store.new_account()
     room = await store.new_room(account_id)

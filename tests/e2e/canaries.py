@@ -55,6 +55,11 @@ class Canaries:
         return found | ({"code": _around(bare, codes[0].start())} if codes else {})
 
 
+def _parameter(found: re.Match[str]) -> str:
+    """A pattern for the values of a path's parameter: names of models have a slash."""
+    return ".+" if "model" in found[0] else "[^/]+"
+
+
 class ApiRecorder:
     """Calls operations and records which ones, their secrets, and the refusals."""
 
@@ -66,7 +71,7 @@ class ApiRecorder:
             for method, operation in methods.items()
         }
         self._patterns = {
-            (method, path): re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
+            (method, path): re.compile(re.sub(r"\\\{\w+\\\}", _parameter, re.escape(path)))
             for method, path in self._operations
         }
         self.succeeded: set[str] = set()

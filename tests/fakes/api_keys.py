@@ -37,6 +37,12 @@ class FakeApiKeys:
         if key is not None and (key.last_used_at is None or key.last_used_at <= unless_after):
             self._keys[key_id] = replace(key, last_used_at=at)
 
+    async def set_unmetered(self, key_id: UUID, *, unmetered: bool) -> ApiKey | None:
+        if key_id not in self._keys:
+            return None
+        self._keys[key_id] = replace(self._keys[key_id], unmetered=unmetered)
+        return self._keys[key_id]
+
     async def remove(self, key_id: UUID, account_id: UUID) -> bool:
         return bool(delete_where(self._keys, lambda key: key.id == key_id and key.account_id == account_id))
 

@@ -102,11 +102,15 @@ class FakeQuota:
         remaining = None if limit is None else max(0, limit - self._usage(account_id, day).used)
         return Allowance(limit, remaining, next_midnight(day)).with_tokens(await self.tokens(account_id, plan, now=now))
 
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
+    async def give_back(self, account_id: UUID, *, day: date | None) -> None:
+        if day is None:
+            return
         usage = self._usage(account_id, day)
         self._tables.usage_days[account_id, day] = replace(usage, used=max(0, usage.used - 1))
 
-    async def add_tokens(self, account_id: UUID, *, day: date, spent: Spent) -> None:
+    async def add_tokens(self, account_id: UUID, *, day: date | None, spent: Spent) -> None:
+        if day is None:
+            return
         before = self._usage(account_id, day)
         self._tables.usage_days[account_id, day] = replace(
             before,

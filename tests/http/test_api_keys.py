@@ -16,7 +16,7 @@ from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Clock, Person, Site
 from tests.http.test_tokens import PUBLIC
 
-FIELDS = {"id", "name", "prefix", "created_at", "expires_at", "last_used_at"}
+FIELDS = {"id", "name", "prefix", "created_at", "expires_at", "last_used_at", "unmetered"}
 
 
 async def made(person: Person, **fields: Any) -> dict[str, Any]:

@@ -2,15 +2,21 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from parley.adapters.http.app import LARGEST_BODY
+from parley.adapters.http.openai.chunks import ChunkedAnswer
+from parley.core.accounts.api_keys import meter_key
 from parley.core.chat.errors import ContextTooLong, ModelRefused, ModelUnavailable
 from parley.core.chat.language_model import Reasoning
-from parley.core.chat.model import Role
+from parley.core.chat.model import EventId, Message, Role, Status
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEvent
 from tests.http.answers import refused_as_openai_does
 from tests.http.conftest import Logs, OpenSite
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -18,6 +24,7 @@ from tests.http.site import Person, Site, until
 
 PATH = "/v1/chat/completions"
 MODEL = "scripted/one"
+NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -317,6 +324,23 @@ async def test_parallel_completions_with_one_key_are_exactly_the_quota(open_site
     await until(lambda: gone(site))
 
 
+async def test_an_unmetered_key_completes_beyond_the_quota(open_site: OpenSite) -> None:
+    site = await open_site(BASIC_DAILY_LIMIT="1")
+    mira = await site.person()
+    key = (await mira.post("/user/keys", json={"name": "Titles"})).json()
+    await meter_key(site.parley.accounts, key_id=UUID(key["id"]), unmetered=True)
+    bot = site.visitor()
+    bot.identify(key["key"])
+    for _ in range(3):
+        await completed(bot)
+    assert await mira.used() == 0
+    await completed(mira)
+    refused(await complete(mira), 429, "insufficient_quota")
+    await completed(bot)
+    [shown] = (await mira.get("/user/keys")).json()["items"]
+    assert shown["unmetered"] is True
+
+
 async def test_too_many_at_once_may_be_tried_again(open_site: OpenSite, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "Hi", gate)
@@ -422,3 +446,19 @@ async def test_nothing_of_a_prompt_is_shown_while_it_is_answered(
     gate.open()
     assert (await asking).status_code == 200
     assert "canary" not in repr(logs)
+
+
+async def test_silence_is_a_comment_and_a_stream_without_an_end_is_an_error() -> None:
+    reply = Message(uuid4(), uuid4(), Role.ASSISTANT, "", Status.PENDING, NOW, model=MODEL)
+
+    async def events() -> AsyncGenerator[ReplyEvent, None]:
+        yield AttemptStarted(EventId(1, 0))
+        yield Delta(EventId(1, 5), "Hello")
+        yield KeepAlive()
+
+    answer = ChunkedAnswer(reply, include_usage=False)
+    opening, ping, text, silence, error = [frame async for frame in answer.frames(KeepAlive(), events())]
+    assert b'"role":"assistant"' in opening
+    assert ping == silence == b": ping\n\n"
+    assert b'"content":"Hello"' in text
+    assert b'"code":"interrupted"' in error

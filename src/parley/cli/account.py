@@ -1,4 +1,4 @@
-"""`parley account` and `parley plan`: what an operator does with accounts, directly in the database.
+"""`parley account`, `parley plan` and `parley key`: what an operator does with accounts, directly in the database.
 
 The server may run meanwhile: its processes read from the database who is suspended and which sessions have ended.
 """
@@ -12,6 +12,7 @@ import click
 
 from parley.bootstrap import Parley, bootstrap
 from parley.bootstrap.database import require_schema
+from parley.core.accounts.api_keys import meter_key
 from parley.core.accounts.desk import (
     end_all_sessions,
     erase_other_account,
@@ -62,6 +63,11 @@ async def suspend(settings: Settings, who: str) -> None:
 async def resume(settings: Settings, who: str) -> None:
     async with _opened(settings) as parley:
         await resume_account(parley.accounts, account_id=await _id_of(parley, who), by=operator())
+
+
+async def set_metering(settings: Settings, key_id: UUID, *, unmetered: bool) -> None:
+    async with _opened(settings) as parley:
+        await meter_key(parley.accounts, key_id=key_id, unmetered=unmetered)
 
 
 async def end_sessions(settings: Settings, who: str) -> int:

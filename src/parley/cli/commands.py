@@ -3,6 +3,7 @@
 import asyncio
 import json
 from importlib.metadata import version
+from uuid import UUID
 
 import click
 
@@ -170,6 +171,17 @@ def _logged_settings() -> Settings:
     settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
     return settings
+
+
+@commands.command()
+@click.argument("key_id", type=click.UUID)
+@click.argument("metering", type=click.Choice(["unmetered", "metered"]))
+def key(key_id: UUID, metering: str) -> None:
+    """Let the chat completions of an API key use up no quota, or quota again. GET /user/keys shows the id."""
+    from parley.cli.account import set_metering  # noqa: PLC0415
+
+    asyncio.run(set_metering(_logged_settings(), key_id, unmetered=metering == "unmetered"))
+    click.echo(f"{key_id}: {metering}, within a minute")
 
 
 def main() -> None:

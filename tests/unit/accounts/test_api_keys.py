@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from parley.core.accounts.api_keys import MOST_KEYS, NewApiKey, make_key, revoke_key
+from parley.core.accounts.api_keys import MOST_KEYS, NewApiKey, make_key, meter_key, revoke_key
 from parley.core.accounts.erase import erase_account
 from parley.core.accounts.errors import ApiKeyInvalid, ApiKeyNotFound, TokenInvalid, TooManyApiKeys
 from parley.core.accounts.known_keys import KnownApiKeys
@@ -185,6 +185,20 @@ async def test_account_has_a_bounded_number_of_keys(environment):
     await revoke_key(environment.ports, account_id=made[0].key.account_id, key_id=made[0].key.id)
 
     await environment.make()
+
+
+async def test_operator_makes_a_key_unmetered_which_a_process_knows_within_a_minute(environment):
+    made = await environment.make()
+    assert not (await environment.use(made)).unmetered
+
+    await meter_key(environment.ports, key_id=made.key.id, unmetered=True)
+    environment.advance(seconds=60)
+
+    assert (await environment.use(made)).unmetered
+    note = environment.audit.notes[-1]
+    assert (note.event_kind, note.api_key_id, note.how) == (AuditEvent.API_KEY_CHANGED, made.key.id, "unmetered")
+    with pytest.raises(ApiKeyNotFound):
+        await meter_key(environment.ports, key_id=made.key.account_id, unmetered=True)
 
 
 async def test_key_of_another_account_is_not_found(environment):

@@ -155,6 +155,7 @@ def test_every_event_is_tested():
         AuditEvent.FOREIGN_ID,
         AuditEvent.API_KEY_MADE,
         AuditEvent.API_KEY_REVOKED,
+        AuditEvent.API_KEY_CHANGED,
         AuditEvent.PLAN_OVERRIDDEN,
         AuditEvent.ACCOUNTS_LISTED,
         AuditEvent.ACCOUNT_READ,

@@ -37,7 +37,7 @@ PROMPT = Conversation(
 BUSY = ModelUnavailable("model_overloaded", "The vendor is busy.")
 
 
-def answering(env, prompt=PROMPT, *, chat=None, model=None):
+def answering(env, prompt=PROMPT, *, chat=None, model=None, metered=True):
     return answer_prompt(
         chat or env.chat,
         account_id=env.account_id,
@@ -45,6 +45,7 @@ def answering(env, prompt=PROMPT, *, chat=None, model=None):
         model=model,
         keep_alive_seconds=10.0,
         may_read=env.may_read,
+        metered=metered,
     )
 
 
@@ -131,6 +132,24 @@ async def test_unknown_model_quota_pending_replies_and_readers_are_refused(env):
 
     assert sum(isinstance(outcome, AcceptedPrompt) for outcome in outcomes) == BASIC_LIMIT
     assert sum(isinstance(outcome, QuotaExceeded) for outcome in outcomes) == 30 - BASIC_LIMIT
+
+
+async def test_what_is_not_metered_uses_up_no_quota_whatever_ends_it(env):
+    for _ in range(BASIC_LIMIT):
+        await anext(answering(env))
+    env.model.will("An answer")
+    env.model.will(ContextTooLong("Too long."))
+    for _ in range(2):
+        async with aclosing(answering(env, metered=False)) as events:
+            accepted = await accepted_of(events)
+            assert accepted.allowance.remaining == 0
+            await env.write(accepted.reply)
+    await answering(env, metered=False).aclose()
+    with pytest.raises(TooManyPending):
+        await anext(answering(env, chat=env.chat_with(max_pending=0), metered=False))
+
+    usage = await env.usage()
+    assert (usage.used, usage.input_tokens) == (BASIC_LIMIT, 0)
 
 
 async def test_reply_that_no_worker_holds_is_forgotten_when_its_client_leaves(env):

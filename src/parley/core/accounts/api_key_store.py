@@ -11,7 +11,8 @@ class ApiKey:
     """A secret that stands in for an access token of its account on some routes.
 
     Only a hash of it is stored. `prefix` is its beginning, by which its owner recognizes it. Without `expires_at` it
-    is valid until it is revoked. `last_used_at` is exact to LAST_USE_SECONDS.
+    is valid until it is revoked. `last_used_at` is exact to LAST_USE_SECONDS. The prompts of a key that the operator
+    made `unmetered` use up no quota.
     """
 
     id: UUID
@@ -22,6 +23,7 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    unmetered: bool = False
 
 
 class ApiKeys(Protocol):
@@ -42,6 +44,9 @@ class ApiKeys(Protocol):
 
     async def note_use(self, key_id: UUID, *, at: datetime, unless_after: datetime) -> None:
         """Write the time of the last use, unless one after `unless_after` is there. A no-op when the key is gone."""
+
+    async def set_unmetered(self, key_id: UUID, *, unmetered: bool) -> ApiKey | None:
+        """The changed key, or None if there is no such key."""
 
     async def remove(self, key_id: UUID, account_id: UUID) -> bool:
         """False if the account has no such key."""

@@ -80,3 +80,18 @@ async def revoke_key(accounts: AccountsPorts, *, account_id: UUID, key_id: UUID)
         await unit.commit()
     accounts.revocations.remember([key_id], now)
     accounts.audit.note(AuditEvent.API_KEY_REVOKED, account_id=account_id, api_key_id=key_id)
+
+
+async def meter_key(accounts: AccountsPorts, *, key_id: UUID, unmetered: bool) -> ApiKey:
+    """Let the key's conversations use up no quota, or quota again; for the operator alone.
+
+    Processes know within LOOK_UP_SECONDS. Raises ApiKeyNotFound.
+    """
+    async with accounts.uow() as unit:
+        key = await unit.api_keys.set_unmetered(key_id, unmetered=unmetered)
+        if key is None:
+            raise ApiKeyNotFound
+        await unit.commit()
+    how = "unmetered" if unmetered else "metered"
+    accounts.audit.note(AuditEvent.API_KEY_CHANGED, account_id=key.account_id, api_key_id=key.id, how=how)
+    return key

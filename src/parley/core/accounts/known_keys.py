@@ -68,7 +68,8 @@ class KnownApiKeys:
             raise ApiKeyInvalid("unknown_key")
         look_up_at = now + timedelta(seconds=LOOK_UP_SECONDS)
         await self._note_use(found, now)
-        return _Known(Caller(found.account_id, found.id, found.expires_at or _NEVER, by_key=True), look_up_at)
+        caller = Caller(found.account_id, found.id, found.expires_at or _NEVER, by_key=True, unmetered=found.unmetered)
+        return _Known(caller, look_up_at)
 
     async def _note_use(self, key: ApiKey, now: datetime) -> None:
         earlier = now - timedelta(seconds=LAST_USE_SECONDS)

@@ -91,6 +91,7 @@ class AuditEvent(str, Enum):
     SESSION_ENDED = "session_ended"
     API_KEY_MADE = "api_key_made"
     API_KEY_REVOKED = "api_key_revoked"
+    API_KEY_CHANGED = "api_key_changed"
     ERASURE_FAILED = "erasure_failed"
     ACCOUNT_ERASED = "account_erased"
     THROTTLED = "throttled"
@@ -202,13 +203,14 @@ class Revocation:
 class Caller:
     """The account and session of a verified access token, and when the token expires.
 
-    The caller `by_key`, an API key, has the key's id as its session.
+    The caller `by_key`, an API key, has the key's id as its session. `unmetered` is as in ApiKey.
     """
 
     account_id: UUID
     session_id: UUID
     expires_at: datetime
     by_key: bool = False
+    unmetered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,9 +161,9 @@ class Claim:
     """The right to write one attempt of a reply, as long as its lease is renewed.
 
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
-    shutdown of the worker, and `charged_on` is the day whose quota paid, `plan` the name of the account's plan then.
-    `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model. `prompt` is the whole
-    conversation, if the client gave that.
+    shutdown of the worker, and `charged_on` is the day whose quota paid, if any did, `plan` the name of the account's
+    plan then. `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model. `prompt` is
+    the whole conversation, if the client gave that.
     """
 
     reply_id: UUID
@@ -173,7 +173,7 @@ class Claim:
     model: str
     attempt: int
     failures: int
-    charged_on: date
+    charged_on: date | None
     created_at: datetime
     stop_requested: bool = False
     releases: int = 0

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
@@ -16,7 +17,9 @@ from parley.core.chat.model import Charge, Conversation, Ending, Message, Role, 
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.reply_events import ReplyEvent
 from parley.core.chat.reservation import reserve_tokens
+from parley.core.chat.stores import ChatUnit
 from parley.core.errors import InvalidInput, TooManyRequests, Unavailable
+from parley.core.plans import Plan
 from parley.core.tasks import finish
 from parley.core.text import is_readable, storable
 
@@ -43,16 +46,19 @@ async def answer_prompt(
     model: str | None,
     keep_alive_seconds: float,
     may_read: Callable[[], Awaitable[bool]],
+    metered: bool = True,
 ) -> AsyncGenerator[AcceptedPrompt | ReplyEvent, None]:
     """Accept a prompt for one reply; yields that it is accepted, and then what `follow_reply` yields of the reply.
 
     When this generator ends, is closed or cancelled, the prompt and its reply are forgotten; a reply that has not ended
     is stopped first. What cannot be forgotten then is forgotten by the sweep.
 
+    What is not `metered` uses up no quota and is not counted, but is one of the account's unfinished replies.
+
     Raises InvalidInput, PromptTooLong, UnknownModel, ModelNotInPlan, QuotaExceeded, TooManyPending, TooManyRequests and
     AccountGone before the first event; after any of them nothing has changed.
     """
-    accepting = asyncio.ensure_future(_accept(chat, account_id=account_id, prompt=prompt, model=model))
+    accepting = asyncio.ensure_future(_accept(chat, prompt, account_id=account_id, model=model, metered=metered))
     try:
         accepted = await asyncio.shield(accepting)
         yield accepted
@@ -79,13 +85,15 @@ async def forget_old_prompts(chat: ChatPorts) -> int:
         return await unit.prompts.forget_ended(seconds=FORGET_SECONDS, limit=FORGET_BATCH)
 
 
-async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, model: str | None) -> AcceptedPrompt:
+async def _accept(
+    chat: ChatPorts, prompt: Conversation, *, account_id: UUID, model: str | None, metered: bool
+) -> AcceptedPrompt:
     _check(prompt)
     now = chat.now()
     await chat.readers.check(account_id)
     reply = Message(chat.new_id(), chat.new_id(), Role.ASSISTANT, "", Status.PENDING, now, position=1, model=model)
     try:
-        accepted = await _store(chat, prompt, reply, account_id)
+        accepted = await _store(chat, prompt, reply, account_id, metered=metered)
     except QuotaExceeded as refusal:
         await tell_quota_exceeded(chat, account_id, policy=refusal.policy, limit=refusal.limit, at=now)
         raise
@@ -93,25 +101,36 @@ async def _accept(chat: ChatPorts, *, account_id: UUID, prompt: Conversation, mo
     return accepted
 
 
-async def _store(chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID) -> AcceptedPrompt:
+async def _store(
+    chat: ChatPorts, prompt: Conversation, reply: Message, account_id: UUID, *, metered: bool
+) -> AcceptedPrompt:
     now = reply.created_at
+    async with chat.uow() as unit:
+        # Before the quota, since an erasure of the account has no room here to wait for.
+        await unit.rooms.lock_account(account_id)
+        plan, allowance, charge = await _charge(chat, unit, prompt, account_id, now, metered=metered)
+        _check_length(prompt, longest=plan.context_characters or chat.limits.context_characters)
+        reply = replace(reply, model=chat.catalogue.choose(reply.model, None, plan))
+        most_pending = plan.max_pending_replies or chat.limits.max_pending
+        if not await unit.prompts.add(prompt, reply, account_id=account_id, charge=charge, most_pending=most_pending):
+            raise TooManyPending(most_pending, allowance if charge is None else allowance.with_one_back)
+        await unit.commit()
+    return AcceptedPrompt(reply, allowance)
+
+
+async def _charge(
+    chat: ChatPorts, unit: ChatUnit, prompt: Conversation, account_id: UUID, now: datetime, *, metered: bool
+) -> tuple[Plan, Allowance, Charge | None]:
+    """Take from the quota what the prompt may need. Raises QuotaExceeded."""
+    if not metered:
+        return await unit.quota.plan(account_id, now=now), await unit.quota.look(account_id, now=now), None
 
     async def read() -> int:
         return chat.estimates.of(*_texts(prompt))
 
-    async with chat.uow() as unit:
-        # Before the quota, since an erasure of the account has no room here to wait for.
-        await unit.rooms.lock_account(account_id)
-        plan, allowance = await unit.quota.take(account_id, now=now)
-        _check_length(prompt, longest=plan.context_characters or chat.limits.context_characters)
-        reply = replace(reply, model=chat.catalogue.choose(reply.model, None, plan))
-        allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
-        charge = Charge(utc_day(now), tokens, plan.name)
-        most_pending = plan.max_pending_replies or chat.limits.max_pending
-        if not await unit.prompts.add(prompt, reply, account_id=account_id, charge=charge, most_pending=most_pending):
-            raise TooManyPending(most_pending, allowance.with_one_back)
-        await unit.commit()
-    return AcceptedPrompt(reply, allowance)
+    plan, allowance = await unit.quota.take(account_id, now=now)
+    allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
+    return plan, allowance, Charge(utc_day(now), tokens, plan.name)
 
 
 async def _forget_accepted(chat: ChatPorts, account_id: UUID, accepting: asyncio.Future[AcceptedPrompt]) -> None:

@@ -35,11 +35,11 @@ class Quota(Protocol):
     async def look(self, account_id: UUID, *, now: datetime) -> Allowance:
         """The quota as it is, tokens included."""
 
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
-        """Uncount one message of that day. To be called once for each message."""
+    async def give_back(self, account_id: UUID, *, day: date | None) -> None:
+        """Uncount one message of that day. To be called once for each message. Without a day no quota paid: a no-op."""
 
-    async def add_tokens(self, account_id: UUID, *, day: date, spent: Spent) -> None:
-        """Count tokens on a day that has counted a message."""
+    async def add_tokens(self, account_id: UUID, *, day: date | None, spent: Spent) -> None:
+        """Count tokens on a day that has counted a message; a no-op without one."""
 
     async def abandon(self, room_id: UUID) -> None:
         """Count what the room's replies that are being written have reserved as spent: nobody will count it.

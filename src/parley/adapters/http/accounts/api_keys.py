@@ -51,6 +51,9 @@ class ApiKeyBody(Struct):
     last_used_at: Annotated[
         datetime | None, described("When the key was last used, to the minute; null if never", "2026-11-21T09:45:00Z")
     ]
+    unmetered: Annotated[
+        bool, described("Whether its chat completions use up no quota, as the operator decided", False)
+    ]
 
 
 class MadeApiKeyBody(ApiKeyBody):
@@ -134,4 +137,5 @@ def api_key_body(key: ApiKey) -> ApiKeyBody:
         created_at=key.created_at,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,
+        unmetered=key.unmetered,
     )

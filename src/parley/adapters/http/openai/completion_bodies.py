@@ -31,9 +31,9 @@ class PromptMessage(Struct):
     content: Annotated[
         str | list[ContentPart] | None, described("The text, or parts of text", "Where is it warm in May?")
     ] = None
-    tool_calls: Annotated[Any, described("Not supported")] = None
-    function_call: Annotated[Any, described("Not supported")] = None
-    audio: Annotated[Any, described("Not supported")] = None
+    tool_calls: Annotated[Any, described("Not supported", None)] = None
+    function_call: Annotated[Any, described("Not supported", None)] = None
+    audio: Annotated[Any, described("Not supported", None)] = None
 
 
 class StreamOptions(Struct):
@@ -52,7 +52,9 @@ class CompletionRequest(Struct):
         described("The whole conversation", [{"role": "user", "content": "Where is it warm in May?"}]),
     ]
     stream: Annotated[bool | None, described("Whether the answer comes in chunks while it is written", False)] = None
-    stream_options: Annotated[StreamOptions | None, described("Options of a streamed answer")] = None
+    stream_options: Annotated[
+        StreamOptions | None, described("Options of a streamed answer", {"include_usage": True})
+    ] = None
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=HOTTEST)] | None, described("How varied the answer is", 1.0)
     ] = None
@@ -67,21 +69,21 @@ class CompletionRequest(Struct):
     ] = None
     seed: Annotated[Seed | None, described("Equal requests with the same seed may be answered equally", 7)] = None
     n: Annotated[int | None, described("Only 1 is supported", 1)] = None
-    tools: Annotated[Any, described("Not supported")] = None
-    tool_choice: Annotated[Any, described("Not supported but for `none` and `auto`")] = None
-    functions: Annotated[Any, described("Not supported")] = None
-    function_call: Annotated[Any, described("Not supported but for `none` and `auto`")] = None
-    response_format: Annotated[Any, described('Not supported but for `{"type": "text"}`')] = None
-    logprobs: Annotated[Any, described("Not supported but for `false`")] = None
-    top_logprobs: Annotated[Any, described("Not supported but for 0")] = None
-    logit_bias: Annotated[Any, described("Not supported but for `{}`")] = None
-    presence_penalty: Annotated[Any, described("Not supported but for 0")] = None
-    frequency_penalty: Annotated[Any, described("Not supported but for 0")] = None
-    modalities: Annotated[Any, described('Not supported but for `["text"]`')] = None
-    audio: Annotated[Any, described("Not supported")] = None
-    prediction: Annotated[Any, described("Not supported")] = None
-    web_search_options: Annotated[Any, described("Not supported")] = None
-    store: Annotated[Any, described("Not supported but for `false`: nothing is stored")] = None
+    tools: Annotated[Any, described("Not supported", None)] = None
+    tool_choice: Annotated[Any, described("Not supported but for `none` and `auto`", None)] = None
+    functions: Annotated[Any, described("Not supported", None)] = None
+    function_call: Annotated[Any, described("Not supported but for `none` and `auto`", None)] = None
+    response_format: Annotated[Any, described('Not supported but for `{"type": "text"}`', None)] = None
+    logprobs: Annotated[Any, described("Not supported but for `false`", None)] = None
+    top_logprobs: Annotated[Any, described("Not supported but for 0", None)] = None
+    logit_bias: Annotated[Any, described("Not supported but for `{}`", None)] = None
+    presence_penalty: Annotated[Any, described("Not supported but for 0", None)] = None
+    frequency_penalty: Annotated[Any, described("Not supported but for 0", None)] = None
+    modalities: Annotated[Any, described('Not supported but for `["text"]`', None)] = None
+    audio: Annotated[Any, described("Not supported", None)] = None
+    prediction: Annotated[Any, described("Not supported", None)] = None
+    web_search_options: Annotated[Any, described("Not supported", None)] = None
+    store: Annotated[Any, described("Not supported but for `false`: nothing is stored", None)] = None
 
 
 class PromptTokensDetails(Struct):
@@ -96,21 +98,30 @@ class CompletionTokensDetails(Struct):
     reasoning_tokens: Annotated[Count, described("Those of the reasoning", 0)]
 
 
+USAGE = {
+    "prompt_tokens": 6,
+    "completion_tokens": 8,
+    "total_tokens": 14,
+    "prompt_tokens_details": {"cached_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0},
+}
+
+
 class Usage(Struct):
     """Token counts, as far as the provider counts; what it does not count is 0."""
 
     prompt_tokens: Annotated[Count, described("Tokens that were read", 6)]
     completion_tokens: Annotated[Count, described("Tokens that were written", 8)]
     total_tokens: Annotated[Count, described("Both", 14)]
-    prompt_tokens_details: PromptTokensDetails
-    completion_tokens_details: CompletionTokensDetails
+    prompt_tokens_details: Annotated[PromptTokensDetails, described("Of the first")]
+    completion_tokens_details: Annotated[CompletionTokensDetails, described("Of the second")]
 
 
 class AnswerMessage(Struct, omit_defaults=True):
     """The answer."""
 
     content: Annotated[str, described("The text", "You said: Where is it warm in May?")]
-    refusal: None
+    refusal: Annotated[None, described("Always null: a refusal in words is text", None)]
     role: Annotated[Literal["assistant"], described("Always `assistant`", "assistant")]
     reasoning_content: Annotated[str | UnsetType, described("What the model thought, if it says so", "Hm.")] = UNSET
 
@@ -118,10 +129,10 @@ class AnswerMessage(Struct, omit_defaults=True):
 class Choice(Struct):
     """The answer, of which there is one."""
 
-    message: AnswerMessage
+    message: Annotated[AnswerMessage, described("The answer")]
     finish_reason: Annotated[FinishedBy, described("Why the model ended its answer", "stop")]
     index: Annotated[int, described("Always 0", 0)] = 0
-    logprobs: None = None
+    logprobs: Annotated[None, described("Always null", None)] = None
 
 
 class Completion(Struct):
@@ -131,5 +142,7 @@ class Completion(Struct):
     created: Annotated[int, described("When the request was accepted, in seconds since 1970", 1_795_253_400)]
     model: Annotated[str, described("The model that wrote it", MODEL)]
     choices: Annotated[list[Choice], described("One answer")]
-    usage: Annotated[Usage | None, described("Null if the provider does not count")]
-    object: Annotated[Literal["chat.completion"], described("Always `chat.completion`")] = "chat.completion"
+    usage: Annotated[Usage | None, described("Null if the provider does not count", USAGE)]
+    object: Annotated[Literal["chat.completion"], described("Always `chat.completion`", "chat.completion")] = (
+        "chat.completion"
+    )

@@ -32,25 +32,23 @@ from parley.core.errors import InvalidInput, Overloaded
 
 # Comments at least every 15 s are promised.
 KEEP_ALIVE_SECONDS = 10.0
+_STREAMED = """\
+data: {"id":"chatcmpl-01a1fe305c007a318d526f0b1c9e4a05","object":"chat.completion.chunk","created":1795253400,\
+"model":"offline/echo","choices":[{"index":0,"delta":{"content":"You "},"logprobs":null,"finish_reason":null}]}
+
+data: [DONE]
+
+"""
 _QUESTION = [{"role": "user", "content": "Where is it warm in May?"}]
 
 
-# OpenAPI before 3.2 has `schema` describe each event of a stream.
-_CHUNK: dict[str, Any] = {
-    "type": "object",
-    "required": ["data"],
-    "properties": {
-        "data": {
-            "type": "string",
-            "description": "A `chat.completion.chunk` or `{error}` as JSON, or `[DONE]`",
-            "examples": ["[DONE]"],
-        }
-    },
-}
-
-
 def _also_as_stream(schema: dict[str, Any]) -> None:
-    schema["responses"]["200"]["content"][MEDIA_TYPE] = {"schema": _CHUNK, "examples": {}}
+    data = {"type": "string", "description": "A chunk, an error, or [DONE]: see docs/openai.md"}
+    event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
+    schema["responses"]["200"]["content"][MEDIA_TYPE] = {
+        "schema": event,
+        "examples": {"streamed": {"summary": "streamed", "value": _STREAMED}},
+    }
 
 
 @post(
@@ -101,6 +99,7 @@ async def create_chat_completion(data: JSONBody[CompletionRequest], request: Aut
         model=data.model,
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         may_read=partial(may_read, ports, caller.session_id, caller.account_id),
+        metered=not caller.unmetered,
     )
     try:
         return await _answered(data, events, ports)

@@ -19,7 +19,7 @@ class ModelObject(Struct):
 
     id: Annotated[str, described("The value of `model`", MODEL)]
     owned_by: Annotated[str, described("The provider", "offline")]
-    object: Literal["model"] = "model"
+    object: Annotated[Literal["model"], described("Always `model`", "model")] = "model"
     created: Annotated[int, described("Always 0: parley does not know it", 0)] = 0
 
 
@@ -27,7 +27,7 @@ class ModelList(Struct):
     """All models on offer."""
 
     data: Annotated[list[ModelObject], described("The models")]
-    object: Literal["list"] = "list"
+    object: Annotated[Literal["list"], described("Always `list`", "list")] = "list"
 
 
 @get(

@@ -37,6 +37,9 @@ _NOTE_USE = Statement(
     .where(_this_key, or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= bindparam("earlier")))
     .values(last_used_at=bindparam("at"))
 )
+_SET_UNMETERED = Statement(
+    update(api_keys).where(_this_key).values(unmetered=bindparam("is_unmetered")).returning(*_columns)
+)
 _REMOVE = Statement(delete(api_keys).where(_this_key, _of_account))
 _REMOVE_ALL = Statement(delete(api_keys).where(_of_account).returning(api_keys.c.id))
 _FORGET_EXPIRED = Statement(delete(api_keys).where(api_keys.c.expires_at <= bindparam("now")))
@@ -65,6 +68,10 @@ class SqlApiKeys(SqlStore):
 
     async def note_use(self, key_id: UUID, *, at: datetime, unless_after: datetime) -> None:
         await self._transaction.execute(_NOTE_USE, key=key_id, at=at, earlier=unless_after)
+
+    async def set_unmetered(self, key_id: UUID, *, unmetered: bool) -> ApiKey | None:
+        row = await self._transaction.one_or_none(_SET_UNMETERED, key=key_id, is_unmetered=unmetered)
+        return None if row is None else ApiKey(*row)
 
     async def remove(self, key_id: UUID, account_id: UUID) -> bool:
         return await self._transaction.execute(_REMOVE, key=key_id, account=account_id) == 1

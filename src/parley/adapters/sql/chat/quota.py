@@ -139,10 +139,10 @@ class SqlQuota(SqlStore):
         found = allowance(plan, used or 0, day)
         return found.with_tokens(await self.tokens(account_id, plan, now=now)) if plan.limits_tokens else found
 
-    async def give_back(self, account_id: UUID, *, day: date) -> None:
+    async def give_back(self, account_id: UUID, *, day: date | None) -> None:
         await self._transaction.execute(COUNT_END, account=account_id, day=day, **NOTHING | {"returned": 1})
 
-    async def add_tokens(self, account_id: UUID, *, day: date, spent: Spent) -> None:
+    async def add_tokens(self, account_id: UUID, *, day: date | None, spent: Spent) -> None:
         await self._transaction.execute(COUNT_END, account=account_id, day=day, **counts_of_attempt(spent))
 
     async def abandon(self, room_id: UUID) -> None:

@@ -244,7 +244,8 @@ class SqlReplies(SqlStore):
             return bool(await self._transaction.scalar(step_with_counts, **values, **counts, **noted))
         written = await self._transaction.execute(step, **values) == 1
         if written and is_noted:
-            await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts, noted))
+            if claim.charged_on is not None:
+                await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts, noted))
             await self._transaction.execute(COUNT_END, account=claim.account_id, day=claim.charged_on, **counts)
         return written
 
@@ -257,7 +258,8 @@ class SqlReplies(SqlStore):
             return None
         claim = _claim(row)
         noted = attempt_values(claim.model, ended=True, failure=ending.error.code if ending.error else None)
-        await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts_of_end(ending), noted))
+        if claim.charged_on is not None:
+            await self._transaction.execute(NOTE, day=claim.charged_on, **note_values(counts_of_end(ending), noted))
         return claim
 
     async def next_in_room(self, room_id: UUID) -> UUID | None:

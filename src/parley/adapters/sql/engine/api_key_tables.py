@@ -1,6 +1,6 @@
 """The table of API keys."""
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, false
 
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 
@@ -15,6 +15,7 @@ api_keys = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
+    Column("unmetered", Boolean, nullable=False, server_default=false()),
     Index(None, "account_id"),
     Index(None, "expires_at"),
 )
