@@ -57,7 +57,7 @@ async def test_changes_before_an_error_are_rolled_back(uow):
 
 async def test_reader_neither_waits_for_a_writer_nor_sees_uncommitted_changes(uow):
     account = await stored_account(uow)
-    async with asyncio.timeout(5), uow() as writing:
+    async with asyncio.timeout(30), uow() as writing:
         await writing.accounts.rename(account.id, "Mallory")
         async with uow(read_only=True) as reading:
             assert await reading.accounts.get(account.id) == account
@@ -176,7 +176,7 @@ async def test_lock_makes_others_wait_until_the_unit_of_work_ends(uow, operation
             happened.append("in")
             await unit.commit()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with uow() as unit:
             await unit.accounts.lock(account.id)
             operating = asyncio.create_task(operate())

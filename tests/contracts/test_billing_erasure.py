@@ -72,8 +72,9 @@ async def test_erased_account_leaves_only_its_customers_to_erase(store, billing)
     await store.erase(account_id)
 
     left = await rows(store)
-    # Events are stored for 30 days, because they may be repeated; they hold only ids of the provider.
-    assert left.keys() == {"closures", "events", "leases"}
+    # Events are stored for 30 days, because they may be repeated; they hold only ids of the provider. Statistics are
+    # counts of days.
+    assert left.keys() == {"closures", "events", "leases", "noted_statistics"}
     assert sorted(row.customer_id for row in left["closures"]) == [first.id, second.id]
     assert all(row.handled_at is not None for row in left["events"])
     text = repr(left)
@@ -81,7 +82,7 @@ async def test_erased_account_leaves_only_its_customers_to_erase(store, billing)
         assert personal not in text
     assert await erase_customers(billing.ports) == 2
     assert billing.provider.by_id == {}
-    assert (await rows(store)).keys() == {"events", "leases"}
+    assert (await rows(store)).keys() == {"events", "leases", "noted_statistics"}
 
 
 async def test_erasing_an_account_does_not_affect_others(store, billing):
@@ -118,7 +119,7 @@ async def test_event_after_the_erasure_restores_nothing(store, billing):
     await store.erase(customer.account_id)
     for subscription_id in (subscription.id, None):
         await billing.receive_and_process(customer.id, subscription_id)
-    assert (await rows(store)).keys() == {"closures", "events"}
+    assert (await rows(store)).keys() == {"closures", "events", "noted_statistics"}
 
 
 async def test_unknown_customer_is_added_for_the_account_in_the_metadata(store, billing):
@@ -162,7 +163,7 @@ async def test_parallel_erasure_and_events_of_known_customers_neither_deadlock_n
         for number in range(ROUNDS):
             await process_during_erasure(store, await store.new_customer(), number)
         left = await rows(store)
-        assert left.keys() == {"closures", "events"}
+        assert left.keys() == {"closures", "events", "noted_statistics"}
         assert len(left["closures"]) == ROUNDS
         assert {row.failures for row in left["events"]} == {0}
 
@@ -172,7 +173,7 @@ async def test_parallel_erasure_and_events_of_new_customers_neither_deadlock_nor
         store = store_over(database)
         for number in range(ROUNDS):
             await process_during_erasure(store, Customer(f"cus_new_{number}", await store.new_account()), number)
-        assert (await rows(store)).keys() <= {"closures", "events"}
+        assert (await rows(store)).keys() <= {"closures", "events", "noted_statistics"}
 
 
 async def process_during_erasure(store: Store, customer: Customer, number: int) -> None:

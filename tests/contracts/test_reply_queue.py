@@ -15,7 +15,7 @@ from parley.core.chat.ports import ReplyQueue, StopSignals
 from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import process, redis_queue, shared_redis
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 _Result = TypeVar("_Result")
 
 

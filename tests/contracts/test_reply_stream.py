@@ -14,7 +14,7 @@ from tests.contracts.chat_fixtures import new_id
 from tests.contracts.redis_fixtures import redis_stream
 from tests.fakes.streams import text_so_far
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 BEGIN = Chunk(1, 0, "")
 HELLO = Chunk(1, 0, "Hello")
 WORLD = Chunk(1, 5, ", world")

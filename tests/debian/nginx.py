@@ -14,7 +14,7 @@ from tests.container.image import REPOSITORY
 
 NAME = "api.your.product"
 PATH = "/usr/sbin:/usr/bin:/bin"
-PATIENCE = 10.0
+PATIENCE = 30.0
 # What the system's own nginx.conf has around the files of conf.d.
 AROUND = """
 pid {folder}/nginx.pid;

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from tests.e2e.process import free_port
 from tests.servers.postgres_server import UNPRIVILEGED
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 CONFIGURATION = """
 [databases]
 * = host=127.0.0.1 port={postgres} user=parley

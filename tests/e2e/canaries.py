@@ -155,7 +155,7 @@ class RedisMonitor:
 
     async def wait_for(self, word: str) -> None:
         """Wait for a command with the word, after which all earlier commands are recorded."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not any(word in command for command in self.commands):
                 await asyncio.sleep(0.01)
 

@@ -15,7 +15,7 @@ import httpx
 from tests.servers.redis_server import free_port
 
 SECRET = "only for tests but long enough to sign"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -19,7 +19,7 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.sms_gateway import SmsGateway
 
 Who = Mapping[str, str]
-LONG_PATIENCE = 40.0
+LONG_PATIENCE = 90.0
 
 
 class Api(Served):

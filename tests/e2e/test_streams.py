@@ -56,7 +56,7 @@ async def test_sigterm_ends_streams_and_process_and_the_reply_continues_after_a_
         accepted = await say(client, await new_room(client), FORTY_WORDS)
         reader = Reader()
         reading = asyncio.create_task(reader.follow(client, accepted["stream_url"]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not reader.text:
                 await asyncio.sleep(0.01)
 

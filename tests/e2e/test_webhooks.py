@@ -72,6 +72,6 @@ async def killed_before_it_notes_the_answer(api: Served, receiver: WebhookReceiv
 
 
 async def all_are_counted(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while 'outcome="delivered"} 5.0' not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.02)

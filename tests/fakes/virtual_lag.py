@@ -9,7 +9,7 @@ from parley.adapters.metrics.meters import LagMeter
 from parley.runtime.loop_lag import BEGINS_SECONDS, ENDS_SECONDS, LoopLag
 
 LATE, SLOWER, ON_TIME = BEGINS_SECONDS + 0.1, ENDS_SECONDS + 0.1, 0.0
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class VirtualLag:

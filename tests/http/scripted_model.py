@@ -8,7 +8,7 @@ from parley.core.chat.model import Conversation, Role
 from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.tokens import TokenUsage
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 class Gate:

@@ -57,7 +57,7 @@ async def test_metrics(site: Site) -> None:
 
 async def test_a_stream_that_has_not_ended(mira: Person, model: ScriptedModel) -> None:
     accepted = await mira.ask(await mira.new_room())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = await mira.head(f"{address(accepted['reply'])}/stream")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"].startswith("text/event-stream")

@@ -35,7 +35,7 @@ class HttpServer(ABC):
         await asyncio.gather(*self.serving, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def until(self, met: Callable[[], bool], *, within: float = 5.0) -> None:
+    async def until(self, met: Callable[[], bool], *, within: float = 30.0) -> None:
         """Wait until `met`, checked after every `notify` and disconnect. TimeoutError after `within` seconds."""
         async with asyncio.timeout(within):
             while not met():

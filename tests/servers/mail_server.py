@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 ROOT = Path(__file__).parents[2]
 Event = dict[str, Any]
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 # Nodes of a cluster also listen on the port that is 10,000 higher.
 HIGHEST_CLUSTER_PORT = 55_535
 

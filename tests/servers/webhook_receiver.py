@@ -55,7 +55,7 @@ class WebhookReceiver(HttpServer):
     def of(self, kind: str) -> list[Received]:
         return [each for each in self.received if each.event and each.event["type"] == kind]
 
-    async def next(self, count: int = 1, *, within: float = 10.0) -> list[Received]:
+    async def next(self, count: int = 1, *, within: float = 30.0) -> list[Received]:
         """The first `count` attempts, as soon as there are so many."""
         await self.until(lambda: len(self.received) >= count, within=within)
         return self.received[:count]

@@ -27,7 +27,7 @@ async def test_command_given_while_all_senders_end_is_sent():
     async def ask(*names: str) -> list[str]:
         return [await batches.execute(name) for name in names]
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         asking = []
         for names in (("one", "again"), ("other",)):
             asking.append(group.create_task(ask(*names)))

@@ -166,7 +166,7 @@ async def test_idle_connections_are_closed_the_longest_idle_first():
     await connections.release(first)
     await asyncio.sleep(0.01)
     await connections.release(second)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while first.is_open:
             await asyncio.sleep(0.001)
         while connections.open:

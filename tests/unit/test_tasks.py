@@ -6,7 +6,7 @@ import pytest
 
 from parley.core.tasks import cancel_and_wait, finish
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class Step:

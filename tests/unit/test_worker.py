@@ -15,7 +15,7 @@ from parley.adapters.worker.reply_tasks import ReplyTasks
 from parley.adapters.worker.sweeper import Sweep, Sweeper
 from parley.core.errors import Unavailable
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class Workbench:

@@ -15,7 +15,7 @@ from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 from parley.adapters.http.server.protocol import ParleyHttpProtocol
 from parley.adapters.http.server.security_headers import security_headers
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

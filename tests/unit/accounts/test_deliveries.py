@@ -51,7 +51,7 @@ async def test_hint_of_an_unknown_delivery_does_nothing(env):
 async def test_no_unit_of_work_is_open_while_a_code_is_sent(env):
     class SenderThatOpensATransaction(FakeOtpSender):
         async def send(self, *message, minutes: int) -> None:
-            async with asyncio.timeout(5), env.uow():
+            async with asyncio.timeout(30), env.uow():
                 await super().send(*message, minutes=minutes)
 
     sender = SenderThatOpensATransaction()

@@ -61,7 +61,7 @@ async def test_hint_is_queued_after_the_commit(env):
 
         async def put(self, delivery_id) -> None:
             # An open writing transaction would block this one.
-            async with asyncio.timeout(5), env.uow() as unit:
+            async with asyncio.timeout(30), env.uow() as unit:
                 source = block_of(env.ports, env.client).name
                 challenge = await unit.challenges.latest(MIRA, Purpose.SIGN_IN, source)
                 self.stored = challenge, await unit.deliveries.claim(delivery_id, lease=1, now=env.now)

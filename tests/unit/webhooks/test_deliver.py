@@ -249,6 +249,6 @@ async def test_pages_lead_through_all_deliveries(env):
 
 
 async def until(met) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not met():
             await asyncio.sleep(0)
