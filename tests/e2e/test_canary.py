@@ -106,6 +106,7 @@ async def call_every_operation(
     await api.ok("GET", "/models", key["key"])
     await api.refused_call("GET", "/user/keys", key["key"])
     await use_openai(api, canaries, key["key"])
+    await use_ai_sdk(api, canaries, key["key"])
     await api.ok("GET", "/user/me/export", token)
     await api.ok("DELETE", f"/user/keys/{key['id']}", token)
     await api.refused_call("GET", "/models", key["key"])
@@ -181,6 +182,17 @@ async def use_openai(api: ApiRecorder, canaries: Canaries, key: str) -> None:
     await api.refused_call("POST", "/v1/chat/completions", key, json=prompt | {"tools": [canaries.new("tool")]})
     blocked = [{"role": "user", "content": f"[[blocked]] {canaries.new('prompt')}"}]
     await api.refused_call("POST", "/v1/chat/completions", key, json=prompt | {"messages": blocked})
+
+
+async def use_ai_sdk(api: ApiRecorder, canaries: Canaries, key: str) -> None:
+    def chat(text: str) -> dict[str, object]:
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": f"{text} {canaries.new('text')}"}]}
+        return {"id": "a-chat", "messages": [message]}
+
+    await api.ok("POST", "/api/chat", key, json=chat("[[words 5]]"))
+    await api.ok("GET", "/api/chat/a-chat/stream?replay=last", key)
+    await api.ok("POST", "/api/chat/a-chat/stop", key)
+    await api.refused_call("POST", "/api/chat", key, json=chat("Hi") | {"model": canaries.new("model")})
 
 
 async def use_branches(api: ApiRecorder, canaries: Canaries, token: str, room: str, reply: str) -> None:

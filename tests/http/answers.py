@@ -14,9 +14,13 @@ OPENAI_CODES = {"token_invalid": "invalid_api_key", "api_key_invalid": "invalid_
 def refused(response: httpx.Response, status: int, code: str, *fields: str) -> dict[str, Any]:
     """Assert a problem with this status and code, and with exactly these invalid fields. Returns the problem.
 
-    Below /v1, assert the same in OpenAI's shape.
+    Below /v1, assert the same in OpenAI's shape, and below /api/chat that there is a sentence.
     """
     assert response.status_code == status, response.text
+    if response.request.url.path.startswith("/api/chat"):
+        assert response.headers["content-type"] == "text/plain; charset=utf-8"
+        assert response.text
+        return {}
     if response.request.url.path.startswith("/v1/"):
         return refused_as_openai_does(response, OPENAI_CODES.get(code, code), *fields)
     assert response.headers["content-type"] == PROBLEM

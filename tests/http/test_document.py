@@ -21,7 +21,18 @@ ALIASES = {
     "/payments/subscription/status": "/subscription/status",
     "/payments/webhook/stripe": "/webhook/stripe",
 }
-TAGS = ["Sign-in", "Account", "Chatrooms", "Messages", "Models", "OpenAI", "Subscription", "Operator", "Operations"]
+TAGS = [
+    "Sign-in",
+    "Account",
+    "Chatrooms",
+    "Messages",
+    "Models",
+    "OpenAI",
+    "AI SDK",
+    "Subscription",
+    "Operator",
+    "Operations",
+]
 
 
 @pytest.fixture(scope="module")

@@ -110,9 +110,21 @@ def filter_failure(
         return not any(f"{name}: Incorrect type" in failure.message for name in LENIENT)
     if failure.title != "Schema-valid request rejected" or response.status_code != 400:
         return True
-    if "error" in response.json():
-        refusal = response.json()["error"]["message"]
-        return not refusal.endswith(("is not supported here", "only text is", "is required", "mark or symbol"))
+    is_sentence = response.headers["content-type"][0].startswith("text/plain")
+    if is_sentence or "error" in response.json():
+        refusal = response.text if is_sentence else response.json()["error"]["message"]
+        return not refusal.endswith(
+            (
+                "is not supported here",
+                "only text is",
+                "only text",
+                "the user's",
+                "have an id",
+                "characters",
+                "is required",
+                "mark or symbol",
+            )
+        )
     [*messages] = [error["message"].partition(",")[0].partition(":")[0] for error in response.json().get("errors", [])]
     return messages not in (
         ["is among the most common passwords"],

@@ -96,8 +96,6 @@ class AiSdkController(Controller):
     path = "/api/chat"
     tags = ("AI SDK",)
     security = BEARER_OR_KEY
-    # The client sends the whole conversation.
-    request_max_body_size = 4_000_000
     middleware = (BreaksOff,)
 
     @post(

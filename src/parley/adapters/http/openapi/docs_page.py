@@ -74,6 +74,7 @@ _TAGS = {
     "Messages": "The messages of a chatroom, and the stream of a reply",
     "Models": "The language models that can be selected",
     "OpenAI": "OpenAI's chat completions, for its clients and all that speak its protocol",
+    "AI SDK": "The UI message stream of npm's `ai`, for useChat",
     "Subscription": "The paid plan, Pro",
     "Operator": "Accounts and statistics, for whoever runs the service; only with ADMIN_TOKEN",
     "Operations": "Health checks and metrics for operators",
