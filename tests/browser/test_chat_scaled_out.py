@@ -11,7 +11,7 @@ from tests.e2e.scaled_out import scaled_out
 async def test_a_worker_killed_in_mid_answer_is_replaced_before_the_readers_eyes(
     tmp_path: Path, open_page: OpenPage
 ) -> None:
-    settings = {"OTP_SENDER": "response", "REPLY_LEASE_SECONDS": "2"}
+    settings = {"OTP_SENDER": "response", "REPLY_LEASE_SECONDS": "5"}
     async with scaled_out(tmp_path, **settings) as deployment:
         page = await open_page(deployment.apis[0])
         await page.sign_in()

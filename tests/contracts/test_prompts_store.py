@@ -107,7 +107,7 @@ async def test_without_a_day_no_quota_is_counted_or_returned(store):
         reply = reply_to_prompt()
         assert await store.do(
             lambda unit, reply=reply: unit.prompts.add(
-                PROMPT, reply, account_id=account_id, charged_on=None, most_pending=MANY
+                PROMPT, reply, account_id=account_id, charge=None, most_pending=MANY
             )
         )
         claim = await store.claim(reply)

@@ -59,18 +59,24 @@ class FakeMessages:
         return self._with_siblings(question), self._add(replace(reply, parent_id=question.id), account_id, charge)
 
     async def add_reply(
-        self, reply: Message, *, account_id: UUID, charge: Charge, most_pending: int, after: int
+        self, reply: Message, *, account_id: UUID, charge: Charge | None, most_pending: int, after: int
     ) -> Message | None:
         if self._pending(account_id) >= most_pending:
             return None
         parent = at(self._tables, reply.room_id, after)
         return self._add(replace(reply, parent_id=parent and parent.id), account_id, charge)
 
-    def _add(self, reply: Message, account_id: UUID, charge: Charge) -> Message:
+    def _add(self, reply: Message, account_id: UUID, charge: Charge | None) -> Message:
         now = self._clock()
         self._tables.messages[reply.id] = reply
         self._tables.replies[reply.id] = ReplyState(
-            reply.room_id, account_id, charge.on, now, now, reserved=charge.tokens, plan=charge.plan
+            reply.room_id,
+            account_id,
+            charge and charge.on,
+            now,
+            now,
+            reserved=charge.tokens if charge else 0,
+            plan=charge and charge.plan,
         )
         return self._with_siblings(reply)
 
