@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from litestar.types import ASGIApp
+from sqlalchemy import Table, select
 
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import SEARCH_TABLES, metadata
@@ -135,13 +136,13 @@ class Site:
     async def rows(self) -> dict[str, list[Any]]:
         """Everything that the database holds: for a refusal that must change nothing.
 
-        But for leases, sums of days and the search index, which workers write at any time.
+        But for leases, statistics and the search index, which workers write at any time.
         """
         async with self.parley.database.transaction(read_only=True) as transaction:
             return {
-                table.name: await transaction.all(Statement(table.select().order_by(*table.columns)))
+                table.name: await transaction.all(_all_of(table))
                 for table in metadata.sorted_tables
-                if table.name not in {"leases", "day_statistics"} and table not in SEARCH_TABLES
+                if table.name not in {"leases", "noted_statistics", "day_statistics"} and table not in SEARCH_TABLES
             }
 
 
@@ -189,6 +190,15 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await condition():
             await asyncio.sleep(0.005)
+
+
+def _all_of(table: Table) -> Statement:
+    # Leases of replies are renewed at any time.
+    return Statement(
+        select(
+            *(column for column in table.columns if (table.name, column.name) != ("messages", "claimable_at"))
+        ).order_by(*table.primary_key)
+    )
 
 
 def address(message: dict[str, Any]) -> str:

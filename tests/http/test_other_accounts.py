@@ -57,7 +57,7 @@ CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
 async def running(mira: Person, model: ScriptedModel) -> dict[str, Any]:
     """A reply of Mira that is being written."""
     gate = Gate()
-    model.on("Hello", "one ", gate)
+    model.on("Hello", gate)
     reply = (await mira.ask(await mira.new_room("Mira's")))["reply"]
     await gate.reached()
     return reply
@@ -81,7 +81,8 @@ def test_every_route_with_an_id_is_listed(site: Site) -> None:
         (method, route.path)
         for route in litestar_application(site.parley).routes
         for method in route.methods - {"OPTIONS"}
-        if re.search(r"\{\w+_id:", route.path)
+        # The operator's are refused to all accounts: test_operator.py.
+        if re.search(r"\{\w+_id:", route.path) and not route.path.startswith("/admin/")
     }
     assert routes == {(call.method, call.route) for call in CALLS}
 
@@ -127,7 +128,7 @@ async def test_lists_and_usage_contain_only_the_callers_own(mira: Person, ravi: 
     rooms = (await ravi.get("/chatroom")).json()["items"]
     assert [each["id"] for each in rooms] == [room]
     usage = (await ravi.get("/user/usage")).json()
-    assert (usage["used"], usage["tokens"]) == (0, {"input": 0, "output": 0})
+    assert (usage["used"], usage["tokens"]) == (0, {"input": 0, "output": 0, "estimated": 0})
 
 
 async def test_a_cursor_of_another_account_lists_only_the_callers_rooms(mira: Person, ravi: Person) -> None:

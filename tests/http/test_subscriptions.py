@@ -224,9 +224,15 @@ async def test_usage_has_messages_and_tokens_by_day_and_no_limit_on_pro(
 @pytest.mark.parametrize(
     ("settings", "pages", "back"),
     [
-        ({}, "http://parley.test/sandbox/", "http://parley.test/checkout/{}?"),
+        ({}, "http://parley.test/sandbox/", "http://parley.test/chat?checkout={}&"),
+        ({"CHAT_PAGE": "off"}, "http://parley.test/sandbox/", "http://parley.test/checkout/{}?"),
         (
             {"PUBLIC_URL": "https://api.example/v1/"},
+            "https://api.example/v1/sandbox/",
+            "https://api.example/v1/chat?checkout={}&",
+        ),
+        (
+            {"PUBLIC_URL": "https://api.example/v1/", "CHAT_PAGE": "off"},
             "https://api.example/v1/sandbox/",
             "https://api.example/v1/checkout/{}?",
         ),
