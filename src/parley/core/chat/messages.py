@@ -83,7 +83,8 @@ async def post_client_message(
     check_content(content)
     question, reply = new_exchange(chat, chat.new_id(), content, model)
     request = MessageRequest(account_id, question, reply, None, last_reply or Head.SHOWN, client=client)
-    return await _announced(chat, request, await _accept_in_steps(chat, request))
+    accepted = await _announced(chat, request, await _accept_in_steps(chat, request))
+    return replace(accepted, question=replace(accepted.question, external_id=client.id))
 
 
 async def edit_message(
