@@ -76,6 +76,16 @@ async def test_replies_are_counted_by_model_and_failure_with_the_tokens_of_all_a
     assert dict(today.failures) == {"model_unavailable": 1}
 
 
+async def test_the_cost_of_a_model_is_known_if_the_price_of_all_its_tokens_is(counted):
+    store = counted.store
+    for model, spent in (("a/model", (Spent(10, 3, cost=40), Spent(1, 1, cost=2))), ("b/model", (Spent(5, 5),))):
+        for each in spent:
+            claim = replace(await store.claim(await store.new_reply()), model=model)
+            await store.end(claim, replace(COMPLETED, spent=each))
+    tokens = (await counted.today()).tokens
+    assert {model: sums.cost for model, sums in tokens.items()} == {"a/model": 42, "b/model": None}
+
+
 async def test_a_reply_without_usage_counts_as_a_message(counted):
     await counted.store.end(await counted.store.claim(await counted.store.new_reply()), replace(COMPLETED, usage=None))
 

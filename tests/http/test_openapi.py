@@ -107,6 +107,8 @@ def test_every_error_is_a_problem(operations: list[Any]) -> None:
             if status >= "400" and path.startswith("/v1/"):
                 assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
                 assert answer["content"]["application/json"]["examples"]
+            elif status >= "400" and path.startswith("/api/chat"):
+                assert answer["content"]["text/plain"]["examples"]
             elif status >= "400" and path != "/health/ready":
                 pages = {"text/html"} if path == "/shared/{token}" else set()
                 assert answer["content"].keys() == {"application/problem+json"} | pages

@@ -12,8 +12,17 @@ COLLECT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class TokenSums:
+    """The tokens of a model. `cost_of_priced` is what `priced` ones of them cost, in billionths of a US dollar."""
+
     input: int = 0
     output: int = 0
+    priced: int = 0
+    cost_of_priced: int = 0
+
+    @property
+    def cost(self) -> int | None:
+        """What all of them cost; None if the price of some is not known."""
+        return self.cost_of_priced if self.priced == self.input + self.output else None
 
 
 @dataclass(frozen=True, slots=True)

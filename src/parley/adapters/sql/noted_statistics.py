@@ -9,8 +9,10 @@ from parley.adapters.sql.engine.statements import Statement, given
 from parley.adapters.sql.engine.tables import noted_statistics
 
 # For `from_select`, with the day: what is noted of an attempt at a reply, as a part of the statement that changes it.
-# Parameters are those of `attempt_values`, and of `count_end` the tokens `read` and `written`.
-NOTED_COLUMNS = ["day", "signups", "messages", "model", "input_tokens", "output_tokens", "failure"]
+# Parameters are those of `attempt_values`, and of `count_end` those of tokens and their cost.
+NOTED_COLUMNS = [
+    "day", "signups", "messages", "model", "input_tokens", "output_tokens", "failure", "priced_tokens", "cost"
+]  # fmt: skip
 NOTED_VALUES: tuple[ColumnElement[Any], ...] = (
     literal_column("0"),
     *(
@@ -21,12 +23,17 @@ NOTED_VALUES: tuple[ColumnElement[Any], ...] = (
             ("read", "input_tokens"),
             ("written", "output_tokens"),
             ("noted_failure", "failure"),
+            ("priced", "priced_tokens"),
+            ("paid", "cost"),
         )
     ),
 )
 NOTE = Statement(insert(noted_statistics).values(given(*NOTED_COLUMNS)))
 # Values for NOTE, without the day.
-SIGNED_UP = {"signups": 1, "messages": 0, "model": None, "input_tokens": 0, "output_tokens": 0, "failure": None}
+SIGNED_UP = {
+    "signups": 1, "messages": 0, "model": None, "input_tokens": 0, "output_tokens": 0, "failure": None,
+    "priced_tokens": 0, "cost": 0,
+}  # fmt: skip
 
 
 def attempt_values(model: str, *, ended: bool = False, failure: str | None = None) -> dict[str, Any]:
@@ -43,4 +50,6 @@ def note_values(counts: Mapping[str, int], noted: Mapping[str, Any]) -> dict[str
         "input_tokens": counts["read"],
         "output_tokens": counts["written"],
         "failure": noted["noted_failure"],
+        "priced_tokens": counts["priced"],
+        "cost": counts["paid"],
     }

@@ -18,8 +18,8 @@ from parley.adapters.sql.leases import SqlLeases
 from parley.core.plans import Plans
 from parley.core.statistics import COLLECT_SECONDS, DayStatistics, TokenSums
 
-SIGNUPS, ACTIVE, MESSAGES, INPUT, OUTPUT, FAILURES, PLANS = (
-    "signups", "active", "messages", "input", "output", "failures", "plans"
+SIGNUPS, ACTIVE, MESSAGES, INPUT, OUTPUT, PRICED, COST, FAILURES, PLANS = (
+    "signups", "active", "messages", "input", "output", "priced", "cost", "failures", "plans"
 )  # fmt: skip
 LEASE = "statistics"
 # So many notes are added in one transaction.
@@ -33,7 +33,9 @@ _NOTED = {
     "postgresql": _remove_first.returning(*noted_statistics.c).cte("noted"),
     "sqlite": select(*noted_statistics.c).order_by(noted_statistics.c.number).limit(BATCH).cte("noted"),
 }
-_none, _signups, _messages, _input, _output, _failures = literals("", SIGNUPS, MESSAGES, INPUT, OUTPUT, FAILURES)
+_none, _signups, _messages, _input, _output, _priced, _cost, _failures = literals(
+    "", SIGNUPS, MESSAGES, INPUT, OUTPUT, PRICED, COST, FAILURES
+)
 _SUMS = {
     database: union_all(
         *(
@@ -45,6 +47,8 @@ _SUMS = {
                 (_messages, _none, func.sum(noted.c.messages)),
                 (_input, noted.c.model, func.sum(noted.c.input_tokens)),
                 (_output, noted.c.model, func.sum(noted.c.output_tokens)),
+                (_priced, noted.c.model, func.sum(noted.c.priced_tokens)),
+                (_cost, noted.c.model, func.sum(noted.c.cost)),
                 (_failures, noted.c.failure, func.count()),
             )
         )
@@ -153,13 +157,16 @@ def _day(day: date, counted: Iterable[Any]) -> DayStatistics:
     by_kind: dict[str, dict[str, int]] = defaultdict(dict)
     for kind, name, total in counted:
         by_kind[kind][name] = total
-    read, written = by_kind[INPUT], by_kind[OUTPUT]
+    read, written, priced, cost = by_kind[INPUT], by_kind[OUTPUT], by_kind[PRICED], by_kind[COST]
     return DayStatistics(
         day,
         signups=by_kind[SIGNUPS].get("", 0),
         active_accounts=by_kind[ACTIVE].get("", 0),
         messages=by_kind[MESSAGES].get("", 0),
-        tokens={model: TokenSums(read.get(model, 0), written.get(model, 0)) for model in sorted({*read, *written})},
+        tokens={
+            model: TokenSums(read.get(model, 0), written.get(model, 0), priced.get(model, 0), cost.get(model, 0))
+            for model in sorted({*read, *written})
+        },
         failures=by_kind[FAILURES],
         plans=by_kind[PLANS],
     )

@@ -109,22 +109,22 @@ def usage_body(usage: Usage) -> UsageBody:
         remaining=usage.remaining,
         resets_at=usage.resets_at,
         tokens=_tokens(usage.today),
-        cost_usd=_dollars(usage.today),
+        cost_usd=dollars(usage.today.whole_cost),
         token_quota=TokenQuotasBody(_token_quota(usage.tokens_of_day), _token_quota(usage.tokens_of_month)),
         history=[day_body(each) for each in usage.history],
     )
 
 
 def day_body(usage: DayUsage) -> DayBody:
-    return DayBody(usage.day, usage.used, _tokens(usage), _dollars(usage))
+    return DayBody(usage.day, usage.used, _tokens(usage), dollars(usage.whole_cost))
 
 
 def _tokens(usage: DayUsage) -> UsedTokens:
     return UsedTokens(usage.input_tokens, usage.output_tokens, usage.estimated_tokens)
 
 
-def _dollars(usage: DayUsage) -> float | None:
-    return None if usage.whole_cost is None else usage.whole_cost / BILLIONTHS
+def dollars(billionths: int | None) -> float | None:
+    return None if billionths is None else billionths / BILLIONTHS
 
 
 def _token_quota(allowance: TokenAllowance) -> TokenQuotaBody:

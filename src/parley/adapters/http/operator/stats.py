@@ -7,6 +7,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Struct
 
+from parley.adapters.http.billing.usage import Cost, TokenCounts, dollars
 from parley.adapters.http.errors import problems
 from parley.adapters.http.openapi.fields import described, example
 from parley.adapters.http.operator.access import AdminTokenInvalid
@@ -20,11 +21,10 @@ Days = Annotated[
 ]
 
 
-class ModelTokens(Struct):
-    """Tokens of a model, also of replies that failed or were stopped."""
+class ModelTokens(TokenCounts):
+    """Tokens of a model."""
 
-    input: Annotated[int, described("Input tokens", 60)]
-    output: Annotated[int, described("Output tokens", 80)]
+    cost_usd: Cost
 
 
 class DayStatisticsBody(Struct):
@@ -36,7 +36,9 @@ class DayStatisticsBody(Struct):
     messages: Annotated[int, described("Messages whose replies have ended, however", 17)]
     tokens: Annotated[
         dict[str, ModelTokens],
-        described("Tokens by model, of failed attempts too", {"offline/echo": {"input": 60, "output": 80}}),
+        described(
+            "Tokens by model, of failed attempts too", {"offline/echo": {"input": 60, "output": 80, "cost_usd": None}}
+        ),
     ]
     failures: Annotated[
         dict[str, int], described("Replies that failed for good, by their error code", {"model_unavailable": 1})
@@ -74,7 +76,7 @@ def _body(day: DayStatistics) -> DayStatisticsBody:
         day.signups,
         day.active_accounts,
         day.messages,
-        {model: ModelTokens(tokens.input, tokens.output) for model, tokens in day.tokens.items()},
+        {model: ModelTokens(tokens.input, tokens.output, dollars(tokens.cost)) for model, tokens in day.tokens.items()},
         dict(day.failures),
         dict(day.plans),
     )

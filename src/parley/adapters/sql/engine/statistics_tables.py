@@ -17,6 +17,9 @@ noted_statistics = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("failure", String(64)),
+    # As in `usage_days`.
+    Column("priced_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cost", BigInteger, nullable=False, server_default="0"),
 )
 
 # A few rows for each day: the kind is that of `DayStatistics`, the name that of a model, failure or plan, or empty.
