@@ -7,6 +7,7 @@ from tests.http.answers import events, text_of
 from tests.http.site import MIRA, Person, Site
 
 MESSAGE_FIELDS = {
+    "external_id",
     "parent_id",
     "siblings",
     "feedback",
@@ -76,6 +77,7 @@ async def test_a_room_is_created(mira: Person) -> None:
     room = made.json()
     assert UUID(room["id"]).version == 7
     assert room == {
+        "external_id": None,
         "id": room["id"],
         "name": "Holiday plans",
         "title_source": "user",
