@@ -97,21 +97,20 @@ async def test_offline_is_said_and_what_was_sent_meanwhile_arrives(page: ChatPag
 
 async def test_a_busy_server_is_said_and_asked_again(page: ChatPage) -> None:
     page.failures = {503}
-    refusals = 3
+    is_busy = True
 
     async def busy(route) -> None:
-        nonlocal refusals
-        refusals -= 1
-        if refusals < 0:
-            await route.continue_()
-        else:
+        if is_busy:
             await route.fulfill(status=503, json={"code": "overloaded", "detail": "Too much is going on."})
+        else:
+            await route.continue_()
 
     await page.tab.route("**/chatroom*/**", busy)
     await page.tab.route("**/health/live", busy)
     await page.message.fill("one")
     await page.button("Send").click()
     await expect(page.tab.get_by_text("The server is busy.")).to_be_visible()
+    is_busy = False
     await page.ended()
     await expect(page.tab.get_by_text("The server is busy.")).to_be_hidden()
     await expect(page.own).to_have_count(1)

@@ -51,7 +51,7 @@ class Docs:
 
     async def authorize(self, token: str) -> None:
         await self.page.locator("button.authorize").first.click()
-        dialog = self.page.locator(".dialog-ux .auth-container").filter(has_text="bearer")
+        dialog = self.page.locator(".dialog-ux .auth-container").filter(has_text="bearer (http")
         await dialog.locator("input").fill(token)
         await dialog.locator("button[type=submit]").click()
         await dialog.get_by_text("Logout").wait_for()

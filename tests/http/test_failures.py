@@ -139,4 +139,4 @@ async def test_two_failed_replies_return_two_messages(mira: Person, model: Scrip
     for _ in range(2):
         await mira.hear(room)
     assert await mira.used() == 1
-    assert (await mira.get("/user/usage")).json()["tokens"] == {"input": 1, "output": 7}
+    assert (await mira.get("/user/usage")).json()["tokens"] == {"input": 1, "output": 7, "estimated": 0}

@@ -96,12 +96,15 @@ async def test_after_five_failures_a_new_code_is_delayed_and_its_later_tries_end
 async def test_password_guesses_delay_their_own_network_only(site: Site) -> None:
     session = await with_password(site, NUMBER)
     spellings = (MIRA, "+91 98765 43210", "(+91) 98765-43210", "00919876543210")
-    answers = await asyncio.gather(
-        *(
-            log_in(site.visitor(f"192.0.2.{number}"), {"mobile_number": spellings[number % 4]}, f"guess {number}")
-            for number in range(60)
-        )
-    )
+
+    async def guess(number: int) -> httpx.Response:
+        """A guess that a busy server refuses counts nothing, and is made again."""
+        visitor, who = site.visitor(f"192.0.2.{number}"), {"mobile_number": spellings[number % 4]}
+        while (answer := await log_in(visitor, who, f"guess {number}")).status_code == 503:
+            pass
+        return answer
+
+    answers = await asyncio.gather(*map(guess, range(60)))
     assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 55
     for answer in answers:
         refused(answer, answer.status_code, "credentials_invalid" if answer.status_code == 401 else "rate_limited")
