@@ -7,6 +7,7 @@ from litestar import Controller, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import JSONBody, PathParameter, QueryParameter
+from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.ai_sdk.bodies import ChatRequest, text_of
@@ -14,7 +15,7 @@ from parley.adapters.http.ai_sdk.errors import sentences
 from parley.adapters.http.ai_sdk.frames import RESETS_SINCE, UIMessageStream
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.accepted import USED_UP
-from parley.adapters.http.openapi.fields import REPLY_ID, example
+from parley.adapters.http.openapi.fields import REPLY_ID, described, example
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
@@ -69,8 +70,22 @@ data: {{"type":"finish","finishReason":"stop"}}
 
 data: [DONE]
 """
+
+
+class UIFrame(Struct):
+    """A frame of a UI message stream."""
+
+    data: Annotated[
+        str,
+        described(
+            "JSON whose `type` names the frame, or [DONE]: see docs/ai-sdk.md",
+            '{"type":"text-delta","id":"1","delta":"You said: "}',
+        ),
+    ]
+
+
 _STREAM = ResponseSpec(
-    str,
+    UIFrame,
     generate_examples=False,
     media_type=MEDIA_TYPE,
     description="The reply as a UI message stream",
