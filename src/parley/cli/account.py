@@ -4,6 +4,7 @@ The server may run meanwhile: its processes read from the database who is suspen
 """
 
 import getpass
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -32,8 +33,13 @@ MOST_FOUND = 100
 
 
 def operator() -> str:
-    """Who does it, in the audit trail: the user of this machine."""
-    return f"cli:{getpass.getuser()}"
+    """Who does it, in the audit trail: the user of this machine, by number where it has no name, as in containers."""
+    try:
+        name = getpass.getuser()
+    # KeyError before Python 3.13.
+    except (OSError, KeyError):
+        name = str(os.getuid())
+    return f"cli:{name}"
 
 
 async def find(settings: Settings, search: str | None, plan: str | None) -> int:
