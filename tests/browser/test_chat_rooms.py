@@ -1,5 +1,6 @@
 """The list of rooms on the chat page, and what is done with a room."""
 
+import asyncio
 import re
 
 import httpx
@@ -7,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
-from tests.e2e.process import Served, ended, new_room, say
+from tests.e2e.process import PATIENCE, Served, ended, new_room, say
 
 
 async def answer(page: ChatPage, text: str, action: str) -> None:
@@ -15,6 +16,13 @@ async def answer(page: ChatPage, text: str, action: str) -> None:
     await page.dialog.get_by_role("textbox").fill(text)
     await page.button(action, page.dialog).click()
     await page.dialog.wait_for(state="detached")
+
+
+async def is_found(client: httpx.AsyncClient, word: str) -> None:
+    """Wait until the search has the word: the index follows the messages, and the page asks once."""
+    async with asyncio.timeout(PATIENCE):
+        while not (await client.get("/search", params={"q": word})).json()["items"]:
+            await asyncio.sleep(0.05)
 
 
 async def test_rename_pin_and_archive(page: ChatPage) -> None:
@@ -101,7 +109,9 @@ async def test_the_chosen_model_writes(page: ChatPage) -> None:
     await expect(reply.locator(".facts")).to_have_text("offline/echo")
 
 
-async def test_search_marks_words_and_leads_to_the_message_of_any_branch(api: Served, page: ChatPage) -> None:
+async def test_search_marks_words_and_leads_to_the_message_of_any_branch(
+    page: ChatPage, elsewhere: httpx.AsyncClient
+) -> None:
     await page.say("Where are there otters?")
     await page.button("Edit").click()
     await page.own.get_by_label("Message").fill("Where are there badgers?")
@@ -111,6 +121,7 @@ async def test_search_marks_words_and_leads_to_the_message_of_any_branch(api: Se
     await page.button("New chat").click()
     await page.say("Something else 😀")
 
+    await is_found(elsewhere, "otters")
     await page.tab.get_by_role("searchbox", name="Search").fill("OTTER")
     await expect(page.rooms.locator(".snippet mark").first).to_have_text("otters")
     await page.rooms.filter(has_text="You said").first.click()
@@ -130,6 +141,7 @@ async def test_a_message_found_far_back_is_shown_with_what_was_before_and_after(
     for number in range(110):
         text = "A needle" if number == 30 else f"Straw {number}"
         await ended(elsewhere, (await say(elsewhere, room, text))["reply"])
+    await is_found(elsewhere, "needle")
     await page.tab.get_by_role("searchbox", name="Search").fill("needle")
     await page.rooms.filter(has_text="A needle").first.click()
     await expect(page.tab.locator(".revealed")).to_contain_text("needle")
