@@ -25,6 +25,14 @@ async def is_found(client: httpx.AsyncClient, word: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def has_instructions(client: httpx.AsyncClient, instructions: str | None) -> None:
+    """Wait until the only room has them: the dialog is gone before they are saved."""
+    [room] = (await client.get("/chatroom")).json()["items"]
+    async with asyncio.timeout(PATIENCE):
+        while (await client.get(f"/chatroom/{room['id']}")).json()["instructions"] != instructions:
+            await asyncio.sleep(0.05)
+
+
 async def test_rename_pin_and_archive(page: ChatPage) -> None:
     for text in ("first", "second"):
         await page.button("New chat").click()
@@ -89,13 +97,13 @@ async def test_instructions_stay_with_the_room(elsewhere: httpx.AsyncClient, pag
     await page.say("first")
     await page.button("Instructions").click()
     await answer(page, "Answer in one word.", "Save")
+    await has_instructions(elsewhere, "Answer in one word.")
     await page.tab.reload()
     await expect(page.own).to_have_count(1)
     await page.button("Instructions").click()
     await expect(page.dialog.get_by_role("textbox")).to_have_value("Answer in one word.")
     await answer(page, "", "Save")
-    [room] = (await elsewhere.get("/chatroom")).json()["items"]
-    assert (await elsewhere.get(f"/chatroom/{room['id']}")).json()["instructions"] is None
+    await has_instructions(elsewhere, None)
 
 
 async def test_the_chosen_model_writes(page: ChatPage) -> None:
