@@ -211,7 +211,7 @@ async def test_a_failed_reply_says_why(mira: Person, model: ScriptedModel) -> No
         ({"id": "c1", "messages": [said("Hello")], "model": "none/such"}, "model: "),
         (
             {"id": "c1", "messages": [{"id": "m", "role": "user", "parts": [{"type": "file", "url": "data:,x"}]}]},
-            "parts: 'file' is not supported, only text",
+            "parts: must be of the type text",
         ),
     ],
 )

@@ -117,7 +117,7 @@ def filter_failure(
             (
                 "is not supported here",
                 "only text is",
-                "only text",
+                "that is supported",
                 "the user's",
                 "have an id",
                 "characters",

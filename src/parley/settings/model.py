@@ -173,7 +173,7 @@ class Settings(SignInSettings, frozen=True, forbid_unknown_fields=True, kw_only=
         int, Meta(ge=0, le=365, description="Days for which a subscription still counts after a failed payment")
     ] = 7
     webhook_url: Annotated[
-        Words, Meta(description="URLs of your servers that are told what happens, such as account.created; unset: none")
+        Words, Meta(description="URLs of your servers that receive events, such as account.created; unset: none")
     ] = ()
     webhook_secret: Annotated[
         Words,

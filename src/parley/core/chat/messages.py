@@ -20,13 +20,7 @@ from parley.core.chat.errors import (
     TooManyPending,
 )
 from parley.core.chat.message_request import MessageRequest, check_content, new_exchange
-from parley.core.chat.model import (
-    Charge,
-    Message,
-    Role,
-    Room,
-    Status,
-)
+from parley.core.chat.model import Charge, Message, Role, Room, Status
 from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import tell_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens, tokens_of_branch

@@ -1,6 +1,6 @@
 """What the AI SDK's client sends. Fields that are not listed are ignored."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -35,7 +35,7 @@ class ChatRequest(Struct, rename={"message_id": "messageId"}):
         list[UIMessage],
         described("The conversation as the client shows it", [{"id": "V1St", "role": "user", "parts": []}]),
     ] = []
-    message: Annotated[UIMessage | None, described("The last message alone, in place of `messages`", None)] = None
+    message: Annotated[UIMessage | None, described("The last message, in place of `messages`", None)] = None
     trigger: Annotated[
         Literal["submit-message", "regenerate-message"] | None,
         described("`regenerate-message` for another reply", "submit-message"),
@@ -73,7 +73,6 @@ class ChatRequest(Struct, rename={"message_id": "messageId"}):
 
 def text_of(message: UIMessage) -> str:
     """Raises InvalidInput for a part that is no text: it would be left out silently."""
-    others: list[Any] = [part.type for part in message.parts if part.type not in ("text", "step-start")]
-    if others:
-        raise InvalidInput("parts", f"{others[0]!r} is not supported, only text")
+    if any(part.type not in ("text", "step-start") for part in message.parts):
+        raise InvalidInput("parts", "must be of the type text, the only one that is supported")
     return "\n".join(part.text or "" for part in message.parts if part.type == "text")

@@ -76,7 +76,7 @@ _TAGS = {
     "OpenAI": "OpenAI's chat completions, for its clients and all that speak its protocol",
     "AI SDK": "The UI message stream of npm's `ai`, for useChat",
     "Subscription": "The paid plan, Pro",
-    "Operator": "Accounts and statistics, for whoever runs the service; only with ADMIN_TOKEN",
+    "Operator": "Accounts and statistics, for the operator of the service; only with ADMIN_TOKEN",
     "Operations": "Health checks and metrics for operators",
 }
 

@@ -1,4 +1,4 @@
-"""Who may call the operator's routes: whoever knows ADMIN_TOKEN."""
+"""Access to the operator's routes: by ADMIN_TOKEN."""
 
 import hmac
 from typing import Any
