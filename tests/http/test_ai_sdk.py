@@ -2,13 +2,21 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
-from parley.core.chat.errors import ModelRefused, ModelUnavailable
+from parley.adapters.http.ai_sdk.frames import UIMessageStream
+from parley.adapters.http.server.broken import ConnectionBroken
+from parley.core.chat.errors import ModelRefused
 from parley.core.chat.language_model import Reasoning
+from parley.core.chat.model import EventId, Message, Role, Status
+from parley.core.chat.parts import PartKind
+from parley.core.chat.reply_events import AttemptStarted, Delta, ReplyEnded, ReplyEvent
 from tests.http.conftest import OpenSite
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import Person, Site
@@ -179,18 +187,28 @@ async def test_nothing_is_resumed_when_nothing_runs_unless_it_is_asked_for(mira:
     assert (await mira.post("/api/chat/c1/stop")).status_code == 204
 
 
-async def test_a_later_attempt_takes_back_what_was_read(mira: Person, model: ScriptedModel) -> None:
-    gate = Gate()
-    model.on("Hello", "wrong", gate, ModelUnavailable("model_interrupted", "broke off"))
-    model.on("Hello", "right")
-    sending = asyncio.create_task(sent(mira, said("Hello")))
-    await gate.reached()
-    gate.open()
-    frames = await sending
-    kinds = [frame["type"] for frame in frames if frame != "[DONE]"]
-    after = frames[kinds.index("reset-step") + 1 :] if "reset-step" in kinds else frames
-    assert text_of(after) == "right"
-    assert frames[-1] == "[DONE]"
+async def two_attempts() -> AsyncGenerator[ReplyEvent, None]:
+    reply = Message(UUID(int=1), UUID(int=2), Role.ASSISTANT, "right", Status.COMPLETED, datetime.now(UTC), attempt=2)
+    for attempt, text in ((1, "wrong"), (2, "right")):
+        yield AttemptStarted(EventId(attempt, 0))
+        yield Delta(EventId(attempt, len(text)), text, PartKind.TEXT)
+    yield ReplyEnded(EventId(2, 5), reply)
+
+
+async def test_a_later_attempt_takes_back_what_was_read() -> None:
+    stream = UIMessageStream("r", version=7).frames(two_attempts(), lambda: None)
+    sent = b"".join([frame async for frame in stream]).decode()
+    wrong, right = sent.split('data: {"type":"reset-step"}')
+    assert "wrong" in wrong
+    assert "right" in right
+    assert "text-start" in right
+    assert right.endswith("data: [DONE]\n\n")
+
+
+async def test_a_client_that_cannot_take_it_back_loses_the_connection() -> None:
+    stream = UIMessageStream("r", version=6).frames(two_attempts(), lambda: None)
+    with pytest.raises(ConnectionBroken):
+        [frame async for frame in stream]
 
 
 async def test_a_failed_reply_says_why(mira: Person, model: ScriptedModel) -> None:

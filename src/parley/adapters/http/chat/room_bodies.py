@@ -58,25 +58,6 @@ class RoomChange(Struct, forbid_unknown_fields=True):
     archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", True)] | UnsetType = UNSET
 
 
-class RoomBody(Struct):
-    """A chatroom."""
-
-    id: Annotated[UUID, described("The chatroom's id", ROOM_ID)]
-    name: Annotated[str, described("The chatroom's name", "Holiday plans")]
-    title_source: TitleSource
-    model: Annotated[str | None, described("The model of its replies; null for the default model", None)]
-    instructions: Annotated[str | None, described("Instructions to the model", "Answer in one short paragraph.")]
-    head: Annotated[UUID | None, described("The last message of the branch that is shown; null if empty", REPLY_ID)]
-    pinned: Annotated[bool, described("Whether it comes first in the list", False)]
-    archived: Annotated[bool, described("Whether only the list of archived chatrooms has it", False)]
-    last_message: LastMessage
-    external_id: Annotated[str | None, described("The id that your client gave it; null if it gave none", None)]
-    created_at: Annotated[datetime, described("When the chatroom was created", "2026-11-21T09:29:00Z")]
-    active_at: Annotated[
-        datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
-    ]
-
-
 class RoomListItem(Struct):
     """A chatroom in a list, without its instructions."""
 
@@ -93,6 +74,12 @@ class RoomListItem(Struct):
     active_at: Annotated[
         datetime, described("The time of the latest message, or else of creation", "2026-11-21T09:30:00Z")
     ]
+
+
+class RoomBody(RoomListItem):
+    """A chatroom."""
+
+    instructions: Annotated[str | None, described("Instructions to the model", "Answer in one short paragraph.")]
 
 
 class RoomPageBody(Struct):
