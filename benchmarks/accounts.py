@@ -184,7 +184,7 @@ def _by_chance(times: list[tuple[float, float]], rounds: int = 1_000) -> float:
 
 
 async def measure_login_burst(server: Server, known: list[str], token: str, burst: int) -> None:
-    probes = {path: [] for path in ("/chatroom", "/user/me")}
+    probes: dict[str, list[float]] = {path: [] for path in ("/chatroom", "/user/me")}
     async with server.connect() as connection:
         await connection.request("POST", "/chatroom", {"name": "a room"}, token)
     before = await _probed(server, token, list(probes), asyncio.sleep(BEFORE_SECONDS))

@@ -76,7 +76,7 @@ class Target:
 
 
 async def measure(clients: StreamClients, effort: Effort) -> list[Measurement]:
-    key = await clients.deployment.sign_in(clients.email)
+    key = await clients.deployment.pro("completions@example.com")
     parley = Target(f"{clients.deployment.api}/v1", key, "openai/compiled")
     direct = Target(clients.model.url, "any", "compiled")
     rounds = [await _first_texts(parley, direct) for _ in range(effort.rounds)]

@@ -134,11 +134,11 @@ async def _measured(folder: Path, generator: Path) -> dict[str, Any]:
 async def _replies(embedded: Embedded, generator: Path) -> dict[str, float]:
     client = await sign_in(embedded.address, EMAIL)
     token = client.headers["Authorization"].removeprefix("Bearer ")
-    rooms = [await new_room(client) for _ in range(10)]
+    rooms = [f"{await new_room(client)} {token}" for _ in range(10)]
     await client.aclose()
 
     async def post(replies: int) -> dict[str, Any]:
-        return await chat(generator, embedded.address, token, rooms, body=HELLO, replies=replies)
+        return await chat(generator, embedded.address, rooms, body=HELLO, replies=replies)
 
     await post(1)
     await asyncio.sleep(IDLE_SECONDS)

@@ -2,7 +2,7 @@
 
     generator = await compiled(folder)                   # the program
     async with model(generator) as served: served.url    # an OPENAI_BASE_URL whose replies are as `message` asks
-    figures = await chat(generator, deployment.api, token, rooms, body=message(20), clients=32, seconds=8, deltas=20)
+    figures = await chat(generator, deployment.api, rooms, body=message(20), clients=32, seconds=8, deltas=20)
 
 `chat` returns what chat_clients.c prints: counts, and times in ms as {"count", "p50", "p90", "p99", "p999", "max"} in
 `accepted` (message to its 202), `first` (to the first delta), `done` (to the end), `lag` and `steady` (a delta from the

@@ -1,6 +1,6 @@
 """Alternating rounds, so that the machine's noise affects everything that is compared alike."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
@@ -23,7 +23,7 @@ class Effort:
     seconds: float = 2.0
 
 
-async def alternate(effort: Effort, loads: dict[str, LoadRun]) -> list[dict[str, Load]]:
+async def alternate(effort: Effort, loads: Mapping[str, LoadRun]) -> list[dict[str, Load]]:
     """Run all loads once in each round; returns their results by name, a dict for each round."""
     for load in loads.values():
         await load(seconds=min(WARM_UP_SECONDS, effort.seconds))

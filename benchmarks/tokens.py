@@ -15,8 +15,10 @@ from litestar.types import Message, Receive, Scope, Send
 from benchmarks.measurement import Goal, Measurement
 from benchmarks.rounds import Effort
 from parley.adapters.http.auth import RequireCaller
+from parley.adapters.memory.rate_limit import MemoryRateLimiter
 from parley.bootstrap import bootstrap
 from parley.bootstrap.processes import api_process
+from parley.core.accounts.request_limit import RequestLimit
 from parley.settings import Settings
 
 TIMES = 20_000
@@ -34,7 +36,9 @@ async def measure(effort: Effort) -> list[Measurement]:
         # The list of ended sessions is refreshed in the background, as in an API process.
         async with api_process(parley):
             ports = parley.accounts
-            checked = RequireCaller(_nothing, tokens=ports.access_tokens, revocations=ports.revocations, now=ports.now)
+            limiter = MemoryRateLimiter(time.monotonic)
+            unlimited = RequestLimit(limit=0, local=limiter, shared=limiter, audit=ports.audit)
+            checked = RequireCaller(_nothing, accounts=ports, requests=unlimited)
             token = ports.access_tokens.issue(uuid4(), uuid4(), datetime.now(UTC))
             await _microseconds(checked, token)
             rounds = [await _microseconds(checked, token) for _ in range(max(effort.rounds, 3))]
@@ -81,7 +85,11 @@ async def _send(_message: Message) -> None:
 
 def _scope(token: str) -> Any:
     headers = _headers(token)
-    return {"type": "http", "method": "GET", "path": "/", "headers": headers, "route_handler": anything, "state": {}}
+    return {"type": "http", "method": "GET", "path": "/", "path_template": "/"} | {
+        "headers": headers,
+        "route_handler": anything,
+        "state": {},
+    }
 
 
 def _headers(token: str) -> list[tuple[bytes, bytes]]:
