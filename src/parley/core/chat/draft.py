@@ -27,8 +27,9 @@ class Draft:
         self._stream = stream
         self._reply_id = reply_id
         self._attempt = attempt
-        # Lists, since a string that grows by every word would be copied for every word.
-        self._sent: list[Part] = []
+        # Lists, since a string that grows by every word would be copied for every word. What was sent is held as
+        # strings: a thousand replies hold so many passages that a collection of garbage that visits each stops them all.
+        self._sent: list[tuple[PartKind, list[str]]] = []
         self._unsent: list[Part] = []
         self._characters_sent = 0
         self._characters_unsent = 0
@@ -44,7 +45,8 @@ class Draft:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything that was added so far. Its cost grows with its length, so it is for the end."""
-        return join_parts((*self._sent, *self._unsent))
+        sent = (Part(kind, "".join(texts)) for kind, texts in self._sent)
+        return join_parts((*sent, *self._unsent))
 
     async def begin(self) -> None:
         """Send an empty chunk, at which readers clear the parts of an earlier attempt."""
@@ -79,9 +81,15 @@ class Draft:
             return
         # All of this before the first await, where this task may be cancelled and another one may send.
         start = self._characters_sent
-        self._sent += parts
+        self._remember(parts)
         self._characters_sent += self._characters_unsent
         self._unsent, self._characters_unsent = [], 0
         self._next_send = self._clock() + COALESCE_SECONDS
         for chunk in split_into_chunks(self._attempt, parts, start=start):
             await self._stream.append(self._reply_id, chunk)
+
+    def _remember(self, parts: tuple[Part, ...]) -> None:
+        for part in parts:
+            if not self._sent or self._sent[-1][0] is not part.kind:
+                self._sent.append((part.kind, []))
+            self._sent[-1][1].append(part.text)
