@@ -113,7 +113,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 async def test_what_is_not_supported_is_named(mira: Person, subtests: pytest.Subtests) -> None:
     for fields, param in WRONG:
         with subtests.test(fields=fields):
-            answer = await respond(mira, **{"given": fields.pop("input", "Hello")}, **fields)
+            answer = await respond(mira, given=fields.pop("input", "Hello"), **fields)
             assert answer.status_code == 400
             refused_as_openai_does(answer, "invalid_input", param)
     assert await mira.used() == 0

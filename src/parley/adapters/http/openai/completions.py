@@ -153,7 +153,7 @@ def answer_or_failure(
     forget = BackgroundTask(events.aclose)
     if reply is not None and reply.status is Status.COMPLETED:
         return Response(shape(reply), headers=headers, background=forget)
-    status, body = failure(None if reply is None else reply.error)
+    status, body = failure(None if reply is None else reply.error, prompt_field)
     ports.meter.refused(body.error.code or "")
     # The message was returned.
     later = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)} if status >= 500 else {}  # noqa: PLR2004

@@ -110,9 +110,9 @@ async def _answered(data: ResponseRequest, events: Events, ports: HttpPorts) -> 
     headers = quota_headers(accepted.allowance, ports.chat.now())
     shape = partial(whole_response, data)
     if not data.stream:
-        return answer_or_failure(await ended(events), headers, events, ports, shape)
+        return answer_or_failure(await ended(events), headers, events, ports, shape, "input")
     first = await first_shown(events)
     if first is None or (isinstance(first, ReplyEnded) and first.message.status is not Status.COMPLETED):
         reply = first.message if first else None
-        return answer_or_failure(reply, headers, events, ports, shape)
+        return answer_or_failure(reply, headers, events, ports, shape, "input")
     return event_stream(StreamedResponse(data, accepted.reply).frames(first, events), **headers)
