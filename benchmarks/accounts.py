@@ -10,7 +10,6 @@ measures over keep-alive connections: (i) whether known and unknown identities g
 import argparse
 import asyncio
 import json
-import operator
 import random
 import secrets
 import sqlite3
@@ -175,7 +174,7 @@ def _compared(name: str, answers: list[tuple[Answer, Answer]]) -> str:
 def _by_chance(times: list[tuple[float, float]], rounds: int = 1_000) -> float:
     def drawn() -> float:
         pairs = [both if random.random() < 0.5 else both[::-1] for both in times]
-        return abs(operator.sub(*(statistics.median(each) for each in zip(*pairs, strict=True))))
+        return abs(statistics.median(known for known, _ in pairs) - statistics.median(unknown for _, unknown in pairs))
 
     return sorted(drawn() for _ in range(rounds))[rounds * 95 // 100]
 

@@ -26,7 +26,8 @@ from uuid_utils.compat import uuid7
 from benchmarks.wrk import Load
 from parley.cli.run import KEEP_ALIVE_SECONDS
 from parley.settings import Settings
-from tests.e2e.process import answers, free_port
+from tests.e2e.process import answers
+from tests.servers.redis_server import free_port
 
 PAGE = 50
 CONTENT = "Where is it warm in May?"

@@ -12,7 +12,8 @@ from benchmarks.load_generator import chat, compiled
 from benchmarks.measurement import NOTHING, Goal, Measurement
 from benchmarks.processes import resident_mb
 from benchmarks.rounds import Effort
-from tests.e2e.process import free_port, new_room, parley, sign_in
+from tests.e2e.process import new_room, parley, sign_in
+from tests.servers.redis_server import free_port
 
 FULL = Effort()
 EMAIL = "reader@example.com"

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.e2e.process import answers, free_port
+from tests.e2e.process import answers
+from tests.servers.redis_server import free_port
 
 SOURCES = ("load_generator.c", "http_response.c", "model_server.c", "chat_clients.c")
 PATIENCE = 120

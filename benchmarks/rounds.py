@@ -30,7 +30,7 @@ async def alternate(effort: Effort, loads: Mapping[str, LoadRun]) -> list[dict[s
     rounds = []
     for number in range(effort.rounds):
         # Every other round in reverse, so that a growing database slows all loads alike.
-        order = list(loads) if number % 2 == 0 else list(reversed(loads))
+        order = list(loads) if number % 2 == 0 else list(loads)[::-1]
         rounds.append({name: await loads[name](seconds=effort.seconds) for name in order})
     return rounds
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import GUID, DateTimeUTC
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import GUID, DateTimeUTC
 
 revision: str = "0002"
 down_revision: str | None = "0001"

@@ -6,8 +6,9 @@ The version before this one neither reads nor writes these columns.
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import DateTimeUTC
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import DateTimeUTC
 
 revision: str = "0007"
 down_revision: str | None = "0006"

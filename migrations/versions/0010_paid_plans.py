@@ -7,8 +7,9 @@ accounts without a row in the new table, and this version writes it too.
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import GUID, DateTimeUTC
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import GUID, DateTimeUTC
 
 revision: str = "0010"
 down_revision: str | None = "0009"

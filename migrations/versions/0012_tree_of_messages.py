@@ -6,8 +6,9 @@ The columns are added without rewriting the table, and their default values are 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import GUID
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import GUID
 
 revision: str = "0012"
 down_revision: str | None = "0011"

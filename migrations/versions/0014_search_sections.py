@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import GUID
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import GUID
 
 revision: str = "0014"
 down_revision: str | None = "0013"

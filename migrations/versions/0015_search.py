@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import GUID
 from alembic import op
 from sqlalchemy.dialects.postgresql import TSVECTOR
+
+from parley.adapters.sql.engine.column_types import GUID
 
 revision: str = "0015"
 down_revision: str | None = "0014"

@@ -6,8 +6,9 @@ Messages are older than the index: workers of the new version queue and index th
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import GUID
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import GUID
 
 revision: str = "0016"
 down_revision: str | None = "0015"

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from advanced_alchemy.types import DateTimeUTC
 from alembic import op
+
+from parley.adapters.sql.engine.column_types import DateTimeUTC
 
 revision: str = "0021"
 down_revision: str | None = "0020"

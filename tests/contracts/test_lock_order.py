@@ -41,7 +41,7 @@ from parley.core.plans import PRO
 from tests.contracts.billing_fixtures import NOW, PERIOD_END, an_event
 from tests.contracts.databases import postgresql
 from tests.fakes.plans import PLANS, plans_of
-from tests.fakes.told import ALL
+from tests.fakes.stored_events import ALL
 from tests.unit.accounts.environment import AccountsEnvironment, outcomes
 from tests.unit.billing.scenario import RecordingQueue, billing_ports
 from tests.unit.billing.scripted_provider import SIGNATURE, ScriptedProvider, body_of

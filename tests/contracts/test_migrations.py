@@ -5,13 +5,13 @@ import sys
 from itertools import pairwise
 from typing import Any
 
-from advanced_alchemy.types import GUID
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+from parley.adapters.sql.engine.column_types import GUID
 from parley.adapters.sql.engine.migrate import current_revision, migrate, migrations_folder
 from parley.adapters.sql.engine.tables import (
     REVISION,

@@ -109,7 +109,7 @@ def parley(*arguments: str) -> list[str]:
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH"}}
     unlimited = {"AUTH_REQUESTS_PER_MINUTE": "0", "ACCOUNT_REQUESTS_PER_MINUTE": "0", "OTP_RESEND_SECONDS": "0"}
-    return inherited | {"JWT_SECRET": SECRET} | unlimited | settings
+    return {**inherited, "JWT_SECRET": SECRET, **unlimited, **settings}
 
 
 async def run_parley(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:

@@ -70,7 +70,7 @@ class Tables:
     end and when it was written; a room and its last position; the position of a head that was chosen, and the last
     position then; a day's usage and its returned refusals; a customer and when it was reconciled; a subscription,
     its read number and when it was written; a customer erasure's failures and when it may be claimed; a lease's holder
-    and end; the plan that was told last, and when it changes; an indexed text and its number.
+    and end; the plan that was reported last, and when it changes; an indexed text and its number.
     """
 
     accounts: dict[UUID, Account] = field(default_factory=dict)

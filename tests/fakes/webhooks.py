@@ -1,4 +1,4 @@
-"""Events for the operator's servers, and the plans that they were told, in memory."""
+"""Events for the operator's servers, and the plans last reported to them, in memory."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager

@@ -122,8 +122,8 @@ def shared_server() -> str:
 
 def run_sql(url: str, statement: str) -> None:
     """One statement outside any transaction, without an event loop."""
-    command = [_binaries() / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", url, f"--command={statement}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    options = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", url, f"--command={statement}"]
+    done = subprocess.run([str(_binaries() / "psql"), *options], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{statement} failed:\n{done.stderr}")
 

@@ -5,9 +5,23 @@ import sys
 
 from tests.e2e.process import SECRET, environment
 
-HEAVY = {"aiohttp", "alembic", "asyncpg", "genai_prices", "google.genai", "mako", "openai", "redis", "stripe", "taskiq"}
+HEAVY = {
+    "aiohttp",
+    "alembic",
+    "asyncpg",
+    "genai_prices",
+    "google.genai",
+    "mako",
+    "openai",
+    "redis",
+    "sqlalchemy.orm",
+    "stripe",
+    "taskiq",
+}
 START = """
 import asyncio, sys
+# Litestar imports it, and so SQLAlchemy's ORM, where an environment has it.
+sys.modules["advanced_alchemy"] = None
 from parley.bootstrap.processes import api_application, api_process
 from parley.bootstrap import bootstrap
 from parley.settings import read_settings

@@ -94,11 +94,11 @@ def bootstrap(
     loop_lag = LoopLag(LagMeter(telemetry.metrics), monotonic=time.monotonic)
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     webhooks = build_webhooks(settings, database, telemetry, now=now)
-    told = wanted_events(settings, webhooks.ports)
-    accounts = build_accounts(settings, plans, database, transport, telemetry, webhooks=told, now=now)
-    billing = build_billing(settings, plans, database, transport, webhooks=told, now=now)
+    events = wanted_events(settings, webhooks.ports)
+    accounts = build_accounts(settings, plans, database, transport, telemetry, webhooks=events, now=now)
+    billing = build_billing(settings, plans, database, transport, webhooks=events, now=now)
     models = configured_providers(settings, file) if providers is None else providers
-    chat = build_chat(settings, file, plans, database, transport, telemetry, providers=models, webhooks=told, now=now)
+    chat = build_chat(settings, file, plans, database, transport, telemetry, providers=models, webhooks=events, now=now)
     modules = (accounts, billing, chat, webhooks)
     statistics = SqlStatistics(database, plans)
     return Parley(

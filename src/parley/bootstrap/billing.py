@@ -18,7 +18,7 @@ from parley.bootstrap.transport import PROCESS_EVENT, Transport
 from parley.core.billing import BillingPorts
 from parley.core.billing.events import forget_events, process_event, requeue_events
 from parley.core.billing.offered_plans import OfferedPlans
-from parley.core.billing.plan_changes import tell_ended_plans
+from parley.core.billing.plan_changes import report_ended_plans
 from parley.core.billing.ports import PaymentProvider
 from parley.core.billing.reconcile import erase_customers, reconcile
 from parley.core.outgoing_events import EventKind, Webhooks
@@ -62,7 +62,7 @@ def build_billing(
             Sweep("closed_customers", ERASURE_SWEEP_SECONDS, partial(erase_customers, ports)),
             Sweep("reconciled_customers", RECONCILE_SWEEP_SECONDS, partial(reconcile, ports)),
             *(
-                [Sweep("ended_plans", ENDED_PLANS_SWEEP_SECONDS, partial(tell_ended_plans, ports))]
+                [Sweep("ended_plans", ENDED_PLANS_SWEEP_SECONDS, partial(report_ended_plans, ports))]
                 if webhooks.wants(EventKind.PLAN_CHANGED)
                 else []
             ),

@@ -42,7 +42,7 @@ def open_database(settings: Settings, outages: DatabaseOutages | None = None) ->
 
 
 def open_logged_database(settings: Settings) -> Database:
-    """As `open_database`, for a process whose log tells of outages."""
+    """As `open_database`, for a process that logs outages."""
     outages = DatabaseOutages(connections=OutageLog("database"), statements=OutageLog("database statements"))
     return open_database(settings, outages)
 

@@ -1,6 +1,7 @@
-"""What happens in the product that the operator's own servers are told by webhook, as it is stored to be delivered.
+"""Events for the operator's servers, stored to be delivered by webhook.
 
-An event is stored in the transaction of what it tells, so that there is one exactly if that has happened.
+An event is stored in the transaction of the change that it reports: there is one if and only if the change is
+committed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,7 @@ class NewDelivery:
 
 
 class OutgoingEvents(Protocol):
-    """Stores events in the transaction of what they tell."""
+    """Stores events in the transaction of the change that they report."""
 
     async def add(self, deliveries: Sequence[NewDelivery]) -> None:
         """Store each, to be delivered after the commit; those of an event that is stored already are ignored."""
@@ -56,7 +57,7 @@ class OutgoingEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """What the operator wants to be told, and the names of the endpoints; without any, nothing is stored.
+    """The kinds of events that the operator has chosen, and the endpoints' names; without any, nothing is stored.
 
     `message_text` adds the texts of replies to their events.
     """

@@ -49,7 +49,7 @@ class Plans:
         every = tuple(plans)
         self._plans = {plan.name: plan for plan in every}
         if len(self._plans) < len(every):
-            raise ValueError("every plan needs a name of its own")
+            raise ValueError("two plans have the same name")
         free = [plan for plan in every if not plan.prices]
         if len(free) != 1:
             named = ", ".join(plan.name for plan in free) or "none"

@@ -91,6 +91,6 @@ def read_config_file(settings: Settings) -> ConfigFile:
 
 
 def _with_table(message: str) -> str:
-    """msgspec's message with the place in front, as a path of tables and keys."""
-    wrong, _, place = message.partition(" - at `")
-    return f"{place.rstrip('`').removeprefix('$').lstrip('.')}: {wrong}" if place else wrong
+    """msgspec's message after the path of tables and keys to the wrong value."""
+    wrong, _, path = message.partition(" - at `")
+    return f"{path.rstrip('`').removeprefix('$').lstrip('.')}: {wrong}" if path else wrong

@@ -1,4 +1,4 @@
-"""What the operator's servers are told of accounts."""
+"""Events of accounts for the operator's servers."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from parley.core.accounts.erase import erase_account
 from parley.core.outgoing_events import EventKind, Webhooks
-from tests.fakes.told import ALL, told
+from tests.fakes.stored_events import ALL, stored_events
 from tests.unit.accounts.environment import MIRA, RAVI
 
 
@@ -27,7 +27,7 @@ async def test_a_new_account_is_told_once(env, database, identity, personal):
     signed_in = await sign_in(env, identity)
     env.advance(minutes=2)
     await sign_in(env, identity)
-    [event] = told(database)
+    [event] = stored_events(database)
     assert (event.kind, event.account_id) == (EventKind.ACCOUNT_CREATED, signed_in.account.id)
     assert (event.at, event.data, event.personal) == (signed_in.account.created_at, {}, personal)
 
@@ -35,7 +35,7 @@ async def test_a_new_account_is_told_once(env, database, identity, personal):
 async def test_an_erasure_is_told_by_the_id_alone_and_what_waits_loses_what_is_personal(env, database):
     account_id = (await sign_in(env)).account.id
     await erase_account(env.ports, account_id=account_id)
-    created, erased = told(database)
+    created, erased = stored_events(database)
     assert (erased.kind, erased.account_id) == (EventKind.ACCOUNT_ERASED, account_id)
     assert (created.personal, erased.data, erased.personal) == ({}, {}, {})
 
@@ -46,4 +46,4 @@ async def test_an_erasure_is_told_by_the_id_alone_and_what_waits_loses_what_is_p
 async def test_what_nobody_wants_is_not_stored(env, database, webhooks):
     env.webhooks = webhooks
     await erase_account(env.ports, account_id=(await sign_in(env)).account.id)
-    assert told(database) == []
+    assert stored_events(database) == []

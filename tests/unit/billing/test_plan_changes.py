@@ -1,14 +1,14 @@
-"""What the operator's servers are told of plans, whatever changed them."""
+"""Events of plan changes for the operator's servers, for every cause of a change."""
 
 from dataclasses import replace
 
 import pytest
 
 from parley.core.billing.model import SubscriptionStatus
-from parley.core.billing.plan_changes import tell_ended_plans
+from parley.core.billing.plan_changes import report_ended_plans
 from parley.core.outgoing_events import EventKind, Webhooks
 from parley.core.plans import BASIC, PRO
-from tests.fakes.told import ALL, told
+from tests.fakes.stored_events import ALL, stored_events
 from tests.unit.billing.scenario import ACTIVE, CANCELED, MIRA, PAST_DUE, Scenario
 
 ENDING = replace(ACTIVE, cancel_at_period_end=True)
@@ -22,13 +22,13 @@ async def billing(billing: Scenario) -> Scenario:
 
 
 def changes(billing) -> list[tuple[str, str]]:
-    events = told(billing.database)
+    events = stored_events(billing.database)
     assert {(event.kind, event.account_id) for event in events} <= {(EventKind.PLAN_CHANGED, MIRA)}
     return [(event.data["previous_plan"], event.data["plan"]) for event in events]
 
 
 async def sweep(billing) -> None:
-    await tell_ended_plans(billing.ports)
+    await report_ended_plans(billing.ports)
 
 
 async def test_each_change_is_told_once(billing):
@@ -58,7 +58,7 @@ async def test_a_plan_that_ends_by_itself_is_told(billing, end, days):
     assert changes(billing) == [(BASIC, PRO), (PRO, BASIC)]
 
 
-async def test_the_event_of_an_end_that_was_told_tells_nothing_new(billing):
+async def test_a_repeated_event_of_a_reported_end_reports_nothing_new(billing):
     await billing.change_to(ACTIVE)
     await billing.change_to(ENDING)
     billing.advance(days=32)

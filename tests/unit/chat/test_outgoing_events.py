@@ -1,4 +1,4 @@
-"""What the operator's servers are told of replies and quotas."""
+"""Events of replies and quotas for the operator's servers."""
 
 import asyncio
 from contextlib import suppress
@@ -10,7 +10,7 @@ from parley.core.chat.end_reply import end_reply
 from parley.core.chat.errors import ModelRefused, ModelUnavailable, QuotaExceeded
 from parley.core.chat.model import Ending, Status
 from parley.core.outgoing_events import EventKind
-from tests.fakes.told import ALL, told
+from tests.fakes.stored_events import ALL, stored_events
 from tests.unit.chat.environment import BASIC_LIMIT, TODAY, ChatEnvironment
 from tests.unit.chat.scripted_model import USAGE
 
@@ -28,7 +28,7 @@ async def test_a_completed_reply_is_told_without_its_text(env):
     reply = await env.reply()
     env.model.will("An answer.")
     written = await env.write(reply)
-    [event] = told(env.database)
+    [event] = stored_events(env.database)
     assert (event.kind, event.account_id, event.at) == (
         EventKind.REPLY_COMPLETED,
         env.account_id,
@@ -54,7 +54,7 @@ async def test_its_text_is_told_where_the_operator_wants_it(env):
     env.chat = replace(env.chat, webhooks=replace(ALL, message_text=True))
     env.model.will("An answer.")
     await env.write(await env.reply())
-    [event] = told(env.database)
+    [event] = stored_events(env.database)
     assert event.personal == {"content": "An answer."}
 
 
@@ -62,7 +62,7 @@ async def test_a_failed_reply_is_told_with_its_error(env):
     reply = await env.reply()
     env.model.will(ModelRefused("model_rejected_key", "The vendor refuses the key."))
     await env.write(reply)
-    [event] = told(env.database)
+    [event] = stored_events(env.database)
     assert event.kind is EventKind.REPLY_FAILED
     assert event.data["error"] == {"code": "model_rejected_key", "detail": "The vendor refuses the key."}
 
@@ -73,7 +73,7 @@ async def test_an_attempt_that_is_retried_and_a_reply_that_is_stopped_are_not_to
     assert (await env.write(reply)).status is Status.PENDING
     await env.stop(reply)
     assert (await env.message(reply)).status is Status.STOPPED
-    assert told(env.database) == []
+    assert stored_events(env.database) == []
 
 
 async def test_an_end_that_was_overtaken_is_not_told(env):
@@ -81,10 +81,10 @@ async def test_an_end_that_was_overtaken_is_not_told(env):
     overtaken, claim = await env.claim(reply, lease=0), await env.claim(reply)
     ending = Ending(Status.COMPLETED, "An answer.", env.now())
     assert not await end_reply(env.chat, overtaken, ending)
-    assert told(env.database) == []
+    assert stored_events(env.database) == []
     assert await end_reply(env.chat, claim, ending)
     assert not await end_reply(env.chat, claim, ending)
-    assert len(told(env.database)) == 1
+    assert len(stored_events(env.database)) == 1
 
 
 async def test_a_used_up_quota_is_told_once_a_day(env):
@@ -96,7 +96,7 @@ async def test_a_used_up_quota_is_told_once_a_day(env):
             with pytest.raises(QuotaExceeded):
                 await post_all(env, room)
         await asyncio.sleep(DAY)
-    events = told(env.database, EventKind.QUOTA_EXCEEDED)
+    events = stored_events(env.database, EventKind.QUOTA_EXCEEDED)
     assert [(event.account_id, event.data) for event in events] == [
         (env.account_id, {"policy": "daily", "limit": BASIC_LIMIT})
     ] * 2
@@ -118,4 +118,4 @@ async def test_nothing_is_stored_without_an_endpoint(env):
     await env.write(await env.reply(room))
     with suppress(QuotaExceeded):
         await post_all(env, room)
-    assert told(env.database) == []
+    assert stored_events(env.database) == []

@@ -25,7 +25,7 @@ from parley.core.chat.search import search
 from parley.core.chat.write_reply import write_reply
 from parley.core.errors import InvalidInput, TooManyRequests
 from parley.core.outgoing_events import EventKind
-from tests.fakes.told import ALL, told
+from tests.fakes.stored_events import ALL, stored_events
 from tests.unit.chat.environment import BASIC_LIMIT, UnavailableUnitOfWork
 from tests.unit.chat.scripted_model import USAGE, Gate
 
@@ -289,7 +289,7 @@ async def test_operator_is_told_of_the_reply_without_its_text_and_room_and_of_a_
     with pytest.raises(QuotaExceeded):
         await anext(answering(env))
 
-    *ended, refused = told(env.database)
+    *ended, refused = stored_events(env.database)
 
     assert [event.kind for event in ended] == [EventKind.REPLY_COMPLETED] * BASIC_LIMIT
     assert {(event.data["chatroom_id"], str(event.personal)) for event in ended} == {(None, "{}")}

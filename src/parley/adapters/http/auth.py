@@ -23,7 +23,7 @@ BEARER: tuple[dict[str, list[str]], ...] = ({"bearer": []},)
 OPERATOR: tuple[dict[str, list[str]], ...] = ({"operator": []},)
 BEARER_OR_KEY: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"api_key": []})
 BEARER_KEY_OR_TICKET: tuple[dict[str, list[str]], ...] = (*BEARER_OR_KEY, {"ticket": []})
-# Where an API key stands in for an access token: at these paths and below them, and nowhere else.
+# The only paths, with all below them, where an API key is accepted instead of an access token.
 _PATHS_WITH_KEYS = ("/v1", "/api/chat", "/chatroom", "/models", "/search", "/user/usage")
 _SCHEME = "bearer"
 LONGEST_HEADER = 4_096

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: the only place that maps errors to HTTP statuses."""
+"""Errors as RFC 9457 problems: nothing else maps errors to HTTP statuses."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -25,7 +25,7 @@ log = structlog.get_logger("parley.http")
 async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) -> None:
     """Note each id in the path that another account owns.
 
-    Called after the response, so that its time does not tell such an id from an unknown one. The account is that of the
+    Called after the response, so that its time is the same as for an unknown id. The account is that of the
     request's log lines.
     """
     account_id = structlog.contextvars.get_contextvars().get("account_id")

@@ -180,13 +180,13 @@ class StripePayments:
             return await self._checkouts.retrieve_async(session.id)
         return session
 
-    async def _close_others(self, customer_id: str, kept: Session) -> None:
+    async def _close_others(self, customer_id: str, newest: Session) -> None:
         """Expire the customer's other open pages. Raises AlreadySubscribed, with none left, if one was paid."""
         open_pages = await self._checkouts.list_async({"customer": customer_id, "status": "open", "limit": 100})
-        others = [page.id async for page in open_pages.auto_paging_iter() if page.id != kept.id]
+        others = [page.id async for page in open_pages.auto_paging_iter() if page.id != newest.id]
         paid = [page for page in others if await self._is_paid_instead(page)]
         if paid:
-            await self._is_paid_instead(kept.id)
+            await self._is_paid_instead(newest.id)
             raise AlreadySubscribed
 
     async def _is_paid_instead(self, session_id: str) -> bool:

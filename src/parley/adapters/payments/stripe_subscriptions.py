@@ -28,7 +28,7 @@ class SubscriptionReader:
         ends = [item["current_period_end"] for item in items if item.get("current_period_end")]
         period_end = max(ends) if ends else found.get("current_period_end")
         cancel_at = found.get("cancel_at")
-        # In flexible billing mode, a cancellation at the period's end is a time in `cancel_at` alone.
+        # In flexible billing mode, a cancellation at the period's end is only a time in `cancel_at`.
         in_this_period = cancel_at is not None and (period_end is None or cancel_at <= period_end)
         return Subscription(
             id=found["id"],

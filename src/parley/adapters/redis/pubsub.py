@@ -17,7 +17,7 @@ from parley.adapters.redis.client.background import (
 )
 from parley.adapters.redis.client.connection import RedisClient
 
-# The first subscription of each connection, kept as long as the connection: its confirmation shows that Redis answers,
+# The first subscription of each connection, open as long as the connection: its confirmation shows that Redis answers,
 # and without any subscription a PING would be answered in another format.
 CONTROL_CHANNEL = "parley:control"
 PING_SECONDS = 5.0

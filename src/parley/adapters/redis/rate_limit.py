@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from parley.adapters.redis.client.connection import RedisClient
 from parley.core.ports import LimitedUse
 
-# A script runs atomically and uses the server's clock, so the count is exact whatever the processes' clocks say.
+# A script runs atomically and uses the server's clock, so the count is exact even if the processes' clocks differ.
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local wait = 0
-for place, key in ipairs(KEYS) do
-  local limit, per = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+for index, key in ipairs(KEYS) do
+  local limit, per = tonumber(ARGV[2 * index - 1]), tonumber(ARGV[2 * index])
   while true do
     local first = redis.call('LINDEX', key, 0)
     if not first or first + per > now then break end
@@ -22,9 +22,9 @@ for place, key in ipairs(KEYS) do
   end
 end
 if wait > 0 then return wait end
-for place, key in ipairs(KEYS) do
+for index, key in ipairs(KEYS) do
   redis.call('RPUSH', key, string.format('%.0f', now))
-  redis.call('PEXPIRE', key, math.ceil(ARGV[2 * place] / 1000))
+  redis.call('PEXPIRE', key, math.ceil(ARGV[2 * index] / 1000))
 end
 return 0
 """
@@ -32,7 +32,7 @@ return 0
 # All keys of one call of TAKE get the same time.
 GIVE_BACK_ALL = """
 for _, use in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-  for place = 2, #KEYS do redis.call('LREM', KEYS[place], 1, use) end
+  for index = 2, #KEYS do redis.call('LREM', KEYS[index], 1, use) end
 end
 redis.call('DEL', KEYS[1])
 """

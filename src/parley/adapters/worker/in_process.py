@@ -60,7 +60,7 @@ class InProcessWorker:
         try:
             await self._work(id_)
         except Unavailable:
-            # Whatever noticed the outage logs it.
+            # The adapter that noticed the outage logs it.
             pass
         except Exception:
             # The work itself is in the database, where the sweeper finds it again.

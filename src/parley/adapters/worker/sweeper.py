@@ -67,7 +67,7 @@ class Sweeper:
             try:
                 found = await sweep.run()
             except Unavailable:
-                # Whatever noticed the outage logs it.
+                # The adapter that noticed the outage logs it.
                 self._meter.failed(sweep.name)
             except Exception as error:
                 if type(error) is not last_failure:

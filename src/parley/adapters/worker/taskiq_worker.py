@@ -55,7 +55,7 @@ def _task(name: str, work: Work) -> Callable[[str], Awaitable[None]]:
         try:
             await work(UUID(id_))
         except Unavailable:
-            # Whatever noticed the outage logs it.
+            # The adapter that noticed the outage logs it.
             pass
         except Exception:
             # The work itself is in the database, where the sweeper finds it again.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A secret that stands in for an access token of its account on some routes.
+    """A secret that some routes accept instead of an access token of its account.
 
     Only a hash of it is stored. `prefix` is its beginning, by which its owner recognizes it. Without `expires_at` it
     is valid until it is revoked. `last_used_at` is exact to LAST_USE_SECONDS. The prompts of a key that the operator

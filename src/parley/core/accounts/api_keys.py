@@ -83,7 +83,7 @@ async def revoke_key(accounts: AccountsPorts, *, account_id: UUID, key_id: UUID)
 
 
 async def meter_key(accounts: AccountsPorts, *, key_id: UUID, unmetered: bool) -> ApiKey:
-    """Let the key's conversations use up no quota, or quota again; for the operator alone.
+    """Let the key's conversations use up no quota, or quota again; only for the operator.
 
     Processes know within LOOK_UP_SECONDS. Raises ApiKeyNotFound.
     """

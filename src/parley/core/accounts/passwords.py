@@ -71,7 +71,7 @@ async def log_in(
 ) -> SignedIn:
     """Open a session with the account's password.
 
-    Raises TooManyRequests; CredentialsInvalid, after the same work whatever was wrong; SignInSuspended.
+    Raises TooManyRequests; CredentialsInvalid, after the same work for every cause; SignInSuspended.
     """
     now = accounts.now()
     source = await source_of(accounts, identity=identity, client=client)

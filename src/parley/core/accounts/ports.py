@@ -33,7 +33,7 @@ class MobileNumbers(Protocol):
 
 
 class HumanCheck(Protocol):
-    """A service that tells people from programs, by a token that its widget gave to the page."""
+    """A service that distinguishes people from programs, by a token that its widget gave to the page."""
 
     async def passes(self, token: str, *, address: str) -> bool:
         """Whether the token is one of a person and was not used before. `address` is the client's.

@@ -1,6 +1,6 @@
 """Proof that the caller is the account's owner, asked for before a change that cannot be taken back.
 
-An access token alone is not enough: it may be stolen, or from a device that was left unlocked.
+An access token is not enough: it may be stolen, or from a device that was left unlocked.
 """
 
 from datetime import datetime

@@ -1,6 +1,6 @@
 """How refresh tokens are spelled: the session's id, a secret, and a signature of both.
 
-The signature tells a token that was used long ago from one that was never issued, without a row for each.
+The signature distinguishes a token that was used long ago from one that was never issued, without a row for each.
 """
 
 import base64

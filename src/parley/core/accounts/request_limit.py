@@ -8,7 +8,7 @@ from parley.core.errors import TooManyRequests, Unavailable
 from parley.core.ports import RateLimiter
 
 MINUTE_SECONDS = 60.0
-# The part of the limit that a process counts by itself: an ordinary account stays below, and costs no trip to a server.
+# The part of the limit that a process counts locally: an ordinary account stays below, and needs no call to a server.
 OWN_PART = 20
 
 

@@ -15,7 +15,7 @@ from parley.core.plans import Plan
 
 @dataclass(frozen=True, slots=True)
 class _Buyer:
-    """Who pays. `bought` are the account's subscriptions, whatever their state."""
+    """Who pays. `bought` are the account's subscriptions in every state."""
 
     account_id: UUID
     email: str | None

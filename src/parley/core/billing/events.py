@@ -121,7 +121,7 @@ async def _customer_of(billing: BillingPorts, event: ProviderEvent) -> Customer 
     try:
         async with billing.uow() as unit:
             await unit.customers.add(customer, now=billing.now())
-            # A known customer keeps its account, whatever the metadata says.
+            # The stored account of a known customer has precedence over the metadata.
             stored = await unit.customers.get(customer.id)
             await unit.commit()
     except AccountGone:

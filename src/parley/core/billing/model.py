@@ -60,7 +60,7 @@ class Subscription:
 
     @property
     def ends_at(self) -> datetime:
-        """When it ends by itself, even if no event says so; FOREVER if it is renewed."""
+        """When it ends if no event comes; FOREVER if it is renewed."""
         period_end = self.current_period_end if self.cancel_at_period_end else None
         return min(moment or FOREVER for moment in (period_end, self.cancel_at, self.price_ended_at))
 

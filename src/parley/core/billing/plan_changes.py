@@ -1,6 +1,6 @@
-"""Telling the operator's servers that an account's plan has changed, whatever changed it.
+"""Reporting changes of an account's plan to the operator's servers, for every cause of a change.
 
-A plan that is paid until a moment ends without any write, so the moment is stored with what was told last.
+A plan that is paid until a moment ends without any write, so the moment is stored with the plan that was reported last.
 """
 
 from collections.abc import AsyncGenerator
@@ -18,10 +18,10 @@ SWEEP_LIMIT = 100
 
 
 @asynccontextmanager
-async def telling_plan_change(
+async def reporting_plan_change(
     billing: BillingPorts, unit: BillingUnit, account_id: UUID, now: datetime
 ) -> AsyncGenerator[None, None]:
-    """If the plan is another one after the body than the one told last, or than before the body, store the event.
+    """Store an event if the plan after the body is not the one reported last or, without one, that before the body.
 
     For use after `customers.lock`, since an erasure locks the account before the plan. Raises AccountGone.
     """
@@ -39,7 +39,7 @@ async def telling_plan_change(
         await unit.outgoing_events.add(billing.webhooks.deliveries(event, billing.new_id))
 
 
-async def tell_ended_plans(billing: BillingPorts) -> int:
+async def report_ended_plans(billing: BillingPorts) -> int:
     """Store the events of plans that have ended with what was paid; returns how many accounts were looked at."""
     now = billing.now()
     async with billing.uow(read_only=True) as unit:
@@ -48,7 +48,7 @@ async def tell_ended_plans(billing: BillingPorts) -> int:
         try:
             async with billing.uow() as unit:
                 await unit.customers.lock(account_id)
-                async with telling_plan_change(billing, unit, account_id, now):
+                async with reporting_plan_change(billing, unit, account_id, now):
                     pass
                 await unit.commit()
         except AccountGone:

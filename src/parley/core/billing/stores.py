@@ -30,13 +30,13 @@ class Plans(Protocol):
 
 
 class ReportedPlans(Protocol):
-    """The plan of each account that `plan.changed` has told last, and when it may change by itself."""
+    """The plan of each account that `plan.changed` reported last, and when it may change without a write."""
 
     async def lock(self, account_id: UUID) -> str | None:
-        """The plan, None if none was told; others wait until this unit of work ends. Raises AccountGone."""
+        """The plan, None if none was reported; others wait until this unit of work ends. Raises AccountGone."""
 
     async def put(self, account_id: UUID, plan: str, *, changes_at: datetime | None) -> None:
-        """Store what was told, after `lock`, and the moment after which the plan may be another one."""
+        """Store what was reported, after `lock`, and the moment after which the plan may be another one."""
 
     async def due(self, *, now: datetime, limit: int) -> list[UUID]:
         """Accounts whose moment has come, the earliest first."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from parley.core.billing import BillingPorts
 from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
-from parley.core.billing.plan_changes import telling_plan_change
+from parley.core.billing.plan_changes import reporting_plan_change
 
 
 async def synchronize_subscription(
@@ -66,7 +66,7 @@ async def _store(
             for each in (*found, *_cancelled(stored, customer, missing)):
                 await unit.subscriptions.put(each, account_id=account_id, read_number=read_number, now=now)
             subscriptions, before = await unit.subscriptions.of(account_id), await unit.plans.paid(account_id)
-            async with telling_plan_change(billing, unit, account_id, now):
+            async with reporting_plan_change(billing, unit, account_id, now):
                 await unit.plans.set_paid(account_id, _paid(billing, subscriptions, before))
         if event_id is not None:
             await unit.events.handled(event_id, at=now)

@@ -6,7 +6,7 @@ from uuid import UUID
 from parley.core.billing import BillingPorts
 from parley.core.billing.errors import PlanUnknown
 from parley.core.billing.model import HISTORY_DAYS, DayUsage, Usage
-from parley.core.billing.plan_changes import telling_plan_change
+from parley.core.billing.plan_changes import reporting_plan_change
 from parley.core.plans import Plan
 from parley.core.token_limits import Tokens, month_of, token_allowances
 
@@ -59,6 +59,6 @@ async def override_plan(billing: BillingPorts, *, account_id: UUID, plan: str | 
         raise PlanUnknown(plan, [each.name for each in billing.plans])
     async with billing.uow() as unit:
         await unit.customers.lock(account_id)
-        async with telling_plan_change(billing, unit, account_id, billing.now()):
+        async with reporting_plan_change(billing, unit, account_id, billing.now()):
             await unit.plans.override(account_id, plan)
         await unit.commit()

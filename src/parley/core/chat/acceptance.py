@@ -10,7 +10,7 @@ from parley.core.chat.token_estimates import TokenEstimates
 
 
 class Acceptance(Protocol):
-    """Accepting a message as one transaction by itself, for a database that does all of it in one statement."""
+    """Accepts a message in a transaction of one statement, for a database that can do all of it in one."""
 
     async def accept(
         self,
@@ -23,7 +23,7 @@ class Acceptance(Protocol):
         most_pending: int,
         estimates: TokenEstimates,
     ) -> tuple[Message, Message, Allowance] | None:
-        """Accept the message if nothing stands in the way.
+        """Accept the message if no limit or conflict prevents it.
 
         Reserves the next two positions of the room, remembers the `key`, takes quota, and writes the user's message
         and its pending reply. Its model is the one that `reply` has, else the room's, else the plan's default. The

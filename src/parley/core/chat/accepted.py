@@ -25,7 +25,7 @@ class Accepted:
 
 
 def idempotency_key(value: str | None, body: Sequence[str | None]) -> IdempotencyKey | None:
-    """The key with a fingerprint of the request. A message to the head has the one of its content and model alone."""
+    """The key with a fingerprint of the request. For a message to the head, only its content and model count."""
     if value is None:
         return None
     check_text("Idempotency-Key", value, longest=IDEMPOTENCY_KEY_CHARACTERS)

@@ -15,7 +15,7 @@ from parley.core.chat.retries import is_of_provider
 def with_available_model(chat: ChatPorts, claim: Claim) -> Claim:
     """The claim with the first model of its chain that its circuit breaker allows to ask; failures count from 0 there.
 
-    The last model of a chain is asked whatever its breaker says, as there is no other. The caller must ask the model
+    The last model of a chain is asked even if its breaker is open, as there is no other. The caller must ask the model
     within `observed_by` its breaker.
     """
     while not chat.breakers.of(claim.model).allows(claim.reply_id):
@@ -29,7 +29,7 @@ def with_available_model(chat: ChatPorts, claim: Claim) -> Claim:
 
 @contextmanager
 def observed_by(breaker: CircuitBreaker, reply_id: UUID) -> Iterator[None]:
-    """A context around the reading of a reply's answer, which tells the breaker how that ends."""
+    """A context around the reading of a reply's answer, which reports the result to the breaker."""
     ended = False
     try:
         yield

@@ -12,17 +12,17 @@ from parley.core.text import is_readable
 async def end_reply(chat: ChatPorts, claim: Claim, ending: Ending) -> bool:
     """End a claimed reply. False, with nothing changed, if the claim was overtaken or the reply was deleted.
 
-    The first one in a room without a name of its own lets a model write its title.
+    The first one in a room that its account has not named lets a model write its title.
     """
-    told = deliveries_of_end(chat, claim, ending)
+    deliveries = deliveries_of_end(chat, claim, ending)
     brings_title = claim.awaits_title and chat.titles.are_written and _is_answer(ending)
-    single = not told and not brings_title
+    single = not deliveries and not brings_title
     async with chat.uow(single=single) as unit:
         if brings_title:
             await unit.titles.request(claim)
         ended = await unit.replies.end(claim, ending)
-        if ended and told:
-            await unit.outgoing_events.add(told)
+        if ended and deliveries:
+            await unit.outgoing_events.add(deliveries)
         if ended and not single:
             await unit.commit()
     if ended:

@@ -22,7 +22,7 @@ from parley.core.chat.errors import (
 from parley.core.chat.message_request import MessageRequest, check_content, new_exchange
 from parley.core.chat.model import Charge, Message, Role, Room, Status
 from parley.core.chat.naming import Naming, first_words
-from parley.core.chat.outgoing import tell_quota_exceeded
+from parley.core.chat.outgoing import report_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
@@ -105,7 +105,7 @@ async def edit_message(
 async def regenerate_reply(
     chat: ChatPorts, *, account_id: UUID, room_id: UUID, reply_id: UUID, model: str | None, key: str | None
 ) -> Accepted:
-    """Accept another reply to the message that the reply answers, whatever the reply's status. As `edit_message`.
+    """Accept another reply to the message that the reply answers, in any status of the reply. As `edit_message`.
 
     Raises NotAReply instead of NotAUserMessage.
     """
@@ -143,7 +143,7 @@ async def _accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted
         return await _accept_or_refuse(chat, request)
     except QuotaExceeded as refusal:
         policy, limit, at = refusal.policy, refusal.limit, request.reply.created_at
-        await tell_quota_exceeded(chat, request.account_id, policy=policy, limit=limit, at=at)
+        await report_quota_exceeded(chat, request.account_id, policy=policy, limit=limit, at=at)
         raise
 
 

@@ -243,7 +243,7 @@ class Conversation:
 class EventId:
     """A reader's position in a reply's stream: an attempt and a number of its characters, those of all parts.
 
-    As the position is a number of characters, any stream can be resumed from the database alone.
+    As the position is a number of characters, any stream can be resumed from nothing but the database.
     """
 
     attempt: int

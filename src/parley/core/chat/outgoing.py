@@ -13,7 +13,7 @@ _KINDS = {Status.COMPLETED: EventKind.REPLY_COMPLETED, Status.FAILED: EventKind.
 
 
 def deliveries_of_end(chat: ChatPorts, claim: Claim, ending: Ending) -> list[NewDelivery]:
-    """To be stored with the end of the reply; none for one that was stopped, or that nobody wants to be told of."""
+    """To be stored with the end of the reply; none if it was stopped, or the operator has not chosen the kind."""
     kind = _KINDS.get(ending.status)
     if kind is None or not chat.webhooks.wants(kind):
         return []
@@ -31,7 +31,7 @@ def deliveries_of_end(chat: ChatPorts, claim: Claim, ending: Ending) -> list[New
     return chat.webhooks.deliveries(event, chat.new_id)
 
 
-async def tell_quota_exceeded(
+async def report_quota_exceeded(
     chat: ChatPorts, account_id: UUID, *, policy: str, limit: int | None, at: datetime
 ) -> None:
     """Store that a message was refused, once a day for each account and policy."""

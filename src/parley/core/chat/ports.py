@@ -58,7 +58,7 @@ class ModelPrices(Protocol):
 
 class ReplyQueue(Protocol):
     async def put(self, reply_id: UUID) -> None:
-        """Tell a worker that this reply may be claimable.
+        """Notify a worker that this reply may be claimable.
 
         A hint, which may be lost, repeated or reordered: the sweeper finds what was lost. A failure to send it is
         logged and not raised.
@@ -67,11 +67,11 @@ class ReplyQueue(Protocol):
 
 class TitleQueue(Protocol):
     async def put(self, room_id: UUID) -> None:
-        """Tell a worker that the title of this room may be claimable. A hint, as those of ReplyQueue."""
+        """Notify a worker that the title of this room may be claimable. A hint, as those of ReplyQueue."""
 
 
 class StopSignals(Protocol):
-    """Tells the worker that holds a reply to read the database now. A hint, which may be lost."""
+    """Makes the worker that holds a reply read the database now. A hint, which may be lost."""
 
     async def send(self, reply_id: UUID) -> None:
         """Never raises."""

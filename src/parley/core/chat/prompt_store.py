@@ -1,4 +1,4 @@
-"""Storage of prompts: conversations that a client gives whole, each for one reply that nobody keeps."""
+"""Storage of prompts: conversations that a client gives whole, each for one reply that is forgotten after its end."""
 
 from typing import Protocol
 from uuid import UUID
@@ -7,7 +7,7 @@ from parley.core.chat.model import Charge, Conversation, Message
 
 
 class Prompts(Protocol):
-    """Each prompt has a room of its own, which holds its reply alone.
+    """Each prompt has its own room, which holds nothing but its reply.
 
     No list, count, search or export has such a room, and nothing finds it by its account. Its reply is claimed,
     renewed, ended and stopped as every reply is.

@@ -14,7 +14,7 @@ from parley.core.chat.end_reply import end_unclaimed_reply
 from parley.core.chat.errors import PromptTooLong, QuotaExceeded, TooManyPending
 from parley.core.chat.follow_reply import follow_reply, wait_for_end
 from parley.core.chat.model import Charge, Conversation, Ending, Message, Role, Status
-from parley.core.chat.outgoing import tell_quota_exceeded
+from parley.core.chat.outgoing import report_quota_exceeded
 from parley.core.chat.reply_events import ReplyEvent
 from parley.core.chat.reservation import reserve_tokens
 from parley.core.chat.stores import ChatUnit
@@ -95,7 +95,7 @@ async def _accept(
     try:
         accepted = await _store(chat, prompt, reply, account_id, metered=metered)
     except QuotaExceeded as refusal:
-        await tell_quota_exceeded(chat, account_id, policy=refusal.policy, limit=refusal.limit, at=now)
+        await report_quota_exceeded(chat, account_id, policy=refusal.policy, limit=refusal.limit, at=now)
         raise
     await chat.queue.put(reply.id)
     return accepted

@@ -13,8 +13,8 @@ from parley.core.token_limits import TokenAllowance
 class Quota(Protocol):
     """What accounts use of what their plans allow.
 
-    What a reply has reserved counts for as long as it is unfinished, and is kept nowhere else: it is gone with the end
-    of the reply, and with the reply.
+    What a reply has reserved counts while the reply is unfinished, and is stored nowhere else: it is gone with the
+    reply's end or deletion.
     """
 
     async def plan(self, account_id: UUID, *, now: datetime) -> Plan:

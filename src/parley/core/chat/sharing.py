@@ -61,7 +61,7 @@ async def end_sharing(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> No
 
 
 async def read_shared(chat: ChatPorts, *, token: str, skip: int, limit: int) -> SharedPage:
-    """A page of the copy with that token, whoever asks. Raises ShareNotFound."""
+    """A page of the copy with that token; needs no account. Raises ShareNotFound."""
     if not _TOKEN.fullmatch(token):
         raise ShareNotFound
     async with chat.uow(read_only=True) as unit:

@@ -8,7 +8,7 @@ SIBLINGS_SHOWN = 50
 
 
 class Head(Enum):
-    """Stands for the head of a room, whichever message that is when a new one is accepted."""
+    """The head of a room at the time when a new message is accepted."""
 
     SHOWN = "head"
 

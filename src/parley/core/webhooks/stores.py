@@ -40,7 +40,7 @@ class Deliveries(Protocol):
         """The newest with an id below `before`, newest first; with `status` only those."""
 
     async def redeliver(self, delivery_id: UUID) -> DeliveryRecord | None:
-        """Make the delivery due at once, whatever became of it, as if it were new. None for an unknown one."""
+        """Make the delivery due at once, in any state, as if it were new. None for an unknown one."""
 
 
 class WebhooksUnit(Protocol):

@@ -26,7 +26,7 @@ DeliveryId = Annotated[UUID, PathParameter(description="The delivery's id", exam
 
 
 class DeliveryBody(Struct):
-    """An event on its way to one endpoint; never what it tells."""
+    """A delivery of an event to one endpoint, without the event's content."""
 
     id: Annotated[UUID, described("The id of the delivery", DELIVERY_ID)]
     event_id: Annotated[UUID, described("What receivers get as `webhook-id`", EVENT_ID)]
@@ -81,7 +81,7 @@ class AdminWebhookController(Controller):
         responses=problems(400, AdminTokenInvalid(), DeliveryNotFound(), 429, of_account=False),
     )
     async def redeliver(self, delivery_id: DeliveryId, ports: Ports) -> DeliveryBody:
-        """Whatever became of it: within a second, with all its retries, under the same `webhook-id`."""
+        """In any state: within a second, with all its retries, under the same `webhook-id`."""
         delivery = await redeliver(ports.webhooks, delivery_id=delivery_id)
         ports.accounts.audit.note(AuditEvent.WEBHOOK_REPEATED, account_id=delivery.account_id, by=OPERATOR)
         return _body(delivery)

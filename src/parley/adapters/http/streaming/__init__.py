@@ -1,1 +1,1 @@
-"""What streams of server-sent events have in common, whatever their protocol."""
+"""What streams of server-sent events have in common in every protocol."""

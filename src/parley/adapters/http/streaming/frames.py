@@ -25,7 +25,7 @@ def encode_json(data: object) -> bytes:
 
 
 def data_frame(data: object) -> bytes:
-    """An event of data alone."""
+    """An event that has only data."""
     return b"data: %s\n\n" % encode_json(data)
 
 

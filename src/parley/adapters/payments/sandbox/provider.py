@@ -97,14 +97,14 @@ class SandboxPayments:
         await self._close_others(customer_id, session_id, now)
         return Checkout(f"{self._pages}/checkout/{session_id}", session_id)
 
-    async def _close_others(self, customer_id: str, kept: str, now: datetime) -> None:
+    async def _close_others(self, customer_id: str, newest: str, now: datetime) -> None:
         """Expire the customer's other open pages. Raises AlreadySubscribed, with none left, if one was paid."""
         for object_id, text in await self._state.of_customer(customer_id):
-            if object_id.startswith(_CHECKOUT) and object_id != kept and _checkout(text).state(now) is PageState.OPEN:
+            if object_id.startswith(_CHECKOUT) and object_id != newest and _checkout(text).state(now) is PageState.OPEN:
                 await self._expire(object_id, now)
                 page = await self._find(object_id)
                 if page is not None and page.state(now) is PageState.PAID:
-                    await self._expire(kept, now)
+                    await self._expire(newest, now)
                     raise AlreadySubscribed
 
     async def _expire(self, session_id: str, now: datetime) -> None:

@@ -53,7 +53,7 @@ async def find_fault(client: RedisClient, *, within: float) -> Fault | None:
 
 
 async def _probe(client: RedisClient, connection: Connection) -> Fault | None:
-    """Raises RedisError where one step alone says what is wrong."""
+    """Raises RedisError where a single step shows what is wrong."""
     token = secrets.token_hex(8).encode()
     hash_, stream, list_ = (client.name(PROBE + part) for part in ("", ":stream", ":list"))
     if fault := await _fault_of_commands(client, hash_, stream):

@@ -1,4 +1,4 @@
-"""The plans that the operator's servers were told, in SQL."""
+"""The plans last reported to the operator's servers, in SQL."""
 
 from datetime import datetime
 from uuid import UUID

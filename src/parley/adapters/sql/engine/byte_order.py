@@ -1,4 +1,4 @@
-"""Comparing and ordering texts by their bytes, whatever the collation of the database.
+"""Comparing and ordering texts by their bytes, under every collation of the database.
 
 On PostgreSQL by an index with `text_pattern_ops`, which has the only order in which a range is all texts with one
 beginning. SQLite always compares bytes.

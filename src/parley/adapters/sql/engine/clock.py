@@ -6,13 +6,13 @@ SQLite serves one process: there it is that process's own, which nobody can set 
 from datetime import datetime
 from typing import Any
 
-from advanced_alchemy.types import DateTimeUTC
 from sqlalchemy import Float, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from parley.adapters.sql.engine import forward_clock
+from parley.adapters.sql.engine.column_types import DateTimeUTC
 
 
 class database_time(FunctionElement[datetime]):  # noqa: N801  SQL functions are spelt as in SQL

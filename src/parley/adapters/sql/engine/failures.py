@@ -1,4 +1,4 @@
-"""What a driver's errors mean to the core: the one place that reads them."""
+"""Translation of drivers' errors into errors of the core; nothing else reads them."""
 
 import sqlite3
 from typing import Any

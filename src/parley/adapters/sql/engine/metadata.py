@@ -1,7 +1,8 @@
 """What all tables share: their metadata and the types of ids and times."""
 
-from advanced_alchemy.types import GUID, DateTimeUTC
 from sqlalchemy import MetaData
+
+from parley.adapters.sql.engine.column_types import GUID, DateTimeUTC
 
 metadata = MetaData(
     naming_convention={

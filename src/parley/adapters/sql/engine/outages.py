@@ -1,4 +1,4 @@
-"""What the log tells of a database that cannot be used: states with a begin and an end, not every failure."""
+"""Logging outages of the database: a line at the begin and at the end, not for every failure."""
 
 from dataclasses import dataclass, field
 

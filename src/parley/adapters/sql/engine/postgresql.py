@@ -28,7 +28,7 @@ WAIT_SECONDS = 10.0
 # Statements here were written for this level: at a stricter one the server would refuse many that run side by side.
 ISOLATION = "read committed"
 _BEGIN = f"BEGIN ISOLATION LEVEL {ISOLATION.upper()}"
-# Balancers and firewalls forget silent connections, often after an hour, and tell neither side.
+# Balancers and firewalls forget silent connections, often after an hour, and notify neither side.
 RECYCLE_SECONDS = 1_800
 # For the cancellation of the statement that runs, and for the server to close in good order.
 CLOSE_SECONDS = 2.0
@@ -117,7 +117,7 @@ class PostgresqlConnection:
 
     @property
     def is_open(self) -> bool:
-        # The socket tells of a restart of the server; statement_seconds bounds what it cannot tell, a silent network.
+        # The socket reports a restart of the server; statement_seconds bounds what it cannot report, a silent network.
         return self._state_known and not self.driver.is_closed()
 
     async def fetch(self, text: str, arguments: Sequence[Any], *, begin: bool) -> list[Any]:

@@ -45,7 +45,7 @@ def read_url(url: str) -> Address:
     try:
         make_url(url)
     except (ArgumentError, ValueError):
-        # Not chained: what could not be read may be a piece of the password.
+        # Not chained: what could not be read may be a part of the password.
         raise DatabaseUrlInvalid(
             "It cannot be read: write postgresql://user:password@host:port/database, one host, "
             "with %XX for special characters in the password."

@@ -115,12 +115,12 @@ def _row_reader(written: Any, dialect: Dialect) -> Callable[[Sequence[Any]], Any
         return None
     row: Any = namedtuple("row", [column["name"] or "" for column in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024  names known at run time
     processors = [column["type"].dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-    converted = [(place, process) for place, process in enumerate(processors) if process is not None]
+    converted = [(index, process) for index, process in enumerate(processors) if process is not None]
 
     def read(values: Sequence[Any]) -> Any:
         changed = list(values)
-        for place, process in converted:
-            changed[place] = process(changed[place])
+        for index, process in converted:
+            changed[index] = process(changed[index])
         return row._make(changed)
 
     return read

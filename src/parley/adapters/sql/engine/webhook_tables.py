@@ -32,7 +32,7 @@ webhook_deliveries = Table(
     Index(None, "ended_at"),
 )
 
-# The plan of each account that an event has told last, and when what is paid for it ends.
+# The plan of each account that an event reported last, and when the paid period ends.
 reported_plans = Table(
     "reported_plans",
     metadata,
