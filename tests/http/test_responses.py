@@ -125,3 +125,10 @@ async def test_a_day_that_is_used_up(open_site: OpenSite) -> None:
     answer = await respond(mira)
     assert (answer.status_code, answer.headers["x-should-retry"]) == (429, "false")
     refused_as_openai_does(answer, "insufficient_quota")
+
+
+async def test_a_prompt_that_is_too_long_or_blocked_names_its_field(open_site: OpenSite, model: ScriptedModel) -> None:
+    mira = await (await open_site(CONTEXT_CHARACTERS="1000")).person()
+    refused_as_openai_does(await respond(mira, "x" * 1_200), "context_length_exceeded", "input")
+    model.on("Hello", ModelRefused("prompt_blocked", "It was blocked."))
+    refused_as_openai_does(await respond(mira), "content_filter", "input")

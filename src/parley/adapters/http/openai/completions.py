@@ -147,7 +147,12 @@ async def ended(events: Events) -> Message | None:
 
 
 def answer_or_failure(
-    reply: Message | None, headers: dict[str, str], events: Events, ports: HttpPorts, shape: Callable[[Message], Any]
+    reply: Message | None,
+    headers: dict[str, str],
+    events: Events,
+    ports: HttpPorts,
+    shape: Callable[[Message], Any],
+    prompt_field: str = "messages",
 ) -> Response[Any]:
     """The whole answer, or why there is none. The prompt is forgotten after the response."""
     forget = BackgroundTask(events.aclose)

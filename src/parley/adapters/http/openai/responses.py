@@ -65,7 +65,7 @@ def _also_as_stream(schema: dict[str, Any]) -> None:
         200: ResponseSpec(ResponseBody, description="The response, or its events with `stream`"),
         **openai_errors(
             InvalidInput("tools", "is not supported here"),
-            PromptTooLong(100_000),
+            PromptTooLong(100_000, "input"),
             UnknownModel("none/such"),
             MODEL_NOT_IN_PLAN,
             413,
@@ -97,6 +97,8 @@ async def create_response(data: JSONBody[ResponseRequest], request: Authenticate
     )
     try:
         return await _answered(data, events, ports)
+    except PromptTooLong as refusal:
+        raise PromptTooLong(refusal.limit, "input") from refusal
     except BaseException:
         await events.aclose()
         raise
