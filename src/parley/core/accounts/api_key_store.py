@@ -34,7 +34,8 @@ class ApiKeys(Protocol):
         other call that locks. Raises AccountGone.
         """
 
-    async def find(self, key_hash: bytes) -> ApiKey | None: ...
+    async def find(self, key_hash: bytes) -> ApiKey | None:
+        """The key with that hash, expired or not. None for an unknown or revoked one."""
 
     async def owner(self, key_id: UUID) -> UUID | None:
         """The account of the key, or None if there is no such key."""

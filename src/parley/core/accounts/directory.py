@@ -24,7 +24,8 @@ class ListedAccount:
 class AccountDirectory(Protocol):
     """Reads accounts with their plans. With `plan` only accounts on that plan."""
 
-    async def with_id(self, account_id: UUID, *, plan: str | None) -> ListedAccount | None: ...
+    async def with_id(self, account_id: UUID, *, plan: str | None) -> ListedAccount | None:
+        """None if there is no such account, or it is on another plan."""
 
     async def newest(self, *, plan: str | None, before: UUID | None, limit: int) -> list[ListedAccount]:
         """The newest first; with `before` only those older than that account."""

@@ -86,7 +86,8 @@ class DeliveryQueue(Protocol):
 class Cipher(Protocol):
     """Authenticated encryption of codes in the database, which only workers need to read."""
 
-    def encrypt(self, text: str) -> bytes: ...
+    def encrypt(self, text: str) -> bytes:
+        """Encrypt with the newest key."""
 
     def decrypt(self, encrypted: bytes) -> str:
         """Raises ValueError for text that was not encrypted with one of the current keys."""
@@ -127,7 +128,8 @@ class Passwords(Protocol):
     begun.
     """
 
-    async def hash(self, password: str) -> str: ...
+    async def hash(self, password: str) -> str:
+        """A salted hash, which contains its cost parameters."""
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
         """Whether the hash is of this password. Without a hash: False, after the same work and time."""
@@ -143,7 +145,8 @@ class AccessTokens(Protocol):
     def expires_in(self) -> int:
         """The life of a token in seconds."""
 
-    def issue(self, account_id: UUID, session_id: UUID, now: datetime) -> str: ...
+    def issue(self, account_id: UUID, session_id: UUID, now: datetime) -> str:
+        """A signed token that expires `expires_in` seconds after `now`."""
 
     def read(self, token: str, now: datetime) -> Caller:
         """The caller that the token names. Raises TokenInvalid for a foreign, malformed or expired token."""

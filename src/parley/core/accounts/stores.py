@@ -57,7 +57,7 @@ class Accounts(Protocol):
 
 
 class Challenges(Protocol):
-    """Requests for codes. Any number of one identity and purpose exist side by side."""
+    """Requests for codes. Any number of one identity and purpose may exist; `get` finds spent and expired ones too."""
 
     async def add(self, challenge: Challenge) -> None: ...
 
@@ -181,7 +181,7 @@ class Signups(Protocol):
 
 
 class Sessions(Protocol):
-    """Sessions and the refresh tokens they have had."""
+    """Sessions and their refresh tokens; `get` and `token` find ended, expired and used ones too."""
 
     async def add(self, session: Session) -> None: ...
 

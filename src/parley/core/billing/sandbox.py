@@ -47,7 +47,8 @@ class SandboxActions(Protocol):
     A repeat changes nothing and returns the same events. All raise CheckoutNotFound for an unknown or expired page.
     """
 
-    async def read_checkout(self, session_id: str) -> CheckoutPage: ...
+    async def read_checkout(self, session_id: str) -> CheckoutPage:
+        """What the checkout page shows."""
 
     async def pay(self, session_id: str) -> list[SignedEvent]:
         """Start the subscription. Raises CheckoutNotFound also for a page that expired unpaid."""
@@ -55,7 +56,8 @@ class SandboxActions(Protocol):
     async def cancel_checkout(self, session_id: str) -> str:
         """The address to return to without paying; the page stays open. Raises CheckoutNotFound unless it is open."""
 
-    async def read_portal(self, token: str) -> PortalPage: ...
+    async def read_portal(self, token: str) -> PortalPage:
+        """What the portal page shows."""
 
     async def cancel(self, token: str, *, at_once: bool) -> list[SignedEvent]:
         """End the subscription, at once or with its period. A no-op, as the rest, on a subscription that has ended."""

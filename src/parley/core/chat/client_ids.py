@@ -18,7 +18,8 @@ class ClientIds(Protocol):
     async def message(self, room_id: UUID, external_id: str) -> UUID | None:
         """The newest of the room's messages with that id."""
 
-    async def give_message(self, message_id: UUID, external_id: str) -> None: ...
+    async def give_message(self, message_id: UUID, external_id: str) -> None:
+        """Store the client's id of a message of parley; not required to be unique in the room."""
 
     async def newest_reply(self, room_id: UUID, question_id: UUID) -> UUID | None:
         """The newest reply to a user's message. None if the room has no such message."""

@@ -46,7 +46,8 @@ class Rooms(Protocol):
     async def instruction_bytes(self, account_id: UUID) -> int:
         """The bytes of the instructions of all rooms of the account, in UTF-8. Exact after `lock` or `add`."""
 
-    async def get(self, room_id: UUID, account_id: UUID) -> Room | None: ...
+    async def get(self, room_id: UUID, account_id: UUID) -> Room | None:
+        """The room. None if the account has no such room."""
 
     async def many(self, room_ids: Collection[UUID], account_id: UUID) -> dict[UUID, Room]:
         """Those of the rooms that the account has, by id."""
@@ -117,7 +118,8 @@ class Messages(Protocol):
     ) -> Message | None:
         """Write another pending reply to the message at position `after`. Otherwise as `add_exchange`."""
 
-    async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None: ...
+    async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
+        """The message. None unless it is in that room and the room is the account's."""
 
     async def rate(self, message_id: UUID, room_id: UUID, account_id: UUID, feedback: Feedback | None) -> bool:
         """Write the feedback on the message; None removes it. False if the account has no such message."""

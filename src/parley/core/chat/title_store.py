@@ -40,7 +40,8 @@ class Titles(Protocol):
     async def claim(self, room_id: UUID, *, lease: float) -> TitleClaim | None:
         """Lease the title and increment its attempt, in one statement. None if there is none that is due."""
 
-    async def renew(self, claim: TitleClaim, *, lease: float) -> bool: ...
+    async def renew(self, claim: TitleClaim, *, lease: float) -> bool:
+        """Extend the lease to `lease` seconds from now. False if the claim was overtaken or the title is gone."""
 
     async def postpone(self, claim: TitleClaim, *, seconds: float) -> bool:
         """End the lease; the title is due in `seconds`."""
