@@ -182,6 +182,11 @@ async def use_openai(api: ApiRecorder, canaries: Canaries, key: str) -> None:
     await api.refused_call("POST", "/v1/chat/completions", key, json=prompt | {"tools": [canaries.new("tool")]})
     blocked = [{"role": "user", "content": f"[[blocked]] {canaries.new('prompt')}"}]
     await api.refused_call("POST", "/v1/chat/completions", key, json=prompt | {"messages": blocked})
+    response = {"model": model, "input": messages, "instructions": canaries.new("instructions"), "store": False}
+    await api.ok("POST", "/v1/responses", key, json=response)
+    await api.ok("POST", "/v1/responses", key, json=response | {"stream": True})
+    await api.refused_call("POST", "/v1/responses", key, json=response | {"tools": [canaries.new("tool")]})
+    await api.refused_call("POST", "/v1/responses", key, json=response | {"input": blocked})
 
 
 async def use_ai_sdk(api: ApiRecorder, canaries: Canaries, key: str) -> None:

@@ -24,7 +24,7 @@ WEBHOOK_SECRET = os.environ["SCHEMA_WEBHOOK_SECRET"]
 # Operations that end the caller's sessions or erase the account.
 ENDING_SESSIONS = {"logOut", "eraseAccount", "changePassword"}
 # 0 and 1 are read as false and true, and null in an address as left out.
-LENIENT = ("pinned", "archived", "head", "stream", "include_usage")
+LENIENT = ("pinned", "archived", "head", "stream", "store", "include_usage")
 every_other = cycle((True, False))
 
 times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

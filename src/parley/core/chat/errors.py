@@ -110,8 +110,9 @@ class PromptTooLong(InvalidInput):
 
     code = "prompt_too_long"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__("messages", f"must have at most {limit:,} characters together")
+    def __init__(self, limit: int, field: str = "messages") -> None:
+        self.limit = limit
+        super().__init__(field, f"must have at most {limit:,} characters together")
 
 
 class TooManyRooms(DomainError):

@@ -1,5 +1,6 @@
 """The HTTP endpoint for chat completions."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -115,18 +116,18 @@ async def _answered(data: CompletionRequest, events: Events, ports: HttpPorts) -
     bind_contextvars(reply_id=str(accepted.reply.id))
     headers = quota_headers(accepted.allowance, ports.chat.now())
     if not data.stream:
-        return _whole(await _end(events), headers, events, ports)
-    first = await _first(events)
+        return answer_or_failure(await ended(events), headers, events, ports, whole_answer)
+    first = await first_shown(events)
     if first is None:
-        return _whole(None, headers, events, ports)
+        return answer_or_failure(None, headers, events, ports, whole_answer)
     if isinstance(first, ReplyEnded) and first.message.status is not Status.COMPLETED:
-        return _whole(first.message, headers, events, ports)
+        return answer_or_failure(first.message, headers, events, ports, whole_answer)
     options = data.stream_options
     answer = ChunkedAnswer(accepted.reply, include_usage=bool(options and options.include_usage))
     return event_stream(answer.frames(first, events), **headers)
 
 
-async def _first(events: Events) -> ReplyEvent | None:
+async def first_shown(events: Events) -> ReplyEvent | None:
     """The first event that a client should see, after at most KEEP_ALIVE_SECONDS; None if there is none.
 
     Until then the response has not begun, so that a failure has a status of its own, which clients act on.
@@ -137,7 +138,7 @@ async def _first(events: Events) -> ReplyEvent | None:
     return None
 
 
-async def _end(events: Events) -> Message | None:
+async def ended(events: Events) -> Message | None:
     """The reply after its end; None if it has none for this client."""
     async for event in events:
         if isinstance(event, ReplyEnded):
@@ -145,12 +146,19 @@ async def _end(events: Events) -> Message | None:
     return None
 
 
-def _whole(reply: Message | None, headers: dict[str, str], events: Events, ports: HttpPorts) -> Response[Any]:
+def answer_or_failure(
+    reply: Message | None,
+    headers: dict[str, str],
+    events: Events,
+    ports: HttpPorts,
+    shape: Callable[[Message], Any],
+    prompt_field: str = "messages",
+) -> Response[Any]:
     """The whole answer, or why there is none. The prompt is forgotten after the response."""
     forget = BackgroundTask(events.aclose)
     if reply is not None and reply.status is Status.COMPLETED:
-        return Response(whole_answer(reply), headers=headers, background=forget)
-    status, body = failure(None if reply is None else reply.error)
+        return Response(shape(reply), headers=headers, background=forget)
+    status, body = failure(None if reply is None else reply.error, prompt_field)
     ports.meter.refused(body.error.code or "")
     # The message was returned.
     later = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)} if status >= 500 else {}  # noqa: PLR2004

@@ -81,12 +81,12 @@ def shaped(response: Response[Problem]) -> Response[Any]:
     )
 
 
-def failure(error: ReplyError | None) -> tuple[int, ErrorBody]:
+def failure(error: ReplyError | None, prompt_field: str = "messages") -> tuple[int, ErrorBody]:
     """Why a reply failed, in OpenAI's shape, with the status of a response that has not begun."""
     if error is None:
         return 503, ErrorBody(ErrorDetail("The answer was cut off. Try again.", _SERVER, None, "interrupted"))
     status, type_, code = _FAILURES.get(error.code, (503, _SERVER, error.code))
-    return status, ErrorBody(ErrorDetail(error.detail, type_, "messages" if status == 400 else None, code))  # noqa: PLR2004
+    return status, ErrorBody(ErrorDetail(error.detail, type_, prompt_field if status == 400 else None, code))  # noqa: PLR2004
 
 
 def openai_errors(*refusals: int | DomainError) -> dict[int, ResponseSpec]:

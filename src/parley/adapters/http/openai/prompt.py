@@ -29,8 +29,8 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
     "web_search_options": (),
     "store": (False,),
 }
-_INSTRUCTING = frozenset({"system", "developer"})
-_ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+INSTRUCTING = frozenset({"system", "developer"})
+ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
 # Every provider demands a user's turn first and last. What a user would say who has nothing to add.
 _CONTINUE = "Please continue."
 
@@ -44,13 +44,13 @@ def read_prompt(request: CompletionRequest) -> Conversation:
     texts = [(message.role, _text(message, f"messages[{index}]")) for index, message in enumerate(request.messages)]
     if not any(is_readable(text) for _, text in texts):
         raise InvalidInput("messages", "must have a letter, number, punctuation mark or symbol")
-    instructions = [text for role, text in texts if role in _INSTRUCTING and is_readable(text)]
-    turns = _alternating([(_ROLES[role], text) for role, text in texts if role in _ROLES and is_readable(text)])
+    instructions = [text for role, text in texts if role in INSTRUCTING and is_readable(text)]
+    turns = alternating([(ROLES[role], text) for role, text in texts if role in ROLES and is_readable(text)])
     return Conversation("\n\n".join(instructions) or None, turns, _options(request))
 
 
 def _text(message: PromptMessage, path: str) -> str:
-    if message.role not in _ROLES and message.role not in _INSTRUCTING:
+    if message.role not in ROLES and message.role not in INSTRUCTING:
         raise InvalidInput(f"{path}.role", f"{message.role!r} is not supported here")
     for name in ("tool_calls", "function_call", "audio"):
         if getattr(message, name):
@@ -65,7 +65,7 @@ def _text(message: PromptMessage, path: str) -> str:
     return "\n\n".join(part.text or "" for part in message.content)
 
 
-def _alternating(said: Sequence[tuple[Role, str]]) -> tuple[Turn, ...]:
+def alternating(said: Sequence[tuple[Role, str]]) -> tuple[Turn, ...]:
     """The same as turns that alternate and begin and end with a user's, as every provider demands."""
     turns = [
         Turn(role, "\n\n".join(text for _, text in group)) for role, group in groupby(said, key=lambda each: each[0])
