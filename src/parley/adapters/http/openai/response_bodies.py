@@ -33,7 +33,7 @@ class ResponseRequest(Struct):
 
     model: Annotated[str, Meta(max_length=200), described("One of GET /v1/models", MODEL, format="model")]
     input: Annotated[str | list[InputItem], described("The whole conversation", "Where is it warm in May?")]
-    store: Annotated[bool | None, described("Must be `false`: responses are not stored", False)] = None
+    store: Annotated[bool | None, described("Must be `false`: responses are not stored", False, enum=[False])]
     instructions: Annotated[str | None, described("Come before the conversation", "Be brief.")] = None
     stream: Annotated[bool | None, described("Whether events come while it is written", False)] = None
     temperature: Annotated[
