@@ -58,6 +58,7 @@ async def test_axe_finds_nothing_serious(api: Served, open_page: OpenPage, schem
     assert await violations(page.tab) == []
     await page.account.click()
     await expect(page.dialog.get_by_text("This one")).to_be_visible()
+    await expect(page.dialog.get_by_text("No keys yet.")).to_be_visible()
     assert await violations(page.tab) == []
     await page.button("Close").click()
     await page.button("Delete").click()

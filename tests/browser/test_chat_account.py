@@ -1,9 +1,11 @@
 """The account on the chat page: quota, plans, payments, usage, sessions, export and erasure."""
 
+import asyncio
 import json
 from pathlib import Path
 
-from playwright.async_api import expect
+import httpx
+from playwright.async_api import BrowserContext, expect
 
 from tests.browser.chat_page import MIRA, ChatPage
 from tests.browser.conftest import OpenPage
@@ -83,6 +85,38 @@ async def test_another_session_is_ended(page: ChatPage) -> None:
         assert (await client.get("/user/me")).status_code == 401
     finally:
         await client.aclose()
+
+
+async def test_an_api_key_is_made_shown_once_and_revoked(page: ChatPage, context: BrowserContext) -> None:
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.account.click()
+    keys = page.dialog.locator("section").filter(has_text="API keys")
+    await expect(keys.get_by_text("No keys yet.")).to_be_visible()
+    await keys.get_by_label("What the key is for").fill("Nightly <b>summaries</b>")
+    await keys.get_by_label("Expires").select_option("In 30 days")
+    await page.button("Create key").click()
+    shown = page.tab.get_by_role("dialog", name="The key «Nightly <b>summaries</b>»")
+    await page.button("Copy key", shown).click()
+    await expect(page.button("Copied", shown)).to_be_visible()
+    secret = await page.tab.evaluate("navigator.clipboard.readText()")
+    await expect(shown.get_by_role("textbox")).to_have_value(secret)
+    await page.button("Done", shown).click()
+    await expect(shown).to_have_count(0)
+    await expect(keys.get_by_role("listitem")).to_contain_text("never used, expires")
+
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=page.address, headers=headers) as program:
+        assert (await program.get("/user/usage")).status_code == 200
+        await page.button("Revoke Nightly <b>summaries</b>").click()
+        question = page.tab.get_by_role("dialog", name="Revoke «Nightly <b>summaries</b>»?")
+        await page.button("Cancel", question).click()
+        await expect(question).to_have_count(0)
+        assert (await program.get("/user/usage")).status_code == 200
+        await page.button("Revoke Nightly <b>summaries</b>").click()
+        await page.button("Revoke key", question).click()
+        await expect(keys.get_by_text("No keys yet.")).to_be_visible()
+        while (await program.get("/user/usage")).status_code != 401:
+            await asyncio.sleep(0.05)
 
 
 async def test_the_export_is_a_download(page: ChatPage) -> None:

@@ -63,20 +63,33 @@ async def test_regenerate_makes_another_reply(page: ChatPage) -> None:
 
 async def test_feedback_is_given_and_withdrawn(elsewhere: httpx.AsyncClient, page: ChatPage) -> None:
 
-    async def rating() -> str | None:
+    async def given() -> tuple[str | None, str | None]:
         [room] = (await elsewhere.get("/chatroom")).json()["items"]
         feedback = (await elsewhere.get(f"/chatroom/{room['id']}/messages")).json()["items"][1]["feedback"]
-        return feedback and feedback["rating"]
+        return (feedback["rating"], feedback["comment"]) if feedback else (None, None)
 
     await page.say("one")
-    for name, pressed, rated in (
-        ("Good answer", "true", "up"),
-        ("Bad answer", "true", "down"),
-        ("Bad answer", "false", None),
-    ):
-        await page.button(name).click()
-        await expect(page.button(name)).to_have_attribute("aria-pressed", pressed)
-        assert await rating() == rated
+    await page.button("Good answer").click()
+    await expect(page.button("Good answer")).to_have_attribute("aria-pressed", "true")
+    assert await given() == ("up", None)
+
+    bad = page.button("Bad answer")
+    await bad.click()
+    question = page.tab.get_by_role("dialog", name="What was wrong?")
+    await question.wait_for()
+    assert await given() == ("down", None)
+    await question.get_by_label("Comment").fill("May is cold there.")
+    async with page.tab.expect_response("**/feedback"):
+        await page.button("Send comment").click()
+    assert await given() == ("down", "May is cold there.")
+    await expect(bad).to_have_attribute("aria-pressed", "true")
+    await expect(bad).to_be_focused()
+
+    async with page.tab.expect_response("**/feedback"):
+        await bad.click()
+    await expect(bad).to_have_attribute("aria-pressed", "false")
+    assert await given() == (None, None)
+    await expect(question).to_have_count(0)
 
 
 async def test_an_answer_and_its_code_are_copied(page: ChatPage, context: BrowserContext) -> None:

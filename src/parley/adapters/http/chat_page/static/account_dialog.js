@@ -1,9 +1,10 @@
-// The account: profile, plan and usage, sessions, password, export and erasure.
+// The account: profile, plan and usage, sessions, API keys, password, export and erasure.
 
 import { account, changed, loadAccount } from "./account.js";
 import { call, pages, send } from "./api.js";
 import { asked, confirmed, dialog, notice, trying } from "./dialogs.js";
 import { button, field, h, show } from "./dom.js";
+import { keysSection } from "./keys_section.js";
 import { plansSection } from "./plans_section.js";
 import { plot } from "./plot.js";
 import * as session from "./session.js";
@@ -17,6 +18,7 @@ export function accountDialog(section = null) {
     usage: h("section", {}, h("h3", {}, "Usage")),
     plans: h("section", {}, h("h3", {}, "Plan")),
     sessions: h("section", {}, h("h3", {}, "Sessions")),
+    keys: h("section", {}, h("h3", {}, "API keys")),
     password: h("section", {}, h("h3", {}, "Password")),
     data: h("section", {}, h("h3", {}, "Your data"), dataButtons()),
   };
@@ -27,7 +29,7 @@ export function accountDialog(section = null) {
     sections.profile.append(profile());
     sections.usage.append(...usage());
     sections.password.append(passwordForm());
-    await Promise.all([plansSection(sections.plans), sessionsSection(sections.sessions)]);
+    await Promise.all([plansSection(sections.plans), sessionsSection(sections.sessions), keysSection(sections.keys)]);
     sections[section]?.scrollIntoView();
   });
 }

@@ -5,6 +5,7 @@ import { Problem, call, idempotencyKey, send } from "./api.js";
 import { Composer } from "./composer.js";
 import { trying } from "./dialogs.js";
 import { announce, h } from "./dom.js";
+import { rate } from "./feedback.js";
 import { branchThrough, olderMessages } from "./history.js";
 import { isLive } from "./message_view.js";
 import { follow } from "./reply_stream.js";
@@ -33,7 +34,7 @@ export class Conversation {
     edit: (view) => this.#editIn(view, view.message.content),
     regenerate: (message) => trying(() => this.#regenerate(message)),
     showSibling: (id) => trying(() => this.#showBranch(id)),
-    rate: (message, rating) => trying(() => this.#rate(message, rating)),
+    rate: (message, rating) => trying(() => rate(message, rating, (rated) => this.#timeline.update(rated))),
   });
   #empty = h("div", { class: "empty" }, h("h2", {}, "What is on your mind?"));
   #header;
@@ -263,12 +264,6 @@ export class Conversation {
     await this.#load(id, null);
     this.#timeline.reveal(message);
     broadcast("room", id);
-  }
-
-  async #rate(message, rating) {
-    const path = `chatroom/${this.#room.id}/messages/${message.id}/feedback`;
-    const rated = rating ? await call("PUT", path, { body: { rating } }) : await call("DELETE", path);
-    this.#timeline.update(rated ?? { ...message, feedback: null });
   }
 
   async #chooseModel(model) {

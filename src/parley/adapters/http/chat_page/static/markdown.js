@@ -126,10 +126,12 @@ export async function copyText(text, control) {
   } catch {
     // Without a secure context there is no clipboard but by a selection.
     const area = h("textarea", { class: "unseen", value: text });
-    document.body.append(area);
+    // Beside the control: under an open dialog nothing can be selected.
+    control.after(area);
     area.select();
     document.execCommand("copy");
     area.remove();
+    control.focus();
   }
   const label = control.getAttribute("aria-label");
   control.setAttribute("aria-label", "Copied");

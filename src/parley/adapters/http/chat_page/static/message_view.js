@@ -102,7 +102,10 @@ export class MessageView {
     show(this.#ending, text && [text, " ", again]);
     // Reserved while the reply is written, so that nothing moves at its end.
     this.#tools.classList.toggle("reserved", live);
+    // The buttons are made anew; users of the keyboard stay where they are.
+    const focused = this.#tools.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
     show(this.#tools, live ? [h("span", {}, "\u00a0")] : this.#toolsOf(message));
+    if (focused) this.#tools.querySelector(`[aria-label="${focused}"]`)?.focus();
   }
 
   #toolsOf(message) {
