@@ -117,6 +117,8 @@ def filter_failure(
             (
                 "is not supported here",
                 "only text is",
+                # A message has a role, an item of reasoning has none.
+                "user or assistant",
                 "that is supported",
                 "the user's",
                 "have an id",

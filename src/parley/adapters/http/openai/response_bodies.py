@@ -22,7 +22,10 @@ class InputItem(Struct):
     """A message of the conversation. `reasoning` items are left out; others are not supported."""
 
     type: Annotated[str | None, described("`message`", "message")] = None
-    role: Annotated[str | None, described("`system`, `developer`, `user` or `assistant`", "user")] = None
+    role: Annotated[
+        str | None,
+        described("Of a message", "user", enum=["system", "developer", "user", "assistant", None]),
+    ] = None
     content: Annotated[
         str | list[InputPart] | None, described("The text, or parts of text", "Where is it warm in May?")
     ] = None
