@@ -85,6 +85,7 @@ async def test_a_listed_origin_may_read_every_useful_header(site: Site) -> None:
         "ratelimit-policy",
         "retry-after",
         "x-request-id",
+        "x-should-retry",
         "x-vercel-ai-ui-message-stream",
     }
 

@@ -70,6 +70,7 @@ _EXPOSED_HEADERS = (
     "RateLimit-Policy",
     "Retry-After",
     "X-Request-ID",
+    "X-Should-Retry",
     PROTOCOL,
 )
 _ALLOWED_HEADERS = (
