@@ -33,7 +33,8 @@ class StreamedResponse:
         self._request, self._reply = request, reply
         self._sequence = 0
         self._index = 0
-        self._open: tuple[PartKind, str] | None = None
+        # A list, since a string that grows by every word would be copied for every word.
+        self._open: tuple[PartKind, list[str]] | None = None
         self._output: list[dict[str, Any]] = []
 
     async def frames(self, first: ReplyEvent, events: Events) -> AsyncGenerator[bytes, None]:
@@ -59,19 +60,19 @@ class StreamedResponse:
             yield self._event("error", {"code": body.error.code, "message": body.error.message, "param": None})
 
     def _delta(self, text: str, kind: PartKind) -> Iterator[bytes]:
-        written = self._open[1] if self._open and self._open[0] is kind else ""
-        if not written:
+        if self._open is None or self._open[0] is not kind:
             yield from self._close("completed")
+            self._open = (kind, [])
             item = _item(self._reply, self._index, kind, None, "in_progress")
             yield self._event("response.output_item.added", {"output_index": self._index, "item": item})
             yield self._event("response.content_part.added", self._part(kind) | {"part": _content(kind, "")})
-        self._open = (kind, written + text)
+        self._open[1].append(text)
         yield self._event(f"{_EVENTS[kind]}.delta", self._part(kind) | {"delta": text} | _no_logprobs(kind))
 
     def _close(self, status: str) -> Iterator[bytes]:
         if self._open is None:
             return
-        kind, text = self._open
+        kind, text = self._open[0], "".join(self._open[1])
         item = _item(self._reply, self._index, kind, text, status)
         yield self._event(f"{_EVENTS[kind]}.done", self._part(kind) | {"text": text} | _no_logprobs(kind))
         yield self._event("response.content_part.done", self._part(kind) | {"part": _content(kind, text)})
