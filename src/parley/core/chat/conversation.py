@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from parley.core.chat.model import Claim, Conversation, Exchange, Role, Status, Turn
+from parley.core.chat.model_options import ModelOptions
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.chat.stores import ChatUnit
 from parley.core.text import is_readable
 
@@ -18,6 +20,7 @@ class History:
     instructions: str | None
     question: str
     exchanges: tuple[Exchange, ...]
+    options: ModelOptions = ModelOptions()  # noqa: RUF009  immutable
 
     @property
     def conversation(self) -> Conversation:
@@ -53,7 +56,9 @@ async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> Hist
     while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_sent, exchanges)):
         page = await unit.messages.exchanges(claim.room_id, last=page[-1].position, limit=PAGE)
         exchanges += page[1:]
-    return History(claim.instructions, question, newest_within(exchanges, left))
+    own = claim.settings or ReplySettings()
+    instructions = "\n\n".join(filter(None, (own.instructions, claim.instructions))) or None
+    return History(instructions, question, newest_within(exchanges, left), own.options)
 
 
 def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Exchange, ...]:
@@ -85,4 +90,4 @@ def build_conversation(history: History) -> Conversation:
             turns += Turn(Role.USER, "\n\n".join(asked)), Turn(Role.ASSISTANT, exchange.answer)
             asked = []
     turns.append(Turn(Role.USER, "\n\n".join([*asked, history.question])))
-    return Conversation(history.instructions, tuple(turns))
+    return Conversation(history.instructions, tuple(turns), history.options)
