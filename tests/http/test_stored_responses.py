@@ -49,9 +49,8 @@ async def under_way(person: Person) -> str:
 
     async def has_text() -> bool:
         for room in (await person.get("/chatroom")).json()["items"]:
-            for message in (await person.get(f"/chatroom/{room['id']}/messages")).json()["items"]:
-                if message["status"] == "generating":
-                    found.append(f"resp_{UUID(message['id']).hex}")
+            messages = (await person.get(f"/chatroom/{room['id']}/messages")).json()["items"]
+            found.extend(f"resp_{UUID(each['id']).hex}" for each in messages if each["status"] == "generating")
         return bool(found) and (await retrieved(person, found[-1])).output_text == "Half "
 
     await until(has_text)
