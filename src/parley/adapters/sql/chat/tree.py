@@ -27,9 +27,7 @@ head_position: dict[Any, ColumnElement[int]] = {
     for room in (rooms, room_then)
 }
 
-asked = messages.alias("asked")
 above = messages.alias("above")
-asked_above = messages.alias("asked_above")
 _previous = messages.alias("previous")
 parent_of: dict[Any, ColumnElement[UUID | None]] = {
     message: func.coalesce(
@@ -47,7 +45,7 @@ parent_of: dict[Any, ColumnElement[UUID | None]] = {
         .scalar_subquery(),
         type_=Id,
     )
-    for message in (messages, asked, above, asked_above)
+    for message in (messages, above)
 }
 
 fork = messages.alias("fork")
