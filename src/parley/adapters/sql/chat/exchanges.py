@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, literal_column, select
 
-from parley.adapters.sql.chat.tree import above, parent_of
 from parley.adapters.sql.engine.database import Transaction
+from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 from parley.core.chat.model import Exchange, Role, Status

@@ -10,13 +10,8 @@ from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_GIVEN, ADD
 from parley.adapters.sql.chat.branch_tokens import BRANCH_TOKENS
 from parley.adapters.sql.chat.exchanges import read_exchanges
 from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
-from parley.adapters.sql.chat.tree import (
-    above,
-    fork,
-    head_position,
-    is_fork,
-    parent_of,
-)
+from parley.adapters.sql.chat.tree import fork, head_position, is_fork
+from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
