@@ -11,9 +11,7 @@ from parley.adapters.sql.engine.tables import Id, messages
 
 BATCH = 5_000
 
-asked = messages.alias("asked")
 above = messages.alias("above")
-asked_above = messages.alias("asked_above")
 _previous = messages.alias("previous")
 parent_of: dict[Any, ColumnElement[UUID | None]] = {
     message: func.coalesce(
@@ -31,7 +29,7 @@ parent_of: dict[Any, ColumnElement[UUID | None]] = {
         .scalar_subquery(),
         type_=Id,
     )
-    for message in (messages, asked, above, asked_above)
+    for message in (messages, above)
 }
 
 _without = messages.alias("without")
