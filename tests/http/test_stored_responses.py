@@ -107,6 +107,26 @@ async def test_instructing_messages_of_a_first_input_are_those_of_the_chatroom(
     assert (await mira.get(f"/chatroom/{room_of(first)}")).json()["instructions"] == "Be kind."
 
 
+async def test_earlier_messages_of_the_input_are_stored_before_the_last_one(mira: Person, model: ScriptedModel) -> None:
+    given = [
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "One."},
+        {"role": "user", "content": "Two?"},
+    ]
+    made = await answered(mira, given)
+    messages = (await mira.get(f"/chatroom/{room_of(made)}/messages")).json()["items"]
+    assert [each["content"] for each in messages] == ["One?", "One.", "Two?", "You said: Two?"]
+    assert model.asked[0] == [("user", "One?"), ("assistant", "One."), ("user", "Two?")]
+    assert (made.previous_response_id, await mira.used()) == (None, 1)
+    more = await answered(mira, [{"role": "assistant", "content": "And?"}, *given[2:]], previous_response_id=made.id)
+    assert (await retrieved(mira, more.id)).previous_response_id == made.id
+    path = f"/v1/responses/{more.id}/input_items"
+    items = (await mira.get(path, params={"order": "asc"})).json()["data"]
+    assert [item["content"][0]["text"] for item in items] == [
+        "One?", "One.", "Two?", "You said: Two?", "And?", "Two?"
+    ]  # fmt: skip
+
+
 async def test_every_reply_of_a_chatroom_is_a_response(mira: Person, model: ScriptedModel) -> None:
     reply = await mira.hear(await mira.new_room(), "Hello")
     found = await retrieved(mira, f"resp_{UUID(reply['id']).hex}")
@@ -193,7 +213,8 @@ async def test_what_is_unknown_or_anothers_is_not_found(site: Site, mira: Person
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"previous_response_id": "resp_1", "conversation": "conv_1"}, "previous_response_id"),
-    ({"input": [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello"}]}, "input"),
+    ({"input": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]}, "input"),
+    ({"input": [{"role": "assistant", "content": "x" * 32_001}, {"role": "user", "content": "Hello"}]}, "input"),
     ({"input": "x" * 32_001}, "input"),
     ({"input": [{"role": "system", "content": "Be brief."}]}, "input"),
     ({"metadata": {"a": "x" * 513}}, "metadata[...]"),

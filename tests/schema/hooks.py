@@ -129,7 +129,7 @@ def filter_failure(
                 "mark or symbol",
                 "for what is stored",
                 "together with conversation",
-                "need store: false",
+                "message of the user",
                 "of this response",
                 "unpaired surrogates",
             )

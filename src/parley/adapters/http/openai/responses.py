@@ -1,5 +1,6 @@
 """The HTTP endpoint for OpenAI's responses."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import Response, post
@@ -102,7 +103,7 @@ async def _accept(
     if given is not None and room_id is None:
         raise ConversationNotFound
     is_new = previous is None and given is None
-    settings = question.settings if is_new else question.settings_with_instructions
+    settings = replace(question.settings if is_new else question.settings_with_instructions, after=after)
     # Each reader of a reply counts: one too many is refused before anything is stored.
     await chat.readers.check(account_id)
     try:
@@ -112,16 +113,16 @@ async def _accept(
             content=question.content,
             model=data.model,
             settings=settings,
-            after=after,
             room_id=room_id,
             room_instructions=question.instructions if is_new else None,
+            before=question.before,
         )
     except ReplyNotFound as error:
         raise PreviousResponseNotFound from error
     except RoomNotFound as error:
         raise (ConversationNotFound if given else PreviousResponseNotFound) from error
     except InvalidInput as error:
-        if error.field == "content":
+        if error.field.startswith(("content", "before")):
             raise InvalidInput("input", error.message) from error
         raise
     return accepted, settings

@@ -167,7 +167,7 @@ async def _found(response_id: str, request: AuthenticatedRequest, ports: HttpPor
 
 
 def _origin(found: RequestedReply) -> Origin:
-    return Origin(found.settings, stored=True, previous=found.question.parent_id)
+    return Origin(found.settings, stored=True)
 
 
 def _body(reply: Message, found: RequestedReply) -> ResponseBody:
