@@ -25,7 +25,8 @@ class Trips:
 
     def __init__(self, url: str, *, answer_seconds: float) -> None:
         self._answer_seconds = answer_seconds
-        self._pool: Any = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2)
+        # A timeout of its own would make a task of each write and a timer for each answer; redis-py 8 has one by default.
+        self._pool: Any = ConnectionPool.from_url(url, socket_timeout=None, retry=Retry(NoBackoff(), 0), protocol=2)
 
     async def make(self, commands: Sequence[Command], *, blocking_seconds: float = 0.0) -> list[Any]:
         """The answer to each command, which may be a ResponseError. They block for up to `blocking_seconds`.
