@@ -97,7 +97,6 @@ def bootstrap(
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     webhooks = build_webhooks(settings, database, telemetry, now=now)
     events = wanted_events(settings, webhooks.ports)
-    passwords = passwords or Argon2Passwords()
     accounts = build_accounts(
         settings, plans, database, transport, telemetry, passwords=passwords, webhooks=events, now=now
     )
@@ -106,6 +105,7 @@ def bootstrap(
     chat = build_chat(settings, file, plans, database, transport, telemetry, providers=models, webhooks=events, now=now)
     modules = (accounts, billing, chat, webhooks)
     statistics = SqlStatistics(database, plans)
+    collecting = Sweep("statistics", COLLECT_SECONDS, lambda: statistics.collect(billing.ports.worker_id, now=now()))
     return Parley(
         settings=settings,
         database=database,
@@ -118,10 +118,7 @@ def bootstrap(
         tasks={name: telemetry.task(name, task) for module in modules for name, task in module.tasks.items()},
         api_sweeps=tuple(sweep for module in modules for sweep in module.api_sweeps),
         statistics=statistics,
-        worker_sweeps=(
-            *(sweep for module in modules for sweep in module.worker_sweeps),
-            Sweep("statistics", COLLECT_SECONDS, lambda: statistics.collect(billing.ports.worker_id, now=now())),
-        ),
+        worker_sweeps=(*(sweep for module in modules for sweep in module.worker_sweeps), collecting),
         shutdown=Shutdown(),
         loop_lag=loop_lag,
         on_api_shutdown=tuple(step for module in modules for step in module.on_api_shutdown),

@@ -1,7 +1,7 @@
 """The commands.
 
-Each imports what it needs when it runs, so that the others start without it, and after it has read the settings, so that
-a wrong one is reported at once.
+Each imports what it needs when it runs, so that the others start without it, and after it has read the settings, so
+that a wrong one is reported at once.
 """
 
 import asyncio
