@@ -48,10 +48,11 @@ def test_a_first_start_loads_nothing_that_it_does_not_use(tmp_path):
     assert loaded & HEAVY == set()
 
 
-def test_what_a_start_went_without_is_there_for_those_that_need_it_later():
+def test_what_a_start_went_without_is_there_for_those_that_need_it_later(tmp_path):
     later = "import parley.asgi, jwt, cryptography.fernet, pydantic; print(jwt.algorithms.has_crypto)"
     started = subprocess.run(
         [sys.executable, "-c", later],
+        cwd=tmp_path,
         env=environment({"JWT_SECRET": SECRET}),
         capture_output=True,
         text=True,
