@@ -15,6 +15,7 @@ from parley.core.chat.model import (
     Charge,
     IdempotencyKey,
     Message,
+    Role,
     Room,
     RoomCursor,
 )
@@ -31,6 +32,7 @@ from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.prompts import FakePrompts
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
+from tests.fakes.reply_settings import FakeRepliesSettings
 from tests.fakes.search import FakeSearchIndex
 from tests.fakes.shares import FakeShares
 from tests.fakes.titles import FakeTitles
@@ -61,6 +63,7 @@ class FakeChatUnit:
         self.quota = FakeQuota(tables, plans)
         self.replies = FakeReplies(tables, clock, self.quota)
         self.prompts = FakePrompts(tables, clock)
+        self.reply_settings = FakeRepliesSettings(tables)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)
@@ -115,8 +118,10 @@ class FakeAcceptance:
             )
             if model not in catalogue.offered_to(plan) or added is None:
                 return None
-            if question.parent_id not in (None, added[0].parent_id):
-                return None
+            if question.parent_id is not None:
+                parent = transaction.tables.messages.get(question.parent_id)
+                if question.parent_id != added[0].parent_id or parent is None or parent.role is not Role.ASSISTANT:
+                    return None
             transaction.commit()
         return *added, allowance.with_tokens(left.tokens).with_reserved(tokens)
 

@@ -24,6 +24,7 @@ from parley.adapters.http.accounts.export import export_account
 from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
 from parley.adapters.http.accounts.sign_in import AuthController
+from parley.adapters.http.ai_sdk.chat_ids import OneSegmentChatIds
 from parley.adapters.http.ai_sdk.errors import shaped as ai_sdk_error
 from parley.adapters.http.ai_sdk.routes import PROTOCOL, AiSdkController
 from parley.adapters.http.auth import RequireCaller
@@ -50,6 +51,7 @@ from parley.adapters.http.openai.completions import create_chat_completion
 from parley.adapters.http.openai.errors import shaped as openai_error
 from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openai.responses import create_response
+from parley.adapters.http.openai.stored_responses import StoredResponseController
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.operator.routes import operator_routes
 from parley.adapters.http.ports import HttpPorts
@@ -106,7 +108,10 @@ def create_app(
     headers = security_headers(https=ports.public_url.startswith("https://"))
 
     app: ASGIApp = Envelope(
-        HeadAsGet(litestar), new_request_id=_new_request_id, meter=ports.meter, security_headers=headers
+        HeadAsGet(OneSegmentChatIds(litestar)),
+        new_request_id=_new_request_id,
+        meter=ports.meter,
+        security_headers=headers,
     )
     app = with_server_ports(app, ServerPorts(connections, _new_request_id, ports.meter.refused, headers))
     # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
@@ -173,6 +178,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         get_openai_model,
         create_chat_completion,
         create_response,
+        StoredResponseController,
         AiSdkController,
         list_plans,
         SubscriptionController,

@@ -11,6 +11,7 @@ from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 from parley.core.chat.rating import Feedback
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.chat.tree import Siblings
 
@@ -91,7 +92,8 @@ class Message:
     """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply.
 
     `parent_id` is the message before it on its branch: a reply or None before a user's message, the question before a
-    reply. A parent has a lower position. `content` is the text of `parts`. If no parts are given, it is the only part.
+    reply; next to messages that a client gave, any. A parent has a lower position. `content` is the text of `parts`. If
+    no parts are given, it is the only part.
     `external_id` is the id that its client gave a user's message, if any; its edited versions have the same.
     """
 
@@ -123,10 +125,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text."""
+    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text.
+
+    A message that a client gave may have no counterpart: a user's without a reply, or one in the model's name that
+    follows no user's, whose `question` is None.
+    """
 
     position: int
-    question: str
+    question: str | None
     answer: str | None
     status: Status
 
@@ -167,7 +173,7 @@ class Claim:
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
     shutdown of the worker, and `charged_on` is the day whose quota paid, if any did, `plan` the name of the account's
     plan then. `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model. `prompt` is
-    the whole conversation, if the client gave that.
+    the whole conversation, if the client gave that; `settings` are the reply's own, if it has any.
     """
 
     reply_id: UUID
@@ -185,6 +191,7 @@ class Claim:
     instructions: str | None = None
     awaits_title: bool = False
     prompt: "Conversation | None" = None
+    settings: ReplySettings | None = None
 
 
 class Lease(Enum):
