@@ -40,7 +40,7 @@ async def test_messages_by_http_reach_the_socket(site: Site, mira: Person, room:
     async with ready_socket(site.app, room, mira.token) as socket:
         asked = await mira.ask(room, "By HTTP")
         frames = await socket.until("done")
-        assert [frame["type"] for frame in frames] == ["accepted", "start", "delta", "done"]
+        assert [frame["type"] for frame in frames if frame["type"] != "delta"] == ["accepted", "start", "done"]
         assert frames[0]["reply"]["id"] == asked["reply"]["id"]
         again = await mira.post(f"/chatroom/{room}/messages/{asked['reply']['id']}/regenerate")
         frames = await socket.until("done")
@@ -271,7 +271,7 @@ async def test_bytes_are_refused(site: Site, mira: Person, room: str) -> None:
 
 
 async def test_an_unusable_last_event_id_is_refused(site: Site, mira: Person, room: str) -> None:
-    for event_id in ("x", "1-2", "1.2.3", "1.2.3-4.5", "١.2.3-4"):
+    for event_id in ("x", "1-2", "1.2.3", "1.2.3-4.5", "\u0661.2.3-4"):
         async with open_socket(site.app, room) as socket:
             await socket.tell(type="auth", token=mira.token, last_event_id=event_id)
             assert (await socket.frame())["errors"][0]["field"] == "last_event_id"

@@ -16,8 +16,6 @@ from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
 # The only address that has a WebSocket. At any other one an upgrade is ignored (RFC 9110, 7.8).
 _SOCKET = re.compile(rb"(/[^?]*)?/chatroom/[0-9A-Fa-f-]{36}/socket/?(\?.*)?", re.DOTALL)
 _WITH_BODY = frozenset({b"content-length", b"transfer-encoding"})
-# How long a client has to answer a close before its connection is broken off.
-CLOSE_SECONDS = 5.0
 
 
 def asks_for_socket(parser: httptools.HttpRequestParser, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
@@ -35,9 +33,11 @@ def asks_for_socket(parser: httptools.HttpRequestParser, url: bytes, headers: Se
 class ParleySocketProtocol(WebSocketsSansIOProtocol):
     """One connection after its upgrade.
 
-    It may be closed to make room for others until the application has sent it something. Neither a client that does not
-    answer a close nor one that reads nothing keeps it open.
+    It may be closed to make room for others until the application has sent it something. A client that does not answer
+    a close, or reads nothing of it, is disconnected `close_seconds` later.
     """
+
+    close_seconds = 5.0
 
     def __init__(
         self,
@@ -86,4 +86,4 @@ class ParleySocketProtocol(WebSocketsSansIOProtocol):
 
     def _break_off_later(self) -> None:
         """A close waits until everything before it was sent, which a client that reads nothing would prevent."""
-        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        self.loop.call_later(self.close_seconds, self.transport.abort)
