@@ -91,3 +91,14 @@ async def test_a_refused_first_message_makes_no_room(store: Store) -> None:
     with pytest.raises(TooManyPending):
         await say(full, account_id, "Hello")
     assert await read_client_room(chat, account_id=account_id, chat_id="c1") is None
+
+
+@pytest.mark.parametrize("unstorable", ["\x00", "a\ud800"])
+async def test_an_id_that_cannot_be_stored_is_one_that_is_not_known(store: Store, unstorable: str) -> None:
+    account_id, chat = await store.new_account(), store.chat_ports(limit=MANY)
+    await say(chat, account_id, "Hello")
+    assert await read_client_room(chat, account_id=account_id, chat_id=unstorable) is None
+    with pytest.raises(RoomNotFound):
+        await find_reply(chat, account_id=account_id, chat_id=unstorable, message_id=None, last_question=None)
+    with pytest.raises(MessageNotFound):
+        await find_reply(chat, account_id=account_id, chat_id="c1", message_id=unstorable, last_question=None)

@@ -155,9 +155,11 @@ async def test_exchanges_are_messages_with_their_replies_in_any_status_newest_fi
         assert await unit.messages.exchanges(room.id, last=14, limit=100) == newest_first
         assert await unit.messages.exchanges(room.id, last=14, limit=3) == newest_first[:3]
         assert await unit.messages.exchanges(room.id, last=100, limit=3) == []
-        for position in range(15):
-            before = [exchange for exchange in newest_first if exchange.position <= position]
-            assert await unit.messages.exchanges(room.id, last=position, limit=100) == before
+        for reply in newest_first:
+            before = [exchange for exchange in newest_first if exchange.position < reply.position]
+            asked = Exchange(reply.position - 1, reply.question, None, Status.COMPLETED)
+            assert await unit.messages.exchanges(room.id, last=reply.position, limit=100) == [reply, *before]
+            assert await unit.messages.exchanges(room.id, last=reply.position - 1, limit=100) == [asked, *before]
 
 
 async def test_key_is_bound_to_its_first_reply(store):

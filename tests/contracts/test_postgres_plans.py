@@ -217,7 +217,7 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "any message": (lambda unit: unit.messages.owner(REPLY), {"pk_messages"}),
     "conversation": (
         lambda unit: unit.messages.exchanges(ROOM, last=1_000, limit=50),
-        {"ix_messages_run", "uq_messages_room_id_position", "pk_messages"},
+        {"ix_messages_run", "uq_messages_room_id_position"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages", *TREE}),
     "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),

@@ -15,8 +15,10 @@ from parley.core.chat.allowance import Allowance
 from parley.core.chat.catalogue import ModelCatalogue, Provider
 from parley.core.chat.end_reply import end_unclaimed_reply
 from parley.core.chat.errors import ModelNotInPlan, QuotaExceeded, TooManyPending
+from parley.core.chat.given_messages import add_messages
+from parley.core.chat.message_request import GivenMessage
 from parley.core.chat.messages import Accepted, edit_message, post_message, regenerate_reply
-from parley.core.chat.model import Ending, Message, Room, Status
+from parley.core.chat.model import Ending, Message, Role, Room, Status
 from parley.core.chat.rooms import delete_room
 from parley.core.chat.token_estimates import TokenEstimates
 from parley.core.chat.tokens import Spent, TokenUsage
@@ -90,6 +92,21 @@ async def test_edit_and_another_reply_reserve_what_their_branch_has(store):
     assert left(again.allowance)["tokens-daily"][:2] == (150, 50 + 1 + ANSWER)
     edited = await edit_message(chat, message_id=first.question.id, content="eight by", **asked)
     assert left(edited.allowance)["tokens-daily"][:2] == (150, 50 + 1 + ANSWER + 2 + ANSWER)
+
+
+async def test_given_messages_reserve_nothing_but_count_in_what_is_read_behind_them(store):
+    room = await store.new_room(instructions="eight by")
+    ids = {"account_id": room.account_id, "room_id": room.id}
+    chat = ports(store, tokens_per_day=1_000)
+    given = [GivenMessage(Role.USER, QUESTION * 2), GivenMessage(Role.ASSISTANT, QUESTION * 3)]
+    await add_messages(chat, messages=given, **ids)
+    await add_messages(chat, messages=given[:1], **ids)
+    assert left(await look(store, room.account_id, tokens_per_day=1_000))["tokens-daily"][:2] == (0, 0)
+    first = await post(chat, room)
+    assert left(first.allowance)["tokens-daily"][:2] == (0, 2 + 2 + 3 + 2 + 1 + ANSWER)
+    await end(store, first.reply, usage=TokenUsage(20, 30))
+    second = await post(chat, room, before=given)
+    assert left(second.allowance)["tokens-daily"][:2] == (50, 50 + 2 + 3 + 1 + ANSWER)
 
 
 @pytest.mark.parametrize("limit", ["tokens_per_day", "tokens_per_month"])

@@ -1,12 +1,15 @@
 """A room whose messages are a tree, over any store, with short names for what its owner does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from parley.core.chat.accepted import Accepted
+from parley.core.chat.given_messages import add_messages
 from parley.core.chat.history import read_branch
+from parley.core.chat.message_request import GivenMessage
 from parley.core.chat.messages import edit_message, post_message, regenerate_reply
-from parley.core.chat.model import Exchange, Message, Room
+from parley.core.chat.model import Exchange, Message, Role, Room
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.share_store import Share, SharedMessage
 from parley.core.chat.sharing import end_sharing, read_share, read_shared, share_room
@@ -20,11 +23,33 @@ class TreeRoom:
     room: Room
 
     async def post(
-        self, content: str = "A question", parent: UUID | Head | None = Head.SHOWN, *, key: str | None = None
+        self,
+        content: str = "A question",
+        parent: UUID | Head | None = Head.SHOWN,
+        *,
+        key: str | None = None,
+        before: Sequence[tuple[Role, str]] = (),
     ) -> Accepted:
         return await post_message(
-            self.store.chat_ports(limit=MANY), content=content, model=None, key=key, parent=parent, **self._of_room()
+            self.store.chat_ports(limit=MANY),
+            content=content,
+            model=None,
+            key=key,
+            parent=parent,
+            before=[GivenMessage(*each) for each in before],
+            **self._of_room(),
         )
+
+    async def give(self, *messages: tuple[Role, str]) -> list[Message]:
+        given = [GivenMessage(*each) for each in messages]
+        return await add_messages(self.store.chat_ports(), messages=given, **self._of_room())
+
+    async def before(self, message: Message, *, limit: int) -> list[Message]:
+        """The `limit` messages before this one on its branch, oldest first."""
+        page = await read_branch(
+            self.store.chat_ports(), before=message.position, through=message.id, limit=limit, **self._of_room()
+        )
+        return page.items
 
     async def edit(self, message: Message, content: str = "A better question", *, key: str | None = None) -> Accepted:
         return await edit_message(

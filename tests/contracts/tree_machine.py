@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from parley.core.chat.accepted import Accepted
+from parley.core.chat.alternation import CONTINUE
 from parley.core.chat.conversation import build_conversation, read_history
 from parley.core.chat.end_reply import end_unclaimed_reply
+from parley.core.chat.errors import NotAReply
 from parley.core.chat.model import Claim, Ending, Message, ReplyError, Role, Status, Turn
 from parley.core.chat.rooms import delete_room
 from parley.core.chat.sweep import requeue_overdue
@@ -72,21 +75,45 @@ class TreeMachine(RuleBasedStateMachine):
     @rule(data=st.data(), kind=st.sampled_from(["head", "head", "anew", "reply"]))
     def send(self, data: st.DataObject, kind: str) -> None:
         parent: UUID | Head | None = Head.SHOWN if kind == "head" else None
-        if kind == "reply" and self.known:
+        if kind == "reply" and self._any(Role.ASSISTANT):
             parent = self._some(data, Role.ASSISTANT)
         expected = self._head() if isinstance(parent, Head) else parent
         self._accepted(self.run(self.tree.post(self._text(), parent)), expected)
 
-    @precondition(lambda self: self.known)
+    @rule(roles=st.lists(st.sampled_from(Role), min_size=1, max_size=4))
+    def give(self, roles: list[Role]) -> None:
+        parent = self._head()
+        for added in self.run(self.tree.give(*((role, self._text()) for role in roles))):
+            self._add(added, parent)
+            parent = added.id
+
+    @rule(data=st.data(), roles=st.lists(st.sampled_from(Role), min_size=1, max_size=3))
+    def send_behind_others(self, data: st.DataObject, roles: list[Role]) -> None:
+        parent = self._some(data, Role.ASSISTANT) if self._any(Role.ASSISTANT) else Head.SHOWN
+        above = self._head() if isinstance(parent, Head) else parent
+        texts = [(role, self._text()) for role in roles]
+        accepted = self.run(self.tree.post(self._text(), parent, before=texts))
+        found = self.run(self.tree.before(accepted.question, limit=len(texts)))
+        assert [(each.role, each.content) for each in found] == texts
+        for each in found:
+            self._add(each, above)
+            above = each.id
+        self._accepted(accepted, above)
+
+    @precondition(lambda self: self._any(Role.USER))
     @rule(data=st.data())
     def edit(self, data: st.DataObject) -> None:
         known = self.known[self._some(data, Role.USER)]
         self._accepted(self.run(self.tree.edit(known.message, self._text())), known.parent)
 
-    @precondition(lambda self: self.known)
+    @precondition(lambda self: self._any(Role.ASSISTANT))
     @rule(data=st.data())
     def regenerate(self, data: st.DataObject) -> None:
         known = self.known[self._some(data, Role.ASSISTANT)]
+        if known.parent is None or self.known[known.parent].message.role is not Role.USER:
+            with pytest.raises(NotAReply):
+                self.run(self.tree.regenerate(known.message))
+            return
         accepted = self.run(self.tree.regenerate(known.message))
         assert accepted.question.id == known.parent
         self._add(accepted.reply, accepted.question.id)
@@ -202,6 +229,9 @@ class TreeMachine(RuleBasedStateMachine):
         self.said += 1
         return f"question {self.said}"
 
+    def _any(self, role: Role) -> bool:
+        return any(known.message.role is role for known in self.known.values())
+
     def _some(self, data: st.DataObject, role: Role) -> UUID:
         return data.draw(st.sampled_from([id_ for id_, known in self.known.items() if known.message.role is role]))
 
@@ -223,13 +253,14 @@ class TreeMachine(RuleBasedStateMachine):
 
     def _expected_context(self, reply_id: UUID) -> list[Turn]:
         path = [self.known[id_] for id_ in self._path(reply_id)]
+        left_out = {each.parent for each in path if each.status is Status.FAILED}
         turns: list[Turn] = []
-        asked: list[str] = []
-        for question, reply in zip(path[::2], path[1::2], strict=True):
-            if reply.status is Status.FAILED:
+        for each in path[:-1]:
+            role, text = each.message.role, each.content
+            if each.status is Status.FAILED or each.message.id in left_out or not text:
                 continue
-            asked.append(question.content)
-            if reply.content:
-                turns += Turn(Role.USER, "\n\n".join(asked)), Turn(Role.ASSISTANT, reply.content)
-                asked = []
-        return [*turns, Turn(Role.USER, "\n\n".join(asked))]
+            if turns and turns[-1].role is role:
+                turns[-1] = Turn(role, f"{turns[-1].content}\n\n{text}")
+            else:
+                turns.append(Turn(role, text))
+        return turns if turns[0].role is Role.USER else [Turn(Role.USER, CONTINUE), *turns]

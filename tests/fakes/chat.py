@@ -15,6 +15,7 @@ from parley.core.chat.model import (
     Charge,
     IdempotencyKey,
     Message,
+    Role,
     Room,
     RoomCursor,
 )
@@ -115,8 +116,10 @@ class FakeAcceptance:
             )
             if model not in catalogue.offered_to(plan) or added is None:
                 return None
-            if question.parent_id not in (None, added[0].parent_id):
-                return None
+            if question.parent_id is not None:
+                parent = transaction.tables.messages.get(question.parent_id)
+                if question.parent_id != added[0].parent_id or parent is None or parent.role is not Role.ASSISTANT:
+                    return None
             transaction.commit()
         return *added, allowance.with_tokens(left.tokens).with_reserved(tokens)
 

@@ -88,6 +88,7 @@ class Tables:
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
+    given_tokens: dict[UUID, int] = field(default_factory=dict)
     prompts: dict[UUID, Conversation] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
     plans: dict[UUID, str] = field(default_factory=dict)

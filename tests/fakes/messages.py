@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
-from parley.core.chat.model import Charge, Exchange, Message
+from parley.core.chat.model import Charge, Exchange, Message, Role
 from parley.core.chat.rating import Feedback
 from parley.core.chat.tree import SIBLINGS_SHOWN, Head, Siblings
 from parley.core.ports import Clock
@@ -65,6 +65,20 @@ class FakeMessages:
             return None
         parent = at(self._tables, reply.room_id, after)
         return self._add(replace(reply, parent_id=parent and parent.id), account_id, charge)
+
+    async def add_given(self, message: Message, *, account_id: UUID, after: int | Head | None, tokens: int) -> Message:
+        if not self._owns(account_id, message.room_id):
+            raise KeyError(message.room_id)
+        if isinstance(after, Head):
+            parent = head_of(self._tables, message.room_id, last_position=message.position - 1)
+        else:
+            parent = at(self._tables, message.room_id, after)
+        message = replace(message, parent_id=parent and parent.id)
+        if message.role is Role.ASSISTANT and parent is not None and parent.role is Role.USER:
+            message = replace(message, reply_to=parent.id)
+        self._tables.messages[message.id] = message
+        self._tables.given_tokens[message.id] = tokens
+        return self._with_siblings(message)
 
     def _add(self, reply: Message, account_id: UUID, charge: Charge | None) -> Message:
         now = self._clock()
@@ -136,7 +150,7 @@ class FakeMessages:
 
     def _tokens_up_to(self, message: Message | None) -> int | None:
         if message is None or message.id not in self._tables.replies:
-            return None
+            return None if message is None else self._tables.given_tokens.get(message.id)
         usage = message.usage
         if usage is None or usage.input_tokens is None or usage.output_tokens is None:
             return self._tables.replies[message.id].reserved or None
@@ -156,11 +170,13 @@ class FakeMessages:
         return [self._with_siblings(message) for message in found[:limit]]
 
     async def exchanges(self, room_id: UUID, *, last: int, limit: int) -> list[Exchange]:
-        exchanges = [
-            Exchange(reply.position, self._tables.messages[reply.reply_to].content, reply.content or None, reply.status)
-            for reply in branch_to(self._tables, at(self._tables, room_id, last))
-            if reply.reply_to is not None
-        ]
+        exchanges: list[Exchange] = []
+        for message in branch_to(self._tables, at(self._tables, room_id, last)):
+            if message.role is Role.USER:
+                exchanges.append(Exchange(message.position, message.content, None, message.status))
+                continue
+            question = exchanges.pop().question if message.reply_to is not None else None
+            exchanges.append(Exchange(message.position, question, message.content or None, message.status))
         return exchanges[::-1][:limit]
 
     def _owns(self, account_id: UUID, room_id: UUID) -> bool:

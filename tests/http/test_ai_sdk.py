@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -185,6 +186,26 @@ async def test_nothing_is_resumed_when_nothing_runs_unless_it_is_asked_for(mira:
     replayed = frames_of(await mira.get("/api/chat/c1/stream?replay=last"))
     assert (reply_id_of(replayed), text_of(replayed)) == (reply_id_of(frames), "You said: Hello")
     assert (await mira.post("/api/chat/c1/stop")).status_code == 204
+
+
+CHAT_IDS = ["a/b", "/", "a//b/", "a/stop", "stream", "a?b#c", "50%", "%2F", "%25", "ünï/✓", "a b+c;d=e&f", "x" * 255]
+
+
+@pytest.mark.parametrize("chat", CHAT_IDS)
+async def test_a_chat_id_may_have_any_characters_that_its_client_encodes(mira: Person, chat: str) -> None:
+    reply = reply_id_of(await sent(mira, said("Hello"), chat=chat))
+    # Older clients leave a slash as it is.
+    for address in {quote(chat, safe=""), quote(chat)}:
+        replayed = await mira.get(f"/api/chat/{address}/stream?replay=last")
+        assert reply_id_of(frames_of(replayed)) == reply
+        assert (await mira.head(f"/api/chat/{address}/stream?replay=last")).status_code == 200
+        assert (await mira.post(f"/api/chat/{address}/stop/")).status_code == 204
+    assert (await room_of(mira, chat))["head"] == reply
+
+
+@pytest.mark.parametrize("chat", ["x" * 256, "/" * 256])
+async def test_a_chat_id_in_an_address_is_as_long_as_in_a_message(mira: Person, chat: str) -> None:
+    assert (await mira.get(f"/api/chat/{quote(chat, safe='')}/stream")).status_code == 400
 
 
 async def two_attempts() -> AsyncGenerator[ReplyEvent, None]:

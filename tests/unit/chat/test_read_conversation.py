@@ -4,8 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parley.core.chat.alternation import CONTINUE
 from parley.core.chat.conversation import History, build_conversation, newest_within, read_history
-from parley.core.chat.model import Conversation, Ending, Exchange, Message, ReplyError, Role, Room, Status, Turn
+from parley.core.chat.given_messages import add_messages
+from parley.core.chat.message_request import GivenMessage
+from parley.core.chat.model import (
+    Conversation,
+    Ending,
+    EventId,
+    Exchange,
+    Message,
+    ReplyError,
+    Role,
+    Room,
+    Status,
+    Turn,
+)
+from parley.core.chat.parts import PartKind
+from parley.core.chat.reply_events import AttemptStarted, Delta, ReplyEnded
 from parley.core.plans import PRO
 from parley.core.text import is_readable
 from tests.unit.chat.environment import ChatEnvironment
@@ -92,6 +108,58 @@ async def test_questions_without_an_answer_are_joined_with_the_next(env, room):
     assert texts(await read(env, reply, 1_000)) == ["1\n\n2\n\n3", "4", "5\n\n6"]
 
 
+async def test_given_messages_are_read_and_alternate(env, room):
+    given = [
+        GivenMessage(role, text)
+        for role, text in (
+            (Role.ASSISTANT, "1"),
+            (Role.ASSISTANT, "2"),
+            (Role.USER, "3"),
+            (Role.USER, "4"),
+            (Role.ASSISTANT, "5"),
+            (Role.ASSISTANT, "6"),
+            (Role.USER, "7"),
+        )
+    ]
+    await add_messages(env.chat, account_id=env.account_id, room_id=room.id, messages=given)
+    reply = await env.reply(room, "8")
+
+    assert await read(env, reply, 1_000) == Conversation(
+        None,
+        (
+            Turn(Role.USER, CONTINUE),
+            Turn(Role.ASSISTANT, "1\n\n2"),
+            Turn(Role.USER, "3\n\n4"),
+            Turn(Role.ASSISTANT, "5\n\n6"),
+            Turn(Role.USER, "7\n\n8"),
+        ),
+    )
+
+
+async def test_given_messages_follow_an_unfinished_reply(env, room):
+    first = await env.reply(room, "1")
+    given = [GivenMessage(Role.USER, "3"), GivenMessage(Role.ASSISTANT, "4")]
+    await add_messages(env.chat, account_id=env.account_id, room_id=room.id, messages=given)
+    reply = await env.reply(room, "5")
+    claim = await env.claim(first)
+    async with env.uow() as unit:
+        assert await unit.replies.end(claim, Ending(Status.COMPLETED, "2", env.now()))
+        await unit.commit()
+
+    assert texts(await read(env, reply, 1_000)) == ["1", "2", "3", "4", "5"]
+
+
+async def test_stream_of_a_given_reply_has_its_text(env, room):
+    [reply] = await add_messages(
+        env.chat, account_id=env.account_id, room_id=room.id, messages=[GivenMessage(Role.ASSISTANT, "Hello")]
+    )
+    assert [event async for event in env.follow(reply)] == [
+        AttemptStarted(EventId(1, 0)),
+        Delta(EventId(1, 5), "Hello", PartKind.TEXT),
+        ReplyEnded(EventId(1, 6), reply),
+    ]
+
+
 async def test_later_messages_are_left_out(env, room):
     reply = await env.reply(room, "1")
     await env.reply(room, "2")
@@ -176,7 +244,7 @@ async def test_pages_of_failed_exchanges_are_read_past(env, room):
 
 messages = st.text(st.sampled_from("ab .\u3164"), max_size=6)
 histories = st.lists(
-    st.builds(Exchange, st.integers(), messages, st.none() | messages, st.sampled_from(Status)), max_size=12
+    st.builds(Exchange, st.integers(), st.none() | messages, st.none() | messages, st.sampled_from(Status)), max_size=12
 )
 
 
@@ -192,11 +260,18 @@ def test_every_history_with_every_cut_becomes_a_conversation(history, characters
     assert turns[-1].role is Role.USER
     assert turns[-1].content.endswith("the question")
     assert all(is_readable(turn.content) for turn in turns)
-    assert sum(len(each.question) + len(each.answer or "") for each in within) <= max(characters, 0)
-    usable = [each for each in history if each.status is not Status.FAILED and is_readable(each.question)]
+    assert sum(len(each.question or "") + len(each.answer or "") for each in within) <= max(characters, 0)
+    usable = [
+        each
+        for each in history
+        if each.status is not Status.FAILED
+        and is_readable((each.answer if each.question is None else each.question) or "")
+    ]
     assert list(within) == usable[: len(within)]
     assert list(sent.exchanges) == usable[: len(within) >> halvings]
     answers = [each.answer for each in sent.exchanges[::-1] if each.answer and is_readable(each.answer)]
-    assert [turn.content for turn in turns[1::2]] == answers
-    questions = [each.question for each in sent.exchanges[::-1]] + ["the question"]
+    assert "\n\n".join(turn.content for turn in turns[1::2]) == "\n\n".join(answers)
+    begins_with_answer = bool(sent.exchanges) and sent.exchanges[-1].question is None
+    questions = [each.question for each in sent.exchanges[::-1] if each.question is not None] + ["the question"]
+    questions = [CONTINUE] * begins_with_answer + questions
     assert "\n\n".join(turn.content for turn in turns[::2]) == "\n\n".join(questions)

@@ -24,6 +24,7 @@ from parley.adapters.http.accounts.export import export_account
 from parley.adapters.http.accounts.passwords import PasswordController
 from parley.adapters.http.accounts.sessions import SessionController
 from parley.adapters.http.accounts.sign_in import AuthController
+from parley.adapters.http.ai_sdk.chat_ids import OneSegmentChatIds
 from parley.adapters.http.ai_sdk.errors import shaped as ai_sdk_error
 from parley.adapters.http.ai_sdk.routes import PROTOCOL, AiSdkController
 from parley.adapters.http.auth import RequireCaller
@@ -107,7 +108,10 @@ def create_app(
     headers = security_headers(https=ports.public_url.startswith("https://"))
 
     app: ASGIApp = Envelope(
-        HeadAsGet(litestar), new_request_id=_new_request_id, meter=ports.meter, security_headers=headers
+        HeadAsGet(OneSegmentChatIds(litestar)),
+        new_request_id=_new_request_id,
+        meter=ports.meter,
+        security_headers=headers,
     )
     app = with_server_ports(app, ServerPorts(connections, _new_request_id, ports.meter.refused, headers))
     # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.

@@ -13,7 +13,7 @@ from parley.core.chat.model import Message, Role, Room
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.rooms import add_room
 from parley.core.chat.stores import ChatUnit
-from parley.core.text import check_text
+from parley.core.text import check_text, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ async def newest_reply(unit: ChatUnit, question: Message) -> UUID:
 
 
 async def _room_id(unit: ChatUnit, account_id: UUID, chat_id: str) -> UUID | None:
+    if not storable(chat_id):
+        return None
     found = await unit.client_ids.room(account_id, chat_id)
     own = _as_uuid(chat_id)
     if found is None and own is not None and await unit.rooms.get(own, account_id) is not None:
@@ -102,6 +104,8 @@ async def _room_id(unit: ChatUnit, account_id: UUID, chat_id: str) -> UUID | Non
 
 
 async def _message(unit: ChatUnit, room: Room, message_id: str) -> Message | None:
+    if not storable(message_id):
+        return None
     found = await unit.client_ids.message(room.id, message_id) or _as_uuid(message_id)
     return None if found is None else await unit.messages.get(found, room.id, room.account_id)
 

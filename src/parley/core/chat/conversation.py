@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from parley.core.chat.model import Claim, Conversation, Exchange, Role, Status, Turn
+from parley.core.chat.alternation import alternating
+from parley.core.chat.model import Claim, Conversation, Exchange, Role, Status
 from parley.core.chat.stores import ChatUnit
 from parley.core.text import is_readable
 
@@ -46,7 +47,7 @@ async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> Hist
     if claim.prompt is not None:
         return GivenHistory(claim.prompt)
     page = await unit.messages.exchanges(claim.room_id, last=claim.position, limit=PAGE)
-    if not page:
+    if not page or page[0].question is None:
         return None
     question, exchanges = page[0].question, page[1:]
     left = characters - len(question)
@@ -60,7 +61,7 @@ def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Excha
     """The exchanges that a model is sent, newest first, up to one that as a whole exceeds `characters`."""
     chosen = []
     for exchange in filter(is_sent, exchanges):
-        characters -= len(exchange.question) + len(exchange.answer or "")
+        characters -= len(exchange.question or "") + len(exchange.answer or "")
         if characters < 0:
             break
         chosen.append(exchange)
@@ -69,20 +70,19 @@ def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Excha
 
 def is_sent(exchange: Exchange) -> bool:
     """Whether models are sent the exchange. A failed one is left out whole, as its question may be what failed."""
-    return exchange.status is not Status.FAILED and is_readable(exchange.question)
+    said = exchange.answer if exchange.question is None else exchange.question
+    return exchange.status is not Status.FAILED and is_readable(said or "")
 
 
 def build_conversation(history: History) -> Conversation:
-    """Turns that begin with a user's, alternate, and end with the message to be answered, as every provider demands.
+    """Turns that end with the message to be answered.
 
     A question without a readable answer, such as one that was stopped before any text, is joined with the next one.
     """
-    turns: list[Turn] = []
-    asked: list[str] = []
+    said: list[tuple[Role, str]] = []
     for exchange in reversed(history.exchanges):
-        asked.append(exchange.question)
+        if exchange.question is not None:
+            said.append((Role.USER, exchange.question))
         if exchange.answer is not None and is_readable(exchange.answer):
-            turns += Turn(Role.USER, "\n\n".join(asked)), Turn(Role.ASSISTANT, exchange.answer)
-            asked = []
-    turns.append(Turn(Role.USER, "\n\n".join([*asked, history.question])))
-    return Conversation(history.instructions, tuple(turns))
+            said.append((Role.ASSISTANT, exchange.answer))
+    return Conversation(history.instructions, alternating([*said, (Role.USER, history.question)]))

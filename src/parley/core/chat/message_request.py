@@ -1,5 +1,6 @@
 """What is asked of the chat module when a message is sent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,11 +13,20 @@ from parley.core.text import check_text, is_readable
 
 
 @dataclass(frozen=True, slots=True)
+class GivenMessage:
+    """The author and the text of a message that is added for the record."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRequest:
     """What is to be accepted from an account: a reply and, unless `question` is None, the message that it answers.
 
     They are complete except for what depends on the room. `sibling_of` is the message that is edited, or the reply
-    beside which another one is wanted. A `client` that makes ids decides of the room, too.
+    beside which another one is wanted. A `client` that makes ids decides of the room, too. The messages of `before` are
+    added between the parent and the question.
     """
 
     account_id: UUID
@@ -26,12 +36,13 @@ class MessageRequest:
     parent: UUID | Head | None = Head.SHOWN
     sibling_of: UUID | None = None
     client: ClientMessage | None = None
+    before: Sequence[GivenMessage] = ()
 
 
-def check_content(content: str) -> None:
-    check_text("content", content, longest=MESSAGE_CHARACTERS)
+def check_content(content: str, field: str = "content") -> None:
+    check_text(field, content, longest=MESSAGE_CHARACTERS)
     if not is_readable(content):
-        raise InvalidInput("content", "must have a letter, number, punctuation mark or symbol")
+        raise InvalidInput(field, "must have a letter, number, punctuation mark or symbol")
 
 
 def new_exchange(chat: ChatPorts, room_id: UUID, content: str, model: str | None) -> tuple[Message, Message]:

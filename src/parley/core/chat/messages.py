@@ -1,5 +1,6 @@
 """Accepting messages: new ones, edited ones, and other replies."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -19,9 +20,9 @@ from parley.core.chat.errors import (
     RoomNotFound,
     TooManyPending,
 )
-from parley.core.chat.message_request import MessageRequest, check_content, new_exchange
+from parley.core.chat.given_messages import check_given, name_room, store_given
+from parley.core.chat.message_request import GivenMessage, MessageRequest, check_content, new_exchange
 from parley.core.chat.model import Charge, Message, Role, Room, Status
-from parley.core.chat.naming import Naming, first_words
 from parley.core.chat.outgoing import report_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
 from parley.core.chat.stores import ChatUnit
@@ -37,23 +38,28 @@ async def post_message(
     model: str | None,
     key: str | None,
     parent: UUID | Head | None = Head.SHOWN,
+    before: Sequence[GivenMessage] = (),
 ) -> Accepted:
     """Accept a message for exactly one reply; with an idempotency `key`, exactly once in 24 hours.
 
-    `parent` is the reply to go on from, None to begin anew, or the room's head.
+    `parent` is the reply to go on from, None to begin anew, or the room's head. The messages of `before`, which cost
+    nothing, are added between it and this one.
 
     Raises InvalidInput, UnknownModel, ModelNotInPlan, RoomNotFound, MessageNotFound for an unknown parent and
     ParentInvalid for one that is no reply of the room, QuotaExceeded, TooManyPending, IdempotencyMismatch; after any of
     them nothing has changed.
     """
     check_content(content)
+    if before:
+        check_given(before, "before")
     body = [content, model] if isinstance(parent, Head) else [content, model, None if parent is None else str(parent)]
+    body += [text for given in before for text in (given.role.value, given.content)]
     question, reply = new_exchange(chat, room_id, content, model)
     if isinstance(parent, UUID):
         question = replace(question, parent_id=parent)
-    request = MessageRequest(account_id, question, reply, idempotency_key(key, body), parent)
+    request = MessageRequest(account_id, question, reply, idempotency_key(key, body), parent, before=before)
     accepted = None
-    if chat.acceptance is not None and parent is not None:
+    if chat.acceptance is not None and parent is not None and not before:
         accepted = await _accept_at_once(chat, chat.acceptance, request)
     return await _announced(chat, request, accepted or await _accept_in_steps(chat, request))
 
@@ -155,7 +161,7 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         if request.client is not None:
             request = await _in_room_of_client(chat, unit, request, request.client)
         # Always locks the room first: this orders positions, and concurrent uses of one key.
-        positions = 1 if request.question is None else 2
+        positions = len(request.before) + (1 if request.question is None else 2)
         reserved = await unit.rooms.reserve(request.reply.room_id, account_id, at=now, positions=positions)
         if reserved is None:
             raise RoomNotFound
@@ -167,6 +173,9 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         if said is not None:
             request = replace(request, sibling_of=said.id)
         parent = await _parent(unit, request)
+        if request.before:
+            parent = (await store_given(chat, unit, room, request.before, parent=parent, position=position))[-1]
+            position = parent.position + 1
         plan, allowance = await unit.quota.take(account_id, now=now)
         model = chat.catalogue.choose(request.reply.model, room.model, plan)
         asked = request.question or (parent if isinstance(parent, Message) else None)
@@ -214,15 +223,12 @@ async def _earlier_reply(unit: ChatUnit, request: MessageRequest, said: Message 
 
 
 async def _name(chat: ChatPorts, unit: ChatUnit, room: Room, request: MessageRequest) -> None:
-    """Give the message its client's id, and the room, which is locked, the first words of its first message."""
+    """Give the message its client's id, and the room its name."""
     if request.question is None:
         return
     if request.client is not None:
         await unit.client_ids.give_message(request.question.id, request.client.id)
-    if room.naming is Naming.NONE:
-        naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
-        named = replace(room, name=first_words(request.question.content), naming=naming)
-        await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
+    await name_room(chat, unit, room, [*request.before, GivenMessage(Role.USER, request.question.content)])
 
 
 async def _add(
@@ -262,7 +268,7 @@ async def _parent(unit: ChatUnit, request: MessageRequest) -> Message | Head | N
     """The parent of the first message that is to be added."""
     if request.sibling_of is not None:
         sibling = await _found(unit, request, request.sibling_of)
-        if request.question is None and sibling.role is not Role.ASSISTANT:
+        if request.question is None and sibling.reply_to is None:
             raise NotAReply
         if request.question is not None and sibling.role is not Role.USER:
             raise NotAUserMessage

@@ -91,7 +91,8 @@ class Message:
     """A user's message or a reply. `position` orders a room's messages; `attempt` counts the claims of a reply.
 
     `parent_id` is the message before it on its branch: a reply or None before a user's message, the question before a
-    reply. A parent has a lower position. `content` is the text of `parts`. If no parts are given, it is the only part.
+    reply; next to messages that a client gave, any. A parent has a lower position. `content` is the text of `parts`. If
+    no parts are given, it is the only part.
     `external_id` is the id that its client gave a user's message, if any; its edited versions have the same.
     """
 
@@ -123,10 +124,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text."""
+    """A user's message and its reply. `position` and `status` are the reply's, `answer` is None if it has no text.
+
+    A message that a client gave may have no counterpart: a user's without a reply, or one in the model's name that
+    follows no user's, whose `question` is None.
+    """
 
     position: int
-    question: str
+    question: str | None
     answer: str | None
     status: Status
 

@@ -121,6 +121,13 @@ class Messages(Protocol):
     ) -> Message | None:
         """Write another pending reply to the message at position `after`. Otherwise as `add_exchange`."""
 
+    async def add_given(self, message: Message, *, account_id: UUID, after: int | Head | None, tokens: int) -> Message:
+        """Write a message that has ended, with its attempt. `tokens` are those of the branch up to it.
+
+        The parent is as in `add_exchange`. An assistant's message is the reply to its parent, if that is a user's.
+        Returns it as stored.
+        """
+
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         """The message. None unless it is in that room and the room is the account's."""
 
@@ -162,7 +169,7 @@ class Messages(Protocol):
         """The `limit` messages with the lowest positions above `position`, oldest first. The account is not checked."""
 
     async def exchanges(self, room_id: UUID, *, last: int, limit: int) -> list[Exchange]:
-        """The `limit` newest exchanges of the branch that ends with the reply at `last`, newest first, in any status.
+        """The `limit` newest exchanges of the branch that ends with position `last`, newest first, in any status.
 
         The account is not checked.
         """

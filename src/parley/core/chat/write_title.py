@@ -216,6 +216,8 @@ class _Attempt:
 
 def conversation_of(exchange: Exchange) -> Conversation:
     """What a model is asked: the beginning of an exchange, as one message, so that it is read and not continued."""
-    question, answer = (beginning(text, EXCHANGE_CHARACTERS) for text in (exchange.question, exchange.answer or ""))
+    question, answer = (
+        beginning(text, EXCHANGE_CHARACTERS) for text in (exchange.question or "", exchange.answer or "")
+    )
     content = f"<user>\n{question}\n</user>\n\n<assistant>\n{answer}\n</assistant>\n\nThe title:"
     return Conversation(INSTRUCTIONS, (Turn(Role.USER, content),))

@@ -11,6 +11,7 @@ from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.ai_sdk.bodies import ChatRequest, text_of
+from parley.adapters.http.ai_sdk.chat_ids import DecodedChatId
 from parley.adapters.http.ai_sdk.errors import sentences
 from parley.adapters.http.ai_sdk.frames import RESETS_SINCE, UIMessageStream
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
@@ -111,7 +112,7 @@ class AiSdkController(Controller):
     path = "/api/chat"
     tags = ("AI SDK",)
     security = BEARER_OR_KEY
-    middleware = (BreaksOff,)
+    middleware = (BreaksOff, DecodedChatId)
 
     @post(
         status_code=200,

@@ -1,11 +1,10 @@
 """A chat completions request as a conversation for a model, and what of it is not supported."""
 
-from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from parley.adapters.http.openai.completion_bodies import CompletionRequest, PromptMessage
-from parley.core.chat.model import Conversation, Role, Turn
+from parley.core.chat.alternation import alternating
+from parley.core.chat.model import Conversation, Role
 from parley.core.chat.model_options import ModelOptions
 from parley.core.errors import InvalidInput
 from parley.core.text import is_readable
@@ -31,8 +30,6 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
 }
 INSTRUCTING = frozenset({"system", "developer"})
 ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
-# Every provider demands a user's turn first and last. What a user would say who has nothing to add.
-_CONTINUE = "Please continue."
 
 
 def read_prompt(request: CompletionRequest) -> Conversation:
@@ -63,18 +60,6 @@ def _text(message: PromptMessage, path: str) -> str:
         if part.type not in ("text", "refusal") or part.text is None:
             raise InvalidInput(f"{path}.content[{index}].type", f"{part.type!r} is not supported here: only text is")
     return "\n\n".join(part.text or "" for part in message.content)
-
-
-def alternating(said: Sequence[tuple[Role, str]]) -> tuple[Turn, ...]:
-    """The same as turns that alternate and begin and end with a user's, as every provider demands."""
-    turns = [
-        Turn(role, "\n\n".join(text for _, text in group)) for role, group in groupby(said, key=lambda each: each[0])
-    ]
-    if not turns or turns[0].role is not Role.USER:
-        turns.insert(0, Turn(Role.USER, _CONTINUE))
-    if turns[-1].role is not Role.USER:
-        turns.append(Turn(Role.USER, _CONTINUE))
-    return tuple(turns)
 
 
 def _options(request: CompletionRequest) -> ModelOptions:

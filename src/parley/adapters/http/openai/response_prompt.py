@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from parley.adapters.http.openai.prompt import INSTRUCTING, ROLES, alternating
+from parley.adapters.http.openai.prompt import INSTRUCTING, ROLES
 from parley.adapters.http.openai.response_bodies import InputItem, ResponseRequest
+from parley.core.chat.alternation import alternating
 from parley.core.chat.model import Conversation
 from parley.core.chat.model_options import ModelOptions
 from parley.core.errors import InvalidInput

@@ -98,7 +98,7 @@ _room = (
         _model == any_(bindparam("offered", type_=ARRAY(String()))),
         func.coalesce(before.c.models.op("?", return_type=Boolean())(_model), true()),
         head_position[rooms] == before.c.head_position,
-        or_(_parent.is_(None), _parent == before.c.head_id),
+        or_(_parent.is_(None), _parent == before.c.head_reply_id),
         func.coalesce(before.c.used < before.c.most_used, true()),
         func.coalesce(before.c.all_tokens < before.c.most_tokens, true()),
     )

@@ -12,6 +12,7 @@ from parley.adapters.sql.chat.unfinished import unfinished
 from parley.adapters.sql.engine.statements import literals
 from parley.adapters.sql.engine.tables import Id, messages, usage_days
 from parley.core.chat.catalogue import ModelCatalogue
+from parley.core.chat.model import Role
 from parley.core.plans import Plans
 
 _account = bindparam("account", type_=Id)
@@ -64,7 +65,7 @@ _head_position = (
 # With a limit the planner expects one row, as the index holds. Otherwise it expects so many that it takes a plan for
 # every use to be cheaper than one for all, and planning costs more than the rest.
 _head = (
-    select(messages.c.id, messages.c.run, tokens_up_to[messages].label("tokens"))
+    select(messages.c.id, messages.c.role, messages.c.run, tokens_up_to[messages].label("tokens"))
     .where(messages.c.room_id == _room, messages.c.position == _head_position)
     .limit(_one)
     .subquery("head")
@@ -109,6 +110,7 @@ before = (
         _of_month.label("reserved_of_month"),
         _head_position.label("head_position"),
         _head.c.id.label("head_id"),
+        case((_head.c.role == literals(Role.ASSISTANT.value)[0], _head.c.id)).label("head_reply_id"),
         _head.c.run.label("run"),
         _head.c.tokens.label("head_tokens"),
     )

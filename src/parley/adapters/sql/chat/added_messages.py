@@ -6,14 +6,14 @@ The room is locked by then, and has reserved their positions.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, cast, func, insert, literal_column, null, select, union_all
+from sqlalchemy import and_, bindparam, case, cast, func, insert, literal_column, null, select, union_all
 
 from parley.adapters.sql.chat.tree import fork, is_fork
 from parley.adapters.sql.chat.unfinished import unfinished
 from parley.adapters.sql.engine.clock import database_time
-from parley.adapters.sql.engine.statements import Statement
+from parley.adapters.sql.engine.statements import Statement, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms
-from parley.core.chat.model import Charge, Message
+from parley.core.chat.model import Charge, Message, Role
 
 # As `added_values` gives them, for each message by its name.
 added_columns = [
@@ -39,7 +39,7 @@ head_before = (
     .scalar_subquery()
 )
 _parent = (
-    select(messages.c.id, messages.c.run, messages.c.position)
+    select(messages.c.id, messages.c.run, messages.c.position, messages.c.role)
     .where(
         messages.c.room_id == _room,
         messages.c.position == func.coalesce(bindparam("after", type_=_number), head_before),
@@ -94,6 +94,24 @@ _question_row, _reply_row, _other_reply_row = (
     .select_from(_node)
     .where(_pending < bindparam("most_pending"))
     for message, in_tree in (("question", _in_tree), ("reply", _behind_question), ("reply", _in_tree))
+)
+_given_columns = {column.name: bindparam(f"given_{column.name}", type_=column.type) for column in added_columns}
+_answers = case((
+    and_(_given_columns["role"] == literals(Role.ASSISTANT.value)[0], _parent.c.role == literals(Role.USER.value)[0]),
+    _parent.c.id,
+))  # fmt: skip
+# Returns the message that it answers, and as the others below.
+ADD_GIVEN = Statement(
+    insert(messages)
+    .from_select(
+        [*added_columns, messages.c.attempt, *tree_columns],
+        select(
+            *(_given_columns | {"reply_to": select(_answers).scalar_subquery()}).values(),
+            bindparam("attempt", type_=messages.c.attempt.type),
+            *_in_tree,
+        ).select_from(_node),
+    )
+    .returning(messages.c.reply_to, messages.c.parent_id, messages.c.sibling)
 )
 # Both return whether the first message is a fork, and what its parent is.
 ADD_EXCHANGE, ADD_REPLY = (

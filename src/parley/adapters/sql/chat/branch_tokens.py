@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, bindparam, case, cast, func, select
 
 from parley.adapters.sql.chat.added_messages import head_before
-from parley.adapters.sql.chat.tree import above, parent_of
+from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from parley.adapters.sql.chat.parts import decode_parts
 from parley.adapters.sql.chat.tree import (
-    parent_of,
     read_siblings,
     sibling_columns,
     sibling_columns_of_any_room,
     sibling_columns_of_exchange,
 )
+from parley.adapters.sql.engine.parents import parent_of
 from parley.adapters.sql.engine.tables import messages
 from parley.core.chat.model import FinishReason, Message, ReplyError, Role, Status
 from parley.core.chat.rating import Feedback, Rating

@@ -6,17 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, literal_column, or_, select, update
 
-from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_REPLY, added_values
+from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_GIVEN, ADD_REPLY, added_values
 from parley.adapters.sql.chat.branch_tokens import BRANCH_TOKENS
 from parley.adapters.sql.chat.exchanges import read_exchanges
 from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
-from parley.adapters.sql.chat.tree import (
-    above,
-    fork,
-    head_position,
-    is_fork,
-    parent_of,
-)
+from parley.adapters.sql.chat.tree import fork, head_position, is_fork
+from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages, rooms
 from parley.adapters.sql.engine.unit_of_work import SqlStore
@@ -143,6 +138,20 @@ class SqlMessages(SqlStore):
             **added_values("reply", reply, account_id, charge),
         )
         return await self._get(reply, account_id) if added else None
+
+    async def add_given(self, message: Message, *, account_id: UUID, after: int | Head | None, tokens: int) -> Message:
+        values = added_values("given", message, account_id, None) | {"given_reserved_tokens": tokens}
+        [(reply_to, parent_id, sibling)] = await self._transaction.all(
+            ADD_GIVEN,
+            room=message.room_id,
+            position=message.position,
+            after=None if after is Head.SHOWN else after or 0,
+            attempt=message.attempt,
+            **{name: value for name, value in values.items() if name != "given_reply_to"},
+        )
+        if sibling:
+            return await self._get(message, account_id)
+        return replace(message, reply_to=reply_to, parent_id=parent_id)
 
     async def _get(self, added: Message, account_id: UUID) -> Message:
         found = await self.get(added.id, added.room_id, account_id)

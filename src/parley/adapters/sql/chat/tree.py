@@ -27,29 +27,6 @@ head_position: dict[Any, ColumnElement[int]] = {
     for room in (rooms, room_then)
 }
 
-asked = messages.alias("asked")
-above = messages.alias("above")
-asked_above = messages.alias("asked_above")
-_previous = messages.alias("previous")
-parent_of: dict[Any, ColumnElement[UUID | None]] = {
-    message: func.coalesce(
-        message.c.parent_id,
-        message.c.reply_to,
-        select(_previous.c.id)
-        .where(
-            _previous.c.room_id == message.c.room_id,
-            _previous.c.run == message.c.run,
-            _previous.c.position < message.c.position,
-        )
-        .order_by(_previous.c.position.desc())
-        .limit(1)
-        .correlate(message)
-        .scalar_subquery(),
-        type_=Id,
-    )
-    for message in (messages, asked, above, asked_above)
-}
-
 fork = messages.alias("fork")
 # A literal: a partial index is used only if the statement repeats its condition literally.
 is_fork = fork.c.sibling > literal_column("0")

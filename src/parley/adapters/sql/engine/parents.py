@@ -1,15 +1,37 @@
-"""Giving the messages of older releases their parent, in batches: other processes may go on meanwhile."""
+"""The message before another one on its branch. Messages of older releases get it as their parent here."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import Id, messages
 
 BATCH = 5_000
+
+above = messages.alias("above")
 _previous = messages.alias("previous")
+parent_of: dict[Any, ColumnElement[UUID | None]] = {
+    message: func.coalesce(
+        message.c.parent_id,
+        message.c.reply_to,
+        select(_previous.c.id)
+        .where(
+            _previous.c.room_id == message.c.room_id,
+            _previous.c.run == message.c.run,
+            _previous.c.position < message.c.position,
+        )
+        .order_by(_previous.c.position.desc())
+        .limit(1)
+        .correlate(message)
+        .scalar_subquery(),
+        type_=Id,
+    )
+    for message in (messages, above)
+}
+
 _without = messages.alias("without")
 _FILL = Statement(
     update(messages)
@@ -27,21 +49,7 @@ _FILL = Statement(
             .with_for_update(skip_locked=True)
         )
     )
-    .values(
-        parent_id=func.coalesce(
-            messages.c.reply_to,
-            select(_previous.c.id)
-            .where(
-                _previous.c.room_id == messages.c.room_id,
-                _previous.c.run == messages.c.run,
-                _previous.c.position < messages.c.position,
-            )
-            .order_by(_previous.c.position.desc())
-            .limit(1)
-            .correlate(messages)
-            .scalar_subquery(),
-        )
-    )
+    .values(parent_id=parent_of[messages])
     .returning(messages.c.id)
 )
 
