@@ -10,8 +10,10 @@ import pytest
 
 from parley.core.chat.errors import RoomNotFound
 from parley.core.chat.follow_room import follow_room
+from parley.core.chat.given_messages import add_messages
+from parley.core.chat.message_request import GivenMessage
 from parley.core.chat.messages import edit_message, regenerate_reply
-from parley.core.chat.model import EventId, Room, Status
+from parley.core.chat.model import EventId, Role, Room, Status
 from parley.core.chat.open_rooms import LOOK_SECONDS, OpenRooms
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_events import AttemptStarted, Delta, ReplyEnded
@@ -98,7 +100,7 @@ def outline(events: list[RoomEvent]) -> list[str]:
     for event in events:
         match event:
             case MessageAccepted(_, message, _):
-                names.append(f"accepted {'' if message is None else message.content}")
+                names.append(f"accepted {message.content}")
             case ReplyProgress(_, _, AttemptStarted(begin)):
                 names.append(f"start {begin.attempt}")
             case ReplyProgress(_, _, Delta(_, text)):
@@ -137,6 +139,19 @@ async def test_edits_and_further_replies_are_accepted_messages_too(env):
     assert outline(again) == ["accepted A question", "start 1", "Two.", "completed"]
     assert again[0].message.id == first.question.id
     assert outline(edited) == ["accepted Another question", "start 1", "Three.", "completed"]
+
+
+async def test_messages_for_the_record_are_accepted_without_a_reply(env):
+    room = await env.room()
+    said = [GivenMessage(role, f"{number}") for number in range(60) for role in (Role.USER, Role.ASSISTANT)]
+    async with reading(env, room) as events, working(env):
+        await add_messages(env.chat, account_id=env.account_id, room_id=room.id, messages=said)
+        env.model.will("One.")
+        await env.post(room, "A question")
+        found = await next_of(events, 124)
+    assert [event.message.content for event in found[:120]] == [each.content for each in said]
+    assert {event.reply for event in found[:120]} == {None}
+    assert outline(found[120:]) == ["accepted A question", "start 1", "One.", "completed"]
 
 
 async def test_a_reader_without_a_position_begins_with_what_is_unfinished(env):
@@ -178,7 +193,7 @@ def text_of(events: list[RoomEvent]) -> str:
 
 
 def accepted_in(events: list[RoomEvent]) -> list[UUID]:
-    return [event.reply.id for event in events if isinstance(event, MessageAccepted)]
+    return [event.message.id for event in events if isinstance(event, MessageAccepted)]
 
 
 async def test_a_position_behind_the_end_of_the_room_is_its_end(env):

@@ -207,7 +207,8 @@ def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Res
         return _response(_problem(HTTPStatus.BAD_REQUEST, "client_disconnected", "The request was not completed."))
     headers = dict(error.headers or {})
     if "allow" in headers:
-        headers["allow"] = with_head(headers["allow"].split(", "))
+        # A WebSocket is no method.
+        headers["allow"] = with_head(method for method in headers["allow"].split(", ") if method.isupper())
     return _response(_status_problem(error.status_code), headers)
 
 

@@ -88,6 +88,11 @@ async def _begin(chat: ChatPorts, account_id: UUID, room_id: UUID, after: RoomPo
     return RoomPosition(last, last + 1 if reply is None else min(reply.position, last + 1))
 
 
+def _is_of_model(message: Message) -> bool:
+    """Whether it is a reply that was asked of a model, and not given for the record."""
+    return message.model is not None
+
+
 class _Arrivals:
     """What wakes one reader: a change of its room, or the next event of a reply, of which one waits at a time."""
 
@@ -140,8 +145,8 @@ class _RoomReader:
         if self._arrivals.changed:
             self._arrivals.changed = False
             try:
-                for reply in await self._read_accepted():
-                    yield await self._accepted(reply)
+                for message in await self._read_accepted():
+                    yield await self._accepted(message)
             except Unavailable:
                 # Tried again; what was accepted is in the database for as long as that takes.
                 asyncio.get_running_loop().call_later(POLL_SECONDS, self._arrivals.note_change)
@@ -151,22 +156,29 @@ class _RoomReader:
             yield ReplyProgress(self._position, *progress)
 
     async def _read_accepted(self) -> list[Message]:
-        """The next replies that the reader does not know of, oldest first."""
+        """The next messages that the reader does not know of, oldest first, without those that a reply answers."""
         async with self._chat.uow(read_only=True) as unit:
             found = await unit.messages.after(self._room_id, self._position.accepted, limit=_PAGE)
             if not found and await unit.rooms.get(self._room_id, self._account_id) is None:
                 raise RoomNotFound
         if len(found) == _PAGE:
             self._arrivals.note_change()
-        return [message for message in found if message.role is Role.ASSISTANT]
+            # Its reply may be the next message.
+            found = found[:-1] if found[-1].role is Role.USER else found
+        answered = {message.reply_to for message in found if _is_of_model(message)}
+        return [message for message in found if message.id not in answered]
 
-    async def _accepted(self, reply: Message) -> MessageAccepted:
-        async with self._chat.uow(read_only=True) as unit:
-            exchange = await unit.messages.exchange(reply.id)
-        self._position = replace(self._position, accepted=reply.position)
+    async def _accepted(self, message: Message) -> MessageAccepted:
+        exchange = None
+        if _is_of_model(message):
+            async with self._chat.uow(read_only=True) as unit:
+                exchange = await unit.messages.exchange(message.id)
+        self._position = replace(self._position, accepted=message.position)
         self._more.set()
-        message, reply = exchange or (None, reply)
-        return MessageAccepted(self._position, message, as_accepted(reply))
+        if exchange is None:
+            return MessageAccepted(self._position, message, None)
+        question, reply = exchange
+        return MessageAccepted(self._position, question, as_accepted(reply))
 
     async def follow_replies(self, may_read: Callable[[], Awaitable[bool]]) -> None:
         """Put the events of the room's replies into `arrivals`, those of one reply after those of the one before."""
@@ -190,7 +202,7 @@ class _RoomReader:
             async with self._chat.uow(read_only=True) as unit:
                 found = await unit.messages.after(self._room_id, position, limit=2)
             for message in found:
-                if message.role is Role.ASSISTANT:
+                if _is_of_model(message):
                     return message if message.position <= self._position.accepted else None
             if not found:
                 return None

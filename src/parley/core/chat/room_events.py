@@ -32,14 +32,14 @@ class RoomOpened:
 
 @dataclass(frozen=True, slots=True)
 class MessageAccepted:
-    """A reply was accepted, by whatever process, with the message that it answers; both as they were then.
+    """A message was accepted, by whatever process, and a reply to it; both as they were then.
 
-    `message` is None for a reply that answers none.
+    `reply` is None for a message that was given for the record, by a user or in the name of a model.
     """
 
     position: RoomPosition
-    message: Message | None
-    reply: Message
+    message: Message
+    reply: Message | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ def event_frame(event: RoomEvent) -> dict[str, Any]:
             return {
                 "type": "accepted",
                 "event_id": str(position),
-                "message": None if message is None else message_body(message),
-                "reply": message_body(reply),
+                "message": message_body(message),
+                "reply": None if reply is None else message_body(reply),
             }
         case ReplyProgress():
             return _progress(event)
