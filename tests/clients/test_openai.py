@@ -92,7 +92,12 @@ async def test_the_documented_responses_follow_the_documented_client(tmp_path: P
         )
         await person.aclose()
     assert (code, errors) == (0, "")
-    assert out.endswith("8 tokens\nYou said: Where is it warm in May?\nYou said: And in June?")
+    _, responses = out.split("8 tokens\n")
+    assert re.fullmatch(
+        r"You said: Where is it warm in May\? conv_[0-9a-f]{32}\n"
+        r"You said: And in June\?You said: Tell me all about it\.completed\n",
+        responses,
+    )
 
 
 async def test_python_client_reads_reasoning_counts_and_options(tmp_path: Path) -> None:
