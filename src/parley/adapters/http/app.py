@@ -41,6 +41,7 @@ from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
 from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
+from parley.adapters.http.chat.socket.routes import room_socket, without_upgrade
 from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page, operator_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
@@ -171,6 +172,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         FeedbackController,
         BranchController,
         ReplyController,
+        room_socket,
+        without_upgrade,
         search_all,
         ShareController,
         read_shared_copy,

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from litestar import Request
+from litestar.connection import ASGIConnection
 
 from parley.adapters.http.openai.response_ids import ResponseNotFound, read_id
 from parley.adapters.http.ports import HttpPorts
@@ -23,7 +23,7 @@ NOT_FOUND = (RoomNotFound, MessageNotFound, SessionNotFound, ApiKeyNotFound, Res
 log = structlog.get_logger("parley.http")
 
 
-async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) -> None:
+async def note_foreign_ids(request: ASGIConnection[Any, Any, Any, Any], ports: HttpPorts) -> None:
     """Note each id in the path that another account owns.
 
     Called after the response, so that its time is the same as for an unknown id. The account is that of the

@@ -38,7 +38,7 @@ async def add_messages(
         added = await store_given(chat, unit, room, messages, parent=Head.SHOWN, position=position)
         await name_room(chat, unit, room, messages)
         await unit.commit()
-    await chat.room_list_cache.drop(account_id)
+    await chat.room_list_cache.drop(account_id, chat.open_rooms.announce(room_id))
     return added
 
 

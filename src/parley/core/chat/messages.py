@@ -125,7 +125,9 @@ async def regenerate_reply(
 async def announced(chat: ChatPorts, request: MessageRequest, accepted: Accepted) -> Accepted:
     """What was accepted, after those know who write and show it."""
     if not accepted.replayed:
-        await chat.room_list_cache.drop(request.account_id, meanwhile=chat.queue.put(accepted.reply.id))
+        reply = accepted.reply
+        to_worker, to_readers = chat.queue.put(reply.id), chat.open_rooms.announce(reply.room_id)
+        await chat.room_list_cache.drop(request.account_id, to_worker, to_readers)
     return accepted
 
 

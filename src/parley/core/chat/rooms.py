@@ -112,7 +112,7 @@ async def delete_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> No
         if not await unit.rooms.delete(room_id, account_id):
             raise RoomNotFound
         await unit.commit()
-    await chat.room_list_cache.drop(account_id)
+    await chat.room_list_cache.drop(account_id, chat.open_rooms.announce(room_id))
 
 
 async def add_room(chat: ChatPorts, unit: ChatUnit, room: Room, plan: Plan) -> None:

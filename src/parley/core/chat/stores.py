@@ -56,6 +56,9 @@ class Rooms(Protocol):
     async def owner(self, room_id: UUID) -> UUID | None:
         """The account of the room, or None if there is no such room."""
 
+    async def last_positions(self, room_ids: Collection[UUID]) -> dict[UUID, int]:
+        """The highest position of each of the rooms that exist, 0 for an empty one. The account is not checked."""
+
     async def page(
         self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
     ) -> list[Room]:

@@ -116,6 +116,10 @@ _NEXT_PAGE = Statement(
         )
     )
 )
+_LAST_POSITION = Statement(select(rooms.c.id, rooms.c.last_position).where(rooms.c.id == bindparam("room"), _shown))
+_LAST_POSITIONS = Statement(
+    select(rooms.c.id, rooms.c.last_position).where(rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), _shown)
+)
 _IDS = Statement(select(rooms.c.id).where(rooms.c.account_id == bindparam("account"), _shown).order_by(rooms.c.id))
 _SAVE = Statement(
     update(rooms)
@@ -173,6 +177,13 @@ class SqlRooms(SqlStore):
 
     async def owner(self, room_id: UUID) -> UUID | None:
         return next(iter(await self._transaction.scalars(_OWNER, room=room_id)), None)
+
+    async def last_positions(self, room_ids: Collection[UUID]) -> dict[UUID, int]:
+        if self._transaction.one_statement_suffices:
+            found = await self._transaction.all(_LAST_POSITIONS, rooms=list(room_ids))
+        else:
+            found = [row for each in room_ids for row in await self._transaction.all(_LAST_POSITION, room=each)]
+        return dict(found)
 
     async def page(
         self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
