@@ -8,6 +8,7 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import PlanRoomsUsed, RoomNotFound, TooManyInstructions, TooManyRooms
 from parley.core.chat.history import MessagePage, message_page, newest_below
+from parley.core.chat.metadata import check_metadata
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.stores import ChatUnit
@@ -58,7 +59,7 @@ async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tupl
 
 
 async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, Any]) -> Room:
-    """Change those of name, model, instructions, pinned and archived that `changes` contains.
+    """Change those of name, model, instructions, pinned, archived and metadata that `changes` contains.
 
     None clears model and instructions. A name that the account gives is never replaced by a title.
 
@@ -138,6 +139,7 @@ async def _check_instructions(chat: ChatPorts, unit: ChatUnit, room: Room) -> No
 
 
 def _check_texts(room: Room) -> None:
+    check_metadata(room.metadata)
     check_text("name", room.name, longest=ROOM_NAME_CHARACTERS)
     if room.instructions is not None:
         check_text("instructions", room.instructions, longest=INSTRUCTIONS_CHARACTERS)

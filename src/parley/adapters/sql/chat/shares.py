@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, func, literal_column, select, true
 
-from parley.adapters.sql.chat.tree import fork, head_position
+from parley.adapters.sql.chat.stretches import stretches_up_to
+from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.engine.statements import PerDatabase, Statement, Upsert, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms, shares
 from parley.adapters.sql.engine.unit_of_work import SqlStore
@@ -36,22 +37,7 @@ _REMOVE = Statement(delete(shares).where(shares.c.room_id == _room))
 _FIND = Statement(select(*_columns).where(shares.c.token == bindparam("token")))
 
 _head = select(head_position[rooms]).where(rooms.c.id == _room).scalar_subquery()
-# The stretches of a branch, newest first: each is a run up to its position `last`. Forks are looked up by position, not
-# in their own index, which would be read from end to end for each.
-_ends = tuple(
-    select(messages.c.run, messages.c.position.label("last"))
-    .where(messages.c.room_id == _room, messages.c.position == last)
-    .cte("stretches", recursive=True)
-    for last in (_head, bindparam("last", type_=messages.c.position.type))
-)
-_shown, _copied = (
-    end.union_all(
-        select(fork.c.forked_from, fork.c.first_sibling - 1)
-        .select_from(end.join(fork, fork.c.position == end.c.run))
-        .where(fork.c.room_id == _room, fork.c.forked_from.is_not(None))
-    )
-    for end in _ends
-)
+_shown, _copied = (stretches_up_to(last) for last in (_head, bindparam("last", type_=messages.c.position.type)))
 _unfinished, _question = messages.alias("unfinished"), messages.alias("question")
 _first_unanswered = (
     select(func.min(_question.c.position))
