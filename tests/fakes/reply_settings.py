@@ -11,7 +11,8 @@ class FakeRepliesSettings:
         self._tables = tables
 
     async def get(self, reply_id: UUID) -> ReplySettings:
-        return self._tables.reply_settings.get(reply_id, ReplySettings())
+        settings = self._tables.reply_settings.get(reply_id)
+        return ReplySettings() if settings is None or reply_id not in self._tables.messages else settings
 
     async def save(self, reply_id: UUID, settings: ReplySettings) -> None:
         self._tables.reply_settings[reply_id] = settings

@@ -49,9 +49,8 @@ async def under_way(person: Person) -> str:
 
     async def has_text() -> bool:
         for room in (await person.get("/chatroom")).json()["items"]:
-            for message in (await person.get(f"/chatroom/{room['id']}/messages")).json()["items"]:
-                if message["status"] == "generating":
-                    found.append(f"resp_{UUID(message['id']).hex}")
+            messages = (await person.get(f"/chatroom/{room['id']}/messages")).json()["items"]
+            found.extend(f"resp_{UUID(each['id']).hex}" for each in messages if each["status"] == "generating")
         return bool(found) and (await retrieved(person, found[-1])).output_text == "Half "
 
     await until(has_text)
@@ -106,6 +105,26 @@ async def test_instructing_messages_of_a_first_input_are_those_of_the_chatroom(
     await answered(mira, given, previous_response_id=first.id)
     assert {"Be brief.\n\nBe kind.", "Be wise.\n\nBe kind."} <= set(model.instructions)
     assert (await mira.get(f"/chatroom/{room_of(first)}")).json()["instructions"] == "Be kind."
+
+
+async def test_earlier_messages_of_the_input_are_stored_before_the_last_one(mira: Person, model: ScriptedModel) -> None:
+    given = [
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "One."},
+        {"role": "user", "content": "Two?"},
+    ]
+    made = await answered(mira, given)
+    messages = (await mira.get(f"/chatroom/{room_of(made)}/messages")).json()["items"]
+    assert [each["content"] for each in messages] == ["One?", "One.", "Two?", "You said: Two?"]
+    assert model.asked[0] == [("user", "One?"), ("assistant", "One."), ("user", "Two?")]
+    assert (made.previous_response_id, await mira.used()) == (None, 1)
+    more = await answered(mira, [{"role": "assistant", "content": "And?"}, *given[2:]], previous_response_id=made.id)
+    assert (await retrieved(mira, more.id)).previous_response_id == made.id
+    path = f"/v1/responses/{more.id}/input_items"
+    items = (await mira.get(path, params={"order": "asc"})).json()["data"]
+    assert [item["content"][0]["text"] for item in items] == [
+        "One?", "One.", "Two?", "You said: Two?", "And?", "Two?"
+    ]  # fmt: skip
 
 
 async def test_every_reply_of_a_chatroom_is_a_response(mira: Person, model: ScriptedModel) -> None:
@@ -194,7 +213,8 @@ async def test_what_is_unknown_or_anothers_is_not_found(site: Site, mira: Person
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"previous_response_id": "resp_1", "conversation": "conv_1"}, "previous_response_id"),
-    ({"input": [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello"}]}, "input"),
+    ({"input": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]}, "input"),
+    ({"input": [{"role": "assistant", "content": "x" * 32_001}, {"role": "user", "content": "Hello"}]}, "input"),
     ({"input": "x" * 32_001}, "input"),
     ({"input": [{"role": "system", "content": "Be brief."}]}, "input"),
     ({"metadata": {"a": "x" * 513}}, "metadata[...]"),

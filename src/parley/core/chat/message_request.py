@@ -37,9 +37,9 @@ class MessageRequest:
     parent: UUID | Head | None = Head.SHOWN
     sibling_of: UUID | None = None
     client: ClientMessage | None = None
+    before: Sequence[GivenMessage] = ()
     settings: ReplySettings | None = None
     new_room: Room | None = None
-    before: Sequence[GivenMessage] = ()
 
 
 def check_content(content: str, field: str = "content") -> None:

@@ -159,10 +159,7 @@ async def accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted:
 async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
-        if request.client is not None:
-            request = await _in_room_of_client(chat, unit, request, request.client)
-        if request.new_room is not None:
-            await add_new_room(chat, unit, request.new_room)
+        request = await _in_its_room(chat, unit, request)
         # Always locks the room first: this orders positions, and concurrent uses of one key.
         positions = len(request.before) + (1 if request.question is None else 2)
         reserved = await unit.rooms.reserve(request.reply.room_id, account_id, at=now, positions=positions)
@@ -195,6 +192,13 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         await _name(chat, unit, room, request)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
+
+
+async def _in_its_room(chat: ChatPorts, unit: ChatUnit, request: MessageRequest) -> MessageRequest:
+    """The request with its room, which is made if that is asked for."""
+    if request.new_room is not None:
+        await add_new_room(chat, unit, request.new_room)
+    return request if request.client is None else await _in_room_of_client(chat, unit, request, request.client)
 
 
 async def _in_room_of_client(

@@ -1,13 +1,15 @@
 """Replies that clients find by their ids alone: asked for with settings of their own, read, and forgotten."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.accepted import Accepted
 from parley.core.chat.errors import MessageNotFound, ReplyNotFound
+from parley.core.chat.given_messages import check_given
 from parley.core.chat.history import add_parts_so_far
-from parley.core.chat.message_request import MessageRequest, check_content, new_exchange
+from parley.core.chat.message_request import GivenMessage, MessageRequest, check_content, new_exchange
 from parley.core.chat.messages import accept_in_steps, announced
 from parley.core.chat.metadata import check_metadata
 from parley.core.chat.model import Message, Role, Room
@@ -35,28 +37,32 @@ async def request_reply(
     content: str,
     model: str | None,
     settings: ReplySettings,
-    after: UUID | None = None,
     room_id: UUID | None = None,
     room_instructions: str | None = None,
+    before: Sequence[GivenMessage] = (),
 ) -> Accepted:
-    """Accept a message for exactly one reply.
+    """Accept a message for exactly one reply; the messages of `before`, which cost nothing, are added in front of it.
 
-    It goes on `after` a reply, which makes a branch, or from the head of the room `room_id`. Without either it begins a
-    new room with `room_instructions`, in the same transaction.
+    It goes on after the reply that `settings` name, which makes a branch, or from the head of the room `room_id`.
+    Without either it begins a new room with `room_instructions`, in the same transaction.
 
     Raises as `post_message`, for a new room also as `create_room`, and ReplyNotFound instead of what concerns a parent.
     """
     check_content(content)
+    if before:
+        check_given(before, "before")
     _check_settings(settings)
     new_room = None
-    if after is not None:
-        room_id = (await read_requested(chat, account_id=account_id, reply_id=after)).reply.room_id
+    if settings.after is not None:
+        room_id = (await read_requested(chat, account_id=account_id, reply_id=settings.after)).reply.room_id
     elif room_id is None:
         new_room = _new_room(chat, account_id, room_instructions)
         room_id = new_room.id
     question, reply = new_exchange(chat, room_id, content, model)
-    parent = after or Head.SHOWN
-    request = MessageRequest(account_id, question, reply, None, parent, settings=settings, new_room=new_room)
+    parent = settings.after or Head.SHOWN
+    request = MessageRequest(
+        account_id, question, reply, None, parent, before=before, settings=settings, new_room=new_room
+    )
     return await announced(chat, request, await accept_in_steps(chat, request))
 
 

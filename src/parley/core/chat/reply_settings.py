@@ -13,14 +13,15 @@ class ReplySettings:
     """They hold for one reply alone.
 
     `instructions` come before those of the room. `metadata` are names and values that the client gets back.
-    `in_background` is whether it did not want to wait for the answer. To a client that has `forgotten` the reply it
-    does not exist any more; its room still has it.
+    `in_background` is whether it did not want to wait for the answer, `after` the reply that it named to go on from. A
+    `forgotten` reply is not found by its id alone any more; its room still has it.
     """
 
     instructions: str | None = None
     options: ModelOptions = ModelOptions()  # noqa: RUF009  immutable
     metadata: Metadata = ()
     in_background: bool = False
+    after: UUID | None = None
     forgotten: bool = False
 
 

@@ -58,6 +58,15 @@ async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tupl
     return room, message_page(found, LATEST_MESSAGES)
 
 
+async def find_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> Room:
+    """The room without messages. Raises RoomNotFound."""
+    async with chat.uow(read_only=True) as unit:
+        room = await unit.rooms.get(room_id, account_id)
+    if room is None:
+        raise RoomNotFound
+    return room
+
+
 async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, Any]) -> Room:
     """Change those of name, model, instructions, pinned, archived and metadata that `changes` contains.
 

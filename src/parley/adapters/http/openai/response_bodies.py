@@ -76,7 +76,8 @@ class ResponseRequest(Struct):
         bool | None, described("Whether to answer at once, before the response is written", False)
     ] = None
     conversation: Annotated[
-        str | ConversationReference | None, described("The conversation to go on with, from its newest message", None)
+        str | ConversationReference | None,
+        described("The conversation to go on with, from its newest message", CONVERSATION_ID),
     ] = None
     previous_response_id: Annotated[
         str | None, described("The response to go on from; not together with `conversation`", None)
@@ -145,7 +146,9 @@ class ResponseBody(Struct):
     object: Annotated[Literal["response"], described("Always `response`", "response")] = "response"
     background: Annotated[bool, described("As in the request", False)] = False
     store: Annotated[bool, described("Whether it can be read again", True)] = False
-    conversation: Annotated[ConversationReference | None, described("The chatroom of a stored response")] = None
+    conversation: Annotated[
+        ConversationReference | None, described("The chatroom of a stored response", {"id": CONVERSATION_ID})
+    ] = None
     previous_response_id: Annotated[str | None, described("The response before it in its conversation", None)] = None
     parallel_tool_calls: Annotated[Literal[False], described("Always false", False)] = False
     tool_choice: Annotated[Literal["none"], described("Always `none`", "none")] = "none"

@@ -14,8 +14,8 @@ class ResponseNotFound(InvalidInput):
     code = "response_not_found"
     kind = Kind.NOT_FOUND
 
-    def __init__(self, given: str, field: str = "response_id") -> None:
-        super().__init__(field, f"There is no response {given[:50]!r} in this account.")
+    def __init__(self, field: str = "response_id") -> None:
+        super().__init__(field, "There is no such response in this account.")
 
 
 class PreviousResponseNotFound(ResponseNotFound):
@@ -23,8 +23,8 @@ class PreviousResponseNotFound(ResponseNotFound):
 
     code = "previous_response_not_found"
 
-    def __init__(self, given: str) -> None:
-        super().__init__(given, "previous_response_id")
+    def __init__(self) -> None:
+        super().__init__("previous_response_id")
 
 
 class ConversationNotFound(InvalidInput):
@@ -33,8 +33,18 @@ class ConversationNotFound(InvalidInput):
     code = "conversation_not_found"
     kind = Kind.NOT_FOUND
 
-    def __init__(self, given: str) -> None:
-        super().__init__("conversation", f"There is no conversation {given[:50]!r} in this account.")
+    def __init__(self) -> None:
+        super().__init__("conversation", "There is no such conversation in this account.")
+
+
+class ItemNotFound(InvalidInput):
+    """The conversation has no such item."""
+
+    code = "item_not_found"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("item_id", "There is no such item in this conversation.")
 
 
 def response_id(reply_id: UUID) -> str:

@@ -33,11 +33,10 @@ _OF_LAST_ITEM = {"completed": "completed", "in_progress": "in_progress"}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a response shows besides its reply: its settings, and for a stored one, what it goes on from."""
+    """What a response shows besides its reply."""
 
     settings: ReplySettings
     stored: bool = False
-    previous: UUID | None = None
 
 
 def begun_response(reply: Message, origin: Origin) -> ResponseBody:
@@ -57,7 +56,7 @@ def begun_response(reply: Message, origin: Origin) -> ResponseBody:
         max_output_tokens=settings.options.max_tokens,
         metadata=dict(settings.metadata),
         conversation=ConversationReference(conversation_id(reply.room_id)) if origin.stored else None,
-        previous_response_id=None if origin.previous is None else response_id(origin.previous),
+        previous_response_id=None if settings.after is None else response_id(settings.after),
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from parley.adapters.http.openai.prompt import INSTRUCTING, ROLES
 from parley.adapters.http.openai.response_bodies import InputItem, ResponseRequest
 from parley.core.chat.alternation import alternating
-from parley.core.chat.model import Conversation
+from parley.core.chat.message_request import GivenMessage
+from parley.core.chat.model import Conversation, Role
 from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.reply_settings import ReplySettings
 from parley.core.errors import InvalidInput
@@ -27,9 +28,10 @@ _UNREADABLE = "must have a letter, number, punctuation mark or symbol"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The message of a stored response, the `instructions` among its input, and its settings without those."""
+    """The message of a stored response and those `before` it, the `instructions` among its input, and its settings."""
 
     content: str
+    before: list[GivenMessage]
     instructions: str | None
     settings: ReplySettings
 
@@ -59,12 +61,13 @@ def read_question(request: ResponseRequest) -> Question:
     if request.previous_response_id is not None and request.conversation is not None:
         raise InvalidInput("previous_response_id", "is not supported together with conversation")
     said = _said(request.input)
-    if any(role == "assistant" for role, _ in said):
-        raise InvalidInput("input", "must be the user's: answers are stored here already, or need store: false")
-    texts = [text for role, text in said if role == "user" and is_readable(text)]
-    if not texts:
+    given = [GivenMessage(ROLES[role], text) for role, text in said if role in ROLES and is_readable(text)]
+    if not given:
         raise InvalidInput("input", _UNREADABLE)
-    return Question("\n\n".join(texts), _instructions(said), settings_of(request))
+    *before, last = given
+    if last.role is not Role.USER:
+        raise InvalidInput("input", "must end with a message of the user")
+    return Question(last.content, before, _instructions(said), settings_of(request))
 
 
 def settings_of(request: ResponseRequest) -> ReplySettings:
@@ -90,10 +93,11 @@ def _instructions(said: list[tuple[str, str]]) -> str | None:
 def _said(given: str | list[InputItem]) -> list[tuple[str, str]]:
     if isinstance(given, str):
         return [("user", given)]
-    return [_message(item, f"input[{index}]") for index, item in enumerate(given) if item.type != "reasoning"]
+    return [read_message(item, f"input[{index}]") for index, item in enumerate(given) if item.type != "reasoning"]
 
 
-def _message(item: InputItem, path: str) -> tuple[str, str]:
+def read_message(item: InputItem, path: str) -> tuple[str, str]:
+    """The role and the text. Raises InvalidInput that names the wrong field behind `path`."""
     if item.type not in (None, "message"):
         raise InvalidInput(f"{path}.type", f"{item.type!r} is not supported here")
     if item.role not in ROLES and item.role not in INSTRUCTING:

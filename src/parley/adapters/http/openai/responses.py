@@ -1,5 +1,6 @@
 """The HTTP endpoint for OpenAI's responses."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import Response, post
@@ -37,7 +38,7 @@ from parley.core.tasks import finish
 _QUESTION = {"model": MODEL, "input": "Where is it warm in May?"}
 STREAMED = f"""\
 event: response.output_text.delta
-data: {{"type":"response.output_text.delta","sequence_number":640,"item_id":"msg_{RESPONSE_ID[5:]}_0","output_index":0,\
+data: {{"type":"response.output_text.delta","sequence_number":64,"item_id":"msg_{RESPONSE_ID[5:]}_0","output_index":0,\
 "content_index":0,"delta":"You ","logprobs":[]}}
 
 """
@@ -63,7 +64,7 @@ data: {{"type":"response.output_text.delta","sequence_number":640,"item_id":"msg
     ),
     responses={
         200: ResponseSpec(ResponseBody, description="The response, or its events with `stream`"),
-        **documented_refusals("input", PreviousResponseNotFound("resp_1"), TooManyRooms(1_000)),
+        **documented_refusals("input", PreviousResponseNotFound(), TooManyRooms(1_000)),
     },
 )
 async def create_response(data: JSONBody[ResponseRequest], request: AuthenticatedRequest) -> Response[Any]:
@@ -98,11 +99,11 @@ async def _accept(
     after = None if previous is None else read_id(previous, "resp")
     room_id = None if given is None else read_id(given, "conv")
     if previous is not None and after is None:
-        raise PreviousResponseNotFound(previous)
+        raise PreviousResponseNotFound
     if given is not None and room_id is None:
-        raise ConversationNotFound(given)
+        raise ConversationNotFound
     is_new = previous is None and given is None
-    settings = question.settings if is_new else question.settings_with_instructions
+    settings = replace(question.settings if is_new else question.settings_with_instructions, after=after)
     # Each reader of a reply counts: one too many is refused before anything is stored.
     await chat.readers.check(account_id)
     try:
@@ -112,16 +113,16 @@ async def _accept(
             content=question.content,
             model=data.model,
             settings=settings,
-            after=after,
             room_id=room_id,
             room_instructions=question.instructions if is_new else None,
+            before=question.before,
         )
     except ReplyNotFound as error:
-        raise PreviousResponseNotFound(str(previous)) from error
+        raise PreviousResponseNotFound from error
     except RoomNotFound as error:
-        raise (ConversationNotFound(given) if given else PreviousResponseNotFound(str(previous))) from error
+        raise (ConversationNotFound if given else PreviousResponseNotFound) from error
     except InvalidInput as error:
-        if error.field == "content":
+        if error.field.startswith(("content", "before")):
             raise InvalidInput("input", error.message) from error
         raise
     return accepted, settings

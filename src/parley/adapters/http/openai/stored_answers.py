@@ -33,7 +33,7 @@ async def answer_stored(
     ports, reply = ports_of(request), accepted.reply
     bind_contextvars(reply_id=str(reply.id))
     headers = quota_headers(accepted.allowance, ports.chat.now())
-    origin = Origin(settings, stored=True, previous=accepted.question.parent_id)
+    origin = Origin(settings, stored=True)
     if stream:
         return await stream_stored(request, reply, origin, after=None, headers=headers)
     if not settings.in_background:

@@ -32,7 +32,7 @@ from parley.core.chat.reply_requests import RequestedReply, forget_reply, read_c
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.errors import InvalidInput, Overloaded
 
-_NOT_FOUND = ResponseNotFound("resp_1")
+_NOT_FOUND = ResponseNotFound()
 ResponseId = Annotated[str, PathParameter(max_length=100, description="The response", examples=example(RESPONSE_ID))]
 
 
@@ -67,7 +67,7 @@ class StoredResponseController(Controller):
                 ge=0,
                 le=LARGEST_NUMBER,
                 description="With `stream`: the `sequence_number` of the last event that is there",
-                examples=example(640),
+                examples=example(64),
             ),
         ] = None,
     ) -> Response[Any]:
@@ -91,7 +91,7 @@ class StoredResponseController(Controller):
         try:
             await forget_reply(ports.chat, account_id=request.user.account_id, reply_id=found.reply.id)
         except ReplyNotFound as error:
-            raise ResponseNotFound(response_id) from error
+            raise ResponseNotFound from error
         return DeletedResponse(response_id)
 
     @post(
@@ -112,7 +112,7 @@ class StoredResponseController(Controller):
                 reply_id=found.reply.id,
             )
         except MessageNotFound as error:
-            raise ResponseNotFound(response_id) from error
+            raise ResponseNotFound from error
         return _body(stopped, found)
 
     @get(
@@ -159,15 +159,15 @@ async def _found(response_id: str, request: AuthenticatedRequest, ports: HttpPor
     """Raises ResponseNotFound."""
     reply_id = read_id(response_id, "resp")
     if reply_id is None:
-        raise ResponseNotFound(response_id)
+        raise ResponseNotFound
     try:
         return await read_requested(ports.chat, account_id=request.user.account_id, reply_id=reply_id)
     except ReplyNotFound as error:
-        raise ResponseNotFound(response_id) from error
+        raise ResponseNotFound from error
 
 
 def _origin(found: RequestedReply) -> Origin:
-    return Origin(found.settings, stored=True, previous=found.question.parent_id)
+    return Origin(found.settings, stored=True)
 
 
 def _body(reply: Message, found: RequestedReply) -> ResponseBody:

@@ -98,7 +98,9 @@ _NEWEST_BELOW = Statement(
 )
 
 
-_shown = stretches_up_to(select(head_position[rooms]).where(rooms.c.id == bindparam("room", type_=Id)).scalar_subquery())
+_shown = stretches_up_to(
+    select(head_position[rooms]).where(rooms.c.id == bindparam("room", type_=Id)).scalar_subquery()
+)
 _BRANCH_AFTER = Statement(
     select(*columns)
     .join(_shown, and_(messages.c.run == _shown.c.run, messages.c.position <= _shown.c.last))
@@ -231,9 +233,7 @@ class SqlMessages(SqlStore):
         return found[::-1]
 
     async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
-        rows = await self._transaction.all(
-            _BRANCH_AFTER, room=room_id, account=account_id, position=after, most=limit
-        )
+        rows = await self._transaction.all(_BRANCH_AFTER, room=room_id, account=account_id, position=after, most=limit)
         return [read_message(row) for row in rows]
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:

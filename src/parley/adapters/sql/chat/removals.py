@@ -2,14 +2,15 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import BindParameter, bindparam, delete, update
 
 from parley.adapters.sql.engine.database import Transaction
 from parley.adapters.sql.engine.search_tables import search_texts
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import messages, shares
 
-_room, _position = bindparam("room"), bindparam("at")
+_room: BindParameter[UUID] = bindparam("room")
+_position: BindParameter[int] = bindparam("at")
 _DELETE = Statement(delete(messages).where(messages.c.room_id == _room, messages.c.position == _position))
 _FORGET_TEXT = Statement(
     delete(search_texts).where(search_texts.c.room_id == _room, search_texts.c.position == _position)

@@ -37,6 +37,7 @@ def decode_settings(stored: str) -> ReplySettings:
         decode_options(settings.get("options", {})),
         tuple(settings.get("metadata", {}).items()),
         settings.get("in_background", False),
+        UUID(settings["after"]) if "after" in settings else None,
         settings.get("forgotten", False),
     )
 
@@ -47,6 +48,7 @@ def _encode(settings: ReplySettings) -> str:
         "options": encode_options(settings.options),
         "metadata": dict(settings.metadata),
         "in_background": settings.in_background,
+        "after": settings.after and str(settings.after),
         "forgotten": settings.forgotten,
     }
     return json.dumps({name: value for name, value in values.items() if value}, ensure_ascii=False)
