@@ -40,7 +40,8 @@ const first = await responses.create({ model, input: "One?" });
 const second = await responses.create({ model, input: "Two?", previous_response_id: first.id });
 const retrieved = await responses.retrieve(second.id);
 const items = [];
-for await (const item of responses.inputItems.list(second.id, { limit: 1, order: "asc" })) items.push(item.content[0].text);
+for await (const item of responses.inputItems.list(second.id, { limit: 1, order: "asc" }))
+  items.push(item.content[0].text);
 let text = "";
 let seen;
 let id;
@@ -104,8 +105,8 @@ async def test_the_client_for_python_reads_stored_responses_again(tmp_path: Path
                 if event.type == "response.output_text.delta":
                     break
         response_id, seen = events[0].response.id, events[-1].sequence_number
-        async for event in await client.responses.retrieve(response_id, stream=True, starting_after=seen):
-            events.append(event)
+        rest = await client.responses.retrieve(response_id, stream=True, starting_after=seen)
+        events += [event async for event in rest]
         async with client.responses.stream(**asked, input="Three?") as helper:
             final = await helper.get_final_response()
         running = await client.responses.create(**asked, input="[[words 5000]]", background=True)
@@ -224,8 +225,8 @@ async def test_a_stored_response_goes_on_at_another_process_after_the_death_of_i
             await worker.kill()
             await worker.start()
         response_id, seen = events[0].response.id, events[-1].sequence_number
-        async for event in await other.responses.retrieve(response_id, stream=True, starting_after=seen):
-            events.append(event)
+        rest = await other.responses.retrieve(response_id, stream=True, starting_after=seen)
+        events += [event async for event in rest]
         await client.close()
         await other.close()
         await person.aclose()

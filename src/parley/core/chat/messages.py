@@ -8,7 +8,7 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.accepted import Accepted, accepted_before, idempotency_key
-from parley.core.chat.client_messages import ClientMessage, find_or_add_room, newest_reply, said_before
+from parley.core.chat.client_messages import ClientMessage, newest_reply, said_before
 from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
     IdempotencyMismatch,
@@ -25,7 +25,7 @@ from parley.core.chat.message_request import GivenMessage, MessageRequest, check
 from parley.core.chat.model import Charge, Message, Role, Room, Status
 from parley.core.chat.outgoing import report_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
-from parley.core.chat.rooms import add_new_room
+from parley.core.chat.room_of_request import in_its_room
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 
@@ -159,7 +159,7 @@ async def accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted:
 async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
-        request = await _in_its_room(chat, unit, request)
+        request = await in_its_room(chat, unit, request)
         # Always locks the room first: this orders positions, and concurrent uses of one key.
         positions = len(request.before) + (1 if request.question is None else 2)
         reserved = await unit.rooms.reserve(request.reply.room_id, account_id, at=now, positions=positions)
@@ -192,26 +192,6 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         await _name(chat, unit, room, request)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
-
-
-async def _in_its_room(chat: ChatPorts, unit: ChatUnit, request: MessageRequest) -> MessageRequest:
-    """The request with its room, which is made if that is asked for."""
-    if request.new_room is not None:
-        await add_new_room(chat, unit, request.new_room)
-    return request if request.client is None else await _in_room_of_client(chat, unit, request, request.client)
-
-
-async def _in_room_of_client(
-    chat: ChatPorts, unit: ChatUnit, request: MessageRequest, client: ClientMessage
-) -> MessageRequest:
-    room_id = await find_or_add_room(chat, unit, account_id=request.account_id, chat_id=client.chat_id)
-    reply = replace(request.reply, room_id=room_id)
-    question = request.question and replace(request.question, room_id=room_id, external_id=client.id)
-    parent = request.parent
-    if isinstance(parent, UUID):
-        found = await unit.messages.get(parent, room_id, request.account_id)
-        parent = parent if found is not None and found.role is Role.ASSISTANT else Head.SHOWN
-    return replace(request, reply=reply, question=question, parent=parent)
 
 
 async def _earlier_reply(unit: ChatUnit, request: MessageRequest, said: Message | None) -> UUID | None:
