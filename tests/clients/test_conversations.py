@@ -96,8 +96,9 @@ async def test_the_client_for_javascript_holds_a_conversation(tmp_path: Path) ->
 
     assert (code, errors) == (0, "")
     assert json.loads(out) == {
-        "texts": ["One?", "One.", "Two?", "Three?", "Answer to: Three?"], "same": True, "topics": ["another"] * 2,
-        "ids": True, "newest": "Three?", "empty": [0, False], "gone": [404, "conversation_not_found"],
+        "texts": ["One?", "One.", "Two?", "Three?", "Answer to: Two?\n\nThree?"],
+        "same": True, "topics": ["another"] * 2, "ids": True, "newest": "Three?", "empty": [0, False],
+        "gone": [404, "conversation_not_found"],
     }  # fmt: skip
 
 

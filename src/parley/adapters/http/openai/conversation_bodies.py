@@ -1,10 +1,12 @@
 """The bodies of OpenAI's conversations."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 from msgspec import Meta, Struct
 
-from parley.adapters.http.openai.response_bodies import CONVERSATION_ID, InputItem, Metadata
+from parley.adapters.http.openai.response_bodies import CONVERSATION_ID, ITEM_ID, InputItem, Metadata
 from parley.adapters.http.openai.response_ids import conversation_id
 from parley.adapters.http.openapi.fields import described
 from parley.core.chat.model import Room
@@ -14,6 +16,24 @@ MOST_ITEMS = 20
 _ITEMS = [{"type": "message", "role": "user", "content": "Where is it warm in May?"}]
 _METADATA = {"topic": "holidays"}
 _GIVEN = described("Names and values to get back", _METADATA)
+
+ITEM = ResponseSpec(
+    dict[str, Any],
+    generate_examples=False,
+    description="An item of the type `message` or `reasoning`",
+    examples=[
+        Example(
+            summary="message",
+            value={
+                "id": ITEM_ID,
+                "type": "message",
+                "role": "user",
+                "status": "completed",
+                "content": [{"type": "input_text", "text": "Where is it warm in May?"}],
+            },
+        )
+    ],
+)
 
 
 class NewConversation(Struct):

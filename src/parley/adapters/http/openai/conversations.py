@@ -11,6 +11,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.plan_limits import PLAN_ROOMS_USED
 from parley.adapters.http.openai.conversation_bodies import (
+    ITEM,
     ConversationBody,
     ConversationChange,
     DeletedConversation,
@@ -190,7 +191,7 @@ class ConversationItemController(Controller):
         "/{item_id:str}",
         operation_id="retrieveConversationItem",
         summary="Read an item of a conversation",
-        responses=openai_errors(400, _ITEM_NOT_FOUND),
+        responses={200: ITEM, **openai_errors(400, _ITEM_NOT_FOUND)},
     )
     async def retrieve(
         self, conversation_id: ConversationId, item_id: ItemId, request: AuthenticatedRequest, ports: Ports

@@ -11,7 +11,7 @@ from parley.adapters.sql.chat.branch_tokens import BRANCH_TOKENS
 from parley.adapters.sql.chat.exchanges import read_exchanges
 from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
 from parley.adapters.sql.chat.removals import remove_message
-from parley.adapters.sql.chat.stretches import stretches_up_to
+from parley.adapters.sql.chat.stretches import up_to_head
 from parley.adapters.sql.chat.tree import fork, head_position, is_fork
 from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
@@ -98,12 +98,9 @@ _NEWEST_BELOW = Statement(
 )
 
 
-_shown = stretches_up_to(
-    select(head_position[rooms]).where(rooms.c.id == bindparam("room", type_=Id)).scalar_subquery()
-)
 _BRANCH_AFTER = Statement(
     select(*columns)
-    .join(_shown, and_(messages.c.run == _shown.c.run, messages.c.position <= _shown.c.last))
+    .join(up_to_head, and_(messages.c.run == up_to_head.c.run, messages.c.position <= up_to_head.c.last))
     .where(_in_room, _of_account, messages.c.position > bindparam("position"))
     .order_by(messages.c.position)
     .limit(_most)
