@@ -49,6 +49,7 @@ from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
 from parley.adapters.http.openai.completions import create_chat_completion
+from parley.adapters.http.openai.conversations import ConversationController, ConversationItemController
 from parley.adapters.http.openai.errors import shaped as openai_error
 from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openai.responses import create_response
@@ -179,6 +180,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         create_chat_completion,
         create_response,
         StoredResponseController,
+        ConversationController,
+        ConversationItemController,
         AiSdkController,
         list_plans,
         SubscriptionController,

@@ -129,6 +129,13 @@ class Messages(Protocol):
         Returns it as stored.
         """
 
+    async def remove(self, message: Message, *, after: int) -> None:
+        """Delete a message that has ended, the only child of the one at position `after` and childless itself.
+
+        A shared copy that ends with it ends with its parent then. In a unit of work that has locked the room, which is
+        to show the parent.
+        """
+
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         """The message. None unless it is in that room and the room is the account's."""
 
@@ -154,6 +161,12 @@ class Messages(Protocol):
         """The `limit` newest messages of the branch that ends with position `last`, oldest first.
 
         None for the head. [] for a position that the room does not have, and for another account.
+        """
+
+    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
+        """The `limit` messages with the lowest positions above `after` of the branch that is shown, oldest first.
+
+        [] for another account.
         """
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
