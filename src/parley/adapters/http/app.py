@@ -116,7 +116,7 @@ def create_app(
         security_headers=headers,
     )
     app = with_server_ports(app, ServerPorts(connections, _new_request_id, ports.meter.refused, headers))
-    # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
+    # Outermost, so that everything inside sees the same client. Any: uvicorn has its own ASGI types.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
     return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
 

@@ -44,7 +44,7 @@ class PerDatabase(Statement):
 
 
 class Upsert(Statement):
-    """An INSERT with ON CONFLICT, which SQLAlchemy writes with a class of its own for each database."""
+    """An INSERT with ON CONFLICT, which SQLAlchemy writes with another class for each database."""
 
     def __init__(self, table: Table, write: Callable[[Insert], Executable]) -> None:
         # The two classes have the same methods here, though no common type.
