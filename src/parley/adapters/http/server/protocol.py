@@ -63,6 +63,12 @@ class ParleyHttpProtocol(HttpToolsProtocol):
     parley's.
     """
 
+    # With a dict of more than thirty attributes a connection takes 2 KB more.
+    __slots__ = (
+        "_admitted", "_closing", "_deadline", "_held", "_new_deadline", "_ports", "_receiving", "_refusal", "_running",
+        "_unparsed",
+    )  # fmt: skip
+
     head_seconds = 10.0
     body_seconds = 30.0
     flow: _Flow
