@@ -187,6 +187,14 @@ async def use_openai(api: ApiRecorder, canaries: Canaries, key: str) -> None:
     await api.ok("POST", "/v1/responses", key, json=response | {"stream": True})
     await api.refused_call("POST", "/v1/responses", key, json=response | {"tools": [canaries.new("tool")]})
     await api.refused_call("POST", "/v1/responses", key, json=response | {"input": blocked})
+    stored = response | {"store": True, "metadata": {"topic": canaries.new("metadata")}}
+    path = f"/v1/responses/{(await api.ok('POST', '/v1/responses', key, json=stored))['id']}"
+    await api.ok("GET", path, key)
+    await api.ok("GET", f"{path}?stream=true", key)
+    await api.ok("GET", f"{path}/input_items", key)
+    await api.ok("POST", f"{path}/cancel", key)
+    await api.ok("DELETE", path, key)
+    await api.refused_call("GET", path, key)
 
 
 async def use_ai_sdk(api: ApiRecorder, canaries: Canaries, key: str) -> None:

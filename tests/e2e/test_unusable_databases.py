@@ -16,9 +16,12 @@ import pytest
 
 from parley.adapters.sql.engine.tables import REVISION
 from parley.bootstrap import bootstrap
+from parley.bootstrap.database import check_database
 from parley.bootstrap.processes import api_process
+from parley.cli.admin import migrate_database
+from parley.cli.check import check_everything
 from parley.runtime.sqlite_file_lock import lock_sqlite_file
-from parley.settings import SettingsError, read_settings
+from parley.settings import Settings, SettingsError, read_settings
 from tests.contracts.postgres_fixtures import empty_database, run_sql
 from tests.e2e.process import PATIENCE, SECRET, environment, free_port, parley, run_parley, run_to_end, served
 from tests.faults.cluster import Worker, becomes
@@ -75,6 +78,26 @@ async def assert_refused(folder: Path, reason: str, **settings: str) -> None:
     assert reason in line
 
 
+def settings_for(file: Path) -> Settings:
+    return read_settings({"DATABASE_URL": f"sqlite:///{file}", "JWT_SECRET": SECRET})
+
+
+async def assert_refused_here(folder: Path, reason: str, file: str) -> None:
+    """As `assert_refused`, by what the commands call: a process of each takes a second."""
+    settings = settings_for(folder / file)
+    for start in (check_database, serve_once, migrate_database):
+        with pytest.raises(SettingsError, match=f"^DATABASE_URL: .*{reason}"):
+            await start(settings)
+    [finding] = [each for each in await check_everything(settings) if each.subject == "DATABASE_URL"]
+    assert not finding.ok
+    assert reason in finding.detail
+
+
+async def serve_once(settings: Settings) -> None:
+    async with api_process(bootstrap(settings)):
+        pass
+
+
 def assert_one_line(ended: tuple[int, str, str], reason: str) -> None:
     code, out, err = ended
     assert (code, out) == (2, "")
@@ -95,7 +118,6 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (other_application, "another application"),
         (other_application_with_wal, "another application"),
         (other_alembic, "another application"),
         (text, "is not a SQLite database"),
@@ -106,17 +128,24 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 async def test_a_file_that_is_not_parleys_is_refused(tmp_path: Path, make: Callable[[Path], None], reason: str) -> None:
     make(tmp_path / "other.db")
     before = contents(tmp_path)
-    await assert_refused(tmp_path, reason, DATABASE_URL="sqlite:///other.db")
+    await assert_refused_here(tmp_path, reason, "other.db")
+    assert contents(tmp_path) == before
+
+
+async def test_every_command_refuses_a_file_of_another_application(tmp_path: Path) -> None:
+    other_application(tmp_path / "other.db")
+    before = contents(tmp_path)
+    await assert_refused(tmp_path, "another application", DATABASE_URL="sqlite:///other.db")
     assert contents(tmp_path) == before
 
 
 async def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    await assert_refused(tmp_path, "folder does not exist", DATABASE_URL="sqlite:///missing/parley.db")
+    await assert_refused_here(tmp_path, "folder does not exist", "missing/parley.db")
     assert contents(tmp_path) == {}
 
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    await run_parley(tmp_path, "migrate")
+    await migrate_database(settings_for(tmp_path / "parley.db"))
     newer = f"{int(REVISION) + 1:04}"
     database(
         tmp_path / "parley.db",
@@ -128,7 +157,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_newer_schema_that_this_version_works_with_is_served(tmp_path: Path) -> None:
-    await run_parley(tmp_path, "migrate")
+    await migrate_database(settings_for(tmp_path / "parley.db"))
     database(tmp_path / "parley.db", f"UPDATE alembic_version SET version_num = '{int(REVISION) + 1:04}'")
     for command in ("migrate", "check"):
         code, out, _ = await run_parley(tmp_path, command)
@@ -140,7 +169,7 @@ async def test_a_newer_schema_that_this_version_works_with_is_served(tmp_path: P
 
 
 async def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
-    await run_parley(tmp_path, "migrate")
+    await migrate_database(settings_for(tmp_path / "parley.db"))
     (tmp_path / "parley.db").chmod(0o444)
     for command in ("run", "migrate", "check"):
         process = await asyncio.create_subprocess_exec(
@@ -227,10 +256,9 @@ async def test_migrate_is_refused_while_a_server_runs(tmp_path: Path) -> None:
 
 async def test_a_server_takes_the_lock_before_it_migrates(tmp_path: Path) -> None:
     file = tmp_path / "parley.db"
-    settings = read_settings({"DATABASE_URL": f"sqlite:///{file}", "JWT_SECRET": SECRET})
+    settings = settings_for(file)
     with lock_sqlite_file(file), pytest.raises(SettingsError, match="another «parley run»"):
-        async with api_process(bootstrap(settings)):
-            pass
+        await serve_once(settings)
     assert not file.exists()
 
 

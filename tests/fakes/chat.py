@@ -32,6 +32,7 @@ from tests.fakes.messages import FakeMessages, head_of
 from tests.fakes.prompts import FakePrompts
 from tests.fakes.quota import FakeQuota
 from tests.fakes.replies import FakeReplies
+from tests.fakes.reply_settings import FakeRepliesSettings
 from tests.fakes.search import FakeSearchIndex
 from tests.fakes.shares import FakeShares
 from tests.fakes.titles import FakeTitles
@@ -62,6 +63,7 @@ class FakeChatUnit:
         self.quota = FakeQuota(tables, plans)
         self.replies = FakeReplies(tables, clock, self.quota)
         self.prompts = FakePrompts(tables, clock)
+        self.reply_settings = FakeRepliesSettings(tables)
         self.idempotency_keys = FakeIdempotencyKeys(tables)
         self.leases = FakeLeases(tables, clock)
         self.search = FakeSearchIndex(tables)

@@ -12,6 +12,7 @@ from parley.core.accounts.api_key_store import ApiKey
 from parley.core.accounts.model import Account, Challenge, Delivery, Identity, RefreshToken, Session, Signup
 from parley.core.billing.model import Customer, DayUsage, StoredEvent, Subscription
 from parley.core.chat.model import Conversation, Message, Room
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.chat.search_store import IndexedText
 from parley.core.chat.share_store import Share
 from parley.core.ports import Clock
@@ -90,6 +91,7 @@ class Tables:
     replies: dict[UUID, ReplyState] = field(default_factory=dict)
     given_tokens: dict[UUID, int] = field(default_factory=dict)
     prompts: dict[UUID, Conversation] = field(default_factory=dict)
+    reply_settings: dict[UUID, ReplySettings] = field(default_factory=dict)
     idempotency_keys: dict[tuple[UUID, str], KeyUse] = field(default_factory=dict)
     plans: dict[UUID, str] = field(default_factory=dict)
     paid: dict[UUID, dict[str, datetime]] = field(default_factory=dict)

@@ -199,4 +199,5 @@ class FakeReplies:
             prompt=self._tables.prompts.get(message.room_id),
             awaits_title=self._tables.rooms[message.room_id][0].naming is Naming.FIRST_WORDS,
             plan=state.plan,
+            settings=self._tables.reply_settings.get(reply_id),
         )

@@ -4,10 +4,12 @@ import asyncio
 import random
 from collections import Counter
 from pathlib import Path
+from uuid import UUID
 
 from tests.e2e.events import Reader
 from tests.faults.audit import Sent, audit, follow, send
 from tests.faults.cluster import Cluster, becomes, cluster
+from tests.faults.response_reader import ResponseReader
 
 STREAMS = 200
 
@@ -24,7 +26,15 @@ async def test_200_streams_cut_at_any_byte_resume_at_another_process(tmp_path: P
                 await reader.follow(parley.client, url, bytes_at_most=chance.randrange(1, 4_000))
             return reader
 
+        async def cut_and_resume_response(each: Sent) -> ResponseReader:
+            reader = ResponseReader(f"resp_{UUID(each.reply).hex}")
+            while reader.final is None:
+                await reader.follow(parley.client, parley.any_api(), bytes_at_most=chance.randrange(1, 4_000))
+            return reader
+
+        responses = asyncio.gather(*(cut_and_resume_response(each) for each in sent[:10]))
         readers = await asyncio.gather(*(cut_and_resume(each) for each in sent))
+        assert all(reader.read == reader.written for reader in await responses)
         statuses = await audit(parley, sent)
     assert statuses == Counter(completed=STREAMS)
     # `audit` compares readers of its own, which are not cut, with the database.

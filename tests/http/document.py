@@ -56,5 +56,7 @@ class Document:
 
 
 def _pattern(path: str) -> str:
-    ids = re.sub(r"\\\{\w+_id\\\}", "[0-9a-fA-F-]{36}", re.escape(path))
+    # The only ids that are no UUIDs.
+    own = re.escape(path).replace(re.escape("{response_id}"), "[^/]+")
+    ids = re.sub(r"\\\{\w+_id\\\}", "[0-9a-fA-F-]{36}", own)
     return ids.replace(re.escape("{token}"), "[^/]+") + "/?"

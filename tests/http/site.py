@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 from litestar.types import ASGIApp
 from sqlalchemy import Table, select
 
+from parley.adapters.security.argon2_passwords import Argon2Passwords
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import SEARCH_TABLES, metadata
 from parley.bootstrap import Parley, bootstrap
@@ -24,6 +26,9 @@ from tests.http.scripted_model import PATIENCE_SECONDS, ScriptedModel
 
 MIRA = "+919876543210"
 RAVI = "+919876543211"
+
+# A hash at the usual costs takes a tenth of a second of both cores.
+CHEAP_HASHES = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 
 ADMIN_TOKEN = "the token of an operator in these tests"
 
@@ -160,6 +165,7 @@ def wired(database: Path, clock: Clock, model: ScriptedModel, **settings: str) -
     return bootstrap(
         read_settings(environment, dotenv=database.with_name("no.env")),
         providers={"scripted": Provider(model, ("one", "two"))},
+        passwords=Argon2Passwords(hasher=PasswordHasher(**CHEAP_HASHES)),
         now=clock,
     )
 

@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from parley.adapters.http.openai.response_ids import response_id
 from parley.bootstrap.processes import litestar_application
 from tests.http.answers import refused
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -24,12 +25,13 @@ class Call:
     body: dict[str, Any] | None = None
 
     async def by(self, person: Person, things: dict[str, str]) -> httpx.Response:
-        path = re.sub(r"\{(\w+):uuid\}", lambda name: things[name[1]], self.route)
+        path = re.sub(r"\{(\w+):(?:uuid|str)\}", lambda name: things[name[1]], self.route)
         return await person.request(self.method, path, json=self.body)
 
 
 ROOM = "/chatroom/{chatroom_id:uuid}"
 MESSAGE = f"{ROOM}/messages/{{message_id:uuid}}"
+RESPONSE = "/v1/responses/{response_id:str}"
 CALLS = [
     Call("GET", ROOM, "chatroom_not_found"),
     Call("PATCH", ROOM, "chatroom_not_found", {"name": "Mine now"}),
@@ -49,6 +51,10 @@ CALLS = [
     Call("DELETE", f"{ROOM}/share", "chatroom_not_found"),
     Call("DELETE", "/auth/sessions/{session_id:uuid}", "session_not_found"),
     Call("DELETE", "/user/keys/{api_key_id:uuid}", "api_key_not_found"),
+    Call("GET", RESPONSE, "response_not_found"),
+    Call("DELETE", RESPONSE, "response_not_found"),
+    Call("POST", f"{RESPONSE}/cancel", "response_not_found"),
+    Call("GET", f"{RESPONSE}/input_items", "response_not_found"),
 ]
 CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
 
@@ -73,6 +79,7 @@ async def miras(mira: Person, running: dict[str, Any]) -> dict[str, str]:
         "message_id": running["id"],
         "session_id": session["id"],
         "api_key_id": key["id"],
+        "response_id": response_id(UUID(running["id"])),
     }
 
 
@@ -94,7 +101,7 @@ async def test_resources_of_another_account_are_not_found(
     for call in CALLS:
         with subtests.test(call=call):
             answer = await call.by(ravi, miras)
-            refused(answer, 404, call.code)
+            refused(answer, 404, call.code, *(["response_id"] if call.route.startswith(RESPONSE) else []))
             assert "mira" not in answer.text.lower()
             assert await site.rows() == before
 
@@ -105,7 +112,9 @@ async def test_resources_of_another_account_look_like_unknown_ones(
     for call in CALLS:
         with subtests.test(call=call):
             anothers = await call.by(ravi, miras)
-            nobodys = await call.by(ravi, {name: str(uuid4()) for name in miras})
+            nobodys = await call.by(
+                ravi, {name: str(uuid4()) for name in miras} | {"response_id": response_id(uuid4())}
+            )
             assert anothers.status_code == nobodys.status_code == 404
             assert anothers.content == nobodys.content
 

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import requests
 import schemathesis
@@ -24,7 +24,7 @@ WEBHOOK_SECRET = os.environ["SCHEMA_WEBHOOK_SECRET"]
 # Operations that end the caller's sessions or erase the account.
 ENDING_SESSIONS = {"logOut", "eraseAccount", "changePassword"}
 # 0 and 1 are read as false and true, and null in an address as left out.
-LENIENT = ("pinned", "archived", "head", "stream", "store", "include_usage")
+LENIENT = ("pinned", "archived", "head", "stream", "store", "background", "include_usage")
 every_other = cycle((True, False))
 
 times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -85,6 +85,8 @@ def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
         PROOFS[operation](case.body)
     if operation == "readShared":
         case.path_parameters["token"] = owner().shared_token()
+    if "response_id" in case.path_parameters:
+        case.path_parameters["response_id"] = f"resp_{UUID(owner().new_reply()['message_id']).hex}"
     # Stateful cases use the chatrooms that they created.
     if "chatroom_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
         reply = owner().new_reply()
@@ -125,6 +127,11 @@ def filter_failure(
                 "characters",
                 "is required",
                 "mark or symbol",
+                "for what is stored",
+                "together with conversation",
+                "message of the user",
+                "of this response",
+                "unpaired surrogates",
             )
         )
     [*messages] = [error["message"].partition(",")[0].partition(":")[0] for error in response.json().get("errors", [])]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from parley.adapters.metrics.meters import LagMeter, RedisMeter
+from parley.adapters.security.argon2_passwords import Argon2Passwords
 from parley.adapters.sql.engine.database import Database
 from parley.adapters.sql.statistics import SqlStatistics
 from parley.adapters.worker.log_context import Work
@@ -78,14 +79,15 @@ def bootstrap(
     settings: Settings,
     *,
     providers: Mapping[str, Provider] | None = None,
+    passwords: Argon2Passwords | None = None,
     tracing: Tracing | None = None,
     now: Clock = utc_now,
     is_worker: bool = False,
 ) -> Parley:
     """Build parley as `settings` say, for an API process or a worker.
 
-    `providers` replace the models that the settings would choose, `tracing` replaces what OpenTelemetry's variables
-    would choose. Raises SettingsError for settings that contradict each other.
+    `providers` replace the models that the settings would choose, `passwords` hashes of the usual costs, and `tracing`
+    what OpenTelemetry's variables would choose. Raises SettingsError for settings that contradict each other.
     """
     file = read_config_file(settings)
     plans = build_plans(settings, file)
@@ -95,12 +97,15 @@ def bootstrap(
     transport = _transport(settings, telemetry, loop_lag, is_worker=is_worker)
     webhooks = build_webhooks(settings, database, telemetry, now=now)
     events = wanted_events(settings, webhooks.ports)
-    accounts = build_accounts(settings, plans, database, transport, telemetry, webhooks=events, now=now)
+    accounts = build_accounts(
+        settings, plans, database, transport, telemetry, passwords=passwords, webhooks=events, now=now
+    )
     billing = build_billing(settings, plans, database, transport, webhooks=events, now=now)
     models = configured_providers(settings, file) if providers is None else providers
     chat = build_chat(settings, file, plans, database, transport, telemetry, providers=models, webhooks=events, now=now)
     modules = (accounts, billing, chat, webhooks)
     statistics = SqlStatistics(database, plans)
+    collecting = Sweep("statistics", COLLECT_SECONDS, lambda: statistics.collect(billing.ports.worker_id, now=now()))
     return Parley(
         settings=settings,
         database=database,
@@ -113,10 +118,7 @@ def bootstrap(
         tasks={name: telemetry.task(name, task) for module in modules for name, task in module.tasks.items()},
         api_sweeps=tuple(sweep for module in modules for sweep in module.api_sweeps),
         statistics=statistics,
-        worker_sweeps=(
-            *(sweep for module in modules for sweep in module.worker_sweeps),
-            Sweep("statistics", COLLECT_SECONDS, lambda: statistics.collect(billing.ports.worker_id, now=now())),
-        ),
+        worker_sweeps=(*(sweep for module in modules for sweep in module.worker_sweeps), collecting),
         shutdown=Shutdown(),
         loop_lag=loop_lag,
         on_api_shutdown=tuple(step for module in modules for step in module.on_api_shutdown),

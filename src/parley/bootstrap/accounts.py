@@ -51,12 +51,13 @@ def build_accounts(
     transport: Transport,
     telemetry: Telemetry,
     *,
+    passwords: Argon2Passwords | None,
     webhooks: Webhooks,
     now: Clock,
 ) -> Module[AccountsPorts]:
     """Uses the local secret, creating it if needed, when JWT_SECRET is not set."""
     secrets_ = signing_secrets(settings)
-    uow, passwords = SqlAccountsUnitOfWork(database), Argon2Passwords()
+    uow, passwords = SqlAccountsUnitOfWork(database), passwords or Argon2Passwords()
     audit = telemetry.counted(LoggedAudit(derived_keys(secrets_, "audit")[0]))
     checks, numbers = human_checks(settings), mobile_numbers(settings)
     code_delivery = _code_delivery(settings, transport, derived_keys(secrets_, "codes on their way"))

@@ -1,4 +1,8 @@
-"""The commands. Each imports what it needs when it runs, so that the others start without it."""
+"""The commands.
+
+Each imports what it needs when it runs, so that the others start without it, and after it has read the settings, so
+that a wrong one is reported at once.
+"""
 
 import asyncio
 import json
@@ -23,17 +27,19 @@ def commands() -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="API processes.")
 def run(host: str, port: int, workers: int) -> None:
     """Serve the API, with the worker that writes replies."""
+    settings = read_settings()
     from parley.cli.run import serve  # noqa: PLC0415
 
-    serve(read_settings(), host=host, port=port, workers=workers)
+    serve(settings, host=host, port=port, workers=workers)
 
 
 @commands.command()
 def migrate() -> None:
     """Bring the database to the schema of this version."""
+    settings = read_settings()
     from parley.cli.admin import migrate_database  # noqa: PLC0415
 
-    click.echo(asyncio.run(migrate_database(read_settings())))
+    click.echo(asyncio.run(migrate_database(settings)))
 
 
 @commands.command("copy-database")
@@ -57,11 +63,11 @@ def copy_database(source: str, target: str) -> None:
 @commands.command()
 def check() -> None:
     """Check the settings and every connection; exit with 1 when something is wrong."""
+    settings = read_settings()
     from parley.cli.check import check_everything  # noqa: PLC0415
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
     from parley.settings.advice import advise  # noqa: PLC0415
 
-    settings = read_settings()
     # The findings already say what is wrong.
     configure_logs(form=settings.log_format, level="ERROR")
     findings = asyncio.run(check_everything(settings))
@@ -88,9 +94,10 @@ def plan(who: str, plan_name: str) -> None:
 
     WHO is its number with the country code, its e-mail address, or its id.
     """
+    settings = _logged_settings()
     from parley.cli.account import set_plan  # noqa: PLC0415
 
-    asyncio.run(set_plan(_logged_settings(), who, plan_name))
+    asyncio.run(set_plan(settings, who, plan_name))
     click.echo(f"{who}: {plan_name}")
 
 
@@ -112,9 +119,10 @@ def find(search: str | None, plan_name: str | None) -> None:
     SEARCH is the beginning of an e-mail address or of a number with its country code, or an id; without it the newest
     accounts are listed. Exit code 1 means that none was found.
     """
+    settings = _logged_settings()
     from parley.cli import account as desk  # noqa: PLC0415
 
-    found = asyncio.run(desk.find(_logged_settings(), search, plan_name))
+    found = asyncio.run(desk.find(settings, search, plan_name))
     raise SystemExit(0 if found else 1)
 
 
@@ -122,9 +130,10 @@ def find(search: str | None, plan_name: str | None) -> None:
 @click.argument("who")
 def suspend(who: str) -> None:
     """Refuse all tokens of an account within a second, and every sign-in, until it is resumed."""
+    settings = _logged_settings()
     from parley.cli import account as desk  # noqa: PLC0415
 
-    asyncio.run(desk.suspend(_logged_settings(), who))
+    asyncio.run(desk.suspend(settings, who))
     click.echo(f"{who}: suspended")
 
 
@@ -132,9 +141,10 @@ def suspend(who: str) -> None:
 @click.argument("who")
 def resume(who: str) -> None:
     """End the suspension of an account; its sessions are there again."""
+    settings = _logged_settings()
     from parley.cli import account as desk  # noqa: PLC0415
 
-    asyncio.run(desk.resume(_logged_settings(), who))
+    asyncio.run(desk.resume(settings, who))
     click.echo(f"{who}: resumed")
 
 
@@ -147,9 +157,10 @@ def sessions() -> None:
 @click.argument("who")
 def end_sessions(who: str) -> None:
     """Sign the person out on all devices; they may sign in again."""
+    settings = _logged_settings()
     from parley.cli import account as desk  # noqa: PLC0415
 
-    ended = asyncio.run(desk.end_sessions(_logged_settings(), who))
+    ended = asyncio.run(desk.end_sessions(settings, who))
     click.echo(f"{who}: {ended} ended")
 
 
@@ -158,17 +169,18 @@ def end_sessions(who: str) -> None:
 @click.confirmation_option("--yes", prompt="This erases the account with all that it owns, for good. Go on?")
 def erase(who: str) -> None:
     """Erase an account with all that it owns, as its owner would."""
+    settings = _logged_settings()
     from parley.cli import account as desk  # noqa: PLC0415
 
-    asyncio.run(desk.erase(_logged_settings(), who))
+    asyncio.run(desk.erase(settings, who))
     click.echo(f"{who}: erased")
 
 
 def _logged_settings() -> Settings:
     """The settings, for a command whose audit lines go to standard error."""
+    settings = read_settings()
     from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
-    settings = read_settings()
     configure_logs(form=settings.log_format, level=settings.log_level)
     return settings
 
@@ -178,9 +190,10 @@ def _logged_settings() -> Settings:
 @click.argument("metering", type=click.Choice(["unmetered", "metered"]))
 def key(key_id: UUID, metering: str) -> None:
     """Let the chat completions of an API key use up no quota, or quota again. GET /user/keys shows the id."""
+    settings = _logged_settings()
     from parley.cli.account import set_metering  # noqa: PLC0415
 
-    asyncio.run(set_metering(_logged_settings(), key_id, unmetered=metering == "unmetered"))
+    asyncio.run(set_metering(settings, key_id, unmetered=metering == "unmetered"))
     click.echo(f"{key_id}: {metering}, within a minute")
 
 

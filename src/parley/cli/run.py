@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from parley.runtime.gc_tuning import tuned_garbage_collection
+from parley.runtime.optional_packages import without_optional_packages
 from parley.settings import Settings, SettingsError
 from parley.settings.production import is_local
 
@@ -32,18 +33,20 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             "ALLOW_SHOWN_CODES=1 opens it to others."
         )
     with tuned_garbage_collection():
-        import uvicorn  # noqa: PLC0415  imported inside the block, so that it is excluded from garbage collection
+        with without_optional_packages():
+            import uvicorn  # noqa: PLC0415  imported inside the block, so that it is excluded from garbage collection
 
-        from parley.adapters.http.server.protocol import ParleyHttpProtocol  # noqa: PLC0415
-        from parley.bootstrap import bootstrap  # noqa: PLC0415
-        from parley.bootstrap.database import check_database  # noqa: PLC0415
-        from parley.bootstrap.processes import api_application  # noqa: PLC0415
-        from parley.runtime.logging import configure_logs  # noqa: PLC0415
+            from parley.adapters.http.server.protocol import ParleyHttpProtocol  # noqa: PLC0415
+            from parley.bootstrap import bootstrap  # noqa: PLC0415
+            from parley.bootstrap.database import check_database  # noqa: PLC0415
+            from parley.bootstrap.processes import api_application  # noqa: PLC0415
+            from parley.runtime.logging import configure_logs  # noqa: PLC0415
 
         configure_logs(form=settings.log_format, level=settings.log_level)
         parley = bootstrap(settings)
         # Each of several processes makes its own application.
-        app = api_application(parley) if workers == 1 else "parley.asgi:app"
+        with without_optional_packages():
+            app = api_application(parley) if workers == 1 else "parley.asgi:app"
     asyncio.run(check_database(settings))
     _announce(settings, _facts(settings, parley, f"http://{host}:{port}"))
     with _shared_metrics(workers):

@@ -51,6 +51,7 @@ from parley.adapters.http.openai.completions import create_chat_completion
 from parley.adapters.http.openai.errors import shaped as openai_error
 from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openai.responses import create_response
+from parley.adapters.http.openai.stored_responses import StoredResponseController
 from parley.adapters.http.openapi.docs_page import docs_files, docs_page, docs_script, openapi_config, openapi_json
 from parley.adapters.http.operator.routes import operator_routes
 from parley.adapters.http.ports import HttpPorts
@@ -178,6 +179,7 @@ def _routes(ports: HttpPorts) -> list[Any]:
         get_openai_model,
         create_chat_completion,
         create_response,
+        StoredResponseController,
         AiSdkController,
         list_plans,
         SubscriptionController,

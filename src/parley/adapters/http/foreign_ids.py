@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from litestar import Request
 
+from parley.adapters.http.openai.response_ids import ResponseNotFound, read_id
 from parley.adapters.http.ports import HttpPorts
 from parley.core.accounts.api_keys import owner_of_key
 from parley.core.accounts.errors import ApiKeyNotFound, SessionNotFound
@@ -17,7 +18,7 @@ from parley.core.chat.errors import MessageNotFound, RoomNotFound
 from parley.core.chat.owners import owner_of_message, owner_of_room
 from parley.core.errors import Unavailable
 
-NOT_FOUND = (RoomNotFound, MessageNotFound, SessionNotFound, ApiKeyNotFound)
+NOT_FOUND = (RoomNotFound, MessageNotFound, SessionNotFound, ApiKeyNotFound, ResponseNotFound)
 
 log = structlog.get_logger("parley.http")
 
@@ -29,9 +30,10 @@ async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) ->
     request's log lines.
     """
     account_id = structlog.contextvars.get_contextvars().get("account_id")
-    owner_of: dict[str, Callable[[UUID], Awaitable[UUID | None]]] = {
+    owner_of: dict[str, Callable[[Any], Awaitable[UUID | None]]] = {
         "chatroom": partial(owner_of_room, ports.chat),
         "message": partial(owner_of_message, ports.chat),
+        "response": partial(_owner_of_response, ports),
         "session": partial(owner_of_session, ports.accounts),
         "api_key": partial(owner_of_key, ports.accounts),
     }
@@ -43,3 +45,8 @@ async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) ->
                 ports.accounts.audit.note(AuditEvent.FOREIGN_ID, how=what)
     except Unavailable:
         log.warning("foreign_ids_unknown", hint="the database did not answer")
+
+
+async def _owner_of_response(ports: HttpPorts, response_id: str) -> UUID | None:
+    reply_id = read_id(response_id, "resp")
+    return None if reply_id is None else await owner_of_message(ports.chat, reply_id)

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_NAMING = frozenset(name.encode() for name in ("host", "forwarded", *_FORWARDED))
 # RFC 7239: for=192.0.2.1;host=example.com, in quotation marks where there is a colon.
 _FORWARDED_FIELD = re.compile(r"""(?:for|host)=\"?([^";,\s]+)""", re.IGNORECASE)
 
@@ -32,15 +33,19 @@ class OnlyLocal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises HTTPException with 421."""
         server: Any = scope.get("server")
-        headers = Headers.from_scope(scope)
-        named = [*(headers.getall("host", None) or [""]), *_forwarded(headers)]
-        if (
-            server is None
-            or not _is_loopback(server[0])
-            or not all(_is_loopback(_without_port(name)) for name in named)
-        ):
+        naming = tuple(header for header in scope["headers"] if header[0] in _NAMING)
+        if server is None or not _is_loopback(server[0]) or not _name_this_machine(naming):
             raise HTTPException(status_code=HTTPStatus.MISDIRECTED_REQUEST)
         await self._app(scope, receive, send)
+
+
+# Remembered, since most requests have the same headers as the one before.
+@lru_cache(maxsize=100)
+def _name_this_machine(naming: tuple[tuple[bytes, bytes], ...]) -> bool:
+    """Whether all that is named in these headers is; a request must name a host."""
+    headers = Headers(naming)
+    named = [*(headers.getall("host", None) or [""]), *_forwarded(headers)]
+    return all(_is_loopback(_without_port(name)) for name in named)
 
 
 def _forwarded(headers: Headers) -> list[str]:

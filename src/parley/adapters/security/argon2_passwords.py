@@ -1,4 +1,4 @@
-"""Argon2id password hashes with the library's defaults (RFC 9106, the low-memory profile)."""
+"""Argon2id password hashes, at the costs of the library's defaults (RFC 9106, the low-memory profile)."""
 
 import asyncio
 import os
@@ -32,16 +32,22 @@ class Argon2Passwords:
 
     A call that would wait for more than `longest_wait` seconds is refused: at once, if the calls that wait before it
     already take so long. Work begins in the order of the calls. It waits in tasks and not in the executor: a call that
-    is cancelled, because its client has left, costs nothing.
+    is cancelled, because its client has left, costs nothing. `hasher` has other costs than the defaults.
     """
 
-    def __init__(self, *, threads: int = THREADS, longest_wait: float = LONGEST_WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = THREADS,
+        longest_wait: float = LONGEST_WAIT_SECONDS,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
         self._threads = threads
         self._free_threads = asyncio.Semaphore(threads)
         self._longest_wait = longest_wait
         self._waiting = 0
         self._usual_seconds = 0.0
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._decoy = decoy_hash(self._hasher)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_lower_priority)
 

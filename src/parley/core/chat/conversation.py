@@ -6,6 +6,8 @@ from typing import Self
 
 from parley.core.chat.alternation import alternating
 from parley.core.chat.model import Claim, Conversation, Exchange, Role, Status
+from parley.core.chat.model_options import ModelOptions
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.chat.stores import ChatUnit
 from parley.core.text import is_readable
 
@@ -19,6 +21,7 @@ class History:
     instructions: str | None
     question: str
     exchanges: tuple[Exchange, ...]
+    options: ModelOptions = ModelOptions()  # noqa: RUF009  immutable
 
     @property
     def conversation(self) -> Conversation:
@@ -54,7 +57,9 @@ async def read_history(unit: ChatUnit, claim: Claim, *, characters: int) -> Hist
     while len(page) == PAGE and len(newest_within(exchanges, left)) == sum(map(is_sent, exchanges)):
         page = await unit.messages.exchanges(claim.room_id, last=page[-1].position, limit=PAGE)
         exchanges += page[1:]
-    return History(claim.instructions, question, newest_within(exchanges, left))
+    own = claim.settings or ReplySettings()
+    instructions = "\n\n".join(filter(None, (own.instructions, claim.instructions))) or None
+    return History(instructions, question, newest_within(exchanges, left), own.options)
 
 
 def newest_within(exchanges: Sequence[Exchange], characters: int) -> tuple[Exchange, ...]:
@@ -85,4 +90,4 @@ def build_conversation(history: History) -> Conversation:
             said.append((Role.USER, exchange.question))
         if exchange.answer is not None and is_readable(exchange.answer):
             said.append((Role.ASSISTANT, exchange.answer))
-    return Conversation(history.instructions, alternating([*said, (Role.USER, history.question)]))
+    return Conversation(history.instructions, alternating([*said, (Role.USER, history.question)]), history.options)

@@ -25,6 +25,14 @@ class MessageNotFound(DomainError):
     detail = "There is no such message in this chatroom."
 
 
+class ReplyNotFound(DomainError):
+    """The account has no reply with that id, or has forgotten it."""
+
+    code = "reply_not_found"
+    kind = Kind.NOT_FOUND
+    detail = "There is no such reply in this account."
+
+
 class NotShared(DomainError):
     """There is no shared copy of the room."""
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from parley.core.chat import ChatPorts
 from parley.core.chat.client_messages import ClientMessage
-from parley.core.chat.model import MESSAGE_CHARACTERS, IdempotencyKey, Message, Role, Status
+from parley.core.chat.model import MESSAGE_CHARACTERS, IdempotencyKey, Message, Role, Room, Status
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
 from parley.core.text import check_text, is_readable
@@ -25,8 +26,8 @@ class MessageRequest:
     """What is to be accepted from an account: a reply and, unless `question` is None, the message that it answers.
 
     They are complete except for what depends on the room. `sibling_of` is the message that is edited, or the reply
-    beside which another one is wanted. A `client` that makes ids decides of the room, too. The messages of `before` are
-    added between the parent and the question.
+    beside which another one is wanted. A `client` that makes ids decides of the room, too. A `new_room` is made first.
+    The messages of `before` are added between the parent and the question.
     """
 
     account_id: UUID
@@ -37,6 +38,8 @@ class MessageRequest:
     sibling_of: UUID | None = None
     client: ClientMessage | None = None
     before: Sequence[GivenMessage] = ()
+    settings: ReplySettings | None = None
+    new_room: Room | None = None
 
 
 def check_content(content: str, field: str = "content") -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.acceptance import Acceptance
 from parley.core.chat.accepted import Accepted, accepted_before, idempotency_key
-from parley.core.chat.client_messages import ClientMessage, find_or_add_room, newest_reply, said_before
+from parley.core.chat.client_messages import ClientMessage, newest_reply, said_before
 from parley.core.chat.days import utc_day
 from parley.core.chat.errors import (
     IdempotencyMismatch,
@@ -25,6 +25,7 @@ from parley.core.chat.message_request import GivenMessage, MessageRequest, check
 from parley.core.chat.model import Charge, Message, Role, Room, Status
 from parley.core.chat.outgoing import report_quota_exceeded
 from parley.core.chat.reservation import reserve_tokens, tokens_of_branch
+from parley.core.chat.room_of_request import in_its_room
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 
@@ -61,7 +62,7 @@ async def post_message(
     accepted = None
     if chat.acceptance is not None and parent is not None and not before:
         accepted = await _accept_at_once(chat, chat.acceptance, request)
-    return await _announced(chat, request, accepted or await _accept_in_steps(chat, request))
+    return await announced(chat, request, accepted or await accept_in_steps(chat, request))
 
 
 async def post_client_message(
@@ -83,7 +84,7 @@ async def post_client_message(
     check_content(content)
     question, reply = new_exchange(chat, chat.new_id(), content, model)
     request = MessageRequest(account_id, question, reply, None, last_reply or Head.SHOWN, client=client)
-    accepted = await _announced(chat, request, await _accept_in_steps(chat, request))
+    accepted = await announced(chat, request, await accept_in_steps(chat, request))
     return replace(accepted, question=replace(accepted.question, external_id=client.id))
 
 
@@ -105,7 +106,7 @@ async def edit_message(
     question, reply = new_exchange(chat, room_id, content, model)
     same = idempotency_key(key, ["edit", str(message_id), content, model])
     request = MessageRequest(account_id, question, reply, same, sibling_of=message_id)
-    return await _announced(chat, request, await _accept_in_steps(chat, request))
+    return await announced(chat, request, await accept_in_steps(chat, request))
 
 
 async def regenerate_reply(
@@ -118,10 +119,11 @@ async def regenerate_reply(
     reply = Message(chat.new_id(), room_id, Role.ASSISTANT, "", Status.PENDING, chat.now(), model=model)
     same = idempotency_key(key, ["regenerate", str(reply_id), model])
     request = MessageRequest(account_id, None, reply, same, sibling_of=reply_id)
-    return await _announced(chat, request, await _accept_in_steps(chat, request))
+    return await announced(chat, request, await accept_in_steps(chat, request))
 
 
-async def _announced(chat: ChatPorts, request: MessageRequest, accepted: Accepted) -> Accepted:
+async def announced(chat: ChatPorts, request: MessageRequest, accepted: Accepted) -> Accepted:
+    """What was accepted, after those know who write and show it."""
     if not accepted.replayed:
         await chat.room_list_cache.drop(request.account_id, meanwhile=chat.queue.put(accepted.reply.id))
     return accepted
@@ -144,7 +146,8 @@ async def _accept_at_once(chat: ChatPorts, acceptance: Acceptance, request: Mess
     return None if found is None else Accepted(*found, replayed=False)
 
 
-async def _accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted:
+async def accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted:
+    """Raises as the use case that the request is of."""
     try:
         return await _accept_or_refuse(chat, request)
     except QuotaExceeded as refusal:
@@ -156,8 +159,7 @@ async def _accept_in_steps(chat: ChatPorts, request: MessageRequest) -> Accepted
 async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepted:
     account_id, now = request.account_id, request.reply.created_at
     async with chat.uow() as unit:
-        if request.client is not None:
-            request = await _in_room_of_client(chat, unit, request, request.client)
+        request = await in_its_room(chat, unit, request)
         # Always locks the room first: this orders positions, and concurrent uses of one key.
         positions = len(request.before) + (1 if request.question is None else 2)
         reserved = await unit.rooms.reserve(request.reply.room_id, account_id, at=now, positions=positions)
@@ -177,7 +179,8 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         plan, allowance = await unit.quota.take(account_id, now=now)
         model = chat.catalogue.choose(request.reply.model, room.model, plan)
         asked = request.question or (parent if isinstance(parent, Message) else None)
-        read = partial(tokens_of_branch, chat, unit, room, parent, asked, before=position)
+        own = None if request.settings is None else request.settings.instructions
+        read = partial(tokens_of_branch, chat, unit, room, parent, asked, before=position, instructions=own)
         allowance, tokens = await reserve_tokens(chat, unit, plan, allowance, account_id=account_id, now=now, read=read)
         max_pending = plan.max_pending_replies or chat.limits.max_pending
         charge = Charge(utc_day(now), tokens, plan.name)
@@ -186,22 +189,11 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         )
         if added is None:
             raise TooManyPending(max_pending, allowance.with_one_back)
+        if request.settings is not None:
+            await unit.reply_settings.save(request.reply.id, request.settings)
         await _name(chat, unit, room, request)
         await unit.commit()
     return Accepted(*added, allowance, replayed=False)
-
-
-async def _in_room_of_client(
-    chat: ChatPorts, unit: ChatUnit, request: MessageRequest, client: ClientMessage
-) -> MessageRequest:
-    room_id = await find_or_add_room(chat, unit, account_id=request.account_id, chat_id=client.chat_id)
-    reply = replace(request.reply, room_id=room_id)
-    question = request.question and replace(request.question, room_id=room_id, external_id=client.id)
-    parent = request.parent
-    if isinstance(parent, UUID):
-        found = await unit.messages.get(parent, room_id, request.account_id)
-        parent = parent if found is not None and found.role is Role.ASSISTANT else Head.SHOWN
-    return replace(request, reply=reply, question=question, parent=parent)
 
 
 async def _earlier_reply(unit: ChatUnit, request: MessageRequest, said: Message | None) -> UUID | None:

@@ -11,6 +11,7 @@ from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
 from parley.core.chat.rating import Feedback
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.chat.tree import Siblings
 
@@ -172,7 +173,7 @@ class Claim:
     `attempt` counts the claims of the reply, `failures` those that its model failed, `releases` those that ended with a
     shutdown of the worker, and `charged_on` is the day whose quota paid, if any did, `plan` the name of the account's
     plan then. `created_at` is the reply's; `instructions` are its room's, which `awaits_title` of a model. `prompt` is
-    the whole conversation, if the client gave that.
+    the whole conversation, if the client gave that; `settings` are the reply's own, if it has any.
     """
 
     reply_id: UUID
@@ -190,6 +191,7 @@ class Claim:
     instructions: str | None = None
     awaits_title: bool = False
     prompt: "Conversation | None" = None
+    settings: ReplySettings | None = None
 
 
 class Lease(Enum):

@@ -39,13 +39,20 @@ async def reserve_tokens(
 
 
 async def tokens_of_branch(
-    chat: ChatPorts, unit: ChatUnit, room: Room, parent: Message | Head | None, asked: Message | None, *, before: int
+    chat: ChatPorts,
+    unit: ChatUnit,
+    room: Room,
+    parent: Message | Head | None,
+    asked: Message | None,
+    *,
+    before: int,
+    instructions: str | None = None,
 ) -> int:
-    """What a model reads of the branch up to `parent` and the message that is `asked`.
+    """What a model reads of the branch up to `parent`, the message that is `asked` and the reply's own `instructions`.
 
     The head is that of the room when `before` was its next position.
     """
     last = parent.position if isinstance(parent, Message) else parent
     found = None if last is None else await unit.messages.branch_tokens(room.id, last=last, before=before)
     beginning = chat.estimates.of(room.instructions) if found is None else found
-    return beginning + chat.estimates.of(None if asked is None else asked.content)
+    return beginning + chat.estimates.of(instructions, None if asked is None else asked.content)

@@ -39,11 +39,9 @@ async def create_room(
     )
     _check_texts(room)
     async with chat.uow() as unit:
-        plan = await unit.quota.plan(account_id, now=now)
         if model is not None:
-            chat.catalogue.check(model, plan)
-        await add_room(chat, unit, room, plan)
-        await _check_instructions(chat, unit, room)
+            chat.catalogue.check(model, await unit.quota.plan(account_id, now=now))
+        await add_new_room(chat, unit, room)
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
     return room
@@ -123,6 +121,13 @@ async def add_room(chat: ChatPorts, unit: ChatUnit, room: Room, plan: Plan) -> N
         raise TooManyRooms(chat.room_limits.rooms)
     if plan.max_rooms is not None and not await unit.rooms.add(room, most=plan.max_rooms):
         raise PlanRoomsUsed(plan)
+
+
+async def add_new_room(chat: ChatPorts, unit: ChatUnit, room: Room) -> None:
+    """Raises InvalidInput for its instructions, PlanRoomsUsed, TooManyRooms, TooManyInstructions."""
+    _check_texts(room)
+    await add_room(chat, unit, room, await unit.quota.plan(room.account_id, now=room.created_at))
+    await _check_instructions(chat, unit, room)
 
 
 async def _check_instructions(chat: ChatPorts, unit: ChatUnit, room: Room) -> None:

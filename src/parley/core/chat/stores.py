@@ -22,6 +22,7 @@ from parley.core.chat.parts import Part
 from parley.core.chat.prompt_store import Prompts
 from parley.core.chat.quota import Quota
 from parley.core.chat.rating import Feedback
+from parley.core.chat.reply_settings import RepliesSettings
 from parley.core.chat.search_store import SearchIndex
 from parley.core.chat.share_store import Shares
 from parley.core.chat.title_store import Titles
@@ -252,6 +253,8 @@ class ChatUnit(Protocol):
     def quota(self) -> Quota: ...
     @property
     def prompts(self) -> Prompts: ...
+    @property
+    def reply_settings(self) -> RepliesSettings: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property

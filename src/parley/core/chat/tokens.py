@@ -22,7 +22,7 @@ class TokenUsage:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             count = getattr(self, name)
-            if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+            if count is not None and (type(count) is not int or not 0 <= count <= MOST_TOKENS):
                 object.__setattr__(self, name, None)
 
 

@@ -21,10 +21,10 @@ from parley.adapters.http.quota_headers import quota_headers
 from parley.adapters.http.streaming.frames import MEDIA_TYPE, event_stream
 from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
 from parley.core.chat.errors import PromptTooLong, QuotaExceeded, TooManyPending, UnknownModel
-from parley.core.chat.model import Conversation, Message, Status
+from parley.core.chat.model import Conversation, Message, ReplyError, Status
 from parley.core.chat.prompts import AcceptedPrompt, answer_prompt
 from parley.core.chat.reply_events import AttemptStarted, ReplyEnded, ReplyEvent, Snapshot
-from parley.core.errors import InvalidInput, Overloaded
+from parley.core.errors import DomainError, InvalidInput, Overloaded
 
 # Comments at least every 15 s are promised.
 KEEP_ALIVE_SECONDS = 10.0
@@ -56,8 +56,9 @@ def also_as_stream(data: str, example: str) -> Callable[[dict[str, Any]], None]:
     return edit
 
 
-def documented_refusals(prompt_field: str) -> dict[int, ResponseSpec]:
+def documented_refusals(prompt_field: str, *others: DomainError) -> dict[int, ResponseSpec]:
     return openai_errors(
+        *others,
         InvalidInput("tools", "is not supported here"),
         PromptTooLong(100_000, prompt_field),
         UnknownModel("none/such"),
@@ -140,8 +141,15 @@ def _answer_or_failure(
     forget = BackgroundTask(events.aclose)
     if reply is not None and reply.status is Status.COMPLETED:
         return Response(answer_format.whole(reply), headers=headers, background=forget)
-    status, body = failure(None if reply is None else reply.error, answer_format.prompt_field)
+    return refused_answer(ports, None if reply is None else reply.error, answer_format.prompt_field, forget)
+
+
+def refused_answer(
+    ports: HttpPorts, error: ReplyError | None, prompt_field: str, background: BackgroundTask | None = None
+) -> Response[Any]:
+    """Why there is no answer, with a status that clients act on."""
+    status, body = failure(error, prompt_field)
     ports.meter.refused(body.error.code or "")
     # The message was returned.
     later = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)} if status >= 500 else {}  # noqa: PLR2004
-    return Response(body, status_code=status, headers=later, background=forget)
+    return Response(body, status_code=status, headers=later, background=background)

@@ -7,8 +7,21 @@ from msgspec import Meta, Struct
 from parley.adapters.http.openai.completion_bodies import Bound, Count
 from parley.adapters.http.openapi.fields import MODEL, described
 from parley.core.chat.model_options import HOTTEST
+from parley.core.chat.reply_requests import METADATA_CHARACTERS, METADATA_NAME_CHARACTERS, METADATA_PAIRS
 
 RESPONSE_ID = "resp_01a1fe305c007a318d526f0b1c9e4a05"
+CONVERSATION_ID = "conv_01a1fe305c007a318d526f0b1c9e4a03"
+ITEM_ID = "msg_01a1fe305c007a318d526f0b1c9e4a04"
+Metadata = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=METADATA_NAME_CHARACTERS)],
+        Annotated[str, Meta(max_length=METADATA_CHARACTERS)],
+    ],
+    Meta(max_length=METADATA_PAIRS),
+]
+
+
+ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "cancelled", "failed"]
 
 
 class InputPart(Struct):
@@ -31,13 +44,26 @@ class InputItem(Struct):
     ] = None
 
 
+class ConversationReference(Struct):
+    """A conversation by its id."""
+
+    id: Annotated[str, described("The conversation: a chatroom of this account", CONVERSATION_ID)]
+
+
 class ResponseRequest(Struct):
-    """A conversation to answer. Fields that are not listed are ignored."""
+    """What to answer. Fields that are not listed are ignored."""
 
     model: Annotated[str, Meta(max_length=200), described("One of GET /v1/models", MODEL, format="model")]
-    input: Annotated[str | list[InputItem], described("The whole conversation", "Where is it warm in May?")]
-    store: Annotated[bool | None, described("Must be `false`: responses are not stored", False, enum=[False])]
-    instructions: Annotated[str | None, described("Come before the conversation", "Be brief.")] = None
+    input: Annotated[
+        str | list[InputItem],
+        described("The user's message, or with `store: false` the whole conversation", "Where is it warm in May?"),
+    ]
+    store: Annotated[
+        bool | None, described("`false`: the response is forgotten after its end, and its input with it", True)
+    ] = None
+    instructions: Annotated[
+        str | None, described("Come before the conversation, for this response only", "Be brief.")
+    ] = None
     stream: Annotated[bool | None, described("Whether events come while it is written", False)] = None
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=HOTTEST)] | None, described("How varied the answer is", 1.0)
@@ -46,9 +72,17 @@ class ResponseRequest(Struct):
     max_output_tokens: Annotated[
         Bound | None, described("The most tokens of the answer, its reasoning included", 1_000)
     ] = None
-    background: Annotated[Any, described("Not supported but for `false`", None)] = None
-    conversation: Annotated[Any, described("Not supported", None)] = None
-    previous_response_id: Annotated[Any, described("Not supported", None)] = None
+    background: Annotated[
+        bool | None, described("Whether to answer at once, before the response is written", False)
+    ] = None
+    conversation: Annotated[
+        str | ConversationReference | None,
+        described("The conversation to go on with, from its newest message", CONVERSATION_ID),
+    ] = None
+    previous_response_id: Annotated[
+        str | None, described("The response to go on from; not together with `conversation`", None)
+    ] = None
+    metadata: Annotated[Metadata | None, described("Names and values to get back", {"topic": "holidays"})] = None
     prompt: Annotated[Any, described("Not supported", None)] = None
     text: Annotated[Any, described('Not supported but for `{"format": {"type": "text"}}`', None)] = None
     tools: Annotated[Any, described("Not supported", None)] = None
@@ -83,10 +117,10 @@ class ResponseUsage(Struct):
 class ResponseBody(Struct):
     """A response."""
 
-    id: Annotated[str, described("Names this response in the server's log", RESPONSE_ID)]
+    id: Annotated[str, described("The reply's id, as OpenAI's clients write ids", RESPONSE_ID)]
     created_at: Annotated[int, described("When it was accepted, in seconds since 1970", 1_795_253_400)]
     model: Annotated[str, described("The model that wrote it", MODEL)]
-    status: Annotated[Literal["in_progress", "completed", "incomplete", "failed"], described("Its state", "completed")]
+    status: Annotated[ResponseStatus, described("Its state", "completed")]
     output: Annotated[
         list[dict[str, Any]],
         described(
@@ -110,9 +144,45 @@ class ResponseBody(Struct):
     top_p: Annotated[float | None, described("As in the request", None)] = None
     max_output_tokens: Annotated[int | None, described("As in the request", None)] = None
     object: Annotated[Literal["response"], described("Always `response`", "response")] = "response"
-    background: Annotated[Literal[False], described("Always false", False)] = False
-    store: Annotated[Literal[False], described("Always false", False)] = False
+    background: Annotated[bool, described("As in the request", False)] = False
+    store: Annotated[bool, described("Whether it can be read again", True)] = False
+    conversation: Annotated[
+        ConversationReference | None, described("The chatroom of a stored response", {"id": CONVERSATION_ID})
+    ] = None
+    previous_response_id: Annotated[str | None, described("The response before it in its conversation", None)] = None
     parallel_tool_calls: Annotated[Literal[False], described("Always false", False)] = False
     tool_choice: Annotated[Literal["none"], described("Always `none`", "none")] = "none"
     tools: Annotated[list[Any], described("Always empty", [])] = []
-    metadata: Annotated[dict[str, str], described("Always empty", {})] = {}
+    metadata: Annotated[dict[str, str], described("As in the request", {"topic": "holidays"})] = {}
+
+
+class DeletedResponse(Struct):
+    """A response that is not known any more."""
+
+    id: Annotated[str, described("Its id", RESPONSE_ID)]
+    object: Annotated[Literal["response"], described("Always `response`", "response")] = "response"
+    deleted: Annotated[Literal[True], described("Always true", True)] = True
+
+
+class ItemList(Struct):
+    """A page of items."""
+
+    data: Annotated[
+        list[dict[str, Any]],
+        described(
+            "Items of the type `message`",
+            [
+                {
+                    "id": ITEM_ID,
+                    "type": "message",
+                    "role": "user",
+                    "status": "completed",
+                    "content": [{"type": "input_text", "text": "Where is it warm in May?"}],
+                }
+            ],
+        ),
+    ]
+    first_id: Annotated[str | None, described("The id of the first one", ITEM_ID)]
+    last_id: Annotated[str | None, described("The id of the last one: `after` of the next page", ITEM_ID)]
+    has_more: Annotated[bool, described("Whether there is a next page", False)]
+    object: Annotated[Literal["list"], described("Always `list`", "list")] = "list"

@@ -1,163 +1,204 @@
-"""A reply as the events of a streamed response, or as a whole one."""
+"""A reply as the events of a streamed response."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from parley.adapters.http.openai.chunks import Events
 from parley.adapters.http.openai.errors import failure
-from parley.adapters.http.openai.response_bodies import (
-    InputTokensDetails,
-    OutputTokensDetails,
-    ResponseBody,
-    ResponseRequest,
-    ResponseUsage,
+from parley.adapters.http.openai.response_items import (
+    Origin,
+    begun_response,
+    content_of,
+    item_id,
+    item_of,
+    whole_response,
 )
+from parley.adapters.http.openai.response_numbers import CREATED, IN_PROGRESS, QUEUED, Position, Step
 from parley.adapters.http.streaming.frames import KEEP_ALIVE, data_frame
-from parley.core.chat.model import FinishReason, Message, Status
+from parley.core.chat.model import Message, Status
 from parley.core.chat.parts import PartKind
 from parley.core.chat.prompts import AcceptedPrompt
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent
-from parley.core.chat.tokens import TokenUsage
 
 _EVENTS = {PartKind.TEXT: "response.output_text", PartKind.REASONING: "response.reasoning_text"}
-_ENDED_EARLY = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
+# Clients know no event for a cancelled response.
+_LAST_EVENTS = {"cancelled": "response.incomplete"}
 
 
 class StreamedResponse:
-    """The events of one response. A later attempt closes the open item as incomplete and opens another."""
+    """The events of one response behind the sequence number `after`.
 
-    def __init__(self, request: ResponseRequest, reply: Message) -> None:
-        self._request, self._reply = request, reply
-        self._sequence = 0
-        self._index = 0
-        # A list, since a string that grows by every word would be copied for every word.
-        self._open: tuple[PartKind, list[str]] | None = None
-        self._output: list[dict[str, Any]] = []
+    A later attempt closes the open item as incomplete and opens another. Events are given from the beginning of an
+    attempt: which items an earlier process has sent follows from them and from `after`.
+    """
 
-    async def frames(self, first: ReplyEvent, events: Events) -> AsyncGenerator[bytes, None]:
+    def __init__(self, reply: Message, origin: Origin, *, after: int | None = None) -> None:
+        self._reply, self._origin = reply, origin
+        self._last = -1 if after is None else after
+        # What the client has of the attempt, until the events have caught up with that.
+        self._missed = None if after is None else Position.of(after)
+        self._attempt = self._missed.attempt if self._missed else 0
+        self._offset = 0
+        # The parts of the attempt, of which the first is the item with index `_first`. Lists, since a string that
+        # grows by every word would be copied for every word.
+        self._parts: list[tuple[PartKind, list[str]]] = []
+        self._first = 0
+        self._open = False
+
+    async def frames(self, first: ReplyEvent | None, events: Events) -> AsyncGenerator[bytes, None]:
         """Frames from the event `first` on. The last one is the ended response, or an `error`."""
-        begun = {"response": begun_response(self._request, self._reply)}
         async with aclosing(events):
-            yield self._event("response.created", begun) + self._event("response.in_progress", begun)
-            event: AcceptedPrompt | ReplyEvent | None = first
+            yield b"".join(self._begin_response()) or KEEP_ALIVE
+            event: AcceptedPrompt | ReplyEvent | None = first or await anext(events, None)
             while event is not None:
                 match event:
-                    case AttemptStarted():
-                        yield b"".join(self._close("incomplete")) or KEEP_ALIVE
-                        self._output = []
-                    case Delta(_, text, kind):
-                        yield b"".join(self._delta(text, kind))
-                    case ReplyEnded(_, message) if message.status is not Status.STOPPED:
-                        yield b"".join(self._end(message))
+                    case AttemptStarted(position):
+                        frame = b"".join(self._begin_attempt(position.attempt))
+                    case Delta():
+                        frame = b"".join(self._delta(event))
+                    case ReplyEnded(_, message) if message.status is not Status.STOPPED or self._origin.stored:
+                        yield b"".join(self._end(message)) or KEEP_ALIVE
                         return
                     case KeepAlive():
-                        yield KEEP_ALIVE
+                        frame = KEEP_ALIVE
+                    case _:
+                        frame = b""
+                if frame:
+                    yield frame
                 event = await anext(events, None)
             _, body = failure(None)
-            yield self._event("error", {"code": body.error.code, "message": body.error.message, "param": None})
+            error = {"code": body.error.code, "message": body.error.message, "param": None}
+            # It has the number of the event before it, behind which a client goes on.
+            yield _frame("error", max(self._last, 0), error)
 
-    def _delta(self, text: str, kind: PartKind) -> Iterator[bytes]:
-        if self._open is None or self._open[0] is not kind:
+    def _begin_response(self) -> Iterator[bytes]:
+        begun = begun_response(self._reply, self._origin)
+        yield self._numbered(CREATED, "response.created", {"response": begun})
+        if begun.status == "queued":
+            yield self._numbered(QUEUED, "response.queued", {"response": begun})
+        else:
+            yield self._in_progress()
+
+    def _in_progress(self) -> bytes:
+        begun = begun_response(replace(self._reply, status=Status.GENERATING), self._origin)
+        return self._numbered(IN_PROGRESS, "response.in_progress", {"response": begun})
+
+    def _begin_attempt(self, attempt: int) -> Iterator[bytes]:
+        if self._last < IN_PROGRESS:
+            yield self._in_progress()
+        if attempt == self._attempt:
+            return
+        if self._missed is not None:
+            yield from self._lose(self._missed)
+        else:
+            yield from self._close("incomplete")
+            self._first += len(self._parts)
+        self._attempt, self._offset, self._parts = attempt, 0, []
+
+    def _lose(self, missed: Position) -> Iterator[bytes]:
+        """Close what the client has open of an attempt that nobody knows the text of any more."""
+        self._missed = None
+        self._first = missed.index + 1
+        if missed.step not in (Step.ITEM_DONE, Step.ITEM_LOST):
+            item = item_of(self._reply.id, missed.index, missed.kind, None, "incomplete")
+            number = replace(missed, step=Step.ITEM_LOST).number
+            done = {"output_index": missed.index, "item": item}
+            yield self._numbered(number, "response.output_item.done", done)
+
+    def _delta(self, delta: Delta) -> Iterator[bytes]:
+        yield from self._begin_attempt(delta.id.attempt)
+        text, missed = delta.text, self._missed
+        if missed is not None:
+            known = min(len(text), missed.offset - self._offset)
+            self._take(text[:known], delta.kind)
+            self._offset += known
+            text = text[known:]
+            if self._offset == missed.offset:
+                self._catch_up(missed)
+        if not text:
+            return
+        if not self._open or self._parts[-1][0] is not delta.kind:
             yield from self._close("completed")
-            self._open = (kind, [])
-            item = _item(self._reply, self._index, kind, None, "in_progress")
-            yield self._event("response.output_item.added", {"output_index": self._index, "item": item})
-            yield self._event("response.content_part.added", self._part(kind) | {"part": _content(kind, "")})
-        self._open[1].append(text)
-        yield self._event(f"{_EVENTS[kind]}.delta", self._part(kind) | {"delta": text} | _no_logprobs(kind))
+            yield from self._add_item(delta.kind)
+        self._take(text, delta.kind)
+        self._offset = delta.id.offset
+        fields = self._part() | {"delta": text} | _no_logprobs(delta.kind)
+        yield self._event(Step.DELTA, f"{_EVENTS[delta.kind]}.delta", fields)
+
+    def _take(self, text: str, kind: PartKind) -> None:
+        if text and (not self._parts or self._parts[-1][0] is not kind):
+            self._parts.append((kind, []))
+        if text:
+            self._parts[-1][1].append(text)
+
+    def _catch_up(self, missed: Position) -> None:
+        """Number the items as the client has them."""
+        self._missed = None
+        is_next = missed.step in (Step.ITEM_ADDED, Step.PART_ADDED)
+        self._first = missed.index - len(self._parts) + (0 if is_next else 1)
+        # What is closed again is not sent again.
+        self._open = bool(self._parts)
+
+    def _add_item(self, kind: PartKind) -> Iterator[bytes]:
+        self._parts.append((kind, []))
+        self._open = True
+        item = item_of(self._reply.id, self._index, kind, None, "in_progress")
+        yield self._event(Step.ITEM_ADDED, "response.output_item.added", {"output_index": self._index, "item": item})
+        yield self._event(Step.PART_ADDED, "response.content_part.added", self._part() | {"part": content_of(kind, "")})
 
     def _close(self, status: str) -> Iterator[bytes]:
-        if self._open is None:
+        if not self._open:
             return
-        kind, text = self._open[0], "".join(self._open[1])
-        item = _item(self._reply, self._index, kind, text, status)
-        yield self._event(f"{_EVENTS[kind]}.done", self._part(kind) | {"text": text} | _no_logprobs(kind))
-        yield self._event("response.content_part.done", self._part(kind) | {"part": _content(kind, text)})
-        yield self._event("response.output_item.done", {"output_index": self._index, "item": item})
-        self._output.append(item)
-        self._open, self._index = None, self._index + 1
+        kind, text = self._parts[-1][0], "".join(self._parts[-1][1])
+        item = item_of(self._reply.id, self._index, kind, text, status)
+        done = self._part() | {"text": text} | _no_logprobs(kind)
+        yield self._event(Step.TEXT_DONE, f"{_EVENTS[kind]}.done", done)
+        yield self._event(Step.PART_DONE, "response.content_part.done", self._part() | {"part": content_of(kind, text)})
+        yield self._event(Step.ITEM_DONE, "response.output_item.done", {"output_index": self._index, "item": item})
+        self._open = False
 
     def _end(self, message: Message) -> Iterator[bytes]:
-        ended = whole_response(self._request, message)
-        yield from self._close("completed" if ended.status == "completed" else "incomplete")
-        ended.output = self._output
-        yield self._event(f"response.{ended.status}", {"response": ended})
+        ended = whole_response(message, self._origin)
+        status = "completed" if ended.status == "completed" else "incomplete"
+        yield from self._close(status)
+        last = len(self._parts) - 1
+        ended.output = [
+            item_of(message.id, self._first + number, kind, "".join(texts), status if number == last else "completed")
+            for number, (kind, texts) in enumerate(self._parts)
+        ]
+        name = _LAST_EVENTS.get(ended.status, f"response.{ended.status}")
+        position = Position(max(message.attempt, 1), max(self._index, 0), self._offset, PartKind.REASONING, Step.ENDED)
+        yield self._numbered(position.number, name, {"response": ended})
 
-    def _part(self, kind: PartKind) -> dict[str, Any]:
-        return {"item_id": _item_id(self._reply, self._index, kind), "output_index": self._index, "content_index": 0}
+    @property
+    def _index(self) -> int:
+        return self._first + len(self._parts) - 1
 
-    def _event(self, name: str, fields: dict[str, Any]) -> bytes:
-        data = {"type": name, "sequence_number": self._sequence} | fields
-        self._sequence += 1
-        return b"event: %s\n" % name.encode() + data_frame(data)
+    def _part(self) -> dict[str, Any]:
+        kind = self._parts[-1][0]
+        return {
+            "item_id": item_id(self._reply.id, self._index, kind),
+            "output_index": self._index,
+            "content_index": 0,
+        }
 
+    def _event(self, step: Step, name: str, fields: dict[str, Any]) -> bytes:
+        position = Position(self._attempt, self._index, self._offset, self._parts[-1][0], step)
+        return self._numbered(position.number, name, fields)
 
-def begun_response(request: ResponseRequest, reply: Message) -> ResponseBody:
-    return ResponseBody(
-        id=f"resp_{reply.id.hex}",
-        created_at=int(reply.created_at.timestamp()),
-        model=reply.model or "",
-        status="in_progress",
-        instructions=request.instructions,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        max_output_tokens=request.max_output_tokens,
-    )
-
-
-def whole_response(request: ResponseRequest, reply: Message) -> ResponseBody:
-    """The response after the end of its reply, which was not stopped."""
-    ended = msgspec.structs.replace(begun_response(request, reply), usage=_usage(reply.usage))
-    if reply.status is Status.FAILED:
-        status, body = failure(reply.error)
-        ended.status = "failed"
-        code = "server_error" if status >= 500 else "invalid_prompt"  # noqa: PLR2004
-        ended.error = {"code": code, "message": body.error.message}
-        return ended
-    early = _ENDED_EARLY.get(reply.finish_reason or FinishReason.STOP)
-    ended.status = "incomplete" if early else "completed"
-    ended.incomplete_details = {"reason": early} if early else None
-    last = len(reply.parts) - 1
-    ended.output = [
-        _item(reply, index, part.kind, part.text, ended.status if index == last else "completed")
-        for index, part in enumerate(reply.parts)
-    ]
-    return ended
+    def _numbered(self, number: int, name: str, fields: dict[str, Any]) -> bytes:
+        """Nothing for an event that the client has."""
+        if number <= self._last:
+            return b""
+        self._last = number
+        return _frame(name, number, fields)
 
 
-def _item_id(reply: Message, index: int, kind: PartKind) -> str:
-    return f"{'msg' if kind is PartKind.TEXT else 'rs'}_{reply.id.hex}_{index}"
-
-
-def _item(reply: Message, index: int, kind: PartKind, text: str | None, status: str) -> dict[str, Any]:
-    content = [] if text is None else [_content(kind, text)]
-    item: dict[str, Any] = {"id": _item_id(reply, index, kind), "status": status, "content": content}
-    if kind is PartKind.REASONING:
-        return item | {"type": "reasoning", "summary": []}
-    return item | {"type": "message", "role": "assistant"}
-
-
-def _content(kind: PartKind, text: str) -> dict[str, Any]:
-    if kind is PartKind.REASONING:
-        return {"type": "reasoning_text", "text": text}
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def _frame(name: str, number: int, fields: dict[str, Any]) -> bytes:
+    return b"event: %s\n" % name.encode() + data_frame({"type": name, "sequence_number": number} | fields)
 
 
 def _no_logprobs(kind: PartKind) -> dict[str, Any]:
     return {"logprobs": []} if kind is PartKind.TEXT else {}
-
-
-def _usage(usage: TokenUsage | None) -> ResponseUsage | None:
-    if usage is None:
-        return None
-    read, written = usage.input_tokens or 0, usage.output_tokens or 0
-    return ResponseUsage(
-        read,
-        InputTokensDetails(usage.cached_input_tokens or 0),
-        written,
-        OutputTokensDetails(usage.reasoning_tokens or 0),
-        read + written,
-    )

@@ -1,20 +1,20 @@
-"""A responses request as a conversation for a model, and what of it is not supported."""
+"""A responses request as a conversation or as one message, and what of it is not supported."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parley.adapters.http.openai.prompt import INSTRUCTING, ROLES
 from parley.adapters.http.openai.response_bodies import InputItem, ResponseRequest
 from parley.core.chat.alternation import alternating
-from parley.core.chat.model import Conversation
+from parley.core.chat.message_request import GivenMessage
+from parley.core.chat.model import Conversation, Role
 from parley.core.chat.model_options import ModelOptions
+from parley.core.chat.reply_settings import ReplySettings
 from parley.core.errors import InvalidInput
 from parley.core.text import is_readable
 
 # Values that ask for nothing; any other value of these fields would change the answer.
 _HARMLESS: dict[str, tuple[Any, ...]] = {
-    "background": (False,),
-    "conversation": (),
-    "previous_response_id": (),
     "prompt": (),
     "text": ({}, {"format": {"type": "text"}}),
     "tools": ([],),
@@ -23,23 +23,71 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
     "truncation": ("disabled",),
 }
 _TEXTS = frozenset({"input_text", "output_text", "text"})
+_UNREADABLE = "must have a letter, number, punctuation mark or symbol"
 
 
-def read_input(request: ResponseRequest) -> Conversation:
-    """The conversation with its options. Raises InvalidInput that names the first field that is not supported."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The message of a stored response and those `before` it, the `instructions` among its input, and its settings."""
+
+    content: str
+    before: list[GivenMessage]
+    instructions: str | None
+    settings: ReplySettings
+
+    @property
+    def settings_with_instructions(self) -> ReplySettings:
+        """For a message in a room that exists, whose own instructions stay as they are."""
+        joined = "\n\n".join(filter(None, (self.settings.instructions, self.instructions)))
+        return replace(self.settings, instructions=joined or None)
+
+
+def read_prompt(request: ResponseRequest) -> Conversation:
+    """What a response answers that is not stored. Raises InvalidInput that names the first unsupported field."""
+    _check(request)
+    for name in ("background", "previous_response_id", "conversation"):
+        if getattr(request, name):
+            raise InvalidInput(name, "is supported only for what is stored")
+    said = _said(request.input)
+    if not any(is_readable(text) for _, text in said):
+        raise InvalidInput("input", _UNREADABLE)
+    turns = alternating([(ROLES[role], text) for role, text in said if role in ROLES and is_readable(text)])
+    return Conversation(_instructions([("system", request.instructions or ""), *said]), turns, _options(request))
+
+
+def read_question(request: ResponseRequest) -> Question:
+    """What a stored response answers. Raises InvalidInput that names the first unsupported field."""
+    _check(request)
+    if request.previous_response_id is not None and request.conversation is not None:
+        raise InvalidInput("previous_response_id", "is not supported together with conversation")
+    said = _said(request.input)
+    given = [GivenMessage(ROLES[role], text) for role, text in said if role in ROLES and is_readable(text)]
+    if not given:
+        raise InvalidInput("input", _UNREADABLE)
+    *before, last = given
+    if last.role is not Role.USER:
+        raise InvalidInput("input", "must end with a message of the user")
+    return Question(last.content, before, _instructions(said), settings_of(request))
+
+
+def settings_of(request: ResponseRequest) -> ReplySettings:
+    metadata = tuple((request.metadata or {}).items())
+    return ReplySettings(request.instructions or None, _options(request), metadata, bool(request.background))
+
+
+def _check(request: ResponseRequest) -> None:
     for name, harmless in _HARMLESS.items():
         value = getattr(request, name)
         if value is not None and value not in harmless:
             raise InvalidInput(name, "is not supported here")
-    if request.store is not False:
-        raise InvalidInput("store", "must be false: responses are not stored here")
-    said = _said(request.input)
-    if not any(is_readable(text) for _, text in said):
-        raise InvalidInput("input", "must have a letter, number, punctuation mark or symbol")
-    instructions = [text for role, text in [("system", request.instructions or ""), *said] if role in INSTRUCTING]
-    turns = alternating([(ROLES[role], text) for role, text in said if role in ROLES and is_readable(text)])
-    options = ModelOptions(request.temperature, request.top_p, request.max_output_tokens, (), None)
-    return Conversation("\n\n".join(filter(is_readable, instructions)) or None, turns, options)
+
+
+def _options(request: ResponseRequest) -> ModelOptions:
+    return ModelOptions(request.temperature, request.top_p, request.max_output_tokens, (), None)
+
+
+def _instructions(said: list[tuple[str, str]]) -> str | None:
+    return "\n\n".join(text for role, text in said if role in INSTRUCTING and is_readable(text)) or None
 
 
 def _said(given: str | list[InputItem]) -> list[tuple[str, str]]:

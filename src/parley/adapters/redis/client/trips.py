@@ -5,7 +5,7 @@ read, and measures itself.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool
@@ -25,7 +25,11 @@ class Trips:
 
     def __init__(self, url: str, *, answer_seconds: float) -> None:
         self._answer_seconds = answer_seconds
-        self._pool: Any = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2)
+        # With redis-py's default, a timeout, each write would be a task and each answer would have a timer.
+        pool = ConnectionPool.from_url(url, socket_timeout=None, retry=Retry(NoBackoff(), 0), protocol=2)
+        self._new_connection: Callable[[], Connection] = pool.make_connection
+        # Not in the pool, which measures itself at each use.
+        self._idle: list[Connection] = []
 
     async def make(self, commands: Sequence[Command], *, blocking_seconds: float = 0.0) -> list[Any]:
         """The answer to each command, which may be a ResponseError. They block for up to `blocking_seconds`.
@@ -39,11 +43,15 @@ class Trips:
             raise TookTooLong("no answer in time") from error
 
     async def close(self) -> None:
-        await self._pool.disconnect()
+        for connection in self._idle:
+            await connection.disconnect()
 
     async def _make(self, commands: Sequence[Command]) -> list[Any]:
-        connection: Connection = await self._pool.get_connection()
+        connection: Connection = self._idle.pop() if self._idle else self._new_connection()
         try:
+            if connection.is_connected and await connection.can_read():
+                # Only the end of the connection can have arrived.
+                await connection.disconnect(nowait=True)
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             return [await _answer(connection) for _ in commands]
         except BaseException:
@@ -51,7 +59,7 @@ class Trips:
             await connection.disconnect(nowait=True)
             raise
         finally:
-            await self._pool.release(connection)
+            self._idle.append(connection)
 
 
 async def _answer(connection: Connection) -> Any:

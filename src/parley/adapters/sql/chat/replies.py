@@ -11,10 +11,11 @@ from parley.adapters.sql.chat.endings import ENDING, ending_values
 from parley.adapters.sql.chat.parts import encode_parts
 from parley.adapters.sql.chat.prompt_text import decode_prompt
 from parley.adapters.sql.chat.quota import COUNT_END, count_end, counts_of_attempt, counts_of_end
+from parley.adapters.sql.chat.reply_settings import decode_settings
 from parley.adapters.sql.chat.unfinished import UNFINISHED, unfinished
 from parley.adapters.sql.engine.clock import database_time
 from parley.adapters.sql.engine.statements import Statement, given, literals
-from parley.adapters.sql.engine.tables import Id, messages, noted_statistics, rooms, usage_days
+from parley.adapters.sql.engine.tables import Id, messages, noted_statistics, reply_settings, rooms, usage_days
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.adapters.sql.noted_statistics import NOTE, NOTED_COLUMNS, NOTED_VALUES, attempt_values, note_values
 from parley.core.chat.model import Claim, Ending, Lease, Status
@@ -55,6 +56,10 @@ _claim_columns = (
             rooms.c.prompt,
         )
     ),
+    select(reply_settings.c.settings)
+    .where(reply_settings.c.reply_id == messages.c.id)
+    .correlate(messages)
+    .scalar_subquery(),
 )
 _this_reply = messages.c.id == bindparam("reply")
 # A parameter, not a literal: see not_ended.
@@ -275,9 +280,15 @@ class SqlReplies(SqlStore):
 
 
 def _claim(row: Any) -> Claim:
-    *values, prompt = row
+    *values, prompt, settings = row
     claim = Claim(*values)
-    return claim if prompt is None else replace(claim, prompt=decode_prompt(prompt))
+    if prompt is None and settings is None:
+        return claim
+    return replace(
+        claim,
+        prompt=None if prompt is None else decode_prompt(prompt),
+        settings=None if settings is None else decode_settings(settings),
+    )
 
 
 def _holder(claim: Claim) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     LargeBinary,
+    and_,
     any_,
     bindparam,
     case,
@@ -56,17 +57,14 @@ _last_message = case(
 # As `_read_room` takes them.
 _columns = (
     *_own_columns,
-    *(
-        select(of_head)
-        .where(_head.c.room_id == rooms.c.id, _head.c.position == head_position[rooms])
-        .correlate(rooms)
-        .scalar_subquery()
-        for of_head in (_head.c.id, _last_message)
-    ),
+    _head.c.id,
+    _last_message,
     rooms.c.pinned,
     rooms.c.archived,
     rooms.c.external_id,
 )
+# Each room with its head is one look-up: a room has one message at each position.
+_with_head = rooms.outerjoin(_head, and_(_head.c.room_id == rooms.c.id, _head.c.position == head_position[rooms]))
 # Rooms of prompts are found by nothing here.
 _shown = rooms.c.prompt.is_(None)
 _this_room = (rooms.c.id == bindparam("room"), rooms.c.account_id == bindparam("account"), _shown)
@@ -91,15 +89,16 @@ _INSTRUCTION_BYTES = PerDatabase(
     postgresql=select(func.coalesce(func.sum(func.octet_length(rooms.c.instructions)), 0)).where(_of_account),
     sqlite=select(func.coalesce(func.sum(func.length(cast(rooms.c.instructions, LargeBinary))), 0)).where(_of_account),
 )
-_GET = Statement(select(*_columns).where(*_this_room))
+_GET = Statement(select(*_columns).select_from(_with_head).where(*_this_room))
 _MANY = Statement(
-    select(*_columns).where(
-        rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account"), _shown
-    )
+    select(*_columns)
+    .select_from(_with_head)
+    .where(rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), rooms.c.account_id == bindparam("account"), _shown)
 )
 _OWNER = Statement(select(rooms.c.account_id).where(rooms.c.id == bindparam("room"), _shown))
 _page = (
     select(*_columns)
+    .select_from(_with_head)
     .where(
         rooms.c.account_id == bindparam("account"), rooms.c.archived == bindparam("archived", type_=Boolean()), _shown
     )

@@ -9,6 +9,7 @@ from parley.adapters.sql.chat.messages import SqlMessages
 from parley.adapters.sql.chat.prompts import SqlPrompts
 from parley.adapters.sql.chat.quota import SqlQuota
 from parley.adapters.sql.chat.replies import SqlReplies
+from parley.adapters.sql.chat.reply_settings import SqlRepliesSettings
 from parley.adapters.sql.chat.rooms import SqlRooms
 from parley.adapters.sql.chat.search_index import SqlSearchIndex
 from parley.adapters.sql.chat.shares import SqlShares
@@ -27,6 +28,7 @@ class SqlChatUnit(SqlUnit):
         self.replies = SqlReplies(transaction)
         self.quota = SqlQuota(transaction, limits)
         self.prompts = SqlPrompts(transaction)
+        self.reply_settings = SqlRepliesSettings(transaction)
         self.idempotency_keys = SqlIdempotencyKeys(transaction)
         self.leases = SqlLeases(transaction)
         self.search = SqlSearchIndex(transaction)

@@ -138,6 +138,14 @@ messages = Table(
     ),
 )
 
+# What a client asked of a reply besides its message: see adapters/sql/chat/reply_settings.py.
+reply_settings = Table(
+    "reply_settings",
+    metadata,
+    Column("reply_id", Id, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("settings", Text, nullable=False),
+)
+
 # Titles of rooms that a model is to write after the reply at `position`.
 title_jobs = Table(
     "title_jobs",

@@ -22,7 +22,14 @@ from parley.adapters.sql.engine.billing_tables import (
     sandbox_objects,
     subscriptions,
 )
-from parley.adapters.sql.engine.chat_tables import idempotency_keys, messages, rooms, shares, title_jobs
+from parley.adapters.sql.engine.chat_tables import (
+    idempotency_keys,
+    messages,
+    reply_settings,
+    rooms,
+    shares,
+    title_jobs,
+)
 from parley.adapters.sql.engine.metadata import Id, Moment, metadata
 from parley.adapters.sql.engine.search_tables import SEARCH_TABLES
 from parley.adapters.sql.engine.sign_in_tables import (
@@ -54,6 +61,7 @@ __all__ = [
     "messages_to_owners",
     "metadata",
     "noted_statistics",
+    "reply_settings",
     "reported_plans",
     "rooms",
     "sandbox_objects",
@@ -65,7 +73,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0030"
+REVISION = "0031"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"

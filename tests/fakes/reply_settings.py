@@ -1,0 +1,18 @@
+"""Settings of replies in memory."""
+
+from uuid import UUID
+
+from parley.core.chat.reply_settings import ReplySettings
+from tests.fakes.database import Tables
+
+
+class FakeRepliesSettings:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def get(self, reply_id: UUID) -> ReplySettings:
+        settings = self._tables.reply_settings.get(reply_id)
+        return ReplySettings() if settings is None or reply_id not in self._tables.messages else settings
+
+    async def save(self, reply_id: UUID, settings: ReplySettings) -> None:
+        self._tables.reply_settings[reply_id] = settings
