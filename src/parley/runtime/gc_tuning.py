@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 from parley.core.tasks import cancel_and_wait
 
-# Python's defaults are 700, 10 and 10. A stream has about 200 objects, and a collection visits those that are new: 5,000
-# take some milliseconds. After three of these another one visits what they left. The third number turns full
+# Python's defaults are 700, 10 and 10. A stream has about 200 objects, and a collection visits those that are new:
+# 5,000 take some milliseconds. After three of these another one visits what they left. The third number turns full
 # collections off: with a thousand streams one takes 0.1 s, and up to 0.4 s on a busy machine.
 THRESHOLDS = (5_000, 2, 2**31 - 1)
 CHECK_SECONDS = 10.0

@@ -10,11 +10,11 @@ from typing import Any
 import httptools
 import structlog
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
+from parley.adapters.http.server.flow import Flow
 from parley.adapters.http.server.http10 import without_chunks
 from parley.adapters.http.server.joined_writes import join_writes
 from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
@@ -45,16 +45,6 @@ class _Receiving(Enum):
     BODY = "body"
 
 
-class _Flow(FlowControl):
-    """Does not resume reading while a pipeline waits."""
-
-    held = False
-
-    def resume_reading(self) -> None:
-        if not self.held:
-            super().resume_reading()
-
-
 class ParleyHttpProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -71,7 +61,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     body_seconds = 30.0
-    flow: _Flow
+    flow: Flow
 
     def __init__(
         self,
@@ -104,7 +94,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
             transport.close()
             return
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = Flow(transport)
         self._set_deadline(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
