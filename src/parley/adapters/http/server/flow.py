@@ -1,6 +1,16 @@
-"""When a connection is read from."""
+"""What a connection receives, and its flow control."""
+
+from enum import Enum
 
 from uvicorn.protocols.http.flow_control import FlowControl
+
+
+class Receiving(Enum):
+    """What arrives next."""
+
+    NOTHING = "nothing"
+    HEAD = "head"
+    BODY = "body"
 
 
 class Flow(FlowControl):
