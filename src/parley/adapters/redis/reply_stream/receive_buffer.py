@@ -16,6 +16,8 @@ class ReceiveBuffer(Generic[T]):
         self._consumer: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        # When it goes off. uvloop's handle of a timer that is due at once does not know it.
+        self._timer_due = 0.0
 
     def put(self, item: T) -> None:
         if self._items is None:
@@ -45,9 +47,9 @@ class ReceiveBuffer(Generic[T]):
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + within
         # A timer that goes off too early sets itself again.
-        if self._timer is None or self._timer.when() > self._deadline:
+        if self._timer is None or self._timer_due > self._deadline:
             self.close()
-            self._timer = loop.call_at(self._deadline, self._on_timer, loop)
+            self._set_timer(loop)
         self._consumer = loop.create_future()
         try:
             await self._consumer
@@ -59,9 +61,13 @@ class ReceiveBuffer(Generic[T]):
         if self._consumer is None:
             return
         if loop.time() < self._deadline:
-            self._timer = loop.call_at(self._deadline, self._on_timer, loop)
+            self._set_timer(loop)
         else:
             self._wake()
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer_due = self._deadline
+        self._timer = loop.call_at(self._deadline, self._on_timer, loop)
 
     def _wake(self) -> None:
         if self._consumer is not None and not self._consumer.done():
