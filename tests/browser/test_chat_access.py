@@ -4,14 +4,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.clients.npm import installed
-from tests.e2e.process import Served, new_room, served
+from tests.e2e.process import Served, served
 
 RICH = """**bold** `code` [link](https://a.example)
 
@@ -177,57 +176,3 @@ async def test_what_is_read_does_not_move_while_an_answer_streams(tmp_path: Path
         assert len(places) == 1
         await expect(page.replies.locator(".body")).to_contain_text("Paragraph59")
         await page.tab.close()
-
-
-async def test_a_room_of_thousands_of_messages_has_few_elements(
-    api: Served, page: ChatPage, elsewhere: httpx.AsyncClient
-) -> None:
-    """The server's history is replaced, since ten thousand messages take minutes to write."""
-    room = await new_room(elsewhere)
-    accepted = (await elsewhere.post(f"/chatroom/{room}/message", json={"content": "x"})).json()
-    model = accepted["message"]
-
-    def messages(start: int, end: int) -> list[dict[str, Any]]:
-        return [
-            {
-                **model,
-                "id": f"00000000-0000-7000-8000-{number:012}",
-                "content": f"Message {number} " + "words " * (number % 90),
-            }
-            for number in range(start, end)
-        ]
-
-    async def history(route: Route) -> None:
-        cursor = int(httpx.URL(route.request.url).params.get("cursor", "10000"))
-        start = max(0, cursor - 100)
-        await route.fulfill(json={"items": messages(start, cursor), "next_cursor": str(start) if start else None})
-
-    async def opened(route: Route) -> None:
-        body = (await elsewhere.get(f"/chatroom/{room}")).json()
-        await route.fulfill(json={**body, "messages": messages(9_950, 10_000), "next_cursor": "9950"})
-
-    await page.tab.route(f"**/chatroom/{room}/messages?*", history)
-    await page.tab.route(f"**/chatroom/{room}", opened)
-    await page.tab.goto(f"{api.address}/chat#/{room}")
-    await expect(page.tab.get_by_text("Message 9999 ")).to_be_in_viewport()
-    timeline = page.tab.get_by_role("region", name="Messages")
-    most = 0
-    # More often than there are pages: a step may end before its page is there.
-    for _ in range(4_000):
-        await timeline.evaluate("node => { node.scrollTop = 0; }")
-        most = max(most, await page.tab.locator(".message").count())
-        is_first = await timeline.evaluate(
-            """(node) => new Promise((done) => {
-                 const first = () => node.querySelector(".plain")?.textContent.startsWith("Message 0 ") ?? false;
-                 const look = () => (first() || node.scrollTop > 0 ? done(first()) : requestAnimationFrame(look));
-                 look();
-               })"""
-        )
-        if is_first:
-            break
-    await expect(page.tab.get_by_text("Message 0 ")).to_be_attached()
-    assert await page.tab.locator(".group").count() > 400
-    assert most < 400
-    # Back at the end, everything stands where it stood.
-    await timeline.evaluate("node => { node.scrollTop = node.scrollHeight; }")
-    await expect(page.tab.get_by_text("Message 9999 ")).to_be_in_viewport()

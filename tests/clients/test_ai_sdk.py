@@ -97,6 +97,22 @@ async def test_a_cut_stream_is_resumed_from_its_start_and_can_be_stopped(tmp_pat
     assert answer == [204, True, True, True]
 
 
+async def test_the_last_message_is_enough(tmp_path: Path) -> None:
+    [option] = re.findall(r"```js\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    script = """
+    transport.prepareSendMessagesRequest = lastMessageOnly;
+    const first = await read(await send([said("m1", "Hello")]));
+    const more = await read(await send([said("m1", "Hello"), first, said("m2", "More")]));
+    const other = await read(await send([said("m1", "Hello")], { trigger: "regenerate-message", messageId: first.id }));
+    print([text(first), text(more), text(other), other.id !== first.id]);
+    """
+    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0") as parley:
+        person = await sign_in(parley.address)
+        [answers] = await printed(tmp_path / "npm", option + script, parley.address, await key_of(person))
+        await person.aclose()
+    assert answers == ["You said: Hello", "You said: More", "You said: Hello", True]
+
+
 RESERVED = ["a/b", "a?b#c", "50% of it", "%2F", "ü/✓"]
 
 

@@ -14,6 +14,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.clients.npm import installed, run_script, start_script
+from tests.clients.pypi import run_pasted
 from tests.e2e.process import PATIENCE, Served, model_server, served, sign_in
 from tests.faults.cluster import cluster as running_cluster
 
@@ -43,17 +44,11 @@ async def new_key(person: httpx.AsyncClient) -> str:
 
 async def run_documented(language: str, folder: Path, url: str, key: str) -> tuple[int, str, str]:
     """The example as it was pasted into an empty project."""
-    folder.mkdir()
     variables = {"PARLEY_URL": url, "PARLEY_KEY": key}
     if language == "js":
+        folder.mkdir()
         return await run_script(installed(NPM), folder, documented("js"), **variables)
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", documented("python"), cwd=folder, env=variables, stdout=pipe, stderr=pipe
-    )
-    async with asyncio.timeout(PATIENCE):
-        out, errors = await process.communicate()
-    return process.returncode or 0, out.decode(), errors.decode()
+    return await run_pasted(Path(sys.executable).parent, folder, "python", documented("python"), **variables)
 
 
 @asynccontextmanager
@@ -85,6 +80,24 @@ async def test_the_documented_example_answers_and_then_meets_the_end_of_the_day(
     assert (used, rooms) == (3, [])
     # The client has not tried again.
     assert parley.log().count("/v1/chat/completions") == 4
+
+
+async def test_the_documented_responses_follow_the_documented_client(tmp_path: Path) -> None:
+    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0") as parley:
+        person = await sign_in(parley.address)
+        variables = {"PARLEY_URL": parley.address, "PARLEY_KEY": await new_key(person)}
+        pasted = documented("python") + documented("py")
+        code, out, errors = await run_pasted(
+            Path(sys.executable).parent, tmp_path / "py", "python", pasted, **variables
+        )
+        await person.aclose()
+    assert (code, errors) == (0, "")
+    _, responses = out.split("8 tokens\n")
+    assert re.fullmatch(
+        r"You said: Where is it warm in May\? conv_[0-9a-f]{32}\n"
+        r"You said: And in June\?You said: Tell me all about it\.completed\n",
+        responses,
+    )
 
 
 async def test_python_client_reads_reasoning_counts_and_options(tmp_path: Path) -> None:

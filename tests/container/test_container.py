@@ -1,6 +1,7 @@
 """The container files: what their linters say, and what they start, as an unprivileged user and without an engine."""
 
 import asyncio
+import gzip
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from parley.adapters.http.chat_page.files import files_in
 from tests.container.composed import compose, composed, make_secrets
 from tests.container.image import REPOSITORY, STRAY, Image, stages
 from tests.e2e.events import Reader
@@ -54,6 +56,15 @@ def test_the_image_has_the_installed_product_and_nothing_else(image: Image) -> N
     pinned = set((REPOSITORY / "constraints.txt").read_text().lower().replace("_", "-").split())
     folders = [path.name.removesuffix(".dist-info").lower() for path in image.root.rglob("*.dist-info")]
     assert {folder.replace("-", "==").replace("_", "-") for folder in folders} - {"parley==0.1.0"} <= pinned
+
+
+def test_the_files_of_the_chat_page_were_compressed_for_the_wheel(image: Image) -> None:
+    [folder] = image.root.rglob("chat_page/static")
+    assert files_in(folder).version == files_in(REPOSITORY / "src/parley/adapters/http/chat_page/static").version
+    for name, file in files_in(folder).files.items():
+        packed = folder / f"{name}.gz"
+        assert packed.read_bytes() == file.gzipped
+        assert gzip.decompress(file.gzipped) == file.body
 
 
 async def test_it_serves_is_healthy_stops_in_time_and_its_data_outlives_it(image: Image) -> None:

@@ -3,11 +3,13 @@
 import gzip
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
+from parley.adapters.http.chat_page.files import files_in
 from tests.http.answers import refused
 from tests.http.conftest import OpenSite
 from tests.http.site import MIRA, Person, Site
@@ -62,6 +64,20 @@ async def test_files_are_kept_for_ever_and_sent_compressed(site: Site) -> None:
         assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
         assert int(packed.headers["content-length"]) < len(plain.content) == len(packed.content)
         assert plain.content == packed.content
+
+
+def test_what_the_wheel_compressed_is_sent_unless_the_file_was_changed_since(tmp_path: Path) -> None:
+    style = tmp_path / "theme.css"
+    style.write_bytes(b"/* blue */")
+    # With a time in its header, as no server writes it.
+    built = gzip.compress(b"/* blue */", mtime=7)
+    style.with_name("theme.css.gz").write_bytes(built)
+    before = files_in(tmp_path)
+    assert (list(before.files), before.files["theme.css"].gzipped) == (["theme.css"], built)
+    style.write_bytes(b"/* pink */")
+    after = files_in(tmp_path)
+    assert gzip.decompress(after.files["theme.css"].gzipped) == b"/* pink */"
+    assert after.version != before.version
 
 
 async def test_a_file_of_another_version_leads_to_the_present_one(site: Site) -> None:

@@ -1,6 +1,7 @@
-"""The page's static files: read, hashed and compressed once."""
+"""The page's static files, read and hashed once."""
 
 import gzip
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -46,7 +47,11 @@ class PageFiles:
 @cache
 def page_files() -> PageFiles:
     """Takes some milliseconds at the first call; call it in a thread."""
-    paths = sorted(path for path in _FOLDER.iterdir() if path.suffix in _MEDIA_TYPES)
+    return files_in(_FOLDER)
+
+
+def files_in(folder: Path) -> PageFiles:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in _MEDIA_TYPES)
     files = {path.name: _file(path) for path in paths}
     version = sha256()
     for name, file in files.items():
@@ -56,4 +61,17 @@ def page_files() -> PageFiles:
 
 def _file(path: Path) -> PageFile:
     body = path.read_bytes()
-    return PageFile(body, gzip.compress(body, mtime=0), _MEDIA_TYPES[path.suffix])
+    return PageFile(body, _built(path, body) or gzip.compress(body, mtime=0), _MEDIA_TYPES[path.suffix])
+
+
+def _built(path: Path, body: bytes) -> bytes | None:
+    """What hatch_build.py compressed for the wheel. None in a checkout, and if the file was changed since.
+
+    The last eight bytes of a gzip file are the CRC-32 and the length of what it was made of (RFC 1952, section 2.3.1).
+    """
+    try:
+        gzipped = path.with_name(f"{path.name}.gz").read_bytes()
+    except FileNotFoundError:
+        return None
+    made_of = zlib.crc32(body).to_bytes(4, "little") + len(body).to_bytes(4, "little")
+    return gzipped if gzipped.endswith(made_of) else None

@@ -88,7 +88,8 @@ export class Conversation {
   async #load(id, message) {
     const { signal } = this.#leaving;
     const { messages, next_cursor: cursor, ...room } = await call("GET", `chatroom/${id}`, { signal });
-    const page = message ? await branchThrough(id, message, signal) : { items: messages, next_cursor: cursor };
+    const isShown = !message || messages.some((each) => each.id === message);
+    const page = isShown ? { items: messages, next_cursor: cursor } : await branchThrough(id, message, signal);
     this.#cursor = page.next_cursor;
     this.#show(room, page.items);
     if (message) this.#timeline.reveal(message);
@@ -99,10 +100,12 @@ export class Conversation {
   async #loadOlder() {
     if (this.#loadingOlder || !this.#cursor) return;
     this.#loadingOlder = true;
-    const { signal } = this.#leaving;
     try {
       while (this.#cursor && this.#timeline.isNearStart) {
-        const page = await olderMessages(this.#room.id, this.#cursor, signal);
+        const cursor = this.#cursor;
+        const page = await olderMessages(this.#room.id, cursor, this.#leaving.signal);
+        // Meanwhile another branch may be shown, or the room was read anew.
+        if (this.#cursor !== cursor) continue;
         this.#cursor = page.next_cursor;
         this.#timeline.prepend(page.items);
       }
@@ -261,8 +264,7 @@ export class Conversation {
     const { id } = this.#room;
     const { signal } = this.#leaving;
     await call("PUT", `chatroom/${id}/head`, { body: { message_id: message }, signal });
-    await this.#load(id, null);
-    this.#timeline.reveal(message);
+    await this.#load(id, message);
     broadcast("room", id);
   }
 
