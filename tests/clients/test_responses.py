@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import re
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.clients.npm import installed, run_script
-from tests.clients.test_openai import NPM, OPENING, PAGE, documented, new_key, parley_with_model
+from tests.clients.test_openai import NPM, OPENING, new_key, parley_with_model
 from tests.e2e.process import PATIENCE, served, sign_in
 from tests.faults.cluster import cluster as running_cluster
 
@@ -143,28 +141,6 @@ async def test_the_client_for_javascript_reads_stored_responses_again(tmp_path: 
         "again": True, "items": ["One?", "Answer to: One?", "Two?"], "whole": True, "helped": "Answer to: Three?",
         "statuses": ["queued", "cancelled", "cancelled"], "deleted": [404, "response_not_found"],
     }  # fmt: skip
-
-
-async def test_the_documented_example_runs_as_it_is(tmp_path: Path) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    [example] = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
-    # Its first lines are those of the example before it.
-    opening = documented("python").partition("\nanswer = ")[0]
-    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0") as parley:
-        person = await sign_in(parley.address)
-        variables = {"PARLEY_URL": parley.address, "PARLEY_KEY": await new_key(person)}
-        await person.aclose()
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", opening + "\n" + example, cwd=tmp_path, env=variables, stdout=pipe, stderr=pipe
-        )
-        async with asyncio.timeout(PATIENCE):
-            out, errors = await process.communicate()
-
-    assert (process.returncode, errors.decode()) == (0, "")
-    first, _, rest = out.decode().partition("\n")
-    assert re.fullmatch(r"You said: Where is it warm in May\? conv_[0-9a-f]{32}", first)
-    assert rest == "You said: And in June?You said: Tell me all about it.completed\n"
 
 
 async def test_the_client_for_javascript_streams_and_meets_the_end_of_the_day(tmp_path: Path) -> None:
