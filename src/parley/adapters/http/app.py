@@ -61,6 +61,7 @@ from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
 from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 from parley.adapters.http.server.security_headers import security_headers
+from parley.adapters.http.streaming.after_routing import SendStreams
 from parley.adapters.http.untrusted_proxy import NoteUntrustedProxy
 
 LARGEST_BODY = 1_000_000
@@ -108,13 +109,13 @@ def create_app(
     headers = security_headers(https=ports.public_url.startswith("https://"))
 
     app: ASGIApp = Envelope(
-        HeadAsGet(OneSegmentChatIds(litestar)),
+        HeadAsGet(OneSegmentChatIds(SendStreams(litestar))),
         new_request_id=_new_request_id,
         meter=ports.meter,
         security_headers=headers,
     )
     app = with_server_ports(app, ServerPorts(connections, _new_request_id, ports.meter.refused, headers))
-    # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
+    # Outermost, so that everything inside sees the same client. Any: uvicorn has its own ASGI types.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
     return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
 
