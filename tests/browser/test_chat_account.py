@@ -19,7 +19,7 @@ async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Pa
         page = await open_page(api)
         await page.sign_in()
         await page.say("one")
-        await expect(page.tab.get_by_text("Today's 1 messages are used up.")).to_be_visible()
+        await expect(page.tab.get_by_text("No messages left today.")).to_be_visible()
         page.failures = {429}
         await page.message.fill("two")
         await page.button("Send").click()

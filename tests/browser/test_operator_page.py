@@ -45,7 +45,7 @@ async def test_an_account_is_found_suspended_and_erased(desk: ChatPage) -> None:
     await desk.tab.get_by_label("Search accounts").fill("mira")
     await expect(rows).to_have_count(1)
     await desk.button("mira@example.com").click()
-    await expect(desk.dialog.get_by_text("1 messages today")).to_be_visible()
+    await expect(desk.dialog.get_by_text("1 message today")).to_be_visible()
     await desk.button("Suspend", desk.dialog).click()
     await expect(rows).to_contain_text("Suspended")
     await desk.button("Lift the suspension").click()
