@@ -274,3 +274,11 @@ async def test_parallel_instructions_do_not_exceed_the_limit(store):
 
     assert sum(await asyncio.gather(*map(instruct, rooms), *(create() for _ in range(4)))) == 3
     assert await store.see(lambda unit: unit.rooms.instruction_bytes(account_id)) == 30
+
+
+async def test_last_positions_are_those_of_the_rooms_that_exist(store):
+    empty, used = await store.new_room(), await store.new_room()
+    await store.do(lambda unit: unit.rooms.reserve(used.id, used.account_id, at=NOW, positions=3))
+    positions = await store.see(lambda unit: unit.rooms.last_positions([empty.id, used.id, new_id()]))
+    assert positions == {empty.id: 0, used.id: 3}
+    assert await store.see(lambda unit: unit.rooms.last_positions([])) == {}

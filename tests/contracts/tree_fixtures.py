@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from parley.core.chat.accepted import Accepted
+from parley.core.chat.delete_message import delete_last_message
 from parley.core.chat.given_messages import add_messages
-from parley.core.chat.history import read_branch
+from parley.core.chat.history import read_branch, read_shown
 from parley.core.chat.message_request import GivenMessage
 from parley.core.chat.messages import edit_message, post_message, regenerate_reply
 from parley.core.chat.model import Exchange, Message, Role, Room
@@ -98,6 +99,24 @@ class TreeRoom:
             before = page.next_cursor
             if before is None:
                 return found
+
+    async def walked_down(self, *, limit: int) -> list[UUID]:
+        """The ids of the branch that is shown, from its beginning on, by pages of `limit`."""
+        found: list[UUID] = []
+        while True:
+            page = await read_shown(
+                self.store.chat_ports(),
+                after=found[-1] if found else None,
+                limit=limit,
+                newest_first=False,
+                **self._of_room(),
+            )
+            found += [message.id for message in page if message.id not in found]
+            if len(page) < limit:
+                return found
+
+    async def remove(self, message: Message) -> None:
+        await delete_last_message(self.store.chat_ports(), message_id=message.id, **self._of_room())
 
     async def share(self) -> Share:
         return await share_room(self.store.chat_ports(), **self._of_room())

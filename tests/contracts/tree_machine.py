@@ -19,7 +19,7 @@ from parley.core.chat.accepted import Accepted
 from parley.core.chat.alternation import CONTINUE
 from parley.core.chat.conversation import build_conversation, read_history
 from parley.core.chat.end_reply import end_unclaimed_reply
-from parley.core.chat.errors import NotAReply
+from parley.core.chat.errors import NotAReply, NotTheLastMessage
 from parley.core.chat.model import Claim, Ending, Message, ReplyError, Role, Status, Turn
 from parley.core.chat.rooms import delete_room
 from parley.core.chat.sweep import requeue_overdue
@@ -57,6 +57,7 @@ class TreeMachine(RuleBasedStateMachine):
         self.shown: UUID | None = None
         self.said = 0
         self.copy: list[tuple[Status, str]] | None = None
+        self.copy_ends_with: UUID | None = None
 
     def run(self, step: Coroutine[Any, Any, _Result]) -> _Result:
         return self.runner.run(step)
@@ -68,7 +69,7 @@ class TreeMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.tree = self.run(new_tree(self.store))
-        self.known, self.shown, self.copy = {}, None, None
+        self.known, self.shown, self.copy, self.copy_ends_with = {}, None, None, None
 
     # What the owner does.
 
@@ -133,7 +134,25 @@ class TreeMachine(RuleBasedStateMachine):
         head = self._head()
         shown = [] if head is None else [self.known[id_] for id_ in self._path(head)]
         complete = itertools.takewhile(lambda known: known.status.ended, shown)
-        self.copy = [(known.status, known.content) for known in complete]
+        ids = [known.message.id for known in complete]
+        self.copy = [(self.known[id_].status, self.known[id_].content) for id_ in ids]
+        self.copy_ends_with = ids[-1] if ids else None
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        head = self._head()
+        chosen = self.known[data.draw(st.sampled_from([head, head, *self.known]))]
+        alike = [id_ for id_, known in self.known.items() if known.parent == chosen.parent]
+        if chosen.message.id != head or not chosen.status.ended or len(alike) > 1 or chosen.parent is None:
+            with pytest.raises(NotTheLastMessage):
+                self.run(self.tree.remove(chosen.message))
+            return
+        self.run(self.tree.remove(chosen.message))
+        del self.known[chosen.message.id]
+        self.shown = chosen.parent
+        if self.copy_ends_with == chosen.message.id:
+            self.copy, self.copy_ends_with = (self.copy or [])[:-1], chosen.parent
 
     @precondition(lambda self: self._unfinished())
     @rule(data=st.data())
@@ -206,7 +225,9 @@ class TreeMachine(RuleBasedStateMachine):
     def the_branch_that_is_shown_is_the_path_to_the_head(self) -> None:
         assert self.run(self.tree.head()) == self._head()
         head = self._head()
-        assert self.run(self.tree.walked(None, limit=7)) == ([] if head is None else self._path(head))
+        path = [] if head is None else self._path(head)
+        assert self.run(self.tree.walked(None, limit=7)) == path
+        assert self.run(self.tree.walked_down(limit=7)) == path
 
     @invariant()
     def the_shared_copy_stays_as_it_was_made(self) -> None:

@@ -195,6 +195,25 @@ async def use_openai(api: ApiRecorder, canaries: Canaries, key: str) -> None:
     await api.ok("POST", f"{path}/cancel", key)
     await api.ok("DELETE", path, key)
     await api.refused_call("GET", path, key)
+    await use_conversations(api, canaries, key)
+
+
+async def use_conversations(api: ApiRecorder, canaries: Canaries, key: str) -> None:
+    metadata = {"topic": canaries.new("metadata")}
+    given = [{"role": role, "content": canaries.new("item")} for role in ("user", "assistant")]
+    begun = await api.ok("POST", "/v1/conversations", key, json={"items": given, "metadata": metadata})
+    path = f"/v1/conversations/{begun['id']}"
+    await api.ok("GET", path, key)
+    await api.ok("POST", path, key, json={"metadata": {"topic": canaries.new("metadata")}})
+    added = (await api.ok("POST", f"{path}/items", key, json={"items": given}))["data"]
+    wrong = [{"role": "system", "content": canaries.new("item")}]
+    await api.refused_call("POST", f"{path}/items", key, json={"items": wrong})
+    await api.ok("GET", f"{path}/items", key)
+    await api.ok("GET", f"{path}/items/{added[1]['id']}", key)
+    await api.refused_call("DELETE", f"{path}/items/{added[0]['id']}", key)
+    await api.ok("DELETE", f"{path}/items/{added[1]['id']}", key)
+    await api.ok("DELETE", path, key)
+    await api.refused_call("GET", path, key)
 
 
 async def use_ai_sdk(api: ApiRecorder, canaries: Canaries, key: str) -> None:

@@ -174,6 +174,10 @@ class FakeRooms:
         found = self._tables.rooms.get(room_id)
         return None if found is None or room_id in self._tables.prompts else found[0].account_id
 
+    async def last_positions(self, room_ids: Collection[UUID]) -> dict[UUID, int]:
+        known = self._tables.rooms
+        return {each: known[each][1] for each in room_ids if each in known and each not in self._tables.prompts}
+
     async def page(
         self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
     ) -> list[Room]:

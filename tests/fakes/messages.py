@@ -140,6 +140,22 @@ class FakeMessages:
         message = head_of(self._tables, room_id) if last is None else at(self._tables, room_id, last)
         return [self._with_siblings(each) for each in branch_to(self._tables, message)[-limit:]]
 
+    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
+        if not self._owns(account_id, room_id):
+            return []
+        branch = branch_to(self._tables, head_of(self._tables, room_id))
+        return [self._with_siblings(each) for each in branch if each.position > after][:limit]
+
+    async def remove(self, message: Message, *, after: int) -> None:
+        tables, room_id, position = self._tables, message.room_id, message.position
+        del tables.messages[message.id]
+        tables.replies.pop(message.id, None)
+        tables.reply_settings.pop(message.id, None)
+        tables.search_texts.pop((room_id, position), None)
+        copy = tables.shares.get(room_id)
+        if copy is not None and copy.last_position == position:
+            tables.shares[room_id] = replace(copy, last_position=after)
+
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
         head = head_of(self._tables, room_id, last_position=before - 1)
         message = head if isinstance(last, Head) else at(self._tables, room_id, last)

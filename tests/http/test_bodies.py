@@ -3,11 +3,12 @@
 import gzip
 from collections.abc import AsyncGenerator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from parley.adapters.http.openai.response_ids import conversation_id
 from tests.http.answers import refused
 from tests.http.site import ADMIN_TOKEN, Person, Site
 
@@ -34,9 +35,16 @@ async def routes(site: Site, mira: Person) -> list[tuple[str, str]]:
     Without the webhook, which checks the signature of the raw body first: test_webhook.py.
     """
     room, me = await mira.new_room(), (await mira.get("/user/me")).json()["id"]
+    ids = {
+        "chatroom_id": room,
+        "message_id": uuid4(),
+        "conversation_id": conversation_id(UUID(room)),
+        "plan": "pro",
+        "account_id": me,
+    }
     paths = (await site.visitor().get("/openapi.json")).json()["paths"]
     found = [
-        (method.upper(), path.format(chatroom_id=room, message_id=uuid4(), plan="pro", account_id=me))
+        (method.upper(), path.format(**ids))
         for path, operations in paths.items()
         for method, operation in operations.items()
         if "requestBody" in operation and not path.endswith("/webhook/stripe")

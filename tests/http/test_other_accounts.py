@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from parley.adapters.http.openai.response_ids import response_id
+from parley.adapters.http.openai.response_ids import conversation_id, message_item_id, response_id
 from parley.bootstrap.processes import litestar_application
 from tests.http.answers import refused
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -32,6 +32,13 @@ class Call:
 ROOM = "/chatroom/{chatroom_id:uuid}"
 MESSAGE = f"{ROOM}/messages/{{message_id:uuid}}"
 RESPONSE = "/v1/responses/{response_id:str}"
+CONVERSATION = "/v1/conversations/{conversation_id:str}"
+# What OpenAI's shape of an error names.
+PARAMS = {
+    "response_not_found": ["response_id"],
+    "conversation_not_found": ["conversation"],
+    "item_not_found": ["item_id"],
+}
 CALLS = [
     Call("GET", ROOM, "chatroom_not_found"),
     Call("PATCH", ROOM, "chatroom_not_found", {"name": "Mine now"}),
@@ -55,6 +62,13 @@ CALLS = [
     Call("DELETE", RESPONSE, "response_not_found"),
     Call("POST", f"{RESPONSE}/cancel", "response_not_found"),
     Call("GET", f"{RESPONSE}/input_items", "response_not_found"),
+    Call("GET", CONVERSATION, "conversation_not_found"),
+    Call("POST", CONVERSATION, "conversation_not_found", {"metadata": {}}),
+    Call("DELETE", CONVERSATION, "conversation_not_found"),
+    Call("GET", f"{CONVERSATION}/items", "conversation_not_found"),
+    Call("POST", f"{CONVERSATION}/items", "conversation_not_found", {"items": [{"role": "user", "content": "Me"}]}),
+    Call("GET", f"{CONVERSATION}/items/{{item_id:str}}", "item_not_found"),
+    Call("DELETE", f"{CONVERSATION}/items/{{item_id:str}}", "item_not_found"),
 ]
 CALLS_ON_A_MESSAGE = [call for call in CALLS if call.route.startswith(MESSAGE)]
 
@@ -80,6 +94,8 @@ async def miras(mira: Person, running: dict[str, Any]) -> dict[str, str]:
         "session_id": session["id"],
         "api_key_id": key["id"],
         "response_id": response_id(UUID(running["id"])),
+        "conversation_id": conversation_id(UUID(running["chatroom_id"])),
+        "item_id": message_item_id(UUID(running["reply_to"])),
     }
 
 
@@ -101,7 +117,7 @@ async def test_resources_of_another_account_are_not_found(
     for call in CALLS:
         with subtests.test(call=call):
             answer = await call.by(ravi, miras)
-            refused(answer, 404, call.code, *(["response_id"] if call.route.startswith(RESPONSE) else []))
+            refused(answer, 404, call.code, *PARAMS.get(call.code, []))
             assert "mira" not in answer.text.lower()
             assert await site.rows() == before
 
@@ -113,7 +129,13 @@ async def test_resources_of_another_account_look_like_unknown_ones(
         with subtests.test(call=call):
             anothers = await call.by(ravi, miras)
             nobodys = await call.by(
-                ravi, {name: str(uuid4()) for name in miras} | {"response_id": response_id(uuid4())}
+                ravi,
+                {name: str(uuid4()) for name in miras}
+                | {
+                    "response_id": response_id(uuid4()),
+                    "conversation_id": conversation_id(uuid4()),
+                    "item_id": message_item_id(uuid4()),
+                },
             )
             assert anothers.status_code == nobodys.status_code == 404
             assert anothers.content == nobodys.content

@@ -45,6 +45,7 @@ PUBLIC = {
     ("GET", "/docs/files/{file_path:path}"),
     ("GET", "/plans"),
     ("GET", "/shared/{token:str}"),
+    ("GET", "/chatroom/{chatroom_id:uuid}/socket"),
     ("HEAD", "/docs/files/{file_path:path}"),
 }
 

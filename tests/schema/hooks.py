@@ -87,6 +87,11 @@ def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
         case.path_parameters["token"] = owner().shared_token()
     if "response_id" in case.path_parameters:
         case.path_parameters["response_id"] = f"resp_{UUID(owner().new_reply()['message_id']).hex}"
+    if "conversation_id" in case.path_parameters:
+        reply = owner().new_reply()
+        case.path_parameters["conversation_id"] = f"conv_{UUID(reply['chatroom_id']).hex}"
+        if "item_id" in case.path_parameters:
+            case.path_parameters["item_id"] = f"msg_{UUID(reply['message_id']).hex}_0"
     # Stateful cases use the chatrooms that they created.
     if "chatroom_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
         reply = owner().new_reply()

@@ -26,6 +26,7 @@ from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import Provider
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
+from parley.core.chat.open_rooms import LOOK_SECONDS, PERMISSION_SECONDS, OpenRooms
 from parley.core.chat.prompts import forget_old_prompts
 from parley.core.chat.readers import ReplyReaders
 from parley.core.chat.reply_limits import ReplyLimits
@@ -84,6 +85,7 @@ def build_chat(
         renewals=LeaseRenewals(worker_uow, lease=limits.lease),
         worker_id=uuid7(),
         readers=ReplyReaders(account_plans, of_an_account=settings.max_open_streams),
+        open_rooms=OpenRooms(transport.room_signals),
         estimates=TokenEstimates(settings.token_bytes, settings.reserved_answer_tokens),
         room_limits=RoomLimits(rooms=settings.max_chatrooms),
         webhooks=webhooks,
@@ -107,8 +109,12 @@ def _module(
             WRITE_REPLY: Task(id_name="reply_id", work=reply_tasks.write),
             WRITE_TITLE: Task(id_name="room_id", work=title_tasks.write),
         },
+        api_sweeps=(
+            Sweep("open_rooms", LOOK_SECONDS, partial(ports.open_rooms.look, ports.uow)),
+            Sweep("room_readers", PERMISSION_SECONDS, ports.open_rooms.check_permissions),
+        ),
         worker_sweeps=_worker_sweeps(ports, transport),
-        on_api_shutdown=(ports.stream.close,),
+        on_api_shutdown=(ports.stream.close, ports.open_rooms.close),
         on_worker_shutdown=(reply_tasks.shut_down, title_tasks.shut_down),
         close=tuple(close),
     )

@@ -13,7 +13,7 @@ from parley.adapters.memory.rate_limit import MemoryRateLimiter
 from parley.adapters.memory.reply_stream import MemoryReplyStream
 from parley.adapters.memory.room_list_cache import MemoryRoomListCache
 from parley.adapters.memory.stop_signals import MemoryStopSignals
-from parley.core.chat.ports import ReplyStream, RoomListCache, StopSignals
+from parley.core.chat.ports import ReplyStream, RoomListCache, RoomSignals, StopSignals
 from parley.core.chat.sweep import queue_reaches_workers
 from parley.core.health import Checks
 from parley.core.ports import Outage, RateLimiter
@@ -50,7 +50,9 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Transport:
-    """Queues by task name, reply streams, stop signals, cache and rate limiter, all of one kind.
+    """Queues by task name, reply streams, signals, cache and rate limiter, all of one kind.
+
+    There are no `room_signals` where there is only one process.
 
     `in_api` and `in_worker` are open while an API process or a worker runs. The API process itself does the work of the
     `in_process_queues`; over Redis there are none, since workers are separate processes, which `broker` serves. What a
@@ -61,6 +63,7 @@ class Transport:
     queues: Mapping[str, Queue]
     stream: ReplyStream
     signals: StopSignals
+    room_signals: RoomSignals | None
     cache: RoomListCache
     rate_limiter: RateLimiter
     in_api: Context
@@ -98,6 +101,7 @@ def memory_transport(settings: Settings) -> Transport:
         queues=queues,
         stream=MemoryReplyStream(),
         signals=MemoryStopSignals(),
+        room_signals=None,
         cache=MemoryRoomListCache(seconds=settings.chatroom_cache_seconds, clock=time.monotonic),
         rate_limiter=MemoryRateLimiter(time.monotonic),
         in_api=nullcontext,
@@ -125,14 +129,14 @@ def redis_transport(
     from parley.adapters.redis.rate_limit import RedisRateLimiter  # noqa: PLC0415
     from parley.adapters.redis.reply_stream.stream import RedisReplyStream  # noqa: PLC0415
     from parley.adapters.redis.room_list_cache import RedisRoomListCache  # noqa: PLC0415
+    from parley.adapters.redis.room_signals import RedisRoomSignals  # noqa: PLC0415
     from parley.adapters.redis.stop_signals import RedisStopSignals  # noqa: PLC0415
 
     outage = RedisOutage(report, meter)
     client = RedisClient(settings.redis_url, prefix=settings.redis_prefix, outage=outage)
     watch = RedisWatch(client)
     pubsub = PubSub(client)
-    stream = RedisReplyStream(client, pubsub)
-    signals = RedisStopSignals(client, pubsub)
+    stream, signals = RedisReplyStream(client, pubsub), RedisStopSignals(client, pubsub)
     cache = RedisRoomListCache(client, seconds=settings.chatroom_cache_seconds)
     broker = AtMostOnceBroker(settings.redis_url, client, ready=ready)
     own = {task: MemoryQueue() for task in TASKS} if is_worker else {}
@@ -144,6 +148,7 @@ def redis_transport(
         queues={task: TaskiqQueue(broker, task, instead=own[task].put if task in own else None) for task in TASKS},
         stream=stream,
         signals=signals,
+        room_signals=RedisRoomSignals(client, pubsub),
         cache=cache,
         rate_limiter=RedisRateLimiter(client),
         in_api=partial(_running, client, watch.running, pubsub.running, stream.running, cache.running, broker=broker),

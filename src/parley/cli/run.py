@@ -36,7 +36,9 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
         with without_optional_packages():
             import uvicorn  # noqa: PLC0415  imported inside the block, so that it is excluded from garbage collection
 
+            from parley.adapters.http.app import LARGEST_BODY  # noqa: PLC0415
             from parley.adapters.http.server.protocol import ParleyHttpProtocol  # noqa: PLC0415
+            from parley.adapters.http.server.sockets import ParleySocketProtocol  # noqa: PLC0415
             from parley.bootstrap import bootstrap  # noqa: PLC0415
             from parley.bootstrap.database import check_database  # noqa: PLC0415
             from parley.bootstrap.processes import api_application  # noqa: PLC0415
@@ -64,7 +66,10 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             lifespan="on",
             http=ParleyHttpProtocol,
-            ws="none",
+            ws=ParleySocketProtocol,
+            ws_max_size=LARGEST_BODY,
+            # Its buffers would take more memory than all else that an idle connection has.
+            ws_per_message_deflate=False,
         )
 
 

@@ -14,6 +14,7 @@ from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 from parley.adapters.http.server.protocol import ParleyHttpProtocol
 from parley.adapters.http.server.security_headers import security_headers
+from parley.adapters.http.server.sockets import ParleySocketProtocol
 
 PATIENCE_SECONDS = 30.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -26,6 +27,10 @@ class QuickProtocol(ParleyHttpProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.timeout_keep_alive = 1
         super().connection_made(transport)
+
+
+class QuickSocketProtocol(ParleySocketProtocol):
+    close_seconds = 0.1
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ class Listening:
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     disconnected: int = 0
+    socket_ends: list[int] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -113,6 +119,9 @@ class Listening:
 
         /gate waits first, /stream has no length, /early does not read the body, /held waits for the client to leave.
         """
+        if scope["type"] == "websocket":
+            await self._socket(receive, send)
+            return
         path, self.headers = scope.get("path"), scope.get("headers", [])
         body, more = b"", path != "/early"
         while more or path == "/held":
@@ -130,6 +139,17 @@ class Listening:
         for part in (content[:1], content[1:]):
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _socket(self, receive: Any, send: Any) -> None:
+        """Accepts, and sends back what it receives; «close» closes."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            if message["text"] == "close":
+                await send({"type": "websocket.close", "code": 4000})
+            else:
+                await send({"type": "websocket.send", "text": message["text"]})
+        self.socket_ends.append(message["code"])
 
     async def client(self) -> Client:
         client = await connect(self.port)
@@ -150,7 +170,15 @@ async def listening(
     # The state is filled before the application is called, which knows no lifespan.
     with suppress(NotImplementedError):
         await app({"type": "lifespan", "state": state}, _no_lifespan, _no_lifespan)
-    config = Config(listening.application, log_config=None, ws="none", lifespan="off", interface="asgi3")
+    config = Config(
+        listening.application,
+        log_config=None,
+        ws=QuickSocketProtocol,
+        ws_max_size=1_000,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        interface="asgi3",
+    )
     config.load()
     server_state = ServerState()
     loop = asyncio.get_running_loop()

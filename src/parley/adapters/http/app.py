@@ -41,6 +41,7 @@ from parley.adapters.http.chat.reply_stream import ReplyController
 from parley.adapters.http.chat.rooms import RoomController
 from parley.adapters.http.chat.search import search_all
 from parley.adapters.http.chat.sharing import ShareController, read_shared_copy
+from parley.adapters.http.chat.socket.routes import room_socket, without_upgrade
 from parley.adapters.http.chat_page.routes import chat_file, chat_page, front_page, operator_page
 from parley.adapters.http.envelope import Envelope
 from parley.adapters.http.errors import exception_handlers
@@ -48,6 +49,7 @@ from parley.adapters.http.health import is_live, is_ready
 from parley.adapters.http.metrics import read_metrics
 from parley.adapters.http.only_local import OnlyLocal
 from parley.adapters.http.openai.completions import create_chat_completion
+from parley.adapters.http.openai.conversations import ConversationController, ConversationItemController
 from parley.adapters.http.openai.errors import shaped as openai_error
 from parley.adapters.http.openai.models import get_openai_model, list_openai_models
 from parley.adapters.http.openai.responses import create_response
@@ -171,6 +173,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         FeedbackController,
         BranchController,
         ReplyController,
+        room_socket,
+        without_upgrade,
         search_all,
         ShareController,
         read_shared_copy,
@@ -179,6 +183,8 @@ def _routes(ports: HttpPorts) -> list[Any]:
         create_chat_completion,
         create_response,
         StoredResponseController,
+        ConversationController,
+        ConversationItemController,
         AiSdkController,
         list_plans,
         SubscriptionController,

@@ -65,6 +65,11 @@ async def bearer_caller(headers: Headers, path_template: str, accounts: Accounts
     token = bearer_token(header)
     if token is None or len(header) > LONGEST_HEADER:
         raise TokenInvalid("malformed" if header else NO_TOKEN)
+    return await caller_of(token, path_template, accounts)
+
+
+async def caller_of(token: str, path_template: str, accounts: AccountsPorts) -> Caller:
+    """As `bearer_caller`, of the token itself."""
     if not is_api_key(token):
         return accounts.access_tokens.read(token, accounts.now())
     if not accepts_keys(path_template):

@@ -5,12 +5,12 @@ This wraps the whole application, since Litestar's middleware is not run for add
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 import structlog
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from parley.adapters.http.loggable_path import loggable_path
 from parley.adapters.http.openapi.operation import header
@@ -30,6 +30,12 @@ UNMATCHED = "unmatched"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
+_ANSWERED = frozenset({"http", "websocket"})
+_DISCONNECTED = frozenset({"http.disconnect", "websocket.disconnect"})
+# What begins a response: also those to the handshake of a WebSocket.
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+
 class Envelope:
     """Adds request ids and security headers (OWASP ASVS 5, 3.4), counts and logs. Logged paths have no query."""
 
@@ -47,7 +53,7 @@ class Envelope:
         self._headers = security_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] not in _ANSWERED:
             await self._app(scope, receive, send)
             return
         request_id = _given_request_id(scope) or self._new_request_id().encode()
@@ -57,14 +63,15 @@ class Envelope:
 
         async def receive_wrapped() -> Any:
             message = await receive()
-            observed.disconnected = message["type"] == "http.disconnect"
+            observed.disconnected = message["type"] in _DISCONNECTED
             return message
 
-        async def send_wrapped(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message["headers"])
+        # Any: Litestar has no type for a refused handshake.
+        async def send_wrapped(message: Any) -> None:
+            if message["type"] in _STARTS:
+                headers = list(message.get("headers", ()))
                 given = dict(headers)
-                observed.response_started(message["status"], given)
+                observed.response_started(message.get("status", HTTPStatus.SWITCHING_PROTOCOLS.value), given)
                 headers.append((b"x-request-id", request_id))
                 headers.extend(self._headers)
                 headers.extend([default for default in DEFAULT_HEADERS if default[0] not in given])
@@ -95,6 +102,11 @@ class _ObservedRequest:
         self._streams = False
         self._started = perf_counter()
 
+    @property
+    def _method(self) -> str:
+        """That of a WebSocket's handshake is always GET (RFC 6455, 4.1)."""
+        return str(self._scope.get("method", "GET"))
+
     def response_started(self, status: int, headers: Mapping[bytes, bytes]) -> None:
         """Measure the time up to the response's start, so without the stream. `Prefer: wait` requests are not timed."""
         if self.disconnected:
@@ -102,7 +114,8 @@ class _ObservedRequest:
         self._status = status
         waited = b"preference-applied" in headers
         self._count(None if waited else perf_counter() - self._started)
-        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+        is_stream = headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        if is_stream or status == HTTPStatus.SWITCHING_PROTOCOLS:
             self._streams = True
             self._meter.stream_opened()
 
@@ -114,10 +127,10 @@ class _ObservedRequest:
             self._count(None)
         milliseconds = round((perf_counter() - self._started) * 1000, 1)
         path = loggable_path(self._scope)
-        log.info("request", method=self._scope["method"], path=path, status=self._status, ms=milliseconds)
+        log.info("request", method=self._method, path=path, status=self._status, ms=milliseconds)
 
     def _count(self, seconds: float | None) -> None:
-        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        method = self._method if self._method in _METHODS else "other"
         # Litestar sets `path_template` when it has found the route.
         self._meter.answered(method, self._scope.get("path_template", UNMATCHED), self._status, seconds)
 

@@ -64,6 +64,7 @@ _CODES_OF_STATUS = {
         "misdirected_request",
         "This server shows one-time codes, so it answers only as localhost unless ALLOW_SHOWN_CODES=1.",
     ),
+    426: ("upgrade_required", "This address is a WebSocket: open it with one, as docs/websocket.md shows."),
     500: ("internal_error", "Something went wrong on the server. Its log has the details under the request id."),
 }
 
@@ -115,7 +116,7 @@ def exception_handlers(ports: HttpPorts, shapes: Mapping[str, Shape]) -> dict[ty
         if error.kind is Kind.UNAVAILABLE:
             # In the log line of the request.
             bind_contextvars(cause=error.cause)
-        response = _response(_domain_problem(error), _headers(error, ports.accounts.now()))
+        response = _response(problem_of(error), problem_headers(error, ports.accounts.now()))
         if isinstance(error, TokenInvalid | TicketInvalid) and error.reason != NO_TOKEN:
             ports.accounts.audit.note(AuditEvent.TOKEN_REFUSED, how=error.reason)
         if isinstance(error, NOT_FOUND):
@@ -163,9 +164,15 @@ def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int,
 def problems_of(refusal: int | DomainError) -> list[Problem]:
     """Examples of the problem."""
     errors = _USUAL_ERRORS.get(refusal, (refusal,)) if isinstance(refusal, int) else (refusal,)
-    return [_status_problem(error) if isinstance(error, int) else _domain_problem(error) for error in errors]
+    return [_status_problem(error) if isinstance(error, int) else problem_of(error) for error in errors]
 
 
+UNEXPECTED = Problem(
+    title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
+    status=HTTPStatus.INTERNAL_SERVER_ERROR.value,
+    detail=_CODES_OF_STATUS[500][1],
+    code=_CODES_OF_STATUS[500][0],
+)
 # The errors that a status usually stands for in the document.
 _USUAL_ERRORS: dict[int, tuple[DomainError, ...]] = {
     400: (InvalidInput("limit", "Expected `int` <= 100"),),
@@ -200,7 +207,8 @@ def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Res
         return _response(_problem(HTTPStatus.BAD_REQUEST, "client_disconnected", "The request was not completed."))
     headers = dict(error.headers or {})
     if "allow" in headers:
-        headers["allow"] = with_head(headers["allow"].split(", "))
+        # A WebSocket is no method.
+        headers["allow"] = with_head(method for method in headers["allow"].split(", ") if method.isupper())
     return _response(_status_problem(error.status_code), headers)
 
 
@@ -218,7 +226,8 @@ def _malformed_json(detail: str) -> Response[Problem]:
     return _response(_problem(HTTPStatus.BAD_REQUEST, "malformed_json", detail))
 
 
-def _domain_problem(error: DomainError) -> Problem:
+def problem_of(error: DomainError) -> Problem:
+    """The problem that stands for the error."""
     errors = [FieldError(error.field, error.message)] if isinstance(error, InvalidInput) else msgspec.UNSET
     return _problem(_STATUS[error.kind], error.code, error.detail, errors)
 
@@ -238,7 +247,8 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Res
     return Response(problem, status_code=problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def _headers(error: DomainError, now: datetime) -> Mapping[str, str]:
+def problem_headers(error: DomainError, now: datetime) -> Mapping[str, str]:
+    """What the response with the problem says besides it."""
     headers: dict[str, str] = {}
     if isinstance(error, QuotaExceeded | TooManyPending):
         headers |= quota_headers(error.allowance, now)

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from litestar import Request
+from litestar.connection import ASGIConnection
 
-from parley.adapters.http.openai.response_ids import ResponseNotFound, read_id
+from parley.adapters.http.openai.response_ids import ConversationNotFound, ItemNotFound, ResponseNotFound, read_id
 from parley.adapters.http.ports import HttpPorts
 from parley.core.accounts.api_keys import owner_of_key
 from parley.core.accounts.errors import ApiKeyNotFound, SessionNotFound
@@ -18,12 +18,20 @@ from parley.core.chat.errors import MessageNotFound, RoomNotFound
 from parley.core.chat.owners import owner_of_message, owner_of_room
 from parley.core.errors import Unavailable
 
-NOT_FOUND = (RoomNotFound, MessageNotFound, SessionNotFound, ApiKeyNotFound, ResponseNotFound)
+NOT_FOUND = (
+    RoomNotFound,
+    MessageNotFound,
+    SessionNotFound,
+    ApiKeyNotFound,
+    ResponseNotFound,
+    ConversationNotFound,
+    ItemNotFound,
+)
 
 log = structlog.get_logger("parley.http")
 
 
-async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) -> None:
+async def note_foreign_ids(request: ASGIConnection[Any, Any, Any, Any], ports: HttpPorts) -> None:
     """Note each id in the path that another account owns.
 
     Called after the response, so that its time is the same as for an unknown id. The account is that of the
@@ -34,6 +42,7 @@ async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) ->
         "chatroom": partial(owner_of_room, ports.chat),
         "message": partial(owner_of_message, ports.chat),
         "response": partial(_owner_of_response, ports),
+        "conversation": partial(_owner_of_conversation, ports),
         "session": partial(owner_of_session, ports.accounts),
         "api_key": partial(owner_of_key, ports.accounts),
     }
@@ -50,3 +59,8 @@ async def note_foreign_ids(request: Request[Any, Any, Any], ports: HttpPorts) ->
 async def _owner_of_response(ports: HttpPorts, response_id: str) -> UUID | None:
     reply_id = read_id(response_id, "resp")
     return None if reply_id is None else await owner_of_message(ports.chat, reply_id)
+
+
+async def _owner_of_conversation(ports: HttpPorts, conversation_id: str) -> UUID | None:
+    room_id = read_id(conversation_id, "conv")
+    return None if room_id is None else await owner_of_room(ports.chat, room_id)

@@ -45,7 +45,7 @@ class MemoryRoomListCache:
         if account is not None and account.generation == missed.generation:
             account.pages[limit] = (page, self._clock() + self._seconds)
 
-    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
+    async def drop(self, account_id: UUID, *meanwhile: Awaitable[None]) -> None:
         self._accounts.pop(account_id, None)
-        if meanwhile is not None:
-            await meanwhile
+        for each in meanwhile:
+            await each

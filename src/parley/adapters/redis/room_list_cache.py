@@ -88,12 +88,9 @@ class RedisRoomListCache:
                 round(self._seconds * 1_000),
             )  # fmt: skip
 
-    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
-        if meanwhile is None:
-            await self._drop(account_id)
-        else:
-            # Commands that are given in the same iteration of the event loop leave in one batch.
-            await gather(self._drop(account_id), meanwhile)
+    async def drop(self, account_id: UUID, *meanwhile: Awaitable[None]) -> None:
+        # Commands that are given in the same iteration of the event loop leave in one batch.
+        await gather(self._drop(account_id), *meanwhile)
 
     async def _drop(self, account_id: UUID) -> None:
         if account_id in self._pending_drops:

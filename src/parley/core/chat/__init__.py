@@ -8,6 +8,7 @@ from parley.core.chat.account_plans import AccountPlans
 from parley.core.chat.catalogue import ModelCatalogue
 from parley.core.chat.circuit_breaker import CircuitBreakers
 from parley.core.chat.lease_renewals import LeaseRenewals
+from parley.core.chat.open_rooms import OpenRooms
 from parley.core.chat.ports import (
     ModelPrices,
     ReplyMeter,
@@ -55,6 +56,7 @@ class ChatPorts:
     renewals: LeaseRenewals
     worker_id: UUID
     readers: ReplyReaders = field(default_factory=ReplyReaders)
+    open_rooms: OpenRooms = field(default_factory=OpenRooms)
     estimates: TokenEstimates = field(default_factory=TokenEstimates)
     room_limits: RoomLimits = field(default_factory=RoomLimits)
     titles: TitleRules = field(default_factory=TitleRules)

@@ -38,7 +38,13 @@ async def accepted_before(unit: ChatUnit, reply_id: UUID, *, account_id: UUID, n
     if exchange is None:
         raise MessageNotFound
     question, reply = exchange
-    as_accepted = replace(
+    allowance = await unit.quota.look(account_id, now=now)
+    return Accepted(question, as_accepted(reply), allowance, replayed=True)
+
+
+def as_accepted(reply: Message) -> Message:
+    """The reply as it was when it was accepted."""
+    return replace(
         reply,
         status=Status.PENDING,
         content="",
@@ -50,5 +56,3 @@ async def accepted_before(unit: ChatUnit, reply_id: UUID, *, account_id: UUID, n
         completed_at=None,
         attempt=0,
     )
-    allowance = await unit.quota.look(account_id, now=now)
-    return Accepted(question, as_accepted, allowance, replayed=True)

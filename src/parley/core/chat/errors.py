@@ -65,6 +65,17 @@ class NotAUserMessage(DomainError):
     detail = "This message is a reply of a model: only a user's message can be edited."
 
 
+class NotTheLastMessage(DomainError):
+    """Other messages depend on the message, or it is not written yet."""
+
+    code = "not_the_last_message"
+    kind = Kind.CONFLICT
+    detail = (
+        "Only the last message of the branch that is shown can be deleted, once it is written, if it is not the first "
+        "one and has no alternatives. Delete the chatroom to delete everything."
+    )
+
+
 class ParentInvalid(InvalidInput):
     """The message to go on from is a user's, or in another room of the account."""
 

@@ -7,6 +7,7 @@ see no gap and no repetition, whatever the stream lost or sent twice.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from uuid import UUID
 
@@ -36,23 +37,25 @@ async def follow_reply(
     after: EventId | None,
     keep_alive_seconds: float,
     may_read: Callable[[], Awaitable[bool]],
+    counted: bool = True,
 ) -> AsyncGenerator[ReplyEvent, None]:
     """A Snapshot, then every event behind `after`, ending with ReplyEnded.
 
     ReplyEnded is missing if the room was deleted, the stream is closed, or `may_read`, which is asked every
     PERMISSION_SECONDS, returns False. After `keep_alive_seconds` without an event there is a KeepAlive, whatever the
     stream delivered meanwhile, and the database is read again. While the stream is interrupted, the database is read
-    every POLL_SECONDS and its draft is sent. No unit of work is open between events. Raises MessageNotFound, NotAReply
-    or TooManyRequests before the first event.
+    every POLL_SECONDS and its draft is sent. No unit of work is open between events. What follows the whole room is
+    `counted` there. Raises MessageNotFound, NotAReply or TooManyRequests before the first event.
     """
-    async with chat.readers.reading(reply_id, account_id=account_id), chat.stream.follow(reply_id) as chunks:
+    reading = chat.readers.reading(reply_id, account_id=account_id) if counted else nullcontext()
+    async with reading, chat.stream.follow(reply_id) as chunks:
         # Read after subscribing, so that no end can be missed in between.
         found = await _read_reply(chat, account_id, room_id, reply_id)
         yield Snapshot(found)
         message: Message | None = found
         position = _start_position(after, found)
         # A draft is sent at once, as the stream may have lost it.
-        silence, unread = _Timer(keep_alive_seconds), _Timer(0.0 if found.parts else keep_alive_seconds)
+        silence, unread = Timer(keep_alive_seconds), Timer(0.0 if found.parts else keep_alive_seconds)
         arrivals = _Arrivals(chat, chunks, (silence, unread), may_read)
         while message is not None and not message.status.ended:
             received = await arrivals.take()
@@ -97,7 +100,9 @@ async def wait_for_end(
     return message
 
 
-class _Timer:
+class Timer:
+    """Says when so many seconds have passed, by the event loop's clock."""
+
     def __init__(self, seconds: float) -> None:
         self._clock = asyncio.get_running_loop().time
         self._seconds = seconds
@@ -125,7 +130,7 @@ class _Arrivals:
         self,
         chat: ChatPorts,
         chunks: StreamSubscription,
-        timers: tuple[_Timer, _Timer],
+        timers: tuple[Timer, Timer],
         may_read: Callable[[], Awaitable[bool]],
     ) -> None:
         """`timers` end a wait: that until a KeepAlive, and that until the database is read."""
@@ -133,7 +138,7 @@ class _Arrivals:
         self._chunks = chunks
         self._silence, self._unread = timers
         self._may_read = may_read
-        self._permission = _Timer(PERMISSION_SECONDS)
+        self._permission = Timer(PERMISSION_SECONDS)
         self._following: Chunk | StreamEnd | None = None
 
     async def take(self) -> Chunk | StreamEnd | None:

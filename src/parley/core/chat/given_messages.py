@@ -10,9 +10,11 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import RoomNotFound
 from parley.core.chat.message_request import GivenMessage, check_content
+from parley.core.chat.metadata import Metadata
 from parley.core.chat.model import Message, Role, Room, Status
-from parley.core.chat.naming import Naming, first_words
+from parley.core.chat.naming import NEW_ROOM_NAME, Naming, first_words
 from parley.core.chat.reservation import tokens_of_branch
+from parley.core.chat.rooms import add_new_room
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.errors import InvalidInput
@@ -30,16 +32,35 @@ async def add_messages(
     """
     check_given(messages, field)
     async with chat.uow() as unit:
-        now = chat.now()
-        reserved = await unit.rooms.reserve(room_id, account_id, at=now, positions=len(messages))
-        if reserved is None:
-            raise RoomNotFound
-        room, position = reserved
-        added = await store_given(chat, unit, room, messages, parent=Head.SHOWN, position=position)
-        await name_room(chat, unit, room, messages)
+        added = await _add(chat, unit, account_id, room_id, messages)
+        await unit.commit()
+    await chat.room_list_cache.drop(account_id, chat.open_rooms.announce(room_id))
+    return added
+
+
+async def create_room_with(
+    chat: ChatPorts,
+    *,
+    account_id: UUID,
+    messages: Sequence[GivenMessage],
+    metadata: Metadata,
+    field: str = "messages",
+) -> Room:
+    """A room without a name, with these messages, if any, from its beginning on.
+
+    Raises InvalidInput, TooManyRooms, PlanRoomsUsed.
+    """
+    if messages:
+        check_given(messages, field)
+    now = chat.now()
+    room = Room(chat.new_id(), account_id, NEW_ROOM_NAME, None, None, now, now, naming=Naming.NONE, metadata=metadata)
+    async with chat.uow() as unit:
+        await add_new_room(chat, unit, room)
+        if messages:
+            await _add(chat, unit, account_id, room.id, messages)
         await unit.commit()
     await chat.room_list_cache.drop(account_id)
-    return added
+    return room
 
 
 def check_given(messages: Sequence[GivenMessage], field: str) -> None:
@@ -50,7 +71,7 @@ def check_given(messages: Sequence[GivenMessage], field: str) -> None:
         check_content(message.content, f"{field}[{index}].content")
 
 
-async def store_given(
+async def store_before(
     chat: ChatPorts,
     unit: ChatUnit,
     room: Room,
@@ -58,17 +79,15 @@ async def store_given(
     *,
     parent: Message | Head | None,
     position: int,
-) -> list[Message]:
-    """Write the messages at positions that were reserved, the first one at `position`; the first follows `parent`."""
-    tokens = await tokens_of_branch(chat, unit, room, parent, None, before=position)
-    after = parent.position if isinstance(parent, Message) else parent
-    added: list[Message] = []
-    for number, given in enumerate(messages, position):
-        tokens += chat.estimates.of(given.content)
-        message = _message(chat, room, given, number)
-        added.append(await unit.messages.add_given(message, account_id=room.account_id, after=after, tokens=tokens))
-        after = number
-    return added
+) -> tuple[Message | Head | None, int]:
+    """Write the messages at positions that were reserved, the first one at `position`, where it follows `parent`.
+
+    Returns the parent and the position of what comes behind them.
+    """
+    if not messages:
+        return parent, position
+    added = await _store(chat, unit, room, messages, parent=parent, position=position)
+    return added[-1], position + len(messages)
 
 
 async def name_room(chat: ChatPorts, unit: ChatUnit, room: Room, messages: Iterable[GivenMessage]) -> None:
@@ -78,6 +97,37 @@ async def name_room(chat: ChatPorts, unit: ChatUnit, room: Room, messages: Itera
         naming = Naming.FIRST_WORDS if chat.titles.are_written else Naming.FINAL
         named = replace(room, name=first_words(asked), naming=naming)
         await unit.rooms.save(named, fields=frozenset({"name", "naming"}))
+
+
+async def _add(
+    chat: ChatPorts, unit: ChatUnit, account_id: UUID, room_id: UUID, messages: Sequence[GivenMessage]
+) -> list[Message]:
+    reserved = await unit.rooms.reserve(room_id, account_id, at=chat.now(), positions=len(messages))
+    if reserved is None:
+        raise RoomNotFound
+    room, position = reserved
+    await name_room(chat, unit, room, messages)
+    return await _store(chat, unit, room, messages, parent=Head.SHOWN, position=position)
+
+
+async def _store(
+    chat: ChatPorts,
+    unit: ChatUnit,
+    room: Room,
+    messages: Sequence[GivenMessage],
+    *,
+    parent: Message | Head | None,
+    position: int,
+) -> list[Message]:
+    tokens = await tokens_of_branch(chat, unit, room, parent, None, before=position)
+    after = parent.position if isinstance(parent, Message) else parent
+    added: list[Message] = []
+    for number, given in enumerate(messages, position):
+        tokens += chat.estimates.of(given.content)
+        message = _message(chat, room, given, number)
+        added.append(await unit.messages.add_given(message, account_id=room.account_id, after=after, tokens=tokens))
+        after = number
+    return added
 
 
 def _message(chat: ChatPorts, room: Room, given: GivenMessage, position: int) -> Message:

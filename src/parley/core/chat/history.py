@@ -38,6 +38,27 @@ async def read_branch(
     return message_page(found[: len(found) - beyond], limit)
 
 
+async def read_shown(
+    chat: ChatPorts, *, account_id: UUID, room_id: UUID, after: UUID | None, limit: int, newest_first: bool
+) -> list[Message]:
+    """Up to `limit` messages of the branch that is shown, from its beginning or its end on.
+
+    With `after`, from that message on, itself included; newest first on its own branch. Raises RoomNotFound,
+    MessageNotFound.
+    """
+    async with chat.uow(read_only=True) as unit:
+        if await unit.rooms.get(room_id, account_id) is None:
+            raise RoomNotFound
+        known = None if after is None else await unit.messages.get(after, room_id, account_id)
+        if after is not None and known is None:
+            raise MessageNotFound
+        if newest_first:
+            last = None if known is None else known.position
+            return (await unit.messages.branch_to(room_id, account_id, last=last, limit=limit))[::-1]
+        before = 0 if known is None else known.position - 1
+        return await unit.messages.branch_after(room_id, account_id, after=before, limit=limit)
+
+
 async def read_all_messages(
     chat: ChatPorts, *, account_id: UUID, room_id: UUID, before: int | None, limit: int
 ) -> MessagePage:

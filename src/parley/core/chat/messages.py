@@ -20,7 +20,7 @@ from parley.core.chat.errors import (
     RoomNotFound,
     TooManyPending,
 )
-from parley.core.chat.given_messages import check_given, name_room, store_given
+from parley.core.chat.given_messages import check_given, name_room, store_before
 from parley.core.chat.message_request import GivenMessage, MessageRequest, check_content, new_exchange
 from parley.core.chat.model import Charge, Message, Role, Room, Status
 from parley.core.chat.outgoing import report_quota_exceeded
@@ -125,7 +125,9 @@ async def regenerate_reply(
 async def announced(chat: ChatPorts, request: MessageRequest, accepted: Accepted) -> Accepted:
     """What was accepted, after those know who write and show it."""
     if not accepted.replayed:
-        await chat.room_list_cache.drop(request.account_id, meanwhile=chat.queue.put(accepted.reply.id))
+        reply = accepted.reply
+        to_worker, to_readers = chat.queue.put(reply.id), chat.open_rooms.announce(reply.room_id)
+        await chat.room_list_cache.drop(request.account_id, to_worker, to_readers)
     return accepted
 
 
@@ -173,9 +175,7 @@ async def _accept_or_refuse(chat: ChatPorts, request: MessageRequest) -> Accepte
         if said is not None:
             request = replace(request, sibling_of=said.id)
         parent = await _parent(unit, request)
-        if request.before:
-            parent = (await store_given(chat, unit, room, request.before, parent=parent, position=position))[-1]
-            position = parent.position + 1
+        parent, position = await store_before(chat, unit, room, request.before, parent=parent, position=position)
         plan, allowance = await unit.quota.take(account_id, now=now)
         model = chat.catalogue.choose(request.reply.model, room.model, plan)
         asked = request.question or (parent if isinstance(parent, Message) else None)

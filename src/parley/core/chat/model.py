@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Literal
 from uuid import UUID
 
+from parley.core.chat.metadata import Metadata
 from parley.core.chat.model_options import ModelOptions
 from parley.core.chat.naming import Naming
 from parley.core.chat.parts import Part, PartKind, join_parts, parts_with
@@ -48,7 +49,8 @@ class Room:
 
     `head` is the last message of the branch that is shown; None in an empty room. `last_message` is the beginning of
     the newest one there with a text of its own: not a reply that is still `awaited`, nor one that ended empty.
-    `external_id` is the id that its client gave it, if any; no other room of the account has it.
+    `external_id` is the id that its client gave it, if any; no other room of the account has it. `metadata` are its
+    client's too.
     """
 
     id: UUID
@@ -65,6 +67,7 @@ class Room:
     last_message: str | None = None
     awaited: bool = False
     external_id: str | None = None
+    metadata: Metadata = ()
 
     @property
     def title_source(self) -> Literal["user", "auto"]:

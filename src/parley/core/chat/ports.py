@@ -1,8 +1,8 @@
 """The chat module's ports other than storage. Times are aware and in UTC, durations in seconds."""
 
 import asyncio
-from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -80,6 +80,19 @@ class StopSignals(Protocol):
         """An event that is set by every `send` for that reply while the context is open."""
 
 
+class RoomSignals(Protocol):
+    """Makes the readers of a room in other processes read the database now. A hint, which may be lost."""
+
+    async def send(self, room_id: UUID) -> None:
+        """Never raises."""
+
+    def listen(self, room_id: UUID, on_signal: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the context is open, `on_signal` is called at every `send` for that room.
+
+        Also when signals may have been lost before, so at least once when listening has begun.
+        """
+
+
 class StreamEnd(Enum):
     """What a stream delivers besides chunks."""
 
@@ -148,8 +161,8 @@ class RoomListCache(Protocol):
     async def store(self, account_id: UUID, page: CachedPage, *, limit: int, missed: CacheMiss) -> None:
         """Store the page unless `drop` was called since the look-up that returned `missed`."""
 
-    async def drop(self, account_id: UUID, *, meanwhile: Awaitable[None] | None = None) -> None:
+    async def drop(self, account_id: UUID, *meanwhile: Awaitable[None]) -> None:
         """Delete the account's pages of every size.
 
-        `meanwhile`, which raises nothing, is awaited too: a cache on a server sends both in one trip.
+        What happens `meanwhile`, which raises nothing, is awaited too: a cache on a server sends all in one trip.
         """

@@ -11,6 +11,7 @@ from parley.core.chat.given_messages import check_given
 from parley.core.chat.history import add_parts_so_far
 from parley.core.chat.message_request import GivenMessage, MessageRequest, check_content, new_exchange
 from parley.core.chat.messages import accept_in_steps, announced
+from parley.core.chat.metadata import check_metadata
 from parley.core.chat.model import Message, Role, Room
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.reply_settings import ReplySettings
@@ -18,10 +19,6 @@ from parley.core.chat.rooms import INSTRUCTIONS_CHARACTERS
 from parley.core.chat.stores import ChatUnit
 from parley.core.chat.tree import Head
 from parley.core.text import check_text
-
-METADATA_PAIRS = 16
-METADATA_NAME_CHARACTERS = 64
-METADATA_CHARACTERS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +116,4 @@ def _new_room(chat: ChatPorts, account_id: UUID, instructions: str | None) -> Ro
 def _check_settings(settings: ReplySettings) -> None:
     if settings.instructions is not None:
         check_text("instructions", settings.instructions, longest=INSTRUCTIONS_CHARACTERS)
-    for name, value in settings.metadata:
-        check_text("metadata", name, longest=METADATA_NAME_CHARACTERS)
-        check_text("metadata", value, longest=METADATA_CHARACTERS, shortest=0)
+    check_metadata(settings.metadata)

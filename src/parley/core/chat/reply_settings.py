@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from parley.core.chat.metadata import Metadata
 from parley.core.chat.model_options import ModelOptions
 
 
@@ -18,7 +19,7 @@ class ReplySettings:
 
     instructions: str | None = None
     options: ModelOptions = ModelOptions()  # noqa: RUF009  immutable
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: Metadata = ()
     in_background: bool = False
     after: UUID | None = None
     forgotten: bool = False

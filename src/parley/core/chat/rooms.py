@@ -8,6 +8,7 @@ from uuid import UUID
 from parley.core.chat import ChatPorts
 from parley.core.chat.errors import PlanRoomsUsed, RoomNotFound, TooManyInstructions, TooManyRooms
 from parley.core.chat.history import MessagePage, message_page, newest_below
+from parley.core.chat.metadata import check_metadata
 from parley.core.chat.model import ROOM_NAME_CHARACTERS, Room
 from parley.core.chat.naming import NEW_ROOM_NAME, Naming
 from parley.core.chat.stores import ChatUnit
@@ -57,8 +58,17 @@ async def read_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> tupl
     return room, message_page(found, LATEST_MESSAGES)
 
 
+async def find_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> Room:
+    """The room without messages. Raises RoomNotFound."""
+    async with chat.uow(read_only=True) as unit:
+        room = await unit.rooms.get(room_id, account_id)
+    if room is None:
+        raise RoomNotFound
+    return room
+
+
 async def change_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID, changes: Mapping[str, Any]) -> Room:
-    """Change those of name, model, instructions, pinned and archived that `changes` contains.
+    """Change those of name, model, instructions, pinned, archived and metadata that `changes` contains.
 
     None clears model and instructions. A name that the account gives is never replaced by a title.
 
@@ -112,7 +122,7 @@ async def delete_room(chat: ChatPorts, *, account_id: UUID, room_id: UUID) -> No
         if not await unit.rooms.delete(room_id, account_id):
             raise RoomNotFound
         await unit.commit()
-    await chat.room_list_cache.drop(account_id)
+    await chat.room_list_cache.drop(account_id, chat.open_rooms.announce(room_id))
 
 
 async def add_room(chat: ChatPorts, unit: ChatUnit, room: Room, plan: Plan) -> None:
@@ -138,6 +148,7 @@ async def _check_instructions(chat: ChatPorts, unit: ChatUnit, room: Room) -> No
 
 
 def _check_texts(room: Room) -> None:
+    check_metadata(room.metadata)
     check_text("name", room.name, longest=ROOM_NAME_CHARACTERS)
     if room.instructions is not None:
         check_text("instructions", room.instructions, longest=INSTRUCTIONS_CHARACTERS)

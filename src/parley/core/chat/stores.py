@@ -56,6 +56,9 @@ class Rooms(Protocol):
     async def owner(self, room_id: UUID) -> UUID | None:
         """The account of the room, or None if there is no such room."""
 
+    async def last_positions(self, room_ids: Collection[UUID]) -> dict[UUID, int]:
+        """The highest position of each of the rooms that exist, 0 for an empty one. The account is not checked."""
+
     async def page(
         self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
     ) -> list[Room]:
@@ -126,6 +129,13 @@ class Messages(Protocol):
         Returns it as stored.
         """
 
+    async def remove(self, message: Message, *, after: int) -> None:
+        """Delete a message that has ended, the only child of the one at position `after` and childless itself.
+
+        A shared copy that ends with it ends with its parent then. In a unit of work that has locked the room, which is
+        to show the parent.
+        """
+
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         """The message. None unless it is in that room and the room is the account's."""
 
@@ -151,6 +161,12 @@ class Messages(Protocol):
         """The `limit` newest messages of the branch that ends with position `last`, oldest first.
 
         None for the head. [] for a position that the room does not have, and for another account.
+        """
+
+    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
+        """The `limit` messages with the lowest positions above `after` of the branch that is shown, oldest first.
+
+        [] for another account.
         """
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:

@@ -157,7 +157,10 @@ class ReplyController(Controller):
         last_event_id: LastEventId = None,
         last_event_id_parameter: LastEventIdParameter = None,
     ) -> Response[Any]:
-        """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended."""
+        """Server-sent events. Resumes without gap or repetition, on any API process, also after the reply has ended.
+
+        Everything that happens in a chatroom comes over its WebSocket, `/chatroom/{id}/socket`: see docs/websocket.md.
+        """
         ports = ports_of(request)
         account_id, session_id = await _reader(request, ports, chatroom_id, message_id, ticket)
         bind_contextvars(account_id=str(account_id), reply_id=str(message_id))

@@ -6,8 +6,8 @@ from msgspec import Meta, Struct
 
 from parley.adapters.http.openai.completion_bodies import Bound, Count
 from parley.adapters.http.openapi.fields import MODEL, described
+from parley.core.chat.metadata import METADATA_CHARACTERS, METADATA_NAME_CHARACTERS, METADATA_PAIRS
 from parley.core.chat.model_options import HOTTEST
-from parley.core.chat.reply_requests import METADATA_CHARACTERS, METADATA_NAME_CHARACTERS, METADATA_PAIRS
 
 RESPONSE_ID = "resp_01a1fe305c007a318d526f0b1c9e4a05"
 CONVERSATION_ID = "conv_01a1fe305c007a318d526f0b1c9e4a03"

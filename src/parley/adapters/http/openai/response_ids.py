@@ -37,6 +37,16 @@ class ConversationNotFound(InvalidInput):
         super().__init__("conversation", "There is no such conversation in this account.")
 
 
+class ItemNotFound(InvalidInput):
+    """The conversation has no such item."""
+
+    code = "item_not_found"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("item_id", "There is no such item in this conversation.")
+
+
 def response_id(reply_id: UUID) -> str:
     return f"resp_{reply_id.hex}"
 

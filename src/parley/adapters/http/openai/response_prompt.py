@@ -93,10 +93,11 @@ def _instructions(said: list[tuple[str, str]]) -> str | None:
 def _said(given: str | list[InputItem]) -> list[tuple[str, str]]:
     if isinstance(given, str):
         return [("user", given)]
-    return [_message(item, f"input[{index}]") for index, item in enumerate(given) if item.type != "reasoning"]
+    return [read_message(item, f"input[{index}]") for index, item in enumerate(given) if item.type != "reasoning"]
 
 
-def _message(item: InputItem, path: str) -> tuple[str, str]:
+def read_message(item: InputItem, path: str) -> tuple[str, str]:
+    """The role and the text. Raises InvalidInput that names the wrong field behind `path`."""
     if item.type not in (None, "message"):
         raise InvalidInput(f"{path}.type", f"{item.type!r} is not supported here")
     if item.role not in ROLES and item.role not in INSTRUCTING:

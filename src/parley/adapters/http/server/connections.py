@@ -55,6 +55,14 @@ class Connections:
             if self._open_by_client[client] == 0:
                 del self._open_by_client[client]
 
+    def replace(self, connection: Connection, successor: Connection) -> None:
+        """The connection has another protocol from now on, the successor, which waits."""
+        client = self._open.get(connection)
+        self.works(connection)
+        del self._open[connection]
+        self._open[successor] = client
+        self.waits(successor)
+
     def waits(self, connection: Connection) -> None:
         """The connection has no complete request: it may be closed to make room."""
         if connection not in self._open:

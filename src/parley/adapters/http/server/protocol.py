@@ -4,23 +4,24 @@ uvicorn itself bounds neither the size of a request's head nor the time for head
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport, get_running_loop
-from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import structlog
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
+from parley.adapters.http.server.connections import Connection
+from parley.adapters.http.server.flow import Flow, Receiving
 from parley.adapters.http.server.http10 import without_chunks
 from parley.adapters.http.server.joined_writes import join_writes
 from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
 from parley.adapters.http.server.refusals import (
     ADDRESS_TOO_LONG,
     HEAD_TOO_LARGE,
+    MALFORMED,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
     Refusal,
@@ -28,6 +29,7 @@ from parley.adapters.http.server.refusals import (
     refusal_of,
     response,
 )
+from parley.adapters.http.server.sockets import asks_for_socket
 
 HEAD_BYTES = 65_536
 ADDRESS_BYTES = 16_384
@@ -37,22 +39,6 @@ LINGER_SECONDS = 1.0
 _SLICE = 4_096
 
 log = structlog.get_logger("parley.server")
-
-
-class _Receiving(Enum):
-    NOTHING = "nothing"
-    HEAD = "head"
-    BODY = "body"
-
-
-class _Flow(FlowControl):
-    """Does not resume reading while a pipeline waits."""
-
-    held = False
-
-    def resume_reading(self) -> None:
-        if not self.held:
-            super().resume_reading()
 
 
 class ParleyHttpProtocol(HttpToolsProtocol):
@@ -65,7 +51,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     body_seconds = 30.0
-    flow: _Flow
+    flow: Flow
 
     def __init__(
         self,
@@ -77,7 +63,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop or get_running_loop())
         self._ports: ServerPorts = app_state[STATE_KEY]
         self._admitted = False
-        self._receiving = _Receiving.HEAD
+        self._receiving = Receiving.HEAD
         self._unparsed = 0
         self._deadline: TimerHandle | None = None
         self._new_deadline: float | None = None
@@ -85,6 +71,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         self._held = bytearray()
         self._closing = False
         self._refusal: Refusal | None = None
+        self._upgrades = False
 
     # The connection
 
@@ -98,7 +85,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
             transport.close()
             return
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = Flow(transport)
         self._set_deadline(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -129,7 +116,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._receiving is _Receiving.NOTHING:
+        if self._receiving is Receiving.NOTHING:
             self._begin_head()
         for start in range(0, len(data), _SLICE):
             if self.pipeline:
@@ -146,8 +133,10 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         self._unparsed += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Answered as the plain request that it also is; what follows would be another protocol.
+        except httptools.HttpParserUpgrade as upgrade:
+            # Answered as the plain request that it also is where there is no WebSocket.
+            if self._should_upgrade():
+                self._become_socket(data[upgrade.args[0] :])
             self._closing = True
             return False
         except httptools.HttpParserError as error:
@@ -167,13 +156,13 @@ class ParleyHttpProtocol(HttpToolsProtocol):
     # Callbacks of the parser
 
     def on_message_begin(self) -> None:
-        if self._receiving is not _Receiving.HEAD:
+        if self._receiving is not Receiving.HEAD:
             self._begin_head()
             self._unparsed = 1
         super().on_message_begin()
 
     def _begin_head(self) -> None:
-        self._receiving = _Receiving.HEAD
+        self._receiving = Receiving.HEAD
         self._unparsed = 0
         self._new_deadline = self.head_seconds
 
@@ -184,18 +173,19 @@ class ParleyHttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers are no headers (RFC 9110, 6.5.1): a client could name itself another address there.
-        if self._receiving is not _Receiving.BODY:
+        if self._receiving is not Receiving.BODY:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:
             raise RequestRefused(HEAD_TOO_LARGE)
+        self._upgrades = not self._is_answering() and asks_for_socket(self.parser, self.url, self.headers)
         super().on_headers_complete()
-        self._receiving = _Receiving.BODY
+        self._receiving = Receiving.BODY
         self._unparsed = 0
         self._new_deadline = self.body_seconds
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() and not self._upgrades:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -203,8 +193,10 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._receiving = _Receiving.NOTHING
+        self._receiving = Receiving.NOTHING
         self._clear_deadline()
+        if self._upgrades:
+            return
         if not self.cycle.response_complete:
             self._ports.connections.works(self)
         elif not self.transport.is_closing():
@@ -216,7 +208,15 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
-        return False
+        return self._upgrades and self.ws_protocol_class is not None
+
+    def _become_socket(self, early: bytes) -> None:
+        """Hand the connection over. A client must wait for the response before it sends anything else."""
+        if early:
+            self._refuse(MALFORMED)
+            return
+        self.handle_websocket_upgrade()
+        self._ports.connections.replace(self, cast("Connection", self.transport.get_protocol()))
 
     # Answering
 
@@ -229,7 +229,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.pipeline or self.transport.is_closing():
             return
-        if self._held and self._refusal is None and (not self._is_answering() or self._receiving is _Receiving.BODY):
+        if self._held and self._refusal is None and (not self._is_answering() or self._receiving is Receiving.BODY):
             # The last request of a pipeline is running by now; what was held may begin with the rest of its body.
             held, self._held, self.flow.held = bytes(self._held), bytearray(), False
             self._feed(held)
@@ -248,7 +248,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         """Parse nothing more, and close the connection: after the responses to earlier requests."""
         self._closing = True
         self._clear_deadline()
-        if self._receiving is _Receiving.BODY:
+        if self._receiving is Receiving.BODY:
             if self.pipeline:
                 self.pipeline.popleft()
             elif not self._is_answering() or self.cycle.response_started:
@@ -294,7 +294,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         if self.flow.read_paused:
             # The application is slow, not the client.
             self._set_deadline(self.body_seconds)
-        elif self._receiving is _Receiving.HEAD and self._unparsed == 0:
+        elif self._receiving is Receiving.HEAD and self._unparsed == 0:
             self.transport.close()
         else:
             self._refuse(TOO_SLOW)

@@ -4,12 +4,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, any_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import ARRAY, BindParameter, and_, any_, bindparam, func, literal_column, or_, select, update
 
 from parley.adapters.sql.chat.added_messages import ADD_EXCHANGE, ADD_GIVEN, ADD_REPLY, added_values
 from parley.adapters.sql.chat.branch_tokens import BRANCH_TOKENS
 from parley.adapters.sql.chat.exchanges import read_exchanges
 from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
+from parley.adapters.sql.chat.removals import remove_message
+from parley.adapters.sql.chat.stretches import up_to_head
 from parley.adapters.sql.chat.tree import fork, head_position, is_fork
 from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
@@ -96,6 +98,15 @@ _NEWEST_BELOW = Statement(
 )
 
 
+_BRANCH_AFTER = Statement(
+    select(*columns)
+    .join(up_to_head, and_(messages.c.run == up_to_head.c.run, messages.c.position <= up_to_head.c.last))
+    .where(_in_room, _of_account, messages.c.position > bindparam("position"))
+    .order_by(messages.c.position)
+    .limit(_most)
+)
+
+
 class SqlMessages(SqlStore):
     async def add_exchange(
         self,
@@ -159,6 +170,9 @@ class SqlMessages(SqlStore):
             raise LookupError("a message that was added is not there")
         return found
 
+    async def remove(self, message: Message, *, after: int) -> None:
+        await remove_message(self._transaction, message.room_id, message.position, after=after)
+
     async def get(self, message_id: UUID, room_id: UUID, account_id: UUID) -> Message | None:
         row = await self._transaction.one_or_none(_GET, message=message_id, room=room_id, account=account_id)
         return None if row is None else read_message(row)
@@ -214,6 +228,10 @@ class SqlMessages(SqlStore):
             rest = {"room": room_id, "newest": found[-1].parent_id, "most": limit - len(found)}
             found += [read_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
         return found[::-1]
+
+    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
+        rows = await self._transaction.all(_BRANCH_AFTER, room=room_id, account=account_id, position=after, most=limit)
+        return [read_message(row) for row in rows]
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
         position = None if last is Head.SHOWN else last or 0

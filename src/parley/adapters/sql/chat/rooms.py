@@ -1,6 +1,6 @@
 """Rooms in SQL."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from parley.adapters.sql.chat.metadata import decode_metadata, encode_metadata
 from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.chat.unfinished import UNFINISHED
 from parley.adapters.sql.engine.statements import PerDatabase, Statement, literals
@@ -34,7 +35,8 @@ from parley.core.chat.naming import Naming
 from parley.core.text import beginning
 
 _names = ("id", "account_id", "name", "model", "instructions", "created_at", "active_at", "naming")
-_changeable = ("name", "naming", "model", "instructions", "pinned", "archived")
+_changeable = ("name", "naming", "model", "instructions", "pinned", "archived", "metadata")
+_added_names = (*_names, "metadata")
 _own_columns = tuple(rooms.c[name] for name in _names)
 _head = messages.alias("head")
 _answered = messages.alias("answered")
@@ -62,6 +64,7 @@ _columns = (
     rooms.c.pinned,
     rooms.c.archived,
     rooms.c.external_id,
+    rooms.c.metadata,
 )
 # Each room with its head is one look-up: a room has one message at each position.
 _with_head = rooms.outerjoin(_head, and_(_head.c.room_id == rooms.c.id, _head.c.position == head_position[rooms]))
@@ -78,8 +81,8 @@ _LOCK_ACCOUNT = Statement(
 _number = select(func.count()).select_from(rooms).where(_of_account, _shown).scalar_subquery()
 _ADD = Statement(
     insert(rooms).from_select(
-        list(_names),
-        select(*(bindparam(column.name, type_=column.type) for column in _own_columns)).where(
+        list(_added_names),
+        select(*(bindparam(name, type_=rooms.c[name].type) for name in _added_names)).where(
             _number < bindparam("most")
         ),
     )
@@ -115,6 +118,10 @@ _NEXT_PAGE = Statement(
             bindparam("after_room", type_=Id),
         )
     )
+)
+_LAST_POSITION = Statement(select(rooms.c.id, rooms.c.last_position).where(rooms.c.id == bindparam("room"), _shown))
+_LAST_POSITIONS = Statement(
+    select(rooms.c.id, rooms.c.last_position).where(rooms.c.id == any_(bindparam("rooms", type_=ARRAY(Id))), _shown)
 )
 _IDS = Statement(select(rooms.c.id).where(rooms.c.account_id == bindparam("account"), _shown).order_by(rooms.c.id))
 _SAVE = Statement(
@@ -153,7 +160,7 @@ class SqlRooms(SqlStore):
 
     async def add(self, room: Room, *, most: int) -> bool:
         await self.lock_account(room.account_id)
-        values = {name: getattr(room, name) for name in _names}
+        values = _values(room, _added_names)
         return await self._transaction.execute(_ADD, account=room.account_id, most=most, **values) == 1
 
     async def instruction_bytes(self, account_id: UUID) -> int:
@@ -173,6 +180,13 @@ class SqlRooms(SqlStore):
 
     async def owner(self, room_id: UUID) -> UUID | None:
         return next(iter(await self._transaction.scalars(_OWNER, room=room_id)), None)
+
+    async def last_positions(self, room_ids: Collection[UUID]) -> dict[UUID, int]:
+        if self._transaction.one_statement_suffices:
+            found = await self._transaction.all(_LAST_POSITIONS, rooms=list(room_ids))
+        else:
+            found = [row for each in room_ids for row in await self._transaction.all(_LAST_POSITION, room=each)]
+        return dict(found)
 
     async def page(
         self, account_id: UUID, *, after: RoomCursor | None, limit: int, archived: bool = False
@@ -196,7 +210,7 @@ class SqlRooms(SqlStore):
 
     async def save(self, room: Room, *, fields: frozenset[str]) -> bool:
         changes = {f"changes_{name}": name in fields for name in _changeable}
-        values = {name: getattr(room, name) for name in _changeable}
+        values = _values(room, _changeable)
         saved = await self._transaction.execute(_SAVE, room=room.id, account=room.account_id, **changes, **values)
         if saved and "name" in fields:
             await self._transaction.execute(_FORGET_TITLE, room=room.id)
@@ -223,8 +237,13 @@ class SqlRooms(SqlStore):
         await self._transaction.execute(_SHOW, room=room_id, position=position)
 
 
+def _values(room: Room, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(room, name) for name in names} | {"metadata": encode_metadata(room.metadata)}
+
+
 def _read_room(row: Any) -> Room:
-    *own, naming, head, last_message, pinned, archived, external_id = row
+    *own, naming, head, last_message, pinned, archived, external_id, metadata = row
     shown = beginning(last_message[1:], LAST_MESSAGE_CHARACTERS) if head else None
     awaited = head is not None and last_message.startswith(_awaited)
-    return Room(*[*own, Naming(naming), head, pinned, archived, shown or None, awaited, external_id])
+    given = decode_metadata(metadata)
+    return Room(*[*own, Naming(naming), head, pinned, archived, shown or None, awaited, external_id, given])

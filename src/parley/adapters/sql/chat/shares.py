@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, func, literal_column, select, true
 
-from parley.adapters.sql.chat.tree import fork, head_position
+from parley.adapters.sql.chat.stretches import head, up_to_head, up_to_last
 from parley.adapters.sql.engine.statements import PerDatabase, Statement, Upsert, given, literals
 from parley.adapters.sql.engine.tables import Id, messages, rooms, shares
 from parley.adapters.sql.engine.unit_of_work import SqlStore
@@ -35,30 +35,13 @@ _OF_ROOM = Statement(
 _REMOVE = Statement(delete(shares).where(shares.c.room_id == _room))
 _FIND = Statement(select(*_columns).where(shares.c.token == bindparam("token")))
 
-_head = select(head_position[rooms]).where(rooms.c.id == _room).scalar_subquery()
-# The stretches of a branch, newest first: each is a run up to its position `last`. Forks are looked up by position, not
-# in their own index, which would be read from end to end for each.
-_ends = tuple(
-    select(messages.c.run, messages.c.position.label("last"))
-    .where(messages.c.room_id == _room, messages.c.position == last)
-    .cte("stretches", recursive=True)
-    for last in (_head, bindparam("last", type_=messages.c.position.type))
-)
-_shown, _copied = (
-    end.union_all(
-        select(fork.c.forked_from, fork.c.first_sibling - 1)
-        .select_from(end.join(fork, fork.c.position == end.c.run))
-        .where(fork.c.room_id == _room, fork.c.forked_from.is_not(None))
-    )
-    for end in _ends
-)
 _unfinished, _question = messages.alias("unfinished"), messages.alias("question")
 _first_unanswered = (
     select(func.min(_question.c.position))
     .select_from(
-        _unfinished.join(_shown, and_(_unfinished.c.run == _shown.c.run, _unfinished.c.position <= _shown.c.last)).join(
-            _question, _question.c.id == _unfinished.c.reply_to
-        )
+        _unfinished.join(
+            up_to_head, and_(_unfinished.c.run == up_to_head.c.run, _unfinished.c.position <= up_to_head.c.last)
+        ).join(_question, _question.c.id == _unfinished.c.reply_to)
     )
     .where(
         _unfinished.c.account_id == _account,
@@ -67,9 +50,11 @@ _first_unanswered = (
     )
     .scalar_subquery()
 )
-_LAST_COMPLETE = Statement(select(func.coalesce(_first_unanswered, _head, literal_column("0"))))
+_LAST_COMPLETE = Statement(select(func.coalesce(_first_unanswered, head, literal_column("0"))))
 
-_in_stretch = and_(messages.c.room_id == _room, messages.c.run == _copied.c.run, messages.c.position <= _copied.c.last)
+_in_stretch = and_(
+    messages.c.room_id == _room, messages.c.run == up_to_last.c.run, messages.c.position <= up_to_last.c.last
+)
 _first_of_stretch = (
     select(messages.c.position).where(_in_stretch).order_by(messages.c.position).limit(bindparam("reach")).lateral()
 )
@@ -77,8 +62,8 @@ _first_of_stretch = (
 _pages = tuple(
     positions.order_by(positions.selected_columns[0]).limit(bindparam("most")).offset(bindparam("skip")).subquery()
     for positions in (
-        select(_first_of_stretch.c.position).select_from(_copied.join(_first_of_stretch, true())),
-        select(messages.c.position).select_from(_copied.join(messages, _in_stretch)),
+        select(_first_of_stretch.c.position).select_from(up_to_last.join(_first_of_stretch, true())),
+        select(messages.c.position).select_from(up_to_last.join(messages, _in_stretch)),
     )
 )
 _on_page = [

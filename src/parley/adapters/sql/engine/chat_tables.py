@@ -48,6 +48,8 @@ rooms = Table(
     Index("ix_rooms_listed", "account_id", "archived", "pinned", "active_at", "id"),
     # The id that its client made, if it made one.
     Column("external_id", String(255)),
+    # A JSON object of its client's names and values. Null: none.
+    Column("metadata", Text),
     Index(
         "ix_rooms_external",
         "account_id",

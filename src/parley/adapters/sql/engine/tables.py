@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 # The newest revision in migrations/. A start with it already in the database need not load alembic.
-REVISION = "0031"
+REVISION = "0032"
 # Processes of this revision and later ones work with the tables below. A migration that takes away what an older
 # version uses raises it, here and in the database.
 OLDEST_REVISION = "0006"

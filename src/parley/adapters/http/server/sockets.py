@@ -1,0 +1,89 @@
+"""The server's WebSocket protocol: uvicorn's, whose connections count like those of HTTP."""
+
+import re
+from asyncio import AbstractEventLoop
+from collections.abc import Sequence
+from typing import Any
+
+import httptools
+from uvicorn._types import ASGISendEvent
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
+
+# The only address that has a WebSocket. At any other one an upgrade is ignored (RFC 9110, 7.8).
+_SOCKET = re.compile(rb"(/[^?]*)?/chatroom/[0-9A-Fa-f-]{36}/socket/?(\?.*)?", re.DOTALL)
+_WITH_BODY = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def asks_for_socket(parser: httptools.HttpRequestParser, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the request is the beginning of a WebSocket handshake (RFC 6455, 4.1) at an address that has one."""
+    fields = {name: value.strip().lower() for name, value in headers}
+    return (
+        (parser.get_method(), parser.get_http_version()) == (b"GET", "1.1")
+        and fields.get(b"upgrade") == b"websocket"
+        and b"upgrade" in [token.strip() for token in fields.get(b"connection", b"").split(b",")]
+        and not _WITH_BODY & fields.keys()
+        and _SOCKET.fullmatch(url) is not None
+    )
+
+
+class ParleySocketProtocol(WebSocketsSansIOProtocol):
+    """One connection after its upgrade.
+
+    It may be closed to make room for others until the application has sent it something. A client that does not answer
+    a close, or reads nothing of it, is disconnected `close_seconds` later.
+    """
+
+    close_seconds = 5.0
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._ports: ServerPorts = app_state[STATE_KEY]
+        self._waits = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ports.connections.remove(self)
+        super().connection_lost(exc)
+
+    def give_way(self) -> None:
+        self.transport.abort()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        kind = message["type"]
+        if kind == "websocket.close":
+            # It waits for no client that reads nothing.
+            self.writable.set()
+        await super().send(message)
+        if kind == "websocket.close":
+            self._break_off_later()
+        elif kind == "websocket.http.response.body":
+            # The handshake was refused; uvicorn would take it for forgotten.
+            self.handshake_complete = True
+        elif kind == "websocket.send" and self._waits:
+            self._waits = False
+            self._ports.connections.works(self)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._break_off_later()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._break_off_later()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._break_off_later()
+
+    def _break_off_later(self) -> None:
+        """A close waits until everything before it was sent, which a client that reads nothing would prevent."""
+        self.loop.call_later(self.close_seconds, self.transport.abort)
