@@ -11,20 +11,29 @@ class ReceiveBuffer(Generic[T]):
     """A queue with one consumer. Waits share one timer: at thousands of items a second, a timer each costs most."""
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        # None while it is empty, as it is most of the time: an empty deque has room for 64 items.
+        self._items: deque[T] | None = None
         self._consumer: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, item: T) -> None:
-        self._items.append(item)
+        if self._items is None:
+            self._items = deque((item,))
+        else:
+            self._items.append(item)
         self._wake()
 
     async def take(self, *, within: float) -> T | None:
         """The oldest item, or None after `within` seconds without one. Cancelling it loses nothing."""
-        if not self._items and within > 0:
+        if self._items is None and within > 0:
             await self._wait(within)
-        return self._items.popleft() if self._items else None
+        if self._items is None:
+            return None
+        item = self._items.popleft()
+        if not self._items:
+            self._items = None
+        return item
 
     def close(self) -> None:
         """Cancel the timer. Nothing may be taken afterwards."""
