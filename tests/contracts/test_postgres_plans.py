@@ -325,7 +325,16 @@ async def test_plans_for_the_steps_of_every_message_are_kept():
             await accept(database)
         assert await planned_anew(database) == []
         await run(database, "ANALYZE")
-        for name in ("reserve", "claim", "conversation", "end and count", "next in room", "branch that is shown"):
+        for name in (
+            "reserve",
+            "claim",
+            "conversation",
+            "end and count",
+            "next in room",
+            "branch that is shown",
+            "first page of rooms",
+            "next page of rooms",
+        ):
             for _ in range(2 * PLANNED_FOR_VALUES):
                 async with database.transaction() as transaction:
                     await STEPS[name][0](SqlChatUnit(transaction, PlanLimits(plans_of(5))))
