@@ -139,6 +139,7 @@ def filter_failure(
                 "characters",
                 "is required",
                 "mark or symbol",
+                "of this conversation",
                 "for what is stored",
                 "together with conversation",
                 "message of the user",
