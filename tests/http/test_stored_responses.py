@@ -243,14 +243,16 @@ async def test_a_number_that_the_response_does_not_have(mira: Person) -> None:
         refused_as_openai_does(refused, "invalid_input", "starting_after")
 
 
-async def test_the_items_of_the_input_by_page(mira: Person) -> None:
+async def test_the_items_of_the_input_by_page(mira: Person, model: ScriptedModel) -> None:
+    model.on("One?", Reasoning("Hm."), "You said: One?")
     first = await answered(mira, "One?")
     second = await answered(mira, "Two?", previous_response_id=first.id)
     path = f"/v1/responses/{second.id}/input_items"
     page = ResponseItemList.model_validate((await mira.get(path, params={"order": "asc"})).json())
     texts = [item.content[0].text for item in page.data]  # type: ignore[union-attr]
     assert (texts, page.has_more) == (["One?", "You said: One?", "Two?"], False)
-    assert page.data[1].id == first.output[0].id
+    # Its reasoning is no input of the next model, but counts.
+    assert page.data[1].id == first.output[1].id
     pages, after = [], {}
     for _ in range(3):
         answer = (await mira.get(path, params={"limit": 1} | after)).json()

@@ -1,6 +1,6 @@
 """A reply as a whole response, and as the items that conversations consist of."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +113,7 @@ def content_of(kind: PartKind, text: str) -> dict[str, Any]:
 
 def _context_items(message: Message) -> list[dict[str, Any]]:
     if message.role is Role.ASSISTANT:
-        return items_of(replace(message, parts=tuple(part for part in message.parts if part.kind is PartKind.TEXT)))
+        return [item for item in items_of(message) if item["type"] == "message"]
     content = [{"type": "input_text", "text": message.content}]
     item = {"id": message_item_id(message.id), "type": "message", "role": "user", "status": "completed"}
     return [item | {"content": content}]
