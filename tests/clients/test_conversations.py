@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.clients.npm import installed, run_script
-from tests.clients.test_openai import NPM, OPENING, PAGE, parley_with_model
+from tests.clients.test_openai import NPM, OPENING, documented, parley_with_model
 from tests.e2e.process import PATIENCE
 
 # From the beginning of a conversation to its deletion.
@@ -103,7 +102,7 @@ async def test_the_client_for_javascript_holds_a_conversation(tmp_path: Path) ->
 
 
 async def test_the_documented_example_works(tmp_path: Path) -> None:
-    [example] = re.findall(r"```py\n(conversation = .*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    example = documented("py", "conversation = ")
     async with parley_with_model(tmp_path) as (parley, _, key):
         script = f"import openai\nclient = openai.OpenAI(base_url={parley.address!r} + '/v1', api_key={key!r})\n"
         script += f"model = 'openai/scripted'\n{example}"

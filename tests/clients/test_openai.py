@@ -32,8 +32,9 @@ const ask = (content, more) =>
 """
 
 
-def documented(language: str) -> str:
-    [block] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def documented(language: str, beginning: str = "") -> str:
+    """The only block of the page in that language that begins so."""
+    [block] = re.findall(rf"```{language}\n({beginning}.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     return str(block)
 
 
@@ -86,7 +87,7 @@ async def test_the_documented_responses_follow_the_documented_client(tmp_path: P
     async with served(tmp_path, OFFLINE_DELAY_SECONDS="0") as parley:
         person = await sign_in(parley.address)
         variables = {"PARLEY_URL": parley.address, "PARLEY_KEY": await new_key(person)}
-        pasted = documented("python") + documented("py")
+        pasted = documented("python") + documented("py", "first = ")
         code, out, errors = await run_pasted(
             Path(sys.executable).parent, tmp_path / "py", "python", pasted, **variables
         )

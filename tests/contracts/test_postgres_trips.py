@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from parley.adapters.sql.engine.database import Database, Transaction
 from parley.core.chat.messages import post_message
-from parley.core.chat.model import Claim, Ending, Lease, ReplyError, Room, Status
+from parley.core.chat.model import Claim, Conversation, Ending, Lease, ReplyError, Role, Room, Status, Turn
+from parley.core.chat.prompts import answer_prompt
 from parley.core.chat.sweep import requeue_overdue
 from parley.core.chat.tokens import Spent, TokenUsage
 from parley.core.chat.write_reply import write_reply
@@ -86,6 +87,27 @@ async def test_message_is_accepted_in_one_trip(store, database):
         database.trips()
         await post_message(chat, account_id=room.account_id, room_id=room.id, content="A question", model=None, key=key)
         assert database.trips() == ["WITH"]
+
+
+async def may_read() -> bool:
+    return True
+
+
+async def test_prompt_is_accepted_in_three_trips_and_its_transaction(store, database):
+    room: Room = await store.new_room()
+    answering = answer_prompt(
+        store.chat_ports(limit=MANY),
+        account_id=room.account_id,
+        prompt=Conversation(None, (Turn(Role.USER, "A question"),)),
+        model=None,
+        keep_alive_seconds=LONG,
+        may_read=may_read,
+    )
+    database.trips()
+    async with aclosing(answering):
+        await anext(answering)
+        # The lock of the account, the quota, the prompt with its reply.
+        assert database.trips() == ["BEGIN", "SELECT", "INSERT", "WITH", "COMMIT"]
 
 
 async def test_page_of_a_branch_is_one_trip_and_two_where_it_comes_from_several_runs(store, database):

@@ -4,7 +4,13 @@ import asyncio
 from contextlib import suppress
 
 from parley.adapters.redis.reply_stream.encoding import end_item
-from parley.adapters.redis.reply_stream.send_buffer import MAX_BATCH, PAUSE_SECONDS, UNPAUSED_BATCHES, SendBuffer
+from parley.adapters.redis.reply_stream.send_buffer import (
+    LONGER_PAUSE_SECONDS,
+    MAX_BATCH,
+    PAUSE_SECONDS,
+    UNPAUSED_BATCHES,
+    SendBuffer,
+)
 from tests.contracts.chat_fixtures import new_id
 from tests.unit.chat.virtual_time import run
 
@@ -58,3 +64,16 @@ def test_full_batches_are_sent_without_a_pause():
     sent = run(batches(items=2 * MAX_BATCH + 1, every=0))
 
     assert sent == [(0.0, MAX_BATCH), (0.0, MAX_BATCH), (0.0, 1)]
+
+
+def test_items_of_one_reply_after_another_are_never_delayed():
+    sent = run(batches(items=600, every=1 / 600))
+
+    assert [count for _, count in sent] == [1] * 600
+    assert sent[-1][0] < 1.0
+
+
+def test_batches_of_a_very_busy_process_are_larger_still():
+    sent = run(batches(items=10_000, every=0.0001))
+
+    assert len(sent) <= 1.0 / LONGER_PAUSE_SECONDS + UNPAUSED_BATCHES + 2

@@ -1,6 +1,8 @@
 """Expensive work ends with the client that asked for it."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,8 +32,10 @@ class Client:
         self.received.append(message)
 
 
-async def call(app: Any, client: Client) -> asyncio.Task[None]:
-    task = asyncio.create_task(app({"type": "http"}, client.receive, client.send))
+async def call(
+    app: Any, client: Client, scope: Mapping[str, Any] = MappingProxyType({"type": "http"})
+) -> asyncio.Task[None]:
+    task = asyncio.create_task(app(dict(scope), client.receive, client.send))
     for _ in range(5):
         await asyncio.sleep(0)
     return task

@@ -328,7 +328,7 @@ async def test_an_unmetered_key_completes_beyond_the_quota(open_site: OpenSite) 
     site = await open_site(BASIC_DAILY_LIMIT="1")
     mira = await site.person()
     key = (await mira.post("/user/keys", json={"name": "Titles"})).json()
-    await meter_key(site.parley.accounts, key_id=UUID(key["id"]), unmetered=True)
+    await meter_key(site.parley.accounts, key_id=UUID(key["id"]), unmetered=True, by="cli:mira")
     bot = site.visitor()
     bot.identify(key["key"])
     for _ in range(3):

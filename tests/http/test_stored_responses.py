@@ -280,6 +280,40 @@ async def test_a_refused_first_message_makes_no_chatroom(open_site: OpenSite) ->
     assert len((await mira.get("/chatroom")).json()["items"]) == 1
 
 
+async def test_parallel_requests_use_no_more_than_the_quota(open_site: OpenSite) -> None:
+    mira = await (await open_site(BASIC_DAILY_LIMIT="5")).person()
+    answers = await asyncio.gather(*(ask(mira, background=True) for _ in range(12)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [429] * 7
+    assert len((await mira.get("/chatroom")).json()["items"]) == 5
+
+
+async def test_a_response_is_gone_with_its_chatroom(mira: Person) -> None:
+    made = await answered(mira)
+    await mira.delete(f"/chatroom/{room_of(made)}")
+    assert (await mira.get(f"/v1/responses/{made.id}")).status_code == 404
+    refused = await ask(mira, previous_response_id=made.id)
+    refused_as_openai_does(refused, "previous_response_not_found", "previous_response_id")
+
+
+async def test_a_caller_who_signs_out_gets_no_answer_and_it_is_written_all_the_same(
+    mira: Person, model: ScriptedModel, site: Site
+) -> None:
+    gate = Gate()
+    model.on("Hello", "Half ", gate, "an answer")
+    waiting = asyncio.create_task(ask(mira))
+    await gate.reached()
+    response_id = await under_way(mira)
+    again = await site.person()
+    await mira.post("/auth/logout")
+    assert (await waiting).status_code == 401
+    gate.open()
+
+    async def whole() -> bool:
+        return (await retrieved(again, response_id)).output_text == "Half an answer"
+
+    await until(whole)
+
+
 async def test_prompts_are_no_responses(mira: Person, model: ScriptedModel) -> None:
     gate = Gate()
     model.on("Hello", "Half ", gate, "an answer")

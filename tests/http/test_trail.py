@@ -2,7 +2,7 @@
 
 import hashlib
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -112,6 +112,9 @@ async def test_ids_of_another_account_are_lines_and_unknown_ones_are_not(
         address(reply): ["chatroom", "message"],
         f"{address(reply)}/stream": ["chatroom", "message"],
         f"/chatroom/{own}/messages/{reply['id']}": ["message"],
+        f"/v1/responses/resp_{UUID(reply['id']).hex}": ["response"],
+        f"/v1/responses/resp_{uuid4().hex}": [],
+        "/v1/responses/resp_1": [],
         f"/chatroom/{uuid4()}": [],
         f"/chatroom/{own}/messages/{uuid4()}": [],
     }

@@ -24,7 +24,7 @@ WEBHOOK_SECRET = os.environ["SCHEMA_WEBHOOK_SECRET"]
 # Operations that end the caller's sessions or erase the account.
 ENDING_SESSIONS = {"logOut", "eraseAccount", "changePassword"}
 # 0 and 1 are read as false and true, and null in an address as left out.
-LENIENT = ("pinned", "archived", "head", "stream", "store", "background", "include_usage")
+LENIENT = ("pinned", "archived", "head", "stream", "store", "background", "include_usage", "starting_after")
 every_other = cycle((True, False))
 
 times = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -85,6 +85,19 @@ def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
         PROOFS[operation](case.body)
     if operation == "readShared":
         case.path_parameters["token"] = owner().shared_token()
+    _insert_ids_of_openai(operation, case)
+    # Stateful cases use the chatrooms that they created.
+    if "chatroom_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
+        reply = owner().new_reply()
+        case.path_parameters |= {name: value for name, value in reply.items() if name in case.path_parameters}
+        if operation == "showBranch" and isinstance(case.body, dict):
+            case.body["message_id"] = reply["message_id"]
+
+
+def _insert_ids_of_openai(operation: str, case: schemathesis.Case) -> None:
+    if operation == "listInputItems" and case.query:
+        # The id of an item.
+        case.query.pop("after", None)
     if "response_id" in case.path_parameters:
         case.path_parameters["response_id"] = f"resp_{UUID(owner().new_reply()['message_id']).hex}"
     if "conversation_id" in case.path_parameters:
@@ -92,12 +105,6 @@ def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
         case.path_parameters["conversation_id"] = f"conv_{UUID(reply['chatroom_id']).hex}"
         if "item_id" in case.path_parameters:
             case.path_parameters["item_id"] = f"msg_{UUID(reply['message_id']).hex}_0"
-    # Stateful cases use the chatrooms that they created.
-    if "chatroom_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
-        reply = owner().new_reply()
-        case.path_parameters |= {name: value for name, value in reply.items() if name in case.path_parameters}
-        if operation == "showBranch" and isinstance(case.body, dict):
-            case.body["message_id"] = reply["message_id"]
 
 
 @schemathesis.hook

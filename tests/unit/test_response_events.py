@@ -14,7 +14,7 @@ from parley.adapters.http.openai.response_numbers import LARGEST_NUMBER, Positio
 from parley.core.chat.draft import LARGEST_REPLY_CHARACTERS
 from parley.core.chat.model import EventId, Message, ReplyError, Role, Status
 from parley.core.chat.parts import Part, PartKind
-from parley.core.chat.reply_events import AttemptStarted, Delta, ReplyEnded, ReplyEvent, end_of
+from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent, end_of
 from parley.core.chat.reply_settings import ReplySettings
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -139,6 +139,24 @@ def test_a_cancelled_response_ends_with_an_event_that_clients_know() -> None:
     events = sent([*attempt(1, written, size=9), ended(1, written, Status.STOPPED)])
     assert (events[-1]["type"], events[-1]["response"]["status"]) == ("response.incomplete", "cancelled")
     assert events[-1]["response"]["output"][0]["status"] == "incomplete"
+
+
+def test_a_comment_says_that_the_stream_lives() -> None:
+    async def read() -> list[bytes]:
+        async def events() -> AsyncGenerator[ReplyEvent, None]:
+            yield KeepAlive()
+            yield ended(1, WRITTEN)
+
+        origin = Origin(ReplySettings(), stored=True)
+        return [frame async for frame in StreamedResponse(REPLY, origin).frames(None, events())]
+
+    assert asyncio.run(read())[1] == b": ping\n\n"
+
+
+def test_a_stream_that_cannot_go_on_ends_with_an_error_that_has_no_number_of_its_own() -> None:
+    events = sent(attempt(1, WRITTEN[:1], size=9))
+    assert events[-1]["type"] == "error"
+    assert events[-1]["sequence_number"] == events[-2]["sequence_number"]
 
 
 def test_a_response_in_the_background_is_queued_first() -> None:

@@ -25,6 +25,7 @@ from parley.bootstrap.transport import OWN_TASKS, PROCESS_EVENT, WRITE_REPLY
 from parley.core.accounts.request_limit import RequestLimit
 from parley.core.health import Check
 from parley.core.in_use import InUse
+from parley.runtime.gc_tuning import full_collections
 from parley.runtime.open_files import connections_within_file_limit
 from parley.runtime.shutdown import on_shutdown_signal
 from parley.runtime.waiting import wait_until_usable
@@ -157,4 +158,5 @@ async def _opened(
     async with parley.closing(), AsyncExitStack() as stack:
         await wait(partial(prepare_schema, parley.settings, parley.database))
         await stack.enter_async_context(parley.loop_lag.running())
+        await stack.enter_async_context(full_collections())
         yield stack

@@ -73,7 +73,7 @@ async def resume(settings: Settings, who: str) -> None:
 
 async def set_metering(settings: Settings, key_id: UUID, *, unmetered: bool) -> None:
     async with _opened(settings) as parley:
-        await meter_key(parley.accounts, key_id=key_id, unmetered=unmetered)
+        await meter_key(parley.accounts, key_id=key_id, unmetered=unmetered, by=operator())
 
 
 async def end_sessions(settings: Settings, who: str) -> int:

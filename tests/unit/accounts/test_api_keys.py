@@ -191,14 +191,15 @@ async def test_operator_makes_a_key_unmetered_which_a_process_knows_within_a_min
     made = await environment.make()
     assert not (await environment.use(made)).unmetered
 
-    await meter_key(environment.ports, key_id=made.key.id, unmetered=True)
+    await meter_key(environment.ports, key_id=made.key.id, unmetered=True, by="cli:mira")
     environment.advance(seconds=60)
 
     assert (await environment.use(made)).unmetered
     note = environment.audit.notes[-1]
     assert (note.event_kind, note.api_key_id, note.how) == (AuditEvent.API_KEY_CHANGED, made.key.id, "unmetered")
+    assert note.by == "cli:mira"
     with pytest.raises(ApiKeyNotFound):
-        await meter_key(environment.ports, key_id=made.key.account_id, unmetered=True)
+        await meter_key(environment.ports, key_id=made.key.account_id, unmetered=True, by="cli:mira")
 
 
 async def test_key_of_another_account_is_not_found(environment):

@@ -61,6 +61,7 @@ from parley.adapters.http.server.connections import Connections
 from parley.adapters.http.server.head import HeadAsGet, with_head
 from parley.adapters.http.server.ports import ServerPorts, with_server_ports
 from parley.adapters.http.server.security_headers import security_headers
+from parley.adapters.http.streaming.after_routing import SendStreams
 from parley.adapters.http.untrusted_proxy import NoteUntrustedProxy
 
 LARGEST_BODY = 1_000_000
@@ -110,7 +111,7 @@ def create_app(
     headers = security_headers(https=ports.public_url.startswith("https://"))
 
     app: ASGIApp = Envelope(
-        HeadAsGet(OneSegmentChatIds(litestar)),
+        HeadAsGet(OneSegmentChatIds(SendStreams(litestar))),
         new_request_id=_new_request_id,
         meter=ports.meter,
         security_headers=headers,

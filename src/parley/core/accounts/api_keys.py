@@ -82,8 +82,8 @@ async def revoke_key(accounts: AccountsPorts, *, account_id: UUID, key_id: UUID)
     accounts.audit.note(AuditEvent.API_KEY_REVOKED, account_id=account_id, api_key_id=key_id)
 
 
-async def meter_key(accounts: AccountsPorts, *, key_id: UUID, unmetered: bool) -> ApiKey:
-    """Let the key's conversations use up no quota, or quota again; only for the operator.
+async def meter_key(accounts: AccountsPorts, *, key_id: UUID, unmetered: bool, by: str) -> ApiKey:
+    """Let the key's conversations use up no quota, or quota again; only for the operator, whom `by` names.
 
     Processes know within LOOK_UP_SECONDS. Raises ApiKeyNotFound.
     """
@@ -93,5 +93,5 @@ async def meter_key(accounts: AccountsPorts, *, key_id: UUID, unmetered: bool) -
             raise ApiKeyNotFound
         await unit.commit()
     how = "unmetered" if unmetered else "metered"
-    accounts.audit.note(AuditEvent.API_KEY_CHANGED, account_id=key.account_id, api_key_id=key.id, how=how)
+    accounts.audit.note(AuditEvent.API_KEY_CHANGED, account_id=key.account_id, api_key_id=key.id, how=how, by=by)
     return key

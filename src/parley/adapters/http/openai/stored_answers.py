@@ -55,13 +55,14 @@ async def stream_stored(
 
 
 async def _ended(request: AuthenticatedRequest, reply: Message) -> Message:
-    """The reply after its end, or as it is if this process shuts down or the caller may not read it any more."""
+    """The reply after its end, or as it is if this process shuts down. Raises TokenInvalid and AccountSuspended."""
+    ports, caller = ports_of(request), request.user
     async with aclosing(_events(request, reply)) as events:
         async for event in events:
             if isinstance(event, ReplyEnded):
                 return event.message
-    account_id = request.user.account_id
-    return await read_message(ports_of(request).chat, account_id=account_id, room_id=reply.room_id, message_id=reply.id)
+    ports.accounts.revocations.check_known(caller.session_id, caller.account_id)
+    return await read_message(ports.chat, account_id=caller.account_id, room_id=reply.room_id, message_id=reply.id)
 
 
 def _events(request: AuthenticatedRequest, reply: Message) -> AsyncGenerator[ReplyEvent, None]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from litestar.response import Stream
 
 from parley.adapters.http.openapi.operation import header
+from parley.adapters.http.streaming.after_routing import EventStream
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 DOCUMENTED = {"X-Accel-Buffering": header("Makes nginx forward events immediately", "no", "no", always=False)}
@@ -29,6 +29,6 @@ def data_frame(data: object) -> bytes:
     return b"data: %s\n\n" % encode_json(data)
 
 
-def event_stream(frames: Any, **headers: str) -> Stream:
+def event_stream(frames: Any, **headers: str) -> EventStream:
     """The response whose body are the frames, an asynchronous generator of bytes."""
-    return Stream(frames, media_type=MEDIA_TYPE, headers=HEADERS | headers)
+    return EventStream(frames, media_type=MEDIA_TYPE, headers=HEADERS | headers)

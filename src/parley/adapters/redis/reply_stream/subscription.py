@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from uuid import UUID
 
 from parley.adapters.redis.reply_stream.encoding import read_message
@@ -22,7 +21,8 @@ class RedisSubscription:
         self._held: list[Chunk | StreamEnd] | None = []
         self._position = (-1, 0)
         self._may_have_missed = False
-        self._caught_up = asyncio.Event()
+        # A future, since an event would hold memory for those that wait for it.
+        self._caught_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = False
 
     async def receive(self, *, within: float) -> Chunk | StreamEnd | None:
@@ -32,10 +32,8 @@ class RedisSubscription:
 
     async def wait_for_backlog(self, *, within: float) -> bool:
         """Whether the backlog arrived within so many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._caught_up.wait()
-        return self._caught_up.is_set()
+        await asyncio.wait({self._caught_up}, timeout=within)
+        return self._caught_up.done()
 
     def close(self) -> None:
         """Make every `receive` return CLOSED, since the process shuts down."""
@@ -71,7 +69,8 @@ class RedisSubscription:
             # The end may be what was missed. ENDED only means that the reader should look at the database.
             self._may_have_missed = False
             self._buffer.put(StreamEnd.ENDED)
-        self._caught_up.set()
+        if not self._caught_up.done():
+            self._caught_up.set_result(None)
 
     def _hold(self) -> None:
         if self._held is None:

@@ -16,7 +16,8 @@ from parley.core.chat.model import Charge, Conversation, Message, Role, Status
 
 _is_prompt = rooms.c.prompt.is_not(None)
 _room_values: dict[str, Any] = {
-    **given("id", "account_id", "created_at", "prompt"),
+    "id": bindparam("room_id", type_=Id),
+    **given("account_id", "created_at", "prompt"),
     "active_at": bindparam("created_at"),
     "name": "",
     "last_position": 1,
@@ -24,7 +25,7 @@ _room_values: dict[str, Any] = {
     "archived": true(),
 }
 _ADD_ROOM = Statement(insert(rooms).values(_room_values))
-_message_names = ("id", "room_id", "account_id", "model", "created_at", "charged_on", "reserved_tokens", "plan")
+_message_names = ("id", "account_id", "model", "created_at", "charged_on", "reserved_tokens", "plan")
 _message_values = {
     **{name: bindparam(name, type_=messages.c[name].type) for name in _message_names},
     "position": literal_column("1"),
@@ -37,10 +38,16 @@ _message_values = {
 _pending = (
     select(func.count()).where(messages.c.account_id == bindparam("account", type_=Id), unfinished).scalar_subquery()
 )
-_ADD_REPLY = Statement(
-    insert(messages).from_select(
-        list(_message_values), select(*_message_values.values()).where(_pending < bindparam("most_pending"))
+_added_room = insert(rooms).values(_room_values).returning(rooms.c.id).cte("room")
+# The second one adds the room too, in PostgreSQL, which checks the reference to it at the end of the statement.
+_ADD_REPLY, _ADD = (
+    Statement(
+        insert(messages).from_select(
+            ["room_id", *_message_values],
+            select(room_id, *_message_values.values()).where(_pending < bindparam("most_pending")),
+        )
     )
+    for room_id in (bindparam("room_id", type_=Id), _added_room.c.id)
 )
 _FORGET = Statement(
     delete(rooms).where(
@@ -62,24 +69,25 @@ class SqlPrompts(SqlStore):
     async def add(
         self, prompt: Conversation, reply: Message, *, account_id: UUID, charge: Charge | None, most_pending: int
     ) -> bool:
-        await self._transaction.execute(
-            _ADD_ROOM,
-            id=reply.room_id,
-            account_id=account_id,
-            created_at=reply.created_at,
-            prompt=encode_prompt(prompt),
-        )
-        added = await self._transaction.execute(
-            _ADD_REPLY,
+        room = {
+            "room_id": reply.room_id,
+            "account_id": account_id,
+            "created_at": reply.created_at,
+            "prompt": encode_prompt(prompt),
+        }
+        message = {
             **{name: getattr(reply, name) for name in ("id", "room_id", "model", "created_at")},
-            account_id=account_id,
-            account=account_id,
-            charged_on=charge and charge.on,
-            reserved_tokens=(charge and charge.tokens) or None,
-            plan=charge and charge.plan,
-            most_pending=most_pending,
-        )
-        return added == 1
+            "account_id": account_id,
+            "account": account_id,
+            "charged_on": charge and charge.on,
+            "reserved_tokens": (charge and charge.tokens) or None,
+            "plan": charge and charge.plan,
+            "most_pending": most_pending,
+        }
+        if self._transaction.one_statement_suffices:
+            return await self._transaction.execute(_ADD, **room | message) == 1
+        await self._transaction.execute(_ADD_ROOM, **room)
+        return await self._transaction.execute(_ADD_REPLY, **message) == 1
 
     async def forget(self, room_id: UUID) -> bool:
         return await self._transaction.execute(_FORGET, room=room_id) == 1
