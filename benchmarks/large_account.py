@@ -15,7 +15,7 @@ BASELINE = "the same with a small database; how many times slower"
 MEASURED: dict[str, tuple[str, Callable[[FilledAccount], Awaitable[LoadRun]]]] = {
     "rooms": ("GET /chatroom, cached, 20 rooms", rooms.cached),
     "rooms-304": ("GET /chatroom with If-None-Match: 304", rooms.unchanged),
-    "rooms-uncached": ("GET /chatroom, second page of 10 rooms", rooms.uncached),
+    "rooms-uncached": ("GET /chatroom, second page of 9 rooms", rooms.uncached),
     "history": ("GET history page of 50", history.page),
     "branch": ("GET history page of 50 of another branch, across a fork", branches.other_branch),
     "switch": ("PUT head, one connection", branches.switched),

@@ -29,9 +29,11 @@ async def unchanged(account: FilledAccount) -> LoadRun:
 
 
 async def uncached(account: FilledAccount) -> LoadRun:
-    """The second page, which is never cached."""
-    page = (await account.answer("/chatroom?limit=10")).json()
-    return await account.load_of(f"/chatroom?limit=10&cursor={page['next_cursor']}")
+    """The second page, which is never cached. A third one follows: of the last page a room less is read."""
+    page = (await account.answer("/chatroom?limit=9")).json()
+    path = f"/chatroom?limit=9&cursor={page['next_cursor']}"
+    assert (await account.answer(path)).json()["next_cursor"] is not None
+    return await account.load_of(path)
 
 
 async def measure(account: FilledAccount, effort: Effort) -> list[Measurement]:

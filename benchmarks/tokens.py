@@ -15,10 +15,8 @@ from litestar.types import Message, Receive, Scope, Send
 from benchmarks.measurement import Goal, Measurement
 from benchmarks.rounds import Effort
 from parley.adapters.http.auth import RequireCaller
-from parley.adapters.memory.rate_limit import MemoryRateLimiter
 from parley.bootstrap import bootstrap
-from parley.bootstrap.processes import api_process
-from parley.core.accounts.request_limit import RequestLimit
+from parley.bootstrap.processes import api_process, http_ports
 from parley.settings import Settings
 
 TIMES = 20_000
@@ -31,14 +29,16 @@ async def anything() -> None:
 
 async def measure(effort: Effort) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(database_url=f"sqlite:///{Path(folder) / 'parley.db'}", jwt_secret=("s" * 32,))
+        settings = Settings(
+            account_requests_per_minute=0,
+            database_url=f"sqlite:///{Path(folder) / 'parley.db'}",
+            jwt_secret=("s" * 32,),
+        )
         parley = bootstrap(settings)
         # The list of ended sessions is refreshed in the background, as in an API process.
         async with api_process(parley):
             ports = parley.accounts
-            limiter = MemoryRateLimiter(time.monotonic)
-            unlimited = RequestLimit(limit=0, local=limiter, shared=limiter, audit=ports.audit)
-            checked = RequireCaller(_nothing, accounts=ports, requests=unlimited)
+            checked = RequireCaller(_nothing, ports=http_ports(parley))
             token = ports.access_tokens.issue(uuid4(), uuid4(), datetime.now(UTC))
             await _microseconds(checked, token)
             rounds = [await _microseconds(checked, token) for _ in range(max(effort.rounds, 3))]

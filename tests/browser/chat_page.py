@@ -28,16 +28,17 @@ class ChatPage:
 
     tab: Page
     address: str
+    identity: str = MIRA
     foreign: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     failures: set[int] = field(default_factory=set)
     may_lose_the_server: bool = False
 
     @classmethod
-    async def opened(cls, context: BrowserContext, address: str, path: str = "/chat") -> Self:
+    async def opened(cls, context: BrowserContext, address: str, path: str = "/chat", identity: str = MIRA) -> Self:
         tab = await context.new_page()
         tab.set_default_timeout(PATIENCE_MILLISECONDS)
-        page = cls(tab, address)
+        page = cls(tab, address, identity)
         tab.on("request", page._requested)
         tab.on("console", lambda message: page._wrote(message.type, message.text))
         tab.on("pageerror", lambda error: page.said.append(str(error)))
@@ -86,8 +87,8 @@ class ChatPage:
     def dialog(self) -> Locator:
         return self.tab.get_by_role("dialog")
 
-    async def sign_in(self, identity: str = MIRA) -> None:
-        await self.tab.get_by_label("Email or mobile number").fill(identity)
+    async def sign_in(self) -> None:
+        await self.tab.get_by_label("Email or mobile number").fill(self.identity)
         await self.button("Sign in").click()
         await self.tab.get_by_label("Code").wait_for()
         await self.button("Sign in").click()

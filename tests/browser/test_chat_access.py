@@ -68,7 +68,7 @@ async def test_the_keyboard_alone(api: Served, open_page: OpenPage) -> None:
     page = await open_page(api)
     keyboard = page.tab.keyboard
     await page.tab.get_by_label("Email or mobile number").wait_for()
-    await keyboard.type("mira@example.com")
+    await keyboard.type(page.identity)
     await keyboard.press("Enter")
     await page.tab.get_by_label("Code").wait_for()
     await keyboard.press("Enter")
@@ -127,6 +127,8 @@ async def test_every_width_shows_everything(page: ChatPage, width: int) -> None:
     await page.account.click()
     await expect(page.dialog.get_by_text("This one")).to_be_visible()
     assert await fits()
+    await page.button("Close").click()
+    await expect(page.button("Close chats")).to_be_hidden()
 
 
 async def test_text_from_right_to_left(page: ChatPage) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 from playwright.async_api import BrowserContext, expect
 
-from tests.browser.chat_page import MIRA, ChatPage
+from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.e2e.process import served, sign_in
 
@@ -19,12 +19,14 @@ async def test_at_the_end_of_the_quota_plans_are_shown_and_paid_for(tmp_path: Pa
         page = await open_page(api)
         await page.sign_in()
         await page.say("one")
-        await expect(page.tab.get_by_text("Today's 1 messages are used up.")).to_be_visible()
+        await expect(page.tab.get_by_text("No messages left today.")).to_be_visible()
         page.failures = {429}
         await page.message.fill("two")
         await page.button("Send").click()
         await expect(page.tab.locator(".notice.error")).to_be_visible()
         await expect(page.message).to_have_value("two")
+        # The notice does not cover what is being written.
+        await page.message.click(trial=True, position={"x": 20, "y": 10})
 
         await page.button("See plans").click()
         await page.dialog.get_by_role("button", name="Subscribe").click()
@@ -68,6 +70,7 @@ async def test_usage_and_name_are_shown(page: ChatPage) -> None:
     await expect(page.dialog.get_by_role("img")).to_have_accessible_name(
         "Messages of the last 30 days: 1, at most 1 a day"
     )
+    await expect(page.dialog.get_by_text("Messages: 1, at most 1 a day")).to_be_visible()
     await page.dialog.get_by_label("Name").fill("Mira")
     await page.button("Save name").click()
     await page.button("Close").click()
@@ -75,7 +78,7 @@ async def test_usage_and_name_are_shown(page: ChatPage) -> None:
 
 
 async def test_another_session_is_ended(page: ChatPage) -> None:
-    client = await sign_in(page.address, MIRA)
+    client = await sign_in(page.address, page.identity)
     try:
         await page.account.click()
         sessions = page.dialog.locator(".rows").filter(has_text="This one").locator("li")
@@ -138,7 +141,7 @@ async def test_erasure_asks_again_and_for_the_password(page: ChatPage) -> None:
     await page.button("Close").click()
     await page.button("Sign out").click()
     await page.button("Use a password").click()
-    await page.tab.get_by_label("Email or mobile number").fill(MIRA)
+    await page.tab.get_by_label("Email or mobile number").fill(page.identity)
     await page.tab.get_by_label("Password").fill(PASSWORD)
     await page.button("Sign in").click()
 

@@ -7,10 +7,10 @@ import asyncio
 from typing import Any
 
 import httpx
-import pytest
 from playwright.async_api import Locator, Route, expect
 
 from tests.browser.chat_page import ChatPage
+from tests.browser.conftest import fixture
 from tests.e2e.process import new_room
 
 PAGE = 100
@@ -78,7 +78,7 @@ class LongRoom:
         ]
 
 
-@pytest.fixture
+@fixture
 async def long_room(page: ChatPage, elsewhere: httpx.AsyncClient) -> LongRoom:
     room = (await elsewhere.get(f"/chatroom/{await new_room(elsewhere)}")).json()
     accepted = (await elsewhere.post(f"/chatroom/{room['id']}/message", json={"content": "x"})).json()

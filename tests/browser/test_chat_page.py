@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 from playwright.async_api import expect
 
-from tests.browser.chat_page import MIRA, ChatPage
+from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.e2e.process import Served, served
 
@@ -41,7 +41,7 @@ async def test_a_password_set_on_the_page_signs_in(page: ChatPage) -> None:
 
     page.failures = {401}
     await page.button("Use a password").click()
-    await page.tab.get_by_label("Email or mobile number").fill(MIRA)
+    await page.tab.get_by_label("Email or mobile number").fill(page.identity)
     await page.tab.get_by_label("Password").fill("another one")
     await page.button("Sign in").click()
     await expect(page.tab.get_by_role("alert")).to_contain_text("password")
@@ -53,13 +53,14 @@ async def test_a_password_set_on_the_page_signs_in(page: ChatPage) -> None:
 async def test_a_wrong_code_is_said_and_the_right_one_still_works(api: Served, open_page: OpenPage) -> None:
     page = await open_page(api)
     page.failures = {401}
-    await page.tab.get_by_label("Email or mobile number").fill(MIRA)
+    await page.tab.get_by_label("Email or mobile number").fill(page.identity)
     await page.button("Sign in").click()
     code = page.tab.get_by_label("Code")
     right = await code.input_value()
     await code.fill("000000" if right != "000000" else "111111")
     await page.button("Sign in").click()
     await expect(page.tab.get_by_role("alert")).to_contain_text("code")
+    await expect(code).to_be_focused()
     await code.fill(right)
     await page.button("Sign in").click()
     await page.message.wait_for()

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import BrowserContext, expect
+import pytest_asyncio
+from playwright.async_api import BrowserContext, FloatRect, Locator, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import OpenPage
@@ -16,8 +16,8 @@ from tests.e2e.process import Served, model_server, sign_in
 SLOW = "[[words 60]] [[drip 0.1]]"
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Served]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """With the scripted model of tests/servers/model_server.py."""
     async with model_server() as model:
         settings = {
@@ -25,9 +25,15 @@ async def api(tmp_path: Path) -> AsyncIterator[Served]:
             "OPENAI_MODELS": "scripted",
             "REPLY_LEASE_SECONDS": "2",
         }
-        running = Served(tmp_path, settings)
+        running = Served(tmp_path_factory.mktemp("api"), settings)
         yield await running.start()
         await running.kill()
+
+
+async def box(element: Locator) -> FloatRect:
+    found = await element.bounding_box()
+    assert found is not None
+    return found
 
 
 async def test_reasoning_is_folded_away(page: ChatPage) -> None:
@@ -55,6 +61,8 @@ async def test_an_unusual_end_is_said_in_words(page: ChatPage, directive: str, w
 async def test_a_failure_is_said_and_tried_again(page: ChatPage) -> None:
     await page.say("[[first 1 status 400]] Hello")
     await expect(page.replies.locator(".ending")).to_contain_text("status 400")
+    for nothing in ("Copy", "Good answer", "Bad answer"):
+        await expect(page.button(nothing, page.replies)).to_have_count(0)
     await page.button("Try again").click()
     await expect(page.replies.locator(".body")).to_contain_text("Answer to:")
     await expect(page.replies).to_have_count(1)
@@ -88,7 +96,11 @@ async def test_offline_is_said_and_what_was_sent_meanwhile_arrives(page: ChatPag
     await context.set_offline(True)
     await page.message.fill("two")
     await page.button("Send").click()
-    await expect(page.tab.get_by_text("The server cannot be reached.")).to_be_visible()
+    banner = page.tab.get_by_text("The server cannot be reached.")
+    await expect(banner).to_be_visible()
+    # It covers nothing.
+    await page.button("Rename").click(trial=True)
+    assert (await box(banner))["height"] <= (await box(page.tab.get_by_role("navigation")))["y"]
     await context.set_offline(False)
     await expect(page.own.locator(".body")).to_have_text(["one", "two"])
     await page.ended()
@@ -120,7 +132,7 @@ async def test_a_session_ended_from_elsewhere_leads_to_the_sign_in(api: Served, 
     page.failures = {401}
     await page.send(SLOW)
     await expect(page.replies.locator(".body")).to_contain_text("word1 ")
-    client = await sign_in(api.address)
+    client = await sign_in(api.address, page.identity)
     try:
         for session in (await client.get("/auth/sessions")).json()["items"]:
             if not session["current"]:
@@ -150,7 +162,7 @@ async def test_tokens_are_exchanged_before_they_end_and_both_tabs_stay_signed_in
 
 
 async def test_a_reply_under_way_elsewhere_is_followed(api: Served, page: ChatPage) -> None:
-    client = await sign_in(api.address)
+    client = await sign_in(api.address, page.identity)
     room = (await client.post("/chatroom", json={"name": "Room"})).json()["id"]
     await client.post(f"/chatroom/{room}/message", json={"content": SLOW})
     await client.aclose()

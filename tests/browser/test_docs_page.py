@@ -47,7 +47,8 @@ class Docs:
         await answer.wait_for()
         status = await block.locator(".live-responses-table tbody .response-col_status").first.inner_text()
         assert status.split()[0] in {"200", "201", "202"}, await answer.inner_text()
-        return json.loads(await answer.locator("code").inner_text())
+        answered: dict[str, Any] = json.loads(await answer.locator("code").inner_text())
+        return answered
 
     async def authorize(self, token: str) -> None:
         await self.page.locator("button.authorize").first.click()

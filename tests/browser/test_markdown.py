@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, fixture
 from tests.clients.npm import NODE, installed
 from tests.e2e.process import Served
 
@@ -35,7 +35,7 @@ RENDERED = (Path(__file__).parent / "markdown_rendered.js").read_text(encoding="
 GROWING = (Path(__file__).parent / "markdown_growing.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture
+@fixture
 async def tab(api: Served, open_page: OpenPage) -> Page:
     return (await open_page(api)).tab
 

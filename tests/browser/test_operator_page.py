@@ -4,11 +4,10 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from playwright.async_api import expect
 
 from tests.browser.chat_page import ChatPage
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, fixture
 from tests.browser.test_chat_access import violations
 from tests.e2e.process import Served, ended, new_room, say, served, sign_in
 from tests.servers.redis_server import free_port
@@ -16,7 +15,7 @@ from tests.servers.redis_server import free_port
 TOKEN = "only for tests but long enough, too"
 
 
-@pytest.fixture
+@fixture
 async def api(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path, OFFLINE_DELAY_SECONDS="0", ADMIN_TOKEN=TOKEN) as running:
         for name in ("mira", "ravi", "<b>eve</b>"):
@@ -27,7 +26,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-@pytest.fixture
+@fixture
 async def desk(api: Served, open_page: OpenPage) -> ChatPage:
     page = await open_page(api, "/chat/admin")
     page.failures = {401}
@@ -45,7 +44,7 @@ async def test_an_account_is_found_suspended_and_erased(desk: ChatPage) -> None:
     await desk.tab.get_by_label("Search accounts").fill("mira")
     await expect(rows).to_have_count(1)
     await desk.button("mira@example.com").click()
-    await expect(desk.dialog.get_by_text("1 messages today")).to_be_visible()
+    await expect(desk.dialog.get_by_text("1 message today")).to_be_visible()
     await desk.button("Suspend", desk.dialog).click()
     await expect(rows).to_contain_text("Suspended")
     await desk.button("Lift the suspension").click()

@@ -1,13 +1,12 @@
 """The page of a shared conversation in a real browser, on a phone and on a wide screen."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser
 
-from tests.browser.test_docs_page import chromium
 from tests.e2e.process import ended, new_room, say, served, sign_in
 
 ATTACK = '<script>document.title = "run"</script><img src=x onerror="document.title = \'run\'">'
@@ -15,17 +14,9 @@ ARABIC = "أين يكون الجو دافئًا في مايو؟"
 TEXTS = [f"Is this run?\n{ATTACK}", ARABIC, "x" * 500]
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--headless=new", "--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    async with served(tmp_path, OFFLINE_DELAY_SECONDS="0") as api:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    async with served(tmp_path_factory.mktemp("api"), OFFLINE_DELAY_SECONDS="0") as api:
         client = await sign_in(api.address)
         room = await new_room(client, name=f"Holiday plans {ATTACK}")
         for text in TEXTS:
@@ -54,3 +45,4 @@ async def test_page_is_readable_and_runs_nothing(browser: Browser, url: str, sch
     bright = await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert bright is (scheme == "light")
     assert problems == []
+    await page.close()

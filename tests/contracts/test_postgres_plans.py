@@ -51,6 +51,7 @@ INSERT INTO idempotency_keys (room_id, key, fingerprint, reply_id, used_at)
 INSERT INTO messages (id, room_id, account_id, position, role, content, status, created_at, claimable_at, queued_at)
     SELECT gen_random_uuid(), id, account_id, position, 'assistant', 'An answer', 'completed', now(), now(), now()
     FROM rooms, generate_series(1, 10) position;
+INSERT INTO reply_settings (reply_id, settings) SELECT id, '{}' FROM messages;
 INSERT INTO shares (room_id, token, title, last_position, created_at)
     SELECT id, md5(id::text), 'A room', 10, now() FROM rooms;
 INSERT INTO title_jobs (room_id, position, charged_on, claimable_at) SELECT id, 2, now(), now() FROM rooms;
@@ -220,7 +221,10 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         {"ix_messages_run", "uq_messages_room_id_position"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages", *TREE}),
-    "claim": (lambda unit: unit.replies.claim(REPLY, lease=15), {"pk_messages", "ix_messages_unfinished", "pk_rooms"}),
+    "claim": (
+        lambda unit: unit.replies.claim(REPLY, lease=15),
+        {"pk_messages", "ix_messages_unfinished", "pk_reply_settings", "pk_rooms"},
+    ),
     "renew": (lambda unit: unit.replies.renew([CLAIM], lease=15), {"pk_messages"}),
     "renew many": (lambda unit: unit.replies.renew([CLAIM, replace(CLAIM, attempt=2)], lease=15), {"pk_messages"}),
     "end": (lambda unit: unit.replies.end(CLAIM, COMPLETED), {"pk_messages", "pk_usage_days"}),
@@ -231,7 +235,10 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
     "postpone": (lambda unit: unit.replies.postpone(CLAIM, seconds=1), {"pk_messages"}),
     "release": (lambda unit: unit.replies.release(CLAIM), {"pk_messages"}),
     "stop": (lambda unit: unit.replies.request_stop(REPLY), {"pk_messages"}),
-    "end unheld": (lambda unit: unit.replies.end_unheld(REPLY, COMPLETED), {"pk_messages", "pk_rooms"}),
+    "end unheld": (
+        lambda unit: unit.replies.end_unheld(REPLY, COMPLETED),
+        {"pk_messages", "pk_reply_settings", "pk_rooms"},
+    ),
     "next in room": (lambda unit: unit.replies.next_in_room(ROOM), {"pk_rooms", "ix_messages_unfinished"}),
     "overdue": (
         lambda unit: unit.replies.take_overdue(patience=30, limit=100),
@@ -318,7 +325,16 @@ async def test_plans_for_the_steps_of_every_message_are_kept():
             await accept(database)
         assert await planned_anew(database) == []
         await run(database, "ANALYZE")
-        for name in ("reserve", "claim", "conversation", "end and count", "next in room", "branch that is shown"):
+        for name in (
+            "reserve",
+            "claim",
+            "conversation",
+            "end and count",
+            "next in room",
+            "branch that is shown",
+            "first page of rooms",
+            "next page of rooms",
+        ):
             for _ in range(2 * PLANNED_FOR_VALUES):
                 async with database.transaction() as transaction:
                     await STEPS[name][0](SqlChatUnit(transaction, PlanLimits(plans_of(5))))

@@ -10,6 +10,7 @@ from parley.core.chat.errors import TooManyInstructions
 from parley.core.chat.model import Charge, IdempotencyKey, Room, RoomCursor
 from parley.core.chat.room_limits import RoomLimits
 from parley.core.chat.rooms import change_room, create_room
+from parley.core.errors import InvalidInput
 from tests.contracts.chat_fixtures import LONG, MANY, NOW, TODAY, Store, every_store, exchange_at, new_id, noon
 
 store = every_store
@@ -25,6 +26,7 @@ async def room_now(store: Store, room: Room) -> Room | None:
     [
         pytest.param({"model": None, "instructions": None}, id="nothing chosen"),
         pytest.param({"model": "a/model", "instructions": "Be brief."}, id="everything chosen"),
+        pytest.param({"metadata": (("日本語", "'quotes\" \u2028"), ("empty", ""))}, id="metadata"),
         pytest.param({"name": "日本語 👩‍👩‍👧 \u2028 'quotes\" %s :x", "instructions": "x" * 32_000}, id="any text"),
     ],
 )
@@ -53,6 +55,30 @@ async def test_room_is_found_only_with_its_owner(store):
     assert await room_now(store, room) == room
     reserved = await store.do(lambda unit: unit.rooms.reserve(room.id, room.account_id, at=NOW))
     assert reserved == (room, 1)
+
+
+async def test_metadata_are_replaced_removed_and_kept_by_other_changes(store):
+    room = await store.new_room(metadata=(("topic", "holidays"), ("author", "Mira")))
+    ids = {"account_id": room.account_id, "room_id": room.id}
+    for changes, expected in (
+        ({"name": "Another"}, room.metadata),
+        ({"metadata": (("topic", "travel"),)}, (("topic", "travel"),)),
+        ({"metadata": ()}, ()),
+    ):
+        assert (await change_room(store.chat_ports(), changes=changes, **ids)).metadata == expected
+        assert (await room_now(store, room)).metadata == expected
+        [listed] = await store.see(lambda unit: unit.rooms.page(room.account_id, after=None, limit=10))
+        assert listed.metadata == expected
+
+
+@pytest.mark.parametrize("metadata", [(("", "x"),), (("x" * 65, ""),), (("x", "x" * 513),), (("x", "\x00"),)])
+async def test_metadata_that_cannot_be_stored_are_refused(store, metadata):
+    room = await store.new_room()
+    with pytest.raises(InvalidInput, match=r"^metadata: "):
+        await change_room(
+            store.chat_ports(), account_id=room.account_id, room_id=room.id, changes={"metadata": metadata}
+        )
+    assert await room_now(store, room) == room
 
 
 async def test_pages_join_by_latest_activity_without_gap_or_repetition(store):

@@ -1,23 +1,27 @@
 """The whole application without a socket, and HTTP clients for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 from argon2 import PasswordHasher
+from litestar import Litestar
 from litestar.types import ASGIApp
 from sqlalchemy import Table, select
 
+from parley.adapters.http.app import create_litestar
 from parley.adapters.security.argon2_passwords import Argon2Passwords
 from parley.adapters.sql.engine.statements import Statement
 from parley.adapters.sql.engine.tables import SEARCH_TABLES, metadata
 from parley.bootstrap import Parley, bootstrap
-from parley.bootstrap.processes import api_application, api_process
+from parley.bootstrap.processes import api_application, api_process, http_ports
 from parley.core.chat.catalogue import Provider
 from parley.settings import read_settings
 from tests.http.answers import check_envelope
@@ -151,12 +155,41 @@ class Site:
             }
 
 
+class Routes:
+    """The routes of one site after the other: making them takes longer than most tests."""
+
+    def __init__(self, parley: Parley) -> None:
+        self._ports = http_ports(parley)
+        # The site itself runs what is in the background.
+        self.litestar = create_litestar(self._ports, cors_origins=parley.settings.cors_origins, background=nullcontext)
+
+    def lead_to(self, parley: Parley) -> None:
+        """From now on. The record of the ports is frozen, but nothing else stands between the routes and a site."""
+        ports = http_ports(parley)
+        for field in fields(ports):
+            object.__setattr__(self._ports, field.name, getattr(ports, field.name))
+
+
+# Those that no open site uses, by the settings that they were made for.
+_unused: defaultdict[str, list[Routes]] = defaultdict(list)
+
+
+@contextmanager
+def routes_for(parley: Parley) -> Iterator[Litestar]:
+    unused = _unused[str(msgspec.structs.asdict(parley.settings) | {"database_url": ""})]
+    routes = unused.pop() if unused else Routes(parley)
+    routes.lead_to(parley)
+    yield routes.litestar
+    unused.append(routes)
+
+
 @asynccontextmanager
 async def opened(parley: Parley, clock: Clock, model: ScriptedModel, document: Document) -> AsyncGenerator[Site, None]:
     """A running site while the context is open."""
-    site = Site(parley=parley, app=api_application(parley), clock=clock, model=model, document=document)
-    async with _running(parley):
-        yield site
+    with routes_for(parley) as routes:
+        app = api_application(parley, routes=routes)
+        async with _running(parley):
+            yield Site(parley=parley, app=app, clock=clock, model=model, document=document)
 
 
 def wired(database: Path, clock: Clock, model: ScriptedModel, **settings: str) -> Parley:

@@ -1,7 +1,9 @@
 """The export of all data of an account."""
 
 from typing import Any
+from uuid import UUID
 
+from parley.adapters.http.openai.response_ids import conversation_id
 from parley.core.chat.export import PAGE
 from tests.http.answers import refused
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -29,6 +31,8 @@ async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) 
     rooms = [await mira.new_room(name) for name in ('First «\u2028» "quoted" \\', "Empty", "Last")]
     expected = {room: [] for room in rooms}
     shared = (await mira.post(f"/chatroom/{rooms[0]}/share")).json()
+    metadata = {"topic": 'holidays «\u2028» "quoted" \\'}
+    await mira.post(f"/v1/conversations/{conversation_id(UUID(rooms[2]))}", json={"metadata": metadata})
     # One room fills exactly one page, and one needs a second page.
     for room, exchanges in ((rooms[2], PAGE // 2), (rooms[0], PAGE // 2 + 1)):
         for number in range(exchanges):
@@ -41,6 +45,7 @@ async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) 
     for room in found:
         assert room.pop("messages") == expected[room["id"]]
         assert room.pop("share") == (shared if room["id"] == rooms[0] else None)
+        assert room.pop("metadata") == (metadata if room["id"] == rooms[2] else {})
         read = (await mira.get(f"/chatroom/{room['id']}")).json()
         assert room == {key: read[key] for key in room}
 

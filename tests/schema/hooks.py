@@ -71,6 +71,9 @@ class Caller:
         # Only in every other case, so that unknown values are tested too.
         if next(every_other):
             insert_existing_values(operation_of(context), case)
+            if operation_of(context) == "listInputItems" and case.query:
+                # The id of an item.
+                case.query.pop("after", None)
 
     def _new_session(self, case: schemathesis.Case) -> str:
         session = visitor().sign_in(OWN_EMAIL)
@@ -95,9 +98,6 @@ def insert_existing_values(operation: str, case: schemathesis.Case) -> None:
 
 
 def _insert_ids_of_openai(operation: str, case: schemathesis.Case) -> None:
-    if operation == "listInputItems" and case.query:
-        # The id of an item.
-        case.query.pop("after", None)
     if "response_id" in case.path_parameters:
         case.path_parameters["response_id"] = f"resp_{UUID(owner().new_reply()['message_id']).hex}"
     if "conversation_id" in case.path_parameters:

@@ -31,19 +31,18 @@ from parley.runtime.shutdown import on_shutdown_signal
 from parley.runtime.waiting import wait_until_usable
 
 
-def api_application(parley: Parley) -> ASGIApp:
-    """The whole HTTP application; its lifespan is `api_process`."""
+def api_application(parley: Parley, *, routes: Litestar | None = None) -> ASGIApp:
+    """The whole HTTP application; its lifespan is `api_process`. `routes` are those that were made before, if any."""
     settings = parley.settings
     app = create_app(
+        litestar_application(parley) if routes is None else routes,
         http_ports(parley),
-        cors_origins=settings.cors_origins,
         trusted_proxies=settings.proxies,
         connections=Connections(
             total=connections_within_file_limit(settings.max_connections),
             per_address=settings.max_connections_per_address,
             shared=settings.proxies,
         ),
-        background=partial(api_process, parley),
     )
     return parley.telemetry.tracing.app(app)
 

@@ -73,7 +73,7 @@ class Telemetry:
 
     @contextmanager
     def worker_listener(self, settings: Settings, checks: Checks) -> Generator[None, None, None]:
-        """Serve a worker's metrics and health on a port of its own, where the settings name one.
+        """Serve a worker's metrics and health on its own port, where the settings name one.
 
         The second process of a `taskiq worker` takes the next port.
         """

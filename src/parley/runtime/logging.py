@@ -59,7 +59,7 @@ def _console() -> list[Processor]:
 
 
 def _escape_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Escape what is not printable: it would begin a line of its own, or control the terminal. JSON escapes it too."""
+    """Escape what is not printable: it would begin another line, or control the terminal. JSON escapes it too."""
     return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
 
 

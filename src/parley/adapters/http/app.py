@@ -94,20 +94,18 @@ Background = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def create_app(
+    litestar: Litestar,
     ports: HttpPorts,
     *,
-    cors_origins: Sequence[str],
     trusted_proxies: Sequence[str],
     connections: Connections,
-    background: Background,
 ) -> ASGIApp:
-    """The complete application. The context of `background` is entered at startup and left at shutdown.
+    """The complete application around the routes.
 
     `trusted_proxies` are addresses or networks. Only their X-Forwarded-For counts: the client is then the right-most
     address in it that is not a trusted proxy. `connections` are for a server with parley's protocol. Raises ValueError
     for text that is neither an address nor a network.
     """
-    litestar = create_litestar(ports, cors_origins=cors_origins, background=background)
     headers = security_headers(https=ports.public_url.startswith("https://"))
 
     app: ASGIApp = Envelope(
@@ -117,7 +115,7 @@ def create_app(
         security_headers=headers,
     )
     app = with_server_ports(app, ServerPorts(connections, _new_request_id, ports.meter.refused, headers))
-    # Outermost, so that everything inside sees the same client. Any: uvicorn has ASGI types of its own.
+    # Outermost, so that everything inside sees the same client. Any: uvicorn has its own ASGI types.
     behind_proxies = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=_networks(trusted_proxies))
     return NoteUntrustedProxy(cast("ASGIApp", behind_proxies), is_trusted=behind_proxies.trusted_hosts.__contains__)
 
@@ -128,7 +126,10 @@ def _new_request_id() -> str:
 
 
 def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background: Background) -> Litestar:
-    """The application without the envelope; the OpenAPI document is made from it."""
+    """The routes, without the envelope; the OpenAPI document is made from them.
+
+    The context of `background` is entered at startup and left at shutdown.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None, None]:
@@ -139,11 +140,7 @@ def create_litestar(ports: HttpPorts, *, cors_origins: Sequence[str], background
         route_handlers=_routes(ports),
         middleware=[
             *([DefineMiddleware(OnlyLocal)] if ports.only_local else []),
-            DefineMiddleware(
-                RequireCaller,
-                accounts=ports.accounts,
-                requests=ports.account_requests,
-            ),
+            DefineMiddleware(RequireCaller, ports=ports),
         ],
         before_request=_before_handler,
         dependencies={"ports": Provide(lambda: ports, sync_to_thread=False, use_cache=True)},

@@ -7,11 +7,11 @@ from litestar.datastructures import Headers
 from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from parley.adapters.http.ports import HttpPorts
 from parley.core.accounts import AccountsPorts
 from parley.core.accounts.errors import ApiKeyNotAccepted, TokenInvalid
 from parley.core.accounts.known_keys import is_api_key
 from parley.core.accounts.model import Caller
-from parley.core.accounts.request_limit import RequestLimit
 
 # A request to a route that is not PUBLIC: its `user` is the Caller.
 AuthenticatedRequest = Request[Caller, Any, Any]
@@ -38,20 +38,20 @@ class RequireCaller:
     the request for the account. It is not a guard, because Litestar copies the handler at every request for each guard.
     """
 
-    def __init__(self, app: ASGIApp, *, accounts: AccountsPorts, requests: RequestLimit) -> None:
+    def __init__(self, app: ASGIApp, *, ports: HttpPorts) -> None:
         self._app = app
-        self._accounts = accounts
-        self._requests = requests
+        self._ports = ports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises TokenInvalid, ApiKeyNotAccepted, and TooManyRequests for an account that is beyond its limit."""
         if not scope["route_handler"].opt.get("public"):
-            caller = await bearer_caller(Headers.from_scope(scope), scope["path_template"], self._accounts)
+            ports = self._ports
+            caller = await bearer_caller(Headers.from_scope(scope), scope["path_template"], ports.accounts)
             bind_contextvars(
                 account_id=str(caller.account_id), **({"api_key_id": str(caller.session_id)} if caller.by_key else {})
             )
-            await self._accounts.revocations.check(caller.session_id, caller.account_id)
-            await self._requests.take(caller.account_id)
+            await ports.accounts.revocations.check(caller.session_id, caller.account_id)
+            await ports.account_requests.take(caller.account_id)
             scope["user"] = caller
         await self._app(scope, receive, send)
 

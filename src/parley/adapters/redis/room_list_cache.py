@@ -115,7 +115,7 @@ class RedisRoomListCache:
         """Wait for pending drops and repeat them. Raises RedisError."""
         await self._drop_pending.wait()
         for account_id, drop in tuple(self._pending_drops.items()):
-            # On a connection of its own, not in a batch that may wait for a lost answer.
+            # On a separate connection, not in a batch that may wait for a lost answer.
             await self._client.commands.delete(self._key(account_id))
             # A write that came in the meantime may have been committed after this drop.
             if self._pending_drops[account_id] is drop:

@@ -28,7 +28,7 @@ LONGEST_WAIT_SECONDS = 3.0
 
 
 class Argon2Passwords:
-    """The `Passwords` port, in threads of its own. Call `close` when no call is running.
+    """The `Passwords` port, in its own threads. Call `close` when no call is running.
 
     A call that would wait for more than `longest_wait` seconds is refused: at once, if the calls that wait before it
     already take so long. Work begins in the order of the calls. It waits in tasks and not in the executor: a call that

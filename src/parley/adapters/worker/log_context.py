@@ -11,7 +11,7 @@ Work = Callable[[UUID], Awaitable[None]]
 def with_log_context(name: str, work: Work) -> Work:
     """The work, with its id as `name` in everything that its task logs from then on, also after an exception.
 
-    Each call needs a task of its own, as it has in both kinds of worker.
+    Each call needs its own task, as it has in both kinds of worker.
     """
 
     async def do(id_: UUID) -> None:

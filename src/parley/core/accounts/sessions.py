@@ -204,7 +204,7 @@ async def _session_of_forgotten(accounts: AccountsPorts, unit: AccountsUnit, ref
 
 
 async def _end_reused_session(accounts: AccountsPorts, session: Session, now: datetime) -> None:
-    # In a unit of work of its own: PostgreSQL checks the account behind a row that one transaction writes twice, and an
+    # In a separate unit of work: PostgreSQL checks the account behind a row that one transaction writes twice, and an
     # erasure that holds the account's lock waits for this session.
     async with accounts.uow() as unit:
         if not await unit.sessions.end(session.id, at=now):

@@ -2,7 +2,7 @@
 
 Several workers may read one customer at once, and the first to read may be the last to write. So each takes a read
 number before it reads, and a subscription read under an earlier number never overwrites one read under a later
-number. A change after the latest read sends an event of its own, which reads again.
+number. A change after the latest read sends another event, which reads again.
 """
 
 from collections.abc import Iterable, Mapping

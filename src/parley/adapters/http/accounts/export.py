@@ -37,11 +37,15 @@ _HEADERS = {"Cache-Control": "no-store", "Content-Disposition": _DISPOSITION}
 
 
 class RoomExport(RoomBody):
-    """A chatroom with its shared copy and all its messages, oldest first."""
+    """A chatroom with its shared copy, its metadata and all its messages, oldest first."""
 
     share: Annotated[
         ShareBody | None,
         described("The shared copy; null if the chatroom is not shared", {"url": SHARE_URL, "created_at": COPIED_AT}),
+    ]
+    metadata: Annotated[
+        dict[str, str],
+        described("Names and values that a client of OpenAI's conversations gave", {"topic": "holidays"}),
     ]
     messages: Annotated[list[MessageBody], described("All messages of the chatroom, oldest first", [MESSAGE, REPLY])]
 
@@ -133,7 +137,8 @@ async def _rooms(request: AuthenticatedRequest, ports: HttpPorts) -> AsyncGenera
             if isinstance(each, ExportedRoom):
                 opened = msgspec.json.encode(room_body(each.room)).removesuffix(b"}")
                 share = msgspec.json.encode(None if each.share is None else share_body(each.share, request, ports))
-                yield before_room + opened + b',"share":' + share + b',"messages":['
+                metadata = msgspec.json.encode(dict(each.room.metadata))
+                yield before_room + opened + b',"share":' + share + b',"metadata":' + metadata + b',"messages":['
                 before_room, before_message = b"]},", b""
             else:
                 written = b",".join(msgspec.json.encode(message_body(message)) for message in each)

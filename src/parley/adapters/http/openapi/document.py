@@ -79,7 +79,7 @@ def _sorted_paths(app: Litestar, paths: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schemas(app: Litestar) -> dict[str, Any]:
-    """The schemas of all bodies; a Struct may have an `extra_json_schema` of its own."""
+    """The schemas of all bodies; a Struct may have its own `extra_json_schema`."""
     bodies = sorted(set(_bodies(app)), key=lambda body: body.__name__)
     _, schemas = msgspec.json.schema_components(bodies, ref_template=_SCHEMAS + "{name}")
     for body in bodies:

@@ -9,7 +9,7 @@ from parley.adapters.http.pages.html_page import Style, html_page
 from parley.core.chat.model import FinishReason, Role, Status
 from parley.core.chat.share_store import Share, SharedMessage
 
-# `plaintext` lets each paragraph of a message have a direction of its own.
+# `plaintext` lets each paragraph of a message have its own direction.
 _STYLE = Style("""
 :root { color-scheme: light dark; --text: #1d1d1f; --faint: #5f6368; --page: #fff; --user: #eef2fb; --line: #d5d8de }
 @media (prefers-color-scheme: dark) {

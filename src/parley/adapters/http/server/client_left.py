@@ -47,7 +47,7 @@ class _Request:
         await self._send(message)
 
     def ends_with_client(self) -> bool:
-        """Whether the cancellation of the task was for this reason alone."""
+        """Whether the cancellation of the task was only for this reason."""
         return self._left and self._task is not None and self._task.uncancel() == 0
 
     async def end(self) -> None:

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
 def with_head(methods: Iterable[str]) -> str:
-    """The value of Allow for an address with these methods of its own."""
+    """The value of Allow for an address whose handlers have these methods."""
     allowed = set(methods)
     return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 

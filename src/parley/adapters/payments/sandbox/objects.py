@@ -14,7 +14,7 @@ MONTH, YEAR = timedelta(days=30), timedelta(days=365)
 
 
 class SandboxState(Protocol):
-    """Stores texts by id, each for a customer. Every call is a transaction of its own. Raises Unavailable."""
+    """Stores texts by id, each for a customer. Every call is a separate transaction. Raises Unavailable."""
 
     async def add(self, object_id: str, customer_id: str, body: str) -> bool:
         """False, with nothing changed, if the id is known."""

@@ -95,7 +95,7 @@ class RedisClient:
         return await self._batches.execute(*command)
 
     async def execute_alone(self, *command: str | bytes | int, blocking_seconds: float = 0.0) -> Any:
-        """The same in a trip of its own, for which Redis may wait so long. The answer may be a ResponseError."""
+        """The same in a separate trip, for which Redis may wait so long. The answer may be a ResponseError."""
         (answer,) = await self._trips.make([command], blocking_seconds=blocking_seconds)
         return answer
 

@@ -41,7 +41,7 @@ LIFE_MILLISECONDS = 60_000
 async def find_fault(client: RedisClient, *, within: float) -> Fault | None:
     """Use Redis as queue, streams, channels and scripts do, with keys that expire. None if all of it works.
 
-    Takes up to `within` seconds, and a connection of its own.
+    Takes up to `within` seconds, and its own connection.
     """
     try:
         async with asyncio.timeout(within), client.connection() as connection:

@@ -18,7 +18,7 @@ Command = Sequence[str | bytes | int]
 
 
 class Trips:
-    """Makes as many trips at the same time as it is asked for, each over a connection of its own, which is used again.
+    """Makes as many trips at the same time as it is asked for, each over its own connection, which is used again.
 
     Raises ValueError for a URL that is not one of Redis.
     """

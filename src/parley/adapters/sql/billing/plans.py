@@ -30,7 +30,7 @@ def _rank_of(plan: ColumnElement[str]) -> JsonNumber:
 
 
 _override = select(plans.c.override).where(plans.c.account_id == _account, _rank_of(plans.c.override).is_not(None))
-# A process of the version that knew one paid plan writes `plans.paid_until` alone. This version writes it too, as the
+# A process of the version that knew one paid plan writes only `plans.paid_until`. This version writes it too, as the
 # latest of all plans, so where the two tables disagree the other version was the last to write.
 _best_paid = (
     select(paid_plans.c.plan)

@@ -23,7 +23,7 @@ _REMOVE_CUSTOMER = Statement(delete(sandbox_objects).where(_of_customer))
 
 
 class SqlSandboxState:
-    """Every call is a transaction of its own."""
+    """Every call is a separate transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

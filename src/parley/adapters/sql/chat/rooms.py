@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     ColumnElement,
+    Integer,
     LargeBinary,
     and_,
     any_,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from parley.adapters.sql.chat.metadata import decode_metadata, encode_metadata
 from parley.adapters.sql.chat.tree import head_position
 from parley.adapters.sql.chat.unfinished import UNFINISHED
-from parley.adapters.sql.engine.statements import PerDatabase, Statement, literals
+from parley.adapters.sql.engine.statements import PerDatabase, Statement, literals, unseen
 from parley.adapters.sql.engine.tables import Id, Moment, accounts, messages, rooms, title_jobs
 from parley.adapters.sql.engine.unit_of_work import SqlStore
 from parley.core.chat.model import LAST_MESSAGE_CHARACTERS, Room, RoomCursor
@@ -103,19 +104,21 @@ _page = (
     select(*_columns)
     .select_from(_with_head)
     .where(
-        rooms.c.account_id == bindparam("account"), rooms.c.archived == bindparam("archived", type_=Boolean()), _shown
+        rooms.c.account_id == unseen(bindparam("account", type_=Id)),
+        rooms.c.archived == unseen(bindparam("archived", type_=Boolean())),
+        _shown,
     )
     .order_by(rooms.c.pinned.desc(), rooms.c.active_at.desc(), rooms.c.id.desc())
-    .limit(bindparam("most"))
+    .limit(unseen(bindparam("most", type_=Integer())))
 )
 _FIRST_PAGE = Statement(_page)
 _NEXT_PAGE = Statement(
     _page.where(
         tuple_(rooms.c.pinned, rooms.c.active_at, rooms.c.id)
         < tuple_(
-            bindparam("after_pinned", type_=Boolean()),
-            bindparam("after_active_at", type_=Moment),
-            bindparam("after_room", type_=Id),
+            unseen(bindparam("after_pinned", type_=Boolean())),
+            unseen(bindparam("after_active_at", type_=Moment)),
+            unseen(bindparam("after_room", type_=Id)),
         )
     )
 )

@@ -4,8 +4,8 @@ A run is a stretch of a branch: the first child of a message continues its run, 
 number of a run is the position of its first message. A fork is a message that has siblings before it: `sibling` is its
 index among them, `first_sibling` the position of the first one, and `forked_from` the run of that one.
 
-A message that an older release has written is in run 1, where it follows the message before it, and may have no parent
-of its own.
+A message that an older release has written is in run 1, where it follows the message before it, and may have no
+`parent_id`.
 """
 
 from typing import Any

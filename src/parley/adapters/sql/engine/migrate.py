@@ -83,7 +83,7 @@ async def has_current(database: Database) -> bool:
 async def migrate(database: Database) -> None:
     """Run every migration that the database has not had; an empty database gets the tables as they are today.
 
-    Each is a transaction of its own: one that locked several tables could deadlock with other processes' requests. Of
+    Each is a separate transaction: one that locked several tables could deadlock with other processes' requests. Of
     several processes that do this at once, one does it and the others wait. A newer schema stays as it is. Raises
     DatabaseUnusable as `current_revision` does.
     """

@@ -18,7 +18,7 @@ class DatabaseOutages:
     statements: Outage = field(default_factory=UnreportedOutage)
 
     def noticed(self, failure: DatabaseUnavailable) -> None:
-        """The failure begins or prolongs an outage, or is one of a single statement, which has a line of its own."""
+        """The failure begins or prolongs an outage, or is of a single statement and has its own log line."""
         match failure:
             case StatementGivenUp():
                 log.warning("statement_given_up", cause=failure.sentence)

@@ -38,7 +38,7 @@ def pools(file: str) -> tuple["Pool[SqliteConnection]", "Pool[SqliteConnection]"
 
 
 class SqliteConnection:
-    """A Connection whose statements run in a thread of its own, in the order in which they are given."""
+    """A Connection whose statements run in its own thread, in the order in which they are given."""
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = SimpleQueue()

@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Executable, String, Table, bindparam, literal_column
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    Executable,
+    String,
+    Table,
+    bindparam,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite3_dialect
@@ -44,7 +54,7 @@ class PerDatabase(Statement):
 
 
 class Upsert(Statement):
-    """An INSERT with ON CONFLICT, which SQLAlchemy writes with a class of its own for each database."""
+    """An INSERT with ON CONFLICT, which SQLAlchemy writes with another class for each database."""
 
     def __init__(self, table: Table, write: Callable[[Insert], Executable]) -> None:
         # The two classes have the same methods here, though no common type.
@@ -78,6 +88,15 @@ class CompiledStatement:
 def given(*columns: str) -> dict[str, BindParameter[Any]]:
     """For `values`: each column gets the value of its name."""
     return {column: bindparam(column) for column in columns}
+
+
+def unseen(bind: BindParameter[Any]) -> ColumnElement[Any]:
+    """The parameter, hidden from PostgreSQL's planner.
+
+    The server makes a new plan for each execution, which can cost more than to run it, as long as it expects plans for
+    the values that it sees to be better than one for all values.
+    """
+    return select(bind).scalar_subquery()
 
 
 def literals(*words: str) -> list[ColumnElement[str]]:

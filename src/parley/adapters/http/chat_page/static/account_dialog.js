@@ -9,7 +9,7 @@ import { plansSection } from "./plans_section.js";
 import { plot } from "./plot.js";
 import * as session from "./session.js";
 import { broadcast } from "./tabs.js";
-import { moment, number } from "./words.js";
+import { counted, moment, number } from "./words.js";
 
 /** Opens it, at the section that is named. */
 export function accountDialog(section = null) {
@@ -50,7 +50,7 @@ function profile() {
 
 function usage() {
   const { limit, used, tokens, history, token_quota: quotas } = account.usage;
-  const today = limit === null ? `${number(used)} messages today.` : `${number(used)} of ${number(limit)} messages today.`;
+  const today = limit === null ? `${counted(used, "message")} today.` : `${number(used)} of ${number(limit)} messages today.`;
   const allowed = Object.entries(quotas ?? {}).filter(([, each]) => each.limit !== null)
     .map(([span, each]) => h("p", {}, `${number(each.remaining)} of ${number(each.limit)} tokens left this ${span}, until ${moment(each.resets_at)}.`));
   return [...allowed, h("p", {}, `${today} Tokens: ${number(tokens.input)} read, ${number(tokens.output)} written.`), plot("Messages", history.toReversed().map(({ day, used: value }) => ({ day, value })))];

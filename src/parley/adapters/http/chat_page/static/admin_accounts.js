@@ -4,7 +4,7 @@ import { ask } from "./admin_api.js";
 import { confirmed, dialog, notice, trying } from "./dialogs.js";
 import { button, field, h, show } from "./dom.js";
 import { plot } from "./plot.js";
-import { moment, number } from "./words.js";
+import { counted, moment, number } from "./words.js";
 
 const PAUSE_MILLISECONDS = 250;
 
@@ -85,8 +85,8 @@ function sections(account, act) {
       h("div", { class: "row" }, suspended
         ? button("Lift the suspension", () => act((path) => ask("PATCH", path, { suspended: false })))
         : button("Suspend", () => act((path) => ask("PATCH", path, { suspended: true }))))),
-    h("section", {}, h("h3", {}, "Plan"), planForm(account, act), h("p", {}, `Subscription: ${subscription.status}`)),
-    h("section", {}, h("h3", {}, "Usage"), h("p", {}, `${number(usage.used)} messages today, ${limit}. Tokens: ${number(usage.tokens.input)} read, ${number(usage.tokens.output)} written.`),
+    h("section", {}, planForm(account, act), h("p", {}, `Subscription: ${subscription.status}`)),
+    h("section", {}, h("h3", {}, "Usage"), h("p", {}, `${counted(usage.used, "message")} today, ${limit}. Tokens: ${number(usage.tokens.input)} read, ${number(usage.tokens.output)} written.`),
       plot("Messages", usage.history.toReversed().map(({ day, used }) => ({ day, value: used })))),
     h("section", {}, h("h3", {}, "Sessions"), h("p", {}, sessions.length ? `${sessions.length} live, the last one since ${moment(sessions[0].created_at)}.` : "None."),
       sessions.length > 0 && button("End all sessions", () => act(async (path) => {
@@ -101,5 +101,5 @@ function planForm(account, act) {
   return h("form", { onsubmit: (event) => {
     event.preventDefault();
     act((path) => ask("PATCH", path, { plan: plan.value.trim() }));
-  } }, field("Plan", plan, "auto: what payments say"), h("footer", {}, h("button", {}, "Set plan")));
+  } }, field("Plan", plan, "auto: the one that is paid for"), h("footer", {}, h("button", {}, "Set plan")));
 }

@@ -20,7 +20,7 @@ export async function statsSection(section) {
   // The oldest on the left.
   const days = items.toSorted((one, other) => one.day.localeCompare(other.day));
   section.append(h("div", { class: "plots" }, Object.entries(PLOTS).map(([title, value]) =>
-    h("figure", {}, h("figcaption", {}, title), plot(title, days.map((each) => ({ day: each.day, value: value(each) })))))));
+    plot(title, days.map((each) => ({ day: each.day, value: value(each) }))))));
   section.append(table("Plans", Object.entries(days.at(-1)?.plans ?? {})), table("Failures", totals(days, "failures")));
 }
 

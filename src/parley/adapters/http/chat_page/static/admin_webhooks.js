@@ -3,7 +3,7 @@
 import { ask } from "./admin_api.js";
 import { notice, trying } from "./dialogs.js";
 import { button, h, show } from "./dom.js";
-import { moment } from "./words.js";
+import { counted, moment } from "./words.js";
 
 const STATES = ["", "failed", "pending", "delivered"];
 
@@ -45,7 +45,7 @@ class Deliveries {
       notice("It is sent again.");
       await this.load(null);
     }));
-    const state = h("td", {}, status, h("small", {}, ` ${attempts} attempts${error ? `. ${error}` : ""}`));
+    const state = h("td", {}, status, h("small", {}, ` ${counted(attempts, "attempt")}${error ? `. ${error}` : ""}`));
     return h("tr", {}, h("td", {}, type), h("td", {}, endpoint), h("td", {}, moment(occurred)), state, h("td", {}, status !== "pending" && again));
   }
 }

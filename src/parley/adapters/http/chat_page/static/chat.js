@@ -28,7 +28,7 @@ export class Chat {
       h("button", { type: "button", class: "new-chat", onclick: () => this.#go("") }, icon("plus"), "New chat"),
       this.#rooms.element,
       h("div", { class: "side-foot" },
-        h("button", { type: "button", class: "account", onclick: () => accountDialog() }, icon("user"), h("span", { class: "unseen" }, "Account"), this.#name),
+        h("button", { type: "button", class: "account", onclick: () => this.#openAccount() }, icon("user"), h("span", { class: "unseen" }, "Account"), this.#name),
         button("Sign out", () => this.#signOut())));
     const open = iconButton("menu", "Chats", () => this.#unfold(), { class: "icon-button narrow-only", "aria-controls": "side" });
     this.#conversation.header.prepend(open);
@@ -91,6 +91,11 @@ export class Chat {
     this.element.classList.remove("unfolded");
   }
 
+  #openAccount() {
+    this.#fold();
+    accountDialog();
+  }
+
   async #signOut() {
     // Ended here whatever the server says.
     await trying(() => call("POST", "auth/logout"));
@@ -109,7 +114,9 @@ export class Chat {
       return;
     }
     const { plan, status } = await this.#subscription();
-    notice(status === "none" ? "Thank you. Your plan changes in a moment." : `Thank you. Your plan is now ${plan}.`);
+    const { items: plans } = await call("GET", "plans");
+    const title = plans.find(({ name }) => name === plan)?.title ?? plan;
+    notice(status === "none" ? "Thank you. Your plan changes in a moment." : `Thank you. Your plan is now ${title}.`);
     await loadAccount();
   }
 

@@ -97,7 +97,7 @@ function quota({ limit, remaining, resets_at: resets, token_quota: tokens }) {
   if (span === "month") return usedUp("This month's tokens are used up.", moment(spent.resets_at));
   if (limit === null) return [];
   if (remaining > 0) return [`${number(remaining)} of ${number(limit)} messages left today`];
-  return usedUp(`Today's ${number(limit)} messages are used up.`, time(resets));
+  return usedUp("No messages left today.", time(resets));
 }
 
 const usedUp = (what, when) => [`${what} New ones come at ${when}. `, button("See plans", () => accountDialog("plans"), { class: "link" })];

@@ -12,6 +12,7 @@ let chat = null;
 function start() {
   // Of an account that is signed in no longer.
   for (const open of document.querySelectorAll("dialog")) open.close();
+  show(document.getElementById("notices"));
   chat?.close();
   chat = session.read() ? new Chat() : null;
   show(page, chat ? chat.element : signInForm());

@@ -109,11 +109,13 @@ export class MessageView {
   }
 
   #toolsOf(message) {
-    const copy = iconButton("copy", "Copy", () => copyText(message.content, copy));
+    const copy = message.content && iconButton("copy", "Copy", () => copyText(message.content, copy));
+    // A failure is tried again, not rated.
+    const rated = message.status !== "failed";
     const own = message.role === "user"
       ? [iconButton("edit", "Edit", () => this.#actions.edit(this))]
-      : [iconButton("again", "Regenerate", () => this.#actions.regenerate(message)), this.#rating("up", "Good answer"),
-        this.#rating("down", "Bad answer"), h("span", { class: "facts", title: facts(message) }, message.model ?? "")];
+      : [iconButton("again", "Regenerate", () => this.#actions.regenerate(message)), rated && this.#rating("up", "Good answer"),
+        rated && this.#rating("down", "Bad answer"), h("span", { class: "facts", title: facts(message) }, message.model ?? "")];
     return [this.#branches(message), copy, ...own];
   }
 

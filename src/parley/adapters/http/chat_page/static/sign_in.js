@@ -33,7 +33,7 @@ class SignIn {
   #askForPassword() {
     this.#challenge = null;
     this.#secret = h("input", { type: "password", name: "password", required: true, autocomplete: "current-password" });
-    this.#fill(field("Password", this.#secret), button("Use a code", () => this.#askForCode(), { class: "link" }));
+    this.#fill(field("Password", this.#secret), button("Forgot the password? Use a code", () => this.#askForCode(), { class: "link" }));
     if (this.#identity.value) this.#secret.focus();
   }
 
@@ -81,6 +81,8 @@ class SignIn {
     } catch (error) {
       if (!(error instanceof Problem || error instanceof NoAnswer)) throw error;
       show(this.#failure, words(error));
+      // To be corrected at once.
+      (this.#secret ?? this.#identity).select();
     } finally {
       for (const control of controls) control.disabled = false;
     }

@@ -10,6 +10,9 @@ export const moment = (text) => MOMENT.format(new Date(text));
 
 export const number = (value) => new Intl.NumberFormat().format(value);
 
+/** «1 message», «2 messages». */
+export const counted = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+
 export function price({ amount, currency, interval, interval_count: count }) {
   if (amount === null) return "by use";
   const format = new Intl.NumberFormat(undefined, { style: "currency", currency: currency.toUpperCase() });
