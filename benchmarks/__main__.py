@@ -20,6 +20,7 @@ from benchmarks import (
     posting,
     report,
     rooms,
+    sockets,
     streams,
     tokens,
 )
@@ -37,7 +38,7 @@ SMALL = {
     "post": posting.measure,
 }
 OVER_HTTP = (*SMALL, "large")
-GROUPS = (*OVER_HTTP, "token", "streams", "embedded")
+GROUPS = (*OVER_HTTP, "token", "streams", "sockets", "embedded")
 QUICK = Effort(rounds=1, seconds=1.0)
 
 
@@ -52,6 +53,8 @@ async def measured(only: frozenset[str], effort: Effort, folder: Path) -> AsyncI
             yield made
     if "streams" in only:
         yield await streams.measure(folder / "streams", large="large" in only, effort=effort)
+    if "sockets" in only:
+        yield await sockets.measure(folder / "sockets", effort)
 
 
 async def _over_http(only: frozenset[str], effort: Effort, folder: Path) -> AsyncIterator[list[Measurement]]:

@@ -10,13 +10,15 @@ import pytest
 import trustme
 
 from tests.debian.nginx import NAME, documented, nginx
-from tests.debian.through_nginx import ByName, streamed_reply
+from tests.debian.through_nginx import ByName, answer_over_a_socket, streamed_reply
 from tests.e2e.process import Served, free_port, served
 
 
 @asynccontextmanager
-async def proxied(folder: Path, *, under_a_path: bool) -> AsyncGenerator[tuple[httpx.AsyncClient, Served, int], None]:
-    """A client of the proxy over TLS by its name, the server behind it, and the proxy's port without TLS."""
+async def proxied(
+    folder: Path, *, under_a_path: bool
+) -> AsyncGenerator[tuple[httpx.AsyncClient, Served, int, ssl.SSLContext], None]:
+    """A client of the proxy over TLS by its name, the server behind it, the proxy's port without TLS, and its trust."""
     ca, port, plain = trustme.CA(), free_port(), free_port()
     public = f"https://{NAME}:{port}" + ("/chat" if under_a_path else "")
     settings = {"TRUSTED_PROXIES": "127.0.0.1", "PUBLIC_URL": public, "OFFLINE_DELAY_SECONDS": "0.05"}
@@ -29,16 +31,17 @@ async def proxied(folder: Path, *, under_a_path: bool) -> AsyncGenerator[tuple[h
             nginx(configuration, ports, ca),
             httpx.AsyncClient(transport=ByName(verify=tls), base_url=public, timeout=20) as client,
         ):
-            yield client, api, plain
+            yield client, api, plain, tls
 
 
 @pytest.mark.parametrize("under_a_path", [False, True], ids=["whole", "under a path"])
 async def test_a_reply_streams_through_nginx_over_tls(tmp_path: Path, under_a_path: bool) -> None:
-    async with proxied(tmp_path, under_a_path=under_a_path) as (client, api, plain):
+    async with proxied(tmp_path, under_a_path=under_a_path) as (client, api, plain, tls):
         assert (await streamed_reply(client, "mira@example.com"))["status"] == "completed"
         docs = await client.get("docs")
         assert docs.status_code == 200
         assert (await client.get("docs/start.js")).status_code == 200
+        assert await answer_over_a_socket(client, tls) == "You said: Hello"
         for hidden in ("metrics", "health/ready"):
             assert (await client.get(f"https://{NAME}:{client.base_url.port}/{hidden}")).status_code == 404
         async with httpx.AsyncClient() as visitor:

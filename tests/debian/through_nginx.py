@@ -1,9 +1,11 @@
 """A client of nginx over TLS by its name, and the walk from nothing to a streamed reply."""
 
 import json
+import ssl
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import connect
 
 from tests.debian.nginx import NAME
 
@@ -38,3 +40,18 @@ async def streamed_reply(client: httpx.AsyncClient, email: str) -> dict[str, Any
     final: dict[str, Any] = json.loads(text.rpartition("data: ")[2])["message"]
     assert final["content"] == f"You said: {question}"
     return final
+
+
+async def answer_over_a_socket(client: httpx.AsyncClient, tls: ssl.SSLContext) -> str:
+    """The reply to «Hello» that the account, which is signed in, receives over a WebSocket through the proxy."""
+    room = (await client.post("chatroom", json={"name": "By a socket"})).json()["id"]
+    base = str(client.base_url).rstrip("/").replace("http", "ws", 1)
+    address = f"{base}/chatroom/{room}/socket"
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    async with connect(address, host="127.0.0.1", port=client.base_url.port, ssl=tls) as socket:
+        for command in ({"type": "auth", "token": token}, {"type": "send", "content": "Hello"}):
+            await socket.send(json.dumps(command))
+        while (frame := json.loads(await socket.recv()))["type"] != "done":
+            assert frame["type"] != "error", frame
+    text: str = frame["message"]["content"]
+    return text

@@ -1,6 +1,8 @@
 """The WebSocket of a room: its first message, commands, events, limits and ends."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,10 +12,13 @@ from litestar.types import ASGIApp
 
 from parley.adapters.http.chat.socket.session import RoomSocket
 from parley.bootstrap.processes import http_ports
+from parley.runtime.loop_lag import SAMPLES
+from tests.fakes.virtual_lag import LATE, VirtualLag
 from tests.http.conftest import Logs, OpenSite
+from tests.http.document import Document
 from tests.http.open_socket import open_socket, ready_socket
-from tests.http.scripted_model import Gate
-from tests.http.site import Person, Site
+from tests.http.scripted_model import Gate, ScriptedModel
+from tests.http.site import ADMIN_TOKEN, Clock, Person, Site, opened, wired
 
 
 async def test_a_message_by_the_socket_is_answered_as_by_http(site: Site, mira: Person, room: str) -> None:
@@ -219,6 +224,33 @@ async def test_the_end_of_the_session_ends_the_socket(site: Site, mira: Person, 
         refusal = await socket.frame()
         assert (refusal["type"], refusal["code"], refusal["id"]) == ("error", "token_invalid", None)
         assert await socket.closed() == 4401
+
+
+async def test_a_suspension_ends_the_sockets_of_the_account(site: Site, mira: Person, room: str) -> None:
+    operator = site.visitor()
+    operator.identify(ADMIN_TOKEN)
+    account = (await mira.get("/user/me")).json()["id"]
+    async with ready_socket(site.app, room, mira.token) as socket:
+        assert (await operator.patch(f"/admin/accounts/{account}", json={"suspended": True})).status_code == 200
+        assert (await socket.frame())["code"] == "account_suspended"
+        assert await socket.closed() == 4401
+
+
+async def test_an_overloaded_process_opens_no_socket(
+    tmp_path: Path, clock: Clock, model: ScriptedModel, document: Document
+) -> None:
+    virtual = VirtualLag()
+    parley = replace(wired(tmp_path / "parley.db", clock, model), loop_lag=virtual.lag)
+    async with opened(parley, clock, model, document) as site:
+        mira = await site.person()
+        room = await mira.new_room()
+        async with ready_socket(site.app, room, mira.token) as before, open_socket(site.app, room) as socket:
+            assert await virtual.sample(*[LATE] * SAMPLES)
+            await socket.tell(type="auth", token=mira.token)
+            refusal = await socket.frame()
+            assert (refusal["code"], refusal["headers"]["Retry-After"]) == ("overloaded", "5")
+            assert await socket.closed() == 1013
+            assert (await before.answer(type="ping"))["type"] == "result"
 
 
 async def test_a_socket_lasts_as_long_as_its_token_which_can_be_renewed(site: Site, mira: Person, room: str) -> None:

@@ -111,6 +111,7 @@ class Listening:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     disconnected: int = 0
     socket_ends: list[int] = field(default_factory=list)
+    flooded: int = 0
     clients: list[Client] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -141,11 +142,17 @@ class Listening:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _socket(self, receive: Any, send: Any) -> None:
-        """Accepts, and sends back what it receives; «close» closes."""
+        """Accepts, and sends back what it receives; «close» closes, «flood» sends what fits into the buffers first."""
         await receive()
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
-            if message["text"] == "close":
+            if message["text"] == "flood":
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        while True:
+                            await send({"type": "websocket.send", "text": "x" * 65_536})
+                            self.flooded += 1
+            if message["text"] in {"close", "flood"}:
                 await send({"type": "websocket.close", "code": 4000})
             else:
                 await send({"type": "websocket.send", "text": message["text"]})

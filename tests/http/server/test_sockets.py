@@ -144,3 +144,15 @@ async def test_a_socket_gives_way_until_the_server_has_sent_it_something() -> No
         assert await silent.rest() == b""
         await busy.send(b"\x81\x82\x00\x00\x00\x00hi")
         assert await busy.reader.readexactly(4) == b"\x81\x02hi"
+
+
+async def test_a_client_that_reads_nothing_does_not_outlive_a_close() -> None:
+    async with listening() as server:
+        client = await server.client()
+        await client.send(HANDSHAKE)
+        await client.reader.readuntil(b"\r\n\r\n")
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # as asyncio's transports have it
+        # «flood», masked with zeros: the server sends until nothing fits any more, and closes then.
+        await client.send(b"\x81\x85\x00\x00\x00\x00flood")
+        await empty(server)
+        assert server.flooded > 0

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,10 @@ def kinds(frames: list[Frame]) -> list[str]:
 
 async def test_sockets_of_one_room_on_two_processes(tmp_path: Path) -> None:
     settings = {"OTP_SENDER": "response", "ALLOW_SHOWN_CODES": "1", "REPLY_LEASE_SECONDS": "1"}
-    async with scaled_out(tmp_path, **settings) as running:
-        client = await sign_in(running.apis[A].address)
+    async with (
+        scaled_out(tmp_path, **settings) as running,
+        aclosing(await sign_in(running.apis[A].address)) as client,
+    ):
         token = client.headers["Authorization"].removeprefix("Bearer ")
         room = await new_room(client)
         async with opened(running.apis[A], room, token) as a, opened(running.apis[B], room, token) as b:
@@ -96,7 +98,6 @@ async def test_sockets_of_one_room_on_two_processes(tmp_path: Path) -> None:
             ended_at = asyncio.get_running_loop().time()
             assert await other.closed() == 4401
             assert asyncio.get_running_loop().time() - ended_at <= SECONDS
-        await client.aclose()
         assert "Traceback" not in running.logs()
         assert token not in running.logs()
 
