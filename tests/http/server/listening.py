@@ -102,7 +102,10 @@ async def connect(port: int) -> Client:
 
 @dataclass
 class Listening:
-    """A server. `requests`: method, path and body of those that reached the application; `headers`: of the last one."""
+    """A server. `requests`: method, path and body of those that reached the application; `headers`: of the last one.
+
+    `messages`: the number of those that sockets received.
+    """
 
     port: int = 0
     connections: Connections = field(default_factory=lambda: Connections(total=0, per_address=0))
@@ -112,6 +115,8 @@ class Listening:
     disconnected: int = 0
     socket_ends: list[int] = field(default_factory=list)
     flooded: int = 0
+    messages: int = 0
+    state: ServerState = field(default_factory=ServerState)
     clients: list[Client] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -146,6 +151,7 @@ class Listening:
         await receive()
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
+            self.messages += 1
             if message["text"] == "flood":
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.2):
@@ -166,7 +172,9 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    protocol: type[ParleyHttpProtocol] = ParleyHttpProtocol, **limits: int
+    protocol: type[ParleyHttpProtocol | ParleySocketProtocol] = ParleyHttpProtocol,
+    sockets: type[asyncio.Protocol] = QuickSocketProtocol,
+    **limits: int,
 ) -> AsyncGenerator[Listening, None]:
     listening = Listening(connections=Connections(**({"total": 0, "per_address": 0} | limits)))
     app = with_server_ports(
@@ -180,14 +188,14 @@ async def listening(
     config = Config(
         listening.application,
         log_config=None,
-        ws=QuickSocketProtocol,
+        ws=sockets,
         ws_max_size=1_000,
         ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
     )
     config.load()
-    server_state = ServerState()
+    server_state = listening.state
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config, server_state, state), "127.0.0.1", 0)
     listening.port = server.sockets[0].getsockname()[1]

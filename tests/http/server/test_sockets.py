@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.http.server.listening import GET, PATIENCE_SECONDS, Listening, listening
@@ -85,6 +86,15 @@ async def test_a_handshake_without_a_key_is_refused() -> None:
         client = await server.client()
         await client.send(HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key"))
         assert (await client.answer()).status == 400
+        await empty(server)
+
+
+async def test_without_the_servers_own_socket_protocol_a_handshake_is_a_plain_request() -> None:
+    async with listening(sockets=WebSocketsSansIOProtocol) as server:
+        client = await server.client()
+        await client.send(HANDSHAKE)
+        assert (await client.answer()).body == f"{ROOM} 0".encode()
+        assert await client.rest() == b""
         await empty(server)
 
 

@@ -29,7 +29,7 @@ from parley.adapters.http.server.refusals import (
     refusal_of,
     response,
 )
-from parley.adapters.http.server.sockets import asks_for_socket
+from parley.adapters.http.server.sockets import asks_for_socket, has_sockets
 
 HEAD_BYTES = 65_536
 ADDRESS_BYTES = 16_384
@@ -133,8 +133,8 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Answered as the plain request that it also is where there is no WebSocket.
-            if self._should_upgrade():
+            # Otherwise answered as the plain request that it also is.
+            if self._upgrades:
                 self._become_socket(data[upgrade.args[0] :])
             self._closing = True
             return False
@@ -179,7 +179,8 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:
             raise RequestRefused(HEAD_TOO_LARGE)
-        self._upgrades = not self._is_answering() and asks_for_socket(self.parser, self.url, self.headers)
+        asks = asks_for_socket(self.parser, self.url, self.headers)
+        self._upgrades = asks and has_sockets(self.ws_protocol_class) and not self._is_answering()
         super().on_headers_complete()
         self._receiving = Receiving.BODY
         self._unparsed = 0
@@ -207,7 +208,7 @@ class ParleyHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
-        return self._upgrades and self.ws_protocol_class is not None
+        return self._upgrades
 
     def _become_socket(self, early: bytes) -> None:
         """Hand the connection over. A client must wait for the response before it sends anything else."""

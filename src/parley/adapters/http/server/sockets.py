@@ -30,6 +30,11 @@ def asks_for_socket(parser: httptools.HttpRequestParser, url: bytes, headers: Se
     )
 
 
+def has_sockets(protocol: object) -> bool:
+    """Whether uvicorn's setting `ws` names this protocol: connections of another one would be counted for ever."""
+    return isinstance(protocol, type) and issubclass(protocol, ParleySocketProtocol)
+
+
 class ParleySocketProtocol(WebSocketsSansIOProtocol):
     """One connection after its upgrade.
 
