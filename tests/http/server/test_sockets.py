@@ -6,7 +6,7 @@ import pytest
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.http.server.listening import GET, PATIENCE_SECONDS, Listening, listening
+from tests.http.server.listening import GET, PATIENCE_SECONDS, Listening, QuickSocketProtocol, listening
 
 ROOM = "/chatroom/01a1fe30-5c00-7a31-8d52-6f0b1c9e4a03/socket"
 UPGRADE = (
@@ -70,6 +70,12 @@ NOT_A_HANDSHAKE = {
     "a body": HANDSHAKE.replace(b"Host: x\r\n", b"Host: x\r\nContent-Length: 0\r\n"),
     "HTTP/1.0": HANDSHAKE.replace(b"HTTP/1.1", b"HTTP/1.0"),
     "no Connection": HANDSHAKE.replace(b"keep-alive, Upgrade", b"keep-alive"),
+    "another version": HANDSHAKE.replace(b"Version: 13", b"Version: 8"),
+    "no key": HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key"),
+    "a key that is none": HANDSHAKE.replace(b"dGhl", b"dGhlaQ"),
+    "a long cookie": HANDSHAKE.replace(b"Host: x\r\n", b"Host: x\r\nCookie: %s\r\n" % (b"c" * 9_000)),
+    "a long address": HANDSHAKE.replace(b"/socket", b"/socket?x=%s" % (b"x" * 9_000)),
+    "many headers": HANDSHAKE.replace(b"Host: x\r\n", b"Host: x\r\n" + b"X: y\r\n" * 124),
 }
 
 
@@ -81,12 +87,26 @@ async def test_what_is_no_handshake_is_a_plain_request(name: str) -> None:
         assert (await client.answer()).status == 200
 
 
-async def test_a_handshake_without_a_key_is_refused() -> None:
+LARGEST_HANDSHAKES = {
+    "cookie": HANDSHAKE.replace(b"Host: x\r\n", b"Host: x\r\nCookie: %s\r\n" % (b"c" * 8_165)),
+    "address": HANDSHAKE.replace(b"/socket", b"/socket?x=%s" % (b"x" * 8_110)),
+    "headers": HANDSHAKE.replace(b"Host: x\r\n", b"Host: x\r\n" + b"X: y\r\n" * 123),
+}
+
+
+@pytest.mark.parametrize("name", LARGEST_HANDSHAKES)
+async def test_a_handshake_may_be_so_large(name: str) -> None:
     async with listening() as server:
         client = await server.client()
-        await client.send(HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key"))
-        assert (await client.answer()).status == 400
-        await empty(server)
+        await client.send(LARGEST_HANDSHAKES[name])
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_a_head_that_the_library_refuses_is_answered() -> None:
+    async with listening(QuickSocketProtocol) as server:
+        client = await server.client()
+        await client.send(NOT_A_HANDSHAKE["a long cookie"])
+        assert (await client.rest()).startswith(b"HTTP/1.1 431 ")
 
 
 async def test_without_the_servers_own_socket_protocol_a_handshake_is_a_plain_request() -> None:

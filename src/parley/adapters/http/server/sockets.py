@@ -10,24 +10,39 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
 from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
 
 # The only address that has a WebSocket. At any other one an upgrade is ignored (RFC 9110, 7.8).
 _SOCKET = re.compile(rb"(/[^?]*)?/chatroom/[0-9A-Fa-f-]{36}/socket/?(\?.*)?", re.DOTALL)
+# 16 bytes in base64 (RFC 6455, 4.1).
+_KEY = re.compile(rb"[0-9a-z+/]{22}==", re.IGNORECASE)
+_LINE_ENDS = len(b"GET  HTTP/1.1\r\n")
 _WITH_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
 def asks_for_socket(parser: httptools.HttpRequestParser, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether the request is the beginning of a WebSocket handshake (RFC 6455, 4.1) at an address that has one."""
+    """Whether the request is a WebSocket handshake (RFC 6455, 4.1) at an address that has one.
+
+    One that `websockets` would refuse is none, so that its response is a problem with a request id.
+    """
     fields = {name: value.strip().lower() for name, value in headers}
     return (
         (parser.get_method(), parser.get_http_version()) == (b"GET", "1.1")
         and fields.get(b"upgrade") == b"websocket"
         and b"upgrade" in [token.strip() for token in fields.get(b"connection", b"").split(b",")]
+        and fields.get(b"sec-websocket-version") == b"13"
+        and _KEY.fullmatch(fields.get(b"sec-websocket-key", b"")) is not None
         and not _WITH_BODY & fields.keys()
         and _SOCKET.fullmatch(url) is not None
+        and _fits(url, headers)
     )
+
+
+def _fits(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    longest = max(len(url), *(len(name) + len(value) for name, value in headers))
+    return len(headers) <= MAX_NUM_HEADERS and longest + _LINE_ENDS <= MAX_LINE_LENGTH
 
 
 def has_sockets(protocol: object) -> bool:
@@ -61,6 +76,13 @@ class ParleySocketProtocol(WebSocketsSansIOProtocol):
 
     def give_way(self) -> None:
         self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            # `websockets` has refused the head; uvicorn would neither answer nor close.
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
         kind = message["type"]
