@@ -6,7 +6,8 @@ import pytest
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.http.server.listening import GET, PATIENCE_SECONDS, Listening, QuickSocketProtocol, listening
+from parley.adapters.http.server.sockets import MOST_FRAGMENTS
+from tests.http.server.listening import GET, PATIENCE_SECONDS, Client, Listening, QuickSocketProtocol, listening
 
 ROOM = "/chatroom/01a1fe30-5c00-7a31-8d52-6f0b1c9e4a03/socket"
 UPGRADE = (
@@ -176,12 +177,53 @@ async def test_a_socket_gives_way_until_the_server_has_sent_it_something() -> No
         assert await busy.reader.readexactly(4) == b"\x81\x02hi"
 
 
-async def test_a_client_that_reads_nothing_does_not_outlive_a_close() -> None:
+async def reads_nothing(server: Listening) -> Client:
+    """A client that reads no more after its handshake."""
+    client = await server.client()
+    await client.send(HANDSHAKE)
+    await client.reader.readuntil(b"\r\n\r\n")
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # as asyncio's transports have it
+    return client
+
+
+async def test_pongs_do_not_pile_up_for_a_client_that_reads_nothing() -> None:
+    async with listening() as server:
+        client = await reads_nothing(server)
+        ping = b"\x89\xfd\x00\x00\x00\x00" + b"p" * 125
+        for _ in range(80):
+            await client.send(ping * 1_000)
+        await client.send(b"\x81\x82\x00\x00\x00\x00hi")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while server.messages == 0:
+                await asyncio.sleep(0.005)
+        [connection] = server.state.connections
+        assert 0 < connection.transport.get_write_buffer_size() < 400_000
+
+
+async def test_a_client_that_reads_nothing_does_not_outlive_its_own_close() -> None:
+    async with listening() as server:
+        client = await reads_nothing(server)
+        # «flood» is not over when the close arrives.
+        await client.send(b"\x81\x85\x00\x00\x00\x00flood\x88\x80\x00\x00\x00\x00")
+        await empty(server)
+
+
+async def test_a_message_has_so_many_fragments() -> None:
+    first, next_, last = (bytes([bits, 0x80, 0, 0, 0, 0]) for bits in (0x01, 0x00, 0x80))
     async with listening() as server:
         client = await server.client()
         await client.send(HANDSHAKE)
         await client.reader.readuntil(b"\r\n\r\n")
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # as asyncio's transports have it
+        await client.send(first + next_ * (MOST_FRAGMENTS - 2) + last)
+        assert await client.reader.readexactly(2) == b"\x81\x00"
+        await client.send(first + next_ * MOST_FRAGMENTS)
+        assert await client.rest() == b""
+        await empty(server)
+
+
+async def test_a_client_that_reads_nothing_does_not_outlive_a_close() -> None:
+    async with listening() as server:
+        client = await reads_nothing(server)
         # «flood», masked with zeros: the server sends until nothing fits any more, and closes then.
         await client.send(b"\x81\x85\x00\x00\x00\x00flood")
         await empty(server)

@@ -10,6 +10,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import Frame
 from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
 from parley.adapters.http.server.ports import STATE_KEY, ServerPorts
@@ -19,6 +20,10 @@ _SOCKET = re.compile(rb"(/[^?]*)?/chatroom/[0-9A-Fa-f-]{36}/socket/?(\?.*)?", re
 # 16 bytes in base64 (RFC 6455, 4.1).
 _KEY = re.compile(rb"[0-9a-z+/]{22}==", re.IGNORECASE)
 _LINE_ENDS = len(b"GET  HTTP/1.1\r\n")
+# Of pongs more than asyncio's own limit for a buffer does not wait for a client that reads nothing.
+_PONG_BYTES = 65_536
+# A message's size is limited, which an endless number of empty fragments never reaches.
+MOST_FRAGMENTS = 1_000
 _WITH_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -98,6 +103,23 @@ class ParleySocketProtocol(WebSocketsSansIOProtocol):
         elif kind == "websocket.send" and self._waits:
             self._waits = False
             self._ports.connections.works(self)
+
+    def handle_ping(self) -> None:
+        if self.transport.get_write_buffer_size() <= _PONG_BYTES:
+            super().handle_ping()
+        else:
+            # Only the latest ping needs an answer (RFC 6455, 5.5.3).
+            self.conn.data_to_send()
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MOST_FRAGMENTS:
+            self.transport.abort()
+        else:
+            super().handle_cont(event)
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        self._break_off_later()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
