@@ -147,12 +147,12 @@ class Listening:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _socket(self, receive: Any, send: Any) -> None:
-        """Accepts, and sends back what it receives; «close» closes, «flood» sends what fits into the buffers first."""
+        """Accepts, and sends back what it receives; «close» closes, «fill» sends what fits into the buffers, «flood» does both."""
         await receive()
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
             self.messages += 1
-            if message["text"] == "flood":
+            if message["text"] in {"fill", "flood"}:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.2):
                         while True:
@@ -160,7 +160,7 @@ class Listening:
                             self.flooded += 1
             if message["text"] in {"close", "flood"}:
                 await send({"type": "websocket.close", "code": 4000})
-            else:
+            elif message["text"] != "fill":
                 await send({"type": "websocket.send", "text": message["text"]})
         self.socket_ends.append(message["code"])
 

@@ -203,9 +203,10 @@ async def test_pongs_do_not_pile_up_for_a_client_that_reads_nothing() -> None:
 async def test_a_client_that_reads_nothing_does_not_outlive_its_own_close() -> None:
     async with listening() as server:
         client = await reads_nothing(server)
-        # «flood» is not over when the close arrives.
-        await client.send(b"\x81\x85\x00\x00\x00\x00flood\x88\x80\x00\x00\x00\x00")
+        # «fill» and a close, masked with zeros.
+        await client.send(b"\x81\x84\x00\x00\x00\x00fill\x88\x80\x00\x00\x00\x00")
         await empty(server)
+        assert server.flooded > 0
 
 
 async def test_a_message_has_so_many_fragments() -> None:
