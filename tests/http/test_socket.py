@@ -1,5 +1,6 @@
 """The WebSocket of a room: its first message, commands, events, limits and ends."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from litestar.types import ASGIApp
 
 from parley.adapters.http.chat.socket.session import RoomSocket
 from parley.bootstrap.processes import http_ports
+from parley.core.tasks import cancel_and_wait
 from parley.runtime.loop_lag import SAMPLES
 from tests.fakes.virtual_lag import LATE, VirtualLag
 from tests.http.conftest import Logs, OpenSite
@@ -103,17 +105,47 @@ async def test_the_quota_is_that_of_http(open_site: OpenSite) -> None:
     assert await mira.used() == 1
 
 
-async def test_commands_count_as_requests_of_the_account(open_site: OpenSite) -> None:
+COUNTED = {
+    "a command": (json.dumps({"type": "stop", "message_id": str(uuid4())}), "message_not_found"),
+    "a ping": ('{"type": "ping"}', None),
+    "nothing": ("", "malformed_json"),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+async def test_whatever_a_client_sends_counts_as_a_request_of_the_account(open_site: OpenSite, name: str) -> None:
     site = await open_site(ACCOUNT_REQUESTS_PER_MINUTE="10")
     mira = await site.person()
     room = await mira.new_room()
+    text, code = COUNTED[name]
     async with ready_socket(site.app, room, mira.token) as socket:
-        answers = [await socket.answer(type="stop", message_id=str(uuid4())) for _ in range(10)]
-        assert (await socket.answer(type="ping"))["type"] == "result"
-    codes = [answer["code"] for answer in answers]
-    assert codes[0] == "message_not_found"
-    assert codes[-1] == "rate_limited"
+        for _ in range(10):
+            await socket.tell_text(text)
+        answers = [await socket.frame() for _ in range(10)]
+    assert answers[0].get("code") == code
+    assert answers[-1]["code"] == "rate_limited"
     assert int(answers[-1]["headers"]["Retry-After"]) >= 1
+
+
+async def test_commands_that_arrive_together_hold_nobody_up(site: Site, mira: Person, room: str) -> None:
+    steps = 0
+
+    async def step() -> None:
+        nonlocal steps
+        while True:
+            steps += 1
+            await asyncio.sleep(0)
+
+    async with ready_socket(site.app, room, mira.token) as socket:
+        await socket.tell(type="ping")
+        assert (await socket.frame())["type"] == "result"
+        for _ in range(1_000):
+            await socket.tell_text("")
+        stepping = asyncio.create_task(step())
+        for _ in range(1_000):
+            assert (await socket.frame())["type"] == "error"
+        await cancel_and_wait(stepping)
+    assert steps >= 1_000
 
 
 REFUSED = {

@@ -96,6 +96,7 @@ class RoomSocket:
         try:
             first = await self._first_command()
             self._caller = await self._identify(first)
+            await self._ports.account_requests.take(self._caller.account_id)
             refuse_while_overloaded(self._ports)
             await self._serve_room(read_position(first.last_event_id))
         except _Closed:
@@ -120,6 +121,8 @@ class RoomSocket:
             try:
                 while True:
                     await self._answer(await self._receive())
+                    # Nothing above need wait, and others would while many commands have arrived together.
+                    await asyncio.sleep(0)
             finally:
                 await cancel_and_wait(sending)
 
@@ -136,7 +139,7 @@ class RoomSocket:
         return command
 
     async def _identify(self, auth: Auth) -> Caller:
-        """Raises TokenInvalid, AccountSuspended, TooManyRequests."""
+        """Raises TokenInvalid, AccountSuspended."""
         accounts = self._ports.accounts
         try:
             caller = await caller_of(auth.token, self._socket.scope["path_template"], accounts)
@@ -145,7 +148,6 @@ class RoomSocket:
         except TokenInvalid as refusal:
             accounts.audit.note(AuditEvent.TOKEN_REFUSED, how=refusal.reason)
             raise
-        await self._ports.account_requests.take(caller.account_id)
         return caller
 
     async def _may_read(self) -> bool:
@@ -180,6 +182,8 @@ class RoomSocket:
     async def _answer(self, text: str) -> None:
         command_id = id_of(text)
         try:
+            # Whatever arrives, as reading it is work too.
+            await self._ports.account_requests.take(self._caller.account_id)
             result = await self._carry_out(read_command(text))
         except DomainError as refusal:
             self._ports.meter.refused(refusal.code)
@@ -199,7 +203,6 @@ class RoomSocket:
         caller, ports = self._caller, self._ports
         if not await self._may_read():
             raise TokenInvalid("revoked")
-        await ports.account_requests.take(caller.account_id)
         if isinstance(command, Stop):
             stopped = await stop_reply(
                 ports.chat, account_id=caller.account_id, room_id=self._room_id, reply_id=command.message_id
