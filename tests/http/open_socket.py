@@ -26,6 +26,9 @@ class OpenSocket:
         # While it is not set, the server's frames fill up its buffers.
         self.reads = asyncio.Event()
         self.reads.set()
+        # What sending raises, as a server's does once the client has left.
+        self.fault: Exception | None = None
+        self._served = asyncio.Event()
 
     async def tell(self, **command: Any) -> None:
         await self.tell_text(json.dumps(command))
@@ -74,7 +77,17 @@ class OpenSocket:
             if frame.get("id") == "the only one":
                 return frame
 
+    def ended(self, _: "asyncio.Task[None]") -> None:
+        self._served.set()
+
+    async def served(self) -> None:
+        """Returns once the server has done with the connection."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._served.wait()
+
     async def send(self, message: Any) -> None:
+        if self.fault is not None:
+            raise self.fault
         if message["type"] in {"websocket.accept", "websocket.http.response.start"}:
             self.status = message.get("status", 101)
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
@@ -112,6 +125,7 @@ async def open_socket(app: ASGIApp, room: str, **headers: str) -> AsyncGenerator
     }
     socket = OpenSocket()
     serving = asyncio.create_task(app(scope, socket.receive, socket.send))
+    serving.add_done_callback(socket.ended)
     try:
         yield socket
     finally:

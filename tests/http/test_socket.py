@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
 from litestar.types import ASGIApp
 
 from parley.adapters.http.chat.socket.session import RoomSocket
@@ -232,6 +233,22 @@ def quick(site: Site, room: str) -> ASGIApp:
         await QuickSocket(WebSocket(scope, receive, send), http_ports(site.parley), UUID(room)).serve()
 
     return application
+
+
+GONE = [OSError(), RuntimeError("after sending 'websocket.close'"), WebSocketDisconnect(detail="no longer connected")]
+
+
+@pytest.mark.parametrize("fault", GONE)
+async def test_a_client_that_has_left_is_no_fault(
+    site: Site, mira: Person, room: str, logs: Logs, fault: Exception
+) -> None:
+    async with ready_socket(site.app, room, mira.token) as socket:
+        socket.fault = fault
+        await mira.ask(room)
+        await socket.tell(type="ping")
+        socket.leave()
+        await socket.served()
+    assert [entry for entry in logs if entry["log_level"] in {"error", "critical"}] == []
 
 
 async def test_somebody_elses_room_is_not_found(site: Site, mira: Person, ravi: Person, room: str, logs: Logs) -> None:

@@ -147,7 +147,10 @@ class Listening:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _socket(self, receive: Any, send: Any) -> None:
-        """Accepts, and sends back what it receives; «close» closes, «fill» sends what fits into the buffers, «flood» does both."""
+        """Accepts, and sends back what it receives.
+
+        «close» closes, «fill» sends what fits into the buffers, «flood» does both.
+        """
         await receive()
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":

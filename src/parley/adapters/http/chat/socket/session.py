@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
 from msgspec import UnsetType, structs
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
@@ -67,6 +68,11 @@ _CODES = {
     Kind.TOO_MANY: CloseCode.TOO_MANY,
     Kind.UNAVAILABLE: CloseCode.TRY_AGAIN,
 }
+
+
+# What sending raises once the client has left: uvicorn's ClientDisconnected is an OSError, and it and Litestar refuse
+# whatever follows the disconnection.
+_GONE = (OSError, RuntimeError, WebSocketDisconnect)
 
 
 class _Closed(Exception):
@@ -245,21 +251,21 @@ class RoomSocket:
         """Raises _Closed when the client has left or reads nothing."""
         if self._closing:
             raise _Closed
+        text = encode_json(frame).decode()
         try:
             async with asyncio.timeout(self.send_seconds):
-                await self._socket.send({"type": "websocket.send", "text": encode_json(frame).decode(), "bytes": None})
+                await self._socket.send({"type": "websocket.send", "text": text, "bytes": None})
         except TimeoutError:
             await self._close(CloseCode.TOO_SLOW, "the client does not read")
             raise _Closed from None
-        except OSError:
-            # uvicorn's ClientDisconnected.
+        except _GONE:
             raise _Closed from None
 
     async def _close(self, code: CloseCode, reason: str = "") -> None:
         if self._closing:
             return
         self._closing = True
-        with suppress(OSError):
+        with suppress(*_GONE):
             await self._socket.send({"type": "websocket.close", "code": code.value, "reason": reason})
 
     async def _end_with(self, error: Exception) -> None:
