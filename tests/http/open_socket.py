@@ -105,9 +105,11 @@ class OpenSocket:
 
 
 @asynccontextmanager
-async def open_socket(app: ASGIApp, room: str, **headers: str) -> AsyncGenerator[OpenSocket, None]:
-    """A connection that the client leaves at the end of the context."""
-    path = f"/chatroom/{room}/socket"
+async def open_socket(
+    app: ASGIApp, room: str, server: tuple[str, int] = ("parley.test", 80), **headers: str
+) -> AsyncGenerator[OpenSocket, None]:
+    """A connection that the client leaves at the end of the context. `room` may also be another address."""
+    path = room if room.startswith("/") else f"/chatroom/{room}/socket"
     scope: Any = {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -117,7 +119,7 @@ async def open_socket(app: ASGIApp, room: str, **headers: str) -> AsyncGenerator
         "raw_path": path.encode(),
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in ({"host": "parley.test"} | headers).items()],
-        "server": ("parley.test", 80),
+        "server": server,
         "client": ("127.0.0.1", 1234),
         "root_path": "",
         "subprotocols": [],

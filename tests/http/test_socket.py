@@ -19,7 +19,7 @@ from parley.runtime.loop_lag import SAMPLES
 from tests.fakes.virtual_lag import LATE, VirtualLag
 from tests.http.conftest import Logs, OpenSite
 from tests.http.document import Document
-from tests.http.open_socket import open_socket, ready_socket
+from tests.http.open_socket import OpenSocket, open_socket, ready_socket
 from tests.http.scripted_model import Gate, ScriptedModel
 from tests.http.site import ADMIN_TOKEN, Clock, Person, Site, opened, wired
 
@@ -371,7 +371,9 @@ async def test_pages_of_known_origins_may_open_a_socket(open_site: OpenSite, sub
                 assert await socket.closed() == 4401
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "https://parley.test.evil.example", "file://"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "", "https://parley.test.evil.example", "file://", "http://["]
+)
 async def test_pages_of_other_origins_may_not(site: Site, origin: str) -> None:
     async with open_socket(site.app, str(uuid4()), origin=origin) as socket:
         pass
@@ -379,6 +381,37 @@ async def test_pages_of_other_origins_may_not(site: Site, origin: str) -> None:
     assert json.loads(socket.body)["code"] == "origin_not_allowed"
     assert socket.headers["content-type"] == "application/problem+json"
     assert "x-request-id" in socket.headers
+
+
+NO_ROOM = f"/nowhere/chatroom/{uuid4()}/socket"
+
+
+async def test_an_upgrade_without_a_route_is_a_problem(site: Site, logs: Logs) -> None:
+    async with open_socket(site.app, NO_ROOM) as socket:
+        pass
+    refused_handshake(socket, 404, "not_found", logs)
+    assert 'route="unmatched",status="404"' in (await site.visitor().get("/metrics")).text
+
+
+async def test_an_upgrade_at_another_name_than_that_of_this_machine_is_a_problem(
+    open_site: OpenSite, logs: Logs
+) -> None:
+    site = await open_site(ALLOW_SHOWN_CODES="0")
+    here = ("127.0.0.1", 8000)
+    async with open_socket(site.app, str(uuid4()), here, host="evil.example") as socket:
+        pass
+    refused_handshake(socket, 421, "misdirected_request", logs)
+    async with open_socket(site.app, str(uuid4()), here, host="localhost") as socket:
+        await socket.tell(type="ping")
+        assert await socket.closed() == 4401
+
+
+def refused_handshake(socket: OpenSocket, status: int, code: str, logs: Logs) -> None:
+    assert (socket.status, json.loads(socket.body)["code"]) == (status, code)
+    assert socket.headers["content-type"] == "application/problem+json"
+    assert socket.headers["x-content-type-options"] == "nosniff"
+    [entry] = [each for each in logs if each["event"] == "request"]
+    assert (entry["status"], entry["request_id"]) == (status, socket.headers["x-request-id"])
 
 
 async def test_a_request_without_an_upgrade_is_told_so(site: Site, room: str) -> None:

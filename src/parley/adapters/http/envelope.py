@@ -12,10 +12,13 @@ from typing import Any
 import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from parley.adapters.http.errors import MEDIA_TYPE, problem_of_status
 from parley.adapters.http.loggable_path import loggable_path
+from parley.adapters.http.only_local import MISDIRECTED
 from parley.adapters.http.openapi.operation import header
 from parley.adapters.http.ports import RequestMeter
 from parley.adapters.http.server.security_headers import DEFAULT_HEADERS, Header
+from parley.adapters.http.streaming.frames import encode_json
 
 log = structlog.get_logger("parley.access")
 
@@ -68,6 +71,9 @@ class Envelope:
 
         # Any: Litestar has no type for a refused handshake.
         async def send_wrapped(message: Any) -> None:
+            if message["type"] == "websocket.close" and not observed.begun:
+                await _refuse_handshake(scope, message["code"], send_wrapped, self._meter)
+                return
             if message["type"] in _STARTS:
                 headers = list(message.get("headers", ()))
                 given = dict(headers)
@@ -107,6 +113,10 @@ class _ObservedRequest:
         """That of a WebSocket's handshake is always GET (RFC 6455, 4.1)."""
         return str(self._scope.get("method", "GET"))
 
+    @property
+    def begun(self) -> bool:
+        return self._status != 0
+
     def response_started(self, status: int, headers: Mapping[bytes, bytes]) -> None:
         """Measure the time up to the response's start, so without the stream. `Prefer: wait` requests are not timed."""
         if self.disconnected:
@@ -133,6 +143,16 @@ class _ObservedRequest:
         method = self._method if self._method in _METHODS else "other"
         # Litestar sets `path_template` when it has found the route.
         self._meter.answered(method, self._scope.get("path_template", UNMATCHED), self._status, seconds)
+
+
+async def _refuse_handshake(scope: Any, code: int, send: Any, meter: RequestMeter) -> None:
+    """Litestar closes when there is no route and for exceptions; servers make a 403 without a body of that."""
+    status = HTTPStatus.MISDIRECTED_REQUEST if code == MISDIRECTED else HTTPStatus.INTERNAL_SERVER_ERROR
+    problem = problem_of_status(status if "path_template" in scope else HTTPStatus.NOT_FOUND)
+    meter.refused(problem.code)
+    headers = [(b"content-type", MEDIA_TYPE.encode())]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": encode_json(problem)})
 
 
 def _given_request_id(scope: Any) -> bytes | None:

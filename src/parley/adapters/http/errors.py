@@ -164,7 +164,7 @@ def problems(*refusals: int | DomainError, of_account: bool = True) -> dict[int,
 def problems_of(refusal: int | DomainError) -> list[Problem]:
     """Examples of the problem."""
     errors = _USUAL_ERRORS.get(refusal, (refusal,)) if isinstance(refusal, int) else (refusal,)
-    return [_status_problem(error) if isinstance(error, int) else problem_of(error) for error in errors]
+    return [problem_of_status(error) if isinstance(error, int) else problem_of(error) for error in errors]
 
 
 UNEXPECTED = Problem(
@@ -209,7 +209,7 @@ def _from_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Res
     if "allow" in headers:
         # A WebSocket is no method.
         headers["allow"] = with_head(method for method in headers["allow"].split(", ") if method.isupper())
-    return _response(_status_problem(error.status_code), headers)
+    return _response(problem_of_status(error.status_code), headers)
 
 
 def _from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
@@ -219,7 +219,7 @@ def _from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Respo
         # msgspec raises it for a JSON string that is not UTF-8; Litestar catches only msgspec's other errors.
         return _malformed_json("The body is not well-formed JSON in UTF-8.")
     log.error("request_crashed", path=loggable_path(request.scope), exc_info=error)
-    return _response(_status_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
+    return _response(problem_of_status(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 def _malformed_json(detail: str) -> Response[Problem]:
@@ -232,7 +232,8 @@ def problem_of(error: DomainError) -> Problem:
     return _problem(_STATUS[error.kind], error.code, error.detail, errors)
 
 
-def _status_problem(status: int) -> Problem:
+def problem_of_status(status: int) -> Problem:
+    """The problem of an error that has nothing but a status."""
     code, detail = _CODES_OF_STATUS.get(status, _CODES_OF_STATUS[400])
     return _problem(HTTPStatus(status), code, detail)
 

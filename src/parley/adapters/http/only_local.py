@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from litestar.datastructures import Headers
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, WebSocketException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -15,6 +15,8 @@ _NAMING = frozenset(name.encode() for name in ("host", "forwarded", *_FORWARDED)
 # RFC 7239: for=192.0.2.1;host=example.com, in quotation marks where there is a colon.
 _FORWARDED_FIELD = re.compile(r"""(?:for|host)=\"?([^";,\s]+)""", re.IGNORECASE)
 
+# The close of a WebSocket that stands for the HTTP status 421.
+MISDIRECTED = 4421
 _HOST_AND_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]*)?")
 
 
@@ -31,10 +33,12 @@ class OnlyLocal:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises HTTPException with 421."""
+        """Raises HTTPException with 421, and for a WebSocket WebSocketException with MISDIRECTED."""
         server: Any = scope.get("server")
         naming = tuple(header for header in scope["headers"] if header[0] in _NAMING)
         if server is None or not _is_loopback(server[0]) or not _name_this_machine(naming):
+            if scope["type"] == "websocket":
+                raise WebSocketException(detail="misdirected", code=MISDIRECTED)
             raise HTTPException(status_code=HTTPStatus.MISDIRECTED_REQUEST)
         await self._app(scope, receive, send)
 

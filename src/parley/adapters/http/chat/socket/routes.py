@@ -53,7 +53,8 @@ def _is_allowed(socket: WebSocket[Any, Any, Any], ports: HttpPorts) -> bool:
     origin = socket.headers.get("origin")
     if origin is None:
         return True
-    host = urlsplit(origin.lower()).netloc
+    # Of an origin nothing follows the host (RFC 6454, 6.1), and urlsplit raises ValueError for some that are none.
+    host = origin.lower().partition("://")[2]
     if host and host in {socket.headers.get("host", "").lower(), urlsplit(ports.public_url.lower()).netloc}:
         return True
     cors = socket.app.cors_config
