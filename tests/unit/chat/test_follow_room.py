@@ -154,6 +154,20 @@ async def test_messages_for_the_record_are_accepted_without_a_reply(env):
     assert outline(found[120:]) == ["accepted A question", "start 1", "One.", "completed"]
 
 
+@pytest.mark.parametrize("end", ["session", "process"])
+async def test_a_page_under_way_ends_with_the_session_and_the_process(env, end):
+    room = await env.room()
+    said = [GivenMessage(Role.USER, f"{number}") for number in range(3)]
+    async with reading(env, room) as events:
+        await add_messages(env.chat, account_id=env.account_id, room_id=room.id, messages=said)
+        assert outline(await next_of(events, 1)) == ["accepted 0"]
+        if end == "session":
+            env.session_lasts = False
+        else:
+            env.chat.open_rooms.close()
+        assert [event async for event in events] == []
+
+
 async def test_a_reader_without_a_position_begins_with_what_is_unfinished(env):
     room = await env.room()
     gate = Gate()

@@ -58,9 +58,13 @@ async def follow_room(
             replies = asyncio.create_task(reader.follow_replies(may_read))
             replies.add_done_callback(lambda _: arrivals.note_change())
             silence = Timer(keep_alive_seconds)
+
+            async def goes_on() -> bool:
+                return not chat.open_rooms.closed and await may_read()
+
             try:
-                while not replies.done() and not chat.open_rooms.closed and await may_read():
-                    async for event in reader.arrived(within=silence.left):
+                while not replies.done() and await goes_on():
+                    async for event in reader.arrived(within=silence.left, goes_on=goes_on):
                         yield event
                         silence.start()
                     if silence.left <= 0:
@@ -138,20 +142,29 @@ class _RoomReader:
         self._arrivals = arrivals
         self._more = asyncio.Event()
 
-    async def arrived(self, *, within: float) -> AsyncGenerator[MessageAccepted | ReplyProgress, None]:
-        """What arrives within so many seconds, or after a wait of that length nothing. Raises RoomNotFound."""
+    async def arrived(
+        self, *, within: float, goes_on: Callable[[], Awaitable[bool]]
+    ) -> AsyncGenerator[MessageAccepted | ReplyProgress, None]:
+        """What arrives within so many seconds, or after a wait of that length nothing. It ends when `goes_on` is false.
+
+        Raises RoomNotFound.
+        """
         if not self._arrivals.changed:
             await self._arrivals.wait(within=within)
         if self._arrivals.changed:
             self._arrivals.changed = False
             try:
                 for message in await self._read_accepted():
-                    yield await self._accepted(message)
+                    accepted = await self._accepted(message)
+                    # Each, since a slow client takes minutes for a page.
+                    if not await goes_on():
+                        return
+                    yield accepted
             except Unavailable:
                 # Tried again; what was accepted is in the database for as long as that takes.
                 asyncio.get_running_loop().call_later(POLL_SECONDS, self._arrivals.note_change)
         progress = self._arrivals.take()
-        if progress is not None:
+        if progress is not None and await goes_on():
             self._position = position_after(self._position, *progress)
             yield ReplyProgress(self._position, *progress)
 
