@@ -17,12 +17,27 @@ _PAGE = Path(__file__).parents[2] / "docs" / "websocket.md"
 # Sends a message once the socket is ready, and resolves with the frames up to the end of its reply, and its answer.
 CONVERSE = """([api, room, token, content]) => new Promise((resolve, reject) => {
   const frames = [];
+  // The first one cannot be had.
+  let calls = 0;
+  const tokens = async () => { if (calls++ === 0) throw new Error(); return token; };
   let result = null;
-  const opened = openRoom(api, room, async () => token, (frame) => {
+  const opened = openRoom(api, room, tokens, (frame) => {
     frames.push(frame);
     if (frame.type === "ready") opened.send(content).then((answer) => { result = answer; }, reject);
     if (frame.type === "done") { opened.close(); resolve([frames, result]); }
   });
+})"""
+
+# Closes while the first connection waits for its token, and counts the connections that are opened afterwards.
+CLOSE_EARLY = """([api, room]) => new Promise((resolve) => {
+  const Opened = WebSocket;
+  let opens = 0;
+  globalThis.WebSocket = class extends Opened { constructor(address) { super(address); opens += 1; } };
+  let give;
+  const opened = openRoom(api, room, () => new Promise((resolve) => { give = resolve; }), () => {});
+  opened.close();
+  give("late");
+  setTimeout(() => { globalThis.WebSocket = Opened; resolve(opens); }, 0);
 })"""
 
 
@@ -34,6 +49,7 @@ async def test_browser_client_sends_and_receives(tmp_path: Path, page: Page) -> 
         await page.goto(f"{api.address}/docs")
         await page.evaluate(f"() => {{ {script} globalThis.openRoom = openRoom; }}")
         frames, result = await page.evaluate(CONVERSE, [api.address, room, token_of(client), QUESTION])
+        assert await page.evaluate(CLOSE_EARLY, [api.address, room]) == 0
         seen: list[dict[str, Any]] = frames
         assert seen[-1]["message"]["content"] == ANSWER
         assert seen[-1]["message_id"] == result["reply"]["id"]

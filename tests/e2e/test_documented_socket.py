@@ -22,10 +22,13 @@ async def test_python_client_prints_text_and_reasoning_apart(tmp_path: Path) -> 
         client = await sign_in(api.address)
         arguments = (api.address, token_of(client), await new_room(client), QUESTION)
         code, out, errors = await run(sys.executable, "-c", client_code + CALL, *arguments)
+        again = await run(sys.executable, "-c", client_code + CALL, *arguments)
         refused = await run(sys.executable, "-c", client_code + CALL, api.address, "wrong", *arguments[2:])
         await client.aclose()
 
     assert (code, errors) == (0, THOUGHT)
     text, message, _ = out.removeprefix("\n").rsplit("\n", 2)
     assert text == ANSWER == json.loads(message)["content"]
+    assert (again[0], again[2]) == (0, THOUGHT)
+    assert json.loads(again[1].rsplit("\n", 2)[1])["id"] != json.loads(message)["id"]
     assert "access token is not valid" in refused[2]

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from litestar.datastructures import Headers
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, WebSocketException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -37,7 +38,7 @@ class OnlyLocal:
         server: Any = scope.get("server")
         naming = tuple(header for header in scope["headers"] if header[0] in _NAMING)
         if server is None or not _is_loopback(server[0]) or not _name_this_machine(naming):
-            if scope["type"] == "websocket":
+            if scope["type"] == ScopeType.WEBSOCKET:
                 raise WebSocketException(detail="misdirected", code=MISDIRECTED)
             raise HTTPException(status_code=HTTPStatus.MISDIRECTED_REQUEST)
         await self._app(scope, receive, send)
