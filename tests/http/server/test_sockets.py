@@ -150,6 +150,18 @@ async def test_a_message_that_is_too_large_ends_the_connection() -> None:
         await empty(server)
 
 
+@pytest.mark.parametrize(("data", "code"), [(b"\x81\x02hi", 1002), (b"\x81\x81\x00\x00\x00\x00\xff", 1007)])
+async def test_what_breaks_the_protocol_ends_the_connection(data: bytes, code: int) -> None:
+    async with listening() as server:
+        client = await server.client()
+        await client.send(HANDSHAKE)
+        await client.reader.readuntil(b"\r\n\r\n")
+        await client.send(data)
+        frame = await client.rest()
+        assert (frame[0], int.from_bytes(frame[2:4])) == (0x88, code)
+        await empty(server)
+
+
 async def test_a_client_that_does_not_answer_a_close_is_disconnected() -> None:
     async with listening() as server:
         client = await server.client()

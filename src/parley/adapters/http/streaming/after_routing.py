@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
 
+import structlog
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from parley.core.tasks import cancel_and_wait
 
 _FRAMES = "parley.frames"
+
+log = structlog.get_logger("parley.http")
 
 
 class EventStream(Stream):
@@ -75,8 +78,13 @@ async def _watch(receive: Receive, sending: "asyncio.Task[Any]") -> None:
 
 async def _send(frames: AsyncGenerator[bytes, None], send: Send) -> None:
     async with aclosing(frames):
-        async for frame in frames:
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
+        try:
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        except Exception:
+            # The server logs it too, but without the request id.
+            log.exception("stream_crashed")
+            raise
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

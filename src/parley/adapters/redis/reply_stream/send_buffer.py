@@ -15,8 +15,9 @@ MAX_WAITING = 20_000
 # Redis needs some milliseconds for a batch of this size, and does nothing else meanwhile.
 MAX_BATCH = 1_000
 # Average pause after a batch, so that batches grow with the load; after a batch of LARGE_BATCH items they may grow
-# further. After a quiet period, up to UNPAUSED_BATCHES are sent without a pause. A single reply after another, in three
-# batches each, is not paused: its first text would wait for the pause after the end of the reply before it.
+# further. After a quiet period, up to UNPAUSED_BATCHES small batches, or one large one, are sent without a pause. A
+# single reply after another, in three small batches each, is not paused: its first text would wait for the pause after
+# the end of the reply before it.
 PAUSE_SECONDS = 0.0015
 LONGER_PAUSE_SECONDS = 0.005
 LARGE_BATCH = 4

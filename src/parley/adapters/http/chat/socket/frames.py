@@ -52,7 +52,7 @@ def result_frame(command_id: str | None, **result: Any) -> dict[str, Any]:
 def error_frame(command_id: str | None, problem: Problem, headers: Mapping[str, str]) -> dict[str, Any]:
     """The answer to a command that was refused: the problem that its HTTP response would have, and headers.
 
-    Without the id of a command it says why the connection ends.
+    The id is None if the command had none, or none that could be read, and if it says why the connection ends.
     """
     members = {name: value for name, value in msgspec.structs.asdict(problem).items() if value is not msgspec.UNSET}
     return members | {"type": "error", "id": command_id, "headers": headers}
