@@ -66,6 +66,8 @@ class StoredResponseController(Controller):
             QueryParameter(
                 ge=0,
                 le=LARGEST_NUMBER,
+                # Litestar leaves a limit of 0 out.
+                schema_extra={"minimum": 0},
                 description="With `stream`: the `sequence_number` of the last event that is there",
                 examples=example(64),
             ),
