@@ -235,6 +235,11 @@ async def test_what_is_not_supported_is_named(site: Site, mira: Person, subtests
     assert await site.rows() == before
 
 
+async def test_a_wish_for_few_words_is_ignored(mira: Person) -> None:
+    made = await answered(mira, text={"format": {"type": "text"}, "verbosity": "low"})
+    assert made.output_text == "You said: Hello"
+
+
 async def test_a_number_that_the_response_does_not_have(mira: Person) -> None:
     made = await answered(mira)
     for number in (2**40, 100_000):
@@ -267,7 +272,10 @@ async def test_a_failed_response_returns_its_message(mira: Person, model: Script
     model.on("Hello", "Half an ", ModelRefused("content_blocked", "It was blocked."))
     events = read_events(await ask(mira, stream=True))
     assert (events[-1].type, events[-1].response.error.code) == ("response.failed", "invalid_prompt")
-    refused_as_openai_does(await ask(mira), "content_filter", "input")
+    refused = await ask(mira)
+    refused_as_openai_does(refused, "content_filter", "input")
+    # What failed is stored: the clients' own repetition would be another message.
+    assert refused.headers["x-should-retry"] == "false"
     assert (await retrieved(mira, events[0].response.id)).status == "failed"
     assert await mira.used() == 0
 

@@ -26,10 +26,11 @@ from parley.adapters.http.openai.conversation_items import (
     message_of_item,
     read_items,
 )
-from parley.adapters.http.openai.errors import openai_errors
+from parley.adapters.http.openai.errors import SHOULD_RETRY, openai_errors
 from parley.adapters.http.openai.response_bodies import CONVERSATION_ID, ITEM_ID, ItemList
 from parley.adapters.http.openai.response_ids import ConversationNotFound, ItemNotFound, read_id
 from parley.adapters.http.openapi.fields import example
+from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import Ports
 from parley.core.chat import ChatPorts
 from parley.core.chat.delete_message import delete_last_message
@@ -57,6 +58,7 @@ class ConversationController(Controller):
         status_code=200,
         operation_id="createConversation",
         summary="Begin a conversation",
+        operation_class=operation(headers={409: SHOULD_RETRY}),
         responses=openai_errors(
             InvalidInput("items", "has a wrong item"), PLAN_ROOMS_USED, 413, 415, TooManyRooms(1_000)
         ),
@@ -205,6 +207,7 @@ class ConversationItemController(Controller):
         status_code=200,
         operation_id="deleteConversationItem",
         summary="Delete the last item of a conversation",
+        operation_class=operation(headers={409: SHOULD_RETRY}),
         responses=openai_errors(400, _ITEM_NOT_FOUND, NotTheLastMessage()),
     )
     async def delete(

@@ -59,7 +59,8 @@ data: {{"type":"response.output_text.delta","sequence_number":64,"item_id":"msg_
             "in the background": _QUESTION | {"background": True},
             "not stored": _QUESTION | {"store": False},
         },
-        headers={200: QUOTA_HEADERS | DOCUMENTED, 429: QUOTA_HEADERS | SHOULD_RETRY},
+        headers={200: QUOTA_HEADERS | DOCUMENTED, 429: QUOTA_HEADERS | SHOULD_RETRY}
+        | dict.fromkeys((400, 409, 503), SHOULD_RETRY),
         edit=also_as_stream("JSON whose `type` names the event: see docs/openai.md", STREAMED),
     ),
     responses={

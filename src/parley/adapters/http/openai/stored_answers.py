@@ -10,6 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import AuthenticatedRequest
 from parley.adapters.http.openai.answers import KEEP_ALIVE_SECONDS, refused_answer
+from parley.adapters.http.openai.errors import NO_RETRY
 from parley.adapters.http.openai.response_events import StreamedResponse
 from parley.adapters.http.openai.response_items import Origin, whole_response
 from parley.adapters.http.openai.response_numbers import Position
@@ -39,7 +40,10 @@ async def answer_stored(
     if not settings.in_background:
         reply = await _ended(request, reply)
     if reply.status is Status.FAILED:
-        return refused_answer(ports, reply.error, "input")
+        refused = refused_answer(ports, reply.error, "input")
+        # It is stored, and its models were asked as often as they may be: a repeat would be another message.
+        refused.headers |= NO_RETRY
+        return refused
     return Response(whole_response(reply, origin), headers=headers)
 
 
