@@ -92,8 +92,9 @@ async def answered(
     except PromptTooLong as refusal:
         raise PromptTooLong(refusal.limit, answer_format.prompt_field) from refusal
     except InvalidInput as refusal:
-        field = answer_format.prompt_field if refusal.field == "messages" else refusal.field
-        raise InvalidInput(field, refusal.message) from refusal
+        if refusal.field != "messages":
+            raise
+        raise InvalidInput(answer_format.prompt_field, refusal.message) from refusal
     # Also of a cancelled request: its prompt is forgotten.
     except BaseException:
         await events.aclose()
