@@ -211,6 +211,14 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         {"pk_rooms", *TREE},
     ),
     "branch": (lambda unit: unit.messages.branch_to(ROOM, ACCOUNT, last=1_000, limit=51), TREE),
+    "branch that is shown, from its beginning": (
+        lambda unit: unit.messages.branch_after(ROOM, ACCOUNT, after=10, last=None, limit=51),
+        {"pk_rooms", *TREE},
+    ),
+    "branch, from its beginning": (
+        lambda unit: unit.messages.branch_after(ROOM, ACCOUNT, after=10, last=1_000, limit=51),
+        TREE,
+    ),
     "newest below": (lambda unit: unit.messages.newest_below(ROOM, 1), TREE),
     "lock room": (lambda unit: unit.rooms.lock(ROOM, ACCOUNT), {"pk_rooms"}),
     "show branch": (lambda unit: unit.rooms.show(ROOM, position=1), {"pk_rooms"}),
