@@ -229,6 +229,10 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         {"ix_messages_run", "uq_messages_room_id_position"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages", *TREE}),
+    "settings of a page": (
+        lambda unit: unit.reply_settings.between(ROOM, first=1, last=50),
+        {"uq_messages_room_id_position", "pk_reply_settings"},
+    ),
     "claim": (
         lambda unit: unit.replies.claim(REPLY, lease=15),
         {"pk_messages", "ix_messages_unfinished", "pk_reply_settings", "pk_rooms"},
