@@ -264,8 +264,39 @@ async def test_the_items_of_the_input_by_page(mira: Person, model: ScriptedModel
         pages.append((answer["data"][0]["content"][0]["text"], answer["has_more"]))
         after = {"after": answer["last_id"]}
     assert pages == [("Two?", True), ("You said: One?", True), ("One?", False)]
-    assert (await mira.get(path, params=after)).json()["data"] == []
-    refused_as_openai_does(await mira.get(path, params={"after": "msg_1"}), "invalid_input", "after")
+    beyond = (await mira.get(path, params=after)).json()
+    assert beyond == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
+
+
+async def test_the_items_of_the_input_are_those_of_its_branch_in_both_orders(
+    mira: Person, model: ScriptedModel
+) -> None:
+    model.on("Two?", Reasoning("Hm."), "Two.")
+    first = await answered(mira, [{"role": "assistant", "content": "Well?"}, {"role": "user", "content": "One?"}])
+    second = await answered(mira, "Two?", previous_response_id=first.id)
+    third = await answered(mira, "Three?", previous_response_id=second.id)
+    other = await answered(mira, "Four?", previous_response_id=first.id)
+    path = f"/v1/responses/{third.id}/input_items"
+    everything = ["Well?", "One?", "You said: One?", "Two?", "Two.", "Three?"]
+    for order, expected in (("asc", everything), ("desc", everything[::-1])):
+        for limit in (1, 2, 5, 6):
+            found, query = [], {"order": order, "limit": limit}
+            while True:
+                page = (await mira.get(path, params=query)).json()
+                found += [item["content"][0]["text"] for item in page["data"]]
+                assert [page["first_id"], page["last_id"]] == [page["data"][0]["id"], page["data"][-1]["id"]]
+                if not page["has_more"]:
+                    break
+                query["after"] = page["last_id"]
+            assert found == expected
+    (asked,) = (await mira.get(f"/v1/responses/{other.id}/input_items", params={"limit": 1})).json()["data"]
+    assert asked["content"][0]["text"] == "Four?"
+    unknown = [asked["id"], second.output[0].id, third.output[0].id, other.output[0].id, f"msg_{UUID(int=1).hex}"]
+    for item_id in (*unknown, "msg_1"):
+        for order in ("asc", "desc"):
+            answer = await mira.get(path, params={"order": order, "after": item_id})
+            assert answer.status_code == 400, (item_id, order)
+            refused_as_openai_does(answer, "invalid_input", "after")
 
 
 async def test_a_failed_response_returns_its_message(mira: Person, model: ScriptedModel) -> None:

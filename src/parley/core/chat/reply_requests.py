@@ -77,13 +77,6 @@ async def read_requested(chat: ChatPorts, *, account_id: UUID, reply_id: UUID) -
     return replace(found, reply=reply)
 
 
-async def read_context(chat: ChatPorts, *, account_id: UUID, of: RequestedReply) -> list[Message]:
-    """The branch up to the message that the reply answers, oldest first; [] if its room was deleted."""
-    last = of.question.position
-    async with chat.uow(read_only=True) as unit:
-        return await unit.messages.branch_to(of.question.room_id, account_id, last=last, limit=last)
-
-
 async def forget_reply(chat: ChatPorts, *, account_id: UUID, reply_id: UUID) -> None:
     """Make the reply unknown by its id alone, and forget its settings. Raises ReplyNotFound.
 
