@@ -1,7 +1,7 @@
 """Answers with a stored response: whole, at once for one in the background, or as a stream."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import Any
 
@@ -27,37 +27,43 @@ from parley.core.errors import InvalidInput
 
 
 async def answer_stored(
-    request: AuthenticatedRequest, accepted: Accepted, settings: ReplySettings, *, stream: bool
+    request: AuthenticatedRequest, accepted: Accepted, settings: ReplySettings, taken: ExitStack, *, stream: bool
 ) -> Response[Any]:
-    """The answer to a request for a new response."""
+    """The answer to a request for a new response, for whose reader `taken` is counted."""
     ports, reply = ports_of(request), accepted.reply
     bind_contextvars(reply_id=str(reply.id))
     headers = quota_headers(accepted.allowance, ports.chat.now())
     origin = Origin(settings, stored=True)
     if stream:
-        return await stream_stored(request, reply, origin, after=None, headers=headers)
+        return await stream_stored(request, reply, origin, after=None, headers=headers, taken=taken)
     if not settings.in_background:
-        reply = await _ended(request, reply)
+        reply = await _ended(request, reply, taken)
     if reply.status is Status.FAILED:
         return refused_answer(ports, reply.error, "input")
     return Response(whole_response(reply, origin), headers=headers)
 
 
 async def stream_stored(
-    request: AuthenticatedRequest, reply: Message, origin: Origin, *, after: int | None, headers: dict[str, str]
+    request: AuthenticatedRequest,
+    reply: Message,
+    origin: Origin,
+    *,
+    after: int | None,
+    headers: dict[str, str],
+    taken: ExitStack | None = None,
 ) -> Response[Any]:
     """The events behind the sequence number `after`. Raises InvalidInput for one that the response does not have."""
-    events = _events(request, reply)
+    events = _events(request, reply, taken)
     _check_number(reply, after)
     # A refusal comes before the headers.
     await anext(events)
     return event_stream(StreamedResponse(reply, origin, after=after).frames(None, events), **headers)
 
 
-async def _ended(request: AuthenticatedRequest, reply: Message) -> Message:
+async def _ended(request: AuthenticatedRequest, reply: Message, taken: ExitStack) -> Message:
     """The reply after its end, or as it is if this process shuts down. Raises TokenInvalid and AccountSuspended."""
     ports, caller = ports_of(request), request.user
-    async with aclosing(_events(request, reply)) as events:
+    async with aclosing(_events(request, reply, taken)) as events:
         async for event in events:
             if isinstance(event, ReplyEnded):
                 return event.message
@@ -65,7 +71,7 @@ async def _ended(request: AuthenticatedRequest, reply: Message) -> Message:
     return await read_message(ports.chat, account_id=caller.account_id, room_id=reply.room_id, message_id=reply.id)
 
 
-def _events(request: AuthenticatedRequest, reply: Message) -> AsyncGenerator[ReplyEvent, None]:
+def _events(request: AuthenticatedRequest, reply: Message, taken: ExitStack | None) -> AsyncGenerator[ReplyEvent, None]:
     ports, caller = ports_of(request), request.user
     return follow_reply(
         ports.chat,
@@ -75,6 +81,7 @@ def _events(request: AuthenticatedRequest, reply: Message) -> AsyncGenerator[Rep
         after=None,
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         may_read=partial(may_read, ports, caller.session_id, caller.account_id),
+        reading=ports.chat.readers.reading(reply.id, account_id=caller.account_id, taken=taken),
     )
 
 
