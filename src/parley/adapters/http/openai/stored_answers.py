@@ -12,7 +12,7 @@ from parley.adapters.http.auth import AuthenticatedRequest
 from parley.adapters.http.openai.answers import KEEP_ALIVE_SECONDS, refused_answer
 from parley.adapters.http.openai.response_events import StreamedResponse
 from parley.adapters.http.openai.response_items import Origin, whole_response
-from parley.adapters.http.openai.response_numbers import Position
+from parley.adapters.http.openai.response_numbers import Position, Step
 from parley.adapters.http.ports import ports_of
 from parley.adapters.http.quota_headers import quota_headers
 from parley.adapters.http.streaming.frames import event_stream
@@ -21,7 +21,7 @@ from parley.core.chat.accepted import Accepted
 from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.history import read_message
 from parley.core.chat.model import Message, Status
-from parley.core.chat.reply_events import ReplyEnded, ReplyEvent, end_of
+from parley.core.chat.reply_events import ReplyEnded, ReplyEvent
 from parley.core.chat.reply_settings import ReplySettings
 from parley.core.errors import InvalidInput
 
@@ -89,6 +89,7 @@ def _check_number(reply: Message, after: int | None) -> None:
     position = None if after is None else Position.of(after)
     if position is None:
         return
-    is_beyond_end = reply.status.ended and position.attempt == reply.attempt and position.offset >= end_of(reply).offset
-    if position.attempt > reply.attempt or is_beyond_end:
+    # An offset behind the end may be true: readers had text that was lost before it was stored.
+    is_early_end = position.step is Step.ENDED and not reply.status.ended
+    if position.attempt > max(reply.attempt, 1) or is_early_end:
         raise InvalidInput("starting_after", "must be the sequence number of an event of this response")
