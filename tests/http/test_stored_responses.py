@@ -8,8 +8,10 @@ import httpx
 import pytest
 from openai.types.responses import Response, ResponseItemList
 
+from parley.adapters.http.openai.response_numbers import Position, Step
 from parley.core.chat.errors import ModelRefused
 from parley.core.chat.language_model import Reasoning
+from parley.core.chat.parts import PartKind
 from tests.http.answers import refused_as_openai_does
 from tests.http.conftest import OpenSite
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -240,12 +242,48 @@ async def test_a_wish_for_few_words_is_ignored(mira: Person) -> None:
     assert made.output_text == "You said: Hello"
 
 
-async def test_a_number_that_the_response_does_not_have(mira: Person) -> None:
+async def test_a_number_that_the_response_does_not_have(mira: Person, model: ScriptedModel) -> None:
     made = await answered(mira)
-    for number in (2**40, 100_000):
-        refused = await mira.get(f"/v1/responses/{made.id}", params={"stream": "true", "starting_after": number})
+    gate = Gate()
+    model.on("Wait", "Half ", gate, "an answer")
+    running = await answered(mira, "Wait", background=True)
+    await gate.reached()
+    end = Position(1, 0, 5, PartKind.REASONING, Step.ENDED).number
+    for response_id, number in ((made.id, 2**40), (running.id, 2**40), (running.id, end)):
+        refused = await mira.get(f"/v1/responses/{response_id}", params={"stream": "true", "starting_after": number})
         assert refused.status_code == 400
         refused_as_openai_does(refused, "invalid_input", "starting_after")
+    gate.open()
+
+
+async def test_the_end_comes_also_to_who_had_more_text(mira: Person, model: ScriptedModel) -> None:
+    gate = Gate()
+    model.on("Hello", "Half ", gate, "an answer")
+    made = await answered(mira, background=True)
+    await gate.reached()
+    number = Position(1, 0, 500, PartKind.TEXT, Step.DELTA).number
+    reading = asyncio.create_task(events_of(mira, made.id, starting_after=number))
+    gate.open()
+    events = await reading
+    closed, *_, last = events
+    assert (closed.type, closed.output_index, closed.item.status) == ("response.output_item.done", 0, "incomplete")
+    assert (last.type, last.response.output_text) == ("response.completed", "Half an answer")
+    assert (await events_of(mira, made.id, starting_after=number))[-1] == last
+    assert await events_of(mira, made.id, starting_after=last.sequence_number) == []
+
+
+async def test_a_response_that_was_never_begun_has_a_last_number(mira: Person, model: ScriptedModel) -> None:
+    gate = Gate()
+    model.on("Wait", gate)
+    first = await answered(mira, "Wait", background=True)
+    await gate.reached()
+    # Replies of a chatroom are written in order.
+    second = await answered(mira, background=True, conversation=f"conv_{UUID(room_of(first)).hex}")
+    assert read(await mira.post(f"/v1/responses/{second.id}/cancel")).status == "cancelled"
+    events = await events_of(mira, second.id)
+    for index, event in enumerate(events):
+        assert await events_of(mira, second.id, starting_after=event.sequence_number) == events[index + 1 :]
+    gate.open()
 
 
 async def test_the_items_of_the_input_by_page(mira: Person, model: ScriptedModel) -> None:
