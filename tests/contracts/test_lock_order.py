@@ -27,10 +27,12 @@ from parley.core.billing import BillingPorts
 from parley.core.billing.events import process_event, receive_event
 from parley.core.billing.model import Customer, Subscription, SubscriptionStatus
 from parley.core.billing.usage import override_plan
+from parley.core.chat.delete_message import delete_last_message
 from parley.core.chat.lease_renewals import LeaseRenewals
 from parley.core.chat.messages import regenerate_reply
 from parley.core.chat.model import Conversation, Message, Role, Turn
 from parley.core.chat.prompts import answer_prompt
+from parley.core.chat.reply_requests import forget_reply
 from parley.core.chat.rooms import show_branch
 from parley.core.chat.search import index_waiting, search
 from parley.core.chat.sharing import end_sharing, share_room
@@ -90,6 +92,7 @@ class Round:
             (await self.chat.post(room, account_id=self.account_id)).reply for room in (self.room, self.answered)
         ]
         self.reply: Message = replies[0]
+        self.answer: Message = replies[1]
         await write_reply(self.chat.chat, replies[1].id)
         await self._add_customer("a")
         await self._add_customer("b")
@@ -135,6 +138,12 @@ class Round:
 
     async def post_in_new_room(self) -> None:
         await self.chat.post(await self.chat.room(account_id=self.account_id), account_id=self.account_id)
+
+    async def forget_and_delete_reply(self) -> None:
+        await forget_reply(self.chat.chat, account_id=self.account_id, reply_id=self.answer.id)
+        await delete_last_message(
+            self.chat.chat, account_id=self.account_id, room_id=self.answered.id, message_id=self.answer.id
+        )
 
     async def change_room(self) -> None:
         """The name makes the title to be written void."""
@@ -199,6 +208,7 @@ OPERATIONS: tuple[Callable[[Round], Awaitable[None]], ...] = (
     Round.delete_room,
     Round.post_in_new_room,
     Round.change_room,
+    Round.forget_and_delete_reply,
     Round.erase_account,
     Round.synchronize_customer,
     Round.override_plan,

@@ -211,6 +211,14 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         {"pk_rooms", *TREE},
     ),
     "branch": (lambda unit: unit.messages.branch_to(ROOM, ACCOUNT, last=1_000, limit=51), TREE),
+    "branch that is shown, from its beginning": (
+        lambda unit: unit.messages.branch_after(ROOM, ACCOUNT, after=10, last=None, limit=51),
+        {"pk_rooms", *TREE},
+    ),
+    "branch, from its beginning": (
+        lambda unit: unit.messages.branch_after(ROOM, ACCOUNT, after=10, last=1_000, limit=51),
+        TREE,
+    ),
     "newest below": (lambda unit: unit.messages.newest_below(ROOM, 1), TREE),
     "lock room": (lambda unit: unit.rooms.lock(ROOM, ACCOUNT), {"pk_rooms"}),
     "show branch": (lambda unit: unit.rooms.show(ROOM, position=1), {"pk_rooms"}),
@@ -221,6 +229,10 @@ STEPS: dict[str, tuple[Callable[[SqlChatUnit], Awaitable[Any]], set[str]]] = {
         {"ix_messages_run", "uq_messages_room_id_position"},
     ),
     "exchange": (lambda unit: unit.messages.exchange(REPLY), {"pk_messages", *TREE}),
+    "settings of a page": (
+        lambda unit: unit.reply_settings.between(ROOM, first=1, last=50),
+        {"uq_messages_room_id_position", "pk_reply_settings"},
+    ),
     "claim": (
         lambda unit: unit.replies.claim(REPLY, lease=15),
         {"pk_messages", "ix_messages_unfinished", "pk_reply_settings", "pk_rooms"},

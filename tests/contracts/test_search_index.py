@@ -7,14 +7,18 @@ from uuid import UUID
 
 import pytest
 
-from parley.core.chat.model import Ending, Room, Status
+from parley.core.chat.given_messages import add_messages
+from parley.core.chat.message_request import GivenMessage
+from parley.core.chat.model import Ending, Role, Room, Status
 from parley.core.chat.parts import Part, PartKind
 from parley.core.chat.rooms import change_room, delete_room
 from parley.core.chat.search import FoundPage, SearchCursor, index_waiting, search
-from parley.core.chat.search_store import RANKED
+from parley.core.chat.search_store import RANKED, IndexedText
+from parley.core.chat.search_terms import terms_of
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.errors import InvalidInput
-from tests.contracts.chat_fixtures import NOW, Store, every_store
+from tests.contracts.chat_fixtures import MANY, NOW, Store, every_store
+from tests.contracts.tree_fixtures import new_tree
 
 store = every_store
 
@@ -37,6 +41,27 @@ async def written(store: Store, *contents: str, room: Room | None = None) -> Roo
     for content in contents:
         await store.new_exchange(room, content=content)
     return room
+
+
+async def test_a_message_that_is_deleted_while_it_is_indexed_is_not_found(store: Store) -> None:
+    tree = await new_tree(store)
+    question, last = await add_messages(
+        store.chat_ports(limit=MANY),
+        account_id=tree.room.account_id,
+        room_id=tree.room.id,
+        messages=[GivenMessage(Role.USER, "Where is it?"), GivenMessage(Role.USER, "Nowhere")],
+    )
+    assert question.content == "Where is it?"
+    async with store.chat_ports().uow() as unit:
+        waiting = await unit.search.waiting(None, limit=100)
+        await unit.search.add([IndexedText(each, tuple(terms_of(each.text))) for each in waiting])
+        deleting = asyncio.create_task(tree.remove(last))
+        # It waits for the index, or is done too early.
+        await asyncio.wait([deleting], timeout=0.2)
+        await unit.commit()
+    await deleting
+    assert await found(store, tree.room.account_id, "nowhere") == []
+    assert await found(store, tree.room.account_id, "where") == ["Where is it?"]
 
 
 @pytest.mark.parametrize(

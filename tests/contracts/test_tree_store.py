@@ -113,6 +113,46 @@ async def test_conversation_goes_on_from_any_reply(store):
     assert len(await tree.branch()) == 10
 
 
+async def test_any_branch_is_read_from_both_ends(store):
+    tree = await new_tree(store)
+    accepted = [await tree.post() for _ in range(3)]
+    onward = await tree.post(parent=accepted[0].reply.id)
+    line = [message.id for each in accepted for message in (each.question, each.reply)]
+    aside = [*line[:2], onward.question.id, onward.reply.id]
+
+    for last, path in ((accepted[1].question, line[:3]), (accepted[2].reply, line), (onward.question, aside[:3])):
+        for limit in (2, 3, 7):
+            assert await tree.walked_from("top", last=last, limit=limit) == path
+            assert await tree.walked_from("bottom", last=last, limit=limit) == path[::-1]
+    for limit in (2, 3, 7):
+        assert await tree.walked_from("top", limit=limit) == aside
+        assert await tree.walked_from("bottom", limit=limit) == aside[::-1]
+
+
+async def test_a_branch_is_not_read_on_from_a_message_that_it_does_not_have(store):
+    tree = await new_tree(store)
+    first, second, third = [await tree.post() for _ in range(3)]
+    onward = await tree.post(parent=first.reply.id)
+    elsewhere = await TreeRoom(store, await store.new_room(tree.room.account_id)).post()
+
+    for last, strange in (
+        (second.question, second.reply.id),
+        (second.question, third.question.id),
+        (second.question, onward.question.id),
+        (onward.question, second.question.id),
+        (second.question, elsewhere.question.id),
+        (second.question, new_id()),
+    ):
+        for end in ("top", "bottom"):
+            with pytest.raises(MessageNotFound):
+                await tree.read_from(end, last=last, after=strange)
+    strangers = await new_tree(store)
+    async with store.chat(read_only=True) as unit:
+        for last in (None, second.question.position):
+            read = unit.messages.branch_after(tree.room.id, strangers.room.account_id, after=0, last=last, limit=10)
+            assert await read == []
+
+
 async def test_parent_must_be_a_reply_of_the_room(store):
     tree = await new_tree(store)
     first = await tree.post()

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from parley.core.chat.accepted import Accepted
 from parley.core.chat.delete_message import delete_last_message
 from parley.core.chat.given_messages import add_messages
-from parley.core.chat.history import read_branch, read_shown
+from parley.core.chat.history import read_branch, read_from
 from parley.core.chat.message_request import GivenMessage
 from parley.core.chat.messages import edit_message, post_message, regenerate_reply
 from parley.core.chat.model import Exchange, Message, Role, Room
@@ -100,20 +101,30 @@ class TreeRoom:
             if before is None:
                 return found
 
-    async def walked_down(self, *, limit: int) -> list[UUID]:
-        """The ids of the branch that is shown, from its beginning on, by pages of `limit`."""
+    async def walked_from(
+        self, end: Literal["top", "bottom"], *, last: Message | None = None, limit: int
+    ) -> list[UUID]:
+        """The ids of the branch that ends with `last`, or is shown, from one of its ends on, by pages of `limit`."""
         found: list[UUID] = []
         while True:
-            page = await read_shown(
-                self.store.chat_ports(),
-                after=found[-1] if found else None,
-                limit=limit,
-                newest_first=False,
-                **self._of_room(),
-            )
-            found += [message.id for message in page if message.id not in found]
+            page = await self.read_from(end, last=last, after=found[-1] if found else None, limit=limit)
+            assert len(page) <= limit
+            found += [id_ for id_ in page if id_ not in found]
             if len(page) < limit:
                 return found
+
+    async def read_from(
+        self, end: Literal["top", "bottom"], *, last: Message | None, after: UUID | None, limit: int = 100
+    ) -> list[UUID]:
+        page = await read_from(
+            self.store.chat_ports(),
+            last=last and last.position,
+            after=after,
+            limit=limit,
+            newest_first=end == "bottom",
+            **self._of_room(),
+        )
+        return [message.id for message in page]
 
     async def remove(self, message: Message) -> None:
         await delete_last_message(self.store.chat_ports(), message_id=message.id, **self._of_room())

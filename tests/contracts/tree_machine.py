@@ -123,8 +123,11 @@ class TreeMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def switch(self, data: st.DataObject) -> None:
         chosen = data.draw(st.sampled_from(list(self.known)))
+        message, path = self.known[chosen].message, self._path(chosen)
+        assert self.run(self.tree.walked_from("top", last=message, limit=5)) == path
+        assert self.run(self.tree.walked_from("bottom", last=message, limit=5)) == path[::-1]
         below = [id_ for id_ in self.known if chosen in self._path(id_)]
-        room = self.run(self.tree.show(self.known[chosen].message))
+        room = self.run(self.tree.show(message))
         self.shown = below[-1]
         assert room.head == self.shown
 
@@ -227,7 +230,7 @@ class TreeMachine(RuleBasedStateMachine):
         head = self._head()
         path = [] if head is None else self._path(head)
         assert self.run(self.tree.walked(None, limit=7)) == path
-        assert self.run(self.tree.walked_down(limit=7)) == path
+        assert self.run(self.tree.walked_from("top", limit=7)) == path
 
     @invariant()
     def the_shared_copy_stays_as_it_was_made(self) -> None:

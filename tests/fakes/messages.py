@@ -140,11 +140,11 @@ class FakeMessages:
         message = head_of(self._tables, room_id) if last is None else at(self._tables, room_id, last)
         return [self._with_siblings(each) for each in branch_to(self._tables, message)[-limit:]]
 
-    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
-        if not self._owns(account_id, room_id):
-            return []
-        branch = branch_to(self._tables, head_of(self._tables, room_id))
-        return [self._with_siblings(each) for each in branch if each.position > after][:limit]
+    async def branch_after(
+        self, room_id: UUID, account_id: UUID, *, after: int, last: int | None, limit: int
+    ) -> list[Message]:
+        branch = await self.branch_to(room_id, account_id, last=last, limit=len(self._tables.messages))
+        return [each for each in branch if each.position > after][:limit]
 
     async def remove(self, message: Message, *, after: int) -> None:
         tables, room_id, position = self._tables, message.room_id, message.position

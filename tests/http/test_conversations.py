@@ -207,6 +207,7 @@ async def test_what_others_depend_on_is_not_deleted(mira: Person, model: Scripte
         answer = await mira.delete(f"{PATH}/{id_}/items/{item_id}")
         assert answer.status_code == 409
         refused_as_openai_does(answer, "not_the_last_message")
+        assert answer.headers["x-should-retry"] == "false"
 
     await refused(first)
     # One of two answers.

@@ -43,11 +43,48 @@ async def test_rooms_are_oldest_first_and_have_all_their_messages(mira: Person) 
 
     assert [room["id"] for room in found] == rooms
     for room in found:
+        assert [message.pop("settings") for message in room["messages"]] == [None] * len(room["messages"])
         assert room.pop("messages") == expected[room["id"]]
         assert room.pop("share") == (shared if room["id"] == rooms[0] else None)
         assert room.pop("metadata") == (metadata if room["id"] == rooms[2] else {})
         read = (await mira.get(f"/chatroom/{room['id']}")).json()
         assert room == {key: read[key] for key in room}
+
+
+async def test_a_reply_has_what_its_client_attached(mira: Person) -> None:
+    async def ask(**fields: Any) -> tuple[str, str]:
+        answer = await mira.post("/v1/responses", json={"model": "scripted/one", "input": "Hello"} | fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["id"], str(UUID(answer.json()["id"].removeprefix("resp_")))
+
+    metadata = {"topic": 'holidays «\u2028» "quoted" \\ ]}}'}
+    asked = {"instructions": "Be brief.", "temperature": 0, "max_output_tokens": 100, "metadata": metadata}
+    first, first_reply = await ask(**asked)
+    _, second_reply = await ask(previous_response_id=first, background=True)
+    _, plain_reply = await ask()
+    forgotten, forgotten_reply = await ask(**asked)
+    assert (await mira.delete(f"/v1/responses/{forgotten}")).status_code == 200
+
+    messages = [message for room in (await export(mira))["chatrooms"] for message in room["messages"]]
+
+    settings = {message["id"]: message["settings"] for message in messages}
+    options = {"temperature": None, "top_p": None, "max_tokens": None, "stop": [], "seed": None}
+    assert settings.pop(first_reply) == {
+        "instructions": "Be brief.",
+        "options": options | {"temperature": 0, "max_tokens": 100},
+        "metadata": metadata,
+        "background": False,
+        "after": None,
+    }
+    assert settings.pop(second_reply) == {
+        "instructions": None,
+        "options": options,
+        "metadata": {},
+        "background": True,
+        "after": first_reply,
+    }
+    assert {plain_reply, forgotten_reply} < set(settings)
+    assert set(settings.values()) == {None}
 
 
 async def test_usage_includes_days_that_are_too_old_for_the_history(site: Site, mira: Person) -> None:

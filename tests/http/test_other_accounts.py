@@ -104,8 +104,10 @@ def test_every_route_with_an_id_is_listed(site: Site) -> None:
         (method, route.path)
         for route in litestar_application(site.parley).routes
         for method in route.methods - {"OPTIONS"}
-        # The operator's are refused to all accounts: test_operator.py.
-        if re.search(r"\{\w+_id:", route.path) and not route.path.startswith("/admin/")
+        # The operator's are refused to all accounts: test_operator.py. A WebSocket is no request: test_socket.py.
+        if re.search(r"\{\w+_id:", route.path)
+        and not route.path.startswith("/admin/")
+        and not route.path.endswith("/socket")
     }
     assert routes == {(call.method, call.route) for call in CALLS}
 

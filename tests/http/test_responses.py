@@ -130,6 +130,10 @@ async def test_a_day_that_is_used_up(open_site: OpenSite) -> None:
     refused_as_openai_does(answer, "insufficient_quota")
 
 
+async def test_an_input_that_cannot_be_stored_is_named(mira: Person) -> None:
+    refused_as_openai_does(await respond(mira, "a\u0000b"), "invalid_input", "input")
+
+
 async def test_a_prompt_that_is_too_long_or_blocked_names_its_field(open_site: OpenSite, model: ScriptedModel) -> None:
     mira = await (await open_site(CONTEXT_CHARACTERS="1000")).person()
     refused_as_openai_does(await respond(mira, "x" * 1_200), "context_length_exceeded", "input")

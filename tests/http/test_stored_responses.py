@@ -8,8 +8,10 @@ import httpx
 import pytest
 from openai.types.responses import Response, ResponseItemList
 
+from parley.adapters.http.openai.response_numbers import Position, Step
 from parley.core.chat.errors import ModelRefused
 from parley.core.chat.language_model import Reasoning
+from parley.core.chat.parts import PartKind
 from tests.http.answers import refused_as_openai_does
 from tests.http.conftest import OpenSite
 from tests.http.scripted_model import Gate, ScriptedModel
@@ -235,12 +237,53 @@ async def test_what_is_not_supported_is_named(site: Site, mira: Person, subtests
     assert await site.rows() == before
 
 
-async def test_a_number_that_the_response_does_not_have(mira: Person) -> None:
+async def test_a_wish_for_few_words_is_ignored(mira: Person) -> None:
+    made = await answered(mira, text={"format": {"type": "text"}, "verbosity": "low"})
+    assert made.output_text == "You said: Hello"
+
+
+async def test_a_number_that_the_response_does_not_have(mira: Person, model: ScriptedModel) -> None:
     made = await answered(mira)
-    for number in (2**40, 100_000):
-        refused = await mira.get(f"/v1/responses/{made.id}", params={"stream": "true", "starting_after": number})
+    gate = Gate()
+    model.on("Wait", "Half ", gate, "an answer")
+    running = await answered(mira, "Wait", background=True)
+    await gate.reached()
+    end = Position(1, 0, 5, PartKind.REASONING, Step.ENDED).number
+    for response_id, number in ((made.id, 2**40), (running.id, 2**40), (running.id, end)):
+        refused = await mira.get(f"/v1/responses/{response_id}", params={"stream": "true", "starting_after": number})
         assert refused.status_code == 400
         refused_as_openai_does(refused, "invalid_input", "starting_after")
+    gate.open()
+
+
+async def test_the_end_comes_also_to_who_had_more_text(mira: Person, model: ScriptedModel) -> None:
+    gate = Gate()
+    model.on("Hello", "Half ", gate, "an answer")
+    made = await answered(mira, background=True)
+    await gate.reached()
+    number = Position(1, 0, 500, PartKind.TEXT, Step.DELTA).number
+    reading = asyncio.create_task(events_of(mira, made.id, starting_after=number))
+    gate.open()
+    events = await reading
+    closed, *_, last = events
+    assert (closed.type, closed.output_index, closed.item.status) == ("response.output_item.done", 0, "incomplete")
+    assert (last.type, last.response.output_text) == ("response.completed", "Half an answer")
+    assert (await events_of(mira, made.id, starting_after=number))[-1] == last
+    assert await events_of(mira, made.id, starting_after=last.sequence_number) == []
+
+
+async def test_a_response_that_was_never_begun_has_a_last_number(mira: Person, model: ScriptedModel) -> None:
+    gate = Gate()
+    model.on("Wait", gate)
+    first = await answered(mira, "Wait", background=True)
+    await gate.reached()
+    # Replies of a chatroom are written in order.
+    second = await answered(mira, background=True, conversation=f"conv_{UUID(room_of(first)).hex}")
+    assert read(await mira.post(f"/v1/responses/{second.id}/cancel")).status == "cancelled"
+    events = await events_of(mira, second.id)
+    for index, event in enumerate(events):
+        assert await events_of(mira, second.id, starting_after=event.sequence_number) == events[index + 1 :]
+    gate.open()
 
 
 async def test_the_items_of_the_input_by_page(mira: Person, model: ScriptedModel) -> None:
@@ -259,15 +302,49 @@ async def test_the_items_of_the_input_by_page(mira: Person, model: ScriptedModel
         pages.append((answer["data"][0]["content"][0]["text"], answer["has_more"]))
         after = {"after": answer["last_id"]}
     assert pages == [("Two?", True), ("You said: One?", True), ("One?", False)]
-    assert (await mira.get(path, params=after)).json()["data"] == []
-    refused_as_openai_does(await mira.get(path, params={"after": "msg_1"}), "invalid_input", "after")
+    beyond = (await mira.get(path, params=after)).json()
+    assert beyond == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
+
+
+async def test_the_items_of_the_input_are_those_of_its_branch_in_both_orders(
+    mira: Person, model: ScriptedModel
+) -> None:
+    model.on("Two?", Reasoning("Hm."), "Two.")
+    first = await answered(mira, [{"role": "assistant", "content": "Well?"}, {"role": "user", "content": "One?"}])
+    second = await answered(mira, "Two?", previous_response_id=first.id)
+    third = await answered(mira, "Three?", previous_response_id=second.id)
+    other = await answered(mira, "Four?", previous_response_id=first.id)
+    path = f"/v1/responses/{third.id}/input_items"
+    everything = ["Well?", "One?", "You said: One?", "Two?", "Two.", "Three?"]
+    for order, expected in (("asc", everything), ("desc", everything[::-1])):
+        for limit in (1, 2, 5, 6):
+            found, query = [], {"order": order, "limit": limit}
+            while True:
+                page = (await mira.get(path, params=query)).json()
+                found += [item["content"][0]["text"] for item in page["data"]]
+                assert [page["first_id"], page["last_id"]] == [page["data"][0]["id"], page["data"][-1]["id"]]
+                if not page["has_more"]:
+                    break
+                query["after"] = page["last_id"]
+            assert found == expected
+    (asked,) = (await mira.get(f"/v1/responses/{other.id}/input_items", params={"limit": 1})).json()["data"]
+    assert asked["content"][0]["text"] == "Four?"
+    unknown = [asked["id"], second.output[0].id, third.output[0].id, other.output[0].id, f"msg_{UUID(int=1).hex}"]
+    for item_id in (*unknown, "msg_1"):
+        for order in ("asc", "desc"):
+            answer = await mira.get(path, params={"order": order, "after": item_id})
+            assert answer.status_code == 400, (item_id, order)
+            refused_as_openai_does(answer, "invalid_input", "after")
 
 
 async def test_a_failed_response_returns_its_message(mira: Person, model: ScriptedModel) -> None:
     model.on("Hello", "Half an ", ModelRefused("content_blocked", "It was blocked."))
     events = read_events(await ask(mira, stream=True))
     assert (events[-1].type, events[-1].response.error.code) == ("response.failed", "invalid_prompt")
-    refused_as_openai_does(await ask(mira), "content_filter", "input")
+    refused = await ask(mira)
+    refused_as_openai_does(refused, "content_filter", "input")
+    # What failed is stored: the clients' own repetition would be another message.
+    assert refused.headers["x-should-retry"] == "false"
     assert (await retrieved(mira, events[0].response.id)).status == "failed"
     assert await mira.used() == 0
 

@@ -164,3 +164,63 @@ def test_a_response_in_the_background_is_queued_first() -> None:
     assert [(event["type"], event["response"]["status"]) for event in events[:3]] == [
         ("response.created", "queued"), ("response.queued", "queued"), ("response.in_progress", "in_progress"),
     ]  # fmt: skip
+
+
+def test_a_reply_that_ended_with_less_than_its_reader_had_is_sent_again_and_ended() -> None:
+    whole = sent([*attempt(1, WRITTEN, size=3), ended(1, WRITTEN)])
+    less: list[Written] = [
+        (), ((THINKS, "Hm."),), WRITTEN[:1], (WRITTEN[0], (SAYS, "Where")), WRITTEN[:2], WRITTEN[:3],
+    ]  # fmt: skip
+    for written in less:
+        known = sum(len(text) for _, text in written)
+        for status in (Status.COMPLETED, Status.STOPPED, Status.FAILED):
+            followed = [*attempt(1, written, size=4), ended(1, written, status)]
+            for index, event in enumerate(whole[:-1]):
+                rest = sent(followed, after=event["sequence_number"])
+                both = [*whole[: index + 1], *rest]
+                assert_whole(both)
+                assert all(sent(followed, after=rest[n]["sequence_number"]) == rest[n + 1 :] for n in range(len(rest)))
+                position = Position.of(event["sequence_number"])
+                if position is not None and position.offset > known:
+                    output = both[-1]["response"]["output"]
+                    assert [item["content"][0]["text"] for item in output] == [text for _, text in written]
+
+
+def assert_whole(events: list[dict[str, Any]]) -> None:
+    """Every item is closed once, and the last event ends the response."""
+    assert all(earlier < later for earlier, later in pairwise(numbers(events)))
+    opened = [(each["output_index"], each["item"]["id"]) for each in events if each["type"].endswith("item.added")]
+    closed = [(each["output_index"], each["item"]["id"]) for each in events if each["type"].endswith("item.done")]
+    assert opened == closed
+    last = events[-1]
+    assert last["type"] in {"response.completed", "response.incomplete", "response.failed"}
+    ids = [item["id"] for item in last["response"]["output"]]
+    assert ids == [id_ for _, id_ in closed][len(closed) - len(ids) :]
+
+
+def test_an_item_that_had_only_begun_is_closed_by_a_later_attempt() -> None:
+    first, second = attempt(1, WRITTEN[:1], size=9), [*attempt(2, WRITTEN, size=9), ended(2, WRITTEN)]
+    longer = sent(attempt(1, WRITTEN[:2], size=9))
+    begun = next(index for index, event in enumerate(longer) if event.get("output_index") == 1)
+    for last in (begun, begun + 1):
+        assert longer[last]["type"].endswith(".added")
+        after = longer[last]["sequence_number"]
+        assert_whole([*longer[: last + 1], *sent([*first, *second], after=after)])
+
+
+def test_an_earlier_attempt_does_not_count_for_the_reader_of_a_later_one() -> None:
+    followed = [*attempt(1, WRITTEN[:2], size=3), *attempt(2, WRITTEN, size=4), ended(2, WRITTEN)]
+    whole = sent(followed)
+    for index, event in enumerate(whole):
+        assert sent(followed, after=event["sequence_number"]) == whole[index + 1 :]
+
+
+def test_any_number_but_that_of_an_end_is_followed_by_the_end() -> None:
+    followed = [*attempt(1, WRITTEN, size=3), ended(1, WRITTEN)]
+    for step in set(Step) - {Step.ENDED}:
+        for offset in (0, 1, 8, 20, 500):
+            for index in (0, 1, 9):
+                for kind in PartKind:
+                    after = Position(1, index, offset, kind, step).number
+                    assert sent(followed, after=after)[-1]["type"] == "response.completed"
+    assert sent(followed, after=Position(1, 3, 500, SAYS, Step.ENDED).number) == []

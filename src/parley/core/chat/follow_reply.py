@@ -7,7 +7,7 @@ see no gap and no repetition, whatever the stream lost or sent twice.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from uuid import UUID
 
@@ -37,17 +37,17 @@ async def follow_reply(
     after: EventId | None,
     keep_alive_seconds: float,
     may_read: Callable[[], Awaitable[bool]],
-    counted: bool = True,
+    reading: AbstractAsyncContextManager[None] | None = None,
 ) -> AsyncGenerator[ReplyEvent, None]:
     """A Snapshot, then every event behind `after`, ending with ReplyEnded.
 
-    ReplyEnded is missing if the room was deleted, the stream is closed, or `may_read`, which is asked every
-    PERMISSION_SECONDS, returns False. After `keep_alive_seconds` without an event there is a KeepAlive, whatever the
-    stream delivered meanwhile, and the database is read again. While the stream is interrupted, the database is read
-    every POLL_SECONDS and its draft is sent. No unit of work is open between events. What follows the whole room is
-    `counted` there. Raises MessageNotFound, NotAReply or TooManyRequests before the first event.
+    ReplyEnded is missing if the room was deleted, the stream is closed, or `may_read`, asked every PERMISSION_SECONDS,
+    returns False. After `keep_alive_seconds` without an event there is a KeepAlive, and the database is read again;
+    while the stream is interrupted, it is read every POLL_SECONDS and its draft is sent. No unit of work is open
+    between events. A reader that is counted otherwise gives its `reading`, which ends before the last events. Raises
+    MessageNotFound, NotAReply or TooManyRequests before the first event.
     """
-    reading = chat.readers.reading(reply_id, account_id=account_id) if counted else nullcontext()
+    reading = reading or chat.readers.reading(reply_id, account_id=account_id)
     async with reading, chat.stream.follow(reply_id) as chunks:
         # Read after subscribing, so that no end can be missed in between.
         found = await _read_reply(chat, account_id, room_id, reply_id)

@@ -6,7 +6,7 @@ reader, and a reply is followed as `follow_reply` does. Hence readers see no gap
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from uuid import UUID
 
@@ -233,7 +233,7 @@ class _RoomReader:
             after=after,
             keep_alive_seconds=POLL_SECONDS * 15,
             may_read=may_read,
-            counted=False,
+            reading=nullcontext(),
         )
         async with aclosing(following) as events:
             async for event in events:

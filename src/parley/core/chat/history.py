@@ -38,13 +38,21 @@ async def read_branch(
     return message_page(found[: len(found) - beyond], limit)
 
 
-async def read_shown(
-    chat: ChatPorts, *, account_id: UUID, room_id: UUID, after: UUID | None, limit: int, newest_first: bool
+async def read_from(
+    chat: ChatPorts,
+    *,
+    account_id: UUID,
+    room_id: UUID,
+    last: int | None,
+    after: UUID | None,
+    limit: int,
+    newest_first: bool,
 ) -> list[Message]:
-    """Up to `limit` messages of the branch that is shown, from its beginning or its end on.
+    """Up to `limit` messages of a branch, from its beginning or its end on.
 
-    With `after`, from that message on, itself included; newest first on its own branch. Raises RoomNotFound,
-    MessageNotFound.
+    It is the branch that ends with position `last`, None for the one that is shown. With `after`, from that message on,
+    itself included; newest first on its own branch if `last` is None. Raises RoomNotFound, MessageNotFound for `after`,
+    also if it is not on the branch up to `last`.
     """
     async with chat.uow(read_only=True) as unit:
         if await unit.rooms.get(room_id, account_id) is None:
@@ -52,11 +60,15 @@ async def read_shown(
         known = None if after is None else await unit.messages.get(after, room_id, account_id)
         if after is not None and known is None:
             raise MessageNotFound
-        if newest_first:
-            last = None if known is None else known.position
-            return (await unit.messages.branch_to(room_id, account_id, last=last, limit=limit))[::-1]
         before = 0 if known is None else known.position - 1
-        return await unit.messages.branch_after(room_id, account_id, after=before, limit=limit)
+        if known is not None and last is not None:
+            found = await unit.messages.branch_after(room_id, account_id, after=before, last=last, limit=1)
+            if [each.id for each in found] != [known.id]:
+                raise MessageNotFound
+        if newest_first:
+            end = last if known is None else known.position
+            return (await unit.messages.branch_to(room_id, account_id, last=end, limit=limit))[::-1]
+        return await unit.messages.branch_after(room_id, account_id, after=before, last=last, limit=limit)
 
 
 async def read_all_messages(

@@ -58,23 +58,28 @@ async def answer_prompt(
     Raises InvalidInput, PromptTooLong, UnknownModel, ModelNotInPlan, QuotaExceeded, TooManyPending, TooManyRequests and
     AccountGone before the first event; after any of them nothing has changed.
     """
+    _check(prompt)
+    taken = await chat.readers.take(account_id)
     accepting = asyncio.ensure_future(_accept(chat, prompt, account_id=account_id, model=model, metered=metered))
     try:
-        accepted = await asyncio.shield(accepting)
-        yield accepted
-        reply = accepted.reply
-        following = follow_reply(
-            chat,
-            account_id=account_id,
-            room_id=reply.room_id,
-            reply_id=reply.id,
-            after=None,
-            keep_alive_seconds=keep_alive_seconds,
-            may_read=may_read,
-        )
-        async with aclosing(following) as events:
-            async for event in events:
-                yield event
+        # Forgetting needs a reader too, so that this one is closed before.
+        with taken:
+            accepted = await asyncio.shield(accepting)
+            yield accepted
+            reply = accepted.reply
+            following = follow_reply(
+                chat,
+                account_id=account_id,
+                room_id=reply.room_id,
+                reply_id=reply.id,
+                after=None,
+                keep_alive_seconds=keep_alive_seconds,
+                may_read=may_read,
+                reading=chat.readers.reading(reply.id, account_id=account_id, taken=taken),
+            )
+            async with aclosing(following) as events:
+                async for event in events:
+                    yield event
     finally:
         await finish(_forget_accepted(chat, account_id, accepting))
 
@@ -88,9 +93,7 @@ async def forget_old_prompts(chat: ChatPorts) -> int:
 async def _accept(
     chat: ChatPorts, prompt: Conversation, *, account_id: UUID, model: str | None, metered: bool
 ) -> AcceptedPrompt:
-    _check(prompt)
     now = chat.now()
-    await chat.readers.check(account_id)
     reply = Message(chat.new_id(), chat.new_id(), Role.ASSISTANT, "", Status.PENDING, now, position=1, model=model)
     try:
         accepted = await _store(chat, prompt, reply, account_id, metered=metered)

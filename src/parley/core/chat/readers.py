@@ -1,7 +1,7 @@
 """How many readers of replies there may be in this process."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from uuid import UUID
 
 from parley.core.chat.account_plans import AccountPlans
@@ -25,9 +25,15 @@ class ReplyReaders:
         every = () if plans is None else plans.every
         self._smallest = min((plan.max_open_streams or of_an_account for plan in every), default=of_an_account)
 
-    async def check(self, account_id: UUID) -> None:
-        """Raises TooManyRequests if the account has as many readers as it may have."""
-        self._of_account.check(account_id, limit=await self._limit(account_id))
+    async def take(self, account_id: UUID) -> ExitStack:
+        """Count one more reader of the account until the result is closed, which may be done twice.
+
+        For what is to be read, but does not exist yet. Raises TooManyRequests.
+        """
+        limit = await self._limit(account_id)
+        taken = ExitStack()
+        taken.enter_context(self._of_account.one_more(account_id, limit=limit))
+        return taken
 
     async def _limit(self, account_id: UUID) -> int | None:
         """None: the usual one."""
@@ -36,8 +42,9 @@ class ReplyReaders:
         return (await self._plans.of(account_id)).max_open_streams
 
     @asynccontextmanager
-    async def reading(self, reply_id: UUID, *, account_id: UUID) -> AsyncGenerator[None, None]:
-        """Raises TooManyRequests."""
-        limit = await self._limit(account_id)
-        with self._of_account.one_more(account_id, limit=limit), self._of_reply.one_more(reply_id):
+    async def reading(
+        self, reply_id: UUID, *, account_id: UUID, taken: ExitStack | None = None
+    ) -> AsyncGenerator[None, None]:
+        """What was `taken` for the account is closed at the end. Raises TooManyRequests."""
+        with taken or await self.take(account_id), self._of_reply.one_more(reply_id):
             yield

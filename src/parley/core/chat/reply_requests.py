@@ -77,21 +77,20 @@ async def read_requested(chat: ChatPorts, *, account_id: UUID, reply_id: UUID) -
     return replace(found, reply=reply)
 
 
-async def read_context(chat: ChatPorts, *, account_id: UUID, of: RequestedReply) -> list[Message]:
-    """The branch up to the message that the reply answers, oldest first; [] if its room was deleted."""
-    last = of.question.position
-    async with chat.uow(read_only=True) as unit:
-        return await unit.messages.branch_to(of.question.room_id, account_id, last=last, limit=last)
-
-
 async def forget_reply(chat: ChatPorts, *, account_id: UUID, reply_id: UUID) -> None:
-    """Make the reply unknown by its id alone, with its settings once it has ended. Raises ReplyNotFound.
+    """Make the reply unknown by its id alone, and forget its settings. Raises ReplyNotFound.
 
-    Its room has it still; one that is being written is written to its end.
+    Its room has it still. One that is being written is written to its end, with the instructions and options that were
+    asked for: those stay until its room is deleted.
     """
     async with chat.uow() as unit:
         found = await _requested(unit, account_id, reply_id)
-        settings = ReplySettings() if found.reply.status.ended else found.settings
+        # Settings refer to the reply, which must not be deleted meanwhile.
+        if not await unit.rooms.lock(found.reply.room_id, account_id):
+            raise ReplyNotFound
+        found = await _requested(unit, account_id, reply_id)
+        used = replace(found.settings, metadata=(), after=None)
+        settings = ReplySettings() if found.reply.status.ended else used
         await unit.reply_settings.save(reply_id, replace(settings, forgotten=True))
         await unit.commit()
 

@@ -31,5 +31,8 @@ class RepliesSettings(Protocol):
     async def get(self, reply_id: UUID) -> ReplySettings:
         """The default ones for a reply without any."""
 
+    async def between(self, room_id: UUID, *, first: int, last: int) -> dict[UUID, ReplySettings]:
+        """Those that replies of the room at the positions from `first` to `last` have, by reply."""
+
     async def save(self, reply_id: UUID, settings: ReplySettings) -> None:
         """Store the settings of an existing reply in place of earlier ones."""

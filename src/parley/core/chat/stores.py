@@ -163,10 +163,12 @@ class Messages(Protocol):
         None for the head. [] for a position that the room does not have, and for another account.
         """
 
-    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
-        """The `limit` messages with the lowest positions above `after` of the branch that is shown, oldest first.
+    async def branch_after(
+        self, room_id: UUID, account_id: UUID, *, after: int, last: int | None, limit: int
+    ) -> list[Message]:
+        """The `limit` messages with the lowest positions above `after` of that branch, oldest first.
 
-        [] for another account.
+        `last` and what is [] are as in `branch_to`.
         """
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:

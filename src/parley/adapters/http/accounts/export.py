@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from litestar import MediaType, Response, get
@@ -20,7 +22,7 @@ from parley.adapters.http.chat.message_bodies import MessageBody, message_body
 from parley.adapters.http.chat.room_bodies import RoomBody, room_body
 from parley.adapters.http.chat.sharing import ShareBody, share_body
 from parley.adapters.http.errors import problems
-from parley.adapters.http.openapi.fields import COPIED_AT, MESSAGE, REPLY, SHARE_URL, described
+from parley.adapters.http.openapi.fields import COPIED_AT, MESSAGE, REPLY, REPLY_ID, SHARE_URL, described
 from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.rate_limits.account import EXPORTS_PER_HOUR, limit_account
@@ -29,11 +31,38 @@ from parley.core.accounts.model import Account, Caller
 from parley.core.accounts.profile import read_account
 from parley.core.accounts.sessions import read_sessions
 from parley.core.billing.usage import read_days, read_plan
-from parley.core.chat.export import ExportedRoom, read_everything
+from parley.core.chat.export import ExportedMessage, ExportedRoom, read_everything
+from parley.core.chat.reply_settings import ReplySettings
 
 MOST_SESSIONS = 1_000
 _DISPOSITION = 'attachment; filename="parley-export.json"'
 _HEADERS = {"Cache-Control": "no-store", "Content-Disposition": _DISPOSITION}
+
+
+class OptionsExport(Struct):
+    """How the answer was to be written; null what was left to the model's provider."""
+
+    temperature: Annotated[float | None, described("How varied", 1.0)]
+    top_p: Annotated[float | None, described("Nucleus sampling", None)]
+    max_tokens: Annotated[int | None, described("The most tokens of the answer, its reasoning included", 1_000)]
+    stop: Annotated[list[str], described("Texts before which the answer ends", [])]
+    seed: Annotated[int | None, described("Equal requests with the same seed may be answered equally", None)]
+
+
+class SettingsExport(Struct):
+    """What a client of OpenAI's responses asked of one reply besides its message."""
+
+    instructions: Annotated[str | None, described("Instructions for this reply alone; null without any", "Be brief.")]
+    options: Annotated[OptionsExport, described("How it was to be written")]
+    metadata: Annotated[dict[str, str], described("Names and values that the client gave", {"topic": "holidays"})]
+    background: Annotated[bool, described("Whether the client did not wait for the reply", False)]
+    after: Annotated[UUID | None, described("The reply that the client named to go on from; null for none", REPLY_ID)]
+
+
+class MessageExport(MessageBody):
+    """A message with what a client attached to it."""
+
+    settings: Annotated[SettingsExport | None, described("What was asked of the reply besides; null for nothing", None)]
 
 
 class RoomExport(RoomBody):
@@ -47,7 +76,12 @@ class RoomExport(RoomBody):
         dict[str, str],
         described("Names and values that a client of OpenAI's conversations gave", {"topic": "holidays"}),
     ]
-    messages: Annotated[list[MessageBody], described("All messages of the chatroom, oldest first", [MESSAGE, REPLY])]
+    messages: Annotated[
+        list[MessageExport],
+        described(
+            "All messages of the chatroom, oldest first", [MESSAGE | {"settings": None}, REPLY | {"settings": None}]
+        ),
+    ]
 
 
 class ExportBody(Struct):
@@ -141,7 +175,22 @@ async def _rooms(request: AuthenticatedRequest, ports: HttpPorts) -> AsyncGenera
                 yield before_room + opened + b',"share":' + share + b',"metadata":' + metadata + b',"messages":['
                 before_room, before_message = b"]},", b""
             else:
-                written = b",".join(msgspec.json.encode(message_body(message)) for message in each)
-                yield before_message + written
+                yield before_message + b",".join(map(_message, each))
                 before_message = b","
     yield (b"]}" if before_room else b"") + b"]}"
+
+
+def _message(exported: ExportedMessage) -> bytes:
+    opened = msgspec.json.encode(message_body(exported.message)).removesuffix(b"}")
+    settings = None if exported.settings is None else _settings_body(exported.settings)
+    return opened + b',"settings":' + msgspec.json.encode(settings) + b"}"
+
+
+def _settings_body(settings: ReplySettings) -> SettingsExport:
+    return SettingsExport(
+        instructions=settings.instructions,
+        options=OptionsExport(**asdict(settings.options)),
+        metadata=dict(settings.metadata),
+        background=settings.in_background,
+        after=settings.after,
+    )

@@ -1,5 +1,6 @@
 """The HTTP endpoints that npm's `ai` calls: a message, a reply's stream again, and a stop."""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
 
@@ -151,10 +152,17 @@ class AiSdkController(Controller):
         is an edit. Of the conversation only the last message is read: the server has the others.
         """
         refuse_while_overloaded(ports)
-        accepted = await _accept(data, request, ports)
-        bind_contextvars(reply_id=str(accepted.reply.id))
-        headers = quota_headers(accepted.allowance, ports.chat.now())
-        return await _streamed(accepted.reply, request, ports, version, headers)
+        # One reader too many is refused before anything is stored.
+        taken = await ports.chat.readers.take(request.user.account_id)
+        try:
+            accepted = await _accept(data, request, ports)
+            bind_contextvars(reply_id=str(accepted.reply.id))
+            headers = quota_headers(accepted.allowance, ports.chat.now())
+            return await _streamed(accepted.reply, request, ports, version, headers, taken)
+        # The reader is that of the stream from here on.
+        except BaseException:
+            taken.close()
+            raise
 
     @get(
         "/{chat:str}/stream",
@@ -243,7 +251,12 @@ async def _last_reply(chat_id: str, request: AuthenticatedRequest, ports: HttpPo
 
 
 async def _streamed(
-    reply: Message, request: AuthenticatedRequest, ports: HttpPorts, version: int, headers: dict[str, str]
+    reply: Message,
+    request: AuthenticatedRequest,
+    ports: HttpPorts,
+    version: int,
+    headers: dict[str, str],
+    taken: ExitStack | None = None,
 ) -> Response[Any]:
     caller = request.user
     events = follow_reply(
@@ -254,6 +267,7 @@ async def _streamed(
         after=None,
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         may_read=partial(may_read, ports, caller.session_id, caller.account_id),
+        reading=ports.chat.readers.reading(reply.id, account_id=caller.account_id, taken=taken),
     )
     # A refusal comes before the headers.
     await anext(events)

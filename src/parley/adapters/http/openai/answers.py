@@ -91,6 +91,10 @@ async def answered(
         return await _response(ports, events, answer_format, stream=stream)
     except PromptTooLong as refusal:
         raise PromptTooLong(refusal.limit, answer_format.prompt_field) from refusal
+    except InvalidInput as refusal:
+        if refusal.field != "messages":
+            raise
+        raise InvalidInput(answer_format.prompt_field, refusal.message) from refusal
     # Also of a cancelled request: its prompt is forgotten.
     except BaseException:
         await events.aclose()

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, delete, get, post
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter
 
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.chat.plan_limits import PLAN_ROOMS_USED
@@ -19,17 +19,21 @@ from parley.adapters.http.openai.conversation_bodies import (
     NewItems,
     conversation_body,
 )
-from parley.adapters.http.openai.conversation_items import (
-    given_messages,
+from parley.adapters.http.openai.conversation_items import given_messages, items_of_message
+from parley.adapters.http.openai.errors import SHOULD_RETRY, openai_errors
+from parley.adapters.http.openai.item_pages import (
+    After,
+    Branch,
+    Limit,
+    Order,
     item_list,
-    items_of_message,
     message_of_item,
     read_items,
 )
-from parley.adapters.http.openai.errors import openai_errors
 from parley.adapters.http.openai.response_bodies import CONVERSATION_ID, ITEM_ID, ItemList
 from parley.adapters.http.openai.response_ids import ConversationNotFound, ItemNotFound, read_id
 from parley.adapters.http.openapi.fields import example
+from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import Ports
 from parley.core.chat import ChatPorts
 from parley.core.chat.delete_message import delete_last_message
@@ -57,6 +61,7 @@ class ConversationController(Controller):
         status_code=200,
         operation_id="createConversation",
         summary="Begin a conversation",
+        operation_class=operation(headers={409: SHOULD_RETRY}),
         responses=openai_errors(
             InvalidInput("items", "has a wrong item"), PLAN_ROOMS_USED, 413, 415, TooManyRooms(1_000)
         ),
@@ -166,26 +171,14 @@ class ConversationItemController(Controller):
         conversation_id: ConversationId,
         request: AuthenticatedRequest,
         ports: Ports,
-        after: Annotated[
-            str | None,
-            QueryParameter(max_length=100, description="The last item of the page before", examples=example(ITEM_ID)),
-        ] = None,
-        limit: Annotated[int, QueryParameter(ge=1, le=100, description="The most items", examples=example(20))] = 20,
-        order: Annotated[
-            Literal["asc", "desc"],
-            QueryParameter(description="Oldest (`asc`) or newest first", examples=example("asc")),
-        ] = "desc",
+        after: After = None,
+        limit: Limit = 20,
+        order: Order = "desc",
     ) -> ItemList:
         """Those of the branch that is shown. A reply has items once it has ended."""
+        branch = Branch(request.user.account_id, _room_id(conversation_id), items_of_message)
         with _in_this_protocol():
-            return await read_items(
-                ports.chat,
-                account_id=request.user.account_id,
-                room_id=_room_id(conversation_id),
-                after=after,
-                limit=limit,
-                newest_first=order == "desc",
-            )
+            return await read_items(ports.chat, branch, after=after, limit=limit, order=order)
 
     @get(
         "/{item_id:str}",
@@ -205,6 +198,7 @@ class ConversationItemController(Controller):
         status_code=200,
         operation_id="deleteConversationItem",
         summary="Delete the last item of a conversation",
+        operation_class=operation(headers={409: SHOULD_RETRY}),
         responses=openai_errors(400, _ITEM_NOT_FOUND, NotTheLastMessage()),
     )
     async def delete(

@@ -16,11 +16,11 @@ from parley.core.chat.errors import PromptTooLong, QuotaExceeded, UnknownModel
 from parley.core.chat.model import ReplyError
 from parley.core.errors import DomainError
 
-# OpenAI's clients repeat a 429 and a 5xx twice unless this says no.
+# OpenAI's clients repeat a 409, a 429 and a 5xx twice unless this says no.
 SHOULD_RETRY = {
     "x-should-retry": header("Whether another try may succeed; OpenAI's clients obey", "false", "false", always=False)
 }
-_NO_RETRY = {"x-should-retry": "false"}
+NO_RETRY = {"x-should-retry": "false"}
 _CONTEXT = "context_length_exceeded"
 _INVALID, _SERVER = "invalid_request_error", "server_error"
 # What the code of a problem is here: status, type and code. All others keep their code.
@@ -70,8 +70,8 @@ def from_problem(problem: Problem) -> tuple[int, ErrorBody]:
 def shaped(response: Response[Problem]) -> Response[Any]:
     """The response to a request that failed, in OpenAI's shape. Its headers stay."""
     status, body = from_problem(response.content)
-    if response.content.code == QuotaExceeded.code:
-        response.headers |= _NO_RETRY
+    if response.content.code == QuotaExceeded.code or response.status_code == HTTPStatus.CONFLICT:
+        response.headers |= NO_RETRY
     return Response(
         body,
         status_code=status,

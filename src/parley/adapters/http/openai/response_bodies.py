@@ -182,7 +182,7 @@ class ItemList(Struct):
             ],
         ),
     ]
-    first_id: Annotated[str | None, described("The id of the first one", ITEM_ID)]
-    last_id: Annotated[str | None, described("The id of the last one: `after` of the next page", ITEM_ID)]
+    first_id: Annotated[str, described("The id of the first one; empty without any", ITEM_ID)]
+    last_id: Annotated[str, described("The id of the last one, `after` of the next page; empty without any", ITEM_ID)]
     has_more: Annotated[bool, described("Whether there is a next page", False)]
     object: Annotated[Literal["list"], described("Always `list`", "list")] = "list"

@@ -17,12 +17,14 @@ from parley.adapters.http.openai.response_items import (
 )
 from parley.adapters.http.openai.response_numbers import CREATED, IN_PROGRESS, QUEUED, Position, Step
 from parley.adapters.http.streaming.frames import KEEP_ALIVE, data_frame
-from parley.core.chat.model import Message, Status
+from parley.core.chat.model import EventId, Message, Status
 from parley.core.chat.parts import PartKind
 from parley.core.chat.prompts import AcceptedPrompt
 from parley.core.chat.reply_events import AttemptStarted, Delta, KeepAlive, ReplyEnded, ReplyEvent
 
 _EVENTS = {PartKind.TEXT: "response.output_text", PartKind.REASONING: "response.reasoning_text"}
+# The events of an item before its text.
+_BEGINNING = (Step.ITEM_ADDED, Step.PART_ADDED)
 # Clients know no event for a cancelled response.
 _LAST_EVENTS = {"cancelled": "response.incomplete"}
 
@@ -30,8 +32,9 @@ _LAST_EVENTS = {"cancelled": "response.incomplete"}
 class StreamedResponse:
     """The events of one response behind the sequence number `after`.
 
-    A later attempt closes the open item as incomplete and opens another. Events are given from the beginning of an
-    attempt: which items an earlier process has sent follows from them and from `after`.
+    A later attempt closes the open item as incomplete and opens another, and so does an end of a reply that has less
+    than what `after` says. Events are given from the beginning of an attempt: which items an earlier process has sent
+    follows from them and from `after`.
     """
 
     def __init__(self, reply: Message, origin: Origin, *, after: int | None = None) -> None:
@@ -88,7 +91,7 @@ class StreamedResponse:
     def _begin_attempt(self, attempt: int) -> Iterator[bytes]:
         if self._last < IN_PROGRESS:
             yield self._in_progress()
-        if attempt == self._attempt:
+        if attempt <= self._attempt:
             return
         if self._missed is not None:
             yield from self._lose(self._missed)
@@ -98,7 +101,7 @@ class StreamedResponse:
         self._attempt, self._offset, self._parts = attempt, 0, []
 
     def _lose(self, missed: Position) -> Iterator[bytes]:
-        """Close what the client has open of an attempt that nobody knows the text of any more."""
+        """Close what the client has open of a text that nobody knows any more."""
         self._missed = None
         self._first = missed.index + 1
         if missed.step not in (Step.ITEM_DONE, Step.ITEM_LOST):
@@ -109,14 +112,7 @@ class StreamedResponse:
 
     def _delta(self, delta: Delta) -> Iterator[bytes]:
         yield from self._begin_attempt(delta.id.attempt)
-        text, missed = delta.text, self._missed
-        if missed is not None:
-            known = min(len(text), missed.offset - self._offset)
-            self._take(text[:known], delta.kind)
-            self._offset += known
-            text = text[known:]
-            if self._offset == missed.offset:
-                self._catch_up(missed)
+        text = delta.text if self._missed is None else self._behind(self._missed, delta)
         if not text:
             return
         if not self._open or self._parts[-1][0] is not delta.kind:
@@ -127,6 +123,20 @@ class StreamedResponse:
         fields = self._part() | {"delta": text} | _no_logprobs(delta.kind)
         yield self._event(Step.DELTA, f"{_EVENTS[delta.kind]}.delta", fields)
 
+    def _behind(self, missed: Position, delta: Delta) -> str:
+        """What the client does not have of a delta, of an attempt that it has until `missed`."""
+        if delta.id.attempt < missed.attempt:
+            return ""
+        is_lost = missed.step is Step.ITEM_LOST
+        known = delta.text if is_lost else delta.text[: missed.offset - self._offset]
+        self._take(known, delta.kind)
+        self._offset += len(known)
+        text = delta.text[len(known) :]
+        # An item that has begun has text, or is lost.
+        if self._offset == missed.offset and not is_lost and (text or missed.step not in _BEGINNING):
+            self._catch_up(missed)
+        return text
+
     def _take(self, text: str, kind: PartKind) -> None:
         if text and (not self._parts or self._parts[-1][0] is not kind):
             self._parts.append((kind, []))
@@ -136,7 +146,7 @@ class StreamedResponse:
     def _catch_up(self, missed: Position) -> None:
         """Number the items as the client has them."""
         self._missed = None
-        is_next = missed.step in (Step.ITEM_ADDED, Step.PART_ADDED)
+        is_next = missed.step in _BEGINNING
         self._first = missed.index - len(self._parts) + (0 if is_next else 1)
         # What is closed again is not sent again.
         self._open = bool(self._parts)
@@ -159,7 +169,17 @@ class StreamedResponse:
         yield self._event(Step.ITEM_DONE, "response.output_item.done", {"output_index": self._index, "item": item})
         self._open = False
 
+    def _repeat(self, missed: Position) -> Iterator[bytes]:
+        """Close what the client has of more than the reply ended with, and send what it has as other items."""
+        parts, self._parts, self._offset = self._parts, [], 0
+        yield from self._lose(missed)
+        for kind, texts in parts:
+            for text in texts:
+                yield from self._delta(Delta(EventId(self._attempt, self._offset + len(text)), text, kind))
+
     def _end(self, message: Message) -> Iterator[bytes]:
+        if self._missed is not None and self._missed.step is not Step.ENDED:
+            yield from self._repeat(self._missed)
         ended = whole_response(message, self._origin)
         status = "completed" if ended.status == "completed" else "incomplete"
         yield from self._close(status)
@@ -169,7 +189,8 @@ class StreamedResponse:
             for number, (kind, texts) in enumerate(self._parts)
         ]
         name = _LAST_EVENTS.get(ended.status, f"response.{ended.status}")
-        position = Position(max(message.attempt, 1), max(self._index, 0), self._offset, PartKind.REASONING, Step.ENDED)
+        index = self._first + max(last, 0)
+        position = Position(max(message.attempt, 1), index, self._offset, PartKind.REASONING, Step.ENDED)
         yield self._numbered(position.number, name, {"response": ended})
 
     @property

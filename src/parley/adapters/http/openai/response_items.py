@@ -88,9 +88,13 @@ def items_of(reply: Message, status: str = "completed") -> list[dict[str, Any]]:
     ]
 
 
-def context_items(messages: list[Message]) -> list[dict[str, Any]]:
-    """What a model read, as items."""
-    return [item for message in messages for item in _context_items(message)]
+def input_items(message: Message) -> list[dict[str, Any]]:
+    """What a model reads of a message: of a reply, only its text."""
+    if message.role is Role.ASSISTANT:
+        return [item for item in items_of(message) if item["type"] == "message"]
+    content = [{"type": "input_text", "text": message.content}]
+    item = {"id": message_item_id(message.id), "type": "message", "role": "user", "status": "completed"}
+    return [item | {"content": content}]
 
 
 def item_of(reply_id: UUID, index: int, kind: PartKind, text: str | None, status: str) -> dict[str, Any]:
@@ -109,14 +113,6 @@ def content_of(kind: PartKind, text: str) -> dict[str, Any]:
     if kind is PartKind.REASONING:
         return {"type": "reasoning_text", "text": text}
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-
-
-def _context_items(message: Message) -> list[dict[str, Any]]:
-    if message.role is Role.ASSISTANT:
-        return [item for item in items_of(message) if item["type"] == "message"]
-    content = [{"type": "input_text", "text": message.content}]
-    item = {"id": message_item_id(message.id), "type": "message", "role": "user", "status": "completed"}
-    return [item | {"content": content}]
 
 
 def _usage(usage: TokenUsage | None) -> ResponseUsage | None:

@@ -78,6 +78,9 @@ def settings_of(request: ResponseRequest) -> ReplySettings:
 def _check(request: ResponseRequest) -> None:
     for name, harmless in _HARMLESS.items():
         value = getattr(request, name)
+        if name == "text" and isinstance(value, dict):
+            # Its verbosity is a wish.
+            value = {field: value[field] for field in value if field == "format"}
         if value is not None and value not in harmless:
             raise InvalidInput(name, "is not supported here")
 

@@ -1,5 +1,6 @@
 """The HTTP endpoint for OpenAI's responses."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +60,8 @@ data: {{"type":"response.output_text.delta","sequence_number":64,"item_id":"msg_
             "in the background": _QUESTION | {"background": True},
             "not stored": _QUESTION | {"store": False},
         },
-        headers={200: QUOTA_HEADERS | DOCUMENTED, 429: QUOTA_HEADERS | SHOULD_RETRY},
+        headers={200: QUOTA_HEADERS | DOCUMENTED, 429: QUOTA_HEADERS | SHOULD_RETRY}
+        | dict.fromkeys((400, 409, 503), SHOULD_RETRY),
         edit=also_as_stream("JSON whose `type` names the event: see docs/openai.md", STREAMED),
     ),
     responses={
@@ -84,9 +86,17 @@ async def create_response(data: JSONBody[ResponseRequest], request: Authenticate
     if data.stream:
         refuse_while_overloaded(ports_of(request))
     question = read_question(data)
-    # To its end even if the client leaves: what was accepted is written all the same.
-    accepted, settings = await finish(_accept(data, question, request))
-    return await answer_stored(request, accepted, settings, stream=bool(data.stream))
+    # Each reader counts, and one too many is refused before anything is stored. A response in the background has none.
+    needs_reader = data.stream or not question.settings.in_background
+    taken = await ports_of(request).chat.readers.take(request.user.account_id) if needs_reader else ExitStack()
+    try:
+        # To its end even if the client leaves: what was accepted is written all the same.
+        accepted, settings = await finish(_accept(data, question, request))
+        return await answer_stored(request, accepted, settings, taken, stream=bool(data.stream))
+    # The reader is that of the stream from here on.
+    except BaseException:
+        taken.close()
+        raise
 
 
 async def _accept(
@@ -104,8 +114,6 @@ async def _accept(
         raise ConversationNotFound
     is_new = previous is None and given is None
     settings = replace(question.settings if is_new else question.settings_with_instructions, after=after)
-    # Each reader of a reply counts: one too many is refused before anything is stored.
-    await chat.readers.check(account_id)
     try:
         accepted = await request_reply(
             chat,

@@ -1,6 +1,6 @@
 """The HTTP endpoints for responses that are stored."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Controller, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
@@ -9,15 +9,10 @@ from litestar.params import PathParameter, QueryParameter
 from parley.adapters.http.auth import BEARER_OR_KEY, AuthenticatedRequest
 from parley.adapters.http.openai.answers import also_as_stream
 from parley.adapters.http.openai.errors import openai_errors
-from parley.adapters.http.openai.response_bodies import (
-    ITEM_ID,
-    RESPONSE_ID,
-    DeletedResponse,
-    ItemList,
-    ResponseBody,
-)
+from parley.adapters.http.openai.item_pages import After, Branch, Limit, Order, read_items
+from parley.adapters.http.openai.response_bodies import RESPONSE_ID, DeletedResponse, ItemList, ResponseBody
 from parley.adapters.http.openai.response_ids import ResponseNotFound, read_id
-from parley.adapters.http.openai.response_items import Origin, context_items, whole_response
+from parley.adapters.http.openai.response_items import Origin, input_items, whole_response
 from parley.adapters.http.openai.response_numbers import LARGEST_NUMBER
 from parley.adapters.http.openai.responses import STREAMED
 from parley.adapters.http.openai.stored_answers import stream_stored
@@ -26,11 +21,11 @@ from parley.adapters.http.openapi.operation import operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.streaming.frames import DOCUMENTED
 from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, refuse_while_overloaded
-from parley.core.chat.errors import MessageNotFound, ReplyNotFound
+from parley.core.chat.errors import MessageNotFound, ReplyNotFound, RoomNotFound
 from parley.core.chat.model import Message
-from parley.core.chat.reply_requests import RequestedReply, forget_reply, read_context, read_requested
+from parley.core.chat.reply_requests import RequestedReply, forget_reply, read_requested
 from parley.core.chat.stop_reply import stop_reply
-from parley.core.errors import InvalidInput, Overloaded
+from parley.core.errors import Overloaded
 
 _NOT_FOUND = ResponseNotFound()
 ResponseId = Annotated[str, PathParameter(max_length=100, description="The response", examples=example(RESPONSE_ID))]
@@ -66,6 +61,8 @@ class StoredResponseController(Controller):
             QueryParameter(
                 ge=0,
                 le=LARGEST_NUMBER,
+                # Litestar leaves a limit of 0 out.
+                schema_extra={"minimum": 0},
                 description="With `stream`: the `sequence_number` of the last event that is there",
                 examples=example(64),
             ),
@@ -126,33 +123,18 @@ class StoredResponseController(Controller):
         response_id: ResponseId,
         request: AuthenticatedRequest,
         ports: Ports,
-        after: Annotated[
-            str | None,
-            QueryParameter(max_length=100, description="The last item of the page before", examples=example(ITEM_ID)),
-        ] = None,
-        limit: Annotated[int, QueryParameter(ge=1, le=100, description="The most items", examples=example(20))] = 20,
-        order: Annotated[
-            Literal["asc", "desc"],
-            QueryParameter(description="Oldest (`asc`) or newest first", examples=example("asc")),
-        ] = "desc",
+        after: After = None,
+        limit: Limit = 20,
+        order: Order = "desc",
     ) -> ItemList:
         """Its message and those before it in its conversation, as far as they are text."""
         found = await _found(response_id, request, ports)
-        items = context_items(await read_context(ports.chat, account_id=request.user.account_id, of=found))
-        ids = [item["id"] for item in items]
-        if after is not None and after not in ids:
-            raise InvalidInput("after", "must be the id of an item of this response")
-        if order == "desc":
-            items.reverse()
-            ids.reverse()
-        start = 0 if after is None else ids.index(after) + 1
-        page = items[start : start + limit]
-        return ItemList(
-            page,
-            page[0]["id"] if page else None,
-            page[-1]["id"] if page else None,
-            len(items) > start + limit,
-        )
+        question = found.question
+        branch = Branch(request.user.account_id, question.room_id, input_items, last=question.position)
+        try:
+            return await read_items(ports.chat, branch, after=after, limit=limit, order=order)
+        except RoomNotFound as error:
+            raise ResponseNotFound from error
 
 
 async def _found(response_id: str, request: AuthenticatedRequest, ports: HttpPorts) -> RequestedReply:

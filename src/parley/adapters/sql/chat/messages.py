@@ -11,7 +11,7 @@ from parley.adapters.sql.chat.branch_tokens import BRANCH_TOKENS
 from parley.adapters.sql.chat.exchanges import read_exchanges
 from parley.adapters.sql.chat.message_rows import columns, columns_of_any_room, columns_of_exchange, read_message
 from parley.adapters.sql.chat.removals import remove_message
-from parley.adapters.sql.chat.stretches import up_to_head
+from parley.adapters.sql.chat.stretches import up_to_head, up_to_last
 from parley.adapters.sql.chat.tree import fork, head_position, is_fork
 from parley.adapters.sql.engine.parents import above, parent_of
 from parley.adapters.sql.engine.statements import Statement
@@ -96,14 +96,15 @@ _NEWEST_BELOW = Statement(
         )
     ).select_from(_below)
 )
-
-
-_BRANCH_AFTER = Statement(
-    select(*columns)
-    .join(up_to_head, and_(messages.c.run == up_to_head.c.run, messages.c.position <= up_to_head.c.last))
-    .where(_in_room, _of_account, messages.c.position > bindparam("position"))
-    .order_by(messages.c.position)
-    .limit(_most)
+_BRANCH_AFTER, _BRANCH_BETWEEN = (
+    Statement(
+        select(*columns)
+        .join(stretches, and_(messages.c.run == stretches.c.run, messages.c.position <= stretches.c.last))
+        .where(_in_room, _of_account, messages.c.position > bindparam("position"))
+        .order_by(messages.c.position)
+        .limit(_most)
+    )
+    for stretches in (up_to_head, up_to_last)
 )
 
 
@@ -229,8 +230,15 @@ class SqlMessages(SqlStore):
             found += [read_message(row) for row in await self._transaction.all(_ANCESTORS, **rest)]
         return found[::-1]
 
-    async def branch_after(self, room_id: UUID, account_id: UUID, *, after: int, limit: int) -> list[Message]:
-        rows = await self._transaction.all(_BRANCH_AFTER, room=room_id, account=account_id, position=after, most=limit)
+    async def branch_after(
+        self, room_id: UUID, account_id: UUID, *, after: int, last: int | None, limit: int
+    ) -> list[Message]:
+        wanted = {"room": room_id, "account": account_id, "position": after, "most": limit}
+        rows = (
+            await self._transaction.all(_BRANCH_AFTER, **wanted)
+            if last is None
+            else await self._transaction.all(_BRANCH_BETWEEN, last=last, **wanted)
+        )
         return [read_message(row) for row in rows]
 
     async def branch_tokens(self, room_id: UUID, *, last: int | Head | None, before: int) -> int | None:
