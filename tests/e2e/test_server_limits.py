@@ -1,17 +1,21 @@
 """A real server process under clients that are slow, greedy or many."""
 
 import asyncio
+import re
+import shlex
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect as open_socket
 
 from tests.e2e.process import Served, answers, environment, free_port, new_room, say, served, sign_in
 from tests.http.server.listening import Client, connect
 
-HTTP_PROTOCOL = "parley.adapters.http.server.protocol:ParleyHttpProtocol"
+_PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 HALF_OPEN = 1_000
 HEAD_SECONDS = 10
 
@@ -94,10 +98,11 @@ async def test_an_http_1_0_client_reads_a_stream_without_chunks(server: Served) 
 
 
 async def test_uvicorn_itself_can_use_the_protocol(tmp_path: Path) -> None:
-    """As docs/server.md says."""
+    """With the command of docs/server.md."""
+    [command] = re.findall(r"```sh\nuvicorn (.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "uvicorn", "parley.asgi:app", "--port", str(port), "--http", HTTP_PROTOCOL),
+        *(sys.executable, "-m", "uvicorn", *shlex.split(command.replace("\\\n", "")), "--port", str(port)),
         cwd=tmp_path,
         # With https, its refusals tell browsers so.
         env=environment({"PUBLIC_URL": "https://parley.test"}),
@@ -109,6 +114,10 @@ async def test_uvicorn_itself_can_use_the_protocol(tmp_path: Path) -> None:
         await client.send(b"NONSENSE / HTTP/1.1\r\n\r\n")
         assert (await client.answer()).problem()["code"] == "method_not_allowed"
         client.writer.close()
+        async with open_socket(f"ws://127.0.0.1:{port}/chatroom/{uuid4()}/socket") as socket:
+            await socket.send('{"type": "ping"}')
+            await socket.wait_closed()
+        assert socket.close_code == 4401
     finally:
         process.kill()
         await process.wait()

@@ -20,9 +20,9 @@ _SOCKET = re.compile(rb"(/[^?]*)?/chatroom/[0-9A-Fa-f-]{36}/socket/?(\?.*)?", re
 # 16 bytes in base64 (RFC 6455, 4.1).
 _KEY = re.compile(rb"[0-9a-z+/]{22}==", re.IGNORECASE)
 _LINE_ENDS = len(b"GET  HTTP/1.1\r\n")
-# Of pongs more than asyncio's own limit for a buffer does not wait for a client that reads nothing.
+# asyncio's own limit for what waits to be sent; uvicorn's pongs ignore it.
 _PONG_BYTES = 65_536
-# A message's size is limited, which an endless number of empty fragments never reaches.
+# Empty fragments take memory too, and never reach the limit for a message's size.
 MOST_FRAGMENTS = 1_000
 _WITH_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
