@@ -24,7 +24,7 @@ async def test_a_reply_has_reasoning_apart_from_its_content(mira: Person, model:
     assert question["parts"] == [{"type": "text", "text": "Where?"}]
     assert listed == reply
     exported = (await mira.get("/user/me/export")).json()["chatrooms"][0]["messages"]
-    assert exported == [question, reply]
+    assert exported == [message | {"settings": None} for message in (question, reply)]
 
 
 async def test_reasoning_is_streamed_and_resumed_like_text(mira: Person, model: ScriptedModel) -> None:

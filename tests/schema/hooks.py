@@ -139,11 +139,11 @@ def filter_failure(
                 "characters",
                 "is required",
                 "mark or symbol",
-                "of this conversation",
+                "of this list",
+                "of this response",
                 "for what is stored",
                 "together with conversation",
                 "message of the user",
-                "of this response",
                 "unpaired surrogates",
             )
         )
