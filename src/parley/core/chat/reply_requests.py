@@ -1,4 +1,4 @@
-"""Replies that clients find by their ids alone: asked for with settings of their own, read, and forgotten."""
+"""Replies that clients find without naming a room: asked for with settings of their own, read, and forgotten."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ async def read_requested(chat: ChatPorts, *, account_id: UUID, reply_id: UUID) -
 
 
 async def forget_reply(chat: ChatPorts, *, account_id: UUID, reply_id: UUID) -> None:
-    """Make the reply unknown by its id alone, and forget its settings. Raises ReplyNotFound.
+    """Make the reply unknown without the name of its room, and forget its settings. Raises ReplyNotFound.
 
     Its room has it still. One that is being written is written to its end, with the instructions and options that were
     asked for: those stay until its room is deleted.

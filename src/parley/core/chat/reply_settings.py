@@ -10,11 +10,11 @@ from parley.core.chat.model_options import ModelOptions
 
 @dataclass(frozen=True, slots=True)
 class ReplySettings:
-    """They hold for one reply alone.
+    """They hold for one reply.
 
     `instructions` come before those of the room. `metadata` are names and values that the client gets back.
     `in_background` is whether it did not want to wait for the answer, `after` the reply that it named to go on from. A
-    `forgotten` reply is not found by its id alone any more; its room still has it.
+    `forgotten` reply is found only in its room.
     """
 
     instructions: str | None = None

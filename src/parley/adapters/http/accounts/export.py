@@ -52,7 +52,7 @@ class OptionsExport(Struct):
 class SettingsExport(Struct):
     """What a client of OpenAI's responses asked of one reply besides its message."""
 
-    instructions: Annotated[str | None, described("Instructions for this reply alone; null without any", "Be brief.")]
+    instructions: Annotated[str | None, described("Instructions for only this reply; null without any", "Be brief.")]
     options: Annotated[OptionsExport, described("How it was to be written")]
     metadata: Annotated[dict[str, str], described("Names and values that the client gave", {"topic": "holidays"})]
     background: Annotated[bool, described("Whether the client did not wait for the reply", False)]

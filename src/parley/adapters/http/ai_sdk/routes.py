@@ -22,8 +22,9 @@ from parley.adapters.http.openapi.operation import header, operation
 from parley.adapters.http.ports import HttpPorts, Ports
 from parley.adapters.http.quota_headers import QUOTA_HEADERS, quota_headers
 from parley.adapters.http.server.broken import BreaksOff
+from parley.adapters.http.streaming.following import follow
 from parley.adapters.http.streaming.frames import DOCUMENTED, MEDIA_TYPE, event_stream
-from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
+from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, refuse_while_overloaded
 from parley.core.chat.accepted import Accepted
 from parley.core.chat.client_ids import CLIENT_ID_CHARACTERS
 from parley.core.chat.client_messages import ClientMessage, find_reply, read_client_room
@@ -36,15 +37,12 @@ from parley.core.chat.errors import (
     TooManyRooms,
     UnknownModel,
 )
-from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.history import read_message
 from parley.core.chat.messages import post_client_message, regenerate_reply
 from parley.core.chat.model import Message, Role, Room
 from parley.core.chat.stop_reply import stop_reply
 from parley.core.errors import InvalidInput, Overloaded
 
-# Comments at least every 15 s are promised.
-KEEP_ALIVE_SECONDS = 10.0
 PROTOCOL = "x-vercel-ai-ui-message-stream"
 _OWN_HEADERS = {PROTOCOL: header("The version of the protocol", "v1", "v1")}
 _CHAT = {
@@ -259,16 +257,7 @@ async def _streamed(
     taken: ExitStack | None = None,
 ) -> Response[Any]:
     caller = request.user
-    events = follow_reply(
-        ports.chat,
-        account_id=caller.account_id,
-        room_id=reply.room_id,
-        reply_id=reply.id,
-        after=None,
-        keep_alive_seconds=KEEP_ALIVE_SECONDS,
-        may_read=partial(may_read, ports, caller.session_id, caller.account_id),
-        reading=ports.chat.readers.reading(reply.id, account_id=caller.account_id, taken=taken),
-    )
+    events = follow(request, reply, taken)
     # A refusal comes before the headers.
     await anext(events)
     check_access = partial(ports.accounts.revocations.check_known, caller.session_id, caller.account_id)

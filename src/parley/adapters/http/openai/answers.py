@@ -18,6 +18,7 @@ from parley.adapters.http.openai.chunks import Events
 from parley.adapters.http.openai.errors import failure, openai_errors
 from parley.adapters.http.ports import HttpPorts, ports_of
 from parley.adapters.http.quota_headers import quota_headers
+from parley.adapters.http.streaming.following import KEEP_ALIVE_SECONDS
 from parley.adapters.http.streaming.frames import MEDIA_TYPE, event_stream
 from parley.adapters.http.streaming.permission import OVERLOADED_SECONDS, may_read, refuse_while_overloaded
 from parley.core.chat.errors import PromptTooLong, QuotaExceeded, TooManyPending, UnknownModel
@@ -25,9 +26,6 @@ from parley.core.chat.model import Conversation, Message, ReplyError, Status
 from parley.core.chat.prompts import AcceptedPrompt, answer_prompt
 from parley.core.chat.reply_events import AttemptStarted, ReplyEnded, ReplyEvent, Snapshot
 from parley.core.errors import DomainError, InvalidInput, Overloaded
-
-# Comments at least every 15 s are promised.
-KEEP_ALIVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,25 @@
 """Answers with a stored response: whole, at once for one in the background, or as a stream."""
 
-from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
-from functools import partial
 from typing import Any
 
 from litestar import Response
 from structlog.contextvars import bind_contextvars
 
 from parley.adapters.http.auth import AuthenticatedRequest
-from parley.adapters.http.openai.answers import KEEP_ALIVE_SECONDS, refused_answer
+from parley.adapters.http.openai.answers import refused_answer
 from parley.adapters.http.openai.errors import NO_RETRY
 from parley.adapters.http.openai.response_events import StreamedResponse
 from parley.adapters.http.openai.response_items import Origin, whole_response
 from parley.adapters.http.openai.response_numbers import Position, Step
 from parley.adapters.http.ports import ports_of
 from parley.adapters.http.quota_headers import quota_headers
+from parley.adapters.http.streaming.following import follow
 from parley.adapters.http.streaming.frames import event_stream
-from parley.adapters.http.streaming.permission import may_read
 from parley.core.chat.accepted import Accepted
-from parley.core.chat.follow_reply import follow_reply
 from parley.core.chat.history import read_message
 from parley.core.chat.model import Message, Status
-from parley.core.chat.reply_events import ReplyEnded, ReplyEvent
+from parley.core.chat.reply_events import ReplyEnded
 from parley.core.chat.reply_settings import ReplySettings
 from parley.core.errors import InvalidInput
 
@@ -57,7 +54,7 @@ async def stream_stored(
     taken: ExitStack | None = None,
 ) -> Response[Any]:
     """The events behind the sequence number `after`. Raises InvalidInput for one that the response does not have."""
-    events = _events(request, reply, taken)
+    events = follow(request, reply, taken)
     _check_number(reply, after)
     # A refusal comes before the headers.
     await anext(events)
@@ -67,26 +64,12 @@ async def stream_stored(
 async def _ended(request: AuthenticatedRequest, reply: Message, taken: ExitStack) -> Message:
     """The reply after its end, or as it is if this process shuts down. Raises TokenInvalid and AccountSuspended."""
     ports, caller = ports_of(request), request.user
-    async with aclosing(_events(request, reply, taken)) as events:
+    async with aclosing(follow(request, reply, taken)) as events:
         async for event in events:
             if isinstance(event, ReplyEnded):
                 return event.message
     ports.accounts.revocations.check_known(caller.session_id, caller.account_id)
     return await read_message(ports.chat, account_id=caller.account_id, room_id=reply.room_id, message_id=reply.id)
-
-
-def _events(request: AuthenticatedRequest, reply: Message, taken: ExitStack | None) -> AsyncGenerator[ReplyEvent, None]:
-    ports, caller = ports_of(request), request.user
-    return follow_reply(
-        ports.chat,
-        account_id=caller.account_id,
-        room_id=reply.room_id,
-        reply_id=reply.id,
-        after=None,
-        keep_alive_seconds=KEEP_ALIVE_SECONDS,
-        may_read=partial(may_read, ports, caller.session_id, caller.account_id),
-        reading=ports.chat.readers.reading(reply.id, account_id=caller.account_id, taken=taken),
-    )
 
 
 def _check_number(reply: Message, after: int | None) -> None:
